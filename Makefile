@@ -1,0 +1,83 @@
+# Cairn's build. `make help` lists the targets; `V=1` shows the commands.
+#   SAN=address,undefined | SAN=thread   sanitizer build in a folder of its own
+#   WERROR=1                             warnings are errors (CI)
+#   NODEPS=1                             do not look for missing Debian packages
+SHELL := /bin/bash
+CC ?= gcc
+comma := ,
+VARIANT := $(if $(SAN),san-$(subst $(comma),-,$(SAN)),release)
+B ?= build/$(VARIANT)
+PREFIX ?= /usr/local
+Q := $(if $(V),,@)
+
+FOLDERS := common proto rpc client namenode datanode scheduler fuse main
+PROTOS := $(wildcard proto/*/*.proto)
+GEN_C := $(PROTOS:proto/%.proto=$(B)/gen/%.pb-c.c)
+GEN_O := $(GEN_C:.c=.o)
+SRC := $(shell find $(FOLDERS) -name '*.c' | sort)
+OBJ := $(SRC:%.c=$(B)/%.o)
+MAIN_O := $(B)/main/cairn.o
+# What a program that loads libhdfs gets: the client and what it stands on, nothing of the daemons.
+CLIENT_O := $(filter $(B)/common/% $(B)/proto/% $(B)/rpc/% $(B)/client/lib/%,$(OBJ)) $(GEN_O)
+
+PKGS := fuse3 libprotobuf-c libmicrohttpd expat jansson libisal libxxhash zlib
+CPPFLAGS += -I. -Iclient/include -I$(B)/gen -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -DFUSE_USE_VERSION=312 \
+            $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
+WARN := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wvla \
+        -Wformat=2 -Wno-unused-parameter -Wno-missing-field-initializers $(if $(WERROR),-Werror)
+CFLAGS += -std=gnu17 $(if $(SAN),-O1 -g,-O2 -g) -fPIC -fvisibility=hidden -fno-omit-frame-pointer \
+          -fstack-protector-strong $(WARN) $(if $(SAN),-fsanitize=$(SAN))
+LDFLAGS += -pthread $(if $(SAN),-fsanitize=$(SAN)) -Wl,-z,relro,-z,now
+LDLIBS += $(shell pkg-config --libs $(PKGS) 2>/dev/null) -lleveldb -lm -lrt
+
+TESTS := $(shell find tests/unit -name '*_test.c' 2>/dev/null | sort)
+TEST_BIN := $(TESTS:%.c=$(B)/%)
+
+.PHONY: all deps demo check test unit bench soak fuzz fmt lint help install clean check-deps test-deps proto
+.DELETE_ON_ERROR:
+.SECONDARY:
+
+all: $(B)/cairn $(B)/libhdfs.so.0.0.0
+
+$(B)/.deps: tools/deps
+	$(Q)$(if $(NODEPS),true,tools/deps build)
+	$(Q)mkdir -p $(B) && touch $@
+
+# A package that was missing when make started could not be asked for its flags yet: start again once.
+ifeq ($(shell pkg-config --exists $(PKGS) 2>/dev/null && command -v protoc-c >/dev/null && echo ok),ok)
+$(B)/cairn: $(OBJ) $(GEN_O)
+	$(Q)echo "  LD    $@"; $(CC) $(LDFLAGS) -o $@ $(OBJ) $(GEN_O) $(LDLIBS)
+$(B)/libcairn-test.a: $(filter-out $(MAIN_O),$(OBJ)) $(GEN_O)
+	$(Q)rm -f $@; ar rcs $@ $^
+$(B)/libhdfs.so.0.0.0: $(CLIENT_O)
+	$(Q)echo "  LD    $@"; $(CC) $(LDFLAGS) -shared -Wl,-soname,libhdfs.so.0.0.0 -o $@ $(CLIENT_O) \
+	    $(shell pkg-config --libs libprotobuf-c expat jansson libisal libxxhash zlib 2>/dev/null) -lm
+	$(Q)ln -sf libhdfs.so.0.0.0 $(B)/libhdfs.so
+else
+$(B)/cairn $(B)/libhdfs.so.0.0.0: $(B)/.deps
+	$(Q)pkg-config --exists --print-errors $(PKGS) && command -v protoc-c >/dev/null && $(MAKE) --no-print-directory $@
+endif
+
+$(B)/gen/%.pb-c.c $(B)/gen/%.pb-c.h: proto/%.proto | $(B)/.deps
+	$(Q)mkdir -p $(B)/gen; protoc-c --c_out=$(B)/gen -Iproto $<
+$(B)/gen/%.o: $(B)/gen/%.c
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -w -MMD -MP -c -o $@ $<
+$(B)/%.o: %.c | $(GEN_C) $(B)/.deps
+	$(Q)mkdir -p $(@D); $(if $(V),,echo "  CC    $<";) $(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
+$(B)/tests/unit/%: tests/unit/%.c $(B)/libcairn-test.a
+	$(Q)mkdir -p $(@D); $(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP $(LDFLAGS) -o $@ $< $(B)/libcairn-test.a -lcmocka $(LDLIBS)
+
+-include $(OBJ:.o=.d) $(GEN_O:.o=.d)
+
+unit: $(TEST_BIN)          ## unit tests only (cmocka)
+	$(Q)fail=0; for t in $(TEST_BIN); do $$t >$(B)/unit.log 2>&1 || { cat $(B)/unit.log; echo "FAILED $$t"; fail=1; }; \
+	    tail -n 1 $(B)/unit.log | sed "s|^|$$t: |"; done; exit $$fail
+
+test-deps:
+	$(Q)$(if $(NODEPS),true,tools/deps build test)
+
+clean:                     ## remove every build folder
+	$(Q)rm -rf build
+
+help:                      ## this list
+	$(Q)grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 14
