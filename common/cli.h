@@ -1,0 +1,21 @@
+/* What every command does first: Hadoop's generic options, settings, and which cluster is meant. */
+#ifndef CAIRN_COMMON_CLI_H
+#define CAIRN_COMMON_CLI_H
+
+#include "common/config.h"
+
+#define EXIT_USAGE 255 /* what `hadoop fs` exits with (-1) on bad usage */
+
+/* Takes -fs URI, -conf FILE, -D name=value (or -Dname=value), -jt/-scheduler HOST:PORT, --config DIR out of argv (only
+ * before the first operand that is not an option; argc/argv shrink in place, argv[0] stays), loads the settings in
+ * their order, and, when no fs.defaultFS was set by anyone, finds the local cluster that this user has running (see
+ * cli_find_cluster). Also takes our own --debug. Errors are ready to print after "argv0: ". */
+int cli_load(int *argc, char **argv, struct config **ret, struct err *reterr) MUST_CHECK;
+
+/* `cairn up` holds an abstract UNIX socket named cairn-cluster:<uid>:<DIR>; /proc/net/unix lists them, so nothing is
+ * written outside DIR. One running => its DIR/cluster.json sets fs.defaultFS and cairn.scheduler.address. None: leaves
+ * things alone (returns 0). Several: ERR_CONFIG naming them, unless $CAIRN_DIR chooses. */
+int cli_find_cluster(struct config *c, struct err *reterr) MUST_CHECK;
+#define CLI_CLUSTER_SOCKET_PREFIX "cairn-cluster:"
+
+#endif

@@ -1,0 +1,76 @@
+/* Hadoop RPC v9, server side (shared wire facts: Hadoop's RpcHeader, ipc.Server).
+ *
+ * A few event-loop threads own the connections; thousands of idle ones cost nothing. A method's handler runs on the loop
+ * thread of its connection and must not block (LevelDB reads under the namespace lock are fine; network and fsync are
+ * not), unless the method is flagged RPC_MAY_BLOCK: then it runs on a bounded pool.
+ *
+ * A call is answered exactly once, by rpc_call_reply / rpc_call_fail, or in two steps: rpc_call_prepare packs the answer
+ * now (under the caller's lock, while the data is stable) and rpc_call_send lets it go later from any thread (when the
+ * journal is synced). The call and its arena live until it is sent; then the pointer is dead. */
+#ifndef CAIRN_RPC_RPC_SERVER_H
+#define CAIRN_RPC_RPC_SERVER_H
+
+#include <protobuf-c/protobuf-c.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/arena.h"
+#include "common/err.h"
+#include "common/net.h"
+
+struct rpc_server;
+struct rpc_call;
+
+/* request is decoded, checked for required fields, and lives in the call's arena. service_context as registered. */
+typedef void (*rpc_handler)(struct rpc_call *call, const ProtobufCMessage *request, void *service_context);
+
+enum rpc_method_flag {
+    RPC_AT_MOST_ONCE = BIT(0), /* retry cache: a repeated (clientId, callId) gets the first one's answer */
+    RPC_MAY_BLOCK = BIT(1),    /* runs on the pool */
+};
+struct rpc_method {
+    const char *name;
+    const ProtobufCMessageDescriptor *request, *response;
+    rpc_handler handler;
+    unsigned flags;
+};
+#define RPC_METHOD(method_name, prefix, function, method_flags)                                      \
+    {method_name, &prefix##_request_proto__descriptor, &prefix##_response_proto__descriptor, function, method_flags}
+
+struct rpc_service {
+    const char *protocol; /* "org.apache.hadoop.hdfs.protocol.ClientProtocol" */
+    const struct rpc_method *methods; /* borrowed for the server's life */
+    size_t method_count;
+    void *context;
+};
+
+struct rpc_server_options {
+    struct net_address listen; /* port 0 = pick one */
+    int loops;                 /* 0 => 2 */
+    int pool_threads;          /* for RPC_MAY_BLOCK; 0 => 4 */
+    int connections_max;       /* 0 => 4096 */
+    const struct rpc_service *services; /* copied; the method tables are borrowed */
+    size_t service_count;
+};
+
+int rpc_server_start(const struct rpc_server_options *options, struct rpc_server **ret, struct err *reterr) MUST_CHECK;
+uint16_t rpc_server_port(const struct rpc_server *s);
+/* Stops accepting, closes connections, waits for handlers; prepared calls not yet sent must still be sent by their
+ * holder (they go nowhere). NULL is fine. */
+void rpc_server_stop(struct rpc_server *s);
+
+/* Who is calling; all borrowed from the call. */
+const char *rpc_call_user(const struct rpc_call *call);      /* short name: before '/' or '@'; "" if none was sent */
+const char *rpc_call_client_ip(const struct rpc_call *call); /* peer address as a literal */
+const char *rpc_call_method(const struct rpc_call *call);
+struct slice rpc_call_client_id(const struct rpc_call *call);
+int32_t rpc_call_id(const struct rpc_call *call);
+struct arena *rpc_call_arena(struct rpc_call *call); /* for building the response */
+
+void rpc_call_reply(struct rpc_call *call, const ProtobufCMessage *response);
+void rpc_call_fail(struct rpc_call *call, const struct err *why);
+void rpc_call_prepare(struct rpc_call *call, const ProtobufCMessage *response);
+void rpc_call_prepare_fail(struct rpc_call *call, const struct err *why);
+void rpc_call_send(struct rpc_call *call);
+
+#endif
