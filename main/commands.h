@@ -1,0 +1,20 @@
+/* The entry of every subcommand, implemented by its own folder: argv[0] is the subcommand's name; the return value is
+ * the process's exit code. */
+#ifndef CAIRN_MAIN_COMMANDS_H
+#define CAIRN_MAIN_COMMANDS_H
+
+int namenode_main(int argc, char **argv);  /* namenode/daemon.c */
+int datanode_main(int argc, char **argv);  /* datanode/daemon.c */
+int scheduler_main(int argc, char **argv); /* scheduler/master/daemon.c */
+int worker_main(int argc, char **argv);    /* scheduler/worker/daemon.c */
+int mount_main(int argc, char **argv);     /* fuse/mount.c */
+int up_main(int argc, char **argv);        /* main/up.c */
+int down_main(int argc, char **argv);      /* main/down.c */
+int fs_main(int argc, char **argv);        /* client/fs/fs_shell.c */
+int dfsadmin_main(int argc, char **argv);  /* client/admin/dfsadmin.c */
+int fsck_main(int argc, char **argv);      /* client/admin/fsck.c */
+int streaming_main(int argc, char **argv); /* scheduler/cli/streaming.c */
+int job_main(int argc, char **argv);       /* scheduler/cli/job.c */
+int task_main(int argc, char **argv);      /* scheduler/engine/task.c: one attempt, started by a worker */
+
+#endif
