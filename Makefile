@@ -60,7 +60,7 @@ endif
 
 $(B)/gen/%.pb-c.c $(B)/gen/%.pb-c.h: proto/%.proto | $(B)/.deps
 	$(Q)mkdir -p $(B)/gen; protoc-c --c_out=$(B)/gen -Iproto $<
-$(B)/gen/%.o: $(B)/gen/%.c
+$(B)/gen/%.o: $(B)/gen/%.c | $(GEN_C)
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -w -MMD -MP -c -o $@ $<
 $(B)/%.o: %.c | $(GEN_C) $(B)/.deps
 	$(Q)mkdir -p $(@D); $(if $(V),,echo "  CC    $<";) $(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
