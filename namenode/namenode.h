@@ -1,0 +1,56 @@
+/* The namenode's state, shared by the RPC services, the HTTP pages and the background threads.
+ *
+ * One lock guards the namespace, the leases and the block map together: a file's block list and the replica map must
+ * never disagree, and every operation is short (LevelDB reads and one unsynced batch). Under the lock there is no fsync,
+ * no network and no unbounded scan. Order: `lock` is taken before any lock inside store and journal. */
+#ifndef CAIRN_NAMENODE_NAMENODE_H
+#define CAIRN_NAMENODE_NAMENODE_H
+
+#include <pthread.h>
+#include <stdint.h>
+
+#include "common/config.h"
+
+struct blocks;    /* namenode/blocks/blocks.h: block map, datanodes, replication, safe mode */
+struct fsdir;     /* namenode/namespace/fsdir.h: inodes, dentries, files under construction */
+struct leases;    /* namenode/namespace/leases.h */
+struct store;     /* namenode/journal/store.h: LevelDB */
+struct journal;   /* namenode/journal/journal.h: group commit */
+
+struct namenode_ids {        /* constant once the name folder is opened */
+    char cluster_id[64];     /* CID-<uuid> */
+    char block_pool_id[128]; /* BP-<number>-<ip>-<ms> */
+    uint32_t namespace_id;   /* positive */
+    uint64_t created_ms;     /* cTime */
+};
+
+struct namenode {
+    const struct config *config; /* immutable */
+    struct namenode_ids ids;
+    int64_t started_wall_ms;
+    char address[300]; /* "host:port" of the RPC server, for pages and messages */
+
+    pthread_mutex_t lock;
+    struct fsdir *dir;     /* guarded by lock */
+    struct leases *leases; /* guarded by lock */
+    struct blocks *blocks; /* guarded by lock */
+
+    struct store *store;     /* reads: any thread; writes: through fsdir's mutations, under lock */
+    struct journal *journal; /* locks for itself */
+};
+
+static inline void namenode_lock(struct namenode *nn)
+{
+    pthread_mutex_lock(&nn->lock);
+}
+static inline void namenode_unlock(struct namenode *nn)
+{
+    pthread_mutex_unlock(&nn->lock);
+}
+
+/* namenode/serve/: the method tables, each with its count. context = struct namenode *. */
+struct rpc_service;
+struct rpc_service client_calls_service(struct namenode *nn);   /* ClientProtocol */
+struct rpc_service datanode_calls_service(struct namenode *nn); /* DatanodeProtocol */
+
+#endif
