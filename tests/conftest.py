@@ -1,0 +1,69 @@
+"""Fixtures that every folder of tests may use."""
+import os
+import shutil
+
+import pytest
+
+from lib import apache as apache_lib
+from lib.cluster import Cluster
+
+
+def missing(reason):
+    """A tool of an interop test is not there: a skip that says why; where the tests must run, a failure."""
+    if os.environ.get("CI") == "true" or os.environ.get("CAIRN_INTEROP") == "required":
+        pytest.fail(reason, pytrace=False)
+    pytest.skip(reason)
+
+
+@pytest.fixture(scope="session")
+def need_tool():
+    """need_tool("rclone") gives its path, or skips or fails the test."""
+
+    def need(name, package):
+        path = shutil.which(name)
+        return path or missing(f"'{name}' is not installed (Debian package {package}); run tools/deps interop")
+
+    return need
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item, call):
+    """Shows the end of every daemon's log beside a failure."""
+    report = (yield).get_result()
+    if report.failed:
+        for name in sorted(getattr(item, "funcargs", {})):
+            value = item.funcargs[name]
+            if hasattr(value, "log_tails"):
+                report.sections.append((f"logs of {name}", value.log_tails()))
+
+
+@pytest.fixture
+def cluster(tmp_path):
+    """A Cairn cluster of three nodes for one test."""
+    with Cluster(tmp_path / "cluster") as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def hadoop():
+    """Hadoop's class path, or skip or fail."""
+    try:
+        return apache_lib.class_path()
+    except apache_lib.Unavailable as error:
+        return missing(f"Apache Hadoop cannot be run: {error}")
+
+
+@pytest.fixture(scope="session")
+def apache(hadoop, tmp_path_factory):
+    """An Apache NameNode with three DataNodes, for all tests of this run."""
+    running = apache_lib.ApacheCluster(tmp_path_factory.mktemp("apache"), datanodes=3).start()
+    yield running
+    running.stop()
+
+
+@pytest.fixture(scope="session")
+def java_shell(hadoop, tmp_path_factory):
+    """Hadoop's own command line tools."""
+    shell = apache_lib.JavaShell(tmp_path_factory.mktemp("java-shell"))
+    yield shell
+    shell.stop()

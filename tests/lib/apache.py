@@ -1,0 +1,255 @@
+"""Stock Apache Hadoop as a judge: its servers and its shell, from Maven Central's jars, run with plain `java -cp`.
+
+The jars stay in Maven's own local repository, what we derive from them in $CAIRN_CACHE (default
+~/.cache/cairn-interop): nothing of Hadoop enters the source tree."""
+import base64
+import contextlib
+import os
+import select
+import shutil
+import subprocess
+import tempfile
+import urllib.request
+import json
+
+from lib.ports import port_block
+from lib.process import Daemon, log_tail
+from lib.waiting import wait_for
+
+VERSION = "3.4.1"
+# Of the streaming jar this version is not in every mirror of Central; its 3.4.2 runs on the 3.4.1 libraries.
+STREAMING_VERSION = "3.4.2"
+ARTIFACTS = ["hadoop-common", "hadoop-hdfs", "hadoop-hdfs-client", "hadoop-mapreduce-client-jobclient"]
+HOST_SOURCE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "HadoopHost.java")
+JVM = ["java", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xshare:auto", "-Djava.net.preferIPv4Stack=true"]
+
+
+class Unavailable(Exception):
+    """Apache Hadoop cannot be run here; the text says why and what to do."""
+
+
+def cache_dir():
+    root = os.environ.get("CAIRN_CACHE") or os.path.expanduser("~/.cache/cairn-interop")
+    path = os.path.join(root, f"hadoop-{VERSION}")
+    os.makedirs(path, exist_ok=True)
+    return path
+
+
+def _pom():
+    def dependency(artifact, version, extra="", group="org.apache.hadoop"):
+        return (
+            f"<dependency><groupId>{group}</groupId><artifactId>{artifact}</artifactId>"
+            f"<version>{version}</version>{extra}</dependency>"
+        )
+
+    alone = "<exclusions><exclusion><groupId>*</groupId><artifactId>*</artifactId></exclusion></exclusions>"
+    # Hadoop's own choice of versions for what it depends on; Maven's would mix Jackson's.
+    bom = dependency("hadoop-project", VERSION, "<type>pom</type><scope>import</scope>")
+    wanted = [dependency(name, VERSION) for name in ARTIFACTS]
+    wanted.append(dependency("hadoop-streaming", STREAMING_VERSION, alone))
+    wanted.append(dependency("slf4j-reload4j", "1.7.36", "<scope>runtime</scope>", "org.slf4j"))
+    return (
+        '<project xmlns="http://maven.apache.org/POM/4.0.0"><modelVersion>4.0.0</modelVersion>'
+        "<groupId>cairn.tests</groupId><artifactId>hadoop</artifactId><version>1</version>"
+        f"<dependencyManagement><dependencies>{bom}</dependencies></dependencyManagement>"
+        f"<dependencies>{''.join(wanted)}</dependencies></project>"
+    )
+
+
+def _run_tool(command, what, cwd=None):
+    try:
+        done = subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=300)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise Unavailable(f"{what}: {error}") from error
+    if done.returncode:
+        raise Unavailable(f"{what}: {(done.stdout + done.stderr).strip()[-1500:]}")
+
+
+def class_path():
+    """Hadoop's jars and our HadoopHost, resolved with Maven once and then remembered. Raises Unavailable."""
+    for tool in "java", "mvn":
+        if not shutil.which(tool):
+            raise Unavailable(f"'{tool}' is not installed; run tools/deps interop")
+    recipe = _pom() + open(HOST_SOURCE).read()
+    recipe_file = os.path.join(cache_dir(), "recipe")
+    path_file = os.path.join(cache_dir(), "class_path")
+    with contextlib.suppress(OSError):
+        jars = open(path_file).read()
+        if open(recipe_file).read() == recipe and all(map(os.path.exists, jars.split(":"))):
+            return jars
+    with tempfile.TemporaryDirectory(prefix="cairn-hadoop-") as work:
+        with open(os.path.join(work, "pom.xml"), "w") as file:
+            file.write(_pom())
+        listing = os.path.join(work, "jars")
+        resolve = ["mvn", "-q", "-B", "dependency:build-classpath", f"-Dmdep.outputFile={listing}"]
+        _run_tool(resolve, f"Hadoop {VERSION} from Maven Central", cwd=work)
+        jars = open(listing).read().strip()
+    classes = os.path.join(cache_dir(), "classes")
+    compiler = ["java", "-m", "jdk.compiler/com.sun.tools.javac.Main", "-nowarn", "-d", classes]
+    _run_tool([*compiler, "-cp", jars, HOST_SOURCE], "compile HadoopHost.java")
+    for name in "hdfs", "datanode":  # the servers want the folder of their web pages; the jars do not have it
+        os.makedirs(os.path.join(classes, "webapps", name, "WEB-INF"), exist_ok=True)
+        with open(os.path.join(classes, "webapps", name, "WEB-INF", "web.xml"), "w") as file:
+            file.write("<web-app/>\n")
+    jars = f"{classes}:{jars}"
+    for path, text in (path_file, jars), (recipe_file, recipe):
+        with open(path + ".new", "w") as file:
+            file.write(text)
+        os.replace(path + ".new", path)
+    return jars
+
+
+def write_site(path, properties):
+    rows = "".join(f"<property><name>{k}</name><value>{v}</value></property>\n" for k, v in properties.items())
+    with open(path, "w") as file:
+        file.write(f'<?xml version="1.0"?>\n<configuration>\n{rows}</configuration>\n')
+
+
+def _write_conf(folder, core, hdfs, log_level):
+    os.makedirs(folder, exist_ok=True)
+    write_site(os.path.join(folder, "core-site.xml"), core)
+    write_site(os.path.join(folder, "hdfs-site.xml"), hdfs)
+    with open(os.path.join(folder, "log4j.properties"), "w") as file:
+        file.write(
+            f"log4j.rootLogger={log_level}, console\n"
+            "log4j.appender.console=org.apache.log4j.ConsoleAppender\n"
+            "log4j.appender.console.target=System.err\n"
+            "log4j.appender.console.layout=org.apache.log4j.PatternLayout\n"
+            "log4j.appender.console.layout.ConversionPattern=%d{ISO8601} %p %c{2}: %m%n\n"
+        )
+
+
+def _java(conf, heap_mib, *args):
+    return [*JVM, f"-Xmx{heap_mib}m", "-cp", f"{conf}:{class_path()}", "HadoopHost", *args]
+
+
+class ApacheCluster:
+    """One NameNode and some DataNodes on 127.0.0.1, told apart by their ports: a stock DataNode is known to its
+    NameNode by the address that its connection comes from, so 127.0.0.2 would not be one."""
+
+    def __init__(self, folder, datanodes=1, properties=None):
+        self.folder = str(folder)
+        self._properties = properties or {}
+        self._wanted = datanodes
+        base = port_block()
+        self.namenode = f"127.0.0.1:{base}"
+        self.uri = f"hdfs://{self.namenode}"
+        self.namenode_http = f"127.0.0.1:{base + 1}"
+        self._base = base
+        self.daemons = []
+
+    def _hdfs_site(self):
+        return {
+            "dfs.namenode.rpc-address": self.namenode,
+            "dfs.namenode.http-address": self.namenode_http,
+            "dfs.namenode.name.dir": f"file://{self.folder}/name",
+            "dfs.replication": min(3, self._wanted),
+            "dfs.namenode.fs-limits.min-block-size": 512,
+            "dfs.namenode.safemode.extension": 0,
+            "dfs.namenode.datanode.registration.ip-hostname-check": "false",
+            "dfs.heartbeat.interval": 1,
+            "dfs.namenode.redundancy.interval.seconds": "1s",
+            "dfs.namenode.replication.interval": 1,
+            "dfs.namenode.acls.enabled": "true",
+            **self._properties,
+        }
+
+    def _start(self, name, heap_mib, role, site):
+        conf = f"{self.folder}/conf-{name}"
+        _write_conf(conf, {"fs.defaultFS": self.uri, "hadoop.tmp.dir": f"{self.folder}/tmp-{name}"}, site, "WARN")
+        daemon = Daemon(name, _java(conf, heap_mib, role), f"{self.folder}/{name}.log")
+        self.daemons.append(daemon)
+
+    def start(self):
+        os.makedirs(self.folder, exist_ok=True)
+        try:
+            self._start("namenode", 512, "namenode", self._hdfs_site())
+            for index in range(self._wanted):
+                self._start(f"datanode{index + 1}", 256, "datanode", self._datanode_site(index))
+            wait_for(self._is_ready, 60, f"Apache cluster with {self._wanted} live datanodes")
+        except BaseException:
+            print(self.log_tails())
+            self.stop()
+            raise
+        return self
+
+    def _datanode_site(self, index):
+        host, port = "127.0.0.1", self._base + 10 + 5 * index
+        return self._hdfs_site() | {
+            "dfs.datanode.address": f"{host}:{port}",
+            "dfs.datanode.ipc.address": f"{host}:{port + 1}",
+            "dfs.datanode.http.address": f"{host}:{port + 2}",
+            "dfs.datanode.data.dir": f"file://{self.folder}/data{index + 1}",
+        }
+
+    def jmx(self, bean):
+        url = f"http://{self.namenode_http}/jmx?qry=Hadoop:service=NameNode,name={bean}"
+        with urllib.request.urlopen(url, timeout=5) as reply:
+            return json.load(reply)["beans"][0]
+
+    def _is_ready(self):
+        for daemon in self.daemons:
+            daemon.check_alive()
+        state = self.jmx("FSNamesystemState")
+        return state["NumLiveDataNodes"] == self._wanted and state["FSState"] == "Operational"
+
+    def daemon(self, name):
+        return next(daemon for daemon in self.daemons if daemon.name == name)
+
+    def log_tails(self):
+        return "\n".join(f"--- {daemon.name}:\n{log_tail(daemon.log)}" for daemon in self.daemons)
+
+    def stop(self):
+        for daemon in self.daemons:
+            daemon.kill()  # nothing of a throw-away cluster is worth the seconds that a clean stop takes
+        for daemon in self.daemons:
+            daemon.stop()
+
+
+class JavaShell:
+    """Hadoop's own `hadoop fs`, `hdfs dfsadmin` and `hdfs fsck`, in one JVM that runs many commands in turn.
+
+    Log lines are off, so stderr holds only what the tools themselves print."""
+
+    def __init__(self, folder, properties=None):
+        self.folder = str(folder)
+        conf = f"{self.folder}/conf"
+        _write_conf(conf, {"hadoop.tmp.dir": f"{self.folder}/tmp"}, properties or {}, "OFF")
+        self._files = [f"{self.folder}/{name}" for name in ("stdin", "stdout", "stderr")]
+        self._log = open(f"{self.folder}/jvm.log", "ab")
+        self._jvm = subprocess.Popen(
+            _java(conf, 512, "shell"), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._log
+        )
+
+    def run(self, tool, *args, stdin=b"", user="", deadline_s=120):
+        """A CompletedProcess with bytes; raises AssertionError when the JVM dies or takes longer than deadline_s."""
+        with open(self._files[0], "wb") as file:
+            file.write(stdin)
+        words = [tool, user, *self._files, *map(str, args)]
+        line = b" ".join(b"=" + base64.b64encode(word.encode()) for word in words) + b"\n"
+        self._jvm.stdin.write(line)
+        self._jvm.stdin.flush()
+        ready, _, _ = select.select([self._jvm.stdout], [], [], deadline_s)
+        answer = self._jvm.stdout.readline() if ready else b""
+        if not answer:
+            self._jvm.kill()
+            self._jvm.wait()
+            raise AssertionError(
+                f"java {tool} {args}: {'ended' if ready else f'no answer within {deadline_s} s'}\n"
+                f"{self._read(2).decode(errors='replace')[-2000:]}\n{log_tail(self._log.name)}"
+            )
+        return subprocess.CompletedProcess([tool, *args], int(answer), self._read(1), self._read(2))
+
+    def _read(self, index):
+        with open(self._files[index], "rb") as file:
+            return file.read()
+
+    def is_alive(self):
+        return self._jvm.poll() is None
+
+    def stop(self):
+        self._jvm.kill()
+        self._jvm.wait()
+        self._jvm.stdin.close()
+        self._jvm.stdout.close()
+        self._log.close()

@@ -1,0 +1,55 @@
+"""A child process with a log file: started, watched and ended by its pid."""
+import os
+import signal
+import subprocess
+
+
+def log_tail(path, lines=40):
+    try:
+        with open(path, "rb") as file:
+            file.seek(max(0, os.path.getsize(path) - 256 * lines))
+            return b"\n".join(file.read().splitlines()[-lines:]).decode(errors="replace")
+    except OSError as error:
+        return f"({error})"
+
+
+def is_alive(pid):
+    """Whether the process runs; a zombie does not."""
+    try:
+        with open(f"/proc/{pid}/stat") as file:
+            return file.read().rsplit(")", 1)[1].split()[0] not in "ZX"
+    except OSError:
+        return False
+
+
+class Daemon:
+    """A process of ours in the background, stdout and stderr in one log file."""
+
+    def __init__(self, name, command, log, env=None, cwd=None):
+        self.name, self.log = name, log
+        with open(log, "ab") as out:
+            self._process = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=out, stderr=out, env=env, cwd=cwd, start_new_session=True
+            )
+        self.pid = self._process.pid
+
+    def is_alive(self):
+        return self._process.poll() is None
+
+    def check_alive(self):
+        """True, or an AssertionError with the end of the log."""
+        assert self.is_alive(), f"{self.name} ended with {self._process.returncode}:\n{log_tail(self.log)}"
+        return True
+
+    def kill(self, sig=signal.SIGKILL):
+        if self.is_alive():
+            os.kill(self.pid, sig)
+
+    def stop(self, patience_s=10):
+        """SIGTERM, then SIGKILL for one that does not go."""
+        self.kill(signal.SIGTERM)
+        try:
+            self._process.wait(patience_s)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            self._process.wait(patience_s)
