@@ -50,6 +50,10 @@ int config_load_env(struct config *c, struct err *reterr) MUST_CHECK;
 /* source: for messages, e.g. "-D". A later set wins unless an XML file marked the property <final>. */
 int config_set(struct config *c, const char *name, const char *value, const char *source, struct err *reterr) MUST_CHECK;
 
+/* The same, saying whether later sets may change it (an XML file's <final>). */
+int config_set_final(struct config *c, const char *name, const char *value, const char *source, bool final,
+                     struct err *reterr) MUST_CHECK;
+
 const char *config_get(const struct config *c, const char *name); /* any key; NULL if unset */
 bool config_is_set(const struct config *c, const char *name);     /* by anyone but the built-in default */
 const char *config_str(const struct config *c, const char *name); /* "" if unset; known keys only, as all below */

@@ -1,0 +1,199 @@
+#include "common/cli.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/file.h"
+#include "common/log.h"
+#include "common/mem.h"
+
+#define CLUSTER_JSON_MAX_BYTES (1 << 20)
+#define CLUSTERS_SHOWN_MAX 16
+
+/* ---- generic options ---- */
+
+struct cli_options {
+    const char *conf_dir; /* --config */
+    const char *conf_file;
+    struct {
+        char *name, *value;
+        const char *source;
+    } sets[128];
+    size_t set_count;
+};
+
+static int cli_add_set(struct cli_options *o, const char *name, size_t name_len, const char *value, const char *source,
+                       struct err *reterr)
+{
+    if (o->set_count == ARRAY_COUNT(o->sets))
+        return err_set(reterr, ERR_CONFIG, "more than %zu settings on the command line: put them into a -conf FILE",
+                       ARRAY_COUNT(o->sets));
+    o->sets[o->set_count].name = mem_strndup(name, name_len);
+    o->sets[o->set_count].value = mem_strdup(value);
+    o->sets[o->set_count++].source = source;
+    return 0;
+}
+
+static int cli_add_define(struct cli_options *o, const char *text, struct err *reterr)
+{
+    const char *equals = strchr(text, '=');
+    if (!equals || equals == text)
+        return err_set(reterr, ERR_CONFIG, "-D %s: want -D name=value", text);
+    return cli_add_set(o, text, (size_t)(equals - text), equals + 1, "-D", reterr);
+}
+
+/* One option at argv[0]; *ret_used = how many words it took, 0 = not a generic option. */
+static int cli_parse_one(struct cli_options *o, int argc, char **argv, int *ret_used, struct err *reterr)
+{
+    static const struct {
+        const char *flag, *key;
+    } keyed[] = {{"-fs", "fs.defaultFS"}, {"-jt", "cairn.scheduler.address"}, {"-scheduler", "cairn.scheduler.address"}};
+    const char *word = argv[0];
+    *ret_used = 0;
+    if (strcmp(word, "--debug") == 0) {
+        log_set_level(LOG_LEVEL_DEBUG);
+        *ret_used = 1;
+        return 0;
+    }
+    if (strncmp(word, "-D", 2) == 0 && word[2]) {
+        *ret_used = 1;
+        return cli_add_define(o, word + 2, reterr);
+    }
+    const char *key = NULL;
+    for (size_t i = 0; i < ARRAY_COUNT(keyed); i++)
+        if (strcmp(word, keyed[i].flag) == 0)
+            key = keyed[i].key;
+    if (!key && strcmp(word, "-D") && strcmp(word, "-conf") && strcmp(word, "--config"))
+        return 0;
+    if (argc < 2)
+        return err_set(reterr, ERR_CONFIG, "option %s needs a value", word);
+    *ret_used = 2;
+    if (key)
+        return cli_add_set(o, key, strlen(key), argv[1], word, reterr);
+    if (strcmp(word, "-D") == 0)
+        return cli_add_define(o, argv[1], reterr);
+    if (strcmp(word, "-conf") == 0)
+        o->conf_file = argv[1];
+    else
+        o->conf_dir = argv[1];
+    return 0;
+}
+
+static int cli_load_sources(struct cli_options *o, struct config *c, struct err *reterr)
+{
+    const char *dir = o->conf_dir ? o->conf_dir : getenv("HADOOP_CONF_DIR");
+    int rc = 0;
+    if (dir && *dir && access(dir, R_OK | X_OK) < 0)
+        rc = err_errno(reterr, errno, "configuration folder '%s' (%s)", dir, o->conf_dir ? "--config" : "$HADOOP_CONF_DIR");
+    else if (dir && *dir)
+        rc = config_load_dir(c, dir, reterr);
+    if (rc == 0)
+        rc = config_load_env(c, reterr);
+    if (rc == 0 && o->conf_file)
+        rc = config_load_xml(c, o->conf_file, reterr);
+    for (size_t i = 0; rc == 0 && i < o->set_count; i++)
+        rc = config_set(c, o->sets[i].name, o->sets[i].value, o->sets[i].source, reterr);
+    if (rc == 0 && !config_is_set(c, "fs.defaultFS"))
+        rc = cli_find_cluster(c, reterr);
+    return rc;
+}
+
+int cli_load(int *argc, char **argv, struct config **ret, struct err *reterr)
+{
+    struct cli_options o = {0};
+    int kept = 1, at = 1, rc = 0;
+    while (rc == 0 && at < *argc) {
+        int used;
+        rc = cli_parse_one(&o, *argc - at, argv + at, &used, reterr);
+        if (rc == 0 && used == 0)
+            break; /* the first word that is not ours ends the generic options */
+        at += used;
+    }
+    while (rc == 0 && at < *argc)
+        argv[kept++] = argv[at++];
+    struct config *c = config_new();
+    if (rc == 0) {
+        argv[kept] = NULL;
+        *argc = kept;
+        rc = cli_load_sources(&o, c, reterr);
+    }
+    for (size_t i = 0; i < o.set_count; i++) {
+        free(o.sets[i].name);
+        free(o.sets[i].value);
+    }
+    if (rc < 0) {
+        config_free(c);
+        return rc;
+    }
+    *ret = c;
+    return 0;
+}
+
+/* ---- the local cluster ---- */
+
+static int cluster_use(struct config *c, const char *dir, struct err *reterr)
+{
+    static const struct {
+        const char *field, *key;
+    } fields[] = {{"fs", "fs.defaultFS"},
+                  {"namenode_http", "cairn.namenode.http-address"},
+                  {"scheduler", "cairn.scheduler.address"}};
+    AUTO(mem_freep) char *path = mem_printf("%s/cluster.json", dir);
+    struct buf text = {0};
+    int rc = file_read(path, CLUSTER_JSON_MAX_BYTES, &text, reterr);
+    if (rc < 0)
+        return rc;
+    json_error_t why;
+    json_t *root = json_loadb((const char *)text.base, text.len, 0, &why);
+    buf_free(&text);
+    if (!root)
+        return err_set(reterr, ERR_CONFIG, "'%s' line %d: %s", path, why.line, why.text);
+    for (size_t i = 0; rc == 0 && i < ARRAY_COUNT(fields); i++) {
+        const char *value = json_string_value(json_object_get(root, fields[i].field));
+        if (value && !config_is_set(c, fields[i].key))
+            rc = config_set(c, fields[i].key, value, path, reterr);
+    }
+    json_decref(root);
+    return rc;
+}
+
+int cli_find_cluster(struct config *c, struct err *reterr)
+{
+    const char *chosen = getenv("CAIRN_DIR");
+    if (chosen && *chosen)
+        return cluster_use(c, chosen, reterr);
+    FILE *f = fopen("/proc/net/unix", "re");
+    if (!f)
+        return 0;
+    char *line = NULL, want[64], *dirs[CLUSTERS_SHOWN_MAX];
+    size_t line_capacity = 0, count = 0;
+    snprintf(want, sizeof want, "@" CLI_CLUSTER_SOCKET_PREFIX "%u:", (unsigned)getuid());
+    while (getline(&line, &line_capacity, f) > 0 && count < CLUSTERS_SHOWN_MAX) {
+        char *at = strstr(line, want);
+        if (!at)
+            continue;
+        at += strlen(want);
+        at[strcspn(at, "\n@")] = 0;
+        dirs[count++] = mem_strdup(at);
+    }
+    free(line);
+    fclose(f);
+    int rc = 0;
+    if (count == 1) {
+        rc = cluster_use(c, dirs[0], reterr);
+    } else if (count > 1) {
+        struct buf names = {0};
+        for (size_t i = 0; i < count; i++)
+            buf_printf(&names, " %s", dirs[i]);
+        rc = err_set(reterr, ERR_CONFIG, "several local clusters run; choose with -fs URI or CAIRN_DIR=DIR:%s", buf_cstr(&names));
+        buf_free(&names);
+    }
+    for (size_t i = 0; i < count; i++)
+        free(dirs[i]);
+    return rc;
+}
