@@ -98,20 +98,22 @@ static int cli_load_sources(struct cli_options *o, struct config *c, struct err 
         rc = config_load_xml(c, o->conf_file, reterr);
     for (size_t i = 0; rc == 0 && i < o->set_count; i++)
         rc = config_set(c, o->sets[i].name, o->sets[i].value, o->sets[i].source, reterr);
-    if (rc == 0 && !config_is_set(c, "fs.defaultFS"))
-        rc = cli_find_cluster(c, reterr);
     return rc;
 }
 
-int cli_load(int *argc, char **argv, struct config **ret, struct err *reterr)
+static int cli_load_options(int *argc, char **argv, bool anywhere, struct config **ret, struct err *reterr)
 {
     struct cli_options o = {0};
     int kept = 1, at = 1, rc = 0;
     while (rc == 0 && at < *argc) {
         int used;
         rc = cli_parse_one(&o, *argc - at, argv + at, &used, reterr);
-        if (rc == 0 && used == 0)
-            break; /* the first word that is not ours ends the generic options */
+        if (rc == 0 && used == 0) {
+            if (!anywhere || strcmp(argv[at], "--") == 0)
+                break;
+            argv[kept++] = argv[at];
+            used = 1;
+        }
         at += used;
     }
     while (rc == 0 && at < *argc)
@@ -126,6 +128,25 @@ int cli_load(int *argc, char **argv, struct config **ret, struct err *reterr)
         free(o.sets[i].name);
         free(o.sets[i].value);
     }
+    if (rc < 0) {
+        config_free(c);
+        return rc;
+    }
+    *ret = c;
+    return 0;
+}
+
+int cli_load_settings(int *argc, char **argv, struct config **ret, struct err *reterr)
+{
+    return cli_load_options(argc, argv, true, ret, reterr);
+}
+
+int cli_load(int *argc, char **argv, struct config **ret, struct err *reterr)
+{
+    struct config *c = NULL;
+    int rc = cli_load_options(argc, argv, false, &c, reterr);
+    if (rc == 0 && !config_is_set(c, "fs.defaultFS"))
+        rc = cli_find_cluster(c, reterr);
     if (rc < 0) {
         config_free(c);
         return rc;

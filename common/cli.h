@@ -12,6 +12,10 @@
  * cli_find_cluster). Also takes our own --debug. Errors are ready to print after "argv0: ". */
 int cli_load(int *argc, char **argv, struct config **ret, struct err *reterr) MUST_CHECK;
 
+/* For daemons and `cairn up`: the same sources, the generic options may stand anywhere before "--", and no cluster is
+ * looked for. */
+int cli_load_settings(int *argc, char **argv, struct config **ret, struct err *reterr) MUST_CHECK;
+
 /* `cairn up` holds an abstract UNIX socket named cairn-cluster:<uid>:<DIR>; /proc/net/unix lists them, so nothing is
  * written outside DIR. One running => its DIR/cluster.json sets fs.defaultFS and cairn.scheduler.address. None: leaves
  * things alone (returns 0). Several: ERR_CONFIG naming them, unless $CAIRN_DIR chooses. */
