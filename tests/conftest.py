@@ -28,9 +28,9 @@ def need_tool():
 
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_makereport(item, call):
-    """Shows the end of every daemon's log beside a failure."""
+    """Shows the end of every daemon's log beside a failure, unless the test itself said all there is to say."""
     report = (yield).get_result()
-    if report.failed:
+    if report.failed and not isinstance(call.excinfo.value, pytest.fail.Exception):
         for name in sorted(getattr(item, "funcargs", {})):
             value = item.funcargs[name]
             if hasattr(value, "log_tails"):
