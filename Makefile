@@ -14,11 +14,13 @@ FOLDERS := common proto rpc client namenode datanode scheduler fuse main
 PROTOS := $(wildcard proto/*/*.proto)
 GEN_C := $(PROTOS:proto/%.proto=$(B)/gen/%.pb-c.c)
 GEN_O := $(GEN_C:.c=.o)
-SRC := $(shell find $(FOLDERS) -name '*.c' | sort)
+SRC := $(shell find $(wildcard $(FOLDERS)) -name '*.c' | sort)
 OBJ := $(SRC:%.c=$(B)/%.o)
 MAIN_O := $(B)/main/cairn.o
+NOT_CLIENT := common/http.o common/cli.o common/daemon.o common/metrics.o rpc/rpc_server.o
 # What a program that loads libhdfs gets: the client and what it stands on, nothing of the daemons.
-CLIENT_O := $(filter $(B)/common/% $(B)/proto/% $(B)/rpc/% $(B)/client/lib/%,$(OBJ)) $(GEN_O)
+CLIENT_O := $(filter-out $(addprefix $(B)/,$(NOT_CLIENT)),\
+              $(filter $(B)/common/% $(B)/proto/% $(B)/rpc/% $(B)/client/lib/%,$(OBJ))) $(GEN_O)
 
 PKGS := fuse3 libprotobuf-c libmicrohttpd expat jansson libisal libxxhash zlib
 CPPFLAGS += -I. -Iclient/include -I$(B)/gen -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -DFUSE_USE_VERSION=312 \
@@ -33,18 +35,21 @@ LDLIBS += $(shell pkg-config --libs $(PKGS) 2>/dev/null) -lleveldb -lm -lrt
 TESTS := $(shell find tests/unit -name '*_test.c' 2>/dev/null | sort)
 TEST_BIN := $(TESTS:%.c=$(B)/%)
 
-.PHONY: all deps demo check test unit bench soak fuzz fmt lint help install clean check-deps test-deps proto
+.PHONY: all demo check test unit bench fuzz fmt lint help install clean check-deps test-packages
 .DELETE_ON_ERROR:
 .SECONDARY:
 
 all: $(B)/cairn $(B)/libhdfs.so.0.0.0
 
-$(B)/.deps: tools/deps
-	$(Q)$(if $(NODEPS),true,tools/deps build)
-	$(Q)mkdir -p $(B) && touch $@
+# Missing Debian packages are installed (or named) before anything else: make builds an included file first and then
+# starts again, so that pkg-config is asked once they are there.
+ifeq ($(NODEPS)$(filter help clean,$(MAKECMDGOALS)),)
+include build/packages.mk
+build/packages.mk: tools/deps
+	$(Q)tools/deps build $(if $(filter check test unit,$(MAKECMDGOALS)),test)
+	$(Q)mkdir -p build && touch $@
+endif
 
-# A package that was missing when make started could not be asked for its flags yet: start again once.
-ifeq ($(shell pkg-config --exists $(PKGS) 2>/dev/null && command -v protoc-c >/dev/null && echo ok),ok)
 $(B)/cairn: $(OBJ) $(GEN_O)
 	$(Q)echo "  LD    $@"; $(CC) $(LDFLAGS) -o $@ $(OBJ) $(GEN_O) $(LDLIBS)
 $(B)/libcairn-test.a: $(filter-out $(MAIN_O),$(OBJ)) $(GEN_O)
@@ -53,16 +58,12 @@ $(B)/libhdfs.so.0.0.0: $(CLIENT_O)
 	$(Q)echo "  LD    $@"; $(CC) $(LDFLAGS) -shared -Wl,-soname,libhdfs.so.0.0.0 -o $@ $(CLIENT_O) \
 	    $(shell pkg-config --libs libprotobuf-c expat jansson libisal libxxhash zlib 2>/dev/null) -lm
 	$(Q)ln -sf libhdfs.so.0.0.0 $(B)/libhdfs.so
-else
-$(B)/cairn $(B)/libhdfs.so.0.0.0: $(B)/.deps
-	$(Q)pkg-config --exists --print-errors $(PKGS) && command -v protoc-c >/dev/null && $(MAKE) --no-print-directory $@
-endif
 
-$(B)/gen/%.pb-c.c $(B)/gen/%.pb-c.h: proto/%.proto | $(B)/.deps
+$(B)/gen/%.pb-c.c $(B)/gen/%.pb-c.h: proto/%.proto
 	$(Q)mkdir -p $(B)/gen; protoc-c --c_out=$(B)/gen -Iproto $<
 $(B)/gen/%.o: $(B)/gen/%.c | $(GEN_C)
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -w -MMD -MP -c -o $@ $<
-$(B)/%.o: %.c | $(GEN_C) $(B)/.deps
+$(B)/%.o: %.c | $(GEN_C)
 	$(Q)mkdir -p $(@D); $(if $(V),,echo "  CC    $<";) $(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
 $(B)/tests/unit/%: tests/unit/%.c $(B)/libcairn-test.a
 	$(Q)mkdir -p $(@D); $(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP $(LDFLAGS) -o $@ $< $(B)/libcairn-test.a -lcmocka $(LDLIBS)
@@ -73,8 +74,40 @@ unit: $(TEST_BIN)          ## unit tests only (cmocka)
 	$(Q)fail=0; for t in $(TEST_BIN); do $$t >$(B)/unit.log 2>&1 || { cat $(B)/unit.log; echo "FAILED $$t"; fail=1; }; \
 	    tail -n 1 $(B)/unit.log | sed "s|^|$$t: |"; done; exit $$fail
 
-test-deps:
+PYTEST := PYTHONDONTWRITEBYTECODE=1 CAIRN=$(abspath $(B)/cairn) /usr/bin/python3 -m pytest -q -p no:cacheprovider
+
+test: all unit             ## unit tests and whole clusters (a few minutes)
+	$(Q)$(PYTEST) tests/cluster
+
+check: test-packages all check-deps unit   ## everything: unit, clusters, faults, foreign clients and servers
+	$(Q)$(PYTEST) tests/cluster tests/faults tests/interop
+
+test-packages:
+	$(Q)$(if $(NODEPS),true,tools/deps build test interop)
+
+check-deps:                ## dependencies between folders point one way
+	$(Q)tools/check-deps
+
+demo:                      ## a cluster, a data set, a mount and three jobs, with a summary
 	$(Q)$(if $(NODEPS),true,tools/deps build test)
+	$(Q)$(MAKE) --no-print-directory all
+	$(Q)tools/demo $(B)/cairn
+
+bench: all                 ## ratios beside cp, Apache HDFS, Hadoop Streaming and GNU tools, in one run
+	$(Q)$(if $(NODEPS),true,tools/deps build test interop)
+	$(Q)CAIRN=$(abspath $(B)/cairn) /usr/bin/python3 tests/bench/bench.py
+
+fmt:                       ## clang-format over our C
+	$(Q)tools/deps lint && clang-format-14 -i $$(git ls-files '*.c' '*.h')
+
+lint:                      ## clang-tidy and cppcheck
+	$(Q)tools/deps lint && tools/lint $(B)
+
+install: all               ## to PREFIX (default /usr/local), DESTDIR honoured
+	$(Q)install -D -m 755 $(B)/cairn $(DESTDIR)$(PREFIX)/bin/cairn
+	$(Q)install -D -m 755 $(B)/libhdfs.so.0.0.0 $(DESTDIR)$(PREFIX)/lib/libhdfs.so.0.0.0
+	$(Q)ln -sf libhdfs.so.0.0.0 $(DESTDIR)$(PREFIX)/lib/libhdfs.so
+	$(Q)install -D -m 644 client/include/hdfs.h $(DESTDIR)$(PREFIX)/include/cairn/hdfs.h
 
 clean:                     ## remove every build folder
 	$(Q)rm -rf build

@@ -52,7 +52,7 @@ static int http_read_head(int fd, struct http_answer *a, struct err *reterr)
     for (;;) {
         if (a->len >= HTTP_HEAD_MAX_BYTES)
             return err_set(reterr, ERR_PROTOCOL, "the answer's head is larger than %d bytes", HTTP_HEAD_MAX_BYTES);
-        size_t n;
+        size_t n = 0;
         int rc = http_recv(fd, a->bytes + a->len, HTTP_HEAD_MAX_BYTES - a->len, &n, reterr);
         if (rc < 0)
             return rc;
