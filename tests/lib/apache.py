@@ -21,7 +21,9 @@ VERSION = "3.4.1"
 STREAMING_VERSION = "3.4.2"
 ARTIFACTS = ["hadoop-common", "hadoop-hdfs", "hadoop-hdfs-client", "hadoop-mapreduce-client-jobclient"]
 HOST_SOURCE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "HadoopHost.java")
-JVM = ["java", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xshare:auto", "-Djava.net.preferIPv4Stack=true"]
+JVM = ["java", "-Xshare:auto", "-Djava.net.preferIPv4Stack=true"]
+# For tests, which want a short start and little memory; a benchmark leaves Java its own choices.
+QUICK_START = ["-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"]
 
 
 class Unavailable(Exception):
@@ -119,16 +121,17 @@ def _write_conf(folder, core, hdfs, log_level):
         )
 
 
-def _java(conf, heap_mib, *args):
-    return [*JVM, f"-Xmx{heap_mib}m", "-cp", f"{conf}:{class_path()}", "HadoopHost", *args]
+def _java(conf, options, *args):
+    return [*JVM, *options, "-cp", f"{conf}:{class_path()}", "HadoopHost", *args]
 
 
 class ApacheCluster:
     """One NameNode and some DataNodes on 127.0.0.1, told apart by their ports: a stock DataNode is known to its
     NameNode by the address that its connection comes from, so 127.0.0.2 would not be one."""
 
-    def __init__(self, folder, datanodes=1, properties=None):
+    def __init__(self, folder, datanodes=1, properties=None, jvm_options=QUICK_START):
         self.folder = str(folder)
+        self._jvm_options = list(jvm_options)
         self._properties = properties or {}
         self._wanted = datanodes
         base = port_block()
@@ -157,7 +160,7 @@ class ApacheCluster:
     def _start(self, name, heap_mib, role, site):
         conf = f"{self.folder}/conf-{name}"
         _write_conf(conf, {"fs.defaultFS": self.uri, "hadoop.tmp.dir": f"{self.folder}/tmp-{name}"}, site, "WARN")
-        daemon = Daemon(name, _java(conf, heap_mib, role), f"{self.folder}/{name}.log")
+        daemon = Daemon(name, _java(conf, [*self._jvm_options, f"-Xmx{heap_mib}m"], role), f"{self.folder}/{name}.log")
         self.daemons.append(daemon)
 
     def start(self):
@@ -211,18 +214,23 @@ class JavaShell:
 
     Log lines are off, so stderr holds only what the tools themselves print."""
 
-    def __init__(self, folder, properties=None):
+    def __init__(self, folder, properties=None, jvm_options=QUICK_START):
         self.folder = str(folder)
         conf = f"{self.folder}/conf"
         _write_conf(conf, {"hadoop.tmp.dir": f"{self.folder}/tmp"}, properties or {}, "OFF")
         self._files = [f"{self.folder}/{name}" for name in ("stdin", "stdout", "stderr")]
-        self._log = open(f"{self.folder}/jvm.log", "ab")
-        self._jvm = subprocess.Popen(
-            _java(conf, 512, "shell"), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._log
-        )
+        self._log = f"{self.folder}/jvm.log"
+        self._command = _java(conf, [*jvm_options, "-Xmx512m"], "shell")
+        self._jvm = None
+        self._start()
 
-    def run(self, tool, *args, stdin=b"", user="", deadline_s=120):
-        """A CompletedProcess with bytes; raises AssertionError when the JVM dies or takes longer than deadline_s."""
+    def _start(self):
+        with open(self._log, "ab") as log:
+            self._jvm = subprocess.Popen(self._command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log)
+
+    def run(self, tool, *args, stdin=b"", user="", deadline_s=60):
+        """A CompletedProcess with bytes. When the JVM dies or takes longer than deadline_s: an AssertionError, and the
+        next command gets a new JVM."""
         with open(self._files[0], "wb") as file:
             file.write(stdin)
         words = [tool, user, *self._files, *map(str, args)]
@@ -232,11 +240,11 @@ class JavaShell:
         ready, _, _ = select.select([self._jvm.stdout], [], [], deadline_s)
         answer = self._jvm.stdout.readline() if ready else b""
         if not answer:
-            self._jvm.kill()
-            self._jvm.wait()
+            self.stop()
+            self._start()
             raise AssertionError(
                 f"java {tool} {args}: {'ended' if ready else f'no answer within {deadline_s} s'}\n"
-                f"{self._read(2).decode(errors='replace')[-2000:]}\n{log_tail(self._log.name)}"
+                f"{self._read(2).decode(errors='replace')[-2000:]}\n{log_tail(self._log)}"
             )
         return subprocess.CompletedProcess([tool, *args], int(answer), self._read(1), self._read(2))
 
@@ -244,12 +252,13 @@ class JavaShell:
         with open(self._files[index], "rb") as file:
             return file.read()
 
-    def is_alive(self):
-        return self._jvm.poll() is None
+    @property
+    def pid(self):
+        return self._jvm.pid
 
     def stop(self):
         self._jvm.kill()
         self._jvm.wait()
-        self._jvm.stdin.close()
+        with contextlib.suppress(OSError):  # what it died before reading
+            self._jvm.stdin.close()
         self._jvm.stdout.close()
-        self._log.close()
