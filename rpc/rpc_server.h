@@ -51,6 +51,11 @@ struct rpc_server_options {
     int connections_max;       /* 0 => 4096 */
     const struct rpc_service *services; /* copied; the method tables are borrowed */
     size_t service_count;
+    /* Bounds; 0 = the default in parentheses. */
+    int calls_in_flight_max;  /* of one connection; beyond it we do not read (256) */
+    int idle_timeout_ms;      /* a connection without a call is closed (600000) */
+    int handshake_timeout_ms; /* from connect to context (30000) */
+    int stall_timeout_ms;     /* half a request, or an answer nobody reads (60000) */
 };
 
 int rpc_server_start(const struct rpc_server_options *options, struct rpc_server **ret, struct err *reterr) MUST_CHECK;
@@ -67,6 +72,7 @@ struct slice rpc_call_client_id(const struct rpc_call *call);
 int32_t rpc_call_id(const struct rpc_call *call);
 struct arena *rpc_call_arena(struct rpc_call *call); /* for building the response */
 
+/* response NULL = the method's empty message. */
 void rpc_call_reply(struct rpc_call *call, const ProtobufCMessage *response);
 void rpc_call_fail(struct rpc_call *call, const struct err *why);
 void rpc_call_prepare(struct rpc_call *call, const ProtobufCMessage *response);

@@ -1,0 +1,135 @@
+/* Inside the RPC server: what rpc_server.c, connection.c and call.c know of each other.
+ *
+ * Lifetimes: the server is held by its owner and by every connection, a connection by its loop and by every call, so
+ * an answer that comes after the end still finds its connection, sees that it is closed, and frees everything.
+ *
+ * Threads: a connection's reading side belongs to its loop's thread. Its writing side is guarded by connection.lock;
+ * whoever has an answer writes it to the socket at once, if nothing is queued. Lock order: connection.lock before
+ * server_loop.lock; retry_lock is never held together with another. */
+#ifndef CAIRN_RPC_SERVER_IMPL_H
+#define CAIRN_RPC_SERVER_IMPL_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "common/loop.h"
+#include "common/pool.h"
+#include "rpc/registry.h"
+#include "rpc/retry_cache.h"
+#include "rpc/rpc_server.h"
+#include "rpc/wire.h"
+
+#define SCRATCH_BYTES (64u << 10)         /* one read; most requests never leave it */
+#define OUT_MAX_BYTES (8u << 20)          /* queued for one slow reader, before we stop reading from it */
+#define INPUT_MAX_BYTES (1u << 30)        /* halves of requests, of all connections together */
+#define CALLS_CACHED_MAX 128              /* free ones kept by each loop */
+#define LINGER_MS 2000                    /* after the last word: let the peer read it before we close */
+
+struct server_loop {
+    struct loop *loop;
+    struct rpc_server *server;
+    struct loop_timer timer;
+    pthread_t thread;
+    bool running;
+
+    pthread_mutex_t lock;
+    struct rpc_connection *connections; /* under lock; removed by the loop's thread only */
+    struct rpc_call *free_calls;        /* under lock */
+    int free_call_count;
+
+    uint8_t scratch[SCRATCH_BYTES]; /* loop thread */
+};
+
+struct rpc_server {
+    _Atomic int refs;
+    _Atomic bool stopping;
+    _Atomic int connection_count;
+    _Atomic size_t input_bytes;
+    struct rpc_server_options options; /* no zeros left */
+    struct rpc_registry *registry;
+    struct pool *pool;
+    int listen_fd;
+    uint16_t port;
+    struct loop_watch listen_watch; /* on loops[0] */
+    unsigned next_loop;             /* accepting thread */
+    bool accept_paused;             /* accepting thread: out of file descriptors */
+
+    pthread_mutex_t retry_lock;
+    struct retry_cache *retry; /* under retry_lock */
+
+    int loop_count;
+    struct server_loop loops[];
+};
+void rpc_server_unref(struct rpc_server *s);
+
+/* PREAMBLE -> CONTEXT (SASL may come first) -> CALLS; any of them -> LAST_WORD after a fatal answer. */
+enum connection_phase { PHASE_PREAMBLE, PHASE_CONTEXT, PHASE_CALLS, PHASE_LAST_WORD };
+
+struct rpc_connection {
+    struct loop_watch watch;
+    struct rpc_server *server;
+    struct server_loop *loop;
+    _Atomic int refs;
+    struct rpc_connection *prev, *next; /* under loop->lock */
+    char peer_ip[64];
+
+    /* loop thread */
+    enum connection_phase phase;
+    struct buf in; /* half a request */
+    const struct rpc_registered *last_service;
+    int64_t opened_ms, last_read_ms;
+
+    char *user; /* set before PHASE_CALLS, then constant; NULL = none was sent */
+
+    pthread_mutex_t lock;
+    /* under lock */
+    struct rpc_call *out_head, **out_tail; /* answers not fully written */
+    size_t out_bytes;
+    int out_count;
+    int64_t last_write_ms; /* when the queue last moved */
+    int in_flight;         /* calls not answered */
+    bool corked;           /* the loop works on a batch of requests and will write the answers together */
+    bool paused;           /* not reading: too much in flight */
+    bool closed;
+    bool shut;             /* last word written */
+    uint32_t events;       /* the loop waits for these */
+};
+
+/* Takes over fd. */
+void connection_open(struct rpc_server *s, struct server_loop *l, int fd, const char *peer_ip);
+void connection_unref(struct rpc_connection *c);
+void connection_close(struct rpc_connection *c);           /* loop thread, or the loop has ended */
+void connection_check(struct rpc_connection *c, int64_t now_ms); /* loop thread: close it if it is overdue */
+/* Sends call->reply and frees the call, now or when the peer reads. Any thread. */
+void connection_send(struct rpc_connection *c, struct rpc_call *call);
+
+struct rpc_call {
+    struct rpc_connection *connection; /* a reference */
+    struct rpc_call *next;             /* in the output queue, or in the free list */
+    const struct rpc_method *method;   /* NULL: not a call of a method */
+    const struct rpc_registered *service;
+    const ProtobufCMessage *request;
+    struct arena arena;
+    struct buf reply;
+    size_t written;    /* of reply */
+    size_t body_begin; /* in reply */
+    bool prepared, remembered; /* remembered: the retry cache waits for us */
+    bool failed;
+    int32_t call_id, retry_count;
+    rpc_detail detail;      /* if failed */
+    const char *java_class; /* if failed; in the arena */
+    const char *text;
+    uint8_t client_id[RPC_CLIENT_ID_MAX_BYTES];
+    size_t client_id_len;
+    struct pool_task task;
+    struct retry_waiter waiter;
+};
+
+struct rpc_call *call_new(struct rpc_connection *c, const struct rpc_request_header *h); /* counted as in flight */
+void call_free(struct rpc_call *call);
+/* Finds the method and runs it. `rest` is what follows the request header in the frame. false: fatal_text says why the
+ * connection cannot go on; then the call is still the caller's. */
+bool call_dispatch(struct rpc_call *call, struct slice rest, char fatal_text[static ERR_TEXT_MAX]);
+void call_answer_error(struct rpc_call *call, int status, rpc_detail detail, const char *java_class, const char *text);
+
+#endif
