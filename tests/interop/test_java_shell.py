@@ -136,6 +136,8 @@ def test_head_and_tail(server, where, files):
 def test_append_and_truncate(server, where, files):
     first, second = (files[name][0] for name in ("odd", "two-blocks"))
     server.java(*small_blocks("-put", first, f"{where}/file"))
+    # An append extends the replicas that are known by then; a late report of the third would make it fail on Apache.
+    wait_for(lambda: "Live_repl=3" in server.fsck(where, "-files", "-blocks"), 20, "three reported replicas")
     server.java("-appendToFile", second, f"{where}/file")
     content = open(first, "rb").read() + open(second, "rb").read()
     assert server.java("-cat", f"{where}/file") == content
