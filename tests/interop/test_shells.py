@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from interop.conftest import CairnClient, JavaClient
+from interop.servers import CairnClient, JavaClient
 from lib import data
 from lib.waiting import wait_for
 
