@@ -1,0 +1,235 @@
+#include "namenode/journal/journal.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/log.h"
+#include "common/mem.h"
+
+struct waiter {
+    void (*done)(void *arg);
+    void *arg;
+};
+struct waiters {
+    struct waiter *list;
+    size_t count, capacity;
+};
+struct log_file {
+    char name[32];
+    int fd;
+};
+struct journal {
+    char *folder;
+    int folder_fd;
+    pthread_t thread;
+    _Atomic uint64_t written, synced;
+    _Atomic uint64_t sync_count;
+
+    pthread_mutex_t lock; /* guards the two below */
+    pthread_cond_t wake;
+    struct waiters waiting;
+    bool stopping;
+
+    struct log_file *logs; /* the thread's own */
+    size_t log_count;
+};
+
+static void die(const struct journal *j, const char *doing, const char *name)
+{
+    log_error("journal", "%s/%s: %s: %s; stopping, since acknowledged changes could be lost: check the disk, then start again",
+              j->folder, name, doing, strerror(errno));
+    _exit(1);
+}
+
+static bool is_log(const char *name)
+{
+    size_t len = strlen(name);
+    return len > 4 && len < sizeof((struct log_file *)0)->name && !strcmp(name + len - 4, ".log");
+}
+
+static struct log_file *log_find(struct journal *j, const char *name)
+{
+    for (size_t i = 0; i < j->log_count; i++)
+        if (!strcmp(j->logs[i].name, name))
+            return &j->logs[i];
+    return NULL;
+}
+
+/* Opens logs that appeared; returns whether there were any. */
+static bool logs_open_new(struct journal *j)
+{
+    int fd = openat(j->folder_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+    if (!dir)
+        die(j, "cannot list the folder", "");
+    bool found_new = false;
+    for (struct dirent *e; (e = readdir(dir));) {
+        if (!is_log(e->d_name) || log_find(j, e->d_name))
+            continue;
+        int log_fd = openat(j->folder_fd, e->d_name, O_RDONLY | O_CLOEXEC);
+        if (log_fd < 0 && errno == ENOENT)
+            continue; /* became a table meanwhile */
+        if (log_fd < 0)
+            die(j, "cannot open", e->d_name);
+        j->logs = mem_realloc_array(j->logs, j->log_count + 1, sizeof *j->logs);
+        struct log_file *log = &j->logs[j->log_count++];
+        memcpy(log->name, e->d_name, strlen(e->d_name) + 1);
+        log->fd = log_fd;
+        found_new = true;
+    }
+    closedir(dir);
+    return found_new;
+}
+
+static void logs_sync(struct journal *j)
+{
+    bool found_new = logs_open_new(j);
+    for (size_t i = 0; i < j->log_count;) {
+        struct log_file *log = &j->logs[i];
+        if (fdatasync(log->fd) < 0)
+            die(j, "cannot sync", log->name);
+        if (faccessat(j->folder_fd, log->name, F_OK, 0) == 0) {
+            i++;
+            continue;
+        }
+        close(log->fd);
+        *log = j->logs[--j->log_count];
+    }
+    if (found_new && fsync(j->folder_fd) < 0)
+        die(j, "cannot sync the folder", "");
+    atomic_fetch_add(&j->sync_count, 1);
+}
+
+static void *journal_thread(void *arg)
+{
+    struct journal *j = arg;
+    struct waiters round = {0};
+    pthread_mutex_lock(&j->lock);
+    for (;;) {
+        while (!j->waiting.count && !j->stopping)
+            pthread_cond_wait(&j->wake, &j->lock);
+        if (!j->waiting.count)
+            break;
+        struct waiters taken = j->waiting;
+        j->waiting = round; /* reuses the memory of the round before */
+        round = taken;
+        pthread_mutex_unlock(&j->lock);
+
+        uint64_t written = atomic_load(&j->written);
+        logs_sync(j);
+        atomic_store(&j->synced, written);
+        for (size_t i = 0; i < round.count; i++)
+            round.list[i].done(round.list[i].arg);
+        round.count = 0;
+        pthread_mutex_lock(&j->lock);
+    }
+    pthread_mutex_unlock(&j->lock);
+    free(round.list);
+    return NULL;
+}
+
+int journal_start(const char *folder, struct journal **ret, struct err *reterr)
+{
+    int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0)
+        return err_errno(reterr, errno, "cannot open %s", folder);
+    struct journal *j = mem_new(struct journal);
+    j->folder = mem_strdup(folder);
+    j->folder_fd = fd;
+    pthread_mutex_init(&j->lock, NULL);
+    pthread_cond_init(&j->wake, NULL);
+    int rc = pthread_create(&j->thread, NULL, journal_thread, j);
+    if (rc) {
+        close(fd);
+        free(j->folder);
+        free(j);
+        return err_errno(reterr, rc, "cannot start the journal's thread");
+    }
+    *ret = j;
+    return 0;
+}
+
+void journal_stop(struct journal *j)
+{
+    if (!j)
+        return;
+    pthread_mutex_lock(&j->lock);
+    j->stopping = true;
+    pthread_cond_signal(&j->wake);
+    pthread_mutex_unlock(&j->lock);
+    pthread_join(j->thread, NULL);
+    logs_sync(j);
+    for (size_t i = 0; i < j->log_count; i++)
+        close(j->logs[i].fd);
+    close(j->folder_fd);
+    free(j->logs);
+    free(j->waiting.list);
+    free(j->folder);
+    pthread_mutex_destroy(&j->lock);
+    pthread_cond_destroy(&j->wake);
+    free(j);
+}
+
+uint64_t journal_written(struct journal *j)
+{
+    return atomic_fetch_add(&j->written, 1) + 1;
+}
+
+uint64_t journal_latest(const struct journal *j)
+{
+    return atomic_load(&j->written);
+}
+
+void journal_when_synced(struct journal *j, uint64_t seq, void (*done)(void *arg), void *arg)
+{
+    if (seq <= atomic_load(&j->synced)) {
+        done(arg);
+        return;
+    }
+    pthread_mutex_lock(&j->lock);
+    if (j->waiting.count == j->waiting.capacity) {
+        j->waiting.capacity = j->waiting.capacity ? j->waiting.capacity * 2 : 64;
+        j->waiting.list = mem_realloc_array(j->waiting.list, j->waiting.capacity, sizeof(struct waiter));
+    }
+    j->waiting.list[j->waiting.count++] = (struct waiter){done, arg};
+    pthread_cond_signal(&j->wake);
+    pthread_mutex_unlock(&j->lock);
+}
+
+struct sleeper {
+    pthread_mutex_t lock;
+    pthread_cond_t woken;
+    bool done;
+};
+
+static void sleeper_wake(void *arg)
+{
+    struct sleeper *s = arg;
+    pthread_mutex_lock(&s->lock);
+    s->done = true;
+    pthread_cond_signal(&s->woken);
+    pthread_mutex_unlock(&s->lock);
+}
+
+void journal_wait(struct journal *j, uint64_t seq)
+{
+    struct sleeper s = {PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, false};
+    journal_when_synced(j, seq, sleeper_wake, &s);
+    pthread_mutex_lock(&s.lock);
+    while (!s.done)
+        pthread_cond_wait(&s.woken, &s.lock);
+    pthread_mutex_unlock(&s.lock);
+}
+
+struct journal_stats journal_stats(const struct journal *j)
+{
+    return (struct journal_stats){atomic_load(&j->sync_count), atomic_load(&j->written)};
+}

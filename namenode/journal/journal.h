@@ -1,0 +1,40 @@
+/* Group commit: many callers share one sync, and nobody syncs under the namenode's lock.
+ *
+ * LevelDB has hand-written log files (NNNNNN.log). leveldb_write without sync has put the record into the kernel with
+ * write(2) when it returns: every record is flushed from LevelDB's own buffer. What is missing is fdatasync, and that
+ * we do ourselves, in one thread: leveldb_write with sync would do it inside LevelDB's writer queue, and so make the
+ * next writer, who holds the namenode's lock, wait for the disk.
+ *
+ * One round: take all who wait, list the folder's *.log, open those that are new (and sync the folder, for a log's
+ * name has to survive too), fdatasync each, answer all. A log that vanished between was turned into a table, which LevelDB
+ * syncs before it removes the log. Logs stay open until LevelDB removes them.
+ *
+ * If a sync fails, nobody knows what is on the disk: the process stops with a message, unanswered clients try again. */
+#ifndef CAIRN_NAMENODE_JOURNAL_JOURNAL_H
+#define CAIRN_NAMENODE_JOURNAL_JOURNAL_H
+
+#include <stdint.h>
+
+#include "common/err.h"
+
+struct journal;
+
+struct journal_stats {
+    uint64_t syncs, mutations;
+};
+
+int journal_start(const char *folder, struct journal **ret, struct err *reterr) MUST_CHECK;
+/* Syncs what is left and answers all who wait. Nobody may come any more. NULL is fine. */
+void journal_stop(struct journal *j);
+
+/* After a batch was written, under the namenode's lock: its number. */
+uint64_t journal_written(struct journal *j);
+uint64_t journal_latest(const struct journal *j); /* the number of the newest batch */
+
+/* Calls done(arg) once batch `seq` and all before it are on the disk: at once if they are, else from the journal's thread.
+ * done must not block. */
+void journal_when_synced(struct journal *j, uint64_t seq, void (*done)(void *arg), void *arg);
+void journal_wait(struct journal *j, uint64_t seq); /* blocks; not from a done() */
+struct journal_stats journal_stats(const struct journal *j);
+
+#endif

@@ -1,0 +1,101 @@
+/* setPermission, setOwner, setTimes, setReplication. */
+#include "namenode/namespace/tree.h"
+
+#include <string.h>
+
+int tree_set_permission(struct txn *t, const struct fs_user *u, const char *text, uint16_t mode, struct err *reterr)
+{
+    struct path p;
+    int rc = path_resolve(t, u, text, 0, &p, reterr);
+    if (rc)
+        return rc;
+    struct inode *n = path_target(&p);
+    rc = access_check_owner(u, n, p.text, reterr);
+    if (rc)
+        return rc;
+    n->mode = mode & 01777;
+    if (!inode_is_dir(n))
+        n->mode &= 0777;
+    n->ctime_ns = t->now_ns;
+    txn_dirty(n);
+    return 0;
+}
+
+int tree_set_owner(struct txn *t, const struct fs_user *u, const char *text, const char *owner, const char *group,
+                   struct err *reterr)
+{
+    struct path p;
+    int rc = path_resolve(t, u, text, 0, &p, reterr);
+    if (rc)
+        return rc;
+    struct inode *n = path_target(&p);
+    rc = access_check_owner(u, n, p.text, reterr);
+    if (rc)
+        return rc;
+    if (owner && !u->is_super && strcmp(owner, u->name))
+        return err_set(reterr, ERR_ACCESS, "User %s is not a super user (non-super user cannot change owner).", u->name);
+    if (group && !u->is_super && !fs_user_in_group(u, group))
+        return err_set(reterr, ERR_ACCESS, "User %s does not belong to %s", u->name, group);
+    if (owner)
+        n->owner = arena_strdup(&t->arena, owner);
+    if (group)
+        n->group = arena_strdup(&t->arena, group);
+    n->ctime_ns = t->now_ns;
+    txn_dirty(n);
+    return 0;
+}
+
+int tree_set_times(struct txn *t, const struct fs_user *u, const char *text, uint64_t mtime_ms, uint64_t atime_ms,
+                   struct err *reterr)
+{
+    struct path p;
+    if (!t->dir->limits.atime_precision_ns && atime_ms != TREE_TIME_LEAVE)
+        return err_set(reterr, ERR_IO, "Access time for hdfs is not configured.  Please set "
+                                       "dfs.namenode.accesstime.precision configuration parameter.");
+    int rc = path_resolve(t, u, text, 0, &p, reterr);
+    if (rc)
+        return rc;
+    struct inode *n = path_target(&p);
+    rc = access_check(u, n, ACCESS_WRITE, p.text, reterr);
+    if (rc)
+        return rc;
+    if (mtime_ms != TREE_TIME_LEAVE)
+        n->mtime_ns = mtime_ms * 1000000;
+    if (atime_ms != TREE_TIME_LEAVE)
+        n->atime_ns = atime_ms * 1000000;
+    n->ctime_ns = t->now_ns;
+    txn_dirty(n);
+    return 0;
+}
+
+int tree_check_replication(const struct fsdir *dir, const char *path, uint32_t replication, struct err *reterr)
+{
+    if (replication > dir->limits.replication_max)
+        return err_set(reterr, ERR_IO, "Requested replication factor of %u exceeds maximum of %u for %s", replication,
+                       dir->limits.replication_max, path);
+    if (replication < dir->limits.replication_min)
+        return err_set(reterr, ERR_IO, "Requested replication factor of %u is less than the required minimum of %u for %s",
+                       replication, dir->limits.replication_min, path);
+    return 0;
+}
+
+int tree_set_replication(struct txn *t, const struct fs_user *u, const char *text, uint32_t replication,
+                         struct inode **ret_file, struct err *reterr)
+{
+    struct path p;
+    int rc = tree_check_replication(t->dir, text, replication, reterr);
+    rc = rc ? rc : path_resolve(t, u, text, PATH_MAY_MISS, &p, reterr);
+    if (rc)
+        return rc;
+    struct inode *n = path_target(&p);
+    *ret_file = NULL;
+    if (!n || !inode_is_file(n))
+        return 0;
+    rc = access_check(u, n, ACCESS_WRITE, p.text, reterr);
+    if (rc)
+        return rc;
+    if (n->replication != replication)
+        txn_set_replication(t, n, (uint16_t)replication);
+    *ret_file = n;
+    return 0;
+}

@@ -1,0 +1,117 @@
+/* Opening the namespace: counters, settings, the root directory. */
+#include <pwd.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cairn/store.pb-c.h"
+#include "common/mem.h"
+#include "namenode/namespace/keys.h"
+#include "namenode/namespace/txn.h"
+#include "proto/message.h"
+
+#define BLOCK_ID_FIRST ((1ull << 30) + 1) /* Hadoop's first ids and stamps */
+#define STAMP_FIRST 1001
+
+void fsdir_options_from_config(struct fsdir_options *ret, const struct config *c)
+{
+    *ret = (struct fsdir_options){
+        .permissions = config_bool(c, "dfs.permissions.enabled"),
+        .supergroup = config_str(c, "dfs.permissions.superusergroup"),
+        .limits = {
+            .component_bytes = (size_t)config_int(c, "dfs.namenode.fs-limits.max-component-length"),
+            .children = (size_t)config_int(c, "dfs.namenode.fs-limits.max-directory-items"),
+            .path_bytes = 8000,
+            .depth = 1000,
+            .list_entries = (size_t)config_int(c, "dfs.ls.limit"),
+            .block_bytes_min = (uint64_t)config_size(c, "dfs.namenode.fs-limits.min-block-size"),
+            .blocks_per_file = (uint64_t)config_int(c, "dfs.namenode.fs-limits.max-blocks-per-file"),
+            .replication_min = (uint16_t)config_int(c, "dfs.namenode.replication.min"),
+            .replication_max = (uint16_t)config_int(c, "dfs.replication.max"),
+            .atime_precision_ns = (uint64_t)config_ms(c, "dfs.namenode.accesstime.precision") * 1000000,
+        }};
+}
+
+void fsdir_counters_put(const struct counters *c, const struct counters *before, struct store_batch *batch)
+{
+    if (!memcmp(c, before, sizeof *c))
+        return;
+    Cairn__CounterRecord r = CAIRN__COUNTER_RECORD__INIT;
+    r.next_inode = c->next_inode;
+    r.next_block = c->next_block;
+    r.next_stamp = c->next_stamp;
+    r.inode_count = c->inodes;
+    r.directory_count = c->directories;
+    r.has_symlink_count = 1;
+    r.symlink_count = c->symlinks;
+    r.block_count = c->blocks;
+    r.complete_block_count = c->complete_blocks;
+    struct buf record = {0};
+    message_pack(&record, &r.base);
+    store_batch_put(batch, "c", 1, record.base, record.len);
+    buf_free(&record);
+}
+
+static int counters_read(struct fsdir *dir, struct err *reterr)
+{
+    AUTO(store_value_free) struct store_value v = {0};
+    int rc = store_get(dir->store, NULL, "c", 1, &v, reterr);
+    if (rc)
+        return rc;
+    Cairn__CounterRecord *r = cairn__counter_record__unpack(NULL, v.len, (const uint8_t *)v.base);
+    if (!r)
+        return err_set(reterr, ERR_IO, "%s: the counters are damaged", store_folder(dir->store));
+    dir->counters = (struct counters){
+        .next_inode = r->next_inode,
+        .next_block = r->next_block,
+        .next_stamp = r->next_stamp,
+        .inodes = r->inode_count,
+        .directories = r->directory_count,
+        .symlinks = r->symlink_count,
+        .blocks = r->block_count,
+        .complete_blocks = r->complete_block_count,
+    };
+    cairn__counter_record__free_unpacked(r, NULL);
+    return 0;
+}
+
+static int make_root(struct fsdir *dir, uint64_t now_ns, struct err *reterr)
+{
+    struct txn t;
+    dir->counters = (struct counters){.next_inode = INODE_ROOT, .next_block = BLOCK_ID_FIRST, .next_stamp = STAMP_FIRST};
+    txn_begin(&t, dir, now_ns);
+    struct inode *root = txn_new_inode(&t, INODE_DIRECTORY, 0755, dir->superuser, dir->supergroup);
+    root->parent = root->id;
+    int rc = txn_commit(&t, reterr);
+    txn_end(&t);
+    return rc;
+}
+
+int fsdir_open(struct store *s, struct journal *j, const struct fsdir_options *o, uint64_t now_ns, struct fsdir **ret,
+               struct err *reterr)
+{
+    struct fsdir *dir = mem_new(struct fsdir);
+    dir->store = s;
+    dir->journal = j;
+    dir->limits = o->limits;
+    if (!dir->limits.component_bytes || dir->limits.component_bytes > KEY_NAME_MAX)
+        dir->limits.component_bytes = KEY_NAME_MAX;
+    dir->permissions = o->permissions;
+    snprintf(dir->superuser, sizeof dir->superuser, "%s", o->superuser);
+    snprintf(dir->supergroup, sizeof dir->supergroup, "%s", o->supergroup);
+    int rc = counters_read(dir, reterr);
+    if (rc == ERR_NOT_FOUND)
+        rc = make_root(dir, now_ns, reterr);
+    if (rc) {
+        fsdir_free(dir);
+        return rc;
+    }
+    *ret = dir;
+    return 0;
+}
+
+void fsdir_free(struct fsdir *dir)
+{
+    free(dir);
+}

@@ -1,0 +1,203 @@
+#include "namenode/namespace/inode.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "cairn/store.pb-c.h"
+#include "common/mem.h"
+#include "proto/message.h"
+
+static enum block_state state_from_disk(uint32_t state)
+{
+    switch (state) {
+    case CAIRN__BLOCK_RECORD__STATE__BEING_WRITTEN: return BLOCK_UNDER_CONSTRUCTION;
+    case CAIRN__BLOCK_RECORD__STATE__COMMITTED: return BLOCK_COMMITTED;
+    default: return BLOCK_COMPLETE;
+    }
+}
+
+static uint32_t state_to_disk(enum block_state state)
+{
+    switch (state) {
+    case BLOCK_UNDER_CONSTRUCTION: return CAIRN__BLOCK_RECORD__STATE__BEING_WRITTEN;
+    case BLOCK_COMMITTED: return CAIRN__BLOCK_RECORD__STATE__COMMITTED;
+    default: return CAIRN__BLOCK_RECORD__STATE__COMPLETE;
+    }
+}
+
+static void blocks_decode(const Cairn__InodeRecord *r, struct inode *n, struct arena *a)
+{
+    n->block_count = n->block_capacity = r->n_block_id;
+    n->blocks = arena_array(a, struct file_block, n->block_count);
+    for (size_t i = 0; i < n->block_count; i++)
+        n->blocks[i] = (struct file_block){r->block_id[i], r->block_stamp[i], r->block_length[i],
+                                           r->n_block_state ? state_from_disk(r->block_state[i]) : BLOCK_COMPLETE};
+}
+
+int inode_decode(uint64_t id, struct slice record, struct arena *a, struct inode **ret, struct err *reterr)
+{
+    ProtobufCMessage *message = NULL;
+    int rc = message_unpack(&cairn__inode_record__descriptor, record, a, &message, reterr);
+    if (rc)
+        return err_prefix(reterr, rc, "metadata store: inode %llu is damaged", (unsigned long long)id);
+    const Cairn__InodeRecord *r = (const Cairn__InodeRecord *)message;
+    if (r->n_block_id != r->n_block_stamp || r->n_block_id != r->n_block_length ||
+        (r->n_block_state && r->n_block_state != r->n_block_id) || (int)r->type < INODE_DIRECTORY ||
+        (int)r->type > INODE_SYMLINK)
+        return err_set(reterr, ERR_IO, "metadata store: inode %llu is damaged", (unsigned long long)id);
+    struct inode *n = arena_new(a, struct inode);
+    n->id = id;
+    n->type = (enum inode_type)r->type;
+    n->parent = r->parent;
+    n->name = arena_strndup(a, (const char *)r->name.data, r->name.len);
+    n->mode = (uint16_t)r->mode;
+    n->owner = r->owner;
+    n->group = r->group;
+    n->mtime_ns = r->mtime_ns;
+    n->atime_ns = r->atime_ns;
+    n->ctime_ns = r->ctime_ns;
+    n->child_count = r->child_count;
+    n->subdir_count = r->subdir_count;
+    n->replication = (uint16_t)r->replication;
+    n->block_bytes = r->block_bytes;
+    blocks_decode(r, n, a);
+    n->truncate_length = BLOCKS_NO_TRUNCATE;
+    if (r->open) {
+        n->is_open = true;
+        n->client_name = r->open->client_name;
+        n->client_machine = r->open->client_machine;
+        n->recovery_stamp = r->open->recovery_stamp;
+        if (r->open->has_truncate_length)
+            n->truncate_length = r->open->truncate_length;
+    }
+    if (r->has_target)
+        n->target = arena_strndup(a, (const char *)r->target.data, r->target.len);
+    *ret = n;
+    return 0;
+}
+
+/* Four parallel arrays in one piece of memory; freed through r->block_id. */
+static void blocks_encode(const struct inode *n, Cairn__InodeRecord *r)
+{
+    size_t count = n->block_count;
+    uint64_t *numbers = mem_calloc(count, 3 * sizeof(uint64_t) + sizeof(uint32_t));
+    r->block_id = numbers;
+    r->block_stamp = numbers + count;
+    r->block_length = numbers + 2 * count;
+    r->block_state = (uint32_t *)(numbers + 3 * count);
+    for (size_t i = 0; i < count; i++) {
+        r->block_id[i] = n->blocks[i].id;
+        r->block_stamp[i] = n->blocks[i].stamp;
+        r->block_length[i] = n->blocks[i].length_bytes;
+        r->block_state[i] = state_to_disk(n->blocks[i].state);
+    }
+    r->n_block_id = r->n_block_stamp = r->n_block_length = count;
+    r->n_block_state = inode_all_complete(n) ? 0 : count;
+}
+
+static ProtobufCBinaryData bytes_of(const char *text)
+{
+    return (ProtobufCBinaryData){strlen(text), (uint8_t *)(uintptr_t)text};
+}
+
+void inode_encode(const struct inode *n, struct buf *to)
+{
+    Cairn__InodeRecord r = CAIRN__INODE_RECORD__INIT;
+    Cairn__OpenFileRecord open = CAIRN__OPEN_FILE_RECORD__INIT;
+    r.type = (Cairn__InodeRecord__Type)n->type;
+    r.parent = n->parent;
+    r.name = bytes_of(n->name);
+    r.mode = n->mode;
+    r.owner = (char *)(uintptr_t)n->owner;
+    r.group = (char *)(uintptr_t)n->group;
+    r.mtime_ns = n->mtime_ns;
+    r.atime_ns = n->atime_ns;
+    r.ctime_ns = n->ctime_ns;
+    if (inode_is_dir(n)) {
+        r.has_child_count = r.has_subdir_count = 1;
+        r.child_count = n->child_count;
+        r.subdir_count = n->subdir_count;
+    } else if (inode_is_file(n)) {
+        r.has_replication = r.has_block_bytes = 1;
+        r.replication = n->replication;
+        r.block_bytes = n->block_bytes;
+        if (n->block_count)
+            blocks_encode(n, &r);
+    } else {
+        r.has_target = 1;
+        r.target = bytes_of(n->target);
+    }
+    if (n->is_open) {
+        open.client_name = (char *)(uintptr_t)n->client_name;
+        open.client_machine = (char *)(uintptr_t)n->client_machine;
+        open.has_recovery_stamp = n->recovery_stamp != 0;
+        open.recovery_stamp = n->recovery_stamp;
+        open.has_truncate_length = n->truncate_length != BLOCKS_NO_TRUNCATE;
+        open.truncate_length = n->truncate_length;
+        r.open = &open;
+    }
+    message_pack(to, &r.base);
+    free(r.block_id);
+}
+
+uint64_t inode_length(const struct inode *n)
+{
+    uint64_t sum = 0;
+    for (size_t i = 0; i < n->block_count; i++)
+        sum += n->blocks[i].length_bytes;
+    return sum;
+}
+
+bool inode_all_complete(const struct inode *n)
+{
+    for (size_t i = n->block_count; i-- > 0;)
+        if (n->blocks[i].state != BLOCK_COMPLETE)
+            return false;
+    return true;
+}
+
+struct file_block *inode_add_block(struct inode *n, struct arena *a)
+{
+    if (n->block_count == n->block_capacity) {
+        size_t capacity = n->block_capacity ? n->block_capacity * 2 : 4;
+        struct file_block *grown = arena_array(a, struct file_block, capacity);
+        if (n->block_count)
+            memcpy(grown, n->blocks, n->block_count * sizeof *grown);
+        n->blocks = grown;
+        n->block_capacity = capacity;
+    }
+    struct file_block *b = &n->blocks[n->block_count++];
+    *b = (struct file_block){0};
+    return b;
+}
+
+uint32_t inode_nlink(const struct inode *n)
+{
+    return inode_is_dir(n) ? (uint32_t)(n->subdir_count + 2) : 1;
+}
+
+void block_record_encode(const struct inode *n, const struct file_block *b, struct buf *to)
+{
+    Cairn__BlockRecord r = CAIRN__BLOCK_RECORD__INIT;
+    r.inode = n->id;
+    r.stamp = b->stamp;
+    r.length = b->length_bytes;
+    r.replication = n->replication;
+    r.state = (Cairn__BlockRecord__State)state_to_disk(b->state);
+    message_pack(to, &r.base);
+}
+
+int block_record_decode(uint64_t id, struct slice record, struct block_record *ret, struct err *reterr)
+{
+    Cairn__BlockRecord *r = cairn__block_record__unpack(NULL, record.len, record.base);
+    if (!r)
+        return err_set(reterr, ERR_IO, "metadata store: the record of block %llu is damaged", (unsigned long long)id);
+    *ret = (struct block_record){.block_id = id,
+                                 .inode_id = r->inode,
+                                 .gen_stamp = r->stamp,
+                                 .bytes = r->length,
+                                 .replication = (uint16_t)r->replication,
+                                 .state = state_from_disk(r->state)};
+    cairn__block_record__free_unpacked(r, NULL);
+    return 0;
+}

@@ -1,0 +1,74 @@
+/* A file, directory or symbolic link, as read from the store. Everything it points to lives in the arena it was decoded
+ * into. */
+#ifndef CAIRN_NAMENODE_NAMESPACE_INODE_H
+#define CAIRN_NAMENODE_NAMESPACE_INODE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/arena.h"
+#include "common/buf.h"
+#include "common/err.h"
+#include "namenode/blocks/blocks.h"
+
+#define INODE_ROOT 16385u  /* Hadoop's number for "/" */
+#define INODE_FIRST 16386u /* the first one given out */
+#define INODE_NONE 0u      /* as parent: cut off the tree */
+
+enum inode_type { INODE_DIRECTORY = 1, INODE_FILE = 2, INODE_SYMLINK = 3 };
+
+struct file_block {
+    uint64_t id, stamp, length_bytes;
+    enum block_state state;
+};
+
+struct inode {
+    uint64_t id;
+    enum inode_type type;
+    uint64_t parent;
+    const char *name; /* NUL-terminated; no zero bytes inside */
+    uint16_t mode;    /* permission bits with sticky */
+    const char *owner, *group;
+    uint64_t mtime_ns, atime_ns, ctime_ns;
+
+    uint64_t child_count, subdir_count; /* directories */
+
+    uint16_t replication; /* files */
+    uint64_t block_bytes;
+    struct file_block *blocks;
+    size_t block_count, block_capacity;
+    bool is_open; /* under construction; the four below belong to that */
+    const char *client_name, *client_machine;
+    uint64_t recovery_stamp;  /* 0: none */
+    uint64_t truncate_length; /* BLOCKS_NO_TRUNCATE: none */
+
+    const char *target; /* symlinks */
+
+    bool dirty; /* see txn.h */
+};
+
+int inode_decode(uint64_t id, struct slice record, struct arena *a, struct inode **ret, struct err *reterr) MUST_CHECK;
+void inode_encode(const struct inode *n, struct buf *to);
+
+static inline bool inode_is_dir(const struct inode *n)
+{
+    return n->type == INODE_DIRECTORY;
+}
+static inline bool inode_is_file(const struct inode *n)
+{
+    return n->type == INODE_FILE;
+}
+static inline struct file_block *inode_last_block(const struct inode *n) /* NULL if there is none */
+{
+    return n->block_count ? &n->blocks[n->block_count - 1] : NULL;
+}
+/* The recorded length of an unfinished last block included. */
+uint64_t inode_length(const struct inode *n);
+bool inode_all_complete(const struct inode *n);
+struct file_block *inode_add_block(struct inode *n, struct arena *a); /* zeroed; earlier pointers into blocks die */
+uint32_t inode_nlink(const struct inode *n);
+
+void block_record_encode(const struct inode *n, const struct file_block *b, struct buf *to);
+int block_record_decode(uint64_t id, struct slice record, struct block_record *ret, struct err *reterr) MUST_CHECK;
+
+#endif

@@ -1,0 +1,213 @@
+#include "namenode/namespace/path.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define COMPONENTS_MAX 4096 /* of any path that is looked up */
+
+/* ---- new names ---- */
+
+static int check_component(const struct fsdir *dir, const char *text, const char *name, size_t len, bool is_last,
+                           struct err *reterr)
+{
+    if ((len == 1 && name[0] == '.') || (len == 2 && !memcmp(name, "..", 2)) || memchr(name, ':', len))
+        return err_set(reterr, ERR_INVALID_PATH, "Invalid path name Invalid file name: %s", text);
+    if (len == 9 && !memcmp(name, ".snapshot", 9))
+        return is_last ? err_set(reterr, ERR_HADOOP_ILLEGAL_ARGUMENT, "\".snapshot\" is a reserved name.")
+                       : err_set(reterr, ERR_SNAPSHOT_ACCESS, "Modification on a read-only snapshot is disallowed");
+    if (len > dir->limits.component_bytes)
+        return err_set(reterr, ERR_NAME_TOO_LONG,
+                       "The maximum path component name limit of %.*s in directory %.*s is exceeded: limit=%zu length=%zu",
+                       (int)len, name, (int)(name - text > 1 ? name - text - 1 : 1), text, dir->limits.component_bytes, len);
+    return 0;
+}
+
+int path_check_new(const struct fsdir *dir, const char *text, const char *doing, struct err *reterr)
+{
+    if (text[0] != '/')
+        return err_set(reterr, ERR_INVALID_PATH, "Invalid path name Invalid file name: %s", text);
+    size_t depth = 0;
+    bool is_reserved_inode = !strncmp(text, "/.reserved/.inodes/", 19);
+    bool is_reserved_raw = !strncmp(text, "/.reserved/raw/", 15);
+    if (!strncmp(text, "/.reserved", 10) && (!text[10] || text[10] == '/') && !is_reserved_inode && !is_reserved_raw)
+        return err_set(reterr, ERR_INVALID_PATH, "Invalid path name Invalid file name: %s", text);
+    if (strlen(text) > dir->limits.path_bytes)
+        return err_set(reterr, ERR_IO, "%s: Pathname too long.  Limit %zu characters, %zu levels.", doing,
+                       dir->limits.path_bytes, dir->limits.depth);
+    for (const char *at = text; *at;) {
+        const char *name = at + 1;
+        size_t len = strcspn(name, "/");
+        at = name + len;
+        if (!len && *at)
+            return err_set(reterr, ERR_INVALID_PATH, "Invalid path name Invalid file name: %s", text);
+        if (!len)
+            break; /* a slash at the end is fine */
+        depth++;
+        int rc = check_component(dir, text, name, len, !at[strspn(at, "/")], reterr);
+        if (rc)
+            return rc;
+    }
+    if (depth > dir->limits.depth)
+        return err_set(reterr, ERR_IO, "%s: Pathname too long.  Limit %zu characters, %zu levels.", doing,
+                       dir->limits.path_bytes, dir->limits.depth);
+    return 0;
+}
+
+/* ---- looking up ---- */
+
+/* /.reserved/.inodes/ID[/rest] and /.reserved/raw/rest as the path that is meant. */
+static int resolve_reserved(struct txn *t, const char *text, const char **ret, struct err *reterr)
+{
+    if (!strncmp(text, "/.reserved/raw", 14) && (!text[14] || text[14] == '/')) {
+        *ret = text[14] ? text + 14 : "/";
+        return 0;
+    }
+    if (strncmp(text, "/.reserved/.inodes/", 19)) {
+        *ret = text;
+        return 0;
+    }
+    char *end = NULL;
+    uint64_t id = strtoull(text + 19, &end, 10);
+    if (end == text + 19 || (*end && *end != '/'))
+        return err_set(reterr, ERR_NOT_FOUND, "Invalid inode path: %s", text);
+    struct inode *n = NULL;
+    const char *path = NULL;
+    int rc = txn_inode(t, id, &n, NULL);
+    if (!rc)
+        rc = txn_path(t, n, &path, NULL);
+    if (rc)
+        return err_set(reterr, ERR_NOT_FOUND, "File for given inode path does not exist: %s", text);
+    if (!strcmp(end, "/..") || !strncmp(end, "/../", 4)) {
+        rc = txn_inode(t, n->parent, &n, reterr);
+        rc = rc ? rc : txn_path(t, n, &path, reterr);
+        if (rc)
+            return rc;
+        end += 3;
+    }
+    *ret = *end ? arena_printf(&t->arena, "%s%s", strcmp(path, "/") ? path : "", end) : path;
+    return 0;
+}
+
+static int split(struct txn *t, const char *text, struct path *p, struct err *reterr)
+{
+    size_t len = strlen(text), max = 0;
+    for (size_t i = 0; i < len; i++)
+        max += text[i] == '/';
+    if (max > COMPONENTS_MAX)
+        return err_set(reterr, ERR_INVALID_PATH, "Invalid path name: %zu components, at most %d are possible", max,
+                       COMPONENTS_MAX);
+    p->names = arena_array(&t->arena, const char *, max + 1);
+    char *normal = arena_alloc(&t->arena, len + 2), *to = normal;
+    for (const char *at = text; *at;) {
+        at += strspn(at, "/");
+        size_t name_len = strcspn(at, "/");
+        if (!name_len)
+            break;
+        p->names[p->count++] = arena_strndup(&t->arena, at, name_len);
+        *to++ = '/';
+        memcpy(to, at, name_len);
+        to += name_len;
+        at += name_len;
+    }
+    if (!p->count)
+        *to++ = '/';
+    *to = 0;
+    p->text = normal;
+    return 0;
+}
+
+const char *path_prefix(struct txn *t, const struct path *p, size_t count)
+{
+    if (!count)
+        return "/";
+    size_t len = 0;
+    for (size_t i = 0; i < count; i++)
+        len += 1 + strlen(p->names[i]);
+    return arena_strndup(&t->arena, p->text, len);
+}
+
+/* "a/../b" => "b"; a scheme and authority in front stay. */
+static const char *drop_dots(struct txn *t, const char *text)
+{
+    const char *scheme = strstr(text, "://");
+    const char *path = scheme ? strchr(scheme + 3, '/') : text;
+    if (!path || !strstr(path, "/."))
+        return text;
+    char *out = arena_alloc(&t->arena, strlen(text) + 2);
+    size_t base = (size_t)(path - text), len = base;
+    memcpy(out, text, base);
+    for (const char *at = path; *at;) {
+        at += strspn(at, "/");
+        size_t name_len = strcspn(at, "/");
+        if (name_len == 2 && !memcmp(at, "..", 2)) {
+            while (len > base && out[--len] != '/')
+                ;
+        } else if (name_len && !(name_len == 1 && *at == '.')) {
+            out[len++] = '/';
+            memcpy(out + len, at, name_len);
+            len += name_len;
+        }
+        at += name_len;
+    }
+    if (len == base)
+        out[len++] = '/';
+    out[len] = 0;
+    return out;
+}
+
+/* What Java clients read from an UnresolvedPathException: the path to try instead. */
+static int unresolved(struct txn *t, const struct path *p, size_t link_index, struct err *reterr)
+{
+    const char *target = p->inodes[link_index]->target;
+    const char *rest = p->text + strlen(path_prefix(t, p, link_index));
+    const char *whole;
+    if (target[0] == '/' || strstr(target, "://")) {
+        whole = arena_printf(&t->arena, "%s%s", target, rest);
+    } else {
+        const char *before = path_prefix(t, p, link_index - 1);
+        whole = arena_printf(&t->arena, "%s/%s%s", strcmp(before, "/") ? before : "", target, rest);
+    }
+    whole = drop_dots(t, whole);
+    return strlen(whole) < ERR_TEXT_MAX
+               ? err_set(reterr, ERR_UNRESOLVED_PATH, "%s", whole)
+               : err_set(reterr, ERR_IO, "%s: the path behind a symbolic link is too long", p->text);
+}
+
+int path_resolve(struct txn *t, const struct fs_user *u, const char *text, unsigned flags, struct path *ret,
+                 struct err *reterr)
+{
+    struct path p = {0};
+    int rc = text[0] == '/' ? resolve_reserved(t, text, &text, reterr)
+                            : err_set(reterr, ERR_INVALID_PATH, "Invalid path name Absolute path required, but got '%s'", text);
+    rc = rc ? rc : split(t, text, &p, reterr);
+    if (rc)
+        return rc;
+    p.inodes = arena_array(&t->arena, struct inode *, p.count + 1);
+    rc = txn_inode(t, INODE_ROOT, &p.inodes[0], reterr);
+    if (rc)
+        return rc;
+    p.found = 1;
+    for (size_t i = 0; i < p.count; i++) {
+        struct inode *at = p.inodes[i], *child = NULL;
+        if (at->type == INODE_SYMLINK)
+            return unresolved(t, &p, i, reterr);
+        if (!inode_is_dir(at))
+            return err_set(reterr, flags & PATH_CREATE ? ERR_PARENT_NOT_DIR : ERR_ACCESS, "%s (is not a directory)",
+                           path_prefix(t, &p, i));
+        if (!access_allowed(u, at, ACCESS_EXECUTE)) /* the text only when it is needed */
+            return access_check(u, at, ACCESS_EXECUTE, path_prefix(t, &p, i), reterr);
+        rc = txn_child(t, at, p.names[i], &child, reterr);
+        if (rc)
+            return rc;
+        if (!child)
+            break;
+        p.inodes[p.found++] = child;
+    }
+    struct inode *target = path_target(&p);
+    if (target && target->type == INODE_SYMLINK && !(flags & PATH_NO_FOLLOW))
+        return unresolved(t, &p, p.count, reterr);
+    if (!target && !(flags & PATH_MAY_MISS))
+        return err_set(reterr, ERR_NOT_FOUND, "File does not exist: %s", p.text);
+    *ret = p;
+    return 0;
+}

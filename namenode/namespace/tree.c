@@ -1,0 +1,322 @@
+#include "namenode/namespace/tree.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- making ---- */
+
+static int check_room(const struct fsdir *dir, const struct inode *parent, const char *path, struct err *reterr)
+{
+    if (parent->child_count < dir->limits.children)
+        return 0;
+    return err_set(reterr, ERR_DIR_FULL, "The directory item limit of %s is exceeded: limit=%zu items=%llu", path,
+                   dir->limits.children, (unsigned long long)parent->child_count + 1);
+}
+
+/* The nearest existing ancestor of p's target. */
+static size_t ancestor_index(const struct path *p)
+{
+    return p->found > p->count ? p->count - 1 : p->found - 1;
+}
+
+static int check_ancestor_write(struct txn *t, const struct fs_user *u, const struct path *p, struct err *reterr)
+{
+    size_t i = ancestor_index(p);
+    return access_check(u, p->inodes[i], ACCESS_WRITE, u->is_super ? "" : path_prefix(t, p, i), reterr);
+}
+
+/* One new directory in p->inodes[index], named p->names[index]; p then has it too. */
+static int make_directory(struct txn *t, const struct fs_user *u, struct path *p, size_t index, uint16_t mode,
+                          struct err *reterr)
+{
+    struct inode *parent = p->inodes[index];
+    int rc = check_room(t->dir, parent, path_prefix(t, p, index), reterr);
+    if (rc)
+        return rc;
+    struct inode *made = txn_new_inode(t, INODE_DIRECTORY, mode, u->name, parent->group);
+    txn_link(t, parent, p->names[index], made);
+    p->inodes[index + 1] = made;
+    p->found = index + 2;
+    return 0;
+}
+
+int tree_mkdirs(struct txn *t, const struct fs_user *u, const char *text, uint16_t mode, bool create_parent,
+                struct err *reterr)
+{
+    struct path p;
+    int rc = path_check_new(t->dir, text, "mkdirs", reterr);
+    rc = rc ? rc : path_resolve(t, u, text, PATH_CREATE | PATH_MAY_MISS, &p, reterr);
+    if (rc)
+        return rc;
+    struct inode *target = path_target(&p);
+    if (target)
+        return inode_is_dir(target) ? 0 : err_set(reterr, ERR_EXISTS, "Path is not a directory: %s", p.text);
+    rc = check_ancestor_write(t, u, &p, reterr);
+    if (rc)
+        return rc;
+    if (!create_parent && !path_parent(&p))
+        return err_set(reterr, ERR_NOT_FOUND, "Parent directory doesn't exist: %s", path_prefix(t, &p, p.count - 1));
+    while (p.found <= p.count) {
+        size_t at = p.found - 1;
+        rc = make_directory(t, u, &p, at, at + 1 < p.count ? mode | 0300 : mode, reterr);
+        if (rc)
+            return rc;
+    }
+    return 0;
+}
+
+int tree_prepare_parent(struct txn *t, const struct fs_user *u, struct path *p, bool create_parents, uint16_t parents_mode,
+                        bool copy_parent_mode, struct inode **ret_parent, struct err *reterr)
+{
+    int rc = check_ancestor_write(t, u, p, reterr);
+    if (rc)
+        return rc;
+    if (!path_parent(p) && !create_parents)
+        return err_set(reterr, ERR_NOT_FOUND, "Parent directory doesn't exist: %s", path_prefix(t, p, p->count - 1));
+    while (p->found < p->count) {
+        uint16_t mode = copy_parent_mode ? p->inodes[p->found - 1]->mode : parents_mode;
+        rc = make_directory(t, u, p, p->found - 1, mode | 0300, reterr);
+        if (rc)
+            return rc;
+    }
+    struct inode *parent = path_parent(p);
+    *ret_parent = parent;
+    return path_target(p) ? 0 : check_room(t->dir, parent, path_prefix(t, p, p->count - 1), reterr);
+}
+
+int tree_symlink(struct txn *t, const struct fs_user *u, const char *target, const char *link, uint16_t parents_mode,
+                 bool create_parent, struct err *reterr)
+{
+    struct path p;
+    struct inode *parent = NULL;
+    int rc = path_check_new(t->dir, link, "createSymlink", reterr);
+    if (!rc && (!*target || strlen(target) > t->dir->limits.path_bytes))
+        rc = err_set(reterr, ERR_INVALID_PATH, "Invalid target name: %.100s", target);
+    rc = rc ? rc : path_resolve(t, u, link, PATH_CREATE | PATH_MAY_MISS | PATH_NO_FOLLOW, &p, reterr);
+    if (rc)
+        return rc;
+    if (path_target(&p) || !p.count)
+        return err_set(reterr, ERR_EXISTS, "failed to create link %s either because the filename is invalid or the file exists",
+                       p.text);
+    rc = tree_prepare_parent(t, u, &p, create_parent, parents_mode, false, &parent, reterr);
+    if (rc)
+        return rc;
+    struct inode *n = txn_new_inode(t, INODE_SYMLINK, 0777, u->name, parent->group);
+    n->target = arena_strdup(&t->arena, target);
+    txn_link(t, parent, path_name(&p), n);
+    return 0;
+}
+
+/* ---- removing ---- */
+
+static int check_remove(struct txn *t, const struct fs_user *u, const struct path *p, struct err *reterr)
+{
+    if (u->is_super)
+        return 0;
+    const char *parent_text = path_prefix(t, p, p->count - 1);
+    int rc = access_check(u, path_parent(p), ACCESS_WRITE, parent_text, reterr);
+    return rc ? rc : access_check_sticky(u, path_parent(p), path_target(p), p->text, reterr);
+}
+
+int tree_delete(struct txn *t, const struct fs_user *u, const char *text, bool recursive, bool *ret_deleted,
+                struct err *reterr)
+{
+    struct path p;
+    int rc = path_resolve(t, u, text, PATH_NO_FOLLOW | PATH_MAY_MISS, &p, reterr);
+    if (rc)
+        return rc;
+    struct inode *target = path_target(&p);
+    if (!target || !p.count) {
+        *ret_deleted = false;
+        return 0;
+    }
+    rc = check_remove(t, u, &p, reterr);
+    if (rc)
+        return rc;
+    if (inode_is_dir(target) && target->child_count && !recursive)
+        return err_set(reterr, ERR_NOT_EMPTY, "`%s is non empty': Directory is not empty", p.text);
+    txn_unlink(t, path_parent(&p), target);
+    txn_discard(t, target);
+    *ret_deleted = true;
+    return 0;
+}
+
+/* Depth first with an explicit stack of inode numbers; memory is bounded by the widest level's directories. */
+static int check_subtree(struct txn *t, const struct fs_user *u, struct inode *top, const char *path, struct err *reterr)
+{
+    AUTO(buf_free) struct buf stack = {0};
+    buf_append(&stack, &top->id, sizeof top->id);
+    while (stack.len) {
+        uint64_t id;
+        stack.len -= sizeof id;
+        memcpy(&id, stack.base + stack.len, sizeof id);
+        txn_reset(t);
+        struct inode *n = NULL;
+        int rc = txn_inode(t, id, &n, reterr);
+        if (rc)
+            return rc;
+        if (!n->child_count)
+            continue;
+        if (!access_allowed(u, n, ACCESS_ALL)) {
+            const char *where = path;
+            (void)txn_path(t, n, &where, NULL); /* the top's path will do */
+            return access_check(u, n, ACCESS_ALL, where, reterr);
+        }
+        if (!n->subdir_count)
+            continue;
+        struct dir_iter d;
+        uint64_t left = n->subdir_count;
+        dir_iter_open(&d, t, n, "", 0);
+        while (left && dir_iter_next(&d)) {
+            struct inode *child = NULL;
+            rc = txn_inode(t, d.child, &child, reterr);
+            if (rc)
+                break;
+            if (inode_is_dir(child)) {
+                buf_append(&stack, &child->id, sizeof child->id);
+                left--;
+            }
+        }
+        int close_rc = dir_iter_close(&d, reterr);
+        if (rc || close_rc)
+            return rc ? rc : close_rc;
+    }
+    return 0;
+}
+
+int tree_check_delete(struct fsdir *dir, const struct fs_user *u, const char *text, struct err *reterr)
+{
+    if (u->is_super)
+        return 0;
+    struct txn t;
+    struct path p;
+    txn_begin_snapshot(&t, dir);
+    int rc = path_resolve(&t, u, text, PATH_NO_FOLLOW | PATH_MAY_MISS, &p, reterr);
+    struct inode *target = rc ? NULL : path_target(&p);
+    if (target && inode_is_dir(target)) {
+        struct inode top = {.id = target->id};
+        char *path = strdup(p.text);
+        rc = check_subtree(&t, u, &top, path ? path : "", reterr);
+        free(path);
+    }
+    txn_end(&t);
+    return rc;
+}
+
+/* ---- renaming ---- */
+
+/* Moves the target of `from` to be p->names[last] in `to_parent`; from and to share a txn, so parents are one object. */
+static void move(struct txn *t, struct path *from, struct inode *to_parent, const char *name)
+{
+    struct inode *n = path_target(from);
+    txn_unlink(t, path_parent(from), n);
+    txn_link(t, to_parent, name, n);
+}
+
+static bool is_below(const struct path *p, const struct inode *top)
+{
+    for (size_t i = 0; i < p->found; i++)
+        if (p->inodes[i] == top)
+            return true;
+    return false;
+}
+
+static int resolve_both(struct txn *t, const struct fs_user *u, const char *from, const char *to, struct path *ret_from,
+                        struct path *ret_to, struct err *reterr)
+{
+    int rc = path_check_new(t->dir, to, "rename", reterr);
+    rc = rc ? rc : path_resolve(t, u, from, PATH_NO_FOLLOW | PATH_MAY_MISS, ret_from, reterr);
+    return rc ? rc : path_resolve(t, u, to, PATH_NO_FOLLOW | PATH_MAY_MISS | PATH_CREATE, ret_to, reterr);
+}
+
+int tree_rename(struct txn *t, const struct fs_user *u, const char *from_text, const char *to_text, bool *ret_done,
+                struct err *reterr)
+{
+    struct path from, to;
+    int rc = resolve_both(t, u, from_text, to_text, &from, &to, reterr);
+    if (rc)
+        return rc;
+    *ret_done = false;
+    struct inode *n = path_target(&from), *there = path_target(&to);
+    if (!n || !from.count)
+        return 0;
+    rc = check_remove(t, u, &from, reterr);
+    if (rc)
+        return rc;
+    struct inode *to_parent = path_parent(&to);
+    const char *name = path_name(&to);
+    size_t parent_index = to.count ? to.count - 1 : 0;
+    if (there && inode_is_dir(there)) { /* into it, under its own name */
+        to_parent = there;
+        parent_index = to.count;
+        name = path_name(&from);
+        rc = txn_child(t, there, name, &there, reterr);
+        if (rc)
+            return rc;
+    }
+    if (there == n && n->type != INODE_DIRECTORY) {
+        *ret_done = true; /* to itself */
+        return 0;
+    }
+    bool link_to_itself = n->type == INODE_SYMLINK && !strcmp(n->target, to.text);
+    if (there || !to_parent || !inode_is_dir(to_parent) || is_below(&to, n) || link_to_itself)
+        return 0;
+    const char *parent_text = path_prefix(t, &to, parent_index);
+    rc = access_check(u, to_parent, ACCESS_WRITE, parent_text, reterr);
+    if (!rc && to_parent != path_parent(&from))
+        rc = check_room(t->dir, to_parent, parent_text, reterr);
+    if (rc)
+        return rc;
+    move(t, &from, to_parent, name);
+    *ret_done = true;
+    return 0;
+}
+
+static int rename2_check(struct txn *t, const struct path *from, const struct path *to, bool overwrite, struct err *reterr)
+{
+    struct inode *n = path_target(from), *there = path_target(to), *to_parent = path_parent(to);
+    if (!n)
+        return err_set(reterr, ERR_NOT_FOUND, "rename source %s is not found.", from->text);
+    if (!from->count)
+        return err_set(reterr, ERR_IO, "rename source cannot be the root");
+    if (!strcmp(from->text, to->text))
+        return err_set(reterr, ERR_EXISTS, "The source %s and destination %s are the same", from->text, to->text);
+    if (n->type == INODE_SYMLINK && !strcmp(n->target, to->text))
+        return err_set(reterr, ERR_EXISTS, "Cannot rename symlink %s to its target %s", from->text, to->text);
+    if (is_below(to, n))
+        return err_set(reterr, ERR_IO, "Rename destination %s is a directory or file under source %s", to->text, from->text);
+    if (!to->count)
+        return err_set(reterr, ERR_IO, "rename destination cannot be the root");
+    if (there && inode_is_dir(there) != inode_is_dir(n))
+        return err_set(reterr, ERR_IO, "Source %s and destination %s must both be directories", from->text, to->text);
+    if (there && !overwrite)
+        return err_set(reterr, ERR_EXISTS, "rename destination %s already exists", to->text);
+    if (there && inode_is_dir(there) && there->child_count)
+        return err_set(reterr, ERR_IO, "rename destination directory is not empty: %s", to->text);
+    if (!to_parent)
+        return err_set(reterr, ERR_NOT_FOUND, "rename destination parent %s not found.", to->text);
+    if (!there && to_parent != path_parent(from))
+        return check_room(t->dir, to_parent, path_prefix(t, to, to->count - 1), reterr);
+    return 0;
+}
+
+int tree_rename2(struct txn *t, const struct fs_user *u, const char *from_text, const char *to_text, bool overwrite,
+                 struct err *reterr)
+{
+    struct path from, to;
+    int rc = resolve_both(t, u, from_text, to_text, &from, &to, reterr);
+    if (!rc && path_target(&from) && from.count)
+        rc = check_remove(t, u, &from, reterr);
+    if (!rc && to.count)
+        rc = path_target(&to) ? check_remove(t, u, &to, reterr) : check_ancestor_write(t, u, &to, reterr);
+    rc = rc ? rc : rename2_check(t, &from, &to, overwrite, reterr);
+    if (rc)
+        return rc;
+    struct inode *there = path_target(&to);
+    if (there) {
+        txn_unlink(t, path_parent(&to), there);
+        txn_discard(t, there);
+    }
+    move(t, &from, path_parent(&to), path_name(&to));
+    return 0;
+}

@@ -1,0 +1,414 @@
+#include "namenode/namespace/txn.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/log.h"
+#include "common/mem.h"
+#include "namenode/namespace/keys.h"
+
+#define TXN_MEMORY_MAX (1u << 30) /* a page of a listing or the blocks of a huge file stay far below */
+
+void txn_begin(struct txn *t, struct fsdir *dir, uint64_t now_ns)
+{
+    *t = (struct txn){.dir = dir, .counters = dir->counters, .now_ns = now_ns};
+    arena_init(&t->arena, TXN_MEMORY_MAX);
+}
+
+void txn_begin_snapshot(struct txn *t, struct fsdir *dir)
+{
+    *t = (struct txn){.dir = dir};
+    t->snapshot = store_snapshot_take(dir->store);
+    arena_init(&t->arena, TXN_MEMORY_MAX);
+}
+
+void txn_end(struct txn *t)
+{
+    store_snapshot_drop(t->dir->store, t->snapshot);
+    store_batch_free(t->batch);
+    free(t->inodes);
+    free(t->closed);
+    arena_free(&t->arena);
+}
+
+void txn_reset(struct txn *t)
+{
+    assert(!t->batch);
+    t->inode_count = 0;
+    arena_reset(&t->arena);
+}
+
+/* ---- looking ---- */
+
+static void remember(struct txn *t, struct inode *n)
+{
+    if (t->inode_count == t->inode_capacity) {
+        t->inode_capacity = t->inode_capacity ? t->inode_capacity * 2 : 16;
+        t->inodes = mem_realloc_array(t->inodes, t->inode_capacity, sizeof(struct inode *));
+    }
+    t->inodes[t->inode_count++] = n;
+}
+
+int txn_inode(struct txn *t, uint64_t id, struct inode **ret, struct err *reterr)
+{
+    for (size_t i = t->inode_count; i-- > 0;)
+        if (t->inodes[i]->id == id) {
+            *ret = t->inodes[i];
+            return 0;
+        }
+    struct key k = key_of('i', id);
+    AUTO(store_value_free) struct store_value v = {0};
+    int rc = store_get(t->dir->store, t->snapshot, k.bytes, k.len, &v, reterr);
+    if (rc == ERR_NOT_FOUND)
+        return err_set(reterr, rc, "inode %llu does not exist", (unsigned long long)id);
+    if (rc)
+        return rc;
+    struct inode *n = NULL;
+    rc = inode_decode(id, (struct slice){(uint8_t *)v.base, v.len}, &t->arena, &n, reterr);
+    if (rc)
+        return rc;
+    if (!t->snapshot) /* that an inode is one object matters to changes only; long walks need not search for it */
+        remember(t, n);
+    *ret = n;
+    return 0;
+}
+
+int txn_child(struct txn *t, const struct inode *parent, const char *name, struct inode **ret, struct err *reterr)
+{
+    size_t name_len = strlen(name);
+    if (name_len > KEY_NAME_MAX) {
+        *ret = NULL;
+        return 0;
+    }
+    struct key k = key_of_dentry(parent->id, name, name_len);
+    AUTO(store_value_free) struct store_value v = {0};
+    int rc = store_get(t->dir->store, t->snapshot, k.bytes, k.len, &v, reterr);
+    if (rc == ERR_NOT_FOUND) {
+        *ret = NULL;
+        return 0;
+    }
+    if (rc)
+        return rc;
+    if (v.len != 8)
+        return err_set(reterr, ERR_IO, "metadata store: entry '%s' of inode %llu is damaged", name,
+                       (unsigned long long)parent->id);
+    rc = txn_inode(t, be64_get((const uint8_t *)v.base), ret, reterr);
+    return rc == ERR_NOT_FOUND ? err_prefix(reterr, ERR_IO, "metadata store: entry '%s' points nowhere", name) : rc;
+}
+
+int txn_block(struct txn *t, uint64_t block_id, struct block_record *ret, struct err *reterr)
+{
+    struct key k = key_of('b', block_id);
+    AUTO(store_value_free) struct store_value v = {0};
+    int rc = store_get(t->dir->store, t->snapshot, k.bytes, k.len, &v, reterr);
+    if (rc == ERR_NOT_FOUND)
+        return err_set(reterr, rc, "block %llu belongs to no file", (unsigned long long)block_id);
+    return rc ? rc : block_record_decode(block_id, (struct slice){(uint8_t *)v.base, v.len}, ret, reterr);
+}
+
+#define DEPTH_MAX 20000 /* renames of directories may go past the limit of a path's depth, but not endlessly */
+
+/* From n up to the root; ERR_NOT_FOUND if it does not hang there. chain: NULL, or where to note the inodes passed. */
+static int walk_up(struct txn *t, struct inode *n, struct inode ***chain, size_t *ret_count, struct err *reterr)
+{
+    size_t count = 0, capacity = 0;
+    for (; n->id != INODE_ROOT; count++) {
+        if (n->parent == INODE_NONE || count == DEPTH_MAX)
+            return err_set(reterr, ERR_NOT_FOUND, "inode %llu was deleted", (unsigned long long)n->id);
+        if (chain && count == capacity) {
+            capacity = capacity ? capacity * 2 : 32;
+            struct inode **grown = arena_array(&t->arena, struct inode *, capacity);
+            if (count)
+                memcpy(grown, *chain, count * sizeof(struct inode *));
+            *chain = grown;
+        }
+        if (chain)
+            (*chain)[count] = n;
+        int rc = txn_inode(t, n->parent, &n, reterr);
+        if (rc)
+            return rc;
+    }
+    *ret_count = count;
+    return 0;
+}
+
+int txn_path(struct txn *t, struct inode *n, const char **ret, struct err *reterr)
+{
+    struct inode **chain = NULL;
+    size_t count = 0, len = 1;
+    int rc = walk_up(t, n, &chain, &count, reterr);
+    if (rc)
+        return rc;
+    for (size_t i = 0; i < count; i++)
+        len += strlen(chain[i]->name) + 1;
+    char *path = arena_alloc(&t->arena, len + 1), *to = path;
+    for (size_t i = count; i-- > 0;)
+        to += sprintf(to, "/%s", chain[i]->name);
+    if (!count)
+        strcpy(path, "/");
+    *ret = path;
+    return 0;
+}
+
+bool txn_is_attached(struct txn *t, struct inode *n)
+{
+    size_t count = 0;
+    return walk_up(t, n, NULL, &count, NULL) == 0;
+}
+
+void dir_iter_open(struct dir_iter *d, struct txn *t, const struct inode *dir, const char *after, size_t after_len)
+{
+    *d = (struct dir_iter){.it = store_iter_new(t->dir->store, t->snapshot, !t->snapshot), .parent = dir->id};
+    if (after_len > KEY_NAME_MAX)
+        after_len = KEY_NAME_MAX;
+    struct key k = key_of_dentry(dir->id, after, after_len);
+    store_iter_seek(d->it, k.bytes, k.len);
+    if (after_len && store_iter_valid(d->it)) {
+        struct slice at = store_iter_key(d->it);
+        if (at.len == k.len && !memcmp(at.base, k.bytes, k.len))
+            store_iter_next(d->it);
+    }
+}
+
+bool dir_iter_next(struct dir_iter *d)
+{
+    if (d->name)
+        store_iter_next(d->it);
+    if (!store_iter_valid(d->it))
+        return false;
+    struct slice key = store_iter_key(d->it), value = store_iter_value(d->it);
+    if (key.len < 9 || key.base[0] != 'd' || be64_get(key.base + 1) != d->parent || value.len != 8)
+        return false;
+    d->name = (const char *)key.base + 9;
+    d->name_len = key.len - 9;
+    d->child = be64_get(value.base);
+    return true;
+}
+
+int dir_iter_close(struct dir_iter *d, struct err *reterr)
+{
+    int rc = store_iter_status(d->it, reterr);
+    store_iter_freep(&d->it);
+    return rc;
+}
+
+/* ---- changing ---- */
+
+static struct store_batch *batch_of(struct txn *t)
+{
+    assert(!t->snapshot);
+    if (!t->batch)
+        t->batch = store_batch_new();
+    return t->batch;
+}
+
+static void mark_put(struct txn *t, char table, uint64_t id)
+{
+    struct key k = key_of(table, id);
+    store_batch_put(batch_of(t), k.bytes, k.len, "", 0);
+}
+
+static void key_drop(struct txn *t, char table, uint64_t id)
+{
+    struct key k = key_of(table, id);
+    store_batch_delete(batch_of(t), k.bytes, k.len);
+}
+
+static void block_put(struct txn *t, const struct inode *n, const struct file_block *b)
+{
+    struct buf record = {0};
+    struct key k = key_of('b', b->id);
+    block_record_encode(n, b, &record);
+    store_batch_put(batch_of(t), k.bytes, k.len, record.base, record.len);
+    buf_free(&record);
+}
+
+struct inode *txn_new_inode(struct txn *t, enum inode_type type, uint16_t mode, const char *owner, const char *group)
+{
+    struct inode *n = arena_new(&t->arena, struct inode);
+    n->id = t->counters.next_inode++;
+    n->type = type;
+    n->name = "";
+    n->mode = mode;
+    n->owner = arena_strdup(&t->arena, owner);
+    n->group = arena_strdup(&t->arena, group);
+    n->mtime_ns = n->atime_ns = n->ctime_ns = t->now_ns;
+    n->truncate_length = BLOCKS_NO_TRUNCATE;
+    n->dirty = true;
+    t->counters.inodes++;
+    t->counters.directories += type == INODE_DIRECTORY;
+    t->counters.symlinks += type == INODE_SYMLINK;
+    remember(t, n);
+    return n;
+}
+
+void txn_link(struct txn *t, struct inode *parent, const char *name, struct inode *child)
+{
+    struct key k = key_of_dentry(parent->id, name, strlen(name));
+    uint8_t number[8];
+    be64_put(number, child->id);
+    store_batch_put(batch_of(t), k.bytes, k.len, number, sizeof number);
+    child->parent = parent->id;
+    child->name = arena_strdup(&t->arena, name);
+    child->ctime_ns = t->now_ns;
+    parent->child_count++;
+    parent->subdir_count += inode_is_dir(child);
+    parent->mtime_ns = parent->ctime_ns = t->now_ns;
+    txn_dirty(parent);
+    txn_dirty(child);
+}
+
+void txn_unlink(struct txn *t, struct inode *parent, struct inode *child)
+{
+    struct key k = key_of_dentry(parent->id, child->name, strlen(child->name));
+    store_batch_delete(batch_of(t), k.bytes, k.len);
+    child->parent = INODE_NONE;
+    child->ctime_ns = t->now_ns;
+    parent->child_count--;
+    parent->subdir_count -= inode_is_dir(child);
+    parent->mtime_ns = parent->ctime_ns = t->now_ns;
+    txn_dirty(parent);
+    txn_dirty(child);
+}
+
+void txn_discard(struct txn *t, struct inode *n)
+{
+    if (n->is_open)
+        txn_close_file(t, n);
+    n->parent = INODE_NONE;
+    txn_dirty(n);
+    mark_put(t, 'r', n->id);
+}
+
+void txn_erase(struct txn *t, struct inode *n)
+{
+    for (size_t i = 0; i < n->block_count; i++) {
+        key_drop(t, 'b', n->blocks[i].id);
+        t->counters.blocks--;
+        t->counters.complete_blocks -= n->blocks[i].state == BLOCK_COMPLETE;
+    }
+    if (n->is_open)
+        key_drop(t, 'o', n->id);
+    key_drop(t, 'r', n->id);
+    key_drop(t, 'i', n->id);
+    n->dirty = false;
+    t->counters.inodes--;
+    t->counters.directories -= inode_is_dir(n);
+    t->counters.symlinks -= n->type == INODE_SYMLINK;
+}
+
+void txn_open_file(struct txn *t, struct inode *n, const char *client_name, const char *client_machine)
+{
+    n->is_open = true;
+    n->client_name = arena_strdup(&t->arena, client_name);
+    n->client_machine = arena_strdup(&t->arena, client_machine);
+    txn_dirty(n);
+    mark_put(t, 'o', n->id);
+}
+
+void txn_close_file(struct txn *t, struct inode *n)
+{
+    t->closed = mem_realloc_array(t->closed, t->closed_count + 1, sizeof *t->closed);
+    t->closed[t->closed_count++] = n->id;
+    n->is_open = false;
+    n->recovery_stamp = 0;
+    n->truncate_length = BLOCKS_NO_TRUNCATE;
+    txn_dirty(n);
+    key_drop(t, 'o', n->id);
+}
+
+uint64_t txn_next_stamp(struct txn *t)
+{
+    batch_of(t); /* a number given out is never given out again, even if nothing else is changed */
+    return t->counters.next_stamp++;
+}
+
+struct file_block *txn_add_block(struct txn *t, struct inode *n)
+{
+    struct file_block *b = inode_add_block(n, &t->arena);
+    b->id = t->counters.next_block++;
+    b->stamp = txn_next_stamp(t);
+    b->state = BLOCK_UNDER_CONSTRUCTION;
+    t->counters.blocks++;
+    txn_dirty(n);
+    block_put(t, n, b);
+    return b;
+}
+
+void txn_set_block(struct txn *t, struct inode *n, struct file_block *b, uint64_t stamp, uint64_t length_bytes,
+                   enum block_state state)
+{
+    t->counters.complete_blocks += state == BLOCK_COMPLETE;
+    t->counters.complete_blocks -= b->state == BLOCK_COMPLETE;
+    b->stamp = stamp;
+    b->length_bytes = length_bytes;
+    b->state = state;
+    txn_dirty(n);
+    block_put(t, n, b);
+}
+
+void txn_drop_last_block(struct txn *t, struct inode *n)
+{
+    struct file_block *b = inode_last_block(n);
+    key_drop(t, 'b', b->id);
+    t->counters.blocks--;
+    t->counters.complete_blocks -= b->state == BLOCK_COMPLETE;
+    n->block_count--;
+    txn_dirty(n);
+}
+
+void txn_set_replication(struct txn *t, struct inode *n, uint16_t replication)
+{
+    n->replication = replication;
+    n->ctime_ns = t->now_ns;
+    txn_dirty(n);
+    for (size_t i = 0; i < n->block_count; i++)
+        block_put(t, n, &n->blocks[i]);
+}
+
+void txn_move_blocks(struct txn *t, struct inode *to, struct inode *from)
+{
+    for (size_t i = 0; i < from->block_count; i++) {
+        struct file_block *b = inode_add_block(to, &t->arena);
+        *b = from->blocks[i];
+        block_put(t, to, b);
+    }
+    from->block_count = 0;
+    txn_dirty(to);
+    txn_dirty(from);
+}
+
+int txn_commit(struct txn *t, struct err *reterr)
+{
+    struct fsdir *dir = t->dir;
+    struct buf record = {0};
+    for (size_t i = 0; i < t->inode_count; i++) {
+        struct inode *n = t->inodes[i];
+        if (!n->dirty)
+            continue;
+        n->dirty = false;
+        buf_clear(&record);
+        inode_encode(n, &record);
+        struct key k = key_of('i', n->id);
+        store_batch_put(batch_of(t), k.bytes, k.len, record.base, record.len);
+    }
+    buf_free(&record);
+    if (!t->batch)
+        return 0;
+    if (*dir->write_error)
+        return err_set(reterr, ERR_IO, "The namenode takes no changes since its metadata could not be written: %s",
+                       dir->write_error);
+    fsdir_counters_put(&t->counters, &dir->counters, t->batch);
+    int rc = store_write(dir->store, t->batch, reterr);
+    if (rc) {
+        snprintf(dir->write_error, sizeof dir->write_error, "%s", reterr ? reterr->text : "write failed");
+        log_error("namespace", "%s; no more changes are taken: make room or repair the disk, then restart the namenode",
+                  dir->write_error);
+        return rc;
+    }
+    dir->counters = t->counters;
+    t->seq = dir->journal ? journal_written(dir->journal) : 0;
+    return 0;
+}

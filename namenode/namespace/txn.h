@@ -1,0 +1,122 @@
+/* The namespace's tables, and the one door to them.
+ *
+ * A txn is one look at the namespace or one change of it. Inodes are loaded into its arena, once each; changes are made to
+ * those objects and by the functions below, and reach the store as one batch in txn_commit: all or nothing. A txn that
+ * is ended without a commit has changed nothing.
+ *
+ * The namenode's lock is held from txn_begin to txn_end, except for a txn_begin_snapshot, which only reads. */
+#ifndef CAIRN_NAMENODE_NAMESPACE_TXN_H
+#define CAIRN_NAMENODE_NAMESPACE_TXN_H
+
+#include "common/config.h"
+#include "namenode/journal/journal.h"
+#include "namenode/journal/store.h"
+#include "namenode/namespace/inode.h"
+
+struct counters {
+    uint64_t next_inode, next_block, next_stamp; /* the next to be given out */
+    uint64_t inodes, directories, symlinks;      /* those cut off and not yet reaped included */
+    uint64_t blocks, complete_blocks;
+};
+
+struct fsdir_limits {
+    size_t component_bytes, children, path_bytes, depth, list_entries;
+    uint64_t block_bytes_min, blocks_per_file;
+    uint16_t replication_min, replication_max;
+    uint64_t atime_precision_ns; /* 0: access times are not kept */
+};
+
+struct fsdir {
+    struct store *store;     /* borrowed */
+    struct journal *journal; /* borrowed; NULL in tests that need none */
+    struct counters counters;
+    struct fsdir_limits limits;
+    bool permissions;            /* dfs.permissions.enabled */
+    char superuser[256];         /* the namenode's OS user */
+    char supergroup[256];
+    char write_error[ERR_TEXT_MAX]; /* not empty: a batch could not be written, no more changes are taken */
+};
+
+struct fsdir_options {
+    struct fsdir_limits limits;
+    bool permissions;
+    const char *superuser, *supergroup;
+};
+void fsdir_options_from_config(struct fsdir_options *ret, const struct config *c);
+/* Reads the counters; makes "/" in an empty store. */
+int fsdir_open(struct store *s, struct journal *j, const struct fsdir_options *o, uint64_t now_ns, struct fsdir **ret,
+               struct err *reterr) MUST_CHECK;
+void fsdir_free(struct fsdir *dir);
+/* Adds the counters to the batch if they differ from `before`. */
+void fsdir_counters_put(const struct counters *c, const struct counters *before, struct store_batch *batch);
+
+struct txn {
+    struct fsdir *dir;
+    struct arena arena; /* everything this txn loads or makes; bounded */
+    const struct store_snapshot *snapshot;
+    struct counters counters;
+    struct inode **inodes;
+    size_t inode_count, inode_capacity;
+    struct store_batch *batch;
+    uint64_t *closed; /* files that stop being under construction with this change: their leases end */
+    size_t closed_count;
+    uint64_t now_ns;
+    uint64_t seq; /* after a commit: what the answer has to wait for */
+};
+
+void txn_begin(struct txn *t, struct fsdir *dir, uint64_t now_ns);
+void txn_begin_snapshot(struct txn *t, struct fsdir *dir); /* for walks without the lock */
+/* Writes what was changed, if anything. On failure nothing is. May be called once. */
+int txn_commit(struct txn *t, struct err *reterr) MUST_CHECK;
+void txn_end(struct txn *t);
+/* Forgets loaded inodes, keeps the snapshot: for walks with bounded memory. Nothing may have been changed. */
+void txn_reset(struct txn *t);
+
+/* ---- looking. ERR_NOT_FOUND; ERR_IO: the store is damaged ---- */
+int txn_inode(struct txn *t, uint64_t id, struct inode **ret, struct err *reterr) MUST_CHECK;
+/* *ret = NULL: no such entry (as of the txn's begin). */
+int txn_child(struct txn *t, const struct inode *parent, const char *name, struct inode **ret, struct err *reterr) MUST_CHECK;
+int txn_block(struct txn *t, uint64_t block_id, struct block_record *ret, struct err *reterr) MUST_CHECK;
+/* The path up to the root, in the arena; ERR_NOT_FOUND if the inode was cut off the tree. */
+int txn_path(struct txn *t, struct inode *n, const char **ret, struct err *reterr) MUST_CHECK;
+bool txn_is_attached(struct txn *t, struct inode *n);
+
+/* Entries of a directory in name order, from the first one after `after` ("" = all). */
+struct dir_iter {
+    struct store_iter *it;
+    uint64_t parent;
+    const char *name; /* borrowed until the next step; not NUL-terminated */
+    size_t name_len;
+    uint64_t child;
+};
+void dir_iter_open(struct dir_iter *d, struct txn *t, const struct inode *dir, const char *after, size_t after_len);
+bool dir_iter_next(struct dir_iter *d); /* false at the end, or when the store cannot be read: see _close */
+int dir_iter_close(struct dir_iter *d, struct err *reterr) MUST_CHECK;
+
+/* ---- changing ---- */
+static inline void txn_dirty(struct inode *n)
+{
+    n->dirty = true;
+}
+/* A new, unlinked inode with times = now; strings are copied. */
+struct inode *txn_new_inode(struct txn *t, enum inode_type type, uint16_t mode, const char *owner, const char *group);
+void txn_link(struct txn *t, struct inode *parent, const char *name, struct inode *child);
+void txn_unlink(struct txn *t, struct inode *parent, struct inode *child);
+/* The inode (and all below it), already unlinked, goes to the reaper. An open file stops being one. */
+void txn_discard(struct txn *t, struct inode *n);
+/* Takes a discarded inode itself out of the store. Its block ids are for the caller to hand on after the commit. */
+void txn_erase(struct txn *t, struct inode *n);
+
+void txn_open_file(struct txn *t, struct inode *n, const char *client_name, const char *client_machine);
+void txn_close_file(struct txn *t, struct inode *n);
+uint64_t txn_next_stamp(struct txn *t);
+/* A new last block, being written, under a new id and stamp. */
+struct file_block *txn_add_block(struct txn *t, struct inode *n);
+void txn_set_block(struct txn *t, struct inode *n, struct file_block *b, uint64_t stamp, uint64_t length_bytes,
+                   enum block_state state);
+void txn_drop_last_block(struct txn *t, struct inode *n);
+void txn_set_replication(struct txn *t, struct inode *n, uint16_t replication);
+/* concat: all blocks of `from` become the last ones of `to`. */
+void txn_move_blocks(struct txn *t, struct inode *to, struct inode *from);
+
+#endif
