@@ -8,7 +8,7 @@ import subprocess
 import urllib.request
 
 from lib.ports import port_block
-from lib.process import is_alive, log_tail
+from lib.process import Daemon, is_alive, log_tail
 from lib.waiting import wait_for
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -170,6 +170,14 @@ class Cluster:
         """`down` (which also clears away what a kill left) and `up` again on the same folder and ports."""
         self.down()
         return self.up(**properties)
+
+    def start_again(self, name):
+        """Starts one daemon that was killed, with the command line it had. It is on its own: not the supervisor's child."""
+        daemon = self.daemon(name)
+        process = Daemon(daemon["name"], [cairn_path(), *daemon["command"]], daemon["log"], env=client_env())
+        daemon["pid"] = process.pid
+        self._seen_pids.add(process.pid)
+        return process
 
     # clients
     def fs(self, *args, **options):
