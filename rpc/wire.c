@@ -93,6 +93,19 @@ int rpc_response_header_decode(struct slice in, struct rpc_response_header *ret,
     return 0;
 }
 
+void rpc_text_copy(char *to, size_t size, struct slice text)
+{
+    const uint8_t *trace = text.len ? memmem(text.base, text.len, "\n\tat ", 5) : NULL;
+    size_t len = trace ? (size_t)(trace - text.base) : text.len;
+    while (len && text.base[len - 1] == '\n')
+        len--;
+    if (len > size - 1)
+        len = size - 1;
+    if (len)
+        memcpy(to, text.base, len);
+    to[len] = 0;
+}
+
 static size_t varint_size(uint64_t value)
 {
     size_t size = 1;

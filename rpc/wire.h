@@ -60,6 +60,8 @@ struct rpc_response_header {
     struct slice exception_class, text; /* borrow the input */
 };
 int rpc_response_header_decode(struct slice in, struct rpc_response_header *ret, struct err *reterr) MUST_CHECK;
+/* What a server said, as a string: without the stack trace that Java puts behind the message, cut to size. */
+void rpc_text_copy(char *to, size_t size, struct slice text);
 
 struct rpc_echo { /* what an answer repeats of its call */
     int32_t call_id, retry_count;
