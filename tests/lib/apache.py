@@ -20,7 +20,11 @@ VERSION = "3.4.1"
 # Of the streaming jar this version is not in every mirror of Central; its 3.4.2 runs on the 3.4.1 libraries.
 STREAMING_VERSION = "3.4.2"
 ARTIFACTS = ["hadoop-common", "hadoop-hdfs", "hadoop-hdfs-client", "hadoop-mapreduce-client-jobclient"]
-HOST_SOURCE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "HadoopHost.java")
+# Hadoop's own contract tests of a file system, and what they stand on.
+TEST_ARTIFACTS = ["hadoop-common"]
+TEST_LIBRARIES = [("junit", "junit", "4.13.2"), ("org.assertj", "assertj-core", "3.12.2")]
+TESTS = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+SOURCES = [f"{TESTS}/lib/HadoopHost.java", f"{TESTS}/interop/HdfsContract.java"]
 JVM = ["java", "-Xshare:auto", "-Djava.net.preferIPv4Stack=true"]
 # For tests, which want a short start and little memory; a benchmark leaves Java its own choices.
 QUICK_START = ["-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"]
@@ -48,6 +52,8 @@ def _pom():
     # Hadoop's own choice of versions for what it depends on; Maven's would mix Jackson's.
     bom = dependency("hadoop-project", VERSION, "<type>pom</type><scope>import</scope>")
     wanted = [dependency(name, VERSION) for name in ARTIFACTS]
+    wanted += [dependency(name, VERSION, "<classifier>tests</classifier>" + alone) for name in TEST_ARTIFACTS]
+    wanted += [dependency(name, version, "", group) for group, name, version in TEST_LIBRARIES]
     wanted.append(dependency("hadoop-streaming", STREAMING_VERSION, alone))
     wanted.append(dependency("slf4j-reload4j", "1.7.36", "<scope>runtime</scope>", "org.slf4j"))
     return (
@@ -68,11 +74,11 @@ def _run_tool(command, what, cwd=None):
 
 
 def class_path():
-    """Hadoop's jars and our HadoopHost, resolved with Maven once and then remembered. Raises Unavailable."""
+    """Hadoop's jars and our own classes, resolved with Maven once and then remembered. Raises Unavailable."""
     for tool in "java", "mvn":
         if not shutil.which(tool):
             raise Unavailable(f"'{tool}' is not installed; run tools/deps interop")
-    recipe = _pom() + open(HOST_SOURCE).read()
+    recipe = _pom() + "".join(open(source).read() for source in SOURCES)
     recipe_file = os.path.join(cache_dir(), "recipe")
     path_file = os.path.join(cache_dir(), "class_path")
     with contextlib.suppress(OSError):
@@ -88,7 +94,7 @@ def class_path():
         jars = open(listing).read().strip()
     classes = os.path.join(cache_dir(), "classes")
     compiler = ["java", "-m", "jdk.compiler/com.sun.tools.javac.Main", "-nowarn", "-d", classes]
-    _run_tool([*compiler, "-cp", jars, HOST_SOURCE], "compile HadoopHost.java")
+    _run_tool([*compiler, "-cp", jars, *SOURCES], "compile our Java programs")
     for name in "hdfs", "datanode":  # the servers want the folder of their web pages; the jars do not have it
         os.makedirs(os.path.join(classes, "webapps", name, "WEB-INF"), exist_ok=True)
         with open(os.path.join(classes, "webapps", name, "WEB-INF", "web.xml"), "w") as file:
@@ -121,8 +127,22 @@ def _write_conf(folder, core, hdfs, log_level):
         )
 
 
-def _java(conf, options, *args):
-    return [*JVM, *options, "-cp", f"{conf}:{class_path()}", "HadoopHost", *args]
+def _java(conf, options, *args, main="HadoopHost"):
+    return [*JVM, *options, "-cp", f"{conf}:{class_path()}", main, *args]
+
+
+def run_contract_tests(uri, folder, deadline_s):
+    """{class of tests: [lines of their outcomes]} of Hadoop's contract tests on the cluster at uri."""
+    # Two replicas as where Hadoop runs them: with three, an append that starts before the third is reported fails.
+    site = {"dfs.blocksize": 1 << 20, "dfs.replication": 2}
+    _write_conf(f"{folder}/conf", {"hadoop.tmp.dir": f"{folder}/tmp"}, site, "OFF")
+    command = _java(f"{folder}/conf", [*QUICK_START, "-Xmx512m"], uri, main="HdfsContract")
+    outcomes = {}
+    for line in subprocess.run(command, capture_output=True, text=True, timeout=deadline_s).stdout.splitlines():
+        if line.startswith(("ok ", "skipped ", "FAILED ")):
+            current = outcomes.setdefault(line.split()[1].split(".")[0], [])
+        current.append(line)
+    return outcomes
 
 
 class ApacheCluster:
