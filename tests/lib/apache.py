@@ -4,14 +4,15 @@ The jars stay in Maven's own local repository, what we derive from them in $CAIR
 ~/.cache/cairn-interop): nothing of Hadoop enters the source tree."""
 import base64
 import contextlib
+import json
 import os
 import select
 import shutil
 import subprocess
 import tempfile
 import urllib.request
-import json
 
+from lib.cluster import cairn_path, client_env
 from lib.ports import port_block
 from lib.process import Daemon, log_tail
 from lib.waiting import wait_for
@@ -146,11 +147,13 @@ def run_contract_tests(uri, folder, deadline_s):
 
 
 class ApacheCluster:
-    """One NameNode and some DataNodes on 127.0.0.1, told apart by their ports: a stock DataNode is known to its
+    """A NameNode and DataNodes on 127.0.0.1, told apart by their ports: a stock DataNode is known to its
     NameNode by the address that its connection comes from, so 127.0.0.2 would not be one."""
 
-    def __init__(self, folder, datanodes=1, properties=None, jvm_options=QUICK_START):
+    def __init__(self, folder, datanodes=1, properties=None, jvm_options=QUICK_START, ours=()):
+        """ours: the kinds of daemon ("namenode", "datanode") that are Cairn's, to try each with the other's."""
         self.folder = str(folder)
+        self._ours = ours
         self._jvm_options = list(jvm_options)
         self._properties = properties or {}
         self._wanted = datanodes
@@ -177,19 +180,29 @@ class ApacheCluster:
             **self._properties,
         }
 
-    def _start(self, name, heap_mib, role, site):
+    def _start(self, name, role, site):
         conf = f"{self.folder}/conf-{name}"
         _write_conf(conf, {"fs.defaultFS": self.uri, "hadoop.tmp.dir": f"{self.folder}/tmp-{name}"}, site, "WARN")
-        daemon = Daemon(name, _java(conf, [*self._jvm_options, f"-Xmx{heap_mib}m"], role), f"{self.folder}/{name}.log")
-        self.daemons.append(daemon)
+        if role in self._ours:
+            command, env = [cairn_path(), role], client_env() | {"HADOOP_CONF_DIR": conf}
+        else:
+            command, env = _java(conf, [*self._jvm_options, "-Xmx512m"], role), None
+        self.daemons = [daemon for daemon in self.daemons if daemon.name != name]
+        self.daemons.append(Daemon(name, command, f"{self.folder}/{name}.log", env=env))
+
+    def start_namenode(self):
+        self._start("namenode", "namenode", self._hdfs_site())
+
+    def start_datanode(self, index):
+        self._start(f"datanode{index + 1}", "datanode", self._datanode_site(index))
 
     def start(self):
         os.makedirs(self.folder, exist_ok=True)
         try:
-            self._start("namenode", 512, "namenode", self._hdfs_site())
+            self.start_namenode()
             for index in range(self._wanted):
-                self._start(f"datanode{index + 1}", 256, "datanode", self._datanode_site(index))
-            wait_for(self._is_ready, 60, f"Apache cluster with {self._wanted} live datanodes")
+                self.start_datanode(index)
+            wait_for(self._is_ready, 60, f"{self._wanted} live datanodes")
         except BaseException:
             print(self.log_tails())
             self.stop()
