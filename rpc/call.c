@@ -51,13 +51,13 @@ struct rpc_call *call_new(struct rpc_connection *c, const struct rpc_request_hea
 void call_free(struct rpc_call *call)
 {
     struct rpc_connection *c = call->connection;
-    struct server_loop *l = c->loop;
     arena_reset(&call->arena);
     buf_clear(&call->reply);
     if (call->reply.capacity > REPLY_KEPT_BYTES)
         buf_free(&call->reply);
     bool keep = false;
 #ifndef __SANITIZE_ADDRESS__ /* reuse would hide a use after free */
+    struct server_loop *l = c->loop;
     pthread_mutex_lock(&l->lock);
     keep = l->free_call_count < CALLS_CACHED_MAX;
     if (keep) {

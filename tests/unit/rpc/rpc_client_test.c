@@ -208,21 +208,24 @@ static void an_unused_connection_that_was_closed_is_replaced(void **state)
     test_service_free(t);
 }
 
+struct restart {
+    struct test_service *service;
+    struct rpc_server *server;
+    uint16_t port;
+};
+
 static void *start_later(void *arg)
 {
-    struct rpc_server **s = arg;
-    clock_sleep_ms(150); /* the restart takes its time; nothing waits for this */
-    *s = test_server_start(test_service_new(), (struct rpc_server_options){.listen.port = *(uint16_t *)(s + 1)});
+    struct restart *r = arg;
+    clock_sleep_ms(150); /* a restart takes its time */
+    r->server = test_server_start(r->service, (struct rpc_server_options){.listen.port = r->port});
     return NULL;
 }
 
 static void a_restart_is_waited_out(void **state)
 {
     struct test_service *t = test_service_new();
-    struct {
-        struct rpc_server *server;
-        uint16_t port;
-    } later = {0};
+    struct restart later = {.service = t};
     struct rpc_server *s = test_server_start(t, (struct rpc_server_options){0});
     later.port = rpc_server_port(s);
     struct rpc_client *c = client_of(later.port, (struct rpc_client_options){.retry_for_ms = 20000});
@@ -238,22 +241,32 @@ static void a_restart_is_waited_out(void **state)
     test_service_free(t);
 }
 
-static void a_standby_is_left_for_the_other_server(void **state)
+static void the_server_in_charge_is_found(void **state)
 {
-    struct test_service *t1 = test_service_new(), *t2 = test_service_new();
-    struct rpc_server *s1 = test_server_start(t1, (struct rpc_server_options){0});
-    struct rpc_server *gone = test_server_start(t2, (struct rpc_server_options){0});
-    struct net_address addresses[] = {{"127.0.0.1", rpc_server_port(gone)}, {"127.0.0.1", rpc_server_port(s1)}};
-    rpc_server_stop(gone);
-    struct rpc_client *c =
-        client_of(0, (struct rpc_client_options){.addresses = addresses, .address_count = ARRAY_COUNT(addresses)});
+    struct test_service *t[3];
+    struct rpc_server *s[3];
+    struct net_address addresses[3] = {0};
+    for (int i = 0; i < 3; i++) {
+        t[i] = test_service_new();
+        t[i]->standby = i != 2;
+        s[i] = test_server_start(t[i], (struct rpc_server_options){0});
+        addresses[i] = (struct net_address){"127.0.0.1", rpc_server_port(s[i])};
+    }
+    rpc_server_stop(s[0]); /* one is down, one is a standby, one is active */
+    struct rpc_client *c = client_of(0, (struct rpc_client_options){.addresses = addresses, .address_count = 3});
     struct err err;
     assert_int_equal(ask_size(c, "x", &err), 1);
-    assert_int_equal(rpc_client_address(c)->port, rpc_server_port(s1));
+    assert_int_equal(rpc_client_address(c)->port, addresses[2].port);
+    t[2]->standby = true; /* they change places */
+    t[1]->standby = false;
+    assert_int_equal(ask_size(c, "x", &err), 1);
+    assert_int_equal(rpc_client_address(c)->port, addresses[1].port);
     rpc_client_free(c);
-    rpc_server_stop(s1);
-    test_service_free(t1);
-    test_service_free(t2);
+    for (int i = 0; i < 3; i++) {
+        if (i)
+            rpc_server_stop(s[i]);
+        test_service_free(t[i]);
+    }
 }
 
 static void *delete_held(void *arg)
@@ -291,7 +304,7 @@ int main(void)
         cmocka_unit_test(a_silent_server_times_out),
         cmocka_unit_test(an_unused_connection_that_was_closed_is_replaced),
         cmocka_unit_test(a_restart_is_waited_out),
-        cmocka_unit_test(a_standby_is_left_for_the_other_server),
+        cmocka_unit_test(the_server_in_charge_is_found),
         cmocka_unit_test(cancelling_ends_a_call_in_flight),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -26,6 +26,7 @@ struct test_service {
     int held_count;
     bool released;
     _Atomic int runs, blocked;
+    _Atomic bool standby; /* getPreferredBlockSize only */
     char last_user[64], last_ip[64];
 };
 
@@ -46,7 +47,7 @@ static void test_size(struct rpc_call *call, const ProtobufCMessage *request, vo
     pthread_mutex_unlock(&t->lock);
     if (!strcmp(req->filename, "fail"))
         return test_fail(call, ERR_NOT_FOUND, "File does not exist: fail");
-    if (!strcmp(req->filename, "standby"))
+    if (t->standby || !strcmp(req->filename, "standby"))
         return test_fail(call, ERR_STANDBY, "not active");
     Hdfs__GetPreferredBlockSizeResponseProto response = HDFS__GET_PREFERRED_BLOCK_SIZE_RESPONSE_PROTO__INIT;
     response.bsize = strlen(req->filename);
