@@ -70,7 +70,7 @@ int blocks_heartbeat(struct blocks *b, struct datanode *node, const struct heart
 
 struct full_report {
     uint32_t storage, epoch;
-    uint64_t started_ms, replicas, unknown, corrupt;
+    uint64_t started_ms, replicas, unknown, corrupt, seen;
 };
 /* lease_id 0 = none was asked for. ERR_BAD_REPORT_LEASE; ERR_UNREGISTERED_NODE if the node is dead or unknown. */
 int blocks_report_begin(struct blocks *b, struct datanode *node, const char *storage_uuid, uint8_t storage_type,
@@ -80,6 +80,9 @@ int blocks_report_slice(struct blocks *b, struct full_report *r, struct block_li
                         uint64_t now_ms, struct err *reterr) MUST_CHECK;
 /* Replicas of the storage that the report did not name are forgotten (in bounded steps, by blocks_tick). */
 int blocks_report_end(struct blocks *b, struct full_report *r, uint64_t now_ms, struct err *reterr) MUST_CHECK;
+
+/* The last report under the lease is in: the next node may have its turn. */
+void blocks_report_lease_done(struct blocks *b, struct datanode *node);
 
 /* ---- incremental reports ---- */
 

@@ -1,0 +1,421 @@
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/mem.h"
+#include "namenode/blocks/internal.h"
+
+struct uc *uc_find(const struct blocks *b, uint64_t block_id)
+{
+    return id_map_get(&b->under_construction, block_id);
+}
+
+struct uc *uc_new(struct blocks *b, uint64_t block_id, uint64_t gen_stamp, uint64_t bytes, bool committed)
+{
+    struct uc *uc = mem_new(struct uc);
+    *uc = (struct uc){.block_id = block_id, .gen_stamp = gen_stamp, .bytes = bytes, .committed = committed,
+                      .primary = NO_INDEX, .truncate_bytes = BLOCKS_NO_TRUNCATE};
+    id_map_put(&b->under_construction, block_id, uc);
+    return uc;
+}
+
+static void unbook(struct blocks *b, const struct uc *uc, struct uc_target *t)
+{
+    struct storage *s = b->storages[t->storage];
+    if (t->booked && s)
+        s->booked_bytes -= uc->bytes;
+    t->booked = false;
+}
+
+static void clear_targets(struct blocks *b, struct uc *uc)
+{
+    for (size_t i = 0; i < uc->target_count; i++)
+        unbook(b, uc, &uc->targets[i]);
+    uc->target_count = 0;
+}
+
+/* The booked room is uc->bytes per target: give it back before that changes. */
+static void set_bytes(struct blocks *b, struct uc *uc, uint64_t bytes)
+{
+    for (size_t i = 0; i < uc->target_count; i++)
+        unbook(b, uc, &uc->targets[i]);
+    uc->bytes = bytes;
+}
+
+void uc_free_value(void *value)
+{
+    struct uc *uc = value;
+    free(uc->targets);
+    free(uc);
+}
+
+void uc_free(struct blocks *b, struct uc *uc)
+{
+    clear_targets(b, uc);
+    id_map_remove(&b->under_construction, uc->block_id);
+    uc_free_value(uc);
+}
+
+static struct uc_target *target_on(const struct uc *uc, uint16_t storage)
+{
+    for (size_t i = 0; i < uc->target_count; i++)
+        if (uc->targets[i].storage == storage)
+            return &uc->targets[i];
+    return NULL;
+}
+
+struct uc_target *uc_target_add(struct blocks *b, struct uc *uc, struct storage *s, bool book)
+{
+    struct uc_target *t = target_on(uc, s->index);
+    if (t)
+        return t;
+    if (uc->target_count == REPLICAS_MAX)
+        return NULL;
+    if (uc->target_count == uc->target_capacity) {
+        uc->target_capacity = (uint16_t)(uc->target_capacity ? uc->target_capacity * 2 : 4);
+        uc->targets = mem_realloc_array(uc->targets, uc->target_capacity, sizeof *uc->targets);
+    }
+    t = &uc->targets[uc->target_count++];
+    *t = (struct uc_target){.storage = s->index, .booked = book};
+    if (book)
+        s->booked_bytes += uc->bytes;
+    return t;
+}
+
+/* Storages that were found gone and swept leave the targets, before their index is used again. */
+void uc_drop_storages(struct blocks *b)
+{
+    for (size_t i = 0; i < b->under_construction.capacity; i++) {
+        struct uc *uc = b->under_construction.slots[i].value;
+        if (!uc)
+            continue;
+        for (size_t k = uc->target_count; k-- > 0;) {
+            const struct storage *s = b->storages[uc->targets[k].storage];
+            if (s && !(s->gone && s->sweeping))
+                continue;
+            unbook(b, uc, &uc->targets[k]);
+            if (uc->primary == uc->targets[k].storage)
+                uc->primary = NO_INDEX;
+            uc->targets[k] = uc->targets[--uc->target_count];
+        }
+    }
+}
+
+/* ---- driven by the namespace ---- */
+
+/* A storage by its uuid if that is of the named node; else the node's first usable one. */
+static struct storage *named_storage(const struct blocks *b, const char *datanode_uuid, const char *storage_uuid)
+{
+    struct storage *s = storage_uuid && *storage_uuid ? blocks_storage_find(b, storage_uuid) : NULL;
+    if (s || !datanode_uuid)
+        return s;
+    const struct datanode *node = datanode_find(b, datanode_uuid);
+    for (size_t i = 0; node && i < node->storage_count; i++)
+        if (storage_is_usable(node->storages[i]))
+            return node->storages[i];
+    return NULL;
+}
+
+void blocks_under_construction(struct blocks *b, uint64_t block_id, uint64_t gen_stamp, uint64_t bytes,
+                               uint16_t replication, const char *const *storage_uuids, size_t count)
+{
+    struct block *blk = block_table_find(&b->table, block_id);
+    if (blk)
+        block_drop(b, blk);
+    blk = block_table_insert(&b->table, block_id);
+    block_set_version(blk, gen_stamp, 0);
+    blk->expected = replication > 512 ? 512 : replication;
+    struct uc *uc = uc_new(b, block_id, gen_stamp, bytes, false);
+    for (size_t i = 0; i < count; i++) {
+        struct storage *s = blocks_storage_find(b, storage_uuids[i]);
+        if (s)
+            uc_target_add(b, uc, s, true);
+    }
+}
+
+/* Finalized replicas of another version than the block's are no good any more. */
+static void distrust_other_versions(struct blocks *b, struct block *blk, const struct uc *uc, uint64_t now_ms)
+{
+    for (size_t i = 0; i < uc->target_count; i++) {
+        const struct uc_target *t = &uc->targets[i];
+        struct storage *s = b->storages[t->storage];
+        bool is_other = uc->committed ? t->gen_stamp != uc->gen_stamp || t->bytes != uc->bytes
+                                      : t->gen_stamp < uc->gen_stamp;
+        if (t->reported == UC_FINALIZED && is_other && storage_is_usable(s) && block_replica_on(blk, s))
+            block_replica_corrupt(b, blk, s, t->gen_stamp, "stale generation stamp or length", now_ms);
+    }
+}
+
+void blocks_update_pipeline(struct blocks *b, uint64_t block_id, uint64_t gen_stamp, uint64_t bytes,
+                            const char *const *datanode_uuids, const char *const *storage_uuids, size_t count)
+{
+    struct block *blk = block_known(b, block_id);
+    struct uc *uc = blk ? uc_find(b, block_id) : NULL;
+    if (!uc)
+        return;
+    uc->gen_stamp = gen_stamp;
+    block_set_version(blk, gen_stamp, bytes);
+    block_digest_reset(b, blk);
+    distrust_other_versions(b, blk, uc, b->now_ms);
+    struct uc_target *old = uc->targets;
+    size_t old_count = uc->target_count;
+    for (size_t i = 0; i < old_count; i++)
+        unbook(b, uc, &old[i]);
+    uc->targets = NULL;
+    uc->target_count = uc->target_capacity = 0;
+    for (size_t i = 0; i < count; i++) {
+        struct storage *s = named_storage(b, datanode_uuids ? datanode_uuids[i] : NULL,
+                                          storage_uuids ? storage_uuids[i] : NULL);
+        struct uc_target *t = s ? uc_target_add(b, uc, s, true) : NULL;
+        for (size_t k = 0; t && k < old_count; k++)
+            if (old[k].storage == t->storage && old[k].gen_stamp >= gen_stamp) {
+                bool booked = t->booked;
+                *t = old[k];
+                t->booked = booked;
+            }
+    }
+    free(old);
+}
+
+static unsigned good_replicas(const struct blocks *b, const struct block *blk)
+{
+    struct replica_counts c;
+    block_count(b, blk, &c);
+    return c.readable;
+}
+
+bool blocks_commit(struct blocks *b, uint64_t block_id, uint64_t gen_stamp, uint64_t bytes)
+{
+    struct block *blk = block_table_find(&b->table, block_id);
+    struct uc *uc = blk ? uc_find(b, block_id) : NULL;
+    if (!uc)
+        return blk && good_replicas(b, blk) >= b->options.replication_min;
+    set_bytes(b, uc, bytes);
+    uc->gen_stamp = gen_stamp;
+    uc->committed = true;
+    uc->recovery_id = 0;
+    block_set_version(blk, gen_stamp, bytes);
+    distrust_other_versions(b, blk, uc, b->now_ms);
+    for (size_t i = 0; i < uc->target_count; i++) {
+        const struct uc_target *t = &uc->targets[i];
+        struct storage *s = b->storages[t->storage];
+        struct replica *r = storage_is_usable(s) ? block_replica_on(blk, s) : NULL;
+        if (r && t->digest && !(r->flags & REPLICA_CORRUPT))
+            block_digest_reported(b, blk, r, t->digest, b->now_ms);
+    }
+    uc->notified = good_replicas(b, blk) >= b->options.replication_min;
+    return uc->notified;
+}
+
+void blocks_complete(struct blocks *b, uint64_t block_id, uint64_t now_ms)
+{
+    struct block *blk = block_table_find(&b->table, block_id);
+    struct uc *uc = uc_find(b, block_id);
+    if (now_ms > b->now_ms)
+        b->now_ms = now_ms;
+    if (!blk)
+        return;
+    blk->complete = 1;
+    if (uc) {
+        block_set_version(blk, uc->gen_stamp, uc->bytes);
+        /* The rest of the pipeline is about to report: no reason to copy yet. */
+        for (size_t i = 0; i < uc->target_count; i++) {
+            struct storage *s = b->storages[uc->targets[i].storage];
+            if (storage_is_usable(s) && uc->targets[i].reported != UC_FINALIZED && !block_replica_on(blk, s))
+                pending_add(b, blk, s, NULL, now_ms);
+        }
+        uc_free(b, uc);
+    }
+    block_update(b, blk, now_ms);
+}
+
+void blocks_reopen(struct blocks *b, const struct block_record *record)
+{
+    struct block *blk = block_table_find(&b->table, record->block_id);
+    if (!blk) {
+        struct block_record open = *record;
+        if (open.state == BLOCK_COMPLETE)
+            open.state = BLOCK_UNDER_CONSTRUCTION;
+        block_from_record(b, &open);
+        return;
+    }
+    if (uc_find(b, record->block_id))
+        return;
+    block_uncount(b, blk);
+    pending_cancel(b, record->block_id);
+    blk->complete = 0;
+    struct uc *uc = uc_new(b, record->block_id, block_gen_stamp(blk), block_bytes(blk), false);
+    struct replica *r = block_replicas(blk);
+    for (unsigned i = 0; i < blk->replica_count; i++) {
+        struct storage *s = b->storages[r[i].storage];
+        if (!storage_is_usable(s) || r[i].flags & REPLICA_CORRUPT)
+            continue;
+        struct uc_target *t = uc_target_add(b, uc, s, false);
+        t->reported = UC_FINALIZED;
+        t->gen_stamp = uc->gen_stamp;
+        t->bytes = uc->bytes;
+        t->digest = r[i].flags & REPLICA_AGREES ? blk->digest : 0;
+    }
+}
+
+/* ---- driven by reports ---- */
+
+static enum uc_reported reported_state(uint32_t state)
+{
+    switch (state) {
+    case HDFS__REPLICA_STATE_PROTO__FINALIZED:
+        return UC_FINALIZED;
+    case HDFS__REPLICA_STATE_PROTO__RBW:
+        return UC_RBW;
+    default:
+        return UC_RWR;
+    }
+}
+
+void uc_report(struct blocks *b, struct block *blk, struct storage *s, const struct block_list_entry *e, uint64_t now_ms)
+{
+    struct uc *uc = uc_find(b, e->block_id);
+    assert(uc);
+    if (e->state == HDFS__REPLICA_STATE_PROTO__TEMPORARY)
+        return; /* a copy in the making; it counts when it is finalized */
+    enum uc_reported state = reported_state(e->state);
+    struct uc_target *t = target_on(uc, s->index);
+    if (state != UC_FINALIZED) {
+        if (!t && e->gen_stamp < uc->gen_stamp)
+            return; /* left behind by a pipeline recovery */
+        struct replica *r = block_replica_on(blk, s);
+        if (t && t->reported == UC_FINALIZED && e->gen_stamp <= t->gen_stamp)
+            return; /* news from before it was finalized */
+        if (r)
+            block_replica_forget(b, blk, (size_t)(r - block_replicas(blk)));
+        t = t ? t : uc_target_add(b, uc, s, false);
+        if (t) {
+            t->reported = (uint8_t)state;
+            t->gen_stamp = e->gen_stamp;
+            t->bytes = e->length_bytes;
+        }
+        return;
+    }
+    bool is_wrong = uc->committed ? e->gen_stamp != uc->gen_stamp || e->length_bytes != uc->bytes
+                                  : e->gen_stamp < uc->gen_stamp;
+    if (is_wrong) {
+        block_replica_corrupt(b, blk, s, e->gen_stamp,
+                              uc->committed ? "generation stamp or length differ from the committed block's"
+                                            : "stale generation stamp", now_ms);
+        return;
+    }
+    t = t ? t : uc_target_add(b, uc, s, false);
+    if (!t)
+        return;
+    unbook(b, uc, t);
+    t->reported = UC_FINALIZED;
+    t->gen_stamp = e->gen_stamp;
+    t->bytes = e->length_bytes;
+    t->digest = digest_fold(e->xxh3);
+    block_replica_good(b, blk, s, uc->committed ? t->digest : 0, NULL, now_ms);
+    if (uc->committed && !uc->notified && good_replicas(b, blk) >= b->options.replication_min) {
+        uc->notified = true;
+        QUEUE_PUSH(b->ready, e->block_id);
+    }
+}
+
+/* ---- recovery of a dead writer's last block ---- */
+
+int blocks_start_recovery(struct blocks *b, const struct block_record *record, uint64_t recovery_id,
+                          uint64_t truncate_bytes, uint64_t now_ms, struct err *reterr)
+{
+    blocks_reopen(b, record);
+    struct uc *uc = uc_find(b, record->block_id);
+    assert(uc);
+    if (now_ms > b->now_ms)
+        b->now_ms = now_ms;
+    uc->committed = false;
+    uc->notified = false;
+    uc->recovery_id = recovery_id;
+    uc->truncate_bytes = truncate_bytes;
+    uc->primary = NO_INDEX;
+    b->totals.recoveries_started++;
+    struct uc_target *best = NULL;
+    for (int round = 0; round < 2 && !best; round++) {
+        for (size_t i = 0; i < uc->target_count; i++) {
+            struct uc_target *t = &uc->targets[i];
+            const struct storage *s = b->storages[t->storage];
+            if (round) /* everyone had a turn: start over */
+                t->primary_tried = false;
+            if (!storage_is_usable(s) || t->primary_tried)
+                continue;
+            if (!best || s->node->info.last_heartbeat_ms > b->storages[best->storage]->node->info.last_heartbeat_ms)
+                best = t;
+        }
+    }
+    if (!best)
+        return err_set(reterr, ERR_NOT_FOUND, "block blk_%llu_%llu: no live datanode has reported a replica to recover",
+                       (unsigned long long)record->block_id, (unsigned long long)record->gen_stamp);
+    best->primary_tried = true;
+    uc->primary = best->storage;
+    QUEUE_PUSH(b->storages[best->storage]->node->recoveries, record->block_id);
+    return 0;
+}
+
+uint64_t blocks_recovery_id(const struct blocks *b, uint64_t block_id)
+{
+    const struct uc *uc = uc_find(b, block_id);
+    return uc ? uc->recovery_id : 0;
+}
+
+bool uc_recovery_command(struct blocks *b, struct datanode *node, uint64_t block_id, struct arena *a,
+                         struct recovery_command *ret)
+{
+    const struct uc *uc = uc_find(b, block_id);
+    if (!uc || !uc->recovery_id || uc->primary == NO_INDEX)
+        return false;
+    const struct storage *primary = b->storages[uc->primary];
+    if (!storage_is_usable(primary) || primary->node != node)
+        return false; /* another one was asked meanwhile */
+    *ret = (struct recovery_command){.block_id = block_id, .gen_stamp = uc->gen_stamp, .bytes = uc->bytes,
+                                     .recovery_id = uc->recovery_id, .truncate_bytes = uc->truncate_bytes,
+                                     .locations = arena_array(a, struct block_location, uc->target_count)};
+    /* Silent nodes are left out as long as others can be asked: the primary would wait for them. */
+    for (int pass = 0; pass < 2 && !ret->location_count; pass++)
+        for (size_t i = 0; i < uc->target_count; i++) {
+            const struct storage *s = b->storages[uc->targets[i].storage];
+            if (storage_is_usable(s) &&
+                (pass || b->now_ms <= s->node->info.last_heartbeat_ms + b->options.stale_ms))
+                ret->locations[ret->location_count++] = storage_location(s, false);
+        }
+    return ret->location_count > 0;
+}
+
+void blocks_recovered(struct blocks *b, uint64_t block_id, uint64_t new_gen_stamp, uint64_t new_bytes,
+                      const char *const *datanode_uuids, const char *const *storage_uuids, size_t count, uint64_t now_ms)
+{
+    struct block *blk = block_known(b, block_id);
+    if (!blk)
+        return;
+    struct uc *uc = uc_find(b, block_id);
+    if (!uc) /* complete already: the result came twice */
+        return;
+    set_bytes(b, uc, new_bytes);
+    uc->gen_stamp = new_gen_stamp;
+    uc->recovery_id = 0;
+    b->totals.recoveries_done++;
+    block_digest_reset(b, blk);
+    block_set_version(blk, new_gen_stamp, new_bytes);
+    distrust_other_versions(b, blk, uc, now_ms);
+    clear_targets(b, uc);
+    for (size_t i = 0; i < count; i++) {
+        struct storage *s = named_storage(b, datanode_uuids ? datanode_uuids[i] : NULL,
+                                          storage_uuids ? storage_uuids[i] : NULL);
+        struct uc_target *t = storage_is_usable(s) ? uc_target_add(b, uc, s, false) : NULL;
+        if (!t)
+            continue;
+        *t = (struct uc_target){.storage = s->index, .reported = UC_FINALIZED, .gen_stamp = new_gen_stamp,
+                                .bytes = new_bytes};
+        struct replica *r = block_replica_on(blk, s);
+        if (r && r->flags & REPLICA_CORRUPT) { /* it was stale; recovery brought it up to date */
+            r->flags = 0;
+            doubt_drop(b, block_id, s->index);
+        }
+        block_replica_good(b, blk, s, 0, NULL, now_ms);
+    }
+}

@@ -1,0 +1,283 @@
+#include "cluster.h"
+
+#define MIB (1u << 20)
+#define DEAD_MS 640000 /* 2 * 300 s + 10 * 3 s, and a heartbeat or two */
+
+static void lost_datanode_is_replaced(void **state)
+{
+    struct sim *sim = sim_new(4, 1);
+    sim_start(sim);
+    uint64_t ids[50];
+    for (int i = 0; i < 50; i++)
+        assert_int_not_equal(ids[i] = sim_write(sim, 0, 3, MIB), 0);
+    assert_int_equal(sim_stats(sim).under_replicated, 0);
+    assert_int_equal(sim_stats(sim).missing, 0);
+    sim_kill(sim, 0);
+    sim_run(sim, 600000);
+    assert_int_equal(sim_stats(sim).under_replicated, 0); /* silent, not dead yet */
+    assert_int_equal(sim_stats(sim).stale, 1);
+    sim_run(sim, 40000);
+    assert_int_equal(sim_stats(sim).dead, 1);
+    sim_run(sim, 30000);
+    assert_int_equal(sim_stats(sim).under_replicated, 0);
+    assert_int_equal(sim_stats(sim).pending_replication, 0);
+    for (int i = 0; i < 50; i++) {
+        assert_int_equal(blocks_live_replicas(sim->b, ids[i]), 3);
+        struct block_location l[8];
+        assert_int_equal(blocks_locations(sim->b, ids[i], NULL, l, 8), 3);
+    }
+    sim_free(sim);
+}
+
+static void returning_datanode_makes_excess_replicas_go(void **state)
+{
+    struct sim *sim = sim_new(4, 2);
+    sim_start(sim);
+    uint64_t ids[50];
+    for (int i = 0; i < 50; i++)
+        ids[i] = sim_write(sim, 0, 3, MIB);
+    sim_kill(sim, 0);
+    sim_run(sim, DEAD_MS + 30000);
+    assert_int_equal(sim_copies(sim, ids[0]), 4); /* one of them on the dead node's disk */
+    sim->nodes[0].up = true;
+    sim_run(sim, 30000);
+    for (int i = 0; i < 50; i++) {
+        assert_int_equal(sim_copies(sim, ids[i]), 3);
+        assert_int_equal(blocks_live_replicas(sim->b, ids[i]), 3);
+    }
+    assert_int_equal(sim_stats(sim).excess, 0);
+    assert_int_equal(sim_stats(sim).dead, 0);
+    sim_free(sim);
+}
+
+static void corrupt_replica_is_replaced_then_deleted(void **state)
+{
+    struct sim *sim = sim_new(4, 3);
+    sim_start(sim);
+    uint64_t id = sim_write(sim, 1, 3, MIB);
+    blocks_report_bad(sim->b, id, 0, "uuid-1", "", "checksum error", sim->now_ms);
+    assert_int_equal(sim_stats(sim).corrupt, 1);
+    assert_int_equal(blocks_live_replicas(sim->b, id), 2);
+    struct block_location l[8];
+    assert_int_equal(blocks_locations(sim->b, id, "10.0.0.2", l, 8), 2); /* readers are not sent there */
+    assert_true(sim->nodes[1].disk[id - FIRST_ID].there);                /* not before it is replaced */
+    sim_run(sim, 20000);
+    assert_int_equal(sim_stats(sim).corrupt, 0);
+    assert_int_equal(sim_stats(sim).under_replicated, 0);
+    assert_false(sim->nodes[1].disk[id - FIRST_ID].there);
+    assert_int_equal(sim_copies(sim, id), 3);
+    sim_free(sim);
+}
+
+/* Nobody without a replica is left to take the copy: the bad one has to go first. */
+static void corrupt_replica_is_replaced_where_every_node_has_one(void **state)
+{
+    struct sim *sim = sim_new(3, 4);
+    sim_start(sim);
+    uint64_t id = sim_write(sim, 1, 3, MIB);
+    blocks_report_bad(sim->b, id, 0, "uuid-1", "DS-1", "checksum error", sim->now_ms);
+    sim_run(sim, 20000);
+    assert_int_equal(sim_copies(sim, id), 3);
+    assert_int_equal(blocks_live_replicas(sim->b, id), 3);
+    assert_int_equal(sim_stats(sim).corrupt, 0);
+    assert_int_equal(sim_stats(sim).under_replicated, 0);
+    sim_free(sim);
+}
+
+static void last_replica_is_never_deleted(void **state)
+{
+    struct sim *sim = sim_new(3, 5);
+    sim_start(sim);
+    uint64_t id = sim_write(sim, 1, 3, MIB);
+    for (int n = 0; n < 3; n++) {
+        char uuid[16];
+        snprintf(uuid, sizeof uuid, "uuid-%d", n);
+        blocks_report_bad(sim->b, id, 0, uuid, "", "checksum error", sim->now_ms);
+    }
+    /* While good replicas were left, the bad ones before were queued; none of it may reach the last one. */
+    sim_run(sim, 60000);
+    assert_true(sim_copies(sim, id) >= 1);
+    assert_int_equal(sim_stats(sim).missing, 1);
+    struct block_location l[8];
+    assert_true(blocks_locations(sim->b, id, NULL, l, 8) >= 1);
+    assert_true(l[0].corrupt);
+    uint64_t cursor = 0, ids[4];
+    assert_int_equal(blocks_corrupt(sim->b, &cursor, ids, 4), 1);
+    assert_int_equal(ids[0], id);
+    sim_free(sim);
+}
+
+static void replication_follows_setrep(void **state)
+{
+    struct sim *sim = sim_new(5, 6);
+    sim_start(sim);
+    uint64_t id = sim_write(sim, 0, 2, MIB);
+    assert_int_equal(sim_copies(sim, id), 2);
+    blocks_set_replication(sim->b, id, 4, sim->now_ms);
+    assert_int_equal(sim_stats(sim).under_replicated, 1);
+    sim_run(sim, 10000);
+    assert_int_equal(sim_copies(sim, id), 4);
+    blocks_set_replication(sim->b, id, 1, sim->now_ms);
+    sim_run(sim, 10000);
+    assert_int_equal(sim_copies(sim, id), 1);
+    assert_int_equal(sim_stats(sim).excess, 0);
+    sim_free(sim);
+}
+
+static void lost_copies_are_tried_again(void **state)
+{
+    struct sim *sim = sim_new(4, 7);
+    sim_start(sim);
+    uint64_t id = sim_write(sim, 0, 2, MIB);
+    sim->drop_transfers = true;
+    blocks_set_replication(sim->b, id, 3, sim->now_ms);
+    sim_run(sim, 30000);
+    assert_int_equal(sim_copies(sim, id), 2);
+    assert_int_equal(sim_stats(sim).pending_replication, 1);
+    sim->drop_transfers = false;
+    sim_run(sim, 320000);
+    assert_int_equal(sim_copies(sim, id), 3);
+    assert_int_equal(sim_stats(sim).copy_timeouts, 1);
+    sim_free(sim);
+}
+
+static void removed_blocks_are_deleted_even_if_a_command_was_lost(void **state)
+{
+    struct sim *sim = sim_new(3, 8);
+    sim_start(sim);
+    uint64_t id = sim_write(sim, 0, 3, MIB);
+    sim->drop_invalidations = true;
+    sim_remove(sim, id);
+    assert_int_equal(sim_stats(sim).pending_deletion, 3);
+    sim_run(sim, 10000);
+    assert_int_equal(sim_stats(sim).pending_deletion, 0);
+    assert_int_equal(sim_copies(sim, id), 3);
+    sim->drop_invalidations = false;
+    for (size_t n = 0; n < 3; n++)
+        sim_full_report(sim, n);
+    sim_run(sim, 10000);
+    assert_int_equal(sim_copies(sim, id), 0);
+    assert_int_equal(sim_stats(sim).blocks_in_memory, 0);
+    sim_free(sim);
+}
+
+static void full_report_forgets_what_it_does_not_name(void **state)
+{
+    struct sim *sim = sim_new(4, 9);
+    sim_start(sim);
+    uint64_t ids[20];
+    for (int i = 0; i < 20; i++)
+        ids[i] = sim_write(sim, 0, 3, MIB);
+    memset(sim->nodes[0].disk, 0, sizeof sim->nodes[0].disk); /* the disk was replaced behind our back */
+    sim_full_report(sim, 0);
+    sim_tick(sim);
+    assert_int_equal(sim_stats(sim).under_replicated, 20);
+    sim_run(sim, 30000);
+    assert_int_equal(sim_stats(sim).under_replicated, 0);
+    for (int i = 0; i < 20; i++)
+        assert_int_equal(sim_copies(sim, ids[i]), 3);
+    sim_free(sim);
+}
+
+static void digest_majority_unmasks_the_odd_replica(void **state)
+{
+    struct sim *sim = sim_new(4, 10);
+    sim_start(sim);
+    uint64_t id = sim_write(sim, 0, 3, MIB);
+    size_t bad = 0;
+    while (!sim->nodes[bad].disk[id - FIRST_ID].there)
+        bad++;
+    sim->nodes[bad].disk[id - FIRST_ID].xxh3 = 12345; /* rotten, and the datanode hashed it anew */
+    sim_full_report(sim, bad);
+    assert_int_equal(sim_stats(sim).corrupt, 1);
+    sim_run(sim, 20000);
+    assert_int_equal(sim_copies(sim, id), 3);
+    assert_int_equal(sim_stats(sim).corrupt, 0);
+    for (size_t n = 0; n < 4; n++)
+        if (sim->nodes[n].disk[id - FIRST_ID].there)
+            assert_int_equal(sim->nodes[n].disk[id - FIRST_ID].xxh3, SIM_XXH3(id));
+    sim_free(sim);
+}
+
+static void two_digests_of_two_replicas_are_left_alone(void **state)
+{
+    struct sim *sim = sim_new(4, 11);
+    sim_start(sim);
+    uint64_t id = sim_write(sim, 0, 2, MIB);
+    sim->nodes[0].disk[id - FIRST_ID].xxh3 = 12345;
+    sim_full_report(sim, 0);
+    assert_int_equal(sim_stats(sim).corrupt, 0);
+    assert_int_equal(blocks_live_replicas(sim->b, id), 2);
+    sim_free(sim);
+}
+
+static void decommissioned_node_is_emptied_first(void **state)
+{
+    struct sim *sim = sim_new(4, 12);
+    sim_start(sim);
+    uint64_t ids[30];
+    for (int i = 0; i < 30; i++)
+        ids[i] = sim_write(sim, 0, 3, MIB);
+    assert_int_equal(blocks_set_hosts(sim->b, "", "10.0.0.1\n", sim->now_ms, NULL), 0);
+    const struct datanode_info *n = blocks_datanode_by_uuid(sim->b, "uuid-0");
+    assert_int_equal(n->admin, DATANODE_DECOMMISSION_IN_PROGRESS);
+    sim_run(sim, 60000);
+    assert_int_equal(n->admin, DATANODE_DECOMMISSIONED);
+    for (int i = 0; i < 30; i++) {
+        struct block_health h;
+        blocks_health(sim->b, ids[i], &h);
+        assert_int_equal(h.live, 3);
+        assert_int_equal(h.decommissioned, 1);
+    }
+    struct block_location l[8];
+    struct choose_args args = {.client_ip = "10.0.0.1", .count = 3, .block_bytes = MIB};
+    size_t count = blocks_choose_targets(sim->b, &args, l, 8);
+    for (size_t i = 0; i < count; i++)
+        assert_string_not_equal(l[i].node->uuid, "uuid-0");
+    assert_int_equal(blocks_set_hosts(sim->b, "", "", sim->now_ms, NULL), 0);
+    assert_int_equal(n->admin, DATANODE_NORMAL);
+    sim_run(sim, 30000);
+    for (int i = 0; i < 30; i++)
+        assert_int_equal(sim_copies(sim, ids[i]), 3);
+    sim_free(sim);
+}
+
+static void blocks_on_one_rack_spread_when_a_second_one_appears(void **state)
+{
+    struct sim *sim = sim_new(4, 13);
+    sim_start(sim);
+    uint64_t ids[20];
+    for (int i = 0; i < 20; i++)
+        ids[i] = sim_write(sim, (size_t)i % 4, 2, MIB);
+    assert_int_equal(blocks_set_topology(sim->b, "10.0.0.1 /a\n10.0.0.2 /a\n10.0.0.3 /b # new\n10.0.0.4 /b\n", NULL), 0);
+    sim_run(sim, 60000);
+    for (int i = 0; i < 20; i++) {
+        struct block_health h;
+        blocks_health(sim->b, ids[i], &h);
+        assert_int_equal(h.racks, 2);
+        assert_int_equal(h.live, 2);
+        assert_int_equal(sim_copies(sim, ids[i]), 2);
+    }
+    assert_int_equal(sim_stats(sim).under_replicated, 0);
+    sim_free(sim);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(lost_datanode_is_replaced),
+        cmocka_unit_test(returning_datanode_makes_excess_replicas_go),
+        cmocka_unit_test(corrupt_replica_is_replaced_then_deleted),
+        cmocka_unit_test(corrupt_replica_is_replaced_where_every_node_has_one),
+        cmocka_unit_test(last_replica_is_never_deleted),
+        cmocka_unit_test(replication_follows_setrep),
+        cmocka_unit_test(lost_copies_are_tried_again),
+        cmocka_unit_test(removed_blocks_are_deleted_even_if_a_command_was_lost),
+        cmocka_unit_test(full_report_forgets_what_it_does_not_name),
+        cmocka_unit_test(digest_majority_unmasks_the_odd_replica),
+        cmocka_unit_test(two_digests_of_two_replicas_are_left_alone),
+        cmocka_unit_test(decommissioned_node_is_emptied_first),
+        cmocka_unit_test(blocks_on_one_rack_spread_when_a_second_one_appears),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
