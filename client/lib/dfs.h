@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "common/arena.h"
+#include "common/buf.h"
 #include "common/config.h"
 #include "common/err.h"
 #include "common/net.h"
@@ -115,14 +116,20 @@ enum dfs_safemode_action { DFS_SAFEMODE_LEAVE = 1, DFS_SAFEMODE_ENTER = 2, DFS_S
 int dfs_safemode(struct dfs *fs, enum dfs_safemode_action action, bool *ret_on, struct err *reterr) MUST_CHECK;
 
 /* ---- blocks ---- */
+struct dfs_token { /* leave to read or write a block; all empty when security is off */
+    struct slice identifier, password;
+    const char *kind, *service;
+};
 struct dfs_block {
     uint64_t block_id, gen_stamp;
     const char *pool_id;
     int64_t offset, bytes; /* offset in the file */
     bool corrupt;
     struct dfs_datanode *nodes; /* nearest first, as the namenode ordered them */
-    const char **storage_ids;
+    const char **storage_ids; /* as many as nodes; "" if the namenode named none */
+    int *storage_types;       /* ditto; Hadoop's StorageType numbers, 1 = DISK */
     size_t node_count;
+    struct dfs_token token;
 };
 struct dfs_blocks {
     int64_t file_length; /* without a last block under construction */

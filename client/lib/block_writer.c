@@ -1,0 +1,601 @@
+/* The happy path: block_writer_create asks for a block and connects; packets are queued, sent, acknowledged, given back;
+ * block_writer_end waits for the data, sends the last packet, waits for it.
+ *
+ * What can go wrong: a node cannot be reached while the block is set up (the block is abandoned, the node excluded, another
+ * block asked for); a node is lost later: an acknowledgement names it, or the connection ends, or nothing happens for too
+ * long (then the first node is blamed). Then, in Hadoop's order: drop it, maybe take another in, get a new generation
+ * stamp, connect anew, tell the namenode, send again what was not acknowledged. */
+#include "client/lib/block_writer.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "client/lib/datanode.h"
+#include "client/lib/dfs_convert.h"
+#include "client/lib/dfs_internal.h"
+#include "client/lib/pipeline.h"
+#include "common/clock.h"
+#include "common/mem.h"
+#include "common/rd.h"
+#include "proto/message.h"
+#include "proto/op_header.h"
+
+#define WINDOW_PACKETS 64
+#define HEARTBEAT_MS 30000
+#define SETUP_TRIES 4      /* Hadoop: 1 + dfs.client.block.write.retries */
+#define RECOVERIES_MAX 5   /* without anything acknowledged in between */
+#define REPLACE_TRIES 3
+#define ACK_MAX_BYTES 8192
+#define NODE_MEMORY_MAX (64u << 20)
+#define LOST_MAX 64 /* more failures than that say nothing about the nodes any more */
+#define BAD_UNKNOWN SIZE_MAX
+
+struct block_writer {
+    struct block_writer_options o;
+    struct dfs *fs;
+    struct arena arena;      /* of block */
+    struct dfs_block block;  /* bytes: acknowledged */
+    bool appended, flushed;
+    int fd;
+    struct write_packet *head, *tail, *unsent; /* unacknowledged, oldest first; unsent: first not wholly in the socket */
+    size_t queued, unsent_at;                  /* bytes of `unsent` in the socket */
+    int64_t bytes_sent;                        /* largest offset ever given to a socket */
+    int64_t sent_ms, progress_ms;
+    unsigned recoveries;
+    uint8_t acks[ACK_MAX_BYTES];
+    size_t ack_bytes;
+};
+
+/* Why the pipeline does not work any more, and whose fault it is. */
+struct trouble {
+    size_t bad;
+    struct err why;
+};
+
+static int64_t silence_max_ms(const struct block_writer *w)
+{
+    return config_ms(w->fs->config, "dfs.client.socket-timeout") + pipeline_extra_ms(w->block.node_count);
+}
+
+/* ---- nodes ---- */
+
+void lost_nodes_add(struct lost_nodes *l, const struct dfs_datanode *d)
+{
+    if (!l->arena.max_bytes)
+        arena_init(&l->arena, NODE_MEMORY_MAX);
+    if (l->count == LOST_MAX)
+        lost_nodes_clear(l);
+    struct dfs_datanode *more = arena_array(&l->arena, struct dfs_datanode, l->count + 1);
+    if (l->count)
+        memcpy(more, l->nodes, l->count * sizeof *more);
+    copy_datanode(d, &l->arena, &more[l->count++]);
+    l->nodes = more;
+}
+
+void lost_nodes_clear(struct lost_nodes *l)
+{
+    arena_free(&l->arena);
+    l->nodes = NULL;
+    l->count = 0;
+}
+
+static void node_drop(struct block_writer *w, size_t bad)
+{
+    struct dfs_block *b = &w->block;
+    lost_nodes_add(w->o.lost, &b->nodes[bad]);
+    size_t after = b->node_count - bad - 1;
+    memmove(&b->nodes[bad], &b->nodes[bad + 1], after * sizeof *b->nodes);
+    memmove(&b->storage_ids[bad], &b->storage_ids[bad + 1], after * sizeof *b->storage_ids);
+    memmove(&b->storage_types[bad], &b->storage_types[bad + 1], after * sizeof *b->storage_types);
+    b->node_count--;
+}
+
+static int no_node_left(const struct block_writer *w, const struct err *why, struct err *reterr)
+{
+    char list[512] = "", name[NET_ADDRESS_MAX];
+    for (size_t i = 0, at = 0; i < w->o.lost->count && at < sizeof list; i++)
+        at += (size_t)snprintf(list + at, sizeof list - at, "%s%s", i ? ", " : "", datanode_name(&w->o.lost->nodes[i], name));
+    return err_set(reterr, ERR_IO, "%s: block %" PRIu64 ": all datanodes failed (%s): %s", w->o.file->path, w->block.block_id, list,
+                   why->text);
+}
+
+static struct pipeline_request pipeline_request(const struct block_writer *w, enum pipeline_stage stage, uint64_t new_gen_stamp)
+{
+    return (struct pipeline_request){
+        .stage = stage,
+        .block = &w->block,
+        .new_gen_stamp = new_gen_stamp,
+        .token = w->block.token,
+        .bytes_sent = w->bytes_sent > w->block.bytes ? w->bytes_sent : w->block.bytes,
+        .block_bytes = w->o.block_bytes,
+        .type = w->o.pool->type,
+        .bytes_per_checksum = w->o.pool->bytes_per_checksum,
+    };
+}
+
+/* ---- acknowledgements ---- */
+
+static void packet_acked(struct block_writer *w)
+{
+    struct write_packet *p = w->head;
+    int64_t end = p->offset + p->data_bytes;
+    if (end > w->block.bytes)
+        w->block.bytes = end;
+    w->head = p->next;
+    if (!w->head)
+        w->tail = NULL;
+    w->queued--;
+    w->recoveries = 0;
+    packet_give_back(w->o.pool, p);
+}
+
+static int trouble_of_ack(const struct block_writer *w, const Hdfs__PipelineAckProto *ack, struct trouble *t)
+{
+    if (ack->n_reply > w->block.node_count || (ack->n_flag && ack->n_flag != ack->n_reply)) {
+        t->bad = BAD_UNKNOWN;
+        return err_set(&t->why, ERR_PROTOCOL, "%zu replies and %zu flags from %zu nodes", ack->n_reply, ack->n_flag,
+                       w->block.node_count);
+    }
+    for (size_t i = ack->n_reply; i-- > 0;) {
+        int status = ack->n_flag ? (int)(ack->flag[i] & 15) : (int)ack->reply[i];
+        if (status == HDFS__STATUS__SUCCESS)
+            continue;
+        char name[NET_ADDRESS_MAX];
+        t->bad = i;
+        return err_set(&t->why, ERR_IO, "datanode %s answered %s", datanode_name(&w->block.nodes[i], name), status_name(status));
+    }
+    return 0;
+}
+
+static int ack_take(struct block_writer *w, const Hdfs__PipelineAckProto *ack, struct trouble *t)
+{
+    int rc = trouble_of_ack(w, ack, t);
+    if (rc < 0)
+        return rc;
+    w->progress_ms = clock_mono_ms();
+    if (ack->seqno == PACKET_SEQNO_HEARTBEAT)
+        return 0;
+    t->bad = BAD_UNKNOWN;
+    if (!w->head || w->head == w->unsent || ack->seqno != w->head->seqno || ack->n_reply != w->block.node_count)
+        return err_set(&t->why, ERR_PROTOCOL, "packet %" PRId64 " acknowledged by %zu of %zu nodes; %" PRId64 " was due", ack->seqno,
+                       ack->n_reply, w->block.node_count, w->head ? w->head->seqno : -1);
+    packet_acked(w);
+    return 0;
+}
+
+/* Those that are there whole. */
+static int acks_decode(struct block_writer *w, struct trouble *t)
+{
+    size_t at = 0;
+    for (;;) {
+        struct rd rd = rd_of((struct slice){w->acks + at, w->ack_bytes - at});
+        uint64_t len = rd_varint(&rd);
+        if (!rd.bad && len > ACK_MAX_BYTES - 10) {
+            t->bad = BAD_UNKNOWN;
+            return err_set(&t->why, ERR_PROTOCOL, "an acknowledgement of %" PRIu64 " bytes", len);
+        }
+        struct slice body = rd_slice(&rd, len);
+        if (rd.bad)
+            break;
+        AUTO_ARENA(a, 1u << 20);
+        ProtobufCMessage *ack;
+        t->bad = BAD_UNKNOWN;
+        int rc = message_unpack(&hdfs__pipeline_ack_proto__descriptor, body, &a, &ack, &t->why);
+        if (rc == 0)
+            rc = ack_take(w, (Hdfs__PipelineAckProto *)ack, t);
+        if (rc < 0)
+            return rc;
+        at = (size_t)(rd.pos - w->acks);
+    }
+    memmove(w->acks, w->acks + at, w->ack_bytes - at);
+    w->ack_bytes -= at;
+    return 0;
+}
+
+/* Takes in what has come, without waiting. */
+static int acks_receive(struct block_writer *w, struct trouble *t)
+{
+    for (;;) {
+        ssize_t n = recv(w->fd, w->acks + w->ack_bytes, sizeof w->acks - w->ack_bytes, MSG_DONTWAIT);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0 && errno == EAGAIN)
+            return 0;
+        if (n <= 0) {
+            t->bad = BAD_UNKNOWN;
+            return n ? err_errno(&t->why, errno, "receive from the first datanode")
+                     : err_set(&t->why, ERR_CLOSED, "the first datanode closed the connection");
+        }
+        w->ack_bytes += (size_t)n;
+        int rc = acks_decode(w, t);
+        if (rc < 0)
+            return rc;
+    }
+}
+
+/* ---- sending ---- */
+
+/* As much as the socket takes, without waiting. A failure here says less than the acknowledgements that may still come. */
+static int packets_send(struct block_writer *w, struct trouble *t)
+{
+    while (w->unsent) {
+        struct write_packet *p = w->unsent;
+        size_t total = p->head_bytes + p->data_bytes;
+        struct iovec iov[2] = {{p->head, p->head_bytes}, {p->data, p->data_bytes}};
+        size_t skip = w->unsent_at;
+        if (skip >= p->head_bytes) {
+            iov[0] = (struct iovec){p->data + (skip - p->head_bytes), total - skip};
+        } else {
+            iov[0].iov_base = p->head + skip;
+            iov[0].iov_len -= skip;
+        }
+        struct msghdr m = {.msg_iov = iov, .msg_iovlen = skip >= p->head_bytes || !p->data_bytes ? 1 : 2};
+        ssize_t n = sendmsg(w->fd, &m, MSG_DONTWAIT | MSG_NOSIGNAL);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0 && errno == EAGAIN)
+            return 0;
+        if (n < 0) {
+            err_errno(&t->why, errno, "send to the first datanode");
+            t->bad = BAD_UNKNOWN;
+            return t->why.code;
+        }
+        w->sent_ms = clock_mono_ms();
+        if (w->unsent_at == 0 && p->offset + p->data_bytes > w->bytes_sent)
+            w->bytes_sent = p->offset + p->data_bytes;
+        w->unsent_at += (size_t)n;
+        if (w->unsent_at == total) {
+            w->unsent = p->next;
+            w->unsent_at = 0;
+        }
+    }
+    return 0;
+}
+
+static void heartbeat_send(struct block_writer *w)
+{
+    uint8_t bytes[PACKET_HEADER_MAX_BYTES];
+    size_t len = packet_header_encode(&(struct packet_header){.seqno = PACKET_SEQNO_HEARTBEAT}, bytes);
+    /* If there is no room, bytes are under way and none is needed; the pieces of a packet must not be torn apart. */
+    if (send(w->fd, bytes, len, MSG_DONTWAIT | MSG_NOSIGNAL) == (ssize_t)len)
+        w->sent_ms = clock_mono_ms();
+}
+
+void block_writer_idle(struct block_writer *w)
+{
+    if (w->fd >= 0 && !w->unsent && clock_mono_ms() - w->sent_ms >= HEARTBEAT_MS)
+        heartbeat_send(w);
+}
+
+static int wait_for_socket(struct block_writer *w, struct trouble *t)
+{
+    int64_t now_ms = clock_mono_ms();
+    int64_t silence_ms = now_ms - w->progress_ms, max_ms = silence_max_ms(w);
+    if (silence_ms >= max_ms) {
+        t->bad = BAD_UNKNOWN;
+        return err_set(&t->why, ERR_TIMEOUT, "no acknowledgement for %" PRId64 " ms", silence_ms);
+    }
+    if (!w->unsent && now_ms - w->sent_ms >= HEARTBEAT_MS)
+        heartbeat_send(w);
+    int64_t wait_ms = max_ms - silence_ms;
+    if (wait_ms > HEARTBEAT_MS)
+        wait_ms = HEARTBEAT_MS;
+    struct pollfd p = {.fd = w->fd, .events = (short)(POLLIN | (w->unsent ? POLLOUT : 0))};
+    if (poll(&p, 1, (int)wait_ms) < 0 && errno != EINTR) {
+        t->bad = BAD_UNKNOWN;
+        return err_errno(&t->why, errno, "poll");
+    }
+    return 0;
+}
+
+/* Sends everything and waits until at most `unacked` packets are left. */
+static int pump_once(struct block_writer *w, size_t unacked, struct trouble *t)
+{
+    if (w->queued <= unacked && !w->unsent)
+        return 0;
+    w->progress_ms = clock_mono_ms();
+    for (;;) {
+        struct trouble sending;
+        int sent = packets_send(w, &sending);
+        int rc = acks_receive(w, t);
+        if (rc == 0 && sent < 0) {
+            *t = sending;
+            rc = sent;
+        }
+        if (rc < 0)
+            return rc;
+        if (w->queued <= unacked && !w->unsent)
+            return 0;
+        rc = wait_for_socket(w, t);
+        if (rc < 0)
+            return rc;
+    }
+}
+
+/* ---- repair ---- */
+
+static bool wants_replacement(const struct block_writer *w, bool closing)
+{
+    const struct config *c = w->fs->config;
+    const char *policy = config_str(c, "dfs.client.block.write.replace-datanode-on-failure.policy");
+    size_t n = w->block.node_count, wanted = w->o.replication;
+    if (closing || n >= wanted || !config_bool(c, "dfs.client.block.write.replace-datanode-on-failure.enable"))
+        return false;
+    if (strcmp(policy, "ALWAYS") == 0)
+        return true;
+    return strcmp(policy, "NEVER") != 0 && wanted >= 3 && (n <= wanted / 2 || w->appended || w->flushed);
+}
+
+static size_t index_of_new(const struct dfs_block *old, const struct dfs_block *now)
+{
+    for (size_t i = 0; i < now->node_count; i++) {
+        size_t j = 0;
+        while (j < old->node_count && strcmp(old->nodes[j].uuid, now->nodes[i].uuid) != 0)
+            j++;
+        if (j == old->node_count)
+            return i;
+    }
+    return now->node_count;
+}
+
+/* *ret_again: another node may do, this one did not. */
+static int replace_node_once(struct block_writer *w, bool *ret_again, struct err *reterr)
+{
+    AUTO_ARENA(a, NODE_MEMORY_MAX);
+    struct dfs_block wider;
+    *ret_again = false;
+    int rc = call_additional_datanode(w->o.file, &w->block, w->o.lost->nodes, w->o.lost->count, &a, &wider, reterr);
+    if (rc < 0)
+        return rc;
+    size_t added = index_of_new(&w->block, &wider);
+    if (wider.node_count != w->block.node_count + 1 || added == wider.node_count)
+        return err_set(reterr, ERR_IO, "block %" PRIu64 ": the namenode knows no further datanode for it", w->block.block_id);
+    wider.gen_stamp = w->block.gen_stamp;
+    wider.bytes = w->block.bytes;
+    rc = pipeline_transfer(w->fs, &wider, added ? added - 1 : 1, added, reterr);
+    if (rc < 0) {
+        lost_nodes_add(w->o.lost, &wider.nodes[added]);
+        *ret_again = true;
+        return rc;
+    }
+    copy_block(&wider, &w->arena, &w->block);
+    return 0;
+}
+
+static int replace_node(struct block_writer *w, struct err *reterr)
+{
+    bool again = true;
+    int rc = 0;
+    for (int i = 0; i < REPLACE_TRIES && again; i++)
+        rc = replace_node_once(w, &again, reterr);
+    bool best_effort = config_bool(w->fs->config, "dfs.client.block.write.replace-datanode-on-failure.best-effort");
+    return best_effort ? 0 : rc;
+}
+
+/* New generation, new connection with the nodes that are left. On failure *t says whom to drop next, unless the error is
+ * the namenode's, which is final (*ret_final). */
+static int reconnect(struct block_writer *w, enum pipeline_stage stage, struct trouble *t, bool *ret_final)
+{
+    AUTO_ARENA(a, NODE_MEMORY_MAX);
+    uint64_t gen_stamp;
+    struct dfs_token token;
+    *ret_final = true;
+    int rc = call_update_block(w->o.file, &w->block, &a, &gen_stamp, &token, &t->why);
+    if (rc < 0)
+        return rc;
+    struct pipeline_request request = pipeline_request(w, stage, gen_stamp);
+    request.token = token;
+    *ret_final = false;
+    rc = pipeline_connect(w->fs, &request, &w->fd, &t->bad, &t->why);
+    if (rc < 0)
+        return rc;
+    *ret_final = true;
+    rc = call_update_pipeline(w->o.file, &w->block, gen_stamp, &t->why);
+    if (rc < 0)
+        return rc;
+    struct dfs_block fresh = w->block;
+    fresh.gen_stamp = gen_stamp;
+    fresh.token = token; /* lives in `a`: copied */
+    copy_block(&fresh, &w->arena, &w->block);
+    return 0;
+}
+
+/* `first`: the stage to try with, before anything failed; later ones are recovery stages. */
+static int establish(struct block_writer *w, enum pipeline_stage stage, struct trouble *t, bool drop, struct err *reterr)
+{
+    for (;; drop = true) {
+        net_closep(&w->fd);
+        w->ack_bytes = 0;
+        if (drop) {
+            if (w->recoveries++ == RECOVERIES_MAX)
+                return err_set(reterr, ERR_IO, "%s: block %" PRIu64 ": gave up after %d repairs of its pipeline: %s", w->o.file->path,
+                               w->block.block_id, RECOVERIES_MAX, t->why.text);
+            node_drop(w, t->bad < w->block.node_count ? t->bad : 0);
+            if (w->block.node_count == 0)
+                return no_node_left(w, &t->why, reterr);
+            if (stage == PIPELINE_APPEND)
+                stage = PIPELINE_APPEND_RECOVERY;
+        }
+        if (wants_replacement(w, stage == PIPELINE_CLOSE_RECOVERY)) {
+            int rc = replace_node(w, reterr);
+            if (rc < 0)
+                return err_prefix(reterr, rc, "%s: no datanode could replace a lost one", w->o.file->path);
+        }
+        bool final;
+        int rc = reconnect(w, stage, t, &final);
+        if (rc == 0)
+            break;
+        if (final) {
+            net_closep(&w->fd);
+            return err_set(reterr, rc, "%s: block %" PRIu64 ": its pipeline cannot be repaired: %s", w->o.file->path,
+                           w->block.block_id, t->why.text);
+        }
+    }
+    w->unsent = w->head;
+    w->unsent_at = 0;
+    w->sent_ms = w->progress_ms = clock_mono_ms();
+    return 0;
+}
+
+static int pump(struct block_writer *w, size_t unacked, struct err *reterr)
+{
+    for (;;) {
+        struct trouble t;
+        int rc = pump_once(w, unacked, &t);
+        if (rc == 0)
+            return 0;
+        bool closing = w->head && w->head->last; /* all data are acknowledged; only the end is not */
+        rc = establish(w, closing ? PIPELINE_CLOSE_RECOVERY : PIPELINE_STREAMING_RECOVERY, &t, true, reterr);
+        if (rc < 0)
+            return rc;
+        if (closing) { /* the answer to the connection said that all have finished the block */
+            w->unsent = NULL;
+            packet_acked(w);
+        }
+    }
+}
+
+/* ---- setting up ---- */
+
+static struct block_writer *block_writer_new(const struct block_writer_options *options)
+{
+    struct block_writer *w = mem_new(struct block_writer);
+    w->o = *options;
+    w->fs = options->file->fs;
+    w->fd = -1;
+    arena_init(&w->arena, NODE_MEMORY_MAX);
+    return w;
+}
+
+void block_writer_free(struct block_writer *w)
+{
+    if (!w)
+        return;
+    net_closep(&w->fd);
+    while (w->head) {
+        struct write_packet *next = w->head->next;
+        packet_give_back(w->o.pool, w->head);
+        w->head = next;
+    }
+    arena_free(&w->arena);
+    free(w);
+}
+
+static int setup_once(struct block_writer *w, const struct dfs_block *previous, bool *ret_final, struct err *reterr)
+{
+    AUTO_ARENA(a, NODE_MEMORY_MAX);
+    struct dfs_block b;
+    *ret_final = true;
+    struct lost_nodes *lost = w->o.lost;
+    int rc = call_add_block(w->o.file, previous, lost->nodes, lost->count, &a, &b, reterr);
+    if (rc == ERR_IO && lost->count) { /* perhaps nothing is left without them, and they may be back */
+        lost_nodes_clear(lost);
+        rc = call_add_block(w->o.file, previous, NULL, 0, &a, &b, reterr);
+    }
+    if (rc < 0)
+        return rc;
+    copy_block(&b, &w->arena, &w->block);
+    w->block.bytes = 0;
+    struct pipeline_request request = pipeline_request(w, PIPELINE_CREATE, 0);
+    size_t bad;
+    rc = pipeline_connect(w->fs, &request, &w->fd, &bad, reterr);
+    if (rc == 0)
+        return 0;
+    lost_nodes_add(w->o.lost, &w->block.nodes[bad]);
+    struct err local;
+    int abandoned = call_abandon_block(w->o.file, &w->block, &local);
+    *ret_final = abandoned < 0;
+    if (abandoned < 0 && reterr)
+        *reterr = local;
+    return abandoned < 0 ? abandoned : rc;
+}
+
+int block_writer_create(const struct block_writer_options *options, const struct dfs_block *previous, struct block_writer **ret,
+                        struct err *reterr)
+{
+    struct block_writer *w = block_writer_new(options);
+    bool final = false;
+    int rc = -1;
+    for (int i = 0; i < SETUP_TRIES && rc < 0 && !final; i++)
+        rc = setup_once(w, previous, &final, reterr);
+    if (rc < 0) {
+        block_writer_free(w);
+        return err_prefix(reterr, rc, "%s", options->file->path);
+    }
+    w->sent_ms = w->progress_ms = clock_mono_ms();
+    *ret = w;
+    return 0;
+}
+
+int block_writer_append(const struct block_writer_options *options, const struct dfs_block *last, struct block_writer **ret,
+                        struct err *reterr)
+{
+    struct block_writer *w = block_writer_new(options);
+    copy_block(last, &w->arena, &w->block);
+    w->appended = true;
+    w->bytes_sent = last->bytes;
+    struct trouble t = {.bad = 0};
+    int rc = last->node_count ? establish(w, PIPELINE_APPEND, &t, false, reterr)
+                              : err_set(reterr, ERR_IO, "%s: no datanode has its last block %" PRIu64, options->file->path, last->block_id);
+    if (rc < 0) {
+        block_writer_free(w);
+        return rc;
+    }
+    *ret = w;
+    return 0;
+}
+
+/* ---- for the file ---- */
+
+static void packet_queue(struct block_writer *w, struct write_packet *p)
+{
+    p->next = NULL;
+    if (w->tail)
+        w->tail->next = p;
+    else
+        w->head = p;
+    w->tail = p;
+    if (!w->unsent) {
+        w->unsent = p;
+        w->unsent_at = 0;
+    }
+    w->queued++;
+}
+
+int block_writer_send(struct block_writer *w, struct write_packet *packet, struct err *reterr)
+{
+    packet_queue(w, packet);
+    return pump(w, WINDOW_PACKETS, reterr);
+}
+
+int block_writer_wait(struct block_writer *w, struct err *reterr)
+{
+    return pump(w, 0, reterr);
+}
+
+int block_writer_end(struct block_writer *w, struct write_packet *last, struct err *reterr)
+{
+    /* Data first: repair has to know whether any node may have finished the block. */
+    int rc = pump(w, 0, reterr);
+    packet_queue(w, last);
+    if (rc == 0)
+        rc = pump(w, 0, reterr);
+    net_closep(&w->fd);
+    return rc;
+}
+
+void block_writer_flushed(struct block_writer *w)
+{
+    w->flushed = true;
+}
+
+const struct dfs_block *block_writer_block(const struct block_writer *w)
+{
+    return &w->block;
+}

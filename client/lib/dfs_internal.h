@@ -1,0 +1,43 @@
+/* What the files of libcairn share: the connection object and how a namenode call is made. */
+#ifndef CAIRN_CLIENT_LIB_DFS_INTERNAL_H
+#define CAIRN_CLIENT_LIB_DFS_INTERNAL_H
+
+#include <protobuf-c/protobuf-c.h>
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "client/lib/dfs.h"
+
+/* An answer that is only looked at and dropped. A page of a listing with locations is the largest of them. */
+#define DFS_ANSWER_MAX_BYTES (64u << 20)
+
+struct dfs {
+    atomic_int refs;
+    struct config *config;
+    char *uri, *user, *client_name;
+    struct rpc_client *namenode;
+    struct lease_renewer *leases;
+    struct peer_cache *peers;
+    struct local_addresses *local;
+    pthread_mutex_t lock; /* of what follows */
+    bool defaults_known;
+    int64_t defaults_at_ms;
+    struct dfs_server_defaults defaults;
+};
+
+int dfs_call(struct dfs *fs, const char *method, const ProtobufCMessage *request,
+             const ProtobufCMessageDescriptor *response_type, struct arena *a, ProtobufCMessage **ret,
+             struct err *reterr) MUST_CHECK;
+/* The same for a request that names one path: if the namenode meets a symlink on it, *path is changed to where the link
+ * leads (in the arena) and the call made again, as Hadoop's clients do. */
+int dfs_path_call(struct dfs *fs, const char *method, const ProtobufCMessage *request, char **path,
+                  const ProtobufCMessageDescriptor *response_type, struct arena *a, ProtobufCMessage **ret,
+                  struct err *reterr) MUST_CHECK;
+/* For calls with two paths: *path with the symlinks of its parent folder resolved. */
+int dfs_resolve_parent(struct dfs *fs, const char *path, struct arena *a, char **ret, struct err *reterr) MUST_CHECK;
+
+#define AUTO_ARENA(name, max)                    \
+    AUTO(arena_free) struct arena name;          \
+    arena_init(&name, max)
+
+#endif

@@ -1,0 +1,116 @@
+/* The checksum that `hadoop fs -checksum` prints: datanodes give the MD5 of the CRCs of each block, and the file's is the
+ * MD5 of those, padded with zeros to 32, 64, 128, ... bytes (Hadoop hashes its growing buffer, not just what is in it). */
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "client/lib/datanode.h"
+#include "client/lib/dfs_convert.h"
+#include "client/lib/dfs_internal.h"
+#include "common/md5.h"
+#include "common/wr.h"
+#include "proto/op_header.h"
+
+#define LOCATIONS_MAX_BYTES (256u << 20)
+#define PADDED_MIN_BYTES 32
+
+struct block_sum {
+    uint8_t md5[MD5_BYTES];
+    uint32_t bytes_per_crc;
+    uint64_t crcs;
+    int type;
+};
+
+static int sum_from_node(struct dfs *fs, const struct dfs_block *b, const struct dfs_datanode *d, struct block_sum *ret,
+                         struct err *reterr)
+{
+    AUTO(net_closep) int fd = -1;
+    AUTO_ARENA(a, 2 * OP_MESSAGE_MAX_BYTES);
+    Hdfs__BaseHeaderProto header = HDFS__BASE_HEADER_PROTO__INIT;
+    Hdfs__OpBlockChecksumProto op = HDFS__OP_BLOCK_CHECKSUM_PROTO__INIT;
+    header.block = proto_of_block(b, &a);
+    header.token = proto_of_token(&b->token, &a);
+    op.header = &header;
+    int rc = datanode_connect(fs, d, 0, &fd, reterr);
+    if (rc == 0)
+        rc = op_write(fd, OP_BLOCK_CHECKSUM, &op.base, reterr);
+    Hdfs__BlockOpResponseProto *answer;
+    if (rc == 0)
+        rc = datanode_read_answer(fd, &a, &answer, reterr);
+    if (rc < 0)
+        return rc;
+    const Hdfs__OpBlockChecksumResponseProto *sum = answer->checksumresponse;
+    if (!sum || sum->blockchecksum.len != MD5_BYTES)
+        return err_set(reterr, ERR_PROTOCOL, "the answer to BLOCK_CHECKSUM holds no MD5");
+    memcpy(ret->md5, sum->blockchecksum.data, MD5_BYTES);
+    ret->bytes_per_crc = sum->bytespercrc;
+    ret->crcs = sum->crcperblock;
+    ret->type = sum->has_crctype ? (int)sum->crctype : HDFS__CHECKSUM_TYPE_PROTO__CHECKSUM_CRC32;
+    return 0;
+}
+
+static int sum_of_block(struct dfs *fs, const char *path, const struct dfs_block *b, struct block_sum *ret, struct err *reterr)
+{
+    int rc = err_set(reterr, ERR_IO, "no datanode has it");
+    for (size_t i = 0; i < b->node_count; i++) {
+        rc = sum_from_node(fs, b, &b->nodes[i], ret, reterr);
+        if (rc == 0)
+            return 0;
+    }
+    return err_prefix(reterr, rc, "%s: checksum of block %" PRIu64, path, b->block_id);
+}
+
+static int sum_of_blocks(struct dfs *fs, const char *path, const struct dfs_blocks *blocks, struct buf *md5s, struct block_sum *ret,
+                         struct err *reterr)
+{
+    for (size_t i = 0; i < blocks->count; i++) {
+        struct block_sum sum = {0};
+        int rc = sum_of_block(fs, path, &blocks->blocks[i], &sum, reterr);
+        if (rc < 0)
+            return rc;
+        if (i == 0)
+            *ret = sum;
+        if (sum.bytes_per_crc != ret->bytes_per_crc || sum.type != ret->type)
+            return err_set(reterr, ERR_IO, "%s: its blocks have checksums of different kinds", path);
+        buf_append(md5s, sum.md5, MD5_BYTES);
+    }
+    return 0;
+}
+
+int dfs_checksum(struct dfs *fs, const char *path, struct arena *a, const char **ret_algorithm, const char **ret_hex,
+                 struct err *reterr)
+{
+    AUTO_ARENA(locations, LOCATIONS_MAX_BYTES);
+    struct dfs_blocks blocks;
+    int rc = dfs_block_locations(fs, path, 0, INT64_MAX, &locations, &blocks, reterr);
+    if (rc < 0)
+        return rc;
+    if (blocks.under_construction)
+        return err_set(reterr, ERR_IO, "Fail to get checksum, since file %s is under construction.", path);
+    AUTO(buf_free) struct buf bytes = {0};
+    struct block_sum first = {.type = HDFS__CHECKSUM_TYPE_PROTO__CHECKSUM_CRC32};
+    rc = sum_of_blocks(fs, path, &blocks, &bytes, &first, reterr);
+    if (rc < 0)
+        return rc;
+    size_t padded = PADDED_MIN_BYTES;
+    while (padded < bytes.len)
+        padded *= 2;
+    memset(buf_reserve(&bytes, padded - bytes.len), 0, padded - bytes.len);
+    uint8_t md5[MD5_BYTES];
+    md5_of(bytes.base, padded, md5);
+    uint64_t crcs_per_block = blocks.count > 1 ? first.crcs : 0;
+    AUTO(buf_free) struct buf out = {0};
+    wr_u32be(&out, first.bytes_per_crc);
+    wr_u64be(&out, crcs_per_block);
+    buf_append(&out, md5, sizeof md5);
+    char *hex = arena_alloc(a, 2 * out.len + 1);
+    for (size_t i = 0; i < out.len; i++) {
+        hex[2 * i] = "0123456789abcdef"[out.base[i] >> 4];
+        hex[2 * i + 1] = "0123456789abcdef"[out.base[i] & 15];
+    }
+    hex[2 * out.len] = 0;
+    *ret_hex = hex;
+    *ret_algorithm = arena_printf(a, "MD5-of-%" PRIu64 "MD5-of-%" PRIu32 "%s", crcs_per_block, first.bytes_per_crc,
+                                  first.type == HDFS__CHECKSUM_TYPE_PROTO__CHECKSUM_CRC32C ? "CRC32C" : "CRC32");
+    return 0;
+}

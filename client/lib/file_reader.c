@@ -1,0 +1,323 @@
+/* Reading files: which replica to read from, and what to do when that fails.
+ *
+ * A read in sequence asks one datanode for the rest of the block and takes the bytes as they come; a read at an offset
+ * asks for just its range. A node that fails is avoided from then on; when all nodes of a block failed, the namenode is
+ * asked again, all get another chance, and only after some rounds of this the reader gives up with the last error. */
+#include <inttypes.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "client/lib/block_map.h"
+#include "client/lib/block_reader.h"
+#include "client/lib/datanode.h"
+#include "client/lib/dfs_convert.h"
+#include "client/lib/dfs_internal.h"
+#include "common/clock.h"
+#include "common/mem.h"
+#include "hdfs/client_namenode.pb-c.h"
+
+#define ROUNDS_MAX 4
+#define ROUND_WAIT_MS 500 /* times the number of rounds so far */
+#define DEAD_MAX 256
+#define SKIP_MAX_BYTES (256 << 10) /* a seek this far ahead reads over the gap instead of starting anew */
+
+/* A place in the file being read from some replica. */
+struct cursor {
+    struct block_reader *reader;
+    struct block_window *window; /* keeps block alive */
+    const struct dfs_block *block;
+    size_t node;
+    int64_t pos; /* in the file */
+    bool local;
+};
+
+struct file_reader {
+    struct dfs *fs;
+    char *path;
+    struct block_map *map;
+    int64_t pos;          /* of sequential reading */
+    struct cursor cursor; /* ditto */
+    pthread_mutex_t lock; /* of the dead */
+    char (*dead)[64];     /* uuids of nodes that failed */
+    size_t dead_count;
+    atomic_llong bytes_read, bytes_local, bytes_short_circuit, checksum_failures, replica_failovers;
+};
+
+/* ---- nodes that failed ---- */
+
+static bool is_dead(struct file_reader *r, const struct dfs_datanode *d)
+{
+    bool dead = false;
+    pthread_mutex_lock(&r->lock);
+    for (size_t i = 0; i < r->dead_count && !dead; i++)
+        dead = strncmp(r->dead[i], d->uuid, sizeof r->dead[i] - 1) == 0;
+    pthread_mutex_unlock(&r->lock);
+    return dead;
+}
+
+static void mark_dead(struct file_reader *r, const struct dfs_datanode *d)
+{
+    if (is_dead(r, d))
+        return;
+    pthread_mutex_lock(&r->lock);
+    if (r->dead_count == DEAD_MAX)
+        r->dead_count = 0;
+    r->dead = mem_realloc_array(r->dead, r->dead_count + 1, sizeof *r->dead);
+    memset(r->dead[r->dead_count], 0, sizeof *r->dead);
+    memcpy(r->dead[r->dead_count++], d->uuid, strnlen(d->uuid, sizeof *r->dead - 1));
+    pthread_mutex_unlock(&r->lock);
+}
+
+static void forget_dead(struct file_reader *r)
+{
+    pthread_mutex_lock(&r->lock);
+    r->dead_count = 0;
+    pthread_mutex_unlock(&r->lock);
+}
+
+/* The namenode's order, but a replica of our own host first: the namenode may not know where we are. */
+static bool choose_node(struct file_reader *r, const struct dfs_block *b, size_t *ret)
+{
+    bool found = false;
+    for (size_t i = 0; i < b->node_count; i++) {
+        if (is_dead(r, &b->nodes[i]))
+            continue;
+        if (!found || datanode_is_local(r->fs, &b->nodes[i])) {
+            *ret = i;
+            found = true;
+        }
+        if (datanode_is_local(r->fs, &b->nodes[i]))
+            break;
+    }
+    return found;
+}
+
+static void report_corrupt(struct file_reader *r, const struct dfs_block *b, size_t node)
+{
+    atomic_fetch_add(&r->checksum_failures, 1);
+    AUTO_ARENA(a, 1u << 20);
+    Hdfs__LocatedBlockProto *located = proto_of_located_block(b, &b->nodes[node], b->storage_ids[node], &a);
+    Hdfs__ReportBadBlocksRequestProto request = HDFS__REPORT_BAD_BLOCKS_REQUEST_PROTO__INIT;
+    request.n_blocks = 1;
+    request.blocks = &located;
+    ProtobufCMessage *answer;
+    /* Help for others; our own read goes on elsewhere whether or not the namenode hears it. */
+    (void)!dfs_call(r->fs, "reportBadBlocks", &request.base, &hdfs__report_bad_blocks_response_proto__descriptor, &a, &answer, NULL);
+}
+
+/* ---- cursors ---- */
+
+static void cursor_close(struct cursor *c)
+{
+    block_reader_close(c->reader);
+    block_window_unref(c->window);
+    *c = (struct cursor){0};
+}
+
+/* Opens at c->pos a replica that is not known as bad. want: bytes wanted from there on, within the block or past its end. */
+static int cursor_open(struct file_reader *r, struct cursor *c, int64_t want, struct err *reterr)
+{
+    int rc = block_map_find(r->map, c->pos, &c->block, &c->window, reterr);
+    if (rc < 0)
+        return rc;
+    const struct dfs_block *b = c->block;
+    if (!choose_node(r, b, &c->node))
+        return err_set(reterr, ERR_NOT_FOUND, "no datanode that is left has block %" PRIu64 "_%" PRIu64, b->block_id, b->gen_stamp);
+    int64_t from = c->pos - b->offset, left = b->bytes - from;
+    c->local = datanode_is_local(r->fs, &b->nodes[c->node]);
+    return block_reader_open(r->fs, b, &b->nodes[c->node], from, want < left ? want : left, &c->reader, reterr);
+}
+
+/* Waits a little, forgets who failed, and asks the namenode again. */
+static int next_round(struct file_reader *r, int64_t pos, int rounds, const struct err *why, struct err *reterr)
+{
+    if (rounds == ROUNDS_MAX)
+        return err_set(reterr, why->code, "%s: could not be read at offset %" PRId64 ": %s", r->path, pos, why->text);
+    if (rounds > 1)
+        clock_sleep_ms(ROUND_WAIT_MS * (rounds - 1));
+    forget_dead(r);
+    return block_map_refetch(r->map, pos, reterr);
+}
+
+/* Some bytes at c->pos, which is below the length. Tries until it has some or everything failed. */
+static int cursor_read(struct file_reader *r, struct cursor *c, void *bytes, size_t len, int64_t want, size_t *ret_read,
+                       struct err *reterr)
+{
+    struct err why = {0}, last = {0};
+    for (int rounds = 0;;) {
+        int64_t pos = c->pos;
+        int rc = 0;
+        if (c->reader && block_reader_left(c->reader) == 0)
+            cursor_close(c);
+        c->pos = pos;
+        if (!c->reader)
+            rc = cursor_open(r, c, want, &why);
+        if (rc == 0)
+            rc = block_reader_read(c->reader, bytes, len, ret_read, &why);
+        if (rc == 0) {
+            c->pos += (int64_t)*ret_read;
+            atomic_fetch_add_explicit(&r->bytes_read, (long long)*ret_read, memory_order_relaxed);
+            if (c->local)
+                atomic_fetch_add_explicit(&r->bytes_local, (long long)*ret_read, memory_order_relaxed);
+            return 0;
+        }
+        bool had_node = c->block && c->node < c->block->node_count && !is_dead(r, &c->block->nodes[c->node]);
+        bool had_block = c->block != NULL;
+        if (had_node) {
+            last = why;
+            if (rc == ERR_CHECKSUM)
+                report_corrupt(r, c->block, c->node);
+            mark_dead(r, &c->block->nodes[c->node]);
+            atomic_fetch_add(&r->replica_failovers, 1);
+        }
+        cursor_close(c);
+        c->pos = pos;
+        if (!had_block) { /* the namenode could not say, which is final */
+            if (reterr)
+                *reterr = why;
+            return rc;
+        }
+        if (!had_node) {
+            rc = next_round(r, pos, ++rounds, last.code ? &last : &why, reterr);
+            if (rc < 0)
+                return rc;
+        }
+    }
+}
+
+/* ---- the file ---- */
+
+int file_reader_open(struct dfs *fs, const char *path, struct file_reader **ret, struct err *reterr)
+{
+    struct block_map *map;
+    int rc = block_map_open(fs, path, &map, reterr);
+    if (rc < 0)
+        return rc;
+    struct file_reader *r = mem_new(struct file_reader);
+    r->fs = dfs_ref(fs);
+    r->path = mem_strdup(path);
+    r->map = map;
+    pthread_mutex_init(&r->lock, NULL);
+    *ret = r;
+    return 0;
+}
+
+void file_reader_close(struct file_reader *r)
+{
+    if (!r)
+        return;
+    cursor_close(&r->cursor);
+    block_map_free(r->map);
+    pthread_mutex_destroy(&r->lock);
+    free(r->dead);
+    free(r->path);
+    dfs_unref(r->fs);
+    free(r);
+}
+
+int64_t file_reader_length(const struct file_reader *r)
+{
+    return block_map_length(r->map);
+}
+
+int file_reader_read(struct file_reader *r, void *bytes, size_t len, size_t *ret_read, struct err *reterr)
+{
+    int64_t length = block_map_length(r->map);
+    *ret_read = 0;
+    if (r->pos >= length || len == 0)
+        return 0;
+    if (r->cursor.reader && r->cursor.pos != r->pos)
+        cursor_close(&r->cursor);
+    r->cursor.pos = r->pos;
+    size_t done = 0;
+    while (done < len && r->pos < length) {
+        size_t n;
+        int rc = cursor_read(r, &r->cursor, (char *)bytes + done, len - done, INT64_MAX, &n, reterr);
+        if (rc < 0 && done)
+            break; /* what is there is good; the next read will say what is wrong */
+        if (rc < 0)
+            return rc;
+        done += n;
+        r->pos += (int64_t)n;
+    }
+    *ret_read = done;
+    return 0;
+}
+
+/* Reads over a short gap, which costs less than a new request. */
+static void skip_to(struct file_reader *r, int64_t offset)
+{
+    char dump[16384];
+    struct cursor *c = &r->cursor;
+    while (c->reader && c->pos < offset) {
+        int64_t gap = offset - c->pos;
+        size_t n;
+        if (gap > block_reader_left(c->reader) ||
+            block_reader_read(c->reader, dump, gap < (int64_t)sizeof dump ? (size_t)gap : sizeof dump, &n, NULL) < 0)
+            cursor_close(c);
+        else
+            c->pos += (int64_t)n;
+    }
+}
+
+int file_reader_seek(struct file_reader *r, int64_t offset, struct err *reterr)
+{
+    int64_t length = block_map_length(r->map);
+    if (offset < 0 || offset > length)
+        return err_set(reterr, ERR_ILLEGAL_ARGUMENT, "%s: cannot seek to %" PRId64 ", its length is %" PRId64, r->path, offset,
+                       length);
+    int64_t ahead = offset - r->cursor.pos;
+    if (r->cursor.reader && ahead > 0 && ahead <= SKIP_MAX_BYTES)
+        skip_to(r, offset);
+    r->pos = offset;
+    return 0;
+}
+
+int64_t file_reader_tell(const struct file_reader *r)
+{
+    return r->pos;
+}
+
+int file_reader_pread(struct file_reader *r, void *bytes, size_t len, int64_t offset, size_t *ret_read, struct err *reterr)
+{
+    int64_t length = block_map_length(r->map);
+    if (offset < 0)
+        return err_set(reterr, ERR_ILLEGAL_ARGUMENT, "%s: negative offset", r->path);
+    if (offset >= length)
+        len = 0;
+    else if ((int64_t)len > length - offset || len > INT64_MAX)
+        len = (size_t)(length - offset);
+    struct cursor c = {.pos = offset};
+    size_t done = 0;
+    while (done < len) {
+        size_t n;
+        int rc = cursor_read(r, &c, (char *)bytes + done, len - done, (int64_t)(len - done), &n, reterr);
+        if (rc < 0)
+            return rc; /* the cursor is closed */
+        done += n;
+    }
+    cursor_close(&c);
+    *ret_read = done;
+    return 0;
+}
+
+int file_reader_refresh(struct file_reader *r, struct err *reterr)
+{
+    int rc = block_map_refresh(r->map, reterr);
+    if (rc == 0)
+        cursor_close(&r->cursor);
+    return rc;
+}
+
+void file_reader_stats(const struct file_reader *r, struct file_reader_stats *ret)
+{
+    *ret = (struct file_reader_stats){
+        .bytes_read = atomic_load(&r->bytes_read),
+        .bytes_local = atomic_load(&r->bytes_local),
+        .bytes_short_circuit = atomic_load(&r->bytes_short_circuit),
+        .checksum_failures = atomic_load(&r->checksum_failures),
+        .replica_failovers = atomic_load(&r->replica_failovers),
+    };
+}

@@ -1,0 +1,37 @@
+/* A packet of a block on its way to the datanodes: filled by the writer, kept until all nodes acknowledged it. */
+#ifndef CAIRN_CLIENT_LIB_WRITE_PACKET_H
+#define CAIRN_CLIENT_LIB_WRITE_PACKET_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/digest.h"
+#include "proto/packet.h"
+
+struct write_packet {
+    struct write_packet *next;
+    int64_t seqno, offset; /* in the block */
+    uint32_t data_bytes, capacity;
+    bool last, sync;
+    uint8_t *data;
+    uint8_t *checksums;      /* in front of the data */
+    uint8_t *head;           /* set when sealed: the header, with the checksums right behind it */
+    size_t head_bytes;       /* of header and checksums */
+};
+
+/* Packets of one file all have room for the same number of bytes; used ones are kept, since memory touched before is
+ * faster. One thread at a time. */
+struct packet_pool {
+    uint32_t data_max, bytes_per_checksum;
+    enum checksum_type type;
+    struct write_packet *spare;
+};
+void packet_pool_init(struct packet_pool *p, uint32_t packet_bytes, uint32_t bytes_per_checksum, enum checksum_type type);
+void packet_pool_free(struct packet_pool *p);
+struct write_packet *packet_take(struct packet_pool *p, int64_t offset); /* empty; capacity is data_max */
+void packet_give_back(struct packet_pool *p, struct write_packet *packet);
+/* Computes checksums and header; data and seqno do not change afterwards. */
+void packet_seal(const struct packet_pool *p, struct write_packet *packet, int64_t seqno);
+
+#endif
