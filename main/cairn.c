@@ -75,6 +75,8 @@ int main(int argc, char **argv)
             log_level_from_env(commands[i].daemon ? LOG_LEVEL_INFO : LOG_LEVEL_WARN);
             return commands[i].run(argc - 1, argv + 1);
         }
+    if (argc > 2 && strncmp(argv[1], "hdfs://", 7) == 0 && mount_main) /* as mount(8) calls a fuse.cairn file system */
+        return mount_main(argc, argv);
     fprintf(stderr, "%s: '%s' is not a command; `cairn help` lists them\n", called, argv[1]);
     return 2;
 }

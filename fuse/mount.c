@@ -1,0 +1,278 @@
+/* `cairn mount`: command line, start, and a clean end that loses nothing. */
+#include "fuse/mount.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+#include "client/lib/dfs_path.h"
+#include "common/cli.h"
+#include "common/log.h"
+#include "common/mem.h"
+#include "fuse/write_stream.h"
+#include "main/commands.h"
+
+#define MOUNT_THREADS_MAX 16
+#define MOUNT_READAHEAD_KB 1024
+#define MOUNT_EXTEND_MAX_BYTES ((int64_t)1 << 30)
+#define MOUNT_RETRY_DEFAULT "60s"
+
+static const char mount_usage[] =
+    "Usage: cairn mount [generic options] [hdfs://HOST:PORT/PATH] TARGET [--path P] [--foreground] [-o OPTION,...]\n"
+    "  --path P         show this folder of the file system (default /)\n"
+    "  --foreground, -f stay in the foreground\n"
+    "  -o cache=SECONDS how long names and attributes are believed (default 1)\n"
+    "  -o retry=TIME    how long requests wait for a namenode that is away (default " MOUNT_RETRY_DEFAULT ")\n"
+    "  -o conf=FILE     settings, as -conf\n"
+    "  -o ro, allow_other, ... go to FUSE (allow_other is the default for root)\n"
+    "Also as: mount -t fuse.cairn hdfs://HOST:PORT/PATH TARGET [-o OPTION,...]\n";
+
+struct mount_options {
+    const char *target, *path;
+    char *uri;            /* owned; NULL = fs.defaultFS */
+    bool foreground, allow_other;
+    double cache_timeout_s;
+    struct buf fuse;      /* comma list for FUSE */
+};
+
+/* ---- command line ---- */
+
+static int mount_option(struct mount_options *o, struct config *config, char *word, struct err *reterr)
+{
+    if (strncmp(word, "cache=", 6) == 0) {
+        char *end;
+        o->cache_timeout_s = strtod(word + 6, &end);
+        if (end == word + 6 || *end || o->cache_timeout_s < 0)
+            return err_set(reterr, ERR_CONFIG, "-o %s: want a number of seconds", word);
+        return 0;
+    }
+    if (strncmp(word, "retry=", 6) == 0)
+        return config_set(config, "cairn.client.retry-for", word + 6, "-o retry", reterr);
+    if (strncmp(word, "conf=", 5) == 0)
+        return config_load_xml(config, word + 5, reterr);
+    if (strncmp(word, "path=", 5) == 0) {
+        o->path = word + 5;
+        return 0;
+    }
+    if (strcmp(word, "allow_other") == 0)
+        o->allow_other = true;
+    else if (strncmp(word, "x-", 2) != 0 && strcmp(word, "_netdev") != 0 && strcmp(word, "nofail") != 0)
+        buf_printf(&o->fuse, ",%s", word);
+    return 0;
+}
+
+static int mount_option_list(struct mount_options *o, struct config *config, char *list, struct err *reterr)
+{
+    char *save = NULL;
+    int rc = 0;
+    for (char *word = strtok_r(list, ",", &save); rc == 0 && word; word = strtok_r(NULL, ",", &save))
+        rc = mount_option(o, config, word, reterr);
+    return rc;
+}
+
+/* "hdfs://host:port/path" splits into the file system and the folder. */
+static void mount_source(struct mount_options *o, const char *source)
+{
+    const char *slash = strchr(source + strlen("hdfs://"), '/');
+    o->uri = slash ? mem_strndup(source, (size_t)(slash - source)) : mem_strdup(source);
+    if (slash && slash[1])
+        o->path = slash;
+}
+
+static int mount_parse(int argc, char **argv, struct config *config, struct mount_options *o, struct err *reterr)
+{
+    int rc = 0;
+    o->cache_timeout_s = 1;
+    o->allow_other = geteuid() == 0;
+    for (int i = 1; rc == 0 && i < argc; i++) {
+        char *word = argv[i];
+        bool wants_value = !strcmp(word, "--path") || !strcmp(word, "-o");
+        if (wants_value && i + 1 == argc)
+            rc = err_set(reterr, ERR_CONFIG, "option %s needs a value", word);
+        else if (strcmp(word, "--path") == 0)
+            o->path = argv[++i];
+        else if (strcmp(word, "-o") == 0)
+            rc = mount_option_list(o, config, argv[++i], reterr);
+        else if (strcmp(word, "--foreground") == 0 || strcmp(word, "-f") == 0)
+            o->foreground = true;
+        else if (word[0] == '-')
+            rc = err_set(reterr, ERR_CONFIG, "unknown option '%s'\n%s", word, mount_usage);
+        else if (strncmp(word, "hdfs://", 7) == 0 && !o->uri)
+            mount_source(o, word);
+        else if (!o->target)
+            o->target = word;
+        else
+            rc = err_set(reterr, ERR_CONFIG, "one mount point is enough: '%s' and '%s'\n%s", o->target, word, mount_usage);
+    }
+    if (rc == 0 && !o->target)
+        rc = err_set(reterr, ERR_CONFIG, "a mount point is needed\n%s", mount_usage);
+    return rc;
+}
+
+/* ---- before and after the loop ---- */
+
+/* A mount point whose process was killed says ENOTCONN until it is unmounted. */
+static int mount_repair_target(const char *target, struct err *reterr)
+{
+    struct stat st;
+    if (stat(target, &st) == 0)
+        return S_ISDIR(st.st_mode) ? 0 : err_set(reterr, ERR_NOT_DIR, "'%s' is not a directory", target);
+    if (errno != ENOTCONN)
+        return err_errno(reterr, errno, "mount point '%s'", target);
+    log_info("mount", "repairing a dead mount: target=%s", target);
+    if (umount2(target, MNT_DETACH) < 0)
+        return err_errno(reterr, errno, "'%s' is a dead mount; unmount it with: fusermount3 -uz %s", target, target);
+    return 0;
+}
+
+/* The folder must be there now: a mount of nothing helps nobody. */
+static int mount_check_root(struct mount *m, struct err *reterr)
+{
+    struct dfs *fs;
+    struct arena a;
+    struct dfs_status status;
+    const char *path = m->root[0] ? m->root : "/";
+    int rc = users_dfs(m->users, getuid(), &fs, reterr);
+    if (rc < 0)
+        return rc;
+    arena_init(&a, 1 << 20);
+    rc = dfs_stat(fs, path, &a, &status, reterr);
+    if (rc == 0 && status.type != DFS_DIR)
+        rc = err_set(reterr, ERR_NOT_DIR, "%s%s is not a directory", dfs_uri(fs), path);
+    else if (rc == ERR_NOT_FOUND)
+        rc = err_set(reterr, rc, "%s%s does not exist; make it with: cairn fs -mkdir -p %s", dfs_uri(fs), path, path);
+    arena_free(&a);
+    dfs_unref(fs);
+    return rc;
+}
+
+/* The kernel's default read-ahead of 128 KiB halves the speed of sequential reads; best effort, root only. */
+static void mount_raise_readahead(const char *target)
+{
+    FILE *f = fopen("/proc/self/mountinfo", "re");
+    AUTO(mem_freep) char *real = realpath(target, NULL);
+    char *line = NULL, point[4096], setting[64], value[16];
+    size_t capacity = 0;
+    unsigned major_number, minor_number;
+    setting[0] = 0;
+    while (f && real && getline(&line, &capacity, f) > 0)
+        if (sscanf(line, "%*d %*d %u:%u %*s %4095s", &major_number, &minor_number, point) == 3 && strcmp(point, real) == 0)
+            snprintf(setting, sizeof setting, "/sys/class/bdi/%u:%u/read_ahead_kb", major_number, minor_number);
+    free(line);
+    if (f)
+        fclose(f);
+    f = setting[0] ? fopen(setting, "we") : NULL;
+    if (!f)
+        return;
+    snprintf(value, sizeof value, "%d", MOUNT_READAHEAD_KB);
+    if (fputs(value, f) < 0)
+        log_debug("mount", "read-ahead stays at the kernel's default");
+    fclose(f);
+}
+
+static void finish_stream(struct inode *inode, void *arg)
+{
+    struct err err = {0};
+    pthread_mutex_lock(&inode->lock);
+    if (stream_finish(inode, &err) < 0)
+        log_error("mount", "lost at unmount: err=%s", err.text);
+    pthread_mutex_unlock(&inode->lock);
+}
+
+static int mount_serve(struct mount *m, struct fuse_session *session, const struct mount_options *o)
+{
+    struct fuse_loop_config *loop = fuse_loop_cfg_create();
+    fuse_loop_cfg_set_clone_fd(loop, 1);
+    fuse_loop_cfg_set_max_threads(loop, MOUNT_THREADS_MAX);
+    fuse_loop_cfg_set_idle_threads(loop, MOUNT_THREADS_MAX);
+    int rc = fuse_session_loop_mt(session, loop);
+    fuse_loop_cfg_destroy(loop);
+    inode_each(m->inodes, finish_stream, NULL);
+    log_info("mount", "unmounted target=%s", o->target);
+    return rc < 0 ? 1 : 0;
+}
+
+static int mount_run(struct mount *m, const struct mount_options *o)
+{
+    AUTO(mem_freep) char *list = mem_printf("fsname=%s%s,subtype=cairn%s%s", o->uri ? o->uri : "cairn", m->root,
+                                            o->allow_other ? ",allow_other" : "", o->fuse.len ? (char *)o->fuse.base : "");
+    char *argv[] = {"cairn", "-o", list, NULL};
+    struct fuse_args args = FUSE_ARGS_INIT(3, argv);
+    int code = 1;
+    struct fuse_session *session = fuse_session_new(&args, &mount_operations, sizeof mount_operations, m);
+    if (!session)
+        return 1; /* libfuse said what it did not like */
+    if (fuse_set_signal_handlers(session) == 0) {
+        if (fuse_session_mount(session, o->target) == 0) {
+            mount_raise_readahead(o->target);
+            if (o->foreground || fuse_daemonize(0) == 0)
+                code = mount_serve(m, session, o);
+            fuse_session_unmount(session);
+        }
+        fuse_remove_signal_handlers(session);
+    }
+    fuse_session_destroy(session);
+    fuse_opt_free_args(&args);
+    return code;
+}
+
+static int mount_start(struct daemon *d, struct config *config, struct mount_options *o, struct err *reterr, int *ret_code)
+{
+    struct arena a;
+    const char *root = "/", *authority;
+    int rc = 0;
+    arena_init(&a, 1 << 20);
+    if (!config_is_set(config, "cairn.client.retry-for"))
+        rc = config_set(config, "cairn.client.retry-for", MOUNT_RETRY_DEFAULT, "mount", reterr);
+    if (rc == 0 && o->path)
+        rc = dfs_path_resolve(o->path[0] ? o->path : "/", "root", &a, &root, &authority, reterr);
+    struct mount m = {.daemon = d, .cache_timeout_s = o->cache_timeout_s, .extend_max_bytes = MOUNT_EXTEND_MAX_BYTES};
+    m.root = mem_strdup(strcmp(root, "/") == 0 ? "" : root);
+    m.users = users_new(config, o->uri);
+    m.inodes = inode_table_new();
+    if (rc == 0)
+        rc = mount_repair_target(o->target, reterr);
+    if (rc == 0)
+        rc = mount_check_root(&m, reterr);
+    if (rc == 0)
+        *ret_code = mount_run(&m, o);
+    inode_table_free(m.inodes);
+    users_free(m.users);
+    free(m.root);
+    arena_free(&a);
+    return rc;
+}
+
+int mount_main(int argc, char **argv)
+{
+    struct daemon d;
+    struct err err = {0};
+    struct config *config = NULL;
+    struct mount_options o = {0};
+    int code = 1;
+    if (argc == 2 && (!strcmp(argv[1], "-help") || !strcmp(argv[1], "--help") || !strcmp(argv[1], "-h")))
+        return fputs(mount_usage, stdout) < 0;
+    int rc = daemon_begin(&d, &argc, argv, &config, &err);
+    sigset_t none;
+    sigemptyset(&none);
+    pthread_sigmask(SIG_SETMASK, &none, NULL); /* libfuse ends its loop from a handler */
+    if (rc == 0)
+        rc = mount_parse(argc, argv, config, &o, &err);
+    if (rc == 0 && !o.uri && !config_is_set(config, "fs.defaultFS"))
+        rc = cli_find_cluster(config, &err);
+    if (rc == 0 && o.fuse.len)
+        buf_cstr(&o.fuse);
+    if (rc == 0)
+        rc = mount_start(&d, config, &o, &err, &code);
+    if (rc < 0)
+        code = daemon_fail("mount", &err);
+    buf_free(&o.fuse);
+    free(o.uri);
+    config_free(config);
+    return code;
+}

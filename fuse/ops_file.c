@@ -1,0 +1,289 @@
+/* Open files: reading through a file_reader per handle, writing through the inode's stream. */
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/log.h"
+#include "common/mem.h"
+#include "fuse/mount.h"
+#include "fuse/write_stream.h"
+
+#define OP_ARENA_BYTES (4 << 20)
+
+struct open_file {
+    struct dfs *fs; /* as the user that opened it */
+    bool may_write, append;
+    pthread_mutex_t lock; /* guards reader; not held while it reads */
+    struct file_reader *reader; /* opened by the first read */
+    unsigned reading;     /* preads under way; the reader is replaced only at 0 */
+    pthread_cond_t idle;
+};
+
+static struct open_file *file_of(const struct fuse_file_info *fi)
+{
+    return (struct open_file *)(uintptr_t)fi->fh;
+}
+
+static void file_attach(struct fuse_file_info *fi, struct mount *m, struct inode *inode, struct dfs *fs)
+{
+    struct open_file *file = mem_new(struct open_file);
+    file->fs = dfs_ref(fs);
+    file->may_write = (fi->flags & O_ACCMODE) != O_RDONLY;
+    file->append = fi->flags & O_APPEND;
+    pthread_mutex_init(&file->lock, NULL);
+    pthread_cond_init(&file->idle, NULL);
+    inode_ref(m->inodes, inode);
+    fi->fh = (uint64_t)(uintptr_t)file;
+}
+
+static void file_free(struct open_file *file)
+{
+    file_reader_close(file->reader);
+    dfs_unref(file->fs);
+    pthread_cond_destroy(&file->idle);
+    pthread_mutex_destroy(&file->lock);
+    free(file);
+}
+
+/* ---- open and create ---- */
+
+void op_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode, struct fuse_file_info *fi)
+{
+    struct mount *m = mount_of(req);
+    struct dfs *fs;
+    struct arena a;
+    struct err err = {0};
+    struct file_writer *writer = NULL;
+    struct fuse_entry_param entry;
+    if (mount_dfs(req, &fs) < 0)
+        return;
+    arena_init(&a, OP_ARENA_BYTES);
+    const char *path = inode_path(m->inodes, m->root, inode_of(m->inodes, parent), name, &a);
+    int rc = path ? file_writer_create(fs, path, &(struct file_create){.mode = mode & 01777}, &writer, &err)
+                  : err_set(&err, ERR_NOT_FOUND, "the directory was removed");
+    /* O_CREAT without O_EXCL of a name that another client made meanwhile opens it. */
+    bool made = rc == 0;
+    if (rc == ERR_EXISTS && !(fi->flags & O_EXCL))
+        rc = 0;
+    if (rc == 0)
+        rc = mount_entry(m, fs, parent, name, &entry, &err);
+    if (rc == 0) {
+        struct inode *inode = inode_of(m->inodes, entry.ino);
+        file_attach(fi, m, inode, fs);
+        pthread_mutex_lock(&inode->lock);
+        if (made && !inode->stream)
+            stream_begin(inode, fs, STEAL(writer), 0);
+        pthread_mutex_unlock(&inode->lock);
+        if (fuse_reply_create(req, &entry, fi) < 0) /* the caller was interrupted: nobody will close it */
+            log_debug("mount", "create was abandoned: path=%s", path);
+    } else {
+        mount_fail(req, "create", path ? path : name, &err);
+    }
+    if (writer && file_writer_close(writer, &err) < 0) /* the entry vanished again; that error was answered */
+        log_debug("mount", "create came to nothing: err=%s", err.text);
+    arena_free(&a);
+    dfs_unref(fs);
+}
+
+/* Keeps the kernel's pages of a file that has not changed since they were read. */
+static bool same_version(struct inode *inode, const struct dfs_status *status)
+{
+    uint64_t mtime_ns = status->mtime_ns ? status->mtime_ns : (uint64_t)status->mtime_ms * 1000000;
+    bool same = inode->seen_mtime_ns == mtime_ns && inode->seen_length == status->length;
+    inode->seen_mtime_ns = mtime_ns;
+    inode->seen_length = status->length;
+    return same;
+}
+
+void op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
+{
+    struct mount *m = mount_of(req);
+    struct inode *inode = inode_of(m->inodes, ino);
+    struct dfs *fs;
+    struct arena a;
+    struct err err = {0};
+    struct dfs_status status;
+    if (mount_dfs(req, &fs) < 0)
+        return;
+    arena_init(&a, OP_ARENA_BYTES);
+    const char *path = inode_path(m->inodes, m->root, inode, NULL, &a);
+    bool writes = (fi->flags & O_ACCMODE) != O_RDONLY, reads = (fi->flags & O_ACCMODE) != O_WRONLY;
+    int rc = path ? dfs_lstat(fs, path, &a, &status, &err) : err_set(&err, ERR_NOT_FOUND, "the file was removed");
+    if (rc == 0)
+        rc = dfs_check_access(fs, path, (reads ? 4u : 0u) | (writes ? 2u : 0u), &err);
+    if (rc == ERR_NO_SUCH_METHOD)
+        rc = 0; /* an old namenode: reading and writing will say */
+    if (rc == 0) {
+        pthread_mutex_lock(&inode->lock);
+        if (fi->flags & O_TRUNC)
+            rc = stream_truncate(inode, fs, path, 0, 0, &err);
+        fi->keep_cache = rc == 0 && !inode->stream && !(fi->flags & O_TRUNC) && same_version(inode, &status);
+        pthread_mutex_unlock(&inode->lock);
+    }
+    if (rc < 0) {
+        mount_fail(req, "open", path ? path : "", &err);
+    } else {
+        file_attach(fi, m, inode, fs);
+        if (fuse_reply_open(req, fi) < 0)
+            log_debug("mount", "open was abandoned: path=%s", path);
+    }
+    arena_free(&a);
+    dfs_unref(fs);
+}
+
+/* ---- reading ---- */
+
+/* What is still in the writer must reach the datanodes before it can be read back. */
+static int push_out(struct inode *inode, bool *ret_writing, struct err *reterr)
+{
+    pthread_mutex_lock(&inode->lock);
+    struct write_stream *s = inode->stream;
+    int rc = s && s->dirty ? file_writer_hflush(s->writer, reterr) : 0;
+    *ret_writing = s != NULL;
+    pthread_mutex_unlock(&inode->lock);
+    return rc;
+}
+
+/* A reader that covers offset+size if the file is that long; counted as reading. */
+static int reader_for(struct open_file *file, struct mount *m, struct inode *inode, int64_t end, bool writing,
+                      struct err *reterr)
+{
+    struct arena a;
+    int rc = 0;
+    pthread_mutex_lock(&file->lock);
+    if (!file->reader) {
+        arena_init(&a, OP_ARENA_BYTES);
+        const char *path = inode_path(m->inodes, m->root, inode, NULL, &a);
+        rc = path ? file_reader_open(file->fs, path, &file->reader, reterr)
+                  : err_set(reterr, ERR_NOT_FOUND, "the file was removed before it was read");
+        arena_free(&a);
+    } else if (end > file_reader_length(file->reader)) {
+        while (file->reading) /* the reader's blocks must not change under a read */
+            pthread_cond_wait(&file->idle, &file->lock);
+        rc = file_reader_refresh(file->reader, reterr);
+        if (rc == ERR_NOT_FOUND && !writing)
+            rc = 0; /* removed meanwhile: what it had stays readable */
+    }
+    if (rc == 0)
+        file->reading++;
+    pthread_mutex_unlock(&file->lock);
+    return rc;
+}
+
+static void reader_done(struct open_file *file)
+{
+    pthread_mutex_lock(&file->lock);
+    if (--file->reading == 0)
+        pthread_cond_broadcast(&file->idle);
+    pthread_mutex_unlock(&file->lock);
+}
+
+void op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset, struct fuse_file_info *fi)
+{
+    struct mount *m = mount_of(req);
+    struct inode *inode = inode_of(m->inodes, ino);
+    struct open_file *file = file_of(fi);
+    struct err err = {0};
+    bool writing;
+    size_t n = 0;
+    AUTO(mem_freep) char *bytes = mem_alloc(size);
+    int rc = push_out(inode, &writing, &err);
+    if (rc == 0)
+        rc = reader_for(file, m, inode, offset + (int64_t)size, writing, &err);
+    if (rc == 0) {
+        rc = file_reader_pread(file->reader, bytes, size, offset, &n, &err);
+        reader_done(file);
+    }
+    if (rc < 0)
+        mount_fail(req, "read", "", &err);
+    else
+        fuse_reply_buf(req, bytes, n);
+}
+
+/* ---- writing ---- */
+
+void op_write_buf(fuse_req_t req, fuse_ino_t ino, struct fuse_bufvec *in, off_t offset, struct fuse_file_info *fi)
+{
+    struct mount *m = mount_of(req);
+    struct inode *inode = inode_of(m->inodes, ino);
+    struct open_file *file = file_of(fi);
+    struct arena a;
+    struct err err = {0};
+    size_t size = fuse_buf_size(in);
+    AUTO(mem_freep) char *bytes = mem_alloc(size);
+    struct fuse_bufvec out = FUSE_BUFVEC_INIT(size);
+    out.buf[0].mem = bytes;
+    ssize_t copied = fuse_buf_copy(&out, in, 0);
+    if (copied < 0) {
+        fuse_reply_err(req, (int)-copied);
+        return;
+    }
+    arena_init(&a, OP_ARENA_BYTES);
+    const char *path = inode_path(m->inodes, m->root, inode, NULL, &a);
+    pthread_mutex_lock(&inode->lock);
+    int rc = path || inode->stream ? stream_at(inode, file->fs, path, offset, &err)
+                                   : err_set(&err, ERR_NOT_FOUND, "the file was removed");
+    if (rc == 0)
+        rc = stream_write(inode, bytes, (size_t)copied, &err);
+    pthread_mutex_unlock(&inode->lock);
+    if (rc == ERR_UNSUPPORTED)
+        log_warn("mount", "refused: path=%s err=%s", path ? path : "?", err.text);
+    if (rc < 0)
+        mount_fail(req, "write", path ? path : "", &err);
+    else
+        fuse_reply_write(req, (size_t)copied);
+    arena_free(&a);
+}
+
+/* close(2): what was written must be whole and readable by others when it returns, and its errors must be heard. */
+void op_flush(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
+{
+    struct mount *m = mount_of(req);
+    struct inode *inode = inode_of(m->inodes, ino);
+    struct err err = {0};
+    int rc = 0;
+    if (file_of(fi)->may_write) {
+        pthread_mutex_lock(&inode->lock);
+        /* A descriptor that was dup'ed before anything was written (a shell's redirection) closes for nothing. */
+        if (inode->stream && inode->stream->dirty)
+            rc = stream_finish(inode, &err);
+        pthread_mutex_unlock(&inode->lock);
+    }
+    if (rc < 0)
+        mount_fail(req, "close", "", &err);
+    else
+        fuse_reply_err(req, 0);
+}
+
+void op_fsync(fuse_req_t req, fuse_ino_t ino, int data_only, struct fuse_file_info *fi)
+{
+    struct mount *m = mount_of(req);
+    struct inode *inode = inode_of(m->inodes, ino);
+    struct err err = {0};
+    pthread_mutex_lock(&inode->lock);
+    int rc = inode->stream ? file_writer_hsync(inode->stream->writer, &err) : 0;
+    pthread_mutex_unlock(&inode->lock);
+    if (rc < 0)
+        mount_fail(req, "fsync", "", &err);
+    else
+        fuse_reply_err(req, 0);
+}
+
+void op_release(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
+{
+    struct mount *m = mount_of(req);
+    struct inode *inode = inode_of(m->inodes, ino);
+    struct open_file *file = file_of(fi);
+    struct err err = {0};
+    if (file->may_write) { /* only a stream without bytes is left, or one whose last close failed */
+        pthread_mutex_lock(&inode->lock);
+        if (stream_finish(inode, &err) < 0)
+            log_error("mount", "a file could not be completed after its last close: err=%s", err.text);
+        pthread_mutex_unlock(&inode->lock);
+    }
+    file_free(file);
+    inode_unref(m->inodes, inode);
+    fuse_reply_err(req, 0);
+}

@@ -1,0 +1,250 @@
+"""The mount, used as programs use a file system."""
+import errno
+import hashlib
+import os
+import random
+import stat
+import subprocess
+import time
+
+import pytest
+
+from lib.cluster import Cluster, cairn_path, client_env, run_cairn
+from lib.data import MIB, sha256_file, tree_hashes, write_file
+from lib.waiting import wait_for
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("mount")
+    with Cluster(folder / "cluster", nodes=3, mount=folder / "mnt", properties={"dfs.blocksize": 4 * MIB}) as running:
+        yield running
+
+
+@pytest.fixture
+def here(cluster, request):
+    """A folder of its own in the mount for each test."""
+    path = os.path.join(cluster.mount, request.node.name.replace("/", "_"))
+    os.mkdir(path)
+    return path
+
+
+def path_in_dfs(cluster, path):
+    return path[len(cluster.mount):]
+
+
+def test_copy_in_and_out_gives_the_same_bytes(cluster, here, tmp_path):
+    digest = write_file(str(tmp_path / "f"), 50 * MIB + 12345)
+    subprocess.run(["cp", tmp_path / "f", here + "/f"], check=True)
+    assert sha256_file(here + "/f") == digest
+    assert hashlib.sha256(cluster.fs("-cat", path_in_dfs(cluster, here + "/f")).stdout).hexdigest() == digest
+    assert os.stat(here + "/f").st_size == 50 * MIB + 12345
+
+
+def test_what_another_client_wrote_is_seen(cluster, here):
+    cluster.fs("-put", "-", path_in_dfs(cluster, here) + "/f", stdin=b"one", check=True)
+    assert open(here + "/f").read() == "one"
+    cluster.fs("-put", "-f", "-", path_in_dfs(cluster, here) + "/f", stdin=b"second", check=True)
+    wait_for(lambda: open(here + "/f").read() == "second", 5, "the new content")
+
+
+def test_unaligned_and_random_reads(here, tmp_path):
+    write_file(str(tmp_path / "f"), 9 * MIB + 77, seed=5)
+    subprocess.run(["cp", tmp_path / "f", here + "/f"], check=True)
+    data = (tmp_path / "f").read_bytes()
+    rng = random.Random(1)
+    with open(here + "/f", "rb", buffering=0) as f:
+        for _ in range(200):
+            offset, size = rng.randrange(len(data)), rng.randrange(1, 300000)
+            assert os.pread(f.fileno(), size, offset) == data[offset:offset + size][:size] or size > 131072
+        assert os.pread(f.fileno(), 10, len(data)) == b""
+
+
+def test_append_and_read_back_while_open(here):
+    with open(here + "/log", "a") as f:
+        f.write("first\n")
+        f.flush()
+        assert open(here + "/log").read() == "first\n"
+        assert os.stat(here + "/log").st_size == 6
+    subprocess.run(["sh", "-c", f"echo second >> {here}/log; echo third >> {here}/log"], check=True)
+    assert open(here + "/log").read() == "first\nsecond\nthird\n"
+
+
+def test_random_write_is_refused_and_harms_nothing(here):
+    with open(here + "/f", "wb") as f:
+        f.write(b"0123456789")
+    fd = os.open(here + "/f", os.O_RDWR)
+    with pytest.raises(OSError) as refused:
+        os.pwrite(fd, b"x", 3)
+    os.close(fd)
+    assert refused.value.errno == errno.EOPNOTSUPP
+    assert open(here + "/f", "rb").read() == b"0123456789"
+
+
+def test_save_by_rename_replaces_atomically(here):
+    open(here + "/doc", "w").write("old")
+    for i in range(20):
+        with open(here + "/doc.new", "w") as f:
+            f.write(f"version {i}")
+            os.fsync(f.fileno())
+        os.rename(here + "/doc.new", here + "/doc")
+        assert open(here + "/doc").read() == f"version {i}"
+    assert os.listdir(here) == ["doc"]
+
+
+def test_truncate(here):
+    with open(here + "/f", "wb") as f:
+        f.write(bytes(range(256)) * 40000)
+    for size in (10240000 - 1, 5000001, 4 * MIB, 513, 512, 0):
+        os.truncate(here + "/f", size)
+        assert os.stat(here + "/f").st_size == size
+        assert open(here + "/f", "rb").read() == (bytes(range(256)) * 40000)[:size]
+    os.truncate(here + "/f", 1000)
+    assert open(here + "/f", "rb").read() == bytes(1000)
+    with open(here + "/f", "w") as f:
+        f.write("again")
+    assert open(here + "/f").read() == "again"
+
+
+def test_directories_links_and_counts(here):
+    os.makedirs(here + "/a/b/c")
+    with pytest.raises(FileExistsError):
+        os.mkdir(here + "/a")
+    with pytest.raises(OSError) as full:
+        os.rmdir(here + "/a")
+    assert full.value.errno == errno.ENOTEMPTY
+    assert os.stat(here + "/a").st_nlink == 3
+    os.mkdir(here + "/a/d")
+    wait_for(lambda: os.stat(here + "/a").st_nlink == 4, 5, "the link count to follow")
+    os.symlink("b/c", here + "/a/link")
+    assert os.readlink(here + "/a/link") == "b/c"
+    assert os.path.isdir(here + "/a/link")
+    assert sorted(os.listdir(here + "/a")) == ["b", "d", "link"]
+    os.unlink(here + "/a/link")
+    os.rename(here + "/a/b", here + "/moved")
+    assert os.path.isdir(here + "/moved/c")
+    os.rmdir(here + "/moved/c")
+    with pytest.raises(IsADirectoryError):
+        os.unlink(here + "/moved")
+    open(here + "/file", "w").close()
+    with pytest.raises(NotADirectoryError):
+        os.rmdir(here + "/file")
+    with pytest.raises(OSError):
+        os.rename(here + "/moved", here + "/moved/below")
+
+
+def test_modes_owners_and_times(here):
+    open(here + "/f", "w").close()
+    assert os.stat(here + "/f").st_nlink == 1
+    os.chmod(here + "/f", 0o640)
+    os.chown(here + "/f", 65534, -1)
+    os.utime(here + "/f", (1500000000.25, 1400000000.125))
+    st = os.stat(here + "/f")
+    assert (stat.S_IMODE(st.st_mode), st.st_uid) == (0o640, 65534)
+    assert (st.st_atime, st.st_mtime) == (1500000000.25, 1400000000.125)
+    os.umask(0o027)
+    try:
+        os.mkdir(here + "/d")
+    finally:
+        os.umask(0o022)
+    assert stat.S_IMODE(os.stat(here + "/d").st_mode) == 0o750
+    assert os.statvfs(here).f_blocks > 0
+
+
+def test_another_user_is_checked_by_the_namenode(here):
+    open(here + "/secret", "w").write("x")
+    os.chmod(here + "/secret", 0o600)
+    denied = subprocess.run(["setpriv", "--reuid", "65534", "--clear-groups", "cat", here + "/secret"], capture_output=True)
+    assert denied.returncode == 1 and b"Permission denied" in denied.stderr
+    os.chmod(here, 0o777)
+    subprocess.run(["setpriv", "--reuid", "65534", "--clear-groups", "sh", "-c", f"echo hi > {here}/mine"], check=True)
+    assert os.stat(here + "/mine").st_uid == 65534
+
+
+def test_tar_of_a_tree_comes_out_equal(here, tmp_path):
+    rng = random.Random(3)
+    for i in range(300):
+        where = tmp_path / "tree" / f"d{i % 17}" / f"e{i % 5}"
+        where.mkdir(parents=True, exist_ok=True)
+        (where / f"f{i}").write_bytes(rng.randbytes(rng.randrange(0, 20000)))
+    subprocess.run(["tar", "-C", tmp_path, "-cf", tmp_path / "t.tar", "tree"], check=True)
+    subprocess.run(["tar", "-C", here, "-xf", tmp_path / "t.tar"], check=True)
+    assert tree_hashes(here + "/tree") == tree_hashes(tmp_path / "tree")
+    out = subprocess.run(f"tar -C {here} -cf - tree | tar -C {tmp_path} --transform s/tree/back/ -xf -", shell=True, check=True)
+    assert out.returncode == 0
+    assert tree_hashes(tmp_path / "back") == tree_hashes(tmp_path / "tree")
+    subprocess.run(["rm", "-r", here + "/tree"], check=True)
+    assert os.listdir(here) == []
+
+
+def test_a_large_directory_is_listed_completely(cluster, here, tmp_path):
+    for i in range(2500):
+        (tmp_path / f"n{i:05}").touch()
+    cluster.fs("-put", "-t", "4", tmp_path, path_in_dfs(cluster, here) + "/many", check=True)
+    assert sorted(os.listdir(here + "/many")) == [f"n{i:05}" for i in range(2500)]
+    names = {entry.name for entry in os.scandir(here + "/many") if entry.is_file()}
+    assert len(names) == 2500
+
+
+def test_many_processes_at_once(here):
+    script = ("import os,sys,hashlib\nn=int(sys.argv[2]);d=sys.argv[1]\n"
+              "for i in range(10):\n data=os.urandom(50000+n*1000+i)\n p=f'{d}/p{n}-{i}'\n open(p,'wb').write(data)\n"
+              " assert open(p,'rb').read()==data\n os.rename(p,p+'.done')\n")
+    running = [subprocess.Popen(["/usr/bin/python3", "-c", script, here, str(n)]) for n in range(8)]
+    assert [p.wait(120) for p in running] == [0] * 8
+    assert len(os.listdir(here)) == 80
+
+
+def test_spark_style_commit(here):
+    """Task output below _temporary, rename of whole directories, _SUCCESS, hidden .crc files beside."""
+    for task in range(3):
+        attempt = f"{here}/out/_temporary/0/_temporary/attempt_{task}"
+        os.makedirs(attempt)
+        open(f"{attempt}/part-{task}", "w").write(str(task))
+        open(f"{attempt}/.part-{task}.crc", "wb").write(b"crc\0")
+        os.rename(attempt, f"{here}/out/_temporary/0/task_{task}")
+        for name in os.listdir(f"{here}/out/_temporary/0/task_{task}"):
+            os.rename(f"{here}/out/_temporary/0/task_{task}/{name}", f"{here}/out/{name}")
+    subprocess.run(["rm", "-r", f"{here}/out/_temporary"], check=True)
+    open(f"{here}/out/_SUCCESS", "w").close()
+    assert sorted(os.listdir(f"{here}/out")) == [".part-0.crc", ".part-1.crc", ".part-2.crc", "_SUCCESS", "part-0", "part-1",
+                                                 "part-2"]
+
+
+def test_namenode_restart_under_the_mount(cluster, here):
+    open(here + "/before", "w").write("kept")
+    cluster.kill("namenode")
+    cluster.start_again("namenode")
+    assert open(here + "/before").read() == "kept"
+    open(here + "/after", "w").write("new")
+    assert open(here + "/after").read() == "new"
+
+
+def test_killed_mount_is_repaired_by_mounting_again(cluster, tmp_path):
+    target = tmp_path / "second"
+    target.mkdir()
+    command = ["mount", "-fs", cluster.uri, str(target)]
+    run_cairn(*command, check=True)
+    assert os.path.ismount(target)
+    pid = int(subprocess.run(["pgrep", "-f", f"cairn mount.*{target}"], capture_output=True, text=True, check=True).stdout.split()[0])
+    os.kill(pid, 9)
+    wait_for(lambda: _dead(target), 10, "the mount to be dead")
+    run_cairn(*command, check=True)
+    assert os.listdir(target) is not None
+    subprocess.run(["umount", target], check=True)
+
+
+def _dead(target):
+    try:
+        os.listdir(target)
+    except OSError as error:
+        return error.errno == errno.ENOTCONN
+    return False
+
+
+def test_wrong_command_lines(cluster, tmp_path):
+    done = run_cairn("mount", "-fs", cluster.uri, tmp_path / "missing")
+    assert done.returncode == 1 and b"missing" in done.stderr
+    done = run_cairn("mount", "-fs", cluster.uri, tmp_path, "--path", "/no/such")
+    assert done.returncode == 1 and b"/no/such" in done.stderr and b"-mkdir -p" in done.stderr
+    assert run_cairn("mount", "--nonsense").returncode == 1
