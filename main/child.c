@@ -91,7 +91,7 @@ static void last_log_line(const char *path, char *out, size_t size)
         n--;
     tail[n] = 0;
     char *line = strrchr(tail, '\n');
-    snprintf(out, size, "%s", line ? line + 1 : tail);
+    snprintf(out, size, "%.500s", line ? line + 1 : tail);
 }
 
 const char *child_end_text(int exit_status, char out[64])
