@@ -43,9 +43,17 @@ struct block_record {
     uint16_t replication;
     enum block_state state;
 };
+/* What the primary of a block recovery reports (commitBlockSynchronization). */
+struct block_recovery {
+    uint64_t block_id, gen_stamp;             /* as they were */
+    uint64_t new_gen_stamp /* = recovery id */, new_bytes;
+    bool close_file, delete_block;
+    const char *const *datanode_uuids, *const *storage_uuids; /* who has the result */
+    size_t count;
+};
 /* Called with the lock held, from within calls below. A record describes the current state of memory and store: changes
  * that are applied and not yet synced are seen. on_* must not call back into the core but for blocks_complete(),
- * blocks_remove(), blocks_commit() and the queries. */
+ * blocks_remove(), blocks_commit(), blocks_recovered() and the queries. */
 struct blocks_seam {
     void *context;
     bool (*lookup)(void *context, uint64_t block_id, struct block_record *ret); /* false: no such block */
@@ -57,8 +65,10 @@ struct blocks_seam {
     uint64_t (*total_complete_blocks)(void *context);
     /* A committed block now has dfs.namenode.replication.min good replicas: complete it, answer a parked call. */
     void (*on_min_replicas)(void *context, uint64_t block_id);
-    /* Path of a block's file for messages; false if unknown. May be NULL. */
-    bool (*path_of)(void *context, uint64_t inode_id, struct buf *ret);
+    /* Checks the recovery id, then blocks_recovered() and blocks_commit() + blocks_complete(), or blocks_remove(), with the
+     * change of its own records. *ret_seq: the journal's number that the answer waits for (0 = none). */
+    int (*on_recovered)(void *context, const struct block_recovery *r, uint64_t now_ms, uint64_t *ret_seq,
+                        struct err *reterr);
 };
 
 struct blocks_options {
@@ -178,6 +188,8 @@ void blocks_health(const struct blocks *b, uint64_t block_id, struct block_healt
 #define BLOCKS_NO_TRUNCATE UINT64_MAX
 int blocks_start_recovery(struct blocks *b, const struct block_record *record, uint64_t recovery_id,
                           uint64_t truncate_bytes, uint64_t now_ms, struct err *reterr) MUST_CHECK;
+/* commitBlockSynchronization's effect on replicas, for on_recovered: the good ones are those on the named storages. */
+void blocks_recovered(struct blocks *b, const struct block_recovery *r, uint64_t now_ms);
 /* Recovery id of the attempt under way; 0 = none. */
 uint64_t blocks_recovery_id(const struct blocks *b, uint64_t block_id);
 

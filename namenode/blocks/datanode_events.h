@@ -101,9 +101,8 @@ void blocks_replica_event(struct blocks *b, struct datanode *node, const char *s
 enum datanode_error { DATANODE_NOTIFY, DATANODE_DISK_ERROR, DATANODE_INVALID_BLOCK, DATANODE_FATAL_DISK_ERROR };
 void blocks_datanode_error(struct blocks *b, struct datanode *node, enum datanode_error error, uint64_t now_ms);
 
-/* commitBlockSynchronization's effect on replicas; the namespace has checked the recovery id and changes its record itself
- * (blocks_commit or blocks_remove follow). The recovered replicas are those on the named storages. */
-void blocks_recovered(struct blocks *b, uint64_t block_id, uint64_t new_gen_stamp, uint64_t new_bytes,
-                      const char *const *datanode_uuids, const char *const *storage_uuids, size_t count, uint64_t now_ms);
+/* commitBlockSynchronization: goes on to the seam's on_recovered. */
+int blocks_recovery_result(struct blocks *b, const struct block_recovery *r, uint64_t now_ms, uint64_t *ret_seq,
+                           struct err *reterr) MUST_CHECK;
 
 #endif

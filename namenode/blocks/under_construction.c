@@ -386,35 +386,40 @@ bool uc_recovery_command(struct blocks *b, struct datanode *node, uint64_t block
     return ret->location_count > 0;
 }
 
-void blocks_recovered(struct blocks *b, uint64_t block_id, uint64_t new_gen_stamp, uint64_t new_bytes,
-                      const char *const *datanode_uuids, const char *const *storage_uuids, size_t count, uint64_t now_ms)
+int blocks_recovery_result(struct blocks *b, const struct block_recovery *r, uint64_t now_ms, uint64_t *ret_seq,
+                           struct err *reterr)
 {
-    struct block *blk = block_known(b, block_id);
-    if (!blk)
-        return;
-    struct uc *uc = uc_find(b, block_id);
+    if (now_ms > b->now_ms)
+        b->now_ms = now_ms;
+    return b->seam.on_recovered(b->seam.context, r, now_ms, ret_seq, reterr);
+}
+
+void blocks_recovered(struct blocks *b, const struct block_recovery *r, uint64_t now_ms)
+{
+    struct block *blk = block_known(b, r->block_id);
+    struct uc *uc = blk ? uc_find(b, r->block_id) : NULL;
     if (!uc) /* complete already: the result came twice */
         return;
-    set_bytes(b, uc, new_bytes);
-    uc->gen_stamp = new_gen_stamp;
+    set_bytes(b, uc, r->new_bytes);
+    uc->gen_stamp = r->new_gen_stamp;
     uc->recovery_id = 0;
     b->totals.recoveries_done++;
     block_digest_reset(b, blk);
-    block_set_version(blk, new_gen_stamp, new_bytes);
+    block_set_version(blk, r->new_gen_stamp, r->new_bytes);
     distrust_other_versions(b, blk, uc, now_ms);
     clear_targets(b, uc);
-    for (size_t i = 0; i < count; i++) {
-        struct storage *s = named_storage(b, datanode_uuids ? datanode_uuids[i] : NULL,
-                                          storage_uuids ? storage_uuids[i] : NULL);
+    for (size_t i = 0; i < r->count; i++) {
+        struct storage *s = named_storage(b, r->datanode_uuids ? r->datanode_uuids[i] : NULL,
+                                          r->storage_uuids ? r->storage_uuids[i] : NULL);
         struct uc_target *t = storage_is_usable(s) ? uc_target_add(b, uc, s, false) : NULL;
         if (!t)
             continue;
-        *t = (struct uc_target){.storage = s->index, .reported = UC_FINALIZED, .gen_stamp = new_gen_stamp,
-                                .bytes = new_bytes};
-        struct replica *r = block_replica_on(blk, s);
-        if (r && r->flags & REPLICA_CORRUPT) { /* it was stale; recovery brought it up to date */
-            r->flags = 0;
-            doubt_drop(b, block_id, s->index);
+        *t = (struct uc_target){.storage = s->index, .reported = UC_FINALIZED, .gen_stamp = r->new_gen_stamp,
+                                .bytes = r->new_bytes};
+        struct replica *mine = block_replica_on(blk, s);
+        if (mine && mine->flags & REPLICA_CORRUPT) { /* it was stale; recovery brought it up to date */
+            mine->flags = 0;
+            doubt_drop(b, r->block_id, s->index);
         }
         block_replica_good(b, blk, s, 0, NULL, now_ms);
     }
