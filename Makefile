@@ -97,6 +97,21 @@ bench: all                 ## ratios beside cp, Apache HDFS, Hadoop Streaming an
 	$(Q)$(if $(NODEPS),true,tools/deps build test interop)
 	$(Q)CAIRN=$(abspath $(B)/cairn) /usr/bin/python3 tests/bench/bench.py
 
+# Corpora stay in build/fuzz/corpus, so a later run goes on where this one ended.
+FUZZ_SECONDS ?= 20
+FUZZ_SRC := $(wildcard tests/fuzz/*_fuzz.c)
+FUZZ_BIN := $(FUZZ_SRC:tests/fuzz/%.c=build/fuzz/%)
+fuzz:                      ## each fuzz target for FUZZ_SECONDS (clang, libFuzzer, ASan, UBSan)
+	$(Q)$(if $(NODEPS),true,tools/deps build lint)
+	$(Q)$(MAKE) --no-print-directory CC=clang-14 SAN=fuzzer-no-link,address,undefined B=build/fuzz $(FUZZ_BIN)
+	$(Q)for f in $(FUZZ_BIN); do corpus=build/fuzz/corpus/$$(basename $$f); mkdir -p $$corpus; \
+	    $$f -max_total_time=$(FUZZ_SECONDS) -rss_limit_mb=2048 -timeout=20 -max_len=65536 -artifact_prefix=$$f- $$corpus \
+	        >$$f.log 2>&1 || { tail -n 60 $$f.log; echo "FAILED $$f"; exit 1; }; \
+	    echo "$$f: $$(grep -E '^#[0-9]+.*DONE' $$f.log)"; done
+build/fuzz/%: tests/fuzz/%.c build/fuzz/libcairn-test.a
+	$(Q)echo "  FUZZ  $@"; $(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -fsanitize=fuzzer,address,undefined -o $@ $< \
+	    build/fuzz/libcairn-test.a $(LDLIBS) -pthread
+
 fmt:                       ## clang-format over our C
 	$(Q)tools/deps lint && clang-format-14 -i $$(git ls-files '*.c' '*.h')
 
