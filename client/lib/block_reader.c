@@ -198,6 +198,7 @@ static int read_packet(struct block_reader *r, uint8_t *bytes, size_t len, size_
     bool straight = r->pos == h.offset_in_block && h.data_bytes <= len && h.data_bytes <= r->end - r->pos;
     buf_clear(&r->checksums);
     buf_clear(&r->rest);
+    r->rest_at = 0;
     uint8_t *checksums = buf_reserve(&r->checksums, h.checksum_bytes + 1);
     uint8_t *data = straight ? bytes : buf_reserve(&r->rest, h.data_bytes);
     rc = receive(r, checksums, h.checksum_bytes, data, h.data_bytes, reterr);

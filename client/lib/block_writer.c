@@ -198,10 +198,11 @@ static int acks_decode(struct block_writer *w, struct trouble *t)
     return 0;
 }
 
-/* Takes in what has come, without waiting. */
+/* Takes in what has come, without waiting, until nothing is due: after the last acknowledgement of a block the connection
+ * may end. */
 static int acks_receive(struct block_writer *w, struct trouble *t)
 {
-    for (;;) {
+    while (w->head) {
         ssize_t n = recv(w->fd, w->acks + w->ack_bytes, sizeof w->acks - w->ack_bytes, MSG_DONTWAIT);
         if (n < 0 && errno == EINTR)
             continue;
@@ -217,6 +218,7 @@ static int acks_receive(struct block_writer *w, struct trouble *t)
         if (rc < 0)
             return rc;
     }
+    return 0;
 }
 
 /* ---- sending ---- */
