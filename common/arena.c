@@ -55,7 +55,7 @@ void *arena_try_alloc(struct arena *a, size_t bytes)
     if (bytes > a->max_bytes)
         return NULL;
     bytes = (bytes + ARENA_ALIGN - 1) & ~(size_t)(ARENA_ALIGN - 1);
-    if (a->capacity - a->used < bytes) {
+    if (!a->chunks || a->capacity - a->used < bytes) {
         size_t capacity = a->chunks ? a->chunks->capacity * 2 : ARENA_CHUNK_BYTES;
         if (capacity > (1u << 20))
             capacity = 1u << 20;
