@@ -2,13 +2,17 @@
 
 #include <stdarg.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
+#include <syslog.h>
 #include <time.h>
 #include <unistd.h>
 
 static atomic_int log_threshold = LOG_LEVEL_WARN;
+static atomic_bool log_syslog;
 static const char *const log_names[] = {"ERROR", "WARN", "INFO", "DEBUG"};
 
 void log_set_level(enum log_level level)
@@ -23,6 +27,12 @@ void log_level_from_env(enum log_level fallback)
     for (int i = 0; want && i <= LOG_LEVEL_DEBUG; i++)
         if (strcasecmp(want, log_names[i]) == 0)
             log_set_level((enum log_level)i);
+}
+
+void log_to_syslog(const char *ident)
+{
+    openlog(ident, LOG_PID, LOG_DAEMON);
+    atomic_store(&log_syslog, true);
 }
 
 int log_enabled(enum log_level level)
@@ -50,6 +60,12 @@ void log_write(enum log_level level, const char *component, const char *format, 
     for (char *p = line; p < line + used; p++) /* a hostile name must not forge a second line */
         if ((unsigned char)*p < ' ')
             *p = ' ';
+    if (atomic_load_explicit(&log_syslog, memory_order_relaxed)) {
+        static const int priorities[] = {LOG_ERR, LOG_WARNING, LOG_INFO, LOG_DEBUG};
+        line[used] = 0;
+        syslog(priorities[level], "%s", line);
+        return;
+    }
     line[used++] = '\n';
     ssize_t ignored = write(STDERR_FILENO, line, used); /* nowhere left to complain */
     (void)ignored;

@@ -12,6 +12,8 @@ enum log_level { LOG_LEVEL_ERROR, LOG_LEVEL_WARN, LOG_LEVEL_INFO, LOG_LEVEL_DEBU
  * daemons, warn for commands). */
 void log_set_level(enum log_level level);
 void log_level_from_env(enum log_level fallback);
+/* For a process without a terminal or log file: lines go to syslog(3) as `ident` from now on (borrowed). */
+void log_to_syslog(const char *ident);
 int log_enabled(enum log_level level);
 void log_write(enum log_level level, const char *component, const char *format, ...) PRINTF_LIKE(3, 4);
 

@@ -130,14 +130,15 @@ static int mount_repair_target(const char *target, struct err *reterr)
     return 0;
 }
 
-/* The folder must be there now: a mount of nothing helps nobody. */
-static int mount_check_root(struct mount *m, struct err *reterr)
+/* The folder must be there now: a mount of nothing helps nobody. On a connection of its own, which is gone before the
+ * mount forks into the background: threads and locks of the client do not survive that. */
+static int mount_check_root(const struct mount *m, const struct config *config, const char *uri, struct err *reterr)
 {
     struct dfs *fs;
     struct arena a;
     struct dfs_status status;
     const char *path = m->root[0] ? m->root : "/";
-    int rc = users_dfs(m->users, getuid(), &fs, reterr);
+    int rc = dfs_connect(config, uri, NULL, &fs, reterr);
     if (rc < 0)
         return rc;
     arena_init(&a, 1 << 20);
@@ -186,6 +187,8 @@ static void finish_stream(struct inode *inode, void *arg)
 
 static int mount_serve(struct mount *m, struct fuse_session *session, const struct mount_options *o)
 {
+    if (!o->foreground)
+        log_to_syslog("cairn-mount");
     struct fuse_loop_config *loop = fuse_loop_cfg_create();
     fuse_loop_cfg_set_clone_fd(loop, 1);
     fuse_loop_cfg_set_max_threads(loop, MOUNT_THREADS_MAX);
@@ -238,7 +241,7 @@ static int mount_start(struct daemon *d, struct config *config, struct mount_opt
     if (rc == 0)
         rc = mount_repair_target(o->target, reterr);
     if (rc == 0)
-        rc = mount_check_root(&m, reterr);
+        rc = mount_check_root(&m, config, o->uri, reterr);
     if (rc == 0)
         *ret_code = mount_run(&m, o);
     inode_table_free(m.inodes);
