@@ -1,0 +1,142 @@
+#include "client/fs/shell_fs.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "common/mem.h"
+
+#define UMASK_DEFAULT 022
+
+/* fs.permissions.umask-mode: octal, or symbolic as "u=rwx,g=r-x,o=" (what stays allowed). */
+static uint16_t umask_parse(const char *text)
+{
+    char *end;
+    long octal = strtol(text, &end, 8);
+    if (end != text && !*end && octal >= 0 && octal <= 0777)
+        return (uint16_t)octal;
+    unsigned allowed = 0;
+    unsigned who = 0;
+    bool granting = false;
+    for (const char *at = text; *at; at++) {
+        switch (*at) {
+        case 'u': who |= 0700; break;
+        case 'g': who |= 0070; break;
+        case 'o': who |= 0007; break;
+        case 'a': who |= 0777; break;
+        case '=': granting = true; break;
+        case 'r': allowed |= granting ? who & 0444 : 0; break;
+        case 'w': allowed |= granting ? who & 0222 : 0; break;
+        case 'x': allowed |= granting ? who & 0111 : 0; break;
+        case ',': who = 0; granting = false; break;
+        case '-': break;
+        default: return UMASK_DEFAULT;
+        }
+    }
+    return *text ? (uint16_t)(~allowed & 0777) : UMASK_DEFAULT;
+}
+
+static struct shell_fs *fs_add(struct shell *sh, struct shell_fs fs)
+{
+    struct shell_fs *added = arena_new(&sh->arena, struct shell_fs);
+    *added = fs;
+    const char *mask = config_get(sh->config, "fs.permissions.umask-mode");
+    added->umask = mask ? umask_parse(mask) : UMASK_DEFAULT;
+    added->next = sh->filesystems;
+    sh->filesystems = added;
+    return added;
+}
+
+struct shell_fs *shell_fs_local(struct shell *sh)
+{
+    for (struct shell_fs *fs = sh->filesystems; fs; fs = fs->next)
+        if (!fs->dfs)
+            return fs;
+    char *cwd = getcwd(NULL, 0);
+    struct shell_fs *fs = fs_add(sh, (struct shell_fs){
+                                         .ops = &local_fs_ops,
+                                         .scheme = "file",
+                                         .uri = "file:///",
+                                         .qualifier = "file:",
+                                         .working_dir = arena_strdup(&sh->arena, cwd ? cwd : "/"),
+                                     });
+    free(cwd);
+    return fs;
+}
+
+static int dfs_get(struct shell *sh, const char *uri, struct shell_fs **ret, struct err *reterr)
+{
+    for (struct shell_fs *fs = sh->filesystems; fs; fs = fs->next)
+        if (fs->dfs && !strcmp(fs->authority, uri + strlen("hdfs://"))) {
+            *ret = fs;
+            return 0;
+        }
+    struct dfs *dfs;
+    int rc = dfs_connect(sh->config, uri, NULL, &dfs, reterr);
+    if (rc < 0)
+        return rc;
+    *ret = fs_add(sh, (struct shell_fs){
+                          .ops = &dfs_fs_ops,
+                          .dfs = dfs,
+                          .scheme = "hdfs",
+                          .authority = arena_strdup(&sh->arena, uri + strlen("hdfs://")),
+                          .uri = dfs_uri(dfs),
+                          .qualifier = dfs_uri(dfs),
+                          .working_dir = arena_printf(&sh->arena, "/user/%s", dfs_user(dfs)),
+                      });
+    return 0;
+}
+
+static int default_get(struct shell *sh, struct shell_fs **ret, struct err *reterr)
+{
+    const char *uri = config_get(sh->config, "fs.defaultFS");
+    if (!uri || !*uri || (!config_is_set(sh->config, "fs.defaultFS") && !strncmp(uri, "file:", 5)))
+        return err_set(reterr, ERR_CONFIG, "no file system is named and no local cluster runs: give -fs hdfs://host:port, "
+                       "set fs.defaultFS in $HADOOP_CONF_DIR/core-site.xml, or start a cluster with `cairn up`");
+    if (!strncmp(uri, "file:", 5)) {
+        *ret = shell_fs_local(sh);
+        return 0;
+    }
+    if (strncmp(uri, "hdfs://", 7) || !uri[7] || uri[7] == '/')
+        return err_set(reterr, ERR_CONFIG, "fs.defaultFS is '%s': hdfs://host:port or file:/// is expected", uri);
+    size_t len = strcspn(uri + 7, "/") + 7;
+    return dfs_get(sh, arena_strndup(&sh->arena, uri, len), ret, reterr);
+}
+
+int shell_fs_get(struct shell *sh, const char *scheme, const char *authority, struct shell_fs **ret, struct err *reterr)
+{
+    if (scheme && !strcmp(scheme, "file")) {
+        *ret = shell_fs_local(sh);
+        return 0;
+    }
+    if (scheme && strcmp(scheme, "hdfs"))
+        return err_set(reterr, ERR_UNSUPPORTED, "No FileSystem for scheme \"%s\"", scheme);
+    if (!scheme)
+        return default_get(sh, ret, reterr);
+    if (authority)
+        return dfs_get(sh, arena_printf(&sh->arena, "hdfs://%s", authority), ret, reterr);
+    int rc = default_get(sh, ret, reterr);
+    if (rc == 0 && !(*ret)->dfs)
+        return err_set(reterr, ERR_CONFIG, "Incomplete HDFS URI, no host: hdfs:///");
+    return rc;
+}
+
+void shell_fs_close_all(struct shell *sh)
+{
+    for (struct shell_fs *fs = sh->filesystems; fs; fs = fs->next)
+        dfs_unref(fs->dfs);
+    sh->filesystems = NULL;
+}
+
+int shell_fs_exists(struct shell_fs *fs, const char *path, bool *ret_exists, struct err *reterr)
+{
+    AUTO(arena_free) struct arena a;
+    arena_init(&a, 16 << 20);
+    struct dfs_status status;
+    int rc = fs->ops->stat(fs, path, &a, &status, reterr);
+    if (rc < 0 && rc != ERR_NOT_FOUND)
+        return rc;
+    *ret_exists = rc == 0;
+    return 0;
+}
