@@ -52,5 +52,6 @@ static inline void namenode_unlock(struct namenode *nn)
 struct rpc_service;
 struct rpc_service client_calls_service(struct namenode *nn);   /* ClientProtocol */
 struct rpc_service datanode_calls_service(struct namenode *nn); /* DatanodeProtocol */
+struct rpc_service datanode_lifeline_service(struct namenode *nn); /* DatanodeLifelineProtocol */
 
 #endif

@@ -212,7 +212,6 @@ struct blocks_stats {
     uint64_t under_replicated, corrupt, missing, missing_replication_one, pending_deletion, pending_replication,
         scheduled_replication, low_redundancy_highest, excess, misplaced, postponed;
     uint64_t blocks_in_memory, blocks_total, under_construction, replicas, memory_bytes;
-    uint64_t bytes_in_future; /* of blocks with a stamp newer than any we gave */
     uint32_t live, dead, stale, decommissioning_live, decommissioned_live, decommissioned_dead, decommissioning,
         entering_maintenance, in_maintenance_live, in_maintenance_dead, failed_volumes, xceivers;
     /* since start */

@@ -66,6 +66,9 @@ struct datanode_commands {
 int blocks_heartbeat(struct blocks *b, struct datanode *node, const struct heartbeat *h, uint64_t now_ms, struct arena *a,
                      struct datanode_commands *ret, struct err *reterr) MUST_CHECK;
 
+/* "I am alive", without a report and without commands. */
+void blocks_lifeline(struct blocks *b, struct datanode *node, uint64_t now_ms);
+
 /* ---- full block reports: begin, slices of any size (the lock may be released in between), end ---- */
 
 struct full_report {

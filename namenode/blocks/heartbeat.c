@@ -170,3 +170,9 @@ int blocks_heartbeat(struct blocks *b, struct datanode *node, const struct heart
         take_commands(b, node, a, ret);
     return 0;
 }
+
+void blocks_lifeline(struct blocks *b, struct datanode *node, uint64_t now_ms)
+{
+    if (node->info.alive)
+        node->info.last_heartbeat_ms = now_ms;
+}

@@ -181,7 +181,6 @@ struct blocks {
     uint64_t safe_mode_leave_ms;
 
     uint64_t available_count, safe_count, corrupt_count, lost_count, lost_one_count, replica_count, excess_count;
-    uint64_t bytes_in_future;
     uint64_t balancer_bytes_per_second;
     struct blocks_stats totals; /* only its since-start counters are used */
 };

@@ -39,8 +39,7 @@ void safe_mode_tick(struct blocks *b, uint64_t now_ms)
 {
     if (b->safe_mode == SAFE_MODE_OFF)
         return;
-    bool met = b->safe_count >= threshold(b) && live_nodes(b) >= b->options.safe_mode_min_datanodes &&
-               !b->bytes_in_future;
+    bool met = b->safe_count >= threshold(b) && live_nodes(b) >= b->options.safe_mode_min_datanodes;
     if (!met) {
         b->safe_mode = SAFE_MODE_PENDING;
         return;
@@ -71,11 +70,7 @@ bool blocks_safe_mode(struct blocks *b, enum safe_mode_action action, uint64_t n
         b->safe_mode_manual = true;
         break;
     case SAFE_MODE_FORCE_EXIT:
-        b->bytes_in_future = 0;
-        /* fall through */
     case SAFE_MODE_LEAVE:
-        if (b->bytes_in_future)
-            break;
         b->safe_mode_manual = false;
         if (b->safe_mode != SAFE_MODE_OFF)
             leave(b, now_ms);

@@ -148,7 +148,6 @@ void blocks_stats(const struct blocks *b, struct blocks_stats *ret)
     ret->under_construction = b->under_construction.count;
     ret->replicas = b->replica_count;
     ret->memory_bytes = block_table_memory(&b->table) + queue_memory(b);
-    ret->bytes_in_future = b->bytes_in_future;
 }
 
 static bool is_of_type(const struct datanode_info *n, enum datanode_list_type type)

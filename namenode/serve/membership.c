@@ -1,0 +1,125 @@
+#include "namenode/serve/membership.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <spawn.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "common/clock.h"
+#include "common/file.h"
+#include "common/log.h"
+#include "namenode/blocks/blocks.h"
+
+#define FILE_MAX_BYTES (16u << 20)
+#define SCRIPT_TIMEOUT_MS 10000
+#define RACK_MAX 512
+
+extern char **environ;
+
+/* ---- files ---- */
+
+static int read_setting(const struct namenode *nn, const char *name, struct buf *ret, struct err *reterr)
+{
+    const char *path = config_str(nn->config, name);
+    if (!*path)
+        return 0;
+    int rc = file_read(path, FILE_MAX_BYTES, ret, reterr);
+    return rc ? err_prefix(reterr, rc, "%s", name) : 0;
+}
+
+int membership_load(struct namenode *nn, struct err *reterr)
+{
+    AUTO(buf_free) struct buf include = {0};
+    AUTO(buf_free) struct buf exclude = {0};
+    AUTO(buf_free) struct buf table = {0};
+    int rc = read_setting(nn, "dfs.hosts", &include, reterr);
+    if (!rc)
+        rc = read_setting(nn, "dfs.hosts.exclude", &exclude, reterr);
+    if (!rc)
+        rc = read_setting(nn, "net.topology.table.file.name", &table, reterr);
+    if (rc)
+        return rc;
+    namenode_lock(nn);
+    if (*config_str(nn->config, "net.topology.table.file.name"))
+        rc = blocks_set_topology(nn->blocks, buf_cstr(&table), reterr);
+    if (!rc)
+        rc = blocks_set_hosts(nn->blocks, buf_cstr(&include), buf_cstr(&exclude), (uint64_t)clock_mono_ms(), reterr);
+    namenode_unlock(nn);
+    return rc;
+}
+
+/* ---- the topology script: `script ADDRESS` prints the rack ---- */
+
+static int start_script(const char *script, const char *ip, pid_t *ret_pid, int *ret_fd, struct err *reterr)
+{
+    int ends[2];
+    if (pipe2(ends, O_CLOEXEC))
+        return err_errno(reterr, errno, "pipe for '%s'", script);
+    posix_spawn_file_actions_t actions;
+    posix_spawn_file_actions_init(&actions);
+    posix_spawn_file_actions_adddup2(&actions, ends[1], 1);
+    char *argv[] = {(char *)script, (char *)ip, NULL};
+    int rc = posix_spawn(ret_pid, script, &actions, NULL, argv, environ);
+    posix_spawn_file_actions_destroy(&actions);
+    close(ends[1]);
+    if (rc) {
+        close(ends[0]);
+        return err_errno(reterr, rc, "net.topology.script.file.name: cannot start '%s'", script);
+    }
+    *ret_fd = ends[0];
+    return 0;
+}
+
+static int read_rack(int fd, char rack[RACK_MAX], struct err *reterr)
+{
+    size_t len = 0;
+    int64_t deadline_ms = clock_mono_ms() + SCRIPT_TIMEOUT_MS;
+    while (len < RACK_MAX - 1) {
+        struct pollfd p = {.fd = fd, .events = POLLIN};
+        int64_t left_ms = deadline_ms - clock_mono_ms();
+        int ready = left_ms > 0 ? poll(&p, 1, (int)left_ms) : 0;
+        if (ready < 0 && errno == EINTR)
+            continue;
+        if (ready <= 0)
+            return err_set(reterr, ERR_TIMEOUT, "the topology script gave no rack within %d ms", SCRIPT_TIMEOUT_MS);
+        ssize_t got = read(fd, rack + len, RACK_MAX - 1 - len);
+        if (got <= 0)
+            break;
+        len += (size_t)got;
+    }
+    rack[len] = '\0';
+    rack[strcspn(rack, " \t\r\n")] = '\0';
+    if (rack[0] != '/')
+        return err_set(reterr, ERR_CONFIG, "the topology script printed '%.60s', which is not a rack like /rack1", rack);
+    return 0;
+}
+
+void membership_resolve_rack(struct namenode *nn, const char *ip)
+{
+    const char *script = config_str(nn->config, "net.topology.script.file.name");
+    if (!*script)
+        return;
+    struct err e;
+    pid_t pid;
+    int fd = -1;
+    char rack[RACK_MAX];
+    int rc = start_script(script, ip, &pid, &fd, &e);
+    if (!rc) {
+        rc = read_rack(fd, rack, &e);
+        close(fd);
+        kill(pid, SIGKILL); /* it has said what we wanted, or took too long */
+        while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+            ;
+    }
+    if (rc) {
+        log_warn("membership", "topology.script dn=%s script='%s' err='%s' action=default-rack", ip, script, e.text);
+        return;
+    }
+    namenode_lock(nn);
+    blocks_set_rack(nn->blocks, ip, rack);
+    namenode_unlock(nn);
+}
