@@ -68,6 +68,9 @@ $(B)/%.o: %.c | $(GEN_C)
 $(B)/tests/unit/%: tests/unit/%.c $(B)/libcairn-test.a
 	$(Q)mkdir -p $(@D); $(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP $(LDFLAGS) -o $@ $< $(B)/libcairn-test.a -lcmocka $(LDLIBS)
 
+$(B)/tests/bench/%: tests/bench/%.c $(B)/libcairn-test.a
+	$(Q)mkdir -p $(@D); $(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP $(LDFLAGS) -o $@ $< $(B)/libcairn-test.a $(LDLIBS)
+
 -include $(OBJ:.o=.d) $(GEN_O:.o=.d)
 
 unit: $(TEST_BIN)          ## unit tests only (cmocka)
