@@ -59,7 +59,8 @@ int loop_watch_add(struct loop *l, struct loop_watch *w, uint32_t events, struct
 void loop_watch_events(struct loop_watch *w, uint32_t events)
 {
     struct epoll_event ev = {.events = events, .data.ptr = w};
-    (void)epoll_ctl(w->loop->epoll_fd, EPOLL_CTL_MOD, w->fd, &ev); /* fails only if it is not added: our bug, and harmless */
+    (void)epoll_ctl(w->loop->epoll_fd, EPOLL_CTL_MOD, w->fd,
+                    &ev); /* fails only if it is not added: our bug, and harmless */
 }
 
 void loop_watch_remove(struct loop_watch *w)

@@ -1,8 +1,9 @@
 /* An epoll loop on one thread, with timers.
  *
- * A watch belongs to one loop; its callback runs on the loop's thread. loop_watch_events may be called from any thread
- * while the watch is added: whoever holds a lock that keeps it from being removed may use EPOLLOUT to get the loop's
- * attention, so no second way to post work is needed. Everything else: loop thread only, or before loop_run. */
+ * A watch belongs to one loop; its callback runs on the loop's thread. loop_watch_events may be called from
+ * any thread while the watch is added: whoever holds a lock that keeps it from being removed may use EPOLLOUT
+ * to get the loop's attention, so no second way to post work is needed. Everything else: loop thread only, or
+ * before loop_run. */
 #ifndef CAIRN_COMMON_LOOP_H
 #define CAIRN_COMMON_LOOP_H
 

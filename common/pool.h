@@ -1,5 +1,5 @@
-/* A bounded number of threads that run tasks, first come first served. Tasks are embedded in what they work on, so
- * submitting cannot fail for lack of memory; whoever submits bounds how many there are. */
+/* A bounded number of threads that run tasks, first come first served. Tasks are embedded in what they work
+ * on, so submitting cannot fail for lack of memory; whoever submits bounds how many there are. */
 #ifndef CAIRN_COMMON_POOL_H
 #define CAIRN_COMMON_POOL_H
 

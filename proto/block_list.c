@@ -5,8 +5,8 @@
 #include "common/wr.h"
 
 #define BUFFER_BYTES (1u << 20)
-#define LENGTH_MASK ((UINT64_C(1) << 48) - 1)
-#define STATE_MASK 15u
+#define LENGTH_MASK  ((UINT64_C(1) << 48) - 1)
+#define STATE_MASK   15u
 
 void block_list_add(struct block_list *list, const struct block_list_entry *e)
 {
@@ -72,8 +72,8 @@ int block_list_reader_init(struct block_list_reader *r, const Hdfs__StorageBlock
         bytes += report->blocksbuffers[i].len;
     r->count = report->numberofblocks;
     if (r->count > bytes / 4) /* the shortest entry */
-        return err_set(reterr, ERR_PROTOCOL, "block report of %llu bytes announces %llu blocks", (unsigned long long)bytes,
-                       (unsigned long long)r->count);
+        return err_set(reterr, ERR_PROTOCOL, "block report of %llu bytes announces %llu blocks",
+                       (unsigned long long)bytes, (unsigned long long)r->count);
     return 0;
 }
 
@@ -142,8 +142,8 @@ int block_list_next(struct block_list_reader *r, struct block_list_entry *ret, s
         return err_set(reterr, ERR_PROTOCOL, "block report cut short after %llu of %llu blocks",
                        (unsigned long long)r->index, (unsigned long long)r->count);
     if (e.state > HDFS__REPLICA_STATE_PROTO__TEMPORARY)
-        return err_set(reterr, ERR_PROTOCOL, "block report: block %llu in unknown state %u", (unsigned long long)e.block_id,
-                       e.state);
+        return err_set(reterr, ERR_PROTOCOL, "block report: block %llu in unknown state %u",
+                       (unsigned long long)e.block_id, e.state);
     if (r->index < r->report->n_xxh3)
         e.xxh3 = r->report->xxh3[r->index];
     r->index++;

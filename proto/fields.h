@@ -1,5 +1,6 @@
-/* Walking over the fields of an encoded protobuf message, for the few small messages that are on every call's way and are
- * decoded by hand. Unknown fields are skipped by ignoring them; the last of several wins by assignment. */
+/* Walking over the fields of an encoded protobuf message, for the few small messages that are on every call's
+ * way and are decoded by hand. Unknown fields are skipped by ignoring them; the last of several wins by
+ * assignment. */
 #ifndef CAIRN_PROTO_FIELDS_H
 #define CAIRN_PROTO_FIELDS_H
 

@@ -10,7 +10,8 @@
 
 /* An allocator whose memory is the arena's; `free` does nothing. */
 ProtobufCAllocator message_allocator(struct arena *a);
-/* Decoded message in the arena; ERR_PROTOCOL names the type (malformed, required field missing, or over the bound). */
+/* Decoded message in the arena; ERR_PROTOCOL names the type (malformed, required field missing, or over the
+ * bound). */
 int message_unpack(const ProtobufCMessageDescriptor *type, struct slice bytes, struct arena *a, ProtobufCMessage **ret,
                    struct err *reterr) MUST_CHECK;
 void message_pack(struct buf *to, const ProtobufCMessage *message);           /* appended */

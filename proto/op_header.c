@@ -9,7 +9,7 @@
 #include "common/wr.h"
 #include "proto/message.h"
 
-#define SASL_MAGIC 0xDEAD /* the first half of DE AD BE EF, where the version should be */
+#define SASL_MAGIC         0xDEAD /* the first half of DE AD BE EF, where the version should be */
 #define VARINT32_MAX_BYTES 5
 
 const char *op_name(uint8_t opcode)
@@ -40,7 +40,8 @@ int op_header_read(int fd, uint8_t *ret_opcode, struct err *reterr)
     unsigned version = bytes[0] << 8 | bytes[1];
     if (version == SASL_MAGIC)
         return err_set(reterr, ERR_PROTOCOL,
-                       "the peer starts a SASL handshake, which is not supported: unset dfs.data.transfer.protection and "
+                       "the peer starts a SASL handshake, which is not supported: unset "
+                       "dfs.data.transfer.protection and "
                        "dfs.encrypt.data.transfer there");
     if (version != OP_VERSION)
         return err_set(reterr, ERR_PROTOCOL, "data transfer version %u, expected %d", version, OP_VERSION);
@@ -106,7 +107,8 @@ int delimited_read(int fd, const ProtobufCMessageDescriptor *type, struct arena 
         return err_prefix(reterr, rc, "%s", type->short_name);
     uint8_t *bytes = arena_try_alloc(a, size);
     if (!bytes)
-        return err_set(reterr, ERR_PROTOCOL, "%s of %u bytes does not fit the bound of its request", type->short_name, size);
+        return err_set(reterr, ERR_PROTOCOL, "%s of %u bytes does not fit the bound of its request", type->short_name,
+                       size);
     rc = size ? net_read_full(fd, bytes, size, reterr) : 0;
     if (rc < 0)
         return err_prefix(reterr, rc, "%s", type->short_name);

@@ -1,5 +1,6 @@
-/* Requests and answers of block transfer, outside of packets: "u16 28, u8 opcode, message" one way, "message" the other,
- * where each message is preceded by its size as a varint. Blocking sockets with timeouts set by the caller. */
+/* Requests and answers of block transfer, outside of packets: "u16 28, u8 opcode, message" one way, "message"
+ * the other, where each message is preceded by its size as a varint. Blocking sockets with timeouts set by
+ * the caller. */
 #ifndef CAIRN_PROTO_OP_HEADER_H
 #define CAIRN_PROTO_OP_HEADER_H
 
@@ -9,7 +10,7 @@
 #include "common/arena.h"
 #include "common/err.h"
 
-#define OP_VERSION 28
+#define OP_VERSION           28
 #define OP_MESSAGE_MAX_BYTES (1u << 20) /* any op, answer or acknowledgement */
 
 enum op_code {
@@ -28,8 +29,9 @@ enum op_code {
 };
 const char *op_name(uint8_t opcode); /* "READ_BLOCK"; "unknown" */
 
-/* The three bytes in front of an op. ERR_CLOSED: the peer is done (between ops that is normal); ERR_TIMEOUT; ERR_PROTOCOL:
- * another version, or a SASL handshake, which we do not do. The opcode may be one that is not in the list. */
+/* The three bytes in front of an op. ERR_CLOSED: the peer is done (between ops that is normal); ERR_TIMEOUT;
+ * ERR_PROTOCOL: another version, or a SASL handshake, which we do not do. The opcode may be one that is not
+ * in the list. */
 int op_header_read(int fd, uint8_t *ret_opcode, struct err *reterr) MUST_CHECK;
 /* Header and message in one write. */
 int op_write(int fd, enum op_code opcode, const ProtobufCMessage *message, struct err *reterr) MUST_CHECK;

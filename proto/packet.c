@@ -74,7 +74,8 @@ static int header_size(const uint8_t *bytes, uint32_t *ret_packet_len, struct er
     struct rd rd = rd_of((struct slice){bytes, 6});
     uint32_t packet_len = rd_u32be(&rd), header_len = rd_u16be(&rd);
     if (packet_len < 4 || packet_len > PACKET_MAX_BYTES - header_len)
-        return err_set(reterr, ERR_PROTOCOL, "packet of %u bytes with a header of %u: out of bounds", packet_len, header_len);
+        return err_set(reterr, ERR_PROTOCOL, "packet of %u bytes with a header of %u: out of bounds", packet_len,
+                       header_len);
     if (header_len < 25 || header_len > PACKET_HEADER_ACCEPT_BYTES - 6)
         return err_set(reterr, ERR_PROTOCOL, "packet header of %u bytes: out of bounds", header_len);
     *ret_packet_len = packet_len;

@@ -11,11 +11,12 @@
 #include "proto/message.h"
 #include "rpc/server_impl.h"
 
-/* A decoded message is larger than its bytes: up to this much, so that a small frame cannot make us fill memory. */
+/* A decoded message is larger than its bytes: up to this much, so that a small frame cannot make us fill
+ * memory. */
 #define REQUEST_ARENA_BYTES(frame_bytes) ((16u << 20) + 8 * (frame_bytes))
-#define RESPONSE_ARENA_BYTES (SIZE_MAX / 2) /* answers are bounded by their handlers, and by the frame */
-#define NAME_SHOWN_BYTES 200
-#define REPLY_KEPT_BYTES (16u << 10)
+#define RESPONSE_ARENA_BYTES             (SIZE_MAX / 2) /* answers are bounded by their handlers, and by the frame */
+#define NAME_SHOWN_BYTES                 200
+#define REPLY_KEPT_BYTES                 (16u << 10)
 
 static const char rpc_server_exception[] = ERR_IPC "RpcServerException";
 
@@ -212,9 +213,7 @@ static bool call_is_first_try(struct rpc_call *call)
         rpc_frame_replay(&call->reply, &echo, answer);
     pthread_mutex_unlock(&s->retry_lock);
     switch (verdict) {
-    case RETRY_EXECUTE:
-        call->remembered = true;
-        return true;
+    case RETRY_EXECUTE: call->remembered = true; return true;
     case RETRY_REPLAY:
         call->prepared = true;
         rpc_call_send(call);
@@ -223,8 +222,7 @@ static bool call_is_first_try(struct rpc_call *call)
         call_answer_error(call, RPC_STATUS(ERROR), RPC_DETAIL(ERROR_RPC_SERVER), rpc_server_exception,
                           "too many tries of the same call are waiting for its answer");
         return false;
-    case RETRY_WAIT: /* the first try owns it now */
-        break;
+    case RETRY_WAIT: /* the first try owns it now */ break;
     }
     return false;
 }
@@ -273,20 +271,21 @@ bool call_dispatch(struct rpc_call *call, struct slice rest, char fatal_text[sta
         return false;
     }
     const struct rpc_registered *service = c->last_service;
-    if (!service || service->protocol_len != h.protocol.len || memcmp(service->protocol, h.protocol.base, h.protocol.len))
+    if (!service || service->protocol_len != h.protocol.len ||
+        memcmp(service->protocol, h.protocol.base, h.protocol.len))
         service = rpc_registry_protocol(c->server->registry, h.protocol);
     char text[512];
     if (!service) {
         snprintf(text, sizeof text, "Unknown protocol: %.*s", name_width(h.protocol), h.protocol.base);
-        call_answer_error(call, RPC_STATUS(ERROR), RPC_DETAIL(ERROR_NO_SUCH_PROTOCOL), ERR_IPC "RpcNoSuchProtocolException",
-                          text);
+        call_answer_error(call, RPC_STATUS(ERROR), RPC_DETAIL(ERROR_NO_SUCH_PROTOCOL),
+                          ERR_IPC "RpcNoSuchProtocolException", text);
         return true;
     }
     if (h.version != 1) {
-        snprintf(text, sizeof text, "Protocol %s version mismatch. (client = %" PRIu64 ", server = 1)", service->protocol,
-                 h.version);
-        call_answer_error(call, RPC_STATUS(ERROR), RPC_DETAIL(ERROR_RPC_VERSION_MISMATCH), ERR_IPC "RPC$VersionMismatch",
-                          text);
+        snprintf(text, sizeof text, "Protocol %s version mismatch. (client = %" PRIu64 ", server = 1)",
+                 service->protocol, h.version);
+        call_answer_error(call, RPC_STATUS(ERROR), RPC_DETAIL(ERROR_RPC_VERSION_MISMATCH),
+                          ERR_IPC "RPC$VersionMismatch", text);
         return true;
     }
     c->last_service = service;
@@ -295,7 +294,8 @@ bool call_dispatch(struct rpc_call *call, struct slice rest, char fatal_text[sta
     if (!call->method) {
         snprintf(text, sizeof text, "Unknown method %.*s called on %s protocol.", name_width(h.method), h.method.base,
                  service->protocol);
-        call_answer_error(call, RPC_STATUS(ERROR), RPC_DETAIL(ERROR_NO_SUCH_METHOD), ERR_IPC "RpcNoSuchMethodException", text);
+        call_answer_error(call, RPC_STATUS(ERROR), RPC_DETAIL(ERROR_NO_SUCH_METHOD), ERR_IPC "RpcNoSuchMethodException",
+                          text);
         return true;
     }
     call_start(call, (struct slice){rd.pos, (size_t)(rd.end - rd.pos)});

@@ -16,12 +16,12 @@
 #include "proto/message.h"
 #include "rpc/wire.h"
 
-#define TICK_MS 1000            /* how long one recv may take before the leader looks at the clock */
-#define PING_MS 60000           /* of silence, while calls wait */
-#define SEND_TIMEOUT_MS 60000
-#define READ_BYTES (16u << 10)  /* room for one read */
+#define TICK_MS           1000  /* how long one recv may take before the leader looks at the clock */
+#define PING_MS           60000 /* of silence, while calls wait */
+#define SEND_TIMEOUT_MS   60000
+#define READ_BYTES        (16u << 10) /* room for one read */
 #define BUFFER_KEPT_BYTES (64u << 10)
-#define IDLE_CHECK_MS 1000      /* unused this long, the server may have closed it */
+#define IDLE_CHECK_MS     1000 /* unused this long, the server may have closed it */
 
 struct client_call { /* on its caller's stack; under lock while in the list */
     int32_t call_id;
@@ -67,7 +67,8 @@ static void greeting_build(struct buf *to, const struct client_connection_option
     rpc_frame_request(to, RPC_CALL_CONTEXT, -1, o->client_id, NULL, NULL, &context.base);
 }
 
-int client_connection_open(const struct client_connection_options *o, struct client_connection **ret, struct err *reterr)
+int client_connection_open(const struct client_connection_options *o, struct client_connection **ret,
+                           struct err *reterr)
 {
     int fd;
     int rc = net_connect(o->address, o->local_ip, o->connect_timeout_ms, &fd, reterr);
@@ -196,12 +197,14 @@ static void call_unlink(struct client_connection *c, struct client_call *call)
 }
 
 /* Gives one whole frame to the call it belongs to. Under lock. */
-static int frame_deliver(struct client_connection *c, struct slice frame, const struct client_call *own, struct err *reterr)
+static int frame_deliver(struct client_connection *c, struct slice frame, const struct client_call *own,
+                         struct err *reterr)
 {
     struct rpc_response_header h;
     struct rd rd = rd_of(frame);
     struct slice head = rd_slice(&rd, rd_varint(&rd));
-    int rc = rd.bad ? err_set(reterr, ERR_PROTOCOL, "an answer without a header") : rpc_response_header_decode(head, &h, reterr);
+    int rc = rd.bad ? err_set(reterr, ERR_PROTOCOL, "an answer without a header")
+                    : rpc_response_header_decode(head, &h, reterr);
     if (rc < 0)
         return err_prefix(reterr, rc, "%s", c->address);
     for (struct client_call *call = c->calls; call; call = call->next) {
@@ -232,8 +235,9 @@ static int frames_deliver(struct client_connection *c, const struct client_call 
         struct rd rd = rd_of((struct slice){c->in.base + taken, c->in.len - taken});
         uint32_t len = rd_u32be(&rd);
         if (len == 0 || len > RPC_FRAME_MAX_BYTES) {
-            rc = err_set(reterr, ERR_PROTOCOL, "%s sent an answer of %" PRIu32 " bytes (at most %u): is it an RPC server?",
-                         c->address, len, RPC_FRAME_MAX_BYTES);
+            rc = err_set(reterr, ERR_PROTOCOL,
+                         "%s sent an answer of %" PRIu32 " bytes (at most %u): is it an RPC server?", c->address, len,
+                         RPC_FRAME_MAX_BYTES);
             break;
         }
         struct slice frame = rd_slice(&rd, len);
@@ -268,7 +272,8 @@ static int lost(struct err *why)
 }
 
 /* Reads once, for at most a tick, and delivers. */
-static int read_once(struct client_connection *c, const struct client_call *own, int64_t deadline_ms, struct err *reterr)
+static int read_once(struct client_connection *c, const struct client_call *own, int64_t deadline_ms,
+                     struct err *reterr)
 {
     int64_t now_ms = clock_mono_ms();
     if (deadline_ms - now_ms < TICK_MS) {

@@ -1,5 +1,5 @@
-/* One connection of an RPC client. Any number of threads may have calls on it; whoever waits first reads for all
- * (leader), the others sleep (followers), so a lone caller never needs a second thread to be woken. */
+/* One connection of an RPC client. Any number of threads may have calls on it; whoever waits first reads for
+ * all (leader), the others sleep (followers), so a lone caller never needs a second thread to be woken. */
 #ifndef CAIRN_RPC_CLIENT_CONNECTION_H
 #define CAIRN_RPC_CLIENT_CONNECTION_H
 

@@ -1,14 +1,15 @@
 /* One connection of the RPC server.
  *
- * Happy path: the loop finds the socket readable, reads into its scratch buffer, and works on every whole frame in it:
- * the preamble, the context, then calls. Handlers answer at once or later. Answers given during the batch are written
- * together at its end; later ones go to the socket directly from the thread that has them.
+ * Happy path: the loop finds the socket readable, reads into its scratch buffer, and works on every whole
+ * frame in it: the preamble, the context, then calls. Handlers answer at once or later. Answers given during
+ * the batch are written together at its end; later ones go to the socket directly from the thread that has
+ * them.
  *
- * What can go wrong: a frame is cut (the half is kept, and grows only as bytes come); the peer speaks nonsense (a last
- * word says what, then we wait for the peer to close, so that it can read it); the peer does not read (we stop reading,
- * later we close); the peer goes away (answers still to come find `closed` and are dropped). */
+ * What can go wrong: a frame is cut (the half is kept, and grows only as bytes come); the peer speaks
+ * nonsense (a last word says what, then we wait for the peer to close, so that it can read it); the peer does
+ * not read (we stop reading, later we close); the peer goes away (answers still to come find `closed` and are
+ * dropped). */
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -17,18 +18,11 @@
 #include "common/clock.h"
 #include "common/mem.h"
 #include "common/rd.h"
-#include "common/wr.h"
-#include "proto/message.h"
 #include "rpc/server_impl.h"
 
-#define SEND_AT_ONCE 32         /* answers in one writev */
-#define CORK_MAX 16             /* answers of a batch held back for each other */
+#define SEND_AT_ONCE         32 /* answers in one writev */
+#define HELD_MAX             16 /* answers of a batch held back for each other */
 #define IDLE_WHEN_CROWDED_MS 20000
-#define CONTEXT_MAX_BYTES (64u << 10) /* a decoded context or SASL message */
-
-static const char http_reply[] = "HTTP/1.1 404 Not Found\r\nContent-Type: text/plain\r\nConnection: close\r\n\r\n"
-                                 "This is an RPC port of Hadoop's protocol, not a web page. "
-                                 "The web interface of this daemon is on another port (the namenode's is 9870).\n";
 
 /* ---- life ---- */
 
@@ -123,12 +117,16 @@ void connection_check(struct rpc_connection *c, int64_t now_ms)
         idle_max_ms = IDLE_WHEN_CROWDED_MS;
     bool overdue = c->phase == PHASE_LAST_WORD ? !sending && now_ms - last_write_ms > LINGER_MS
                    : c->phase != PHASE_CALLS   ? now_ms - c->opened_ms > o->handshake_timeout_ms
-                   : c->in.len > 0 && !paused  ? silent_ms > o->stall_timeout_ms
-                                               : !sending && !busy && silent_ms > idle_max_ms &&
-                                                     now_ms - last_write_ms > idle_max_ms;
+                   : c->in.len > 0 && !paused
+                       ? silent_ms > o->stall_timeout_ms
+                       : !sending && !busy && silent_ms > idle_max_ms && now_ms - last_write_ms > idle_max_ms;
     if (overdue || (sending && now_ms - last_write_ms > o->stall_timeout_ms))
         connection_close(c);
 }
+
+/* The connection whose batch of requests this thread works on: its answers are written together at the end.
+ */
+static _Thread_local struct rpc_connection *batch;
 
 /* ---- writing; all under c->lock ---- */
 
@@ -186,6 +184,7 @@ static struct rpc_call *out_flush(struct rpc_connection *c)
         ssize_t n = sendmsg(c->watch.fd, &msg, MSG_NOSIGNAL | MSG_DONTWAIT);
         if (n < 0 && errno == EINTR)
             continue;
+        c->blocked = n < (ssize_t)total;
         if (n < 0) {
             if (errno != EAGAIN)
                 shutdown(c->watch.fd, SHUT_RDWR); /* the loop sees the end and closes */
@@ -197,7 +196,7 @@ static struct rpc_call *out_flush(struct rpc_connection *c)
             more->next = done;
             done = more;
         }
-        if ((size_t)n < total)
+        if (c->blocked)
             break;
     }
     return done;
@@ -221,17 +220,16 @@ void connection_send(struct rpc_connection *c, struct rpc_call *call)
         call->next = NULL;
         done = call;
     } else {
-        bool was_empty = !c->out_head;
+        if (!c->out_head)
+            c->last_write_ms = clock_mono_ms();
         call->next = NULL;
         *c->out_tail = call;
         c->out_tail = &call->next;
         c->out_bytes += call->reply.len;
         c->out_count++;
-        if (was_empty)
-            c->last_write_ms = clock_mono_ms();
-        if (c->corked ? c->out_count >= CORK_MAX : was_empty)
+        if (!c->blocked && (batch != c || c->out_count >= HELD_MAX))
             done = out_flush(c);
-        if (!c->corked) /* else the loop's thread does it when its batch is over */
+        if (batch != c) /* else we do it when the batch is over */
             events_update(c);
     }
     pthread_mutex_unlock(&c->lock);
@@ -239,144 +237,7 @@ void connection_send(struct rpc_connection *c, struct rpc_call *call)
     connection_unref(c);
 }
 
-/* ---- what may come before calls; loop thread from here on ---- */
-
-/* Something to say that answers no call. */
-static void say(struct rpc_connection *c, const void *bytes, size_t len)
-{
-    struct rpc_request_header none = {0};
-    struct rpc_call *call = call_new(c, &none);
-    buf_append(&call->reply, bytes, len);
-    connection_send(c, call);
-}
-
-static void fatal(struct rpc_connection *c, const struct rpc_request_header *h, rpc_detail detail, const char *java_class,
-                  const char *text)
-{
-    c->phase = PHASE_LAST_WORD;
-    call_answer_error(call_new(c, h), RPC_STATUS(FATAL), detail, java_class, text);
-}
-
-static void fatal_header(struct rpc_connection *c, const struct rpc_request_header *h, const char *text)
-{
-    fatal(c, h, RPC_DETAIL(FATAL_INVALID_RPC_HEADER), ERR_IPC "RpcServerException", text);
-}
-
-static void wr_java_string(struct buf *to, const char *text)
-{
-    wr_u32be(to, (uint32_t)strlen(text));
-    buf_append_str(to, text);
-}
-
-/* Each generation of clients understands a refusal in its own layout. */
-static void refuse_version(struct rpc_connection *c, unsigned version)
-{
-    const char *java_class = ERR_IPC "RPC$VersionMismatch";
-    char text[96];
-    snprintf(text, sizeof text, "Server IPC version %d cannot communicate with client version %u", RPC_VERSION, version);
-    struct rpc_request_header h = {.call_id = RPC_CALL_AUTHORIZATION, .retry_count = -1};
-    c->phase = PHASE_LAST_WORD;
-    if (version >= RPC_VERSION) {
-        fatal(c, &h, RPC_DETAIL(FATAL_VERSION_MISMATCH), java_class, text);
-        return;
-    }
-    if (version < 2)
-        return;
-    AUTO(buf_free) struct buf out = {0};
-    if (version == 2) {
-        wr_u32be(&out, 0); /* call id */
-        wr_u8(&out, 1);    /* an error */
-    } else {
-        wr_u32be(&out, (uint32_t)-1); /* call id */
-        wr_u32be(&out, (uint32_t)-1); /* fatal */
-    }
-    wr_java_string(&out, java_class);
-    wr_java_string(&out, text);
-    say(c, out.base, out.len);
-}
-
-static size_t take_preamble(struct rpc_connection *c, struct slice in)
-{
-    if (in.len >= 4 && memcmp(in.base, "GET ", 4) == 0) {
-        c->phase = PHASE_LAST_WORD;
-        say(c, http_reply, sizeof http_reply - 1);
-        return in.len;
-    }
-    if (in.len < RPC_PREAMBLE_BYTES)
-        return 0;
-    unsigned version = in.base[4], auth = in.base[6]; /* [5] is a service class, which is for nothing */
-    c->phase = PHASE_CONTEXT;
-    if (memcmp(in.base, RPC_MAGIC, 4) != 0 || version != RPC_VERSION) {
-        refuse_version(c, version);
-    } else if (auth != RPC_AUTH_NONE && auth != RPC_AUTH_SASL) {
-        struct rpc_request_header h = {.call_id = RPC_CALL_AUTHORIZATION, .retry_count = -1};
-        char text[64];
-        snprintf(text, sizeof text, "Unknown authentication protocol %u", auth);
-        fatal(c, &h, RPC_DETAIL(FATAL_UNAUTHORIZED), ERR_IPC "IpcException", text);
-    }
-    return RPC_PREAMBLE_BYTES;
-}
-
-/* A delimited message outside of calls. NULL: it was refused. */
-static ProtobufCMessage *take_message(struct rpc_connection *c, const struct rpc_request_header *h,
-                                      const ProtobufCMessageDescriptor *type, struct slice in, struct arena *a)
-{
-    struct rd rd = rd_of(in);
-    struct slice body = rd_slice(&rd, rd_varint(&rd));
-    ProtobufCMessage *message = NULL;
-    struct err why;
-    int rc = rd.bad ? err_set(&why, ERR_PROTOCOL, "%s is cut short", type->short_name)
-                    : message_unpack(type, body, a, &message, &why);
-    if (rc < 0)
-        fatal(c, h, RPC_DETAIL(FATAL_DESERIALIZING_REQUEST), ERR_IPC "RpcServerException", why.text);
-    return message;
-}
-
-static void take_context(struct rpc_connection *c, const struct rpc_request_header *h, struct slice in)
-{
-    if (c->phase == PHASE_CALLS) {
-        fatal_header(c, h, "Connection context already processed");
-        return;
-    }
-    AUTO(arena_free) struct arena a;
-    arena_init(&a, CONTEXT_MAX_BYTES);
-    Hrpc__IpcConnectionContextProto *context =
-        (void *)take_message(c, h, &hrpc__ipc_connection_context_proto__descriptor, in, &a);
-    if (!context)
-        return;
-    /* "hdfs/host@REALM" is the user hdfs. */
-    const char *user = context->userinfo ? context->userinfo->effectiveuser : NULL;
-    if (user)
-        c->user = mem_strndup(user, strcspn(user, "/@"));
-    c->phase = PHASE_CALLS;
-}
-
-/* We only have SIMPLE, so whoever asks for SASL is told at once that it succeeded, and goes on without. */
-static void take_sasl(struct rpc_connection *c, const struct rpc_request_header *h, struct slice in)
-{
-    if (c->phase == PHASE_CALLS) {
-        fatal_header(c, h, "SASL after the connection context");
-        return;
-    }
-    AUTO(arena_free) struct arena a;
-    arena_init(&a, CONTEXT_MAX_BYTES);
-    Hrpc__RpcSaslProto *sasl = (void *)take_message(c, h, &hrpc__rpc_sasl_proto__descriptor, in, &a);
-    if (!sasl)
-        return;
-    bool simple = sasl->n_auths == 1 && strcmp(sasl->auths[0]->method, "SIMPLE") == 0;
-    if (sasl->state == HRPC__RPC_SASL_PROTO__SASL_STATE__INITIATE && simple)
-        return; /* such a client does not wait for an answer */
-    if (sasl->state != HRPC__RPC_SASL_PROTO__SASL_STATE__NEGOTIATE) {
-        fatal(c, h, RPC_DETAIL(FATAL_UNAUTHORIZED), "javax.security.sasl.SaslException",
-              "this server has SIMPLE authentication only");
-        return;
-    }
-    Hrpc__RpcSaslProto answer = HRPC__RPC_SASL_PROTO__INIT;
-    answer.state = HRPC__RPC_SASL_PROTO__SASL_STATE__SUCCESS;
-    rpc_call_reply(call_new(c, h), &answer.base);
-}
-
-/* ---- frames ---- */
+/* ---- frames; loop thread from here on ---- */
 
 static void take_frame(struct rpc_connection *c, struct slice frame)
 {
@@ -385,25 +246,27 @@ static void take_frame(struct rpc_connection *c, struct slice frame)
     struct slice head = rd_slice(&rd, rd_varint(&rd));
     struct err why;
     if (rd.bad || rpc_request_header_decode(head, &h, &why) < 0) {
-        fatal(c, &h, RPC_DETAIL(FATAL_DESERIALIZING_REQUEST), ERR_IPC "RpcServerException",
-              rd.bad ? "RpcRequestHeaderProto is cut short" : why.text);
+        handshake_fatal(c, &h, RPC_DETAIL(FATAL_DESERIALIZING_REQUEST), ERR_IPC "RpcServerException",
+                        rd.bad ? "RpcRequestHeaderProto is cut short" : why.text);
         return;
     }
     struct slice rest = {rd.pos, (size_t)(rd.end - rd.pos)};
     if (h.call_id == RPC_CALL_PING)
         return;
     if (h.op != HRPC__RPC_REQUEST_HEADER_PROTO__OPERATION_PROTO__RPC_FINAL_PACKET) {
-        fatal_header(c, &h, h.op < 0 ? "No rpc op in the rpc request header" : "Unsupported rpc op in the rpc request header");
+        handshake_fatal_header(
+            c, &h, h.op < 0 ? "No rpc op in the rpc request header" : "Unsupported rpc op in the rpc request header");
     } else if (h.kind != HRPC__RPC_KIND_PROTO__RPC_PROTOCOL_BUFFER) {
-        fatal_header(c, &h, h.kind < 0 ? "No rpc kind in the rpc request header" : "Unknown rpc kind in rpc header");
+        handshake_fatal_header(c, &h,
+                               h.kind < 0 ? "No rpc kind in the rpc request header" : "Unknown rpc kind in rpc header");
     } else if (h.call_id == RPC_CALL_CONTEXT) {
-        take_context(c, &h, rest);
+        handshake_context(c, &h, rest);
     } else if (h.call_id == RPC_CALL_SASL) {
-        take_sasl(c, &h, rest);
+        handshake_sasl(c, &h, rest);
     } else if (h.call_id < 0) {
-        fatal_header(c, &h, "Unknown out of band call id");
+        handshake_fatal_header(c, &h, "Unknown out of band call id");
     } else if (c->phase != PHASE_CALLS) {
-        fatal_header(c, &h, "Connection context not established");
+        handshake_fatal_header(c, &h, "Connection context not established");
     } else {
         char text[ERR_TEXT_MAX];
         struct rpc_call *call = call_new(c, &h);
@@ -415,7 +278,8 @@ static void take_frame(struct rpc_connection *c, struct slice frame)
     }
 }
 
-/* The length of the frame at the front of `in` with its length word; 0 if even that is not there; -1: nonsense. */
+/* The length of the frame at the front of `in` with its length word; 0 if even that is not there; -1:
+ * nonsense. */
 static ssize_t frame_size(struct slice in)
 {
     if (in.len < 4)
@@ -425,13 +289,14 @@ static ssize_t frame_size(struct slice in)
     return len > RPC_FRAME_MAX_BYTES ? -1 : (ssize_t)len + 4;
 }
 
-/* Takes one thing from the front; returns its length, 0 if it is not there as a whole, -1 to drop the connection. */
+/* Takes one thing from the front; returns its length, 0 if it is not there as a whole, -1 to drop the
+ * connection. */
 static ssize_t take_one(struct rpc_connection *c, struct slice in)
 {
     if (c->phase == PHASE_LAST_WORD)
         return (ssize_t)in.len;
     if (c->phase == PHASE_PREAMBLE)
-        return (ssize_t)take_preamble(c, in);
+        return (ssize_t)handshake_preamble(c, in);
     ssize_t size = frame_size(in);
     if (size <= 0 || (size_t)size > in.len)
         return size < 0 ? -1 : 0;
@@ -470,17 +335,17 @@ static bool batch_begin(struct rpc_connection *c)
     bool resumed = c->paused && !crowded(c);
     if (resumed)
         c->paused = false;
-    c->corked = true;
     pthread_mutex_unlock(&c->lock);
     calls_free(done);
+    batch = c;
     return resumed;
 }
 
 /* Ends it: writes its answers, and decides what to wait for. */
 static void batch_end(struct rpc_connection *c)
 {
+    batch = NULL;
     pthread_mutex_lock(&c->lock);
-    c->corked = false;
     struct rpc_call *done = out_flush(c);
     if (c->phase == PHASE_LAST_WORD && !c->out_head && !c->shut) {
         c->shut = true;

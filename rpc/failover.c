@@ -1,11 +1,11 @@
 #include "rpc/failover.h"
 
 /* As Hadoop's clients: 15 failovers, 0.5 to 15 s apart; a RetriableException 10 times. */
-#define FAILOVERS_MAX 15
+#define FAILOVERS_MAX         15
 #define FAILOVER_DELAY_MIN_MS 500
 #define FAILOVER_DELAY_MAX_MS 15000
-#define RETRIABLE_MAX 10
-#define RETRIABLE_DELAY_MS 1000
+#define RETRIABLE_MAX         10
+#define RETRIABLE_DELAY_MS    1000
 /* A restart of one server takes a second or two: look often at first. */
 #define WAIT_DELAY_MIN_MS 50
 #define WAIT_DELAY_MAX_MS 2000
@@ -25,12 +25,12 @@ static struct failover_action next_address(const struct failover_policy *policy,
     if (f->failovers >= FAILOVERS_MAX && !in_time)
         return (struct failover_action){0};
     f->failovers++;
-    return (struct failover_action){
-        true, true, round_begins ? doubled(FAILOVER_DELAY_MIN_MS, FAILOVER_DELAY_MAX_MS, rounds) : 0};
+    return (struct failover_action){true, true,
+                                    round_begins ? doubled(FAILOVER_DELAY_MIN_MS, FAILOVER_DELAY_MAX_MS, rounds) : 0};
 }
 
-struct failover_action failover_decide(const struct failover_policy *policy, struct failover *f, enum failover_event event,
-                                       int64_t now_ms)
+struct failover_action failover_decide(const struct failover_policy *policy, struct failover *f,
+                                       enum failover_event event, int64_t now_ms)
 {
     int64_t left_ms = f->started_ms + policy->retry_for_ms - now_ms;
     bool several = policy->address_count > 1, in_time = left_ms > 0;

@@ -27,7 +27,7 @@ struct failover_action {
     bool next_address;
     int64_t delay_ms;
 };
-struct failover_action failover_decide(const struct failover_policy *policy, struct failover *f, enum failover_event event,
-                                       int64_t now_ms);
+struct failover_action failover_decide(const struct failover_policy *policy, struct failover *f,
+                                       enum failover_event event, int64_t now_ms);
 
 #endif

@@ -33,8 +33,8 @@ static void get_protocol_signature(struct rpc_call *call, const ProtobufCMessage
     const Hrpc__GetProtocolSignatureRequestProto *req = (const void *)request;
     struct err why;
     if (rpc_registry_protocol(registry, slice_of(req->protocol)))
-        err_set(&why, ERR_UNSUPPORTED, "%s: method signatures are hashes of Java types, which this server does not have",
-                req->protocol);
+        err_set(&why, ERR_UNSUPPORTED,
+                "%s: method signatures are hashes of Java types, which this server does not have", req->protocol);
     else
         err_set(&why, ERR_NO_SUCH_PROTOCOL, "Unknown protocol: %s", req->protocol);
     rpc_call_fail(call, &why);

@@ -1,6 +1,6 @@
-/* Remembers the answers of calls that must not run twice. A client that lost its connection repeats a call under the same
- * (clientId, callId): if the first try still runs, the second waits for its answer; if it succeeded, the answer is
- * given again; if it failed, it runs anew.
+/* Remembers the answers of calls that must not run twice. A client that lost its connection repeats a call
+ * under the same (clientId, callId): if the first try still runs, the second waits for its answer; if it
+ * succeeded, the answer is given again; if it failed, it runs anew.
  *
  * Decides only: no lock, no clock, no I/O. The caller serialises and passes the time. */
 #ifndef CAIRN_RPC_RETRY_CACHE_H
@@ -25,7 +25,8 @@ enum retry_verdict {
     RETRY_BUSY,    /* too many are waiting for this answer already */
 };
 
-/* max_bytes bounds the answers kept (the oldest go first); seed keeps strangers from choosing colliding keys. */
+/* max_bytes bounds the answers kept (the oldest go first); seed keeps strangers from choosing colliding keys.
+ */
 struct retry_cache *retry_cache_new(size_t max_bytes, int64_t keep_ms, uint64_t seed);
 void retry_cache_free(struct retry_cache *c); /* no call may be running */
 enum retry_verdict retry_cache_begin(struct retry_cache *c, const struct retry_key *key, struct retry_waiter *waiter,

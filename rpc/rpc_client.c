@@ -16,7 +16,7 @@
 #include "rpc/wire.h"
 
 #define CONNECT_TIMEOUT_MS 20000
-#define CALL_TIMEOUT_MS 120000
+#define CALL_TIMEOUT_MS    120000
 
 struct rpc_client {
     /* constant */
@@ -139,7 +139,8 @@ static int connect_unlocked(struct rpc_client *c, struct err *reterr)
     return rc;
 }
 
-/* The connection to use, with a reference; *ret_fresh: made for this call. Concurrent callers share one attempt. */
+/* The connection to use, with a reference; *ret_fresh: made for this call. Concurrent callers share one
+ * attempt. */
 static int connection_get(struct rpc_client *c, struct client_connection **ret, bool *ret_fresh, struct err *reterr)
 {
     int rc = 0;
@@ -241,7 +242,8 @@ static int attempt_run(struct rpc_client *c, struct attempt *a, struct err *rete
         return rc;
     a->connected = true;
     buf_clear(&a->response);
-    rc = client_connection_call(connection, a->call_id, a->frame, clock_mono_ms() + c->call_timeout_ms, &a->response, reterr);
+    rc = client_connection_call(connection, a->call_id, a->frame, clock_mono_ms() + c->call_timeout_ms, &a->response,
+                                reterr);
     client_connection_unref(connection);
     return rc;
 }
@@ -271,8 +273,8 @@ static bool try_again(struct rpc_client *c, struct failover *f, const struct att
 }
 
 int rpc_client_call(struct rpc_client *c, const char *method, const ProtobufCMessage *request,
-                    const ProtobufCMessageDescriptor *response_type, struct arena *arena, ProtobufCMessage **ret_response,
-                    struct err *reterr)
+                    const ProtobufCMessageDescriptor *response_type, struct arena *arena,
+                    ProtobufCMessage **ret_response, struct err *reterr)
 {
     AUTO(buf_free) struct buf frame = {0};
     struct attempt a = {.call_id = (int32_t)((uint32_t)c->next_call_id++ & INT32_MAX)};

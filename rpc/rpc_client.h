@@ -1,5 +1,5 @@
-/* Hadoop RPC v9, client side. Any thread may call; calls are blocking and share one connection per client object.
- * The waiting caller reads the socket itself (leader/follower), so an answer costs one wake-up.
+/* Hadoop RPC v9, client side. Any thread may call; calls are blocking and share one connection per client
+ * object. The waiting caller reads the socket itself (leader/follower), so an answer costs one wake-up.
  *
  * Failures: ERR_CONNECT (names the address), ERR_TIMEOUT, ERR_CLOSED, ERR_PROTOCOL, or what the server threw
  * (err.java_class keeps the class). */
@@ -17,16 +17,17 @@
 struct rpc_client;
 
 struct rpc_client_options {
-    const struct net_address *addresses; /* copied; more than one = HA: on StandbyException or no connection try the next */
+    const struct net_address
+        *addresses; /* copied; more than one = HA: on StandbyException or no connection try the next */
     size_t address_count;
-    const char *protocol;       /* context and declaringClassProtocolName of every call; copied */
-    const char *user;           /* effectiveUser; copied */
-    const char *local_ip;       /* bind to it, or NULL */
-    int connect_timeout_ms;     /* 0 => 20000 */
-    int call_timeout_ms;        /* 0 => 120000 */
-    /* How long a call keeps trying to reach a server that refuses or drops connections (a restart under a mount),
-     * with back-off, same clientId and callId, retryCount rising. 0 => only the immediate reconnect of a stale idle
-     * connection (before anything of this call was answered). */
+    const char *protocol;   /* context and declaringClassProtocolName of every call; copied */
+    const char *user;       /* effectiveUser; copied */
+    const char *local_ip;   /* bind to it, or NULL */
+    int connect_timeout_ms; /* 0 => 20000 */
+    int call_timeout_ms;    /* 0 => 120000 */
+    /* How long a call keeps trying to reach a server that refuses or drops connections (a restart under a
+     * mount), with back-off, same clientId and callId, retryCount rising. 0 => only the immediate reconnect
+     * of a stale idle connection (before anything of this call was answered). */
     int retry_for_ms;
 };
 
@@ -36,11 +37,12 @@ void rpc_client_free(struct rpc_client *c); /* no call may be running; NULL is f
 /* method: its request/response types come from the descriptors of the messages. The response lives in `arena`
  * (unpacked there, bounded by the arena's max_bytes). */
 int rpc_client_call(struct rpc_client *c, const char *method, const ProtobufCMessage *request,
-                    const ProtobufCMessageDescriptor *response_type, struct arena *arena, ProtobufCMessage **ret_response,
-                    struct err *reterr) MUST_CHECK;
+                    const ProtobufCMessageDescriptor *response_type, struct arena *arena,
+                    ProtobufCMessage **ret_response, struct err *reterr) MUST_CHECK;
 /* Makes running and later calls fail with ERR_CANCELLED; for shutdown. */
 void rpc_client_cancel(struct rpc_client *c);
-/* Same client under another protocol name, sharing address, user and settings but with a connection of its own. */
+/* Same client under another protocol name, sharing address, user and settings but with a connection of its
+ * own. */
 const char *rpc_client_user(const struct rpc_client *c);
 const struct net_address *rpc_client_address(const struct rpc_client *c); /* the one last talked to */
 struct slice rpc_client_id(const struct rpc_client *c);                   /* 16 bytes */

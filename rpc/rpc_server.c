@@ -18,10 +18,10 @@
 #include "common/mem.h"
 #include "rpc/server_impl.h"
 
-#define TICK_MS 1000
+#define TICK_MS          1000
 #define ACCEPTED_AT_ONCE 64
-#define RETRY_KEEP_MS 600000
-#define RETRY_MAX_BYTES (64u << 20)
+#define RETRY_KEEP_MS    600000
+#define RETRY_MAX_BYTES  (64u << 20)
 
 /* ---- connections come ---- */
 
@@ -54,7 +54,8 @@ static void server_accept(struct loop_watch *w, uint32_t events)
             return;
         }
         if (s->connection_count >= s->options.connections_max) {
-            log_warn("rpc", "port %u: refused a connection: %d are open, the most allowed", s->port, s->connection_count);
+            log_warn("rpc", "port %u: refused a connection: %d are open, the most allowed", s->port,
+                     s->connection_count);
             close(fd);
             continue;
         }

@@ -1,12 +1,13 @@
 /* Hadoop RPC v9, server side (shared wire facts: Hadoop's RpcHeader, ipc.Server).
  *
- * A few event-loop threads own the connections; thousands of idle ones cost nothing. A method's handler runs on the loop
- * thread of its connection and must not block (LevelDB reads under the namespace lock are fine; network and fsync are
- * not), unless the method is flagged RPC_MAY_BLOCK: then it runs on a bounded pool.
+ * A few event-loop threads own the connections; thousands of idle ones cost nothing. A method's handler runs
+ * on the loop thread of its connection and must not block (LevelDB reads under the namespace lock are fine;
+ * network and fsync are not), unless the method is flagged RPC_MAY_BLOCK: then it runs on a bounded pool.
  *
- * A call is answered exactly once, by rpc_call_reply / rpc_call_fail, or in two steps: rpc_call_prepare packs the answer
- * now (under the caller's lock, while the data is stable) and rpc_call_send lets it go later from any thread (when the
- * journal is synced). The call and its arena live until it is sent; then the pointer is dead. */
+ * A call is answered exactly once, by rpc_call_reply / rpc_call_fail, or in two steps: rpc_call_prepare packs
+ * the answer now (under the caller's lock, while the data is stable) and rpc_call_send lets it go later from
+ * any thread (when the journal is synced). The call and its arena live until it is sent; then the pointer is
+ * dead. */
 #ifndef CAIRN_RPC_RPC_SERVER_H
 #define CAIRN_RPC_RPC_SERVER_H
 
@@ -21,7 +22,8 @@
 struct rpc_server;
 struct rpc_call;
 
-/* request is decoded, checked for required fields, and lives in the call's arena. service_context as registered. */
+/* request is decoded, checked for required fields, and lives in the call's arena. service_context as
+ * registered. */
 typedef void (*rpc_handler)(struct rpc_call *call, const ProtobufCMessage *request, void *service_context);
 
 enum rpc_method_flag {
@@ -34,21 +36,23 @@ struct rpc_method {
     rpc_handler handler;
     unsigned flags;
 };
-#define RPC_METHOD(method_name, prefix, function, method_flags)                                      \
-    {method_name, &prefix##_request_proto__descriptor, &prefix##_response_proto__descriptor, function, method_flags}
+#define RPC_METHOD(method_name, prefix, function, method_flags)                                                        \
+    {                                                                                                                  \
+        method_name, &prefix##_request_proto__descriptor, &prefix##_response_proto__descriptor, function, method_flags \
+    }
 
 struct rpc_service {
-    const char *protocol; /* "org.apache.hadoop.hdfs.protocol.ClientProtocol" */
+    const char *protocol;             /* "org.apache.hadoop.hdfs.protocol.ClientProtocol" */
     const struct rpc_method *methods; /* borrowed for the server's life */
     size_t method_count;
     void *context;
 };
 
 struct rpc_server_options {
-    struct net_address listen; /* port 0 = pick one */
-    int loops;                 /* 0 => 2 */
-    int pool_threads;          /* for RPC_MAY_BLOCK; 0 => 4 */
-    int connections_max;       /* 0 => 4096 */
+    struct net_address listen;          /* port 0 = pick one */
+    int loops;                          /* 0 => 2 */
+    int pool_threads;                   /* for RPC_MAY_BLOCK; 0 => 4 */
+    int connections_max;                /* 0 => 4096 */
     const struct rpc_service *services; /* copied; the method tables are borrowed */
     size_t service_count;
     /* Bounds; 0 = the default in parentheses. */
@@ -60,8 +64,8 @@ struct rpc_server_options {
 
 int rpc_server_start(const struct rpc_server_options *options, struct rpc_server **ret, struct err *reterr) MUST_CHECK;
 uint16_t rpc_server_port(const struct rpc_server *s);
-/* Stops accepting, closes connections, waits for handlers; prepared calls not yet sent must still be sent by their
- * holder (they go nowhere). NULL is fine. */
+/* Stops accepting, closes connections, waits for handlers; prepared calls not yet sent must still be sent by
+ * their holder (they go nowhere). NULL is fine. */
 void rpc_server_stop(struct rpc_server *s);
 
 /* Who is calling; all borrowed from the call. */

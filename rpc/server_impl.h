@@ -1,11 +1,12 @@
 /* Inside the RPC server: what rpc_server.c, connection.c and call.c know of each other.
  *
- * Lifetimes: the server is held by its owner and by every connection, a connection by its loop and by every call, so
- * an answer that comes after the end still finds its connection, sees that it is closed, and frees everything.
+ * Lifetimes: the server is held by its owner and by every connection, a connection by its loop and by every
+ * call, so an answer that comes after the end still finds its connection, sees that it is closed, and frees
+ * everything.
  *
- * Threads: a connection's reading side belongs to its loop's thread. Its writing side is guarded by connection.lock;
- * whoever has an answer writes it to the socket at once, if nothing is queued. Lock order: connection.lock before
- * server_loop.lock; retry_lock is never held together with another. */
+ * Threads: a connection's reading side belongs to its loop's thread. Its writing side is guarded by
+ * connection.lock; whoever has an answer writes it to the socket at once, if nothing is queued. Lock order:
+ * connection.lock before server_loop.lock; retry_lock is never held together with another. */
 #ifndef CAIRN_RPC_SERVER_IMPL_H
 #define CAIRN_RPC_SERVER_IMPL_H
 
@@ -19,11 +20,11 @@
 #include "rpc/rpc_server.h"
 #include "rpc/wire.h"
 
-#define SCRATCH_BYTES (64u << 10)         /* one read; most requests never leave it */
-#define OUT_MAX_BYTES (8u << 20)          /* queued for one slow reader, before we stop reading from it */
-#define INPUT_MAX_BYTES (1u << 30)        /* halves of requests, of all connections together */
-#define CALLS_CACHED_MAX 128              /* free ones kept by each loop */
-#define LINGER_MS 2000                    /* after the last word: let the peer read it before we close */
+#define SCRATCH_BYTES    (64u << 10) /* one read; most requests never leave it */
+#define OUT_MAX_BYTES    (8u << 20)  /* queued for one slow reader, before we stop reading from it */
+#define INPUT_MAX_BYTES  (1u << 30)  /* halves of requests, of all connections together */
+#define CALLS_CACHED_MAX 128         /* free ones kept by each loop */
+#define LINGER_MS        2000        /* after the last word: let the peer read it before we close */
 
 struct server_loop {
     struct loop *loop;
@@ -88,20 +89,29 @@ struct rpc_connection {
     int out_count;
     int64_t last_write_ms; /* when the queue last moved */
     int in_flight;         /* calls not answered */
-    bool corked;           /* the loop works on a batch of requests and will write the answers together */
+    bool blocked;          /* the socket took less than we had: wait for EPOLLOUT */
     bool paused;           /* not reading: too much in flight */
     bool closed;
-    bool shut;             /* last word written */
-    uint32_t events;       /* the loop waits for these */
+    bool shut;       /* last word written */
+    uint32_t events; /* the loop waits for these */
 };
 
 /* Takes over fd. */
 void connection_open(struct rpc_server *s, struct server_loop *l, int fd, const char *peer_ip);
 void connection_unref(struct rpc_connection *c);
-void connection_close(struct rpc_connection *c);           /* loop thread, or the loop has ended */
+void connection_close(struct rpc_connection *c);                 /* loop thread, or the loop has ended */
 void connection_check(struct rpc_connection *c, int64_t now_ms); /* loop thread: close it if it is overdue */
 /* Sends call->reply and frees the call, now or when the peer reads. Any thread. */
 void connection_send(struct rpc_connection *c, struct rpc_call *call);
+
+/* handshake.c; loop thread. Each takes one thing that the peer sent. */
+size_t handshake_preamble(struct rpc_connection *c, struct slice in); /* returns its length, 0 if there is not enough */
+void handshake_context(struct rpc_connection *c, const struct rpc_request_header *h, struct slice in);
+void handshake_sasl(struct rpc_connection *c, const struct rpc_request_header *h, struct slice in);
+/* The last word to this peer. */
+void handshake_fatal(struct rpc_connection *c, const struct rpc_request_header *h, rpc_detail detail,
+                     const char *java_class, const char *text);
+void handshake_fatal_header(struct rpc_connection *c, const struct rpc_request_header *h, const char *text);
 
 struct rpc_call {
     struct rpc_connection *connection; /* a reference */
@@ -111,8 +121,8 @@ struct rpc_call {
     const ProtobufCMessage *request;
     struct arena arena;
     struct buf reply;
-    size_t written;    /* of reply */
-    size_t body_begin; /* in reply */
+    size_t written;            /* of reply */
+    size_t body_begin;         /* in reply */
     bool prepared, remembered; /* remembered: the retry cache waits for us */
     bool failed;
     int32_t call_id, retry_count;
@@ -127,8 +137,8 @@ struct rpc_call {
 
 struct rpc_call *call_new(struct rpc_connection *c, const struct rpc_request_header *h); /* counted as in flight */
 void call_free(struct rpc_call *call);
-/* Finds the method and runs it. `rest` is what follows the request header in the frame. false: fatal_text says why the
- * connection cannot go on; then the call is still the caller's. */
+/* Finds the method and runs it. `rest` is what follows the request header in the frame. false: fatal_text
+ * says why the connection cannot go on; then the call is still the caller's. */
 bool call_dispatch(struct rpc_call *call, struct slice rest, char fatal_text[static ERR_TEXT_MAX]);
 void call_answer_error(struct rpc_call *call, int status, rpc_detail detail, const char *java_class, const char *text);
 

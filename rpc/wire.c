@@ -145,8 +145,8 @@ static void frame_end(struct buf *to, size_t begin)
         to->base[begin - 4 + (size_t)i] = (uint8_t)(len >> (8 * (3 - i)));
 }
 
-void rpc_frame_request(struct buf *to, int32_t call_id, int32_t retry_count, struct slice client_id, const char *protocol,
-                       const char *method, const ProtobufCMessage *body)
+void rpc_frame_request(struct buf *to, int32_t call_id, int32_t retry_count, struct slice client_id,
+                       const char *protocol, const char *method, const ProtobufCMessage *body)
 {
     buf_reserve(to, 128);
     size_t begin = frame_begin(to);

@@ -1,5 +1,5 @@
-/* Calls per second of our RPC client against our RPC server on this machine: what a namenode operation costs before it
- * does anything. Usage: rpc_bench [seconds per row]. */
+/* Calls per second of our RPC client against our RPC server on this machine: what a namenode operation costs
+ * before it does anything. Usage: rpc_bench [seconds per row]. */
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -132,8 +132,8 @@ static void bench_row(int threads, bool shared, int seconds)
 int main(int argc, char **argv)
 {
     int seconds = argc > 1 ? atoi(argv[1]) : 3;
-    struct rpc_service service = {"org.apache.hadoop.hdfs.protocol.ClientProtocol", bench_methods, ARRAY_COUNT(bench_methods),
-                                  NULL};
+    struct rpc_service service = {"org.apache.hadoop.hdfs.protocol.ClientProtocol", bench_methods,
+                                  ARRAY_COUNT(bench_methods), NULL};
     struct rpc_server_options o = {.listen = server_address, .services = &service, .service_count = 1};
     struct rpc_server *server;
     struct err err;

@@ -1,10 +1,11 @@
 /* A fuzz target is a file NAME_fuzz.c with
  *
  *     FUZZ_SEEDS(NAME) { fuzz_seed(seeds, bytes, len); ... }    well-formed inputs to begin with
- *     FUZZ_RUN(NAME) { ... in ... }                             must not crash, hang or leak, whatever `in` is
+ *     FUZZ_RUN(NAME) { ... in ... }                             must not crash, hang or leak, whatever `in`
+ * is
  *
- * `make fuzz` builds it with libFuzzer. tests/unit/fuzz/replay_test.c includes it, and runs the seeds and simple
- * mutations of them in every `make unit`, with any compiler. */
+ * `make fuzz` builds it with libFuzzer. tests/unit/fuzz/replay_test.c includes it, and runs the seeds and
+ * simple mutations of them in every `make unit`, with any compiler. */
 #ifndef TESTS_FUZZ_FUZZ_H
 #define TESTS_FUZZ_FUZZ_H
 
@@ -35,19 +36,19 @@ static inline void fuzz_seed(struct fuzz_seeds *seeds, const void *bytes, size_t
 
 #ifdef FUZZ_REPLAY
 #define FUZZ_SEEDS(name) static void name##_seeds(struct fuzz_seeds *seeds)
-#define FUZZ_RUN(name) static void name##_run(struct slice in)
+#define FUZZ_RUN(name)   static void name##_run(struct slice in)
 #else
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len);
 int LLVMFuzzerInitialize(int *argc, char ***argv);
 static void fuzz_seeds_make(struct fuzz_seeds *seeds);
 static void fuzz_run(struct slice in);
 #define FUZZ_SEEDS(name) static void fuzz_seeds_make(struct fuzz_seeds *seeds)
-#define FUZZ_RUN(name)                                                \
-    int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)      \
-    {                                                                 \
-        fuzz_run((struct slice){bytes, len});                         \
-        return 0;                                                     \
-    }                                                                 \
+#define FUZZ_RUN(name)                                                                                                 \
+    int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)                                                       \
+    {                                                                                                                  \
+        fuzz_run((struct slice){bytes, len});                                                                          \
+        return 0;                                                                                                      \
+    }                                                                                                                  \
     static void fuzz_run(struct slice in)
 
 /* Puts the seeds into the corpus folder, which is the last argument. */

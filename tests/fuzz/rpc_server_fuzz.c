@@ -1,5 +1,5 @@
-/* A running RPC server, and a peer that says anything and then stops talking. The server must close, whatever was said.
- * The first byte chooses how far into a proper conversation the nonsense begins. */
+/* A running RPC server, and a peer that says anything and then stops talking. The server must close, whatever
+ * was said. The first byte chooses how far into a proper conversation the nonsense begins. */
 #include <sys/socket.h>
 
 #include "common/net.h"

@@ -1,4 +1,5 @@
-/* The headers around a call, both ways, and every kind of message behind them that a namenode or datanode takes. */
+/* The headers around a call, both ways, and every kind of message behind them that a namenode or datanode
+ * takes. */
 #include "hdfs/admin.pb-c.h"
 #include "hdfs/client_datanode.pb-c.h"
 #include "hdfs/client_namenode.pb-c.h"
@@ -50,7 +51,8 @@ FUZZ_SEEDS(rpc_wire)
     fuzz_seed(seeds, out.base + 4, out.len - 4);
     buf_clear(&out);
     struct rpc_echo echo = {77, 1, {id, 16}};
-    rpc_frame_error(&out, &echo, RPC_STATUS(ERROR), RPC_DETAIL(ERROR_APPLICATION), "java.io.IOException", "text\n\tat X");
+    rpc_frame_error(&out, &echo, RPC_STATUS(ERROR), RPC_DETAIL(ERROR_APPLICATION), "java.io.IOException",
+                    "text\n\tat X");
     fuzz_seed(seeds, out.base + 4, out.len - 4);
 }
 

@@ -1,5 +1,5 @@
-/* Every fuzz target of the wire, for a moment and without a fuzzer: the seeds, each cut at every length, and with bytes
- * changed. The generator's seed is fixed, so a failure repeats. */
+/* Every fuzz target of the wire, for a moment and without a fuzzer: the seeds, each cut at every length, and
+ * with bytes changed. The generator's seed is fixed, so a failure repeats. */
 #include "tests/unit/check.h"
 
 #define FUZZ_REPLAY
@@ -46,10 +46,10 @@ static void replay(void (*make)(struct fuzz_seeds *), void (*run)(struct slice))
     free(seeds);
 }
 
-#define REPLAY(name)                                   \
-    static void name##_survives_mutations(void **state) \
-    {                                                  \
-        replay(name##_seeds, name##_run);              \
+#define REPLAY(name)                                                                                                   \
+    static void name##_survives_mutations(void **state)                                                                \
+    {                                                                                                                  \
+        replay(name##_seeds, name##_run);                                                                              \
     }
 REPLAY(block_list)
 REPLAY(op_header)

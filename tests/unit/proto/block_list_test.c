@@ -63,7 +63,8 @@ static void buffers_may_be_cut_anywhere(void **state)
     e.xxh3 = f.xxh3 = 0;
     Hdfs__StorageBlockReportProto report = HDFS__STORAGE_BLOCK_REPORT_PROTO__INIT;
     for (size_t cut = 0; cut <= list.entries.len; cut++) {
-        ProtobufCBinaryData parts[3] = {{cut, list.entries.base}, {0, NULL}, {list.entries.len - cut, list.entries.base + cut}};
+        ProtobufCBinaryData parts[3] = {
+            {cut, list.entries.base}, {0, NULL}, {list.entries.len - cut, list.entries.base + cut}};
         report.blocksbuffers = parts;
         report.n_blocksbuffers = 3;
         report.has_numberofblocks = 1;

@@ -117,7 +117,7 @@ static void nonsense_is_refused(void **state)
     assert_int_equal(read_bytes("\x81\x80\x40", 3, 1 << 20, &err), ERR_PROTOCOL);         /* 1 MiB + 1 */
     assert_int_equal(read_bytes("\xff\xff\x3f", 3, 1 << 20, &err), ERR_CLOSED);           /* announced, never sent */
     assert_int_equal(read_bytes("\xff\xff\x3f", 3, 1 << 10, &err), ERR_PROTOCOL);         /* over the caller's bound */
-    assert_int_equal(read_bytes("\x00", 1, 1 << 20, &err), ERR_PROTOCOL);                 /* a required field is missing */
+    assert_int_equal(read_bytes("\x00", 1, 1 << 20, &err), ERR_PROTOCOL); /* a required field is missing */
     assert_non_null(strstr(err.text, "BlockOpResponseProto"));
     assert_int_equal(read_bytes("\x02\x08\x01", 3, 1 << 20, &err), 0);
     assert_int_equal(read_bytes("\x03\x08\x01", 3, 1 << 20, &err), ERR_CLOSED);

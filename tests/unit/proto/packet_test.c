@@ -71,11 +71,11 @@ static void nonsense_is_refused(void **state)
         size_t at;
         uint8_t value;
     } const changes[] = {
-        {0, 0xff}, /* negative length */
-        {0, 0x01}, /* 16 MiB and more */
-        {4, 0xff}, /* header of 65 KiB */
-        {5, 24},   /* header too short */
-        {6, 0x0f}, /* unknown wire type */
+        {0, 0xff},           /* negative length */
+        {0, 0x01},           /* 16 MiB and more */
+        {4, 0xff},           /* header of 65 KiB */
+        {5, 24},             /* header too short */
+        {6, 0x0f},           /* unknown wire type */
         {15, 0x01 << 3 | 1}, /* the offset twice, no sequence number */
         {len - 1, 0x80},     /* negative data length */
         {len - 3, 0xff},     /* more data than the packet has */

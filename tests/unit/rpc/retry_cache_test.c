@@ -103,10 +103,8 @@ static void what_runs_is_never_forgotten(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_success_is_replayed_for_ten_minutes),
-        cmocka_unit_test(a_failure_runs_again),
-        cmocka_unit_test(tries_during_the_first_wait_in_order),
-        cmocka_unit_test(memory_is_bounded_oldest_first),
+        cmocka_unit_test(a_success_is_replayed_for_ten_minutes), cmocka_unit_test(a_failure_runs_again),
+        cmocka_unit_test(tries_during_the_first_wait_in_order),  cmocka_unit_test(memory_is_bounded_oldest_first),
         cmocka_unit_test(what_runs_is_never_forgotten),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

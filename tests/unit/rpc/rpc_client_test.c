@@ -56,7 +56,8 @@ static int ask_delete(struct rpc_client *c, const char *src, struct err *reterr)
     Hdfs__DeleteRequestProto request = HDFS__DELETE_REQUEST_PROTO__INIT;
     request.src = (char *)(uintptr_t)src;
     ProtobufCMessage *response;
-    int rc = rpc_client_call(c, "delete", &request.base, &hdfs__delete_response_proto__descriptor, &a, &response, reterr);
+    int rc =
+        rpc_client_call(c, "delete", &request.base, &hdfs__delete_response_proto__descriptor, &a, &response, reterr);
     arena_free(&a);
     return rc;
 }
@@ -90,10 +91,12 @@ static void exceptions_arrive_with_their_class(void **state)
     struct arena a;
     arena_init(&a, 4096);
     ProtobufCMessage *response;
-    assert_int_equal(rpc_client_call(c, "msync", &request.base, &hdfs__msync_response_proto__descriptor, &a, &response, &err),
-                     ERR_NO_SUCH_METHOD);
+    assert_int_equal(
+        rpc_client_call(c, "msync", &request.base, &hdfs__msync_response_proto__descriptor, &a, &response, &err),
+        ERR_NO_SUCH_METHOD);
     assert_string_equal(err.text, "Unknown method msync called on " TEST_PROTOCOL " protocol.");
-    struct rpc_client *other = client_of(rpc_server_port(s), (struct rpc_client_options){.protocol = "no.such.Protocol"});
+    struct rpc_client *other =
+        client_of(rpc_server_port(s), (struct rpc_client_options){.protocol = "no.such.Protocol"});
     assert_int_equal(ask_size(other, "x", &err), ERR_NO_SUCH_PROTOCOL);
     assert_int_equal(ask_size(c, "/still/alive", &err), 12);
     arena_free(&a);

@@ -334,8 +334,8 @@ static void an_unknown_auth_is_refused(void **state)
     put_preamble(&f.out, 0x51);
     put_context(&f.out);
     say(fd, &f.out);
-    expect_error(fd, UINT32_MAX, RPC_STATUS(FATAL), RPC_DETAIL(FATAL_UNAUTHORIZED), "org.apache.hadoop.ipc.IpcException",
-                 "authentication");
+    expect_error(fd, UINT32_MAX, RPC_STATUS(FATAL), RPC_DETAIL(FATAL_UNAUTHORIZED),
+                 "org.apache.hadoop.ipc.IpcException", "authentication");
     expect_close(fd);
     fixture_stop(&f);
 }
@@ -355,13 +355,25 @@ static void wrong_headers_are_fatal(void **state)
         {{0x06, 0x08, 0x02, 0x18, 0x0a, 0x22, 0x00}, 7, 5, RPC_DETAIL(FATAL_INVALID_RPC_HEADER)},   /* no op */
         {{0x06, 0x10, 0x00, 0x18, 0x0a, 0x22, 0x00}, 7, 5, RPC_DETAIL(FATAL_INVALID_RPC_HEADER)},   /* no kind */
         {{0x08, 0x08, 0x02, 0x10, 0x01, 0x18, 0x0a, 0x22, 0x00}, 9, 5, RPC_DETAIL(FATAL_INVALID_RPC_HEADER)}, /* op 1 */
-        {{0x08, 0x08, 0x01, 0x10, 0x00, 0x18, 0x0a, 0x22, 0x00}, 9, 5, RPC_DETAIL(FATAL_INVALID_RPC_HEADER)}, /* kind 1 */
-        {{0x08, 0x08, 0x02, 0x10, 0x00, 0x18, 0x09, 0x22, 0x00}, 9, (uint32_t)-5,
+        {{0x08, 0x08, 0x01, 0x10, 0x00, 0x18, 0x0a, 0x22, 0x00},
+         9,
+         5,
+         RPC_DETAIL(FATAL_INVALID_RPC_HEADER)}, /* kind 1 */
+        {{0x08, 0x08, 0x02, 0x10, 0x00, 0x18, 0x09, 0x22, 0x00},
+         9,
+         (uint32_t)-5,
          RPC_DETAIL(FATAL_INVALID_RPC_HEADER)}, /* call id -5 */
-        {{0x08, 0x08, 0x02, 0x10, 0x00, 0x18, 0x05, 0x22, 0x00, 0x00}, 10, (uint32_t)-3,
+        {{0x08, 0x08, 0x02, 0x10, 0x00, 0x18, 0x05, 0x22, 0x00, 0x00},
+         10,
+         (uint32_t)-3,
          RPC_DETAIL(FATAL_INVALID_RPC_HEADER)}, /* a second context */
-        {{0x08, 0x08, 0x02, 0x10, 0x00, 0x18, 0x0a, 0x22, 0x00}, 9, 5, RPC_DETAIL(FATAL_DESERIALIZING_REQUEST)}, /* no method */
-        {{0x08, 0x08, 0x02, 0x10, 0x00, 0x18, 0x0a, 0x22, 0x00, 0x02, 0x0a, 0x00}, 12, 5,
+        {{0x08, 0x08, 0x02, 0x10, 0x00, 0x18, 0x0a, 0x22, 0x00},
+         9,
+         5,
+         RPC_DETAIL(FATAL_DESERIALIZING_REQUEST)}, /* no method */
+        {{0x08, 0x08, 0x02, 0x10, 0x00, 0x18, 0x0a, 0x22, 0x00, 0x02, 0x0a, 0x00},
+         12,
+         5,
          RPC_DETAIL(FATAL_DESERIALIZING_REQUEST)}, /* half a method header */
     };
     for (size_t i = 0; i < ARRAY_COUNT(cases); i++) {
@@ -405,7 +417,8 @@ static void what_is_unknown_is_an_error_and_no_more(void **state)
     put_call(&f.out, 5, "delete", &wrong.base); /* not what delete takes */
     put_size(&f.out, 6, "alive");
     say(fd, &f.out);
-    expect_error(fd, 1, RPC_STATUS(ERROR), RPC_DETAIL(ERROR_NO_SUCH_METHOD), "org.apache.hadoop.ipc.RpcNoSuchMethodException",
+    expect_error(fd, 1, RPC_STATUS(ERROR), RPC_DETAIL(ERROR_NO_SUCH_METHOD),
+                 "org.apache.hadoop.ipc.RpcNoSuchMethodException",
                  "Unknown method noSuchMethod called on " TEST_PROTOCOL " protocol.");
     expect_error(fd, 2, RPC_STATUS(ERROR), RPC_DETAIL(ERROR_NO_SUCH_PROTOCOL),
                  "org.apache.hadoop.ipc.RpcNoSuchProtocolException", "Unknown protocol: no.such.Protocol");
@@ -435,7 +448,8 @@ static void the_server_says_what_it_speaks(void **state)
     arena_init(&arena, 4096);
     ProtobufCMessage *message;
     assert_int_equal(message_unpack(&hrpc__get_protocol_versions_response_proto__descriptor,
-                                    (struct slice){a.body.base + 1, a.body.len - 1}, &arena, &message, NULL), 0);
+                                    (struct slice){a.body.base + 1, a.body.len - 1}, &arena, &message, NULL),
+                     0);
     Hrpc__GetProtocolVersionsResponseProto *response = (void *)message;
     assert_int_equal(response->n_protocolversions, 1);
     assert_string_equal(response->protocolversions[0]->rpckind, "RPC_PROTOCOL_BUFFER");

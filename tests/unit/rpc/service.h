@@ -1,7 +1,7 @@
 /* A little RPC service for tests, behind some of ClientProtocol's messages.
  *   getPreferredBlockSize(name)  -> length of the name; "fail": FileNotFound; "standby", "retriable"
- *   delete(src)                  at most once; counts runs; "hold": answered by test_service_release; "fail": fails
- *   setReplication(src, n)       runs on the pool; waits until test_service_release if n == 1
+ *   delete(src)                  at most once; counts runs; "hold": answered by test_service_release; "fail":
+ * fails setReplication(src, n)       runs on the pool; waits until test_service_release if n == 1
  *   getLinkTarget(path)          -> path doubled, as often as its number says: large answers
  *   renewLease                   -> nothing (void) */
 #ifndef TESTS_UNIT_RPC_SERVICE_H

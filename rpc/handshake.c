@@ -1,0 +1,152 @@
+/* What comes before calls on a connection: the preamble, perhaps SASL, the context; and how a peer that gets
+ * it wrong is told so. Loop thread. */
+#include <stdio.h>
+#include <string.h>
+
+#include "common/mem.h"
+#include "common/rd.h"
+#include "common/wr.h"
+#include "proto/message.h"
+#include "rpc/server_impl.h"
+
+#define CONTEXT_MAX_BYTES (64u << 10) /* a decoded context or SASL message */
+
+static const char http_reply[] = "HTTP/1.1 404 Not Found\r\nContent-Type: text/plain\r\nConnection: close\r\n\r\n"
+                                 "This is an RPC port of Hadoop's protocol, not a web page. "
+                                 "The web interface of this daemon is on another port (the namenode's is 9870).\n";
+
+/* Something to say that answers no call. */
+static void say(struct rpc_connection *c, const void *bytes, size_t len)
+{
+    struct rpc_request_header none = {0};
+    struct rpc_call *call = call_new(c, &none);
+    buf_append(&call->reply, bytes, len);
+    connection_send(c, call);
+}
+
+void handshake_fatal(struct rpc_connection *c, const struct rpc_request_header *h, rpc_detail detail,
+                     const char *java_class, const char *text)
+{
+    c->phase = PHASE_LAST_WORD;
+    call_answer_error(call_new(c, h), RPC_STATUS(FATAL), detail, java_class, text);
+}
+
+void handshake_fatal_header(struct rpc_connection *c, const struct rpc_request_header *h, const char *text)
+{
+    handshake_fatal(c, h, RPC_DETAIL(FATAL_INVALID_RPC_HEADER), ERR_IPC "RpcServerException", text);
+}
+
+static void wr_java_string(struct buf *to, const char *text)
+{
+    wr_u32be(to, (uint32_t)strlen(text));
+    buf_append_str(to, text);
+}
+
+/* Each generation of clients understands a refusal in its own layout. */
+static void refuse_version(struct rpc_connection *c, unsigned version)
+{
+    const char *java_class = ERR_IPC "RPC$VersionMismatch";
+    char text[96];
+    snprintf(text, sizeof text, "Server IPC version %d cannot communicate with client version %u", RPC_VERSION,
+             version);
+    struct rpc_request_header h = {.call_id = RPC_CALL_AUTHORIZATION, .retry_count = -1};
+    c->phase = PHASE_LAST_WORD;
+    if (version >= RPC_VERSION) {
+        handshake_fatal(c, &h, RPC_DETAIL(FATAL_VERSION_MISMATCH), java_class, text);
+        return;
+    }
+    if (version < 2)
+        return;
+    AUTO(buf_free) struct buf out = {0};
+    if (version == 2) {
+        wr_u32be(&out, 0); /* call id */
+        wr_u8(&out, 1);    /* an error */
+    } else {
+        wr_u32be(&out, (uint32_t)-1); /* call id */
+        wr_u32be(&out, (uint32_t)-1); /* fatal */
+    }
+    wr_java_string(&out, java_class);
+    wr_java_string(&out, text);
+    say(c, out.base, out.len);
+}
+
+size_t handshake_preamble(struct rpc_connection *c, struct slice in)
+{
+    if (in.len >= 4 && memcmp(in.base, "GET ", 4) == 0) {
+        c->phase = PHASE_LAST_WORD;
+        say(c, http_reply, sizeof http_reply - 1);
+        return in.len;
+    }
+    if (in.len < RPC_PREAMBLE_BYTES)
+        return 0;
+    unsigned version = in.base[4], auth = in.base[6]; /* [5] is a service class, which is for nothing */
+    c->phase = PHASE_CONTEXT;
+    if (memcmp(in.base, RPC_MAGIC, 4) != 0 || version != RPC_VERSION) {
+        refuse_version(c, version);
+    } else if (auth != RPC_AUTH_NONE && auth != RPC_AUTH_SASL) {
+        struct rpc_request_header h = {.call_id = RPC_CALL_AUTHORIZATION, .retry_count = -1};
+        char text[64];
+        snprintf(text, sizeof text, "Unknown authentication protocol %u", auth);
+        handshake_fatal(c, &h, RPC_DETAIL(FATAL_UNAUTHORIZED), ERR_IPC "IpcException", text);
+    }
+    return RPC_PREAMBLE_BYTES;
+}
+
+/* A delimited message outside of calls. NULL: it was refused. */
+static ProtobufCMessage *take_message(struct rpc_connection *c, const struct rpc_request_header *h,
+                                      const ProtobufCMessageDescriptor *type, struct slice in, struct arena *a)
+{
+    struct rd rd = rd_of(in);
+    struct slice body = rd_slice(&rd, rd_varint(&rd));
+    ProtobufCMessage *message = NULL;
+    struct err why;
+    int rc = rd.bad ? err_set(&why, ERR_PROTOCOL, "%s is cut short", type->short_name)
+                    : message_unpack(type, body, a, &message, &why);
+    if (rc < 0)
+        handshake_fatal(c, h, RPC_DETAIL(FATAL_DESERIALIZING_REQUEST), ERR_IPC "RpcServerException", why.text);
+    return message;
+}
+
+void handshake_context(struct rpc_connection *c, const struct rpc_request_header *h, struct slice in)
+{
+    if (c->phase == PHASE_CALLS) {
+        handshake_fatal_header(c, h, "Connection context already processed");
+        return;
+    }
+    AUTO(arena_free) struct arena a;
+    arena_init(&a, CONTEXT_MAX_BYTES);
+    Hrpc__IpcConnectionContextProto *context =
+        (void *)take_message(c, h, &hrpc__ipc_connection_context_proto__descriptor, in, &a);
+    if (!context)
+        return;
+    /* "hdfs/host@REALM" is the user hdfs. */
+    const char *user = context->userinfo ? context->userinfo->effectiveuser : NULL;
+    if (user)
+        c->user = mem_strndup(user, strcspn(user, "/@"));
+    c->phase = PHASE_CALLS;
+}
+
+/* We only have SIMPLE, so whoever asks for SASL is told at once that it succeeded, and goes on without. */
+void handshake_sasl(struct rpc_connection *c, const struct rpc_request_header *h, struct slice in)
+{
+    if (c->phase == PHASE_CALLS) {
+        handshake_fatal_header(c, h, "SASL after the connection context");
+        return;
+    }
+    AUTO(arena_free) struct arena a;
+    arena_init(&a, CONTEXT_MAX_BYTES);
+    Hrpc__RpcSaslProto *sasl = (void *)take_message(c, h, &hrpc__rpc_sasl_proto__descriptor, in, &a);
+    if (!sasl)
+        return;
+    bool simple = sasl->n_auths == 1 && strcmp(sasl->auths[0]->method, "SIMPLE") == 0;
+    if (sasl->state == HRPC__RPC_SASL_PROTO__SASL_STATE__INITIATE && simple)
+        return; /* such a client does not wait for an answer */
+    if (sasl->state != HRPC__RPC_SASL_PROTO__SASL_STATE__NEGOTIATE) {
+        handshake_fatal(c, h, RPC_DETAIL(FATAL_UNAUTHORIZED), "javax.security.sasl.SaslException",
+                        "this server has SIMPLE authentication only");
+        return;
+    }
+    Hrpc__RpcSaslProto answer = HRPC__RPC_SASL_PROTO__INIT;
+    answer.state = HRPC__RPC_SASL_PROTO__SASL_STATE__SUCCESS;
+    rpc_call_reply(call_new(c, h), &answer.base);
+}
