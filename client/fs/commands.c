@@ -34,7 +34,7 @@ const struct shell_command shell_commands[] = {
      "-q: quotas first: QUOTA REM_QUOTA SPACE_QUOTA REM_SPACE_QUOTA\n"
      "-u: quotas only.\n"
      "-t [types]: with -q or -u: quotas by storage type (comma-separated, or all).\n"
-     "-h: sizes for people. -v: a header. -x: without snapshots. -s: what snapshots hold. -e: not supported."},
+     "-h: sizes for people. -v: a header. -x: without snapshots. -s: what snapshots hold. -e: erasure coding policy."},
     {"cp", "[-f] [-p | -p[topax]] [-d] [-t <thread count>] [-q <thread pool queue size>] <src> ... <dst>", NULL, cp_run,
      "Copies files and directories within and between file systems.\n"
      "-p[top]: keeps only times, owner, permission.\n" COPY_HELP CLUSTER_COPY_HELP},
@@ -65,7 +65,7 @@ const struct shell_command shell_commands[] = {
      "Lists directories: permissions, replication, owner, group, size, time, path.\n"
      "-C: paths only. -d: a directory itself. -h: sizes for people. -q: ? for control characters.\n"
      "-R: with everything below. -t: newest first. -S: largest first. -r: reversed. -u: time of access.\n"
-     "-e: not supported."},
+     "-e: erasure coding policy."},
     {"lsr", "", "ls -R", lsr_run, ""},
     {"mkdir", "[-p] <path> ...", NULL, mkdir_run, "Makes directories. -p: and their parents; one that exists is fine."},
     {"moveFromLocal", "[-f] [-p] [-l] [-d] <localsrc> ... <dst>", NULL, move_from_local_run,

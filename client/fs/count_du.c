@@ -110,7 +110,7 @@ int df_run(struct shell *sh, struct args *args, struct err *reterr)
 /* ---- -count ---- */
 
 struct count {
-    bool quota, human, quota_only, exclude_snapshots, snapshots;
+    bool quota, human, quota_only, exclude_snapshots, erasure_coding, snapshots;
     struct storage_types types; /* none: not asked for */
 };
 
@@ -145,7 +145,7 @@ static int count_path(struct walk *w, struct item *it, struct err *reterr)
 {
     const struct count *c = w->context;
     struct quota_usage q;
-    int rc = quota_usage_get(it->fs, it->path, c->quota_only || c->types.count, &q, reterr);
+    int rc = quota_usage_get(it->fs, it->path, (c->quota_only || c->types.count) && !c->erasure_coding && !c->snapshots, &q, reterr);
     if (rc < 0)
         return rc;
     if (c->types.count)
@@ -157,6 +157,12 @@ static int count_path(struct walk *w, struct item *it, struct err *reterr)
         char dirs[HUMAN_MAX], files[HUMAN_MAX], length[HUMAN_MAX];
         printf("%12s %12s %18s ", human_size(q.directories - minus->directories, c->human, dirs),
                human_size(q.files - minus->files, c->human, files), human_size(q.length - minus->length, c->human, length));
+    }
+    if (c->erasure_coding) {
+        char policy[80];
+        bool replicated = !strcmp(q.erasure_coding, "Replicated");
+        snprintf(policy, sizeof policy, "%s%s", replicated ? "" : "EC:", q.erasure_coding);
+        printf("%20s ", policy);
     }
     if (c->snapshots) {
         char a[HUMAN_MAX], b[HUMAN_MAX], d[HUMAN_MAX], e[HUMAN_MAX];
@@ -180,6 +186,8 @@ static void count_header(const struct count *c)
         printf("%12s %15s %15s %15s ", "QUOTA", "REM_QUOTA", "SPACE_QUOTA", "REM_SPACE_QUOTA");
     if (!c->types.count && !c->quota_only)
         printf("%12s %12s %18s ", "DIR_COUNT", "FILE_COUNT", "CONTENT_SIZE");
+    if (c->erasure_coding)
+        printf("%20s ", "ERASURECODING_POLICY");
     if (c->snapshots)
         printf("%18s %24s %24s %28s ", "SNAPSHOT_LENGTH", "SNAPSHOT_FILE_COUNT", "SNAPSHOT_DIR_COUNT", "SNAPSHOT_SPACE_CONSUMED");
     puts("PATHNAME");
@@ -191,9 +199,8 @@ int count_run(struct shell *sh, struct args *args, struct err *reterr)
     int rc = shell_options(sh, args, 1, ARGS_ANY, f, reterr);
     if (rc < 0)
         return rc;
-    if (f[5].on)
-        return err_set(reterr, ERR_UNSUPPORTED, "-e: erasure coding policies are not supported by this client");
-    struct count c = {.quota = f[0].on, .human = f[1].on, .quota_only = f[3].on, .exclude_snapshots = f[4].on, .snapshots = f[6].on};
+    struct count c = {.quota = f[0].on, .human = f[1].on, .quota_only = f[3].on, .exclude_snapshots = f[4].on,
+                      .erasure_coding = f[5].on, .snapshots = f[6].on};
     if (c.quota || c.quota_only) {
         struct err why;
         if (f[7].value && storage_types_parse(f[7].value, &c.types, &why) < 0)

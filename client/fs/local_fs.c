@@ -182,6 +182,13 @@ static int op_set_permission(struct shell_fs *fs, const char *path, uint16_t mod
     return chmod(path, mode & 01777) < 0 ? local_error(reterr, path) : 0;
 }
 
+/* Hadoop runs chown(1) on local files, so this is how it puts it. */
+static int chown_error(struct err *reterr, const char *what, const char *owner, const char *group)
+{
+    return err_set(reterr, ERR_ILLEGAL_ARGUMENT, "chown: invalid %s: \u2018%s%s%s\u2019", what, owner ? owner : "",
+                   group ? ":" : "", group ? group : "");
+}
+
 static int op_set_owner(struct shell_fs *fs, const char *path, const char *owner, const char *group, struct err *reterr)
 {
     uid_t uid = (uid_t)-1;
@@ -190,13 +197,13 @@ static int op_set_owner(struct shell_fs *fs, const char *path, const char *owner
     if (owner) {
         struct passwd entry, *found = NULL;
         if (getpwnam_r(owner, &entry, text, sizeof text, &found) != 0 || !found)
-            return err_set(reterr, ERR_ILLEGAL_ARGUMENT, "chown: invalid user: '%s'", owner);
+            return chown_error(reterr, "user", owner, group);
         uid = found->pw_uid;
     }
     if (group) {
         struct group entry, *found = NULL;
         if (getgrnam_r(group, &entry, text, sizeof text, &found) != 0 || !found)
-            return err_set(reterr, ERR_ILLEGAL_ARGUMENT, "chown: invalid group: '%s'", group);
+            return chown_error(reterr, "group", owner, group);
         gid = found->gr_gid;
     }
     return chown(path, uid, gid) < 0 ? local_error(reterr, path) : 0;

@@ -5,13 +5,15 @@
 #include <time.h>
 
 #include "client/fs/human.h"
+#include "client/fs/quota.h"
 #include "client/fs/walk.h"
 
 #define GROUP 100 /* entries whose columns are aligned together when a listing streams */
 
 struct ls {
-    bool path_only, directory_itself, human, hide_nonprintable, by_time, by_size, reverse, access_time;
+    bool path_only, directory_itself, human, hide_nonprintable, by_time, by_size, reverse, access_time, erasure_coding;
     int replication_width, length_width, owner_width, group_width; /* they only grow */
+    int policy_width; /* of the group being printed */
 };
 
 static int64_t shown_time(const struct ls *ls, const struct item *it)
@@ -54,6 +56,7 @@ static void ls_group(struct walk *w, const struct item *parent, struct item *ite
             printf("Found %zu items\n", count);
         qsort_r(items, count, sizeof *items, compare_shown, ls);
     }
+    ls->policy_width = 0;
     for (size_t i = 0; i < count; i++) {
         char number[HUMAN_MAX];
         const struct dfs_status *st = &items[i].status;
@@ -61,6 +64,10 @@ static void ls_group(struct walk *w, const struct item *parent, struct item *ite
         widen(&ls->length_width, (size_t)snprintf(number, sizeof number, "%" PRId64, st->length));
         widen(&ls->owner_width, text_len(st->owner));
         widen(&ls->group_width, text_len(st->group));
+        struct quota_usage q;
+        struct err ignored; /* told when the entry itself is printed */
+        if (ls->erasure_coding && quota_usage_get(items[i].fs, items[i].path, false, &q, &ignored) == 0)
+            widen(&ls->policy_width, strlen(q.erasure_coding));
     }
 }
 
@@ -92,6 +99,12 @@ static int ls_path(struct walk *w, struct item *it, struct err *reterr)
         puts(it->text);
         return 0;
     }
+    struct quota_usage q = {0};
+    if (ls->erasure_coding) {
+        int rc = quota_usage_get(it->fs, it->path, false, &q, reterr);
+        if (rc < 0)
+            return rc;
+    }
     char mode[10], size[HUMAN_MAX], replication[16] = "-", date[32];
     if (st->type == DFS_FILE)
         snprintf(replication, sizeof replication, "%u", st->replication);
@@ -105,6 +118,8 @@ static int ls_path(struct walk *w, struct item *it, struct err *reterr)
         printf("%-*s ", ls->owner_width, st->owner);
     if (ls->group_width)
         printf("%-*s ", ls->group_width, st->group);
+    if (ls->policy_width)
+        printf("%-*s ", ls->policy_width, q.erasure_coding);
     printf("%*s %s ", ls->length_width, human_size(st->length, ls->human, size), date);
     if (ls->hide_nonprintable)
         print_hidden(it->text);
@@ -128,8 +143,6 @@ static int ls_with(struct shell *sh, struct args *args, bool recursive, struct e
     int rc = shell_options(sh, args, 0, ARGS_ANY, f, reterr);
     if (rc < 0)
         return rc;
-    if (f[9].on)
-        return err_set(reterr, ERR_UNSUPPORTED, "-e: erasure coding policies are not supported by this client");
     struct ls ls = {
         .path_only = f[0].on,
         .directory_itself = f[1].on,
@@ -139,6 +152,7 @@ static int ls_with(struct shell *sh, struct args *args, bool recursive, struct e
         .by_size = f[6].on && !f[5].on,
         .reverse = f[7].on,
         .access_time = f[8].on,
+        .erasure_coding = f[9].on,
         .replication_width = 3,
         .length_width = 10,
     };

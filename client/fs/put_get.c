@@ -284,7 +284,7 @@ int getmerge_run(struct shell *sh, struct args *args, struct err *reterr)
     rc = walk_args(&w, args, reterr);
     struct sink *out = NULL;
     if (rc == 0 && !m.failed)
-        rc = dst.fs->ops->create(dst.fs, dst.path, &(struct sink_options){.overwrite = true}, &out, reterr);
+        rc = dst.fs->ops->create(dst.fs, dst.path, &(struct sink_options){.overwrite = true, .side_file = true}, &out, reterr);
     if (rc == 0 && out) {
         struct progress *p = progress_start();
         rc = merge_write(&m, f[0].on ? "\n" : NULL, f[1].on, out, p, reterr);

@@ -87,6 +87,7 @@ static int summary_get(struct shell_fs *fs, const char *path, struct arena *a, s
     q->space_quota = (int64_t)sum->spacequota;
     q->snapshots = (struct snapshot_usage){(int64_t)sum->snapshotlength, (int64_t)sum->snapshotfilecount,
                                            (int64_t)sum->snapshotdirectorycount, (int64_t)sum->snapshotspaceconsumed};
+    snprintf(q->erasure_coding, sizeof q->erasure_coding, "%s", sum->erasurecodingpolicy ? sum->erasurecodingpolicy : "");
     types_fill(sum->typequotainfos, q);
     return 0;
 }

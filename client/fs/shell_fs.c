@@ -58,7 +58,7 @@ struct shell_fs *shell_fs_local(struct shell *sh)
                                          .ops = &local_fs_ops,
                                          .scheme = "file",
                                          .uri = "file:///",
-                                         .qualifier = "file:",
+                                         .qualifier = "file://",
                                          .working_dir = arena_strdup(&sh->arena, cwd ? cwd : "/"),
                                      });
     free(cwd);

