@@ -160,6 +160,7 @@ int64_t file_reader_tell(const struct file_reader *r);
 /* Any number of threads; reads until len or end of file. Fails over between replicas, reports corrupt ones. */
 int file_reader_pread(struct file_reader *r, void *bytes, size_t len, int64_t offset, size_t *ret_read, struct err *reterr) MUST_CHECK;
 int file_reader_refresh(struct file_reader *r, struct err *reterr) MUST_CHECK; /* new length and locations of a growing file */
+void file_reader_unbuffer(struct file_reader *r); /* gives the connection of sequential reading back */
 void file_reader_stats(const struct file_reader *r, struct file_reader_stats *ret);
 void file_reader_close(struct file_reader *r); /* NULL is fine */
 

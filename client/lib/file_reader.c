@@ -311,6 +311,11 @@ int file_reader_refresh(struct file_reader *r, struct err *reterr)
     return rc;
 }
 
+void file_reader_unbuffer(struct file_reader *r)
+{
+    cursor_close(&r->cursor);
+}
+
 void file_reader_stats(const struct file_reader *r, struct file_reader_stats *ret)
 {
     *ret = (struct file_reader_stats){
