@@ -17,7 +17,8 @@ GEN_O := $(GEN_C:.c=.o)
 SRC := $(shell find $(wildcard $(FOLDERS)) -name '*.c' | sort)
 OBJ := $(SRC:%.c=$(B)/%.o)
 MAIN_O := $(B)/main/cairn.o
-NOT_CLIENT := common/http.o common/cli.o common/daemon.o common/metrics.o rpc/rpc_server.o
+NOT_CLIENT := $(addprefix common/,http.o daemon.o metrics.o loop.o pool.o) \
+              $(addprefix rpc/,call.o connection.o handshake.o meta.o registry.o retry_cache.o rpc_server.o)
 # What a program that loads libhdfs gets: the client and what it stands on, nothing of the daemons.
 CLIENT_O := $(filter-out $(addprefix $(B)/,$(NOT_CLIENT)),\
               $(filter $(B)/common/% $(B)/proto/% $(B)/rpc/% $(B)/client/lib/%,$(OBJ))) $(GEN_O)
@@ -55,7 +56,7 @@ $(B)/cairn: $(OBJ) $(GEN_O)
 $(B)/libcairn-test.a: $(filter-out $(MAIN_O),$(OBJ)) $(GEN_O)
 	$(Q)rm -f $@; ar rcs $@ $^
 $(B)/libhdfs.so.0.0.0: $(CLIENT_O)
-	$(Q)echo "  LD    $@"; $(CC) $(LDFLAGS) -shared -Wl,-soname,libhdfs.so.0.0.0 -o $@ $(CLIENT_O) \
+	$(Q)echo "  LD    $@"; $(CC) $(LDFLAGS) -shared $(if $(SAN),,-Wl$(comma)-z$(comma)defs) -Wl,-soname,libhdfs.so.0.0.0 -o $@ $(CLIENT_O) \
 	    $(shell pkg-config --libs libprotobuf-c expat jansson libisal libxxhash zlib 2>/dev/null) -lm
 	$(Q)ln -sf libhdfs.so.0.0.0 $(B)/libhdfs.so
 
