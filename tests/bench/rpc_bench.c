@@ -63,7 +63,7 @@ static void *bench_run(void *arg)
     struct bench_thread *t = arg;
     struct arena a;
     arena_init(&a, 1 << 20);
-    char src[] = "/user/ada/data/part-00000.parquet";
+    char src[] = "/";
     Hdfs__GetFileInfoRequestProto request = HDFS__GET_FILE_INFO_REQUEST_PROTO__INIT;
     request.src = src;
     for (int64_t before = clock_mono_ns(); before / 1000000 < t->until_ms;) {
@@ -129,9 +129,8 @@ static void bench_row(int threads, bool shared, int seconds)
     free(t);
 }
 
-int main(int argc, char **argv)
+static struct rpc_server *server_start(void)
 {
-    int seconds = argc > 1 ? atoi(argv[1]) : 3;
     struct rpc_service service = {"org.apache.hadoop.hdfs.protocol.ClientProtocol", bench_methods,
                                   ARRAY_COUNT(bench_methods), NULL};
     struct rpc_server_options o = {.listen = server_address, .services = &service, .service_count = 1};
@@ -139,9 +138,23 @@ int main(int argc, char **argv)
     struct err err;
     if (rpc_server_start(&o, &server, &err) < 0) {
         fprintf(stderr, "rpc_bench: %s\n", err.text);
-        return 1;
+        exit(1);
     }
     server_address.port = rpc_server_port(server);
+    return server;
+}
+
+int main(int argc, char **argv)
+{
+    int seconds = argc > 1 ? atoi(argv[1]) : 3;
+    struct err err;
+    struct rpc_server *server = NULL;
+    if (argc <= 2) {
+        server = server_start();
+    } else if (net_parse(argv[2], 0, &server_address, &err) < 0) {
+        fprintf(stderr, "rpc_bench: %s\n", err.text);
+        return 2;
+    }
     bench_row(1, false, seconds);
     bench_row(16, false, seconds);
     bench_row(16, true, seconds);
