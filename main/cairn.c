@@ -1,13 +1,15 @@
 /* Composition root: one executable, many subcommands; called as hdfs, hadoop or mapred it takes those programs' lines. */
-#include <libgen.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "common/log.h"
 #include "main/commands.h"
 
 #define CAIRN_VERSION "0.1.0"
+#define HADOOP_VERSION "3.4.1" /* whose protocol and command lines these are; programs read it from `hadoop version` */
 
 struct command {
     const char *name;
@@ -26,6 +28,8 @@ struct command {
 #pragma weak fs_main
 #pragma weak dfsadmin_main
 #pragma weak fsck_main
+#pragma weak getconf_main
+#pragma weak groups_main
 #pragma weak streaming_main
 #pragma weak job_main
 #pragma weak task_main
@@ -40,6 +44,8 @@ static const struct command commands[] = {
     {"job", job_main, "list, inspect and kill jobs", 0},
     {"dfsadmin", dfsadmin_main, "cluster report and administration", 0},
     {"fsck", fsck_main, "check files and their blocks", 0},
+    {"getconf", getconf_main, "show a setting, as `hdfs getconf`", 0},
+    {"groups", groups_main, "the groups the namenode sees a user in", 0},
     {"namenode", namenode_main, "daemon: the namespace and the block map", 1},
     {"datanode", datanode_main, "daemon: block storage and transfer", 1},
     {"scheduler", scheduler_main, "daemon: the Map/Reduce master", 1},
@@ -47,10 +53,43 @@ static const struct command commands[] = {
     {"task", task_main, NULL, 1},
 };
 
+/* Called by another program's name, this is that program: its words for our commands. */
+static const struct {
+    const char *program, *word, *command;
+} aliases[] = {
+    {"hdfs", "dfs", "fs"},
+    {"hdfs", "dfsadmin", "dfsadmin"},
+    {"hdfs", "fsck", "fsck"},
+    {"hdfs", "getconf", "getconf"},
+    {"hdfs", "groups", "groups"},
+    {"hdfs", "namenode", "namenode"},
+    {"hdfs", "datanode", "datanode"},
+    {"hadoop", "fs", "fs"},
+    {"hadoop", "dfs", "fs"},
+    {"hadoop", "jar", "streaming"}, /* the only jar we have is Hadoop Streaming */
+    {"mapred", "job", "job"},
+    {"mapred", "streaming", "streaming"},
+};
+#define COUNT(a) (sizeof(a) / sizeof((a)[0]))
+
+static const struct command *command_find(const char *name)
+{
+    for (size_t i = 0; i < COUNT(commands); i++)
+        if (!strcmp(name, commands[i].name) && commands[i].run)
+            return &commands[i];
+    return NULL;
+}
+
+static int command_run(const struct command *c, int argc, char **argv)
+{
+    log_level_from_env(c->daemon ? LOG_LEVEL_INFO : LOG_LEVEL_WARN);
+    return c->run(argc, argv);
+}
+
 static int usage(FILE *to)
 {
     fprintf(to, "Usage: cairn COMMAND [generic options] [command options]\n\nCommands:\n");
-    for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++)
+    for (size_t i = 0; i < COUNT(commands); i++)
         if (commands[i].help && commands[i].run)
             fprintf(to, "  %-11s %s\n", commands[i].name, commands[i].help);
     fprintf(to, "\nGeneric options of every command: -fs URI, -conf FILE, -D name=value.\n"
@@ -58,10 +97,77 @@ static int usage(FILE *to)
     return to == stdout ? 0 : 2;
 }
 
+static bool is_alias_program(const char *called)
+{
+    for (size_t i = 0; i < COUNT(aliases); i++)
+        if (!strcmp(called, aliases[i].program))
+            return true;
+    return false;
+}
+
+static int alias_usage(const char *called, FILE *to)
+{
+    fprintf(to, "Usage: %s [--config DIR] COMMAND [generic options] [command options]\n\nCommands:\n", called);
+    for (size_t i = 0; i < COUNT(aliases); i++)
+        if (!strcmp(called, aliases[i].program) && command_find(aliases[i].command))
+            fprintf(to, "  %-11s %s\n", aliases[i].word, command_find(aliases[i].command)->help);
+    fprintf(to, "  %-11s %s\n", "version", "the version");
+    return to == stdout ? 0 : 1;
+}
+
+/* `hadoop jar /path/hadoop-streaming-3.4.1.jar -input ...`: the jar names the program. */
+static int jar_check(int argc, char **argv)
+{
+    const char *jar = argc > 2 ? argv[2] : "";
+    const char *name = strrchr(jar, '/') ? strrchr(jar, '/') + 1 : jar;
+    if (strstr(name, "streaming"))
+        return 0;
+    fprintf(stderr, "%s jar: '%s' cannot be run: only Hadoop Streaming jobs run without a JVM\n", argv[0], jar);
+    return 1;
+}
+
+static int alias_main(const char *called, int argc, char **argv)
+{
+    if (argc > 2 && !strcmp(argv[1], "--config")) { /* stands before the command there */
+        setenv("HADOOP_CONF_DIR", argv[2], 1);
+        argv += 2;
+        argc -= 2;
+    }
+    const char *word = argc > 1 ? argv[1] : "";
+    if (!strcmp(word, "version") || !strcmp(word, "--version")) {
+        printf("Hadoop " HADOOP_VERSION "\nCairn " CAIRN_VERSION ", which speaks its protocols\n");
+        return 0;
+    }
+    if (!strcmp(word, "--help") || !strcmp(word, "-help") || !strcmp(word, "-h") || !strcmp(word, "help"))
+        return alias_usage(called, stdout);
+    for (size_t i = 0; i < COUNT(aliases); i++) {
+        const struct command *c = command_find(aliases[i].command);
+        if (strcmp(called, aliases[i].program) || strcmp(word, aliases[i].word) || !c)
+            continue;
+        int skip = 1;
+        if (!strcmp(word, "jar")) {
+            if (jar_check(argc, argv))
+                return 255;
+            skip = 2;
+        }
+        argv[skip] = (char *)c->name;
+        return command_run(c, argc - skip, argv + skip);
+    }
+    if (*word)
+        fprintf(stderr, "ERROR: %s is not COMMAND nor fully qualified CLASSNAME.\n", word);
+    return alias_usage(called, stderr);
+}
+
 int main(int argc, char **argv)
 {
     signal(SIGPIPE, SIG_IGN); /* a peer that went away is an error code, not a death */
     const char *called = strrchr(argv[0], '/') ? strrchr(argv[0], '/') + 1 : argv[0];
+    if (is_alias_program(called))
+        return alias_main(called, argc, argv);
+    if (!strcmp(called, "mount.fuse.cairn") && mount_main) {
+        log_level_from_env(LOG_LEVEL_INFO);
+        return mount_main(argc, argv);
+    }
     if (argc < 2)
         return usage(stderr);
     if (!strcmp(argv[1], "help") || !strcmp(argv[1], "--help") || !strcmp(argv[1], "-help") || !strcmp(argv[1], "-h"))
@@ -70,11 +176,9 @@ int main(int argc, char **argv)
         printf("Cairn " CAIRN_VERSION "\n");
         return 0;
     }
-    for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++)
-        if (!strcmp(argv[1], commands[i].name) && commands[i].run) {
-            log_level_from_env(commands[i].daemon ? LOG_LEVEL_INFO : LOG_LEVEL_WARN);
-            return commands[i].run(argc - 1, argv + 1);
-        }
+    const struct command *c = command_find(argv[1]);
+    if (c)
+        return command_run(c, argc - 1, argv + 1);
     if (argc > 2 && strncmp(argv[1], "hdfs://", 7) == 0 && mount_main) /* as mount(8) calls a fuse.cairn file system */
         return mount_main(argc, argv);
     fprintf(stderr, "%s: '%s' is not a command; `cairn help` lists them\n", called, argv[1]);
