@@ -1,0 +1,298 @@
+#include "cluster.h"
+
+#define MIB (1u << 20)
+
+/* A block on nodes 0, 1, 2, open for writing; nothing is reported yet. */
+static uint64_t open_block(struct sim *sim)
+{
+    size_t at = sim->record_end++;
+    uint64_t id = FIRST_ID + at, gs = sim->next_gen_stamp++;
+    sim->records[at] = (struct block_record){.block_id = id, .inode_id = 16386, .gen_stamp = gs, .replication = 3,
+                                             .state = BLOCK_UNDER_CONSTRUCTION};
+    const char *storages[] = {"DS-0", "DS-1", "DS-2"};
+    blocks_under_construction(sim->b, id, gs, 8 * MIB, 3, storages, 3);
+    return id;
+}
+static struct block_record *record(struct sim *sim, uint64_t id)
+{
+    return &sim->records[id - FIRST_ID];
+}
+static void put(struct sim *sim, size_t n, uint64_t id, uint64_t gs, uint64_t bytes, enum replica_event_kind kind)
+{
+    sim->nodes[n].disk[id - FIRST_ID] = (struct sim_replica){.gen_stamp = gs, .bytes = bytes, .xxh3 = SIM_XXH3(id),
+                                                             .there = true, .rbw = kind == REPLICA_RECEIVING};
+    sim_event(sim, n, kind, id);
+}
+static bool commit(struct sim *sim, uint64_t id, uint64_t gs, uint64_t bytes)
+{
+    struct block_record *r = record(sim, id);
+    r->state = BLOCK_COMMITTED;
+    r->gen_stamp = gs;
+    r->bytes = bytes;
+    bool enough = blocks_commit(sim->b, id, gs, bytes);
+    if (enough)
+        sim_complete(sim, id);
+    return enough;
+}
+
+static void replicas_before_commit_complete_the_block_at_once(void **state)
+{
+    struct sim *sim = sim_new(3, 1);
+    sim_start(sim);
+    uint64_t id = open_block(sim), gs = record(sim, id)->gen_stamp;
+    struct block_location l[8];
+    assert_int_equal(blocks_locations(sim->b, id, "10.0.0.2", l, 8), 3); /* expected ones, for readers of an open file */
+    assert_string_equal(l[0].node->uuid, "uuid-1");
+    put(sim, 0, id, gs, 0, REPLICA_RECEIVING);
+    put(sim, 0, id, gs, 5 * MIB, REPLICA_RECEIVED);
+    assert_true(blocks_has_min_replicas(sim->b, id));
+    assert_true(commit(sim, id, gs, 5 * MIB));
+    assert_int_equal(sim->on_min_count, 0);
+    assert_int_equal(sim_stats(sim).pending_replication, 1); /* the other two are expected: no copies for them */
+    put(sim, 1, id, gs, 5 * MIB, REPLICA_RECEIVED);
+    put(sim, 2, id, gs, 5 * MIB, REPLICA_RECEIVED);
+    assert_int_equal(sim_stats(sim).pending_replication, 0);
+    assert_int_equal(sim_stats(sim).under_replicated, 0);
+    assert_int_equal(blocks_live_replicas(sim->b, id), 3);
+    sim_free(sim);
+}
+
+static void commit_waits_for_the_first_replica(void **state)
+{
+    struct sim *sim = sim_new(3, 2);
+    sim_start(sim);
+    uint64_t id = open_block(sim), gs = record(sim, id)->gen_stamp;
+    assert_false(commit(sim, id, gs, MIB));
+    put(sim, 1, id, gs, MIB / 2, REPLICA_RECEIVED); /* too short: not this one */
+    assert_int_equal(sim->on_min_count, 0);
+    assert_int_equal(blocks_live_replicas(sim->b, id), 0);
+    put(sim, 0, id, gs, MIB, REPLICA_RECEIVED);
+    assert_int_equal(sim->on_min_count, 1);
+    assert_int_equal(record(sim, id)->state, BLOCK_COMPLETE);
+    put(sim, 2, id, gs, MIB, REPLICA_RECEIVED);
+    sim_run(sim, 20000);
+    assert_int_equal(blocks_live_replicas(sim->b, id), 3);
+    assert_int_equal(sim->nodes[1].disk[id - FIRST_ID].bytes, MIB); /* the short one was deleted and copied anew */
+    assert_int_equal(sim_stats(sim).corrupt, 0);
+    sim_free(sim);
+}
+
+static void pipeline_recovery_leaves_the_lost_node_behind(void **state)
+{
+    struct sim *sim = sim_new(4, 3);
+    sim_start(sim);
+    uint64_t id = open_block(sim), gs = record(sim, id)->gen_stamp;
+    for (size_t n = 0; n < 3; n++)
+        put(sim, n, id, gs, 0, REPLICA_RECEIVING);
+    uint64_t newer = sim->next_gen_stamp++;
+    const char *nodes[] = {"uuid-1", "uuid-2"}, *storages[] = {"DS-1", ""};
+    record(sim, id)->gen_stamp = newer;
+    blocks_update_pipeline(sim->b, id, newer, 2 * MIB, nodes, storages, 2);
+    struct block_location l[8];
+    assert_int_equal(blocks_locations(sim->b, id, NULL, l, 8), 2);
+    put(sim, 1, id, newer, 3 * MIB, REPLICA_RECEIVED);
+    put(sim, 2, id, newer, 3 * MIB, REPLICA_RECEIVED);
+    assert_true(commit(sim, id, newer, 3 * MIB));
+    sim->nodes[0].needs_report = true; /* the lost node comes back with what it has */
+    sim_run(sim, 30000);
+    assert_int_equal(blocks_live_replicas(sim->b, id), 3);
+    for (size_t n = 0; n < 4; n++)
+        if (sim->nodes[n].disk[id - FIRST_ID].there)
+            assert_int_equal(sim->nodes[n].disk[id - FIRST_ID].gen_stamp, newer);
+    sim_free(sim);
+}
+
+static void dead_writers_block_is_recovered_by_one_primary(void **state)
+{
+    struct sim *sim = sim_new(3, 4);
+    sim_start(sim);
+    uint64_t id = open_block(sim), gs = record(sim, id)->gen_stamp, recovery = sim->next_gen_stamp++;
+    for (size_t n = 0; n < 3; n++)
+        put(sim, n, id, gs, MIB, REPLICA_RECEIVING);
+    assert_int_equal(blocks_start_recovery(sim->b, record(sim, id), recovery, BLOCKS_NO_TRUNCATE, sim->now_ms, NULL), 0);
+    assert_int_equal(blocks_recovery_id(sim->b, id), recovery);
+    size_t asked = 0, primary = 0;
+    for (size_t n = 0; n < 3; n++) {
+        AUTO(arena_free) struct arena a;
+        arena_init(&a, 1 << 20);
+        struct datanode_commands c;
+        struct heartbeat h = {0};
+        assert_int_equal(blocks_heartbeat(sim->b, sim_datanode(sim, n), &h, sim->now_ms, &a, &c, NULL), 0);
+        if (!c.recovery_count)
+            continue;
+        asked++;
+        primary = n;
+        assert_int_equal(c.recoveries[0].block_id, id);
+        assert_int_equal(c.recoveries[0].gen_stamp, gs);
+        assert_int_equal(c.recoveries[0].recovery_id, recovery);
+        assert_int_equal(c.recoveries[0].location_count, 3);
+    }
+    assert_int_equal(asked, 1);
+    /* No answer: the next attempt goes to another one, and the old command is not given again. */
+    uint64_t second = sim->next_gen_stamp++;
+    assert_int_equal(blocks_start_recovery(sim->b, record(sim, id), second, BLOCKS_NO_TRUNCATE, sim->now_ms, NULL), 0);
+    assert_string_not_equal(sim->b->storages[uc_find(sim->b, id)->primary]->uuid, sim->nodes[primary].storage);
+    const char *nodes[] = {"uuid-0", "uuid-2"}, *storages[] = {"DS-0", "DS-2"};
+    struct block_recovery r = {.block_id = id, .gen_stamp = gs, .new_gen_stamp = second, .new_bytes = MIB - 7,
+                               .close_file = true, .datanode_uuids = nodes, .storage_uuids = storages, .count = 2};
+    blocks_recovered(sim->b, &r, sim->now_ms);
+    for (size_t n = 0; n < 3; n += 2)
+        sim->nodes[n].disk[id - FIRST_ID] = (struct sim_replica){.gen_stamp = second, .bytes = MIB - 7, .there = true,
+                                                                 .xxh3 = SIM_XXH3(id)};
+    assert_true(commit(sim, id, second, MIB - 7));
+    assert_int_equal(blocks_recovery_id(sim->b, id), 0);
+    assert_int_equal(blocks_live_replicas(sim->b, id), 2);
+    sim->nodes[1].needs_report = true; /* took no part: still has the old stamp */
+    sim_run(sim, 30000);
+    assert_int_equal(blocks_live_replicas(sim->b, id), 3);
+    assert_int_equal(sim->nodes[1].disk[id - FIRST_ID].gen_stamp, second);
+    sim_free(sim);
+}
+
+static void recovery_without_any_replica_says_so(void **state)
+{
+    struct sim *sim = sim_new(3, 5);
+    sim_start(sim);
+    size_t at = sim->record_end++;
+    sim->records[at] = (struct block_record){.block_id = FIRST_ID + at, .gen_stamp = 1000, .replication = 3};
+    struct err e;
+    assert_int_equal(blocks_start_recovery(sim->b, &sim->records[at], 2000, BLOCKS_NO_TRUNCATE, sim->now_ms, &e),
+                     ERR_NOT_FOUND);
+    assert_non_null(strstr(e.text, "blk_1073741825_1000"));
+    sim_free(sim);
+}
+
+static void open_and_committed_blocks_survive_a_namenode_restart(void **state)
+{
+    struct sim *sim = sim_new(3, 6);
+    sim_start(sim);
+    uint64_t open = open_block(sim), committed = open_block(sim);
+    for (size_t n = 0; n < 3; n++) {
+        put(sim, n, open, record(sim, open)->gen_stamp, MIB, REPLICA_RECEIVING);
+        sim->nodes[n].disk[committed - FIRST_ID] = (struct sim_replica){.gen_stamp = record(sim, committed)->gen_stamp,
+                                                                        .bytes = MIB, .xxh3 = 5, .there = true};
+    }
+    record(sim, committed)->state = BLOCK_COMMITTED;
+    record(sim, committed)->bytes = MIB;
+    blocks_free(sim->b);
+    sim->b = sim_blocks(sim, 1);
+    sim_start(sim);
+    assert_int_equal(record(sim, committed)->state, BLOCK_COMPLETE);
+    assert_int_equal(blocks_live_replicas(sim->b, committed), 3);
+    struct block_location l[8];
+    assert_int_equal(blocks_locations(sim->b, open, NULL, l, 8), 3);
+    assert_int_equal(blocks_start_recovery(sim->b, record(sim, open), 5000, BLOCKS_NO_TRUNCATE, sim->now_ms, NULL), 0);
+    sim_free(sim);
+}
+
+static void append_opens_and_closes_a_complete_block(void **state)
+{
+    struct sim *sim = sim_new(4, 7);
+    sim_start(sim);
+    uint64_t id = sim_write(sim, 0, 3, MIB);
+    struct block_record *r = record(sim, id);
+    r->state = BLOCK_UNDER_CONSTRUCTION;
+    sim->complete_count--;
+    blocks_reopen(sim->b, r);
+    struct block_location l[8];
+    size_t count = blocks_locations(sim->b, id, NULL, l, 8);
+    assert_int_equal(count, 3);
+    assert_int_equal(sim_stats(sim).missing, 0);
+    const char *nodes[3], *storages[3];
+    size_t on[3];
+    uint64_t gs = sim->next_gen_stamp++;
+    for (size_t i = 0; i < 3; i++) {
+        nodes[i] = l[i].node->uuid;
+        storages[i] = l[i].storage_uuid;
+        on[i] = sim_node_of(sim, &l[i]);
+    }
+    r->gen_stamp = gs;
+    blocks_update_pipeline(sim->b, id, gs, MIB, nodes, storages, 3);
+    for (size_t i = 0; i < 3; i++)
+        put(sim, on[i], id, gs, 2 * MIB, REPLICA_RECEIVED);
+    assert_true(commit(sim, id, gs, 2 * MIB));
+    assert_int_equal(blocks_live_replicas(sim->b, id), 3);
+    assert_int_equal(sim_stats(sim).corrupt, 0);
+    sim_run(sim, 10000);
+    assert_int_equal(blocks_live_replicas(sim->b, id), 3);
+    sim_free(sim);
+}
+
+static void abandoned_block_is_deleted_everywhere(void **state)
+{
+    struct sim *sim = sim_new(3, 8);
+    sim_start(sim);
+    uint64_t id = open_block(sim);
+    for (size_t n = 0; n < 3; n++)
+        put(sim, n, id, record(sim, id)->gen_stamp, MIB, REPLICA_RECEIVING);
+    sim_remove(sim, id);
+    sim_run(sim, 10000);
+    assert_int_equal(sim_copies(sim, id), 0);
+    assert_int_equal(sim_stats(sim).under_construction, 0);
+    assert_int_equal(sim->b->storages[0]->booked_bytes, 0);
+    sim_free(sim);
+}
+
+/* ---- safe mode ---- */
+
+static void safe_mode_ends_when_the_blocks_are_reported(void **state)
+{
+    struct sim *sim = sim_new(3, 9);
+    assert_false(blocks_in_safe_mode(sim->b)); /* a new cluster has nothing to wait for */
+    sim_start(sim);
+    for (int i = 0; i < 10; i++)
+        assert_int_not_equal(sim_write(sim, 0, 1, MIB), 0); /* all on node 0 */
+    blocks_free(sim->b);
+    sim->b = sim_blocks(sim, 1);
+    AUTO(buf_free) struct buf text = {0};
+    blocks_safe_mode_text(sim->b, sim->now_ms, &text);
+    assert_string_equal(buf_cstr(&text),
+                        "The reported blocks 0 needs additional 9 blocks to reach the threshold 0.9990 of total blocks 10.\n"
+                        "The minimum number of live datanodes is not required. "
+                        "Safe mode will be turned off automatically once the thresholds have been reached.");
+    for (size_t n = 1; n < 3; n++) {
+        sim->nodes[n].up = true;
+        sim_register(sim, n);
+    }
+    sim->nodes[0].up = false;
+    sim_run(sim, 20000);
+    assert_true(blocks_in_safe_mode(sim->b));
+    assert_int_equal(sim_stats(sim).missing, 10);
+    sim->nodes[0].up = true;
+    sim_run(sim, 6000);
+    assert_false(blocks_in_safe_mode(sim->b));
+    assert_int_equal(sim_stats(sim).missing, 0);
+    sim_free(sim);
+}
+
+static void manual_safe_mode_stops_commands(void **state)
+{
+    struct sim *sim = sim_new(3, 10);
+    sim_start(sim);
+    uint64_t id = sim_write(sim, 0, 2, MIB);
+    assert_true(blocks_safe_mode(sim->b, SAFE_MODE_ENTER, sim->now_ms));
+    blocks_set_replication(sim->b, id, 1, sim->now_ms);
+    sim_run(sim, 20000);
+    assert_int_equal(sim_copies(sim, id), 2);
+    assert_false(blocks_safe_mode(sim->b, SAFE_MODE_LEAVE, sim->now_ms));
+    sim_run(sim, 20000);
+    assert_int_equal(sim_copies(sim, id), 1);
+    sim_free(sim);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(replicas_before_commit_complete_the_block_at_once),
+        cmocka_unit_test(commit_waits_for_the_first_replica),
+        cmocka_unit_test(pipeline_recovery_leaves_the_lost_node_behind),
+        cmocka_unit_test(dead_writers_block_is_recovered_by_one_primary),
+        cmocka_unit_test(recovery_without_any_replica_says_so),
+        cmocka_unit_test(open_and_committed_blocks_survive_a_namenode_restart),
+        cmocka_unit_test(append_opens_and_closes_a_complete_block),
+        cmocka_unit_test(abandoned_block_is_deleted_everywhere),
+        cmocka_unit_test(safe_mode_ends_when_the_blocks_are_reported),
+        cmocka_unit_test(manual_safe_mode_stops_commands),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
