@@ -90,7 +90,7 @@ static void last_replica_is_never_deleted(void **state)
     sim_start(sim);
     uint64_t id = sim_write(sim, 1, 3, MIB);
     for (int n = 0; n < 3; n++) {
-        char uuid[16];
+        char uuid[32];
         snprintf(uuid, sizeof uuid, "uuid-%d", n);
         blocks_report_bad(sim->b, id, 0, uuid, "", "checksum error", sim->now_ms);
     }
