@@ -87,6 +87,7 @@ void call_answer_error(struct rpc_call *call, int status, rpc_detail detail, con
 {
     struct rpc_echo echo = call_echo(call);
     rpc_frame_error(&call->reply, &echo, status, detail, java_class, text);
+    metric_add(&rpc_metric_errors, 1);
     call->prepared = true;
     rpc_call_send(call);
 }
@@ -95,6 +96,7 @@ static void prepare_error(struct rpc_call *call, rpc_detail detail, const char *
 {
     struct rpc_echo echo = call_echo(call);
     rpc_frame_error(&call->reply, &echo, RPC_STATUS(ERROR), detail, java_class, text);
+    metric_add(&rpc_metric_errors, 1);
     call->prepared = true;
     call->failed = true;
     if (call->remembered) { /* whoever waits for this answer gets the same one */
@@ -215,6 +217,7 @@ static bool call_is_first_try(struct rpc_call *call)
     switch (verdict) {
     case RETRY_EXECUTE: call->remembered = true; return true;
     case RETRY_REPLAY:
+        metric_add(&rpc_metric_replays, 1);
         call->prepared = true;
         rpc_call_send(call);
         return false;
@@ -243,6 +246,7 @@ static void call_start(struct rpc_call *call, struct slice rest)
         return;
     }
     call->request = request;
+    metric_add(&rpc_metric_calls, 1);
     if (!call_is_first_try(call))
         return;
     if (call->method->flags & RPC_MAY_BLOCK) {

@@ -42,6 +42,7 @@ void connection_open(struct rpc_server *s, struct server_loop *l, int fd, const 
     pthread_mutex_init(&c->lock, NULL);
     s->refs++;
     s->connection_count++;
+    metric_add(&rpc_metric_connections, 1);
     pthread_mutex_lock(&l->lock);
     c->next = l->connections;
     if (c->next)
@@ -98,6 +99,7 @@ void connection_close(struct rpc_connection *c)
     buf_free(&c->in);
     in_bytes_changed(c, before);
     c->server->connection_count--;
+    metric_add(&rpc_metric_connections, -1);
     for (struct rpc_call *next; unsent; unsent = next) {
         next = unsent->next;
         call_free(unsent);

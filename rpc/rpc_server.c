@@ -23,6 +23,20 @@
 #define RETRY_KEEP_MS    600000
 #define RETRY_MAX_BYTES  (64u << 20)
 
+struct metric rpc_metric_connections = {"cairn_rpc_connections", "connections open now", METRIC_GAUGE, 0, NULL};
+struct metric rpc_metric_calls = {"cairn_rpc_calls_total", "calls that reached their method", METRIC_COUNTER, 0, NULL};
+struct metric rpc_metric_errors = {"cairn_rpc_errors_total", "calls answered with an exception", METRIC_COUNTER, 0,
+                                   NULL};
+struct metric rpc_metric_replays = {"cairn_rpc_replays_total", "repeated calls answered from the retry cache",
+                                    METRIC_COUNTER, 0, NULL};
+
+static void metrics_register(void)
+{
+    struct metric *const all[] = {&rpc_metric_connections, &rpc_metric_calls, &rpc_metric_errors, &rpc_metric_replays};
+    for (size_t i = 0; i < ARRAY_COUNT(all); i++)
+        metric_register(all[i]);
+}
+
 /* ---- connections come ---- */
 
 static void peer_text(const struct sockaddr_storage *peer, char out[64])
@@ -153,6 +167,7 @@ static int server_start_parts(struct rpc_server *s, struct err *reterr)
 
 int rpc_server_start(const struct rpc_server_options *options, struct rpc_server **ret, struct err *reterr)
 {
+    metrics_register();
     struct rpc_server_options o = options_filled(options);
     struct rpc_server *s = mem_zalloc(sizeof *s + sizeof *s->loops * (size_t)o.loops);
     uint64_t seed;

@@ -14,6 +14,7 @@
 #include <stdatomic.h>
 
 #include "common/loop.h"
+#include "common/metrics.h"
 #include "common/pool.h"
 #include "rpc/registry.h"
 #include "rpc/retry_cache.h"
@@ -62,6 +63,9 @@ struct rpc_server {
     struct server_loop loops[];
 };
 void rpc_server_unref(struct rpc_server *s);
+
+/* Of all servers in this process. */
+extern struct metric rpc_metric_connections, rpc_metric_calls, rpc_metric_errors, rpc_metric_replays;
 
 /* PREAMBLE -> CONTEXT (SASL may come first) -> CALLS; any of them -> LAST_WORD after a fatal answer. */
 enum connection_phase { PHASE_PREAMBLE, PHASE_CONTEXT, PHASE_CALLS, PHASE_LAST_WORD };

@@ -195,6 +195,23 @@ static void a_silent_server_times_out(void **state)
     net_closep(&fd);
 }
 
+static void a_silent_server_is_left_for_another(void **state)
+{
+    struct net_address addresses[2] = {{"127.0.0.1", 0}, {"127.0.0.1", 0}};
+    int fd;
+    assert_int_equal(net_listen(&addresses[0], &fd, &addresses[0].port, NULL), 0);
+    struct test_service *t = test_service_new();
+    struct rpc_server *s = test_server_start(t, (struct rpc_server_options){0});
+    addresses[1].port = rpc_server_port(s);
+    struct rpc_client_options o = {.addresses = addresses, .address_count = 2, .call_timeout_ms = 300};
+    struct rpc_client *c = client_of(0, o);
+    assert_int_equal(ask_size(c, "xyz", NULL), 3);
+    rpc_client_free(c);
+    rpc_server_stop(s);
+    test_service_free(t);
+    net_closep(&fd);
+}
+
 static void an_unused_connection_that_was_closed_is_replaced(void **state)
 {
     struct test_service *t = test_service_new();
@@ -305,6 +322,7 @@ int main(void)
         cmocka_unit_test(many_threads_share_a_connection),
         cmocka_unit_test(a_refused_connection_names_the_address),
         cmocka_unit_test(a_silent_server_times_out),
+        cmocka_unit_test(a_silent_server_is_left_for_another),
         cmocka_unit_test(an_unused_connection_that_was_closed_is_replaced),
         cmocka_unit_test(a_restart_is_waited_out),
         cmocka_unit_test(the_server_in_charge_is_found),

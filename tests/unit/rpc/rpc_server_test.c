@@ -6,6 +6,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "common/metrics.h"
 #include "common/net.h"
 #include "common/rd.h"
 #include "common/wr.h"
@@ -706,6 +707,10 @@ static void a_repeated_call_runs_once(void **state)
         expect_error(third, 13, RPC_STATUS(ERROR), RPC_DETAIL(ERROR_APPLICATION),
                      "org.apache.hadoop.security.AccessControlException", "Permission denied");
     assert_int_equal(f.service->runs, 3); /* what failed may run again */
+    struct buf metrics = {0};
+    metrics_prometheus(&metrics);
+    assert_non_null(strstr(buf_cstr(&metrics), "\ncairn_rpc_replays_total 1\n"));
+    buf_free(&metrics);
     close(second);
     close(third);
     buf_free(&hello);
