@@ -7,6 +7,7 @@
 #define CAIRN_NAMENODE_NAMENODE_H
 
 #include <pthread.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "common/config.h"
@@ -28,12 +29,19 @@ struct namenode {
     const struct config *config; /* immutable */
     struct namenode_ids ids;
     int64_t started_wall_ms;
+    uint64_t started_ms;         /* monotonic */
+    uint64_t first_block_since_start; /* older blocks' places are known only once datanodes have reported */
     char address[300]; /* "host:port" of the RPC server, for pages and messages */
 
     pthread_mutex_t lock;
     struct fsdir *dir;     /* guarded by lock */
     struct leases *leases; /* guarded by lock */
     struct blocks *blocks; /* guarded by lock */
+    struct parked *parked; /* guarded by lock: complete() calls that wait for replicas, see serve/park.h */
+    uint64_t reap_pending; /* guarded by lock: discards since the reaper last found nothing to do */
+    struct reaper *reaper; /* guarded by lock */
+    pthread_cond_t housekeeping_wake;
+    bool stopping;         /* guarded by lock */
 
     struct store *store;     /* reads: any thread; writes: through fsdir's mutations, under lock */
     struct journal *journal; /* locks for itself */

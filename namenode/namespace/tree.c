@@ -159,7 +159,8 @@ static int check_subtree(struct txn *t, const struct fs_user *u, struct inode *t
             continue;
         if (!access_allowed(u, n, ACCESS_ALL)) {
             const char *where = path;
-            (void)txn_path(t, n, &where, NULL); /* the top's path will do */
+            if (txn_path(t, n, &where, NULL))
+                where = path; /* the top's will do */
             return access_check(u, n, ACCESS_ALL, where, reterr);
         }
         if (!n->subdir_count)

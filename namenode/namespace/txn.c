@@ -408,6 +408,7 @@ int txn_commit(struct txn *t, struct err *reterr)
                   dir->write_error);
         return rc;
     }
+    store_batch_free(STEAL(t->batch));
     dir->counters = t->counters;
     t->seq = dir->journal ? journal_written(dir->journal) : 0;
     return 0;

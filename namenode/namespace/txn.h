@@ -66,7 +66,7 @@ struct txn {
 
 void txn_begin(struct txn *t, struct fsdir *dir, uint64_t now_ns);
 void txn_begin_snapshot(struct txn *t, struct fsdir *dir); /* for walks without the lock */
-/* Writes what was changed, if anything. On failure nothing is. May be called once. */
+/* Writes what was changed since the last commit, if anything; on failure nothing is written. The txn can go on. */
 int txn_commit(struct txn *t, struct err *reterr) MUST_CHECK;
 void txn_end(struct txn *t);
 /* Forgets loaded inodes, keeps the snapshot: for walks with bounded memory. Nothing may have been changed. */

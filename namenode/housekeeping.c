@@ -1,0 +1,241 @@
+#include "namenode/housekeeping.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "common/clock.h"
+#include "common/log.h"
+#include "namenode/namespace/files.h"
+#include "namenode/namespace/keys.h"
+#include "namenode/namespace/leases.h"
+#include "namenode/serve/park.h"
+
+#define REAP_CHILDREN 200      /* per step */
+#define TICK_MS 1000
+#define PARK_CHECK_MS 100
+#define LEASES_PER_TICK 100
+
+/* ---- the reaper ---- */
+
+static bool next_from(struct namenode *nn, uint64_t from, uint64_t *ret)
+{
+    struct store_iter *it = store_iter_new(nn->store, NULL, true);
+    struct key k = key_of('r', from);
+    store_iter_seek(it, k.bytes, k.len);
+    struct slice key = store_iter_valid(it) ? store_iter_key(it) : (struct slice){0};
+    bool found = key.len == 9 && key.base[0] == 'r';
+    if (found)
+        *ret = be64_get(key.base + 1);
+    store_iter_free(it);
+    return found;
+}
+
+static bool next_to_reap(struct namenode *nn, uint64_t *ret)
+{
+    if (next_from(nn, nn->reaper->cursor, ret))
+        return true;
+    bool wrapped = nn->reaper->cursor > 0;
+    nn->reaper->cursor = 0;
+    return wrapped && next_from(nn, 0, ret);
+}
+
+static void erase(struct txn *t, struct inode *n, struct buf *blocks)
+{
+    for (size_t i = 0; i < n->block_count; i++)
+        buf_append(blocks, &n->blocks[i].id, sizeof n->blocks[i].id);
+    if (n->is_open)
+        txn_close_file(t, n);
+    txn_erase(t, n);
+}
+
+/* Some of a cut-off directory's children: files go, directories are cut off in turn. */
+static int reap_children(struct txn *t, struct inode *dir, struct reaper *r, struct buf *blocks, struct err *reterr)
+{
+    struct dir_iter d;
+    int rc = 0;
+    if (r->directory != dir->id)
+        r->after[0] = 0;
+    r->directory = dir->id;
+    dir_iter_open(&d, t, dir, r->after, strlen(r->after));
+    for (size_t i = 0; i < REAP_CHILDREN && dir_iter_next(&d); i++) {
+        struct inode *child = NULL;
+        rc = txn_inode(t, d.child, &child, reterr);
+        if (rc)
+            break;
+        snprintf(r->after, sizeof r->after, "%s", child->name);
+        txn_unlink(t, dir, child);
+        if (inode_is_dir(child) && child->child_count)
+            txn_discard(t, child);
+        else
+            erase(t, child, blocks);
+    }
+    int close_rc = dir_iter_close(&d, rc ? NULL : reterr);
+    return rc ? rc : close_rc;
+}
+
+int reap_step(struct namenode *nn, bool *ret_more, struct err *reterr)
+{
+    uint64_t id = 0;
+    *ret_more = next_to_reap(nn, &id);
+    nn->reaper->cursor = id;
+    if (!*ret_more)
+        return 0;
+    struct txn t;
+    struct file_op o = {nn, &t, (uint64_t)clock_mono_ms()};
+    struct inode *n = NULL;
+    AUTO(buf_free) struct buf blocks = {0};
+    txn_begin(&t, nn->dir, (uint64_t)clock_wall_ns());
+    int rc = txn_inode(&t, id, &n, reterr);
+    if (!rc && inode_is_dir(n) && n->child_count)
+        rc = reap_children(&t, n, nn->reaper, &blocks, reterr);
+    if (!rc && (!inode_is_dir(n) || !n->child_count))
+        erase(&t, n, &blocks);
+    rc = rc ? rc : file_commit(&o, reterr);
+    for (size_t i = 0; !rc && i < blocks.len / sizeof(uint64_t); i++)
+        blocks_remove(nn->blocks, ((uint64_t *)(void *)blocks.base)[i]);
+    txn_end(&t);
+    return rc;
+}
+
+/* ---- leases ---- */
+
+int leases_load(struct namenode *nn, uint64_t now_ms, struct err *reterr)
+{
+    struct txn t;
+    int rc = 0;
+    txn_begin(&t, nn->dir, 0);
+    struct store_iter *it = store_iter_new(nn->store, NULL, true);
+    struct key k = key_of('o', 0);
+    for (store_iter_seek(it, k.bytes, k.len); !rc && store_iter_valid(it); store_iter_next(it)) {
+        struct slice key = store_iter_key(it);
+        if (key.len != 9 || key.base[0] != 'o')
+            break;
+        struct inode *n = NULL;
+        rc = txn_inode(&t, be64_get(key.base + 1), &n, reterr);
+        if (!rc && n->recovery_stamp)
+            leases_add_recovering(nn->leases, n->client_name, n->id, now_ms);
+        else if (!rc)
+            leases_add(nn->leases, n->client_name, n->id, now_ms);
+        t.inode_count = 0;
+        arena_reset(&t.arena);
+    }
+    store_iter_free(it);
+    txn_end(&t);
+    return rc;
+}
+
+static void release(struct namenode *nn, uint64_t id, uint64_t now_ms)
+{
+    struct txn t;
+    struct file_op o = {nn, &t, now_ms};
+    struct inode *n = NULL;
+    struct err why = {0};
+    const char *path = "";
+    bool closed = false;
+    txn_begin(&t, nn->dir, (uint64_t)clock_wall_ns());
+    int rc = txn_inode(&t, id, &n, &why);
+    if (!rc && (!n->is_open || txn_path(&t, n, &path, NULL)))
+        leases_remove(nn->leases, id); /* closed or deleted meanwhile */
+    else if (!rc)
+        rc = file_release_lease(&o, n, path, &closed, &why);
+    if (rc)
+        log_warn("leases", "path=%s: %s", path, why.text);
+    else
+        log_info("leases", "path=%s: the writer is gone, %s", path, closed ? "closed" : "recovering the last block");
+    txn_end(&t);
+}
+
+static void leases_tick(struct namenode *nn, uint64_t now_ms)
+{
+    uint64_t expired[LEASES_PER_TICK];
+    if (blocks_in_safe_mode(nn->blocks))
+        return;
+    size_t count = leases_take_expired(nn->leases, now_ms, expired, LEASES_PER_TICK);
+    for (size_t i = 0; i < count; i++)
+        release(nn, expired[i], now_ms);
+}
+
+/* ---- the thread ---- */
+
+/* Lets others have the lock for a moment. */
+static void give_way(struct namenode *nn)
+{
+    namenode_unlock(nn);
+    clock_sleep_ms(1);
+    namenode_lock(nn);
+}
+
+static void reap_some(struct namenode *nn)
+{
+    uint64_t seen = nn->reap_pending;
+    bool more = false;
+    struct err why = {0};
+    if (!seen)
+        return;
+    if (reap_step(nn, &more, &why)) {
+        log_error("reaper", "cannot take apart what was deleted, giving up until the next start: %s", why.text);
+        more = false;
+    }
+    if (!more && nn->reap_pending == seen)
+        nn->reap_pending = 0;
+}
+
+static void wait(struct namenode *nn, uint64_t ms)
+{
+    struct timespec until;
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_nsec += (long)(ms % 1000) * 1000000;
+    until.tv_sec += (time_t)(ms / 1000) + until.tv_nsec / 1000000000;
+    until.tv_nsec %= 1000000000;
+    pthread_cond_timedwait(&nn->housekeeping_wake, &nn->lock, &until);
+}
+
+static void *housekeeping(void *arg)
+{
+    struct namenode *nn = arg;
+    uint64_t next_tick_ms = 0;
+    namenode_lock(nn);
+    while (!nn->stopping) {
+        uint64_t now_ms = (uint64_t)clock_mono_ms();
+        park_expire(nn, now_ms);
+        if (now_ms >= next_tick_ms) {
+            next_tick_ms = now_ms + TICK_MS;
+            while (blocks_tick(nn->blocks, now_ms) && !nn->stopping)
+                give_way(nn);
+            leases_tick(nn, now_ms);
+        }
+        reap_some(nn);
+        if (nn->stopping)
+            break;
+        if (nn->reap_pending) {
+            give_way(nn);
+            continue;
+        }
+        uint64_t left = next_tick_ms > now_ms ? next_tick_ms - now_ms : 1;
+        wait(nn, park_any(nn) && left > PARK_CHECK_MS ? PARK_CHECK_MS : left);
+    }
+    namenode_unlock(nn);
+    return NULL;
+}
+
+int housekeeping_start(struct namenode *nn, pthread_t *ret_thread, struct err *reterr)
+{
+    nn->reap_pending = 1; /* what the last run left over */
+    int rc = pthread_create(ret_thread, NULL, housekeeping, nn);
+    return rc ? err_errno(reterr, rc, "cannot start a thread") : 0;
+}
+
+void housekeeping_stop(struct namenode *nn, pthread_t thread)
+{
+    namenode_lock(nn);
+    nn->stopping = true;
+    pthread_cond_signal(&nn->housekeeping_wake);
+    namenode_unlock(nn);
+    pthread_join(thread, NULL);
+    namenode_lock(nn);
+    park_expire(nn, UINT64_MAX);
+    namenode_unlock(nn);
+}

@@ -1,0 +1,190 @@
+/* Changing a file that was finished: append, truncate, concat. */
+#include <inttypes.h>
+#include <string.h>
+
+#include "namenode/namespace/files.h"
+#include "namenode/namespace/leases.h"
+
+/* The last block is being written again, on the replicas it has. */
+static int reopen_last_block(const struct file_op *o, struct inode *n, struct err *reterr)
+{
+    struct file_block *b = inode_last_block(n);
+    txn_set_block(o->t, n, b, b->stamp, b->length_bytes, BLOCK_UNDER_CONSTRUCTION);
+    int rc = file_commit(o, reterr);
+    if (rc)
+        return rc;
+    struct block_record record = file_block_record(n, b);
+    blocks_reopen(o->nn->blocks, &record);
+    return 0;
+}
+
+static int check_last_replicated(const struct file_op *o, const struct inode *n, const char *path, struct err *reterr)
+{
+    const struct file_block *b = inode_last_block(n);
+    if (!b || blocks_has_min_replicas(o->nn->blocks, b->id))
+        return 0;
+    return err_set(reterr, ERR_IO, "append: lastBlock=blk_%" PRIu64 "_%" PRIu64 " of src=%s is not sufficiently replicated yet.",
+                   b->id, b->stamp, path);
+}
+
+int file_append(const struct file_op *o, const struct fs_user *u, const char *path, const char *client_name,
+                const char *client_machine, bool new_block, struct inode **ret, struct file_block **ret_block,
+                struct err *reterr)
+{
+    struct path p;
+    bool closed = false;
+    int rc = path_resolve(o->t, u, path, PATH_MAY_MISS, &p, reterr);
+    if (rc)
+        return rc;
+    struct inode *n = path_target(&p);
+    if (!n)
+        return err_set(reterr, ERR_NOT_FOUND, "Failed to append to non-existent file %s for client %s", p.text, client_machine);
+    if (!inode_is_file(n))
+        return err_set(reterr, ERR_EXISTS, "Cannot append to directory %s; already exists as a directory.", p.text);
+    rc = access_check(u, n, ACCESS_WRITE, p.text, reterr);
+    rc = rc ? rc : file_take_over(o, n, "APPEND_FILE", p.text, client_name, client_machine, false, &closed, reterr);
+    rc = rc ? rc : check_last_replicated(o, n, p.text, reterr);
+    if (rc)
+        return rc;
+    struct file_block *b = inode_last_block(n);
+    bool in_last_block = b && !new_block && b->length_bytes < n->block_bytes;
+    txn_open_file(o->t, n, client_name, client_machine);
+    rc = in_last_block ? reopen_last_block(o, n, reterr) : file_commit(o, reterr);
+    if (rc)
+        return rc;
+    leases_add(o->nn->leases, n->client_name, n->id, o->now_ms);
+    *ret = n;
+    *ret_block = in_last_block ? inode_last_block(n) : NULL;
+    return 0;
+}
+
+/* Whole blocks past `length` go; what is left over inside the last one is returned (0 = it ends at a block's end). */
+static uint64_t drop_blocks_past(const struct file_op *o, struct inode *n, uint64_t length, struct buf *dropped)
+{
+    uint64_t offset = inode_length(n);
+    while (n->block_count) {
+        struct file_block *b = inode_last_block(n);
+        offset -= b->length_bytes;
+        if (offset < length)
+            return length - offset == b->length_bytes ? 0 : length - offset;
+        buf_append(dropped, &b->id, sizeof b->id);
+        txn_drop_last_block(o->t, n);
+    }
+    return 0;
+}
+
+int file_truncate(const struct file_op *o, const struct fs_user *u, const char *path, uint64_t length,
+                  const char *client_name, const char *client_machine, bool *ret_done, struct err *reterr)
+{
+    struct path p;
+    bool closed = false;
+    int rc = path_resolve(o->t, u, path, 0, &p, reterr);
+    if (rc)
+        return rc;
+    struct inode *n = path_target(&p);
+    if (!inode_is_file(n))
+        return err_set(reterr, ERR_NOT_FOUND, "Path is not a file: %s", p.text);
+    rc = access_check(u, n, ACCESS_WRITE, p.text, reterr);
+    rc = rc ? rc : file_take_over(o, n, "TRUNCATE_FILE", p.text, client_name, client_machine, false, &closed, reterr);
+    if (rc)
+        return rc;
+    uint64_t old = inode_length(n);
+    if (length > old)
+        return err_set(reterr, ERR_HADOOP_ILLEGAL_ARGUMENT,
+                       "Cannot truncate to a larger file size. Current size: %" PRIu64 ", truncate size: %" PRIu64 ".", old, length);
+    *ret_done = true;
+    if (length == old)
+        return 0;
+    AUTO(buf_free) struct buf dropped = {0};
+    uint64_t cut = drop_blocks_past(o, n, length, &dropped);
+    n->mtime_ns = n->ctime_ns = o->t->now_ns;
+    txn_dirty(n);
+    if (cut) {
+        rc = check_last_replicated(o, n, p.text, reterr);
+        if (rc)
+            return rc;
+        n->truncate_length = cut;
+        txn_open_file(o->t, n, client_name, client_machine);
+        rc = reopen_last_block(o, n, reterr);
+        rc = rc ? rc : file_begin_recovery(o, n, reterr);
+        *ret_done = false;
+    } else {
+        rc = file_commit(o, reterr);
+    }
+    for (size_t i = 0; !rc && i < dropped.len / sizeof(uint64_t); i++)
+        blocks_remove(o->nn->blocks, ((uint64_t *)(void *)dropped.base)[i]);
+    return rc;
+}
+
+/* ---- concat ---- */
+
+static int concat_source(const struct file_op *o, const struct fs_user *u, const char *path, const struct path *target,
+                         struct path *ret, struct err *reterr)
+{
+    int rc = path_resolve(o->t, u, path, 0, ret, reterr);
+    if (rc)
+        return rc;
+    struct inode *n = path_target(ret), *to = path_target(target);
+    if (!inode_is_file(n))
+        return err_set(reterr, ERR_NOT_FOUND, "Path is not a file: %s", ret->text);
+    rc = access_check(u, n, ACCESS_READ, ret->text, reterr);
+    rc = rc ? rc : access_check(u, path_parent(ret), ACCESS_WRITE, path_prefix(o->t, ret, ret->count - 1), reterr);
+    if (rc)
+        return rc;
+    if (n == to)
+        return err_set(reterr, ERR_HADOOP_ILLEGAL_ARGUMENT, "concat: the src file %s is the same with target file %s", ret->text,
+                       target->text);
+    if (path_parent(ret) != path_parent(target))
+        return err_set(reterr, ERR_HADOOP_ILLEGAL_ARGUMENT, "Source file %s is not in the same directory with the target %s",
+                       ret->text, target->text);
+    if (n->is_open || !n->block_count)
+        return err_set(reterr, ERR_HADOOP_ILLEGAL_ARGUMENT, "concat: source file %s is invalid or empty or underConstruction",
+                       ret->text);
+    if (n->block_bytes > to->block_bytes)
+        return err_set(reterr, ERR_HADOOP_ILLEGAL_ARGUMENT,
+                       "concat: source file %s has preferred block size %" PRIu64
+                       " which is greater than the target file's preferred block size %" PRIu64,
+                       ret->text, n->block_bytes, to->block_bytes);
+    if (n->block_count + to->block_count > o->t->dir->limits.blocks_per_file)
+        return err_set(reterr, ERR_HADOOP_ILLEGAL_ARGUMENT, "concat: %s would have more than %" PRIu64 " blocks", target->text,
+                       o->t->dir->limits.blocks_per_file);
+    return 0;
+}
+
+int file_concat(const struct file_op *o, const struct fs_user *u, const char *target, char *const *sources, size_t count,
+                struct err *reterr)
+{
+    struct path to, from;
+    int rc = path_resolve(o->t, u, target, 0, &to, reterr);
+    if (rc)
+        return rc;
+    struct inode *n = path_target(&to);
+    if (!inode_is_file(n))
+        return err_set(reterr, ERR_NOT_FOUND, "Path is not a file: %s", to.text);
+    rc = access_check(u, n, ACCESS_WRITE, to.text, reterr);
+    if (rc)
+        return rc;
+    if (n->is_open)
+        return err_set(reterr, ERR_HADOOP_ILLEGAL_ARGUMENT, "concat: target file %s is under construction", to.text);
+    if (!count)
+        return err_set(reterr, ERR_HADOOP_ILLEGAL_ARGUMENT, "concat: no sources given");
+    size_t first_moved = n->block_count;
+    struct inode *parent = path_parent(&to);
+    for (size_t i = 0; i < count; i++) {
+        /* A name given twice is found with no blocks the second time: refused as empty. */
+        rc = concat_source(o, u, sources[i], &to, &from, reterr);
+        if (rc)
+            return rc;
+        struct inode *source = path_target(&from);
+        if (source->parent == INODE_NONE)
+            return err_set(reterr, ERR_HADOOP_ILLEGAL_ARGUMENT, "concat: %s was given twice", from.text);
+        txn_move_blocks(o->t, n, source);
+        txn_unlink(o->t, parent, source);
+        txn_erase(o->t, source);
+    }
+    n->mtime_ns = n->ctime_ns = o->t->now_ns;
+    rc = file_commit(o, reterr);
+    for (size_t i = first_moved; !rc && i < n->block_count; i++)
+        blocks_set_replication(o->nn->blocks, n->blocks[i].id, n->replication, o->now_ms);
+    return rc;
+}

@@ -1,0 +1,216 @@
+#include "namenode/pages/pages.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+
+#include "common/clock.h"
+#include "common/http.h"
+#include "common/mem.h"
+#include "common/metrics.h"
+#include "namenode/blocks/blocks.h"
+#include "namenode/pages/fsck.h"
+#include "namenode/pages/jmx.h"
+#include "namenode/namespace/leases.h"
+#include "namenode/namespace/txn.h"
+
+#define PAGE_MEMORY_MAX (64u << 20)
+
+struct pages {
+    struct http_server *http;
+};
+
+/* ---- the status page ---- */
+
+static const char page_head[] =
+    "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width\">"
+    "<title>Cairn namenode</title><style>body{font:15px/1.45 system-ui,sans-serif;margin:2em auto;max-width:62em;padding:0 1em;"
+    "color:#222}h1{font-size:1.4em}h2{font-size:1.1em;margin-top:1.6em}table{border-collapse:collapse;width:100%}"
+    "th,td{text-align:left;padding:.25em .8em .25em 0;border-bottom:1px solid #ddd}td.n,th.n{text-align:right}"
+    ".bad{color:#b00}.ok{color:#070}a{color:#046}@media(prefers-color-scheme:dark){body{background:#181818;color:#ddd}"
+    "th,td{border-color:#333}a{color:#8bf}}</style>";
+
+static void bytes_text(struct buf *b, uint64_t bytes)
+{
+    static const char *const units[] = {"B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"};
+    double value = (double)bytes;
+    size_t unit = 0;
+    for (; value >= 1024 && unit + 1 < ARRAY_COUNT(units); unit++)
+        value /= 1024;
+    buf_printf(b, unit ? "%.2f %s" : "%.0f %s", value, units[unit]);
+}
+
+static void row_text(struct buf *b, const char *name, const char *value)
+{
+    buf_printf(b, "<tr><td>%s<td class=n>", name);
+    html_escape(b, value);
+}
+
+static void row_number(struct buf *b, const char *name, uint64_t value, bool bad_if_any)
+{
+    buf_printf(b, "<tr><td>%s<td class=\"n%s\">%" PRIu64, name, bad_if_any && value ? " bad" : "", value);
+}
+
+static void row_bytes(struct buf *b, const char *name, uint64_t value)
+{
+    buf_printf(b, "<tr><td>%s<td class=n>", name);
+    bytes_text(b, value);
+}
+
+static void nodes_table(struct buf *b, const struct blocks *blocks, uint64_t now_ms)
+{
+    struct arena a;
+    const struct datanode_info **nodes = NULL;
+    arena_init(&a, PAGE_MEMORY_MAX);
+    size_t count = blocks_datanodes(blocks, DATANODES_ALL, &a, &nodes);
+    buf_append_str(b, "<h2>Datanodes</h2><table><tr><th>Node<th>Rack<th>State<th class=n>Last contact<th class=n>Capacity"
+                      "<th class=n>Used<th class=n>Remaining<th class=n>Blocks<th class=n>Failed volumes");
+    for (size_t i = 0; i < count; i++) {
+        const struct datanode_info *d = nodes[i];
+        buf_append_str(b, "<tr><td>");
+        html_escape(b, d->hostname);
+        buf_printf(b, " (%s:%u)<td>", d->ip, d->xfer_port);
+        html_escape(b, d->rack);
+        buf_printf(b, "<td class=%s>%s<td class=n>%" PRIu64 " s<td class=n>", d->alive ? "ok" : "bad",
+                   d->alive ? d->stale ? "stale" : "live" : "dead",
+                   d->last_heartbeat_ms ? (now_ms - d->last_heartbeat_ms) / 1000 : 0);
+        bytes_text(b, d->capacity_bytes);
+        buf_append_str(b, "<td class=n>");
+        bytes_text(b, d->used_bytes);
+        buf_append_str(b, "<td class=n>");
+        bytes_text(b, d->remaining_bytes);
+        buf_printf(b, "<td class=n>%u<td class=n>%u", d->block_count, d->failed_volumes);
+    }
+    buf_append_str(b, "</table>");
+    arena_free(&a);
+}
+
+static void status_page(struct http_request *request, struct http_reply *reply, void *context)
+{
+    struct namenode *nn = context;
+    struct blocks_stats s;
+    struct buf *b = &reply->body;
+    uint64_t now_ms = (uint64_t)clock_mono_ms();
+    AUTO(buf_free) struct buf safe_mode = {0};
+    reply->content_type = "text/html; charset=utf-8";
+    namenode_lock(nn);
+    blocks_stats(nn->blocks, &s);
+    if (blocks_in_safe_mode(nn->blocks))
+        blocks_safe_mode_text(nn->blocks, now_ms, &safe_mode);
+    struct counters c = nn->dir->counters;
+    buf_append_str(b, page_head);
+    buf_printf(b, "<h1>Namenode %s</h1>", nn->address);
+    if (safe_mode.len) {
+        buf_append_str(b, "<p class=bad>");
+        html_escape(b, buf_cstr(&safe_mode));
+    }
+    buf_append_str(b, "<h2>File system</h2><table>");
+    row_text(b, "Cluster", nn->ids.cluster_id);
+    row_text(b, "Block pool", nn->ids.block_pool_id);
+    row_number(b, "Uptime, seconds", (now_ms - nn->started_ms) / 1000, false);
+    row_number(b, "Files and directories", c.inodes, false);
+    row_number(b, "Blocks", c.blocks, false);
+    row_number(b, "Files being written", leases_file_count(nn->leases), false);
+    row_bytes(b, "Capacity", s.capacity_bytes);
+    row_bytes(b, "Used", s.used_bytes);
+    row_bytes(b, "Remaining", s.remaining_bytes);
+    row_number(b, "Live datanodes", s.live, false);
+    row_number(b, "Dead datanodes", s.dead, true);
+    row_number(b, "Under-replicated blocks", s.under_replicated, true);
+    row_number(b, "Missing blocks", s.missing, true);
+    row_number(b, "Corrupt blocks", s.corrupt, true);
+    row_number(b, "Replicas waiting to be deleted", s.pending_deletion, false);
+    buf_append_str(b, "</table>");
+    nodes_table(b, nn->blocks, now_ms);
+    namenode_unlock(nn);
+    buf_append_str(b, "<p><a href=\"/jmx\">jmx</a> &middot; <a href=\"/metrics\">metrics</a> &middot; "
+                      "<a href=\"/fsck?path=/&amp;files=1&amp;blocks=1\">fsck</a>");
+}
+
+/* ---- metrics ---- */
+
+static struct metric metrics[] = {
+    {"cairn_namenode_inodes", "Files, directories and links", METRIC_GAUGE},
+    {"cairn_namenode_blocks", "Blocks of files", METRIC_GAUGE},
+    {"cairn_namenode_files_open", "Files being written", METRIC_GAUGE},
+    {"cairn_namenode_mutations_total", "Changes of the namespace since start", METRIC_COUNTER},
+    {"cairn_namenode_syncs_total", "Syncs of the journal since start", METRIC_COUNTER},
+    {"cairn_namenode_capacity_bytes", "Capacity of all live datanodes", METRIC_GAUGE},
+    {"cairn_namenode_used_bytes", "Used on all live datanodes", METRIC_GAUGE},
+    {"cairn_namenode_remaining_bytes", "Free on all live datanodes", METRIC_GAUGE},
+    {"cairn_namenode_datanodes_live", "Live datanodes", METRIC_GAUGE},
+    {"cairn_namenode_datanodes_dead", "Dead datanodes", METRIC_GAUGE},
+    {"cairn_namenode_blocks_under_replicated", "Blocks with too few replicas", METRIC_GAUGE},
+    {"cairn_namenode_blocks_missing", "Blocks without a live replica", METRIC_GAUGE},
+    {"cairn_namenode_blocks_corrupt", "Blocks with a corrupt replica", METRIC_GAUGE},
+    {"cairn_namenode_replicas_copied_total", "Replicas made by re-replication since start", METRIC_COUNTER},
+    {"cairn_namenode_safe_mode", "1 in safe mode", METRIC_GAUGE},
+    {"cairn_namenode_block_map_bytes", "Memory of the block map", METRIC_GAUGE},
+};
+
+static void metrics_page(struct http_request *request, struct http_reply *reply, void *context)
+{
+    struct namenode *nn = context;
+    struct blocks_stats s;
+    namenode_lock(nn);
+    blocks_stats(nn->blocks, &s);
+    struct journal_stats j = journal_stats(nn->journal);
+    const uint64_t values[] = {nn->dir->counters.inodes,
+                               nn->dir->counters.blocks,
+                               leases_file_count(nn->leases),
+                               j.mutations,
+                               j.syncs,
+                               s.capacity_bytes,
+                               s.used_bytes,
+                               s.remaining_bytes,
+                               s.live,
+                               s.dead,
+                               s.under_replicated,
+                               s.missing,
+                               s.corrupt,
+                               s.replicas_copied,
+                               blocks_in_safe_mode(nn->blocks),
+                               s.memory_bytes};
+    namenode_unlock(nn);
+    _Static_assert(ARRAY_COUNT(values) == ARRAY_COUNT(metrics), "one value per metric");
+    for (size_t i = 0; i < ARRAY_COUNT(metrics); i++)
+        metric_set(&metrics[i], (int64_t)values[i]);
+    reply->content_type = "text/plain; version=0.0.4; charset=utf-8";
+    metrics_prometheus(&reply->body);
+}
+
+/* ---- life ---- */
+
+static const struct http_route routes[] = {
+    {"GET", "/", status_page},     {"GET", "/dfshealth.html", status_page}, {"GET", "/jmx", jmx_page},
+    {"GET", "/metrics", metrics_page}, {"GET", "/prom", metrics_page},      {"GET", "/fsck", fsck_page},
+};
+
+int pages_start(struct namenode *nn, const struct net_address *listen, struct pages **ret, struct err *reterr)
+{
+    static bool registered;
+    struct pages *p = mem_new(struct pages);
+    struct http_options options = {.listen = *listen, .routes = routes, .route_count = ARRAY_COUNT(routes), .context = nn};
+    for (size_t i = 0; !registered && i < ARRAY_COUNT(metrics); i++)
+        metric_register(&metrics[i]);
+    registered = true;
+    int rc = http_start(&options, &p->http, reterr);
+    if (rc) {
+        free(p);
+        return err_prefix(reterr, rc, "HTTP (dfs.namenode.http-address)");
+    }
+    *ret = p;
+    return 0;
+}
+
+uint16_t pages_port(const struct pages *p)
+{
+    return http_port(p->http);
+}
+
+void pages_stop(struct pages *p)
+{
+    if (!p)
+        return;
+    http_stop(p->http);
+    free(p);
+}

@@ -1,0 +1,146 @@
+#include "namenode/serve/admin.h"
+
+#include <string.h>
+
+#include "hdfs/admin.pb-c.h"
+#include "namenode/namespace/user.h"
+#include "namenode/serve/op.h"
+
+static int check_super(struct namenode *nn, struct rpc_call *call, struct err *reterr)
+{
+    struct fs_user user;
+    fs_user_load(&user, nn->dir, op_caller(call));
+    return access_check_super(&user, reterr);
+}
+
+static void reply_if_super(struct namenode *nn, struct rpc_call *call, const ProtobufCMessage *response)
+{
+    struct err why = {0};
+    if (check_super(nn, call, &why))
+        rpc_call_fail(call, &why);
+    else
+        rpc_call_reply(call, response);
+}
+
+/* ---- HAServiceProtocol ---- */
+
+static void get_service_status(struct rpc_call *call, const ProtobufCMessage *message, void *context)
+{
+    Hdfs__GetServiceStatusResponseProto response = HDFS__GET_SERVICE_STATUS_RESPONSE_PROTO__INIT;
+    response.state = HDFS__HASERVICE_STATE_PROTO__ACTIVE;
+    response.has_readytobecomeactive = 1;
+    response.readytobecomeactive = 1;
+    rpc_call_reply(call, &response.base);
+}
+
+static void monitor_health(struct rpc_call *call, const ProtobufCMessage *message, void *context)
+{
+    struct namenode *nn = context;
+    Hdfs__MonitorHealthResponseProto response = HDFS__MONITOR_HEALTH_RESPONSE_PROTO__INIT;
+    struct err why = {0};
+    namenode_lock(nn);
+    if (*nn->dir->write_error)
+        err_set(&why, ERR_IO, "%s", nn->dir->write_error);
+    namenode_unlock(nn);
+    if (why.code)
+        rpc_call_fail(call, &why);
+    else
+        rpc_call_reply(call, &response.base);
+}
+
+static const struct rpc_method ha_methods[] = {
+    RPC_METHOD("getServiceStatus", hdfs__get_service_status, get_service_status, 0),
+    RPC_METHOD("monitorHealth", hdfs__monitor_health, monitor_health, 0),
+};
+
+/* ---- users ---- */
+
+static void get_groups_for_user(struct rpc_call *call, const ProtobufCMessage *message, void *context)
+{
+    const Hdfs__GetGroupsForUserRequestProto *q = (const void *)message;
+    struct fs_user user;
+    struct fsdir nobody = {.permissions = true}; /* so that the superuser's groups are looked up, too */
+    Hdfs__GetGroupsForUserResponseProto response = HDFS__GET_GROUPS_FOR_USER_RESPONSE_PROTO__INIT;
+    fs_user_load(&user, &nobody, q->user);
+    char *groups[USER_GROUPS_MAX];
+    for (size_t i = 0; i < user.group_count; i++)
+        groups[i] = user.groups[i];
+    response.n_groups = user.group_count;
+    response.groups = groups;
+    rpc_call_reply(call, &response.base);
+}
+
+static void refresh_user_to_groups(struct rpc_call *call, const ProtobufCMessage *message, void *context)
+{
+    Hdfs__RefreshUserToGroupsMappingsResponseProto response = HDFS__REFRESH_USER_TO_GROUPS_MAPPINGS_RESPONSE_PROTO__INIT;
+    fs_user_forget_groups();
+    reply_if_super(context, call, &response.base);
+}
+
+static void refresh_super_user_groups(struct rpc_call *call, const ProtobufCMessage *message, void *context)
+{
+    Hdfs__RefreshSuperUserGroupsConfigurationResponseProto response =
+        HDFS__REFRESH_SUPER_USER_GROUPS_CONFIGURATION_RESPONSE_PROTO__INIT;
+    reply_if_super(context, call, &response.base);
+}
+
+static const struct rpc_method mapping_methods[] = {
+    RPC_METHOD("getGroupsForUser", hdfs__get_groups_for_user, get_groups_for_user, RPC_MAY_BLOCK),
+};
+static const struct rpc_method refresh_user_methods[] = {
+    RPC_METHOD("refreshUserToGroupsMappings", hdfs__refresh_user_to_groups_mappings, refresh_user_to_groups, RPC_MAY_BLOCK),
+    RPC_METHOD("refreshSuperUserGroupsConfiguration", hdfs__refresh_super_user_groups_configuration,
+               refresh_super_user_groups, RPC_MAY_BLOCK),
+};
+
+/* ---- the rest of the Refresh* family: nothing of ours is read from files at run time, so there is nothing to do ---- */
+
+static void refresh_service_acl(struct rpc_call *call, const ProtobufCMessage *message, void *context)
+{
+    Hdfs__RefreshServiceAclResponseProto response = HDFS__REFRESH_SERVICE_ACL_RESPONSE_PROTO__INIT;
+    reply_if_super(context, call, &response.base);
+}
+
+static void refresh_call_queue(struct rpc_call *call, const ProtobufCMessage *message, void *context)
+{
+    Hdfs__RefreshCallQueueResponseProto response = HDFS__REFRESH_CALL_QUEUE_RESPONSE_PROTO__INIT;
+    reply_if_super(context, call, &response.base);
+}
+
+static void generic_refresh(struct rpc_call *call, const ProtobufCMessage *message, void *context)
+{
+    const Hdfs__GenericRefreshRequestProto *q = (const void *)message;
+    Hdfs__GenericRefreshResponseCollectionProto response = HDFS__GENERIC_REFRESH_RESPONSE_COLLECTION_PROTO__INIT;
+    Hdfs__GenericRefreshResponseProto one = HDFS__GENERIC_REFRESH_RESPONSE_PROTO__INIT, *list[] = {&one};
+    one.has_exitstatus = 1;
+    one.exitstatus = -1;
+    one.usermessage = arena_printf(rpc_call_arena(call), "nothing is registered to refresh as '%.100s'",
+                                   q->identifier ? q->identifier : "");
+    response.n_responses = 1;
+    response.responses = list;
+    reply_if_super(context, call, &response.base);
+}
+
+static const struct rpc_method acl_methods[] = {
+    RPC_METHOD("refreshServiceAcl", hdfs__refresh_service_acl, refresh_service_acl, RPC_MAY_BLOCK),
+};
+static const struct rpc_method queue_methods[] = {
+    RPC_METHOD("refreshCallQueue", hdfs__refresh_call_queue, refresh_call_queue, RPC_MAY_BLOCK),
+};
+static const struct rpc_method generic_methods[] = {
+    {"refresh", &hdfs__generic_refresh_request_proto__descriptor, &hdfs__generic_refresh_response_collection_proto__descriptor,
+     generic_refresh, RPC_MAY_BLOCK},
+};
+
+void admin_services(struct namenode *nn, struct rpc_service ret[ADMIN_SERVICES])
+{
+    const struct rpc_service all[ADMIN_SERVICES] = {
+        {"org.apache.hadoop.ha.HAServiceProtocol", ha_methods, ARRAY_COUNT(ha_methods), nn},
+        {"org.apache.hadoop.tools.GetUserMappingsProtocol", mapping_methods, ARRAY_COUNT(mapping_methods), nn},
+        {"org.apache.hadoop.security.RefreshUserMappingsProtocol", refresh_user_methods, ARRAY_COUNT(refresh_user_methods), nn},
+        {"org.apache.hadoop.security.authorize.RefreshAuthorizationPolicyProtocol", acl_methods, ARRAY_COUNT(acl_methods), nn},
+        {"org.apache.hadoop.ipc.RefreshCallQueueProtocol", queue_methods, ARRAY_COUNT(queue_methods), nn},
+        {"org.apache.hadoop.ipc.GenericRefreshProtocol", generic_methods, ARRAY_COUNT(generic_methods), nn},
+    };
+    memcpy(ret, all, sizeof all);
+}

@@ -1,0 +1,383 @@
+/* ClientProtocol: the cluster and its administration. */
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/file.h"
+#include "common/log.h"
+#include "namenode/namespace/keys.h"
+#include "namenode/serve/client_calls.h"
+#include "namenode/serve/membership.h"
+#include "namenode/serve/op.h"
+#include "namenode/serve/status.h"
+
+#define METASAVE_LINES_MAX 100000
+#define OPEN_FILES_PER_PAGE 1000
+#define STORAGE_POLICY_HOT 7
+
+void client_get_server_defaults(struct rpc_call *call, const ProtobufCMessage *message, void *context)
+{
+    struct op op;
+    op_begin(&op, context, call);
+    const struct config *c = op.nn->config;
+    OP_RESPONSE(&op, hdfs__get_server_defaults_response_proto, Hdfs__GetServerDefaultsResponseProto);
+    Hdfs__FsServerDefaultsProto d = HDFS__FS_SERVER_DEFAULTS_PROTO__INIT;
+    d.blocksize = (uint64_t)config_size(c, "dfs.blocksize");
+    d.replication = (uint32_t)config_int(c, "dfs.replication");
+    d.bytesperchecksum = (uint32_t)config_int(c, "dfs.bytes-per-checksum");
+    d.writepacketsize = (uint32_t)config_size(c, "dfs.client-write-packet-size");
+    d.filebuffersize = 4096;
+    d.has_encryptdatatransfer = d.has_trashinterval = d.has_checksumtype = d.has_policyid = d.has_snapshottrashrootenabled = 1;
+    d.trashinterval = (uint64_t)(config_ms(c, "fs.trash.interval") / 60000);
+    d.checksumtype = strcmp(config_str(c, "dfs.checksum.type"), "CRC32") ? HDFS__CHECKSUM_TYPE_PROTO__CHECKSUM_CRC32C
+                                                                         : HDFS__CHECKSUM_TYPE_PROTO__CHECKSUM_CRC32;
+    d.keyprovideruri = arena_strdup(op.arena, ""); /* present: "there is none", rather than "an old server" */
+    d.policyid = STORAGE_POLICY_HOT;
+    response->serverdefaults = &d;
+    op_end_read(&op, 0, &response->base);
+}
+
+/* ---- figures ---- */
+
+void client_get_fs_stats(struct rpc_call *call, const ProtobufCMessage *message, void *context)
+{
+    struct op op;
+    struct blocks_stats s;
+    op_begin(&op, context, call);
+    OP_RESPONSE(&op, hdfs__get_fs_stats_response_proto, Hdfs__GetFsStatsResponseProto);
+    blocks_stats(op.nn->blocks, &s);
+    response->capacity = s.capacity_bytes;
+    response->used = s.used_bytes;
+    response->remaining = s.remaining_bytes;
+    response->under_replicated = s.under_replicated;
+    response->corrupt_blocks = s.corrupt;
+    response->missing_blocks = s.missing;
+    response->has_missing_repl_one_blocks = response->has_pending_deletion_blocks = 1;
+    response->missing_repl_one_blocks = s.missing_replication_one;
+    response->pending_deletion_blocks = s.pending_deletion;
+    op_end_read(&op, 0, &response->base);
+}
+
+void client_get_fs_replicated_block_stats(struct rpc_call *call, const ProtobufCMessage *message, void *context)
+{
+    struct op op;
+    struct blocks_stats s;
+    op_begin(&op, context, call);
+    OP_RESPONSE(&op, hdfs__get_fs_replicated_block_stats_response_proto, Hdfs__GetFsReplicatedBlockStatsResponseProto);
+    blocks_stats(op.nn->blocks, &s);
+    response->low_redundancy = s.under_replicated;
+    response->corrupt_blocks = s.corrupt;
+    response->missing_blocks = s.missing;
+    response->missing_repl_one_blocks = s.missing_replication_one;
+    response->pending_deletion_blocks = s.pending_deletion;
+    response->has_highest_prio_low_redundancy_blocks = 1;
+    response->highest_prio_low_redundancy_blocks = s.low_redundancy_highest;
+    op_end_read(&op, 0, &response->base);
+}
+
+/* There are no striped blocks. */
+void client_get_fs_ecblock_group_stats(struct rpc_call *call, const ProtobufCMessage *message, void *context)
+{
+    Hdfs__GetFsECBlockGroupStatsResponseProto response = HDFS__GET_FS_ECBLOCK_GROUP_STATS_RESPONSE_PROTO__INIT;
+    response.has_highest_prio_low_redundancy_blocks = 1;
+    rpc_call_reply(call, &response.base);
+}
+
+/* ---- datanodes ---- */
+
+void client_get_datanode_report(struct rpc_call *call, const ProtobufCMessage *message, void *context)
+{
+    const Hdfs__GetDatanodeReportRequestProto *q = (const void *)message;
+    struct op op;
+    op_begin(&op, context, call);
+    OP_RESPONSE(&op, hdfs__get_datanode_report_response_proto, Hdfs__GetDatanodeReportResponseProto);
+    int rc = op_check_super(&op);
+    if (!rc) {
+        const struct datanode_info **nodes = NULL;
+        response->n_di = blocks_datanodes(op.nn->blocks, (enum datanode_list_type)q->type, op.arena, &nodes);
+        response->di = arena_array(op.arena, Hdfs__DatanodeInfoProto *, response->n_di);
+        for (size_t i = 0; i < response->n_di; i++)
+            response->di[i] = status_datanode(op.arena, nodes[i]);
+    }
+    op_end_read(&op, rc, &response->base);
+}
+
+static Hdfs__StorageReportProto *storage_report(struct arena *a, const struct storage_info *s)
+{
+    Hdfs__StorageReportProto *r = arena_new(a, Hdfs__StorageReportProto);
+    Hdfs__DatanodeStorageProto *storage = arena_new(a, Hdfs__DatanodeStorageProto);
+    hdfs__storage_report_proto__init(r);
+    hdfs__datanode_storage_proto__init(storage);
+    storage->storageuuid = r->storageuuid = (char *)(uintptr_t)s->uuid;
+    storage->has_storagetype = 1;
+    storage->storagetype = (Hdfs__StorageTypeProto)(s->type ? s->type : 1);
+    r->storage = storage;
+    r->has_failed = r->has_capacity = r->has_dfsused = r->has_remaining = r->has_blockpoolused = r->has_nondfsused = 1;
+    r->failed = s->failed;
+    r->capacity = s->capacity_bytes;
+    r->dfsused = s->used_bytes;
+    r->remaining = s->remaining_bytes;
+    r->blockpoolused = s->pool_used_bytes;
+    uint64_t known = s->used_bytes + s->remaining_bytes;
+    r->nondfsused = s->capacity_bytes > known ? s->capacity_bytes - known : 0;
+    return r;
+}
+
+void client_get_datanode_storage_report(struct rpc_call *call, const ProtobufCMessage *message, void *context)
+{
+    const Hdfs__GetDatanodeStorageReportRequestProto *q = (const void *)message;
+    struct op op;
+    op_begin(&op, context, call);
+    OP_RESPONSE(&op, hdfs__get_datanode_storage_report_response_proto, Hdfs__GetDatanodeStorageReportResponseProto);
+    int rc = op_check_super(&op);
+    const struct datanode_info **nodes = NULL;
+    size_t count = rc ? 0 : blocks_datanodes(op.nn->blocks, (enum datanode_list_type)q->type, op.arena, &nodes);
+    response->datanodestoragereports = arena_array(op.arena, Hdfs__DatanodeStorageReportProto *, count);
+    for (size_t i = 0; i < count; i++) {
+        struct storage_info *storages = NULL;
+        Hdfs__DatanodeStorageReportProto *r = arena_new(op.arena, Hdfs__DatanodeStorageReportProto);
+        hdfs__datanode_storage_report_proto__init(r);
+        r->datanodeinfo = status_datanode(op.arena, nodes[i]);
+        r->n_storagereports = blocks_storages(op.nn->blocks, nodes[i], op.arena, &storages);
+        r->storagereports = arena_array(op.arena, Hdfs__StorageReportProto *, r->n_storagereports);
+        for (size_t j = 0; j < r->n_storagereports; j++)
+            r->storagereports[j] = storage_report(op.arena, &storages[j]);
+        response->datanodestoragereports[response->n_datanodestoragereports++] = r;
+    }
+    op_end_read(&op, rc, &response->base);
+}
+
+/* Slowness is not measured yet, so no node is known to be slow. */
+void client_get_slow_datanode_report(struct rpc_call *call, const ProtobufCMessage *message, void *context)
+{
+    Hdfs__GetSlowDatanodeReportResponseProto response = HDFS__GET_SLOW_DATANODE_REPORT_RESPONSE_PROTO__INIT;
+    rpc_call_reply(call, &response.base);
+}
+
+void client_refresh_nodes(struct rpc_call *call, const ProtobufCMessage *message, void *context)
+{
+    struct op op;
+    op_begin(&op, context, call);
+    OP_RESPONSE(&op, hdfs__refresh_nodes_response_proto, Hdfs__RefreshNodesResponseProto);
+    int rc = op_check_super(&op);
+    namenode_unlock(op.nn); /* reads files */
+    rc = rc ? rc : membership_load(op.nn, &op.err);
+    namenode_lock(op.nn);
+    op_end_read(&op, rc, &response->base);
+}
+
+void client_set_balancer_bandwidth(struct rpc_call *call, const ProtobufCMessage *message, void *context)
+{
+    const Hdfs__SetBalancerBandwidthRequestProto *q = (const void *)message;
+    struct op op;
+    op_begin(&op, context, call);
+    OP_RESPONSE(&op, hdfs__set_balancer_bandwidth_response_proto, Hdfs__SetBalancerBandwidthResponseProto);
+    int rc = op_check_super(&op);
+    if (!rc && q->bandwidth < 0)
+        rc = err_set(&op.err, ERR_ILLEGAL_ARGUMENT, "Bandwidth should be a non-negative value, not %" PRId64, q->bandwidth);
+    if (!rc)
+        blocks_set_balancer_bandwidth(op.nn->blocks, (uint64_t)q->bandwidth);
+    op_end_read(&op, rc, &response->base);
+}
+
+/* ---- safe mode and upkeep ---- */
+
+void client_set_safe_mode(struct rpc_call *call, const ProtobufCMessage *message, void *context)
+{
+    const Hdfs__SetSafeModeRequestProto *q = (const void *)message;
+    struct op op;
+    enum safe_mode_action action;
+    op_begin(&op, context, call);
+    OP_RESPONSE(&op, hdfs__set_safe_mode_response_proto, Hdfs__SetSafeModeResponseProto);
+    switch (q->action) {
+    case HDFS__SAFE_MODE_ACTION_PROTO__SAFEMODE_LEAVE: action = SAFE_MODE_LEAVE; break;
+    case HDFS__SAFE_MODE_ACTION_PROTO__SAFEMODE_ENTER: action = SAFE_MODE_ENTER; break;
+    case HDFS__SAFE_MODE_ACTION_PROTO__SAFEMODE_FORCE_EXIT: action = SAFE_MODE_FORCE_EXIT; break;
+    default: action = SAFE_MODE_GET;
+    }
+    int rc = action == SAFE_MODE_GET ? 0 : op_check_super(&op);
+    if (!rc)
+        response->result = blocks_safe_mode(op.nn->blocks, action, op.file.now_ms);
+    op_end_read(&op, rc, &response->base);
+}
+
+/* Every acknowledged change is on disk already. */
+void client_save_namespace(struct rpc_call *call, const ProtobufCMessage *message, void *context)
+{
+    struct op op;
+    op_begin(&op, context, call);
+    OP_RESPONSE(&op, hdfs__save_namespace_response_proto, Hdfs__SaveNamespaceResponseProto);
+    response->has_saved = 1;
+    response->saved = 1;
+    op_end(&op, op_check_super(&op), &response->base);
+}
+
+/* There are no segments; the number is that of the newest change. */
+void client_roll_edits(struct rpc_call *call, const ProtobufCMessage *message, void *context)
+{
+    struct op op;
+    op_begin(&op, context, call);
+    OP_RESPONSE(&op, hdfs__roll_edits_response_proto, Hdfs__RollEditsResponseProto);
+    response->newsegmenttxid = journal_latest(op.nn->journal);
+    op_end(&op, op_check_super(&op), &response->base);
+}
+
+void client_restore_failed_storage(struct rpc_call *call, const ProtobufCMessage *message, void *context)
+{
+    struct op op;
+    op_begin(&op, context, call);
+    OP_RESPONSE(&op, hdfs__restore_failed_storage_response_proto, Hdfs__RestoreFailedStorageResponseProto);
+    response->result = 0; /* there is one metadata folder, and the namenode stops when it fails */
+    op_end_read(&op, op_check_super(&op), &response->base);
+}
+
+void client_finalize_upgrade(struct rpc_call *call, const ProtobufCMessage *message, void *context)
+{
+    struct op op;
+    op_begin(&op, context, call);
+    OP_RESPONSE(&op, hdfs__finalize_upgrade_response_proto, Hdfs__FinalizeUpgradeResponseProto);
+    op_end_read(&op, op_check_super(&op), &response->base);
+}
+
+void client_upgrade_status(struct rpc_call *call, const ProtobufCMessage *message, void *context)
+{
+    struct op op;
+    op_begin(&op, context, call);
+    OP_RESPONSE(&op, hdfs__upgrade_status_response_proto, Hdfs__UpgradeStatusResponseProto);
+    response->upgradefinalized = 1;
+    op_end_read(&op, op_check_super(&op), &response->base);
+}
+
+void client_rolling_upgrade(struct rpc_call *call, const ProtobufCMessage *message, void *context)
+{
+    const Hdfs__RollingUpgradeRequestProto *q = (const void *)message;
+    struct op op;
+    op_begin(&op, context, call);
+    OP_RESPONSE(&op, hdfs__rolling_upgrade_response_proto, Hdfs__RollingUpgradeResponseProto);
+    int rc = op_check_super(&op);
+    if (!rc && q->action != HDFS__ROLLING_UPGRADE_ACTION_PROTO__QUERY)
+        rc = err_set(&op.err, ERR_UNSUPPORTED_ACTION, "rolling upgrades are not supported: stop the namenode and start the new "
+                                                      "version on the same folder");
+    op_end_read(&op, rc, &response->base);
+}
+
+void client_msync(struct rpc_call *call, const ProtobufCMessage *message, void *context)
+{
+    Hdfs__MsyncResponseProto response = HDFS__MSYNC_RESPONSE_PROTO__INIT;
+    rpc_call_reply(call, &response.base);
+}
+
+void client_get_ha_service_state(struct rpc_call *call, const ProtobufCMessage *message, void *context)
+{
+    Hdfs__HAServiceStateResponseProto response = HDFS__HASERVICE_STATE_RESPONSE_PROTO__INIT;
+    response.state = HDFS__HASERVICE_STATE_PROTO__ACTIVE;
+    rpc_call_reply(call, &response.base);
+}
+
+/* Security is off: there are no tokens and no keys, and their absence says so. */
+void client_get_delegation_token(struct rpc_call *call, const ProtobufCMessage *message, void *context)
+{
+    Hdfs__GetDelegationTokenResponseProto response = HDFS__GET_DELEGATION_TOKEN_RESPONSE_PROTO__INIT;
+    rpc_call_reply(call, &response.base);
+}
+
+void client_get_data_encryption_key(struct rpc_call *call, const ProtobufCMessage *message, void *context)
+{
+    Hdfs__GetDataEncryptionKeyResponseProto response = HDFS__GET_DATA_ENCRYPTION_KEY_RESPONSE_PROTO__INIT;
+    rpc_call_reply(call, &response.base);
+}
+
+/* ---- reports ---- */
+
+/* Into the namenode's log folder in HDFS; here beside the metadata, under a plain name. */
+void client_meta_save(struct rpc_call *call, const ProtobufCMessage *message, void *context)
+{
+    const Hdfs__MetaSaveRequestProto *q = (const void *)message;
+    struct namenode *nn = context;
+    struct op op;
+    AUTO(buf_free) struct buf text = {0};
+    op_begin(&op, context, call);
+    OP_RESPONSE(&op, hdfs__meta_save_response_proto, Hdfs__MetaSaveResponseProto);
+    int rc = op_check_super(&op);
+    if (!rc && (strchr(q->filename, '/') || !*q->filename || q->filename[0] == '.' || strlen(q->filename) > KEY_NAME_MAX))
+        rc = err_set(&op.err, ERR_ILLEGAL_ARGUMENT, "metasave: '%.100s' is not a plain file name", q->filename);
+    if (!rc) {
+        buf_printf(&text, "%" PRIu64 " files and directories, %" PRIu64 " blocks = %" PRIu64 " total filesystem objects\n",
+                   nn->dir->counters.inodes, nn->dir->counters.blocks, nn->dir->counters.inodes + nn->dir->counters.blocks);
+        blocks_metasave(nn->blocks, op.file.now_ms, METASAVE_LINES_MAX, &text);
+    }
+    namenode_unlock(nn);
+    if (!rc) {
+        const char *path = arena_printf(op.arena, "%s/../%s", store_folder(nn->store), q->filename);
+        rc = file_write_atomic(path, text.base, text.len, 0644, &op.err);
+    }
+    namenode_lock(nn);
+    op_end_read(&op, rc, &response->base);
+}
+
+void client_list_corrupt_file_blocks(struct rpc_call *call, const ProtobufCMessage *message, void *context)
+{
+    const Hdfs__ListCorruptFileBlocksRequestProto *q = (const void *)message;
+    struct op op;
+    uint64_t ids[100], cursor = q->cookie ? strtoull(q->cookie, NULL, 10) : 0;
+    op_begin(&op, context, call);
+    OP_RESPONSE(&op, hdfs__list_corrupt_file_blocks_response_proto, Hdfs__ListCorruptFileBlocksResponseProto);
+    Hdfs__CorruptFileBlocksProto corrupt = HDFS__CORRUPT_FILE_BLOCKS_PROTO__INIT;
+    int rc = op_check_super(&op);
+    size_t count = rc ? 0 : blocks_corrupt(op.nn->blocks, &cursor, ids, ARRAY_COUNT(ids));
+    size_t prefix_len = strlen(q->path);
+    while (prefix_len && q->path[prefix_len - 1] == '/')
+        prefix_len--;
+    corrupt.files = arena_array(op.arena, char *, count);
+    for (size_t i = 0; i < count; i++) {
+        struct block_record record;
+        struct inode *n = NULL;
+        const char *path = NULL;
+        if (txn_block(&op.t, ids[i], &record, NULL) || txn_inode(&op.t, record.inode_id, &n, NULL) || txn_path(&op.t, n, &path, NULL))
+            continue;
+        if (!strncmp(path, q->path, prefix_len) && (path[prefix_len] == '/' || !path[prefix_len]))
+            corrupt.files[corrupt.n_files++] = (char *)(uintptr_t)path;
+    }
+    corrupt.cookie = arena_printf(op.arena, "%" PRIu64, cursor);
+    response->corrupt = &corrupt;
+    op_end_read(&op, rc, &response->base);
+}
+
+void client_list_open_files(struct rpc_call *call, const ProtobufCMessage *message, void *context)
+{
+    const Hdfs__ListOpenFilesRequestProto *q = (const void *)message;
+    struct op op;
+    op_begin(&op, context, call);
+    OP_RESPONSE(&op, hdfs__list_open_files_response_proto, Hdfs__ListOpenFilesResponseProto);
+    int rc = op_check_super(&op);
+    const char *prefix = q->path && strcmp(q->path, "/") ? q->path : "";
+    size_t prefix_len = strlen(prefix), seen = 0;
+    response->entries = arena_array(op.arena, Hdfs__OpenFilesBatchResponseProto *, OPEN_FILES_PER_PAGE);
+    struct store_iter *it = store_iter_new(op.nn->store, NULL, true);
+    struct key from = key_of('o', (uint64_t)(q->id < 0 ? 0 : q->id) + 1);
+    for (store_iter_seek(it, from.bytes, from.len); !rc && store_iter_valid(it); store_iter_next(it)) {
+        struct slice key = store_iter_key(it);
+        if (key.len != 9 || key.base[0] != 'o')
+            break;
+        if (seen++ == OPEN_FILES_PER_PAGE) {
+            response->hasmore = 1;
+            break;
+        }
+        struct inode *n = NULL;
+        const char *path = NULL;
+        if (txn_inode(&op.t, be64_get(key.base + 1), &n, NULL) || txn_path(&op.t, n, &path, NULL) ||
+            strncmp(path, prefix, prefix_len))
+            continue;
+        Hdfs__OpenFilesBatchResponseProto *e = arena_new(op.arena, Hdfs__OpenFilesBatchResponseProto);
+        hdfs__open_files_batch_response_proto__init(e);
+        e->id = (int64_t)n->id;
+        e->path = (char *)(uintptr_t)path;
+        e->clientname = (char *)(uintptr_t)n->client_name;
+        e->clientmachine = (char *)(uintptr_t)n->client_machine;
+        response->entries[response->n_entries++] = e;
+    }
+    store_iter_free(it);
+    response->n_types = q->n_types;
+    response->types = q->types;
+    op_end_read(&op, rc, &response->base);
+}

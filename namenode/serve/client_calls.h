@@ -1,0 +1,89 @@
+/* ClientProtocol's methods: X(name on the wire, name in C, flags). Each has a handler client_<name in C>, its messages are
+ * hdfs__<name in C>_{request,response}_proto. Those whose messages are called otherwise are below. */
+#ifndef CAIRN_NAMENODE_SERVE_CLIENT_CALLS_H
+#define CAIRN_NAMENODE_SERVE_CLIENT_CALLS_H
+
+#include "hdfs/client_namenode.pb-c.h"
+#include "rpc/rpc_server.h"
+
+// clang-format off
+#define CLIENT_METHODS(X) \
+    X(getFileInfo, get_file_info, 0) \
+    X(getFileLinkInfo, get_file_link_info, 0) \
+    X(getLocatedFileInfo, get_located_file_info, 0) \
+    X(getListing, get_listing, 0) \
+    X(getBlockLocations, get_block_locations, 0) \
+    X(isFileClosed, is_file_closed, 0) \
+    X(getPreferredBlockSize, get_preferred_block_size, 0) \
+    X(getLinkTarget, get_link_target, 0) \
+    X(getEnclosingRoot, get_enclosing_root, 0) \
+    X(checkAccess, check_access, 0) \
+    X(getContentSummary, get_content_summary, RPC_MAY_BLOCK) \
+    X(getQuotaUsage, get_quota_usage, RPC_MAY_BLOCK) \
+    X(mkdirs, mkdirs, 0) \
+    X(setPermission, set_permission, 0) \
+    X(setOwner, set_owner, 0) \
+    X(setTimes, set_times, 0) \
+    X(setReplication, set_replication, 0) \
+    X(addBlock, add_block, 0) \
+    X(abandonBlock, abandon_block, 0) \
+    X(complete, complete, 0) \
+    X(fsync, fsync, 0) \
+    X(truncate, truncate, 0) \
+    X(getAdditionalDatanode, get_additional_datanode, 0) \
+    X(updateBlockForPipeline, update_block_for_pipeline, 0) \
+    X(reportBadBlocks, report_bad_blocks, 0) \
+    X(renewLease, renew_lease, 0) \
+    X(recoverLease, recover_lease, 0) \
+    X(rename, rename, RPC_AT_MOST_ONCE) \
+    X(rename2, rename2, RPC_AT_MOST_ONCE) \
+    X(createSymlink, create_symlink, RPC_AT_MOST_ONCE) \
+    X(concat, concat, RPC_AT_MOST_ONCE) \
+    X(create, create, RPC_AT_MOST_ONCE) \
+    X(append, append, RPC_AT_MOST_ONCE) \
+    X(updatePipeline, update_pipeline, RPC_AT_MOST_ONCE) \
+    X(delete, delete, RPC_AT_MOST_ONCE | RPC_MAY_BLOCK) \
+    X(metaSave, meta_save, RPC_MAY_BLOCK) \
+    X(getServerDefaults, get_server_defaults, 0) \
+    X(getFsReplicatedBlockStats, get_fs_replicated_block_stats, 0) \
+    X(getFsECBlockGroupStats, get_fs_ecblock_group_stats, 0) \
+    X(getDatanodeReport, get_datanode_report, 0) \
+    X(getDatanodeStorageReport, get_datanode_storage_report, 0) \
+    X(getSlowDatanodeReport, get_slow_datanode_report, 0) \
+    X(setSafeMode, set_safe_mode, 0) \
+    X(saveNamespace, save_namespace, 0) \
+    X(rollEdits, roll_edits, 0) \
+    X(restoreFailedStorage, restore_failed_storage, 0) \
+    X(refreshNodes, refresh_nodes, 0) \
+    X(finalizeUpgrade, finalize_upgrade, 0) \
+    X(upgradeStatus, upgrade_status, 0) \
+    X(rollingUpgrade, rolling_upgrade, 0) \
+    X(listCorruptFileBlocks, list_corrupt_file_blocks, 0) \
+    X(setBalancerBandwidth, set_balancer_bandwidth, 0) \
+    X(msync, msync, 0) \
+    X(getDelegationToken, get_delegation_token, 0) \
+    X(getDataEncryptionKey, get_data_encryption_key, 0) \
+    X(listOpenFiles, list_open_files, 0) \
+    X(getStoragePolicies, get_storage_policies, 0) \
+    X(getStoragePolicy, get_storage_policy, 0) \
+    X(getAclStatus, get_acl_status, 0) \
+    X(getXAttrs, get_xattrs, 0) \
+    X(listXAttrs, list_xattrs, 0) \
+    X(getEZForPath, get_ezfor_path, 0) \
+    X(listEncryptionZones, list_encryption_zones, 0) \
+    X(getErasureCodingPolicy, get_erasure_coding_policy, 0) \
+    X(getErasureCodingPolicies, get_erasure_coding_policies, 0) \
+    X(getErasureCodingCodecs, get_erasure_coding_codecs, 0) \
+    X(getSnapshottableDirListing, get_snapshottable_dir_listing, 0) \
+    X(listCachePools, list_cache_pools, 0) \
+    X(listCacheDirectives, list_cache_directives, 0) \
+    X(setQuota, set_quota, 0)
+// clang-format on
+
+#define CLIENT_DECLARE(wire_name, c_name, flags) \
+    void client_##c_name(struct rpc_call *call, const ProtobufCMessage *message, void *context);
+CLIENT_METHODS(CLIENT_DECLARE)
+void client_get_fs_stats(struct rpc_call *call, const ProtobufCMessage *message, void *context);
+void client_get_ha_service_state(struct rpc_call *call, const ProtobufCMessage *message, void *context);
+
+#endif

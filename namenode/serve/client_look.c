@@ -1,0 +1,363 @@
+/* ClientProtocol: looking at files and directories. */
+#include <string.h>
+
+#include "namenode/serve/client_calls.h"
+#include "namenode/serve/op.h"
+#include "namenode/serve/status.h"
+
+#define LISTING_MEMORY_MAX (32u << 20) /* of inodes; a page of huge files ends early */
+
+/* *ret NULL: "not there", which these calls answer with an empty message. */
+static int find_or_nothing(struct op *op, const char *path, unsigned flags, struct inode **ret)
+{
+    struct path p;
+    int rc = path_resolve(&op->t, &op->user, path, flags | PATH_MAY_MISS, &p, &op->err);
+    *ret = NULL;
+    if (rc == ERR_ACCESS && op->user.is_super)
+        return 0; /* a file in the middle of the path */
+    if (!rc)
+        *ret = path_target(&p);
+    return rc;
+}
+
+void client_get_file_info(struct rpc_call *call, const ProtobufCMessage *message, void *context)
+{
+    const Hdfs__GetFileInfoRequestProto *q = (const void *)message;
+    struct op op;
+    struct inode *n = NULL;
+    op_begin(&op, context, call);
+    OP_RESPONSE(&op, hdfs__get_file_info_response_proto, Hdfs__GetFileInfoResponseProto);
+    int rc = find_or_nothing(&op, q->src, 0, &n);
+    if (n)
+        response->fs = status_of(op.arena, n, "");
+    op_end_read(&op, rc, &response->base);
+}
+
+void client_get_file_link_info(struct rpc_call *call, const ProtobufCMessage *message, void *context)
+{
+    const Hdfs__GetFileLinkInfoRequestProto *q = (const void *)message;
+    struct op op;
+    struct inode *n = NULL;
+    op_begin(&op, context, call);
+    OP_RESPONSE(&op, hdfs__get_file_link_info_response_proto, Hdfs__GetFileLinkInfoResponseProto);
+    int rc = find_or_nothing(&op, q->src, PATH_NO_FOLLOW, &n);
+    if (n)
+        response->fs = status_of(op.arena, n, "");
+    op_end_read(&op, rc, &response->base);
+}
+
+static void add_locations(struct op *op, const struct inode *n, Hdfs__HdfsFileStatusProto *s)
+{
+    if (inode_is_file(n))
+        s->locations = status_located_blocks(op->arena, op->nn, n, 0, UINT64_MAX, rpc_call_client_ip(op->call));
+}
+
+void client_get_located_file_info(struct rpc_call *call, const ProtobufCMessage *message, void *context)
+{
+    const Hdfs__GetLocatedFileInfoRequestProto *q = (const void *)message;
+    struct op op;
+    struct inode *n = NULL;
+    op_begin(&op, context, call);
+    OP_RESPONSE(&op, hdfs__get_located_file_info_response_proto, Hdfs__GetLocatedFileInfoResponseProto);
+    int rc = q->src ? find_or_nothing(&op, q->src, 0, &n) : err_set(&op.err, ERR_ILLEGAL_ARGUMENT, "src is missing");
+    if (n) {
+        response->fs = status_of(op.arena, n, "");
+        add_locations(&op, n, response->fs);
+    }
+    op_end_read(&op, rc, &response->base);
+}
+
+/* ---- listing ---- */
+
+/* How many entries are left; beyond this many, roughly (clients only look for 0). */
+#define REMAINING_EXACT_MAX 4000
+
+static uint32_t count_remaining(struct dir_iter *d, const struct inode *dir, size_t given)
+{
+    uint32_t count = 0;
+    while (count < REMAINING_EXACT_MAX && dir_iter_next(d))
+        count++;
+    if (count == REMAINING_EXACT_MAX && dir->child_count > given + count)
+        return (uint32_t)(dir->child_count - given);
+    return count;
+}
+
+static int list_directory(struct op *op, const struct inode *dir, struct slice after, bool with_locations,
+                          Hdfs__DirectoryListingProto *ret)
+{
+    size_t max = op->nn->dir->limits.list_entries, locations_left = max;
+    ret->partiallisting = arena_array(op->arena, Hdfs__HdfsFileStatusProto *, max < dir->child_count ? max : dir->child_count + 1);
+    struct dir_iter d;
+    int rc = 0;
+    dir_iter_open(&d, &op->t, dir, (const char *)after.base, after.len);
+    while (ret->n_partiallisting < max && ret->n_partiallisting <= dir->child_count && locations_left &&
+           op->t.arena.total < LISTING_MEMORY_MAX && dir_iter_next(&d)) {
+        struct inode *n = NULL;
+        rc = txn_inode(&op->t, d.child, &n, &op->err);
+        if (rc)
+            break;
+        Hdfs__HdfsFileStatusProto *s = status_of(op->arena, n, n->name);
+        if (with_locations) {
+            add_locations(op, n, s);
+            size_t cost = n->block_count * (n->replication ? n->replication : 1);
+            locations_left = cost < locations_left ? locations_left - cost : 0;
+        }
+        ret->partiallisting[ret->n_partiallisting++] = s;
+    }
+    ret->remainingentries = rc ? 0 : count_remaining(&d, dir, ret->n_partiallisting);
+    int close_rc = dir_iter_close(&d, rc ? NULL : &op->err);
+    return rc ? rc : close_rc;
+}
+
+/* A cookie that is a path (of an entry found by inode number) means its last component. */
+static struct slice start_after(const ProtobufCBinaryData *given)
+{
+    struct slice after = {given->data, given->len};
+    if (after.len && after.base[0] == '/')
+        for (size_t i = after.len; i-- > 0;)
+            if (after.base[i] == '/')
+                return (struct slice){after.base + i + 1, after.len - i - 1};
+    return after;
+}
+
+static int list(struct op *op, const char *path, const ProtobufCBinaryData *after, bool with_locations,
+                Hdfs__DirectoryListingProto **ret)
+{
+    struct path p;
+    int rc = path_resolve(&op->t, &op->user, path, PATH_MAY_MISS, &p, &op->err);
+    struct inode *n = rc ? NULL : path_target(&p);
+    if (!n)
+        return rc;
+    Hdfs__DirectoryListingProto *listing = arena_new(op->arena, Hdfs__DirectoryListingProto);
+    hdfs__directory_listing_proto__init(listing);
+    if (inode_is_dir(n)) {
+        rc = access_check(&op->user, n, ACCESS_READ_EXECUTE, p.text, &op->err);
+        rc = rc ? rc : list_directory(op, n, start_after(after), with_locations, listing);
+    } else {
+        listing->partiallisting = arena_array(op->arena, Hdfs__HdfsFileStatusProto *, 1);
+        listing->partiallisting[0] = status_of(op->arena, n, "");
+        listing->n_partiallisting = 1;
+        if (with_locations)
+            add_locations(op, n, listing->partiallisting[0]);
+    }
+    if (!rc)
+        *ret = listing;
+    return rc;
+}
+
+void client_get_listing(struct rpc_call *call, const ProtobufCMessage *message, void *context)
+{
+    const Hdfs__GetListingRequestProto *q = (const void *)message;
+    struct op op;
+    op_begin(&op, context, call);
+    OP_RESPONSE(&op, hdfs__get_listing_response_proto, Hdfs__GetListingResponseProto);
+    int rc = list(&op, q->src, &q->startafter, q->needlocation, &response->dirlist);
+    op_end_read(&op, rc, &response->base);
+}
+
+/* ---- blocks of a file ---- */
+
+static bool any_without_place(const Hdfs__LocatedBlocksProto *blocks)
+{
+    for (size_t i = 0; i < blocks->n_blocks; i++)
+        if (!blocks->blocks[i]->n_locs)
+            return true;
+    return false;
+}
+
+/* Access times are kept as coarsely as HDFS does it; nobody waits for this write. */
+static int touch(struct op *op, struct inode *n)
+{
+    uint64_t precision = op->nn->dir->limits.atime_precision_ns, now_ns = op->t.now_ns;
+    if (!precision || now_ns < n->atime_ns + precision || blocks_in_safe_mode(op->nn->blocks) || *op->nn->dir->write_error)
+        return 0;
+    n->atime_ns = now_ns;
+    txn_dirty(n);
+    return file_commit(&op->file, &op->err);
+}
+
+void client_get_block_locations(struct rpc_call *call, const ProtobufCMessage *message, void *context)
+{
+    const Hdfs__GetBlockLocationsRequestProto *q = (const void *)message;
+    struct op op;
+    struct path p;
+    op_begin(&op, context, call);
+    OP_RESPONSE(&op, hdfs__get_block_locations_response_proto, Hdfs__GetBlockLocationsResponseProto);
+    int rc = path_resolve(&op.t, &op.user, q->src, 0, &p, &op.err);
+    if (!rc && (q->offset > INT64_MAX || q->length > INT64_MAX))
+        rc = err_set(&op.err, ERR_HADOOP_ILLEGAL_ARGUMENT, "Negative offset or length is not supported. File: %s", p.text);
+    if (!rc && !inode_is_file(path_target(&p)))
+        rc = err_set(&op.err, ERR_NOT_FOUND, "Path is not a file: %s", p.text);
+    rc = rc ? rc : access_check(&op.user, path_target(&p), ACCESS_READ, p.text, &op.err);
+    if (!rc) {
+        response->locations =
+            status_located_blocks(op.arena, op.nn, path_target(&p), q->offset, q->length, rpc_call_client_ip(call));
+        if (blocks_in_safe_mode(op.nn->blocks) && any_without_place(response->locations))
+            rc = op_check_safe_mode(&op, "read, zero block locations for", p.text);
+    }
+    rc = rc ? rc : touch(&op, path_target(&p));
+    op_end_read(&op, rc, &response->base);
+}
+
+void client_is_file_closed(struct rpc_call *call, const ProtobufCMessage *message, void *context)
+{
+    const Hdfs__IsFileClosedRequestProto *q = (const void *)message;
+    struct op op;
+    struct path p;
+    op_begin(&op, context, call);
+    OP_RESPONSE(&op, hdfs__is_file_closed_response_proto, Hdfs__IsFileClosedResponseProto);
+    int rc = path_resolve(&op.t, &op.user, q->src, 0, &p, &op.err);
+    if (!rc && !inode_is_file(path_target(&p)))
+        rc = err_set(&op.err, ERR_NOT_FOUND, "Path is not a file: %s", p.text);
+    response->result = !rc && !path_target(&p)->is_open;
+    op_end_read(&op, rc, &response->base);
+}
+
+void client_get_preferred_block_size(struct rpc_call *call, const ProtobufCMessage *message, void *context)
+{
+    const Hdfs__GetPreferredBlockSizeRequestProto *q = (const void *)message;
+    struct op op;
+    struct path p;
+    op_begin(&op, context, call);
+    OP_RESPONSE(&op, hdfs__get_preferred_block_size_response_proto, Hdfs__GetPreferredBlockSizeResponseProto);
+    int rc = path_resolve(&op.t, &op.user, q->filename, 0, &p, &op.err);
+    if (!rc && !inode_is_file(path_target(&p)))
+        rc = err_set(&op.err, ERR_NOT_FOUND, "Path is not a file: %s", p.text);
+    response->bsize = rc ? 0 : path_target(&p)->block_bytes;
+    op_end_read(&op, rc, &response->base);
+}
+
+void client_get_link_target(struct rpc_call *call, const ProtobufCMessage *message, void *context)
+{
+    const Hdfs__GetLinkTargetRequestProto *q = (const void *)message;
+    struct op op;
+    struct path p;
+    op_begin(&op, context, call);
+    OP_RESPONSE(&op, hdfs__get_link_target_response_proto, Hdfs__GetLinkTargetResponseProto);
+    int rc = path_resolve(&op.t, &op.user, q->path, PATH_NO_FOLLOW, &p, &op.err);
+    if (!rc && path_target(&p)->type != INODE_SYMLINK)
+        rc = err_set(&op.err, ERR_IO, "Path %s is not a symbolic link", p.text);
+    if (!rc)
+        response->targetpath = (char *)(uintptr_t)path_target(&p)->target;
+    op_end_read(&op, rc, &response->base);
+}
+
+void client_get_enclosing_root(struct rpc_call *call, const ProtobufCMessage *message, void *context)
+{
+    struct op op;
+    op_begin(&op, context, call);
+    OP_RESPONSE(&op, hdfs__get_enclosing_root_response_proto, Hdfs__GetEnclosingRootResponseProto);
+    response->enclosingrootpath = arena_strdup(op.arena, "/");
+    op_end_read(&op, 0, &response->base);
+}
+
+void client_check_access(struct rpc_call *call, const ProtobufCMessage *message, void *context)
+{
+    const Hdfs__CheckAccessRequestProto *q = (const void *)message;
+    struct op op;
+    struct path p;
+    op_begin(&op, context, call);
+    OP_RESPONSE(&op, hdfs__check_access_response_proto, Hdfs__CheckAccessResponseProto);
+    int rc = path_resolve(&op.t, &op.user, q->path, 0, &p, &op.err);
+    rc = rc ? rc : access_check(&op.user, path_target(&p), (unsigned)q->mode & ACCESS_ALL, p.text, &op.err);
+    op_end_read(&op, rc, &response->base);
+}
+
+/* ---- sums over a subtree: a walk on a snapshot, without the lock ---- */
+
+struct sum {
+    uint64_t files, directories, length, space;
+};
+
+static int add_children(struct op *op, const struct inode *dir, struct sum *sum, struct buf *stack)
+{
+    struct dir_iter d;
+    int rc = 0;
+    dir_iter_open(&d, &op->t, dir, "", 0);
+    for (size_t seen = 1; dir_iter_next(&d); seen++) {
+        if (seen % 256 == 0)
+            txn_reset(&op->t);
+        struct inode *n = NULL;
+        rc = txn_inode(&op->t, d.child, &n, &op->err);
+        if (rc)
+            break;
+        if (inode_is_dir(n)) {
+            buf_append(stack, &n->id, sizeof n->id);
+            continue;
+        }
+        uint64_t length = inode_length(n);
+        sum->files++;
+        sum->length += length;
+        sum->space += length * n->replication;
+    }
+    int close_rc = dir_iter_close(&d, rc ? NULL : &op->err);
+    return rc ? rc : close_rc;
+}
+
+static int sum_subtree(struct op *op, const char *path, struct sum *sum)
+{
+    struct path p;
+    int rc = path_resolve(&op->t, &op->user, path, 0, &p, &op->err);
+    if (rc)
+        return rc;
+    struct inode *n = path_target(&p);
+    if (!inode_is_dir(n)) {
+        *sum = (struct sum){.files = 1, .length = inode_length(n), .space = inode_length(n) * n->replication};
+        return 0;
+    }
+    AUTO(buf_free) struct buf stack = {0};
+    const char *top = arena_strdup(op->arena, p.text);
+    buf_append(&stack, &n->id, sizeof n->id);
+    while (!rc && stack.len) {
+        uint64_t id;
+        stack.len -= sizeof id;
+        memcpy(&id, stack.base + stack.len, sizeof id);
+        txn_reset(&op->t);
+        rc = txn_inode(&op->t, id, &n, &op->err);
+        if (!rc && !access_allowed(&op->user, n, ACCESS_READ_EXECUTE)) {
+            const char *where = top;
+            if (txn_path(&op->t, n, &where, NULL))
+                where = top;
+            rc = access_check(&op->user, n, ACCESS_READ_EXECUTE, where, &op->err);
+        }
+        sum->directories++;
+        rc = rc ? rc : add_children(op, n, sum, &stack);
+    }
+    return rc;
+}
+
+void client_get_content_summary(struct rpc_call *call, const ProtobufCMessage *message, void *context)
+{
+    const Hdfs__GetContentSummaryRequestProto *q = (const void *)message;
+    struct op op;
+    struct sum sum = {0};
+    op_begin_walk(&op, context, call);
+    OP_RESPONSE(&op, hdfs__get_content_summary_response_proto, Hdfs__GetContentSummaryResponseProto);
+    int rc = sum_subtree(&op, q->path, &sum);
+    Hdfs__ContentSummaryProto s = HDFS__CONTENT_SUMMARY_PROTO__INIT;
+    s.length = sum.length;
+    s.filecount = sum.files;
+    s.directorycount = sum.directories;
+    s.quota = s.spacequota = UINT64_MAX;
+    s.spaceconsumed = sum.space;
+    s.has_snapshotlength = s.has_snapshotfilecount = s.has_snapshotdirectorycount = s.has_snapshotspaceconsumed = 1;
+    s.erasurecodingpolicy = arena_strdup(op.arena, "");
+    response->summary = &s;
+    op_end_walk(&op, rc, &response->base);
+}
+
+void client_get_quota_usage(struct rpc_call *call, const ProtobufCMessage *message, void *context)
+{
+    const Hdfs__GetQuotaUsageRequestProto *q = (const void *)message;
+    struct op op;
+    struct sum sum = {0};
+    op_begin_walk(&op, context, call);
+    OP_RESPONSE(&op, hdfs__get_quota_usage_response_proto, Hdfs__GetQuotaUsageResponseProto);
+    int rc = sum_subtree(&op, q->path, &sum);
+    Hdfs__QuotaUsageProto u = HDFS__QUOTA_USAGE_PROTO__INIT;
+    u.fileanddirectorycount = sum.files + sum.directories;
+    u.quota = u.spacequota = UINT64_MAX;
+    u.spaceconsumed = sum.space;
+    response->usage = &u;
+    op_end_walk(&op, rc, &response->base);
+}

@@ -1,0 +1,147 @@
+/* ClientProtocol: changing names and attributes. */
+#include "namenode/namespace/tree.h"
+
+#include <string.h>
+
+#include "common/log.h"
+#include "hdfs/client_namenode.pb-c.h"
+#include "namenode/serve/client_calls.h"
+#include "namenode/serve/op.h"
+
+#define MODE_BITS 01777
+
+void client_mkdirs(struct rpc_call *call, const ProtobufCMessage *message, void *context)
+{
+    const Hdfs__MkdirsRequestProto *q = (const void *)message;
+    struct op op;
+    op_begin(&op, context, call);
+    OP_RESPONSE(&op, hdfs__mkdirs_response_proto, Hdfs__MkdirsResponseProto);
+    int rc = op_check_safe_mode(&op, "create directory", q->src);
+    rc = rc ? rc : tree_mkdirs(&op.t, &op.user, q->src, (uint16_t)(q->masked->perm & MODE_BITS), q->createparent, &op.err);
+    response->result = 1;
+    op_end(&op, rc, &response->base);
+}
+
+/* Runs on the pool: what an ordinary user may delete takes a look at every directory below. */
+void client_delete(struct rpc_call *call, const ProtobufCMessage *message, void *context)
+{
+    const Hdfs__DeleteRequestProto *q = (const void *)message;
+    struct namenode *nn = context;
+    struct op op;
+    struct fs_user user;
+    struct err denied = {0};
+    bool deleted = false;
+    fs_user_load(&user, nn->dir, op_caller(call));
+    int rc = q->recursive ? tree_check_delete(nn->dir, &user, q->src, &denied) : 0;
+    op_begin(&op, context, call);
+    OP_RESPONSE(&op, hdfs__delete_response_proto, Hdfs__DeleteResponseProto);
+    if (rc)
+        op.err = denied;
+    rc = rc ? rc : op_check_safe_mode(&op, "delete", q->src);
+    rc = rc ? rc : tree_delete(&op.t, &op.user, q->src, q->recursive, &deleted, &op.err);
+    response->result = deleted;
+    if (deleted) {
+        nn->reap_pending++;
+        pthread_cond_signal(&nn->housekeeping_wake);
+    }
+    op_end(&op, rc, &response->base);
+}
+
+void client_rename(struct rpc_call *call, const ProtobufCMessage *message, void *context)
+{
+    const Hdfs__RenameRequestProto *q = (const void *)message;
+    struct op op;
+    bool done = false;
+    op_begin(&op, context, call);
+    OP_RESPONSE(&op, hdfs__rename_response_proto, Hdfs__RenameResponseProto);
+    int rc = op_check_safe_mode(&op, "rename", q->src);
+    rc = rc ? rc : tree_rename(&op.t, &op.user, q->src, q->dst, &done, &op.err);
+    response->result = done;
+    op_end(&op, rc, &response->base);
+}
+
+void client_rename2(struct rpc_call *call, const ProtobufCMessage *message, void *context)
+{
+    const Hdfs__Rename2RequestProto *q = (const void *)message;
+    struct namenode *nn = context;
+    struct op op;
+    op_begin(&op, context, call);
+    OP_RESPONSE(&op, hdfs__rename2_response_proto, Hdfs__Rename2ResponseProto);
+    int rc = op_check_safe_mode(&op, "rename", q->src);
+    rc = rc ? rc : tree_rename2(&op.t, &op.user, q->src, q->dst, q->overwritedest, &op.err);
+    nn->reap_pending += q->overwritedest;
+    op_end(&op, rc, &response->base);
+}
+
+void client_create_symlink(struct rpc_call *call, const ProtobufCMessage *message, void *context)
+{
+    const Hdfs__CreateSymlinkRequestProto *q = (const void *)message;
+    struct op op;
+    op_begin(&op, context, call);
+    OP_RESPONSE(&op, hdfs__create_symlink_response_proto, Hdfs__CreateSymlinkResponseProto);
+    int rc = op_check_safe_mode(&op, "create symlink", q->link);
+    rc = rc ? rc
+            : tree_symlink(&op.t, &op.user, q->target, q->link, (uint16_t)(q->dirperm->perm & MODE_BITS), q->createparent,
+                           &op.err);
+    op_end(&op, rc, &response->base);
+}
+
+void client_set_permission(struct rpc_call *call, const ProtobufCMessage *message, void *context)
+{
+    const Hdfs__SetPermissionRequestProto *q = (const void *)message;
+    struct op op;
+    op_begin(&op, context, call);
+    OP_RESPONSE(&op, hdfs__set_permission_response_proto, Hdfs__SetPermissionResponseProto);
+    int rc = op_check_safe_mode(&op, "set permission for", q->src);
+    rc = rc ? rc : tree_set_permission(&op.t, &op.user, q->src, (uint16_t)(q->permission->perm & MODE_BITS), &op.err);
+    op_end(&op, rc, &response->base);
+}
+
+void client_set_owner(struct rpc_call *call, const ProtobufCMessage *message, void *context)
+{
+    const Hdfs__SetOwnerRequestProto *q = (const void *)message;
+    struct op op;
+    op_begin(&op, context, call);
+    OP_RESPONSE(&op, hdfs__set_owner_response_proto, Hdfs__SetOwnerResponseProto);
+    int rc = op_check_safe_mode(&op, "set owner for", q->src);
+    rc = rc ? rc : tree_set_owner(&op.t, &op.user, q->src, q->username, q->groupname, &op.err);
+    op_end(&op, rc, &response->base);
+}
+
+void client_set_times(struct rpc_call *call, const ProtobufCMessage *message, void *context)
+{
+    const Hdfs__SetTimesRequestProto *q = (const void *)message;
+    struct op op;
+    op_begin(&op, context, call);
+    OP_RESPONSE(&op, hdfs__set_times_response_proto, Hdfs__SetTimesResponseProto);
+    int rc = op_check_safe_mode(&op, "set times", q->src);
+    rc = rc ? rc : tree_set_times(&op.t, &op.user, q->src, q->mtime, q->atime, &op.err);
+    op_end(&op, rc, &response->base);
+}
+
+void client_set_replication(struct rpc_call *call, const ProtobufCMessage *message, void *context)
+{
+    const Hdfs__SetReplicationRequestProto *q = (const void *)message;
+    struct op op;
+    struct inode *n = NULL;
+    op_begin(&op, context, call);
+    OP_RESPONSE(&op, hdfs__set_replication_response_proto, Hdfs__SetReplicationResponseProto);
+    int rc = op_check_safe_mode(&op, "set replication for", q->src);
+    rc = rc ? rc : tree_set_replication(&op.t, &op.user, q->src, q->replication, &n, &op.err);
+    rc = rc ? rc : file_commit(&op.file, &op.err);
+    for (size_t i = 0; !rc && n && i < n->block_count; i++)
+        blocks_set_replication(op.nn->blocks, n->blocks[i].id, n->replication, op.file.now_ms);
+    response->result = n != NULL;
+    op_end(&op, rc, &response->base);
+}
+
+void client_concat(struct rpc_call *call, const ProtobufCMessage *message, void *context)
+{
+    const Hdfs__ConcatRequestProto *q = (const void *)message;
+    struct op op;
+    op_begin(&op, context, call);
+    OP_RESPONSE(&op, hdfs__concat_response_proto, Hdfs__ConcatResponseProto);
+    int rc = op_check_safe_mode(&op, "concat", q->trg);
+    rc = rc ? rc : file_concat(&op.file, &op.user, q->trg, q->srcs, q->n_srcs, &op.err);
+    op_end(&op, rc, &response->base);
+}

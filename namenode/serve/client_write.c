@@ -1,0 +1,303 @@
+/* ClientProtocol: writing files. */
+#include <string.h>
+
+#include "common/clock.h"
+#include "hdfs/client_namenode.pb-c.h"
+#include "namenode/namespace/leases.h"
+#include "namenode/serve/client_calls.h"
+#include "namenode/serve/op.h"
+#include "namenode/serve/park.h"
+#include "namenode/serve/status.h"
+
+#define NODES_GIVEN_MAX 1024 /* excluded, favoured, of a pipeline: in one call */
+
+static struct block_id_stamp block_of(const Hdfs__ExtendedBlockProto *b)
+{
+    return (struct block_id_stamp){b->blockid, b->generationstamp, b->numbytes};
+}
+
+static int check_client_name(struct op *op, const char *name)
+{
+    return *name ? 0 : err_set(&op->err, ERR_ILLEGAL_ARGUMENT, "the client's name is empty");
+}
+
+void client_create(struct rpc_call *call, const ProtobufCMessage *message, void *context)
+{
+    const Hdfs__CreateRequestProto *q = (const void *)message;
+    struct file_create_args args = {
+        .path = q->src,
+        .client_name = q->clientname,
+        .client_machine = rpc_call_client_ip(call),
+        .mode = (uint16_t)(q->masked->perm & 0777),
+        .replication = q->replication,
+        .block_bytes = q->blocksize,
+        .create = q->createflag & HDFS__CREATE_FLAG_PROTO__CREATE,
+        .overwrite = q->createflag & HDFS__CREATE_FLAG_PROTO__OVERWRITE,
+        .create_parents = q->createparent,
+    };
+    struct op op;
+    struct inode *n = NULL;
+    op_begin(&op, context, call);
+    OP_RESPONSE(&op, hdfs__create_response_proto, Hdfs__CreateResponseProto);
+    int rc = op_check_safe_mode(&op, "create file", q->src);
+    rc = rc ? rc : check_client_name(&op, q->clientname);
+    rc = rc ? rc : file_create(&op.file, &op.user, &args, &n, &op.err);
+    if (!rc)
+        response->fs = status_of(op.arena, n, "");
+    op.nn->reap_pending += args.overwrite;
+    op_end(&op, rc, &response->base);
+}
+
+void client_append(struct rpc_call *call, const ProtobufCMessage *message, void *context)
+{
+    const Hdfs__AppendRequestProto *q = (const void *)message;
+    struct op op;
+    struct inode *n = NULL;
+    struct file_block *b = NULL;
+    bool new_block = q->has_flag && (q->flag & HDFS__CREATE_FLAG_PROTO__NEW_BLOCK);
+    op_begin(&op, context, call);
+    OP_RESPONSE(&op, hdfs__append_response_proto, Hdfs__AppendResponseProto);
+    int rc = op_check_safe_mode(&op, "append to file", q->src);
+    rc = rc ? rc : check_client_name(&op, q->clientname);
+    rc = rc ? rc
+            : file_append(&op.file, &op.user, q->src, q->clientname, rpc_call_client_ip(call), new_block, &n, &b, &op.err);
+    if (!rc)
+        response->stat = status_of(op.arena, n, "");
+    if (!rc && b) {
+        struct block_location locations[BLOCK_LOCATIONS_MAX];
+        size_t count = blocks_locations(op.nn->blocks, b->id, rpc_call_client_ip(call), locations, BLOCK_LOCATIONS_MAX);
+        response->block = status_located_block(op.arena, op.nn, b, inode_length(n) - b->length_bytes, locations, count);
+    } else if (!rc && new_block && inode_last_block(n)) {
+        b = inode_last_block(n);
+        response->block = status_located_block(op.arena, op.nn, b, inode_length(n) - b->length_bytes, NULL, 0);
+    }
+    op_end(&op, rc, &response->base);
+}
+
+/* Nodes that a request names, as the uuids we know them by. */
+static const char **uuids_of(struct op *op, Hdfs__DatanodeInfoProto **nodes, size_t *count)
+{
+    const char **uuids = arena_array(op->arena, const char *, *count);
+    size_t used = 0;
+    for (size_t i = 0; i < *count; i++) {
+        const Hdfs__DatanodeIDProto *id = nodes[i]->id;
+        const struct datanode_info *d = blocks_datanode_by_uuid(op->nn->blocks, id->datanodeuuid);
+        if (!d)
+            d = blocks_datanode_by_ip(op->nn->blocks, id->ipaddr, (uint16_t)id->xferport);
+        if (d)
+            uuids[used++] = d->uuid;
+    }
+    *count = used;
+    return uuids;
+}
+
+static int check_node_count(struct op *op, size_t count)
+{
+    return count <= NODES_GIVEN_MAX ? 0 : err_set(&op->err, ERR_ILLEGAL_ARGUMENT, "%zu nodes in one request", count);
+}
+
+void client_add_block(struct rpc_call *call, const ProtobufCMessage *message, void *context)
+{
+    const Hdfs__AddBlockRequestProto *q = (const void *)message;
+    struct op op;
+    struct new_block made;
+    op_begin(&op, context, call);
+    OP_RESPONSE(&op, hdfs__add_block_response_proto, Hdfs__AddBlockResponseProto);
+    int rc = op_check_safe_mode(&op, "add block to", q->src);
+    rc = rc ? rc : check_node_count(&op, q->n_excludenodes + q->n_favorednodes);
+    rc = rc || !q->previous ? rc : op_check_pool(&op, q->previous->poolid);
+    if (!rc) {
+        struct file_ref ref = {q->src, q->has_fileid ? q->fileid : 0, q->clientname};
+        struct block_id_stamp previous = q->previous ? block_of(q->previous) : (struct block_id_stamp){0};
+        struct choose_args choose = {.excluded_count = q->n_excludenodes,
+                                     .favored = (const char *const *)q->favorednodes,
+                                     .favored_count = q->n_favorednodes};
+        choose.excluded = uuids_of(&op, q->excludenodes, &choose.excluded_count);
+        for (size_t i = 0; i < q->n_flags; i++)
+            choose.no_local_write |= q->flags[i] == HDFS__ADD_BLOCK_FLAG_PROTO__NO_LOCAL_WRITE;
+        rc = file_add_block(&op.file, &op.user, &ref, q->previous ? &previous : NULL, &choose, &made, &op.err);
+    }
+    if (!rc)
+        response->block = status_located_block(op.arena, op.nn, made.block, made.offset, made.targets, made.target_count);
+    op_end(&op, rc, &response->base);
+}
+
+void client_abandon_block(struct rpc_call *call, const ProtobufCMessage *message, void *context)
+{
+    const Hdfs__AbandonBlockRequestProto *q = (const void *)message;
+    struct op op;
+    op_begin(&op, context, call);
+    OP_RESPONSE(&op, hdfs__abandon_block_response_proto, Hdfs__AbandonBlockResponseProto);
+    struct file_ref ref = {q->src, q->has_fileid ? q->fileid : 0, q->holder};
+    int rc = op_check_safe_mode(&op, "abandon block of", q->src);
+    rc = rc ? rc : file_abandon_block(&op.file, &op.user, &ref, q->b->blockid, &op.err);
+    op_end(&op, rc, &response->base);
+}
+
+void client_complete(struct rpc_call *call, const ProtobufCMessage *message, void *context)
+{
+    const Hdfs__CompleteRequestProto *q = (const void *)message;
+    struct op op;
+    bool closed = false;
+    uint64_t inode = 0;
+    op_begin(&op, context, call);
+    OP_RESPONSE(&op, hdfs__complete_response_proto, Hdfs__CompleteResponseProto);
+    int rc = op_check_safe_mode(&op, "complete file", q->src);
+    rc = rc || !q->last ? rc : op_check_pool(&op, q->last->poolid);
+    if (!rc) {
+        struct file_ref ref = {q->src, q->has_fileid ? q->fileid : 0, q->clientname};
+        struct block_id_stamp last = q->last ? block_of(q->last) : (struct block_id_stamp){0};
+        rc = file_complete(&op.file, &op.user, &ref, q->last ? &last : NULL, &closed, &inode, &op.err);
+    }
+    if (!rc && !closed && park(op.nn, call, inode, op.file.now_ms + PARK_MS)) {
+        op_end_parked(&op);
+        return;
+    }
+    response->result = closed;
+    op_end(&op, rc, &response->base);
+}
+
+void client_fsync(struct rpc_call *call, const ProtobufCMessage *message, void *context)
+{
+    const Hdfs__FsyncRequestProto *q = (const void *)message;
+    struct op op;
+    op_begin(&op, context, call);
+    OP_RESPONSE(&op, hdfs__fsync_response_proto, Hdfs__FsyncResponseProto);
+    struct file_ref ref = {q->src, q->has_fileid ? q->fileid : 0, q->client};
+    int rc = op_check_safe_mode(&op, "fsync file", q->src);
+    rc = rc ? rc : file_fsync(&op.file, &op.user, &ref, q->has_lastblocklength ? q->lastblocklength : -1, &op.err);
+    op_end(&op, rc, &response->base);
+}
+
+void client_truncate(struct rpc_call *call, const ProtobufCMessage *message, void *context)
+{
+    const Hdfs__TruncateRequestProto *q = (const void *)message;
+    struct op op;
+    bool done = false;
+    op_begin(&op, context, call);
+    OP_RESPONSE(&op, hdfs__truncate_response_proto, Hdfs__TruncateResponseProto);
+    int rc = op_check_safe_mode(&op, "truncate for", q->src);
+    rc = rc ? rc : check_client_name(&op, q->clientname);
+    rc = rc ? rc
+            : file_truncate(&op.file, &op.user, q->src, q->newlength, q->clientname, rpc_call_client_ip(call), &done, &op.err);
+    response->result = done;
+    op_end(&op, rc, &response->base);
+}
+
+/* ---- pipeline repair ---- */
+
+void client_get_additional_datanode(struct rpc_call *call, const ProtobufCMessage *message, void *context)
+{
+    const Hdfs__GetAdditionalDatanodeRequestProto *q = (const void *)message;
+    struct op op;
+    struct inode *n = NULL;
+    op_begin(&op, context, call);
+    OP_RESPONSE(&op, hdfs__get_additional_datanode_response_proto, Hdfs__GetAdditionalDatanodeResponseProto);
+    struct file_ref ref = {q->src, q->has_fileid ? q->fileid : 0, q->clientname};
+    int rc = op_check_safe_mode(&op, "add datanode", q->src);
+    rc = rc ? rc : check_node_count(&op, q->n_excludes + q->n_existings + q->numadditionalnodes);
+    rc = rc ? rc : op_check_pool(&op, q->blk->poolid);
+    rc = rc ? rc : file_check_lease(&op.file, &op.user, &ref, &n, NULL, &op.err);
+    if (!rc) {
+        struct choose_args choose = {.client_ip = n->client_machine, .count = q->numadditionalnodes,
+                                     .block_bytes = n->block_bytes, .excluded_count = q->n_excludes,
+                                     .existing_count = q->n_existings};
+        choose.excluded = uuids_of(&op, q->excludes, &choose.excluded_count);
+        choose.existing = uuids_of(&op, q->existings, &choose.existing_count);
+        struct block_location all[BLOCK_LOCATIONS_MAX];
+        size_t count = 0;
+        for (; count < choose.existing_count && count < BLOCK_LOCATIONS_MAX; count++) {
+            const struct datanode_info *d = blocks_datanode_by_uuid(op.nn->blocks, choose.existing[count]);
+            const char *storage = count < q->n_existingstorageuuids ? q->existingstorageuuids[count] : "";
+            all[count] = (struct block_location){.node = d, .storage_uuid = storage, .storage_type = 1};
+        }
+        count += blocks_choose_targets(op.nn->blocks, &choose, all + count, BLOCK_LOCATIONS_MAX - count);
+        struct file_block b = {q->blk->blockid, q->blk->generationstamp, q->blk->numbytes, BLOCK_UNDER_CONSTRUCTION};
+        response->block = status_located_block(op.arena, op.nn, &b, STATUS_NO_OFFSET, all, count);
+    }
+    op_end_read(&op, rc, &response->base);
+}
+
+void client_update_block_for_pipeline(struct rpc_call *call, const ProtobufCMessage *message, void *context)
+{
+    const Hdfs__UpdateBlockForPipelineRequestProto *q = (const void *)message;
+    struct op op;
+    struct inode *n = NULL;
+    uint64_t stamp = 0;
+    op_begin(&op, context, call);
+    OP_RESPONSE(&op, hdfs__update_block_for_pipeline_response_proto, Hdfs__UpdateBlockForPipelineResponseProto);
+    int rc = op_check_safe_mode(&op, "get a new generation stamp and an access token for a block", "");
+    rc = rc ? rc : op_check_pool(&op, q->block->poolid);
+    rc = rc ? rc : file_check_pipeline(&op.file, q->clientname, q->block->blockid, &n, &op.err);
+    rc = rc ? rc : file_new_stamp(&op.file, &stamp, &op.err);
+    if (!rc) {
+        struct file_block b = {q->block->blockid, stamp, q->block->numbytes, BLOCK_UNDER_CONSTRUCTION};
+        response->block = status_located_block(op.arena, op.nn, &b, STATUS_NO_OFFSET, NULL, 0);
+    }
+    op_end(&op, rc, &response->base);
+}
+
+void client_update_pipeline(struct rpc_call *call, const ProtobufCMessage *message, void *context)
+{
+    const Hdfs__UpdatePipelineRequestProto *q = (const void *)message;
+    struct op op;
+    op_begin(&op, context, call);
+    OP_RESPONSE(&op, hdfs__update_pipeline_response_proto, Hdfs__UpdatePipelineResponseProto);
+    int rc = op_check_safe_mode(&op, "update pipeline", "");
+    rc = rc ? rc : check_node_count(&op, q->n_newnodes);
+    rc = rc ? rc : op_check_pool(&op, q->newblock->poolid);
+    if (!rc) {
+        const char **nodes = arena_array(op.arena, const char *, q->n_newnodes);
+        const char **storages = arena_array(op.arena, const char *, q->n_newnodes);
+        for (size_t i = 0; i < q->n_newnodes; i++) {
+            nodes[i] = q->newnodes[i]->datanodeuuid;
+            storages[i] = i < q->n_storageids ? q->storageids[i] : "";
+        }
+        struct block_id_stamp old_block = block_of(q->oldblock), new_block = block_of(q->newblock);
+        rc = file_update_pipeline(&op.file, q->clientname, &old_block, &new_block, nodes, storages, q->n_newnodes, &op.err);
+    }
+    op_end(&op, rc, &response->base);
+}
+
+void client_report_bad_blocks(struct rpc_call *call, const ProtobufCMessage *message, void *context)
+{
+    const Hdfs__ReportBadBlocksRequestProto *q = (const void *)message;
+    struct op op;
+    op_begin(&op, context, call);
+    OP_RESPONSE(&op, hdfs__report_bad_blocks_response_proto, Hdfs__ReportBadBlocksResponseProto);
+    for (size_t i = 0; i < q->n_blocks; i++) {
+        const Hdfs__LocatedBlockProto *l = q->blocks[i];
+        for (size_t j = 0; j < l->n_locs; j++)
+            blocks_report_bad(op.nn->blocks, l->b->blockid, l->b->generationstamp, l->locs[j]->id->datanodeuuid,
+                              j < l->n_storageids ? l->storageids[j] : "", "client machine reported it", op.file.now_ms);
+    }
+    op_end_read(&op, 0, &response->base);
+}
+
+/* ---- leases ---- */
+
+void client_renew_lease(struct rpc_call *call, const ProtobufCMessage *message, void *context)
+{
+    const Hdfs__RenewLeaseRequestProto *q = (const void *)message;
+    struct op op;
+    op_begin(&op, context, call);
+    OP_RESPONSE(&op, hdfs__renew_lease_response_proto, Hdfs__RenewLeaseResponseProto);
+    int rc = q->n_namespaces ? err_set(&op.err, ERR_IO, "namespaces are for routers, not for a namenode") : 0;
+    if (!rc)
+        leases_renew(op.nn->leases, q->clientname, op.file.now_ms);
+    op_end_read(&op, rc, &response->base);
+}
+
+void client_recover_lease(struct rpc_call *call, const ProtobufCMessage *message, void *context)
+{
+    const Hdfs__RecoverLeaseRequestProto *q = (const void *)message;
+    struct op op;
+    bool closed = false;
+    op_begin(&op, context, call);
+    OP_RESPONSE(&op, hdfs__recover_lease_response_proto, Hdfs__RecoverLeaseResponseProto);
+    int rc = op_check_safe_mode(&op, "recover the lease of", q->src);
+    rc = rc ? rc
+            : file_recover_lease(&op.file, &op.user, q->src, q->clientname, rpc_call_client_ip(call), &closed, &op.err);
+    response->result = closed;
+    op_end(&op, rc, &response->base);
+}

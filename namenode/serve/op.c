@@ -1,0 +1,111 @@
+#include "namenode/serve/op.h"
+
+#include <string.h>
+
+#include "common/clock.h"
+
+const char *op_caller(const struct rpc_call *call)
+{
+    const char *user = rpc_call_user(call);
+    return *user ? user : "dr.who"; /* Hadoop's name for nobody in particular */
+}
+
+void op_begin(struct op *op, struct namenode *nn, struct rpc_call *call)
+{
+    op->nn = nn;
+    op->call = call;
+    op->arena = rpc_call_arena(call);
+    op->err = (struct err){0};
+    fs_user_load(&op->user, nn->dir, op_caller(call));
+    uint64_t wall_ns = (uint64_t)clock_wall_ns();
+    op->file = (struct file_op){nn, &op->t, (uint64_t)clock_mono_ms()};
+    namenode_lock(nn);
+    txn_begin(&op->t, nn->dir, wall_ns);
+}
+
+void op_begin_walk(struct op *op, struct namenode *nn, struct rpc_call *call)
+{
+    op->nn = nn;
+    op->call = call;
+    op->arena = rpc_call_arena(call);
+    op->err = (struct err){0};
+    fs_user_load(&op->user, nn->dir, op_caller(call));
+    op->file = (struct file_op){nn, &op->t, (uint64_t)clock_mono_ms()};
+    txn_begin_snapshot(&op->t, nn->dir);
+}
+
+static void send(void *call)
+{
+    rpc_call_send(call);
+}
+
+void answer_when_synced(struct namenode *nn, struct rpc_call *call)
+{
+    journal_when_synced(nn->journal, journal_latest(nn->journal), send, call);
+}
+
+static void prepare(struct op *op, int rc, const ProtobufCMessage *response)
+{
+    if (!rc) {
+        rpc_call_prepare(op->call, response);
+        return;
+    }
+    if (!op->err.code)
+        err_set(&op->err, rc, "%s failed", rpc_call_method(op->call));
+    rpc_call_prepare_fail(op->call, &op->err);
+}
+
+void op_end(struct op *op, int rc, const ProtobufCMessage *response)
+{
+    if (!rc)
+        rc = file_commit(&op->file, &op->err);
+    prepare(op, rc, response);
+    uint64_t seq = journal_latest(op->nn->journal);
+    op->t.closed_count = 0;
+    txn_end(&op->t);
+    namenode_unlock(op->nn);
+    journal_when_synced(op->nn->journal, seq, send, op->call);
+}
+
+void op_end_read(struct op *op, int rc, const ProtobufCMessage *response)
+{
+    prepare(op, rc, response);
+    txn_end(&op->t);
+    namenode_unlock(op->nn);
+    rpc_call_send(op->call);
+}
+
+void op_end_walk(struct op *op, int rc, const ProtobufCMessage *response)
+{
+    prepare(op, rc, response);
+    txn_end(&op->t);
+    rpc_call_send(op->call);
+}
+
+void op_end_parked(struct op *op)
+{
+    txn_end(&op->t);
+    namenode_unlock(op->nn);
+}
+
+int op_check_safe_mode(struct op *op, const char *doing, const char *path)
+{
+    if (!blocks_in_safe_mode(op->nn->blocks))
+        return 0;
+    AUTO(buf_free) struct buf text = {0};
+    blocks_safe_mode_text(op->nn->blocks, op->file.now_ms, &text);
+    return err_set(&op->err, ERR_SAFE_MODE, "Cannot %s%s%s. Name node is in safe mode.\n%s", doing, *path ? " " : "", path,
+                   buf_cstr(&text));
+}
+
+int op_check_super(struct op *op)
+{
+    return access_check_super(&op->user, &op->err);
+}
+
+int op_check_pool(struct op *op, const char *pool_id)
+{
+    if (!strcmp(pool_id, op->nn->ids.block_pool_id))
+        return 0;
+    return err_set(&op->err, ERR_IO, "Unexpected BlockPoolId %s - expected %s", pool_id, op->nn->ids.block_pool_id);
+}

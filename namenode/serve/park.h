@@ -1,0 +1,22 @@
+/* complete() calls whose last block has not been reported by enough datanodes yet. Some clients do not ask again after a
+ * "not yet", so the call waits a moment for the report. Guarded by the namenode's lock. */
+#ifndef CAIRN_NAMENODE_SERVE_PARK_H
+#define CAIRN_NAMENODE_SERVE_PARK_H
+
+#include "namenode/namenode.h"
+#include "rpc/rpc_server.h"
+
+#define PARK_MS 1500
+
+struct parked;
+struct parked *parked_new(void);
+void parked_free(struct parked *p); /* no call may be left */
+/* Takes over the call, unanswered; false if too many wait already. */
+bool park(struct namenode *nn, struct rpc_call *call, uint64_t inode, uint64_t deadline_ms);
+bool park_any(const struct namenode *nn);
+/* A block of the file became complete: closes the file if that was the last thing missing, and answers. */
+void park_block_complete(struct namenode *nn, uint64_t inode);
+/* Answers `false` to those past their deadline (all of them at shutdown: now_ms = UINT64_MAX). */
+void park_expire(struct namenode *nn, uint64_t now_ms);
+
+#endif

@@ -1,0 +1,161 @@
+#include "namenode/serve/status.h"
+
+#include <string.h>
+#include <sys/stat.h>
+
+#include "common/clock.h"
+
+#define NEW(a, prefix, Type, name)      \
+    Type *name = arena_new((a), Type);  \
+    prefix##__init(name)
+
+static ProtobufCBinaryData bytes_of(const char *text)
+{
+    return (ProtobufCBinaryData){strlen(text), (uint8_t *)(uintptr_t)text};
+}
+
+static char *borrowed(const char *text)
+{
+    return (char *)(uintptr_t)(text ? text : "");
+}
+
+Hdfs__HdfsFileStatusProto *status_of(struct arena *a, const struct inode *n, const char *local_name)
+{
+    static const unsigned posix_types[] = {[INODE_DIRECTORY] = S_IFDIR, [INODE_FILE] = S_IFREG, [INODE_SYMLINK] = S_IFLNK};
+    NEW(a, hdfs__hdfs_file_status_proto, Hdfs__HdfsFileStatusProto, s);
+    NEW(a, hdfs__fs_permission_proto, Hdfs__FsPermissionProto, permission);
+    permission->perm = n->mode;
+    s->filetype = (Hdfs__HdfsFileStatusProto__FileType)n->type; /* the same numbers */
+    s->path = bytes_of(local_name);
+    s->length = inode_is_file(n) ? inode_length(n) : 0;
+    s->permission = permission;
+    s->owner = borrowed(n->owner);
+    s->group = borrowed(n->group);
+    s->modification_time = n->mtime_ns / 1000000;
+    s->access_time = inode_is_dir(n) ? 0 : n->atime_ns / 1000000;
+    s->has_fileid = s->has_childrennum = s->has_flags = s->has_block_replication = s->has_blocksize = s->has_storagepolicy = 1;
+    s->fileid = n->id;
+    s->childrennum = inode_is_dir(n) ? (int32_t)n->child_count : 0;
+    s->block_replication = n->replication;
+    s->blocksize = n->block_bytes;
+    if (n->type == INODE_SYMLINK) {
+        s->has_symlink = 1;
+        s->symlink = bytes_of(n->target);
+    }
+    s->has_nlink = s->has_ctime_ns = s->has_mtime_ns = s->has_atime_ns = s->has_posix_type = 1;
+    s->nlink = inode_nlink(n);
+    s->ctime_ns = n->ctime_ns;
+    s->mtime_ns = n->mtime_ns;
+    s->atime_ns = n->atime_ns;
+    s->posix_type = posix_types[n->type];
+    return s;
+}
+
+Hdfs__DatanodeInfoProto *status_datanode(struct arena *a, const struct datanode_info *d)
+{
+    NEW(a, hdfs__datanode_info_proto, Hdfs__DatanodeInfoProto, info);
+    NEW(a, hdfs__datanode_idproto, Hdfs__DatanodeIDProto, id);
+    int64_t wall_less_mono = clock_wall_ms() - clock_mono_ms();
+    id->ipaddr = borrowed(d->ip);
+    id->hostname = borrowed(d->hostname);
+    id->datanodeuuid = borrowed(d->uuid);
+    id->xferport = d->xfer_port;
+    id->infoport = d->info_port;
+    id->ipcport = d->ipc_port;
+    id->has_infosecureport = 1;
+    id->infosecureport = d->info_secure_port;
+    info->id = id;
+    info->has_capacity = info->has_dfsused = info->has_remaining = info->has_blockpoolused = info->has_lastupdate = 1;
+    info->has_xceivercount = info->has_nondfsused = info->has_adminstate = info->has_cachecapacity = info->has_cacheused = 1;
+    info->has_lastupdatemonotonic = info->has_numblocks = 1;
+    info->capacity = d->capacity_bytes;
+    info->dfsused = d->used_bytes;
+    info->nondfsused = d->non_dfs_used_bytes;
+    info->remaining = d->remaining_bytes;
+    info->blockpoolused = d->pool_used_bytes;
+    info->cachecapacity = d->cache_capacity_bytes;
+    info->cacheused = d->cache_used_bytes;
+    info->lastupdate = d->last_heartbeat_ms ? (uint64_t)(wall_less_mono + (int64_t)d->last_heartbeat_ms) : 0;
+    info->lastupdatemonotonic = d->last_heartbeat_ms;
+    info->has_lastblockreporttime = info->has_lastblockreportmonotonic = d->last_report_ms != 0;
+    info->lastblockreporttime = (uint64_t)(wall_less_mono + (int64_t)d->last_report_ms);
+    info->lastblockreportmonotonic = d->last_report_ms;
+    info->xceivercount = d->xceivers;
+    info->numblocks = d->block_count;
+    info->location = borrowed(d->rack);
+    info->adminstate = (Hdfs__DatanodeInfoProto__AdminState)d->admin;
+    return info;
+}
+
+Hdfs__ExtendedBlockProto *status_extended_block(struct arena *a, const struct namenode *nn, uint64_t id, uint64_t stamp,
+                                                uint64_t bytes)
+{
+    NEW(a, hdfs__extended_block_proto, Hdfs__ExtendedBlockProto, b);
+    b->poolid = borrowed(nn->ids.block_pool_id);
+    b->blockid = id;
+    b->generationstamp = stamp;
+    b->has_numbytes = 1;
+    b->numbytes = bytes;
+    return b;
+}
+
+static Hdfs__TokenProto *no_token(struct arena *a)
+{
+    NEW(a, hdfs__token_proto, Hdfs__TokenProto, token);
+    token->kind = token->service = borrowed("");
+    return token;
+}
+
+Hdfs__LocatedBlockProto *status_located_block(struct arena *a, const struct namenode *nn, const struct file_block *b,
+                                              uint64_t offset, const struct block_location *locations, size_t count)
+{
+    NEW(a, hdfs__located_block_proto, Hdfs__LocatedBlockProto, l);
+    l->b = status_extended_block(a, nn, b->id, b->stamp, b->length_bytes);
+    l->offset = offset;
+    l->blocktoken = no_token(a);
+    l->n_locs = l->n_iscached = l->n_storagetypes = l->n_storageids = count;
+    l->locs = arena_array(a, Hdfs__DatanodeInfoProto *, count);
+    l->iscached = arena_array(a, protobuf_c_boolean, count);
+    l->storagetypes = arena_array(a, Hdfs__StorageTypeProto, count);
+    l->storageids = arena_array(a, char *, count);
+    l->corrupt = count > 0;
+    for (size_t i = 0; i < count; i++) {
+        l->locs[i] = status_datanode(a, locations[i].node);
+        l->storagetypes[i] = (Hdfs__StorageTypeProto)(locations[i].storage_type ? locations[i].storage_type : 1);
+        l->storageids[i] = borrowed(locations[i].storage_uuid);
+        l->corrupt = l->corrupt && locations[i].corrupt;
+    }
+    return l;
+}
+
+static Hdfs__LocatedBlockProto *locate(struct arena *a, const struct namenode *nn, const struct file_block *b, uint64_t offset,
+                                       const char *client_ip)
+{
+    struct block_location locations[BLOCK_LOCATIONS_MAX];
+    size_t count = blocks_locations(nn->blocks, b->id, client_ip, locations, BLOCK_LOCATIONS_MAX);
+    return status_located_block(a, nn, b, offset, locations, count);
+}
+
+Hdfs__LocatedBlocksProto *status_located_blocks(struct arena *a, const struct namenode *nn, const struct inode *n,
+                                                uint64_t offset, uint64_t length, const char *client_ip)
+{
+    NEW(a, hdfs__located_blocks_proto, Hdfs__LocatedBlocksProto, all);
+    const struct file_block *last = inode_last_block(n);
+    uint64_t total = inode_length(n), end = length > UINT64_MAX - offset ? UINT64_MAX : offset + length, at = 0;
+    all->underconstruction = n->is_open;
+    if (!last)
+        return all;
+    all->islastblockcomplete = last->state == BLOCK_COMPLETE;
+    /* What is being written has no settled length: readers ask a datanode. */
+    all->filelength = last->state == BLOCK_UNDER_CONSTRUCTION ? total - last->length_bytes : total;
+    all->blocks = arena_array(a, Hdfs__LocatedBlockProto *, n->block_count);
+    for (size_t i = 0; i < n->block_count && at < end; at += n->blocks[i++].length_bytes) {
+        const struct file_block *b = &n->blocks[i];
+        bool is_growing = b == last && b->state == BLOCK_UNDER_CONSTRUCTION;
+        if (at + b->length_bytes > offset || (is_growing && at <= offset && length))
+            all->blocks[all->n_blocks++] = locate(a, nn, b, at, client_ip);
+    }
+    bool has_last = all->n_blocks && all->blocks[all->n_blocks - 1]->b->blockid == last->id;
+    all->lastblock = has_last ? all->blocks[all->n_blocks - 1] : locate(a, nn, last, total - last->length_bytes, client_ip);
+    return all;
+}
