@@ -16,7 +16,6 @@ class Case:
     mask: str = ""  # one more regular expression whose matches may differ
     stdout: str = "all"  # or "first": only the first line must be the same
     stderr: str = "all"  # or "first": only the first line must be the same; or "any"
-    sort: bool = False  # the order of lines in stdout is nobody's promise
     name: str = ""
 
     def __str__(self):

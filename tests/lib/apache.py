@@ -121,6 +121,8 @@ def _write_conf(folder, core, hdfs, log_level):
     with open(os.path.join(folder, "log4j.properties"), "w") as file:
         file.write(
             f"log4j.rootLogger={log_level}, console\n"
+            "log4j.logger.org.apache.hadoop.fs.TrashPolicyDefault=INFO\n"  # what a user sees of the trash is a log line
+            "log4j.appender.console.follow=true\n"
             "log4j.appender.console=org.apache.log4j.ConsoleAppender\n"
             "log4j.appender.console.target=System.err\n"
             "log4j.appender.console.layout=org.apache.log4j.PatternLayout\n"
@@ -245,7 +247,7 @@ class ApacheCluster:
 class JavaShell:
     """Hadoop's own `hadoop fs`, `hdfs dfsadmin` and `hdfs fsck`, in one JVM that runs many commands in turn.
 
-    Log lines are off, so stderr holds only what the tools themselves print."""
+    Log lines are off but those about the trash, so stderr holds what the tools mean to print."""
 
     def __init__(self, folder, properties=None, jvm_options=QUICK_START):
         self.folder = str(folder)
