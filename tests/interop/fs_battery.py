@@ -350,7 +350,7 @@ CHANGING = [
     Case("-setrep 1 /w/f", HELLO),
     Case("-setrep -R 2 /w/d", PAIR + "\n1 > -put - /w/d/x"),
     Case("-setrep 2 /w/d /w/f", PAIR + "\n1 > -put - /w/d/x"),
-    Case("-setrep -w 3 /w/f", HELLO),
+    Case("-setrep -w 3 /w/f", HELLO, mask=r"\.+ done"),  # a dot for each time it looked
     Case("-setrep 0 /w/f", HELLO, stderr="first"),
     Case("-setrep x /w/f", HELLO, stderr="first"),
     Case("-setrep 2 /w/nope"),
