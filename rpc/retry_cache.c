@@ -1,6 +1,5 @@
 #include "rpc/retry_cache.h"
 
-#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <xxhash.h>
@@ -10,16 +9,20 @@
 #define WAITERS_MAX 16
 #define BUCKETS_MIN 1024
 
+struct running { /* what an entry needs only until its call is answered */
+    struct retry_waiter *waiters, **tail;
+    int waiter_count;
+};
+
+/* There may be a hundred thousand of these, so they are small: the answer is in the same allocation. */
 struct entry {
     struct retry_key key;
+    uint32_t answer_len;
     struct entry *bucket_next;
-    struct entry *younger; /* among the finished: FIFO by finishing time */
-    struct retry_waiter *waiters, **waiters_tail;
-    int waiter_count;
-    bool finished;
+    struct running *running; /* NULL once finished */
+    struct entry *younger;   /* among the finished: FIFO by finishing time */
     int64_t finished_ms;
-    size_t answer_len;
-    uint8_t *answer;
+    uint8_t answer[];
 };
 
 struct retry_cache {
@@ -45,7 +48,7 @@ struct retry_cache *retry_cache_new(size_t max_bytes, int64_t keep_ms, uint64_t 
 
 static void entry_free(struct entry *e)
 {
-    free(e->answer);
+    free(e->running);
     free(e);
 }
 
@@ -100,7 +103,7 @@ static void entry_unlink(struct retry_cache *c, struct entry *e)
 
 static size_t entry_bytes(const struct entry *e)
 {
-    return sizeof *e + e->answer_len + 32; /* and what malloc and the bucket take */
+    return sizeof *e + e->answer_len + 24; /* and what malloc and the bucket take */
 }
 
 static void forget_old(struct retry_cache *c, int64_t now_ms)
@@ -126,40 +129,41 @@ enum retry_verdict retry_cache_begin(struct retry_cache *c, const struct retry_k
             buckets_grow(c);
         e = mem_new(struct entry);
         e->key = *key;
-        e->waiters_tail = &e->waiters;
-        struct entry **slot = entry_slot(c, key);
-        *slot = e;
+        e->running = mem_new(struct running);
+        e->running->tail = &e->running->waiters;
+        *entry_slot(c, key) = e;
         c->entry_count++;
         return RETRY_EXECUTE;
     }
-    if (e->finished) {
+    struct running *r = e->running;
+    if (!r) {
         *ret_answer = (struct slice){e->answer, e->answer_len};
         return RETRY_REPLAY;
     }
-    if (e->waiter_count == WAITERS_MAX)
+    if (r->waiter_count == WAITERS_MAX)
         return RETRY_BUSY;
     waiter->next = NULL;
-    *e->waiters_tail = waiter;
-    e->waiters_tail = &waiter->next;
-    e->waiter_count++;
+    *r->tail = waiter;
+    r->tail = &waiter->next;
+    r->waiter_count++;
     return RETRY_WAIT;
 }
 
 struct retry_waiter *retry_cache_end(struct retry_cache *c, const struct retry_key *key, const struct slice *answer,
                                      int64_t now_ms)
 {
-    struct entry *e = *entry_slot(c, key);
-    struct retry_waiter *waiters = e->waiters;
-    e->waiters = NULL;
+    struct entry **slot = entry_slot(c, key), *e = *slot;
+    struct retry_waiter *waiters = e->running->waiters;
     if (!answer) {
         entry_unlink(c, e);
         entry_free(e);
         return waiters;
     }
-    e->finished = true;
+    free(e->running);
+    *slot = e = mem_realloc(e, sizeof *e + answer->len);
+    e->running = NULL;
     e->finished_ms = now_ms;
-    e->answer = mem_alloc(answer->len);
-    e->answer_len = answer->len;
+    e->answer_len = (uint32_t)answer->len; /* frames are bounded far below 4 GiB */
     memcpy(e->answer, answer->base, answer->len);
     *c->youngest = e;
     c->youngest = &e->younger;

@@ -21,7 +21,6 @@
 #define TICK_MS          1000
 #define ACCEPTED_AT_ONCE 64
 #define RETRY_KEEP_MS    600000
-#define RETRY_MAX_BYTES  (64u << 20)
 
 struct metric rpc_metric_connections = {"cairn_rpc_connections", "connections open now", METRIC_GAUGE, 0, NULL};
 struct metric rpc_metric_calls = {"cairn_rpc_calls_total", "calls that reached their method", METRIC_COUNTER, 0, NULL};
@@ -139,6 +138,7 @@ static struct rpc_server_options options_filled(const struct rpc_server_options 
     o.idle_timeout_ms = o.idle_timeout_ms > 0 ? o.idle_timeout_ms : 600000;
     o.handshake_timeout_ms = o.handshake_timeout_ms > 0 ? o.handshake_timeout_ms : 30000;
     o.stall_timeout_ms = o.stall_timeout_ms > 0 ? o.stall_timeout_ms : 60000;
+    o.retry_cache_bytes = o.retry_cache_bytes ? o.retry_cache_bytes : 16u << 20;
     o.services = NULL; /* the registry has them */
     return o;
 }
@@ -181,7 +181,7 @@ int rpc_server_start(const struct rpc_server_options *options, struct rpc_server
     struct rpc_service meta = rpc_meta_service(s->registry);
     rpc_registry_add(s->registry, &meta);
     pthread_mutex_init(&s->retry_lock, NULL);
-    s->retry = retry_cache_new(RETRY_MAX_BYTES, RETRY_KEEP_MS, seed);
+    s->retry = retry_cache_new(o.retry_cache_bytes, RETRY_KEEP_MS, seed);
     int rc = server_start_parts(s, reterr);
     if (rc < 0) {
         rpc_server_stop(s);

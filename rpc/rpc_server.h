@@ -59,6 +59,7 @@ struct rpc_server_options {
     int calls_in_flight_max;  /* of one connection; beyond it we do not read (256) */
     int idle_timeout_ms;      /* a connection without a call is closed (600000) */
     int handshake_timeout_ms; /* from connect to context (30000) */
+    size_t retry_cache_bytes; /* answers of RPC_AT_MOST_ONCE calls, kept for ten minutes or until it is full (16 MiB) */
     int stall_timeout_ms;     /* half a request, or an answer nobody reads (60000) */
 };
 
