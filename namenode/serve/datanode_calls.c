@@ -51,7 +51,7 @@ static int check_pool(const struct namenode *nn, const char *pool_id, struct err
 {
     if (strcmp(pool_id, nn->ids.block_pool_id) == 0)
         return 0;
-    return err_set(reterr, ERR_UNREGISTERED_NODE, "Block pool %s is not this namenode's, which is %s", pool_id,
+    return err_set(reterr, ERR_IO, "Block pool %s is not this namenode's, which is %s", pool_id,
                    nn->ids.block_pool_id);
 }
 
@@ -342,6 +342,7 @@ static void block_report(struct rpc_call *call, const ProtobufCMessage *message,
     Hdfs__BlockReportResponseProto response = HDFS__BLOCK_REPORT_RESPONSE_PROTO__INIT;
     struct err e;
     int rc = check_cluster(nn, r->registration, &e);
+    bool is_ours = !rc;
     if (!rc)
         rc = check_pool(nn, r->blockpoolid, &e);
     struct block_list_entry *entries = mem_calloc(REPORT_SLICE, sizeof *entries);
@@ -350,7 +351,7 @@ static void block_report(struct rpc_call *call, const ProtobufCMessage *message,
     free(entries);
     if (!rc)
         lease_done(nn, r);
-    if (rc == ERR_UNREGISTERED_NODE && !check_cluster(nn, r->registration, NULL)) {
+    if (rc == ERR_UNREGISTERED_NODE && is_ours) {
         response.cmd = register_command_proto(rpc_call_arena(call));
         rc = 0;
     } else if (!rc) {
