@@ -17,9 +17,11 @@ static bool lookup(void *context, uint64_t block_id, struct block_record *ret)
     txn_begin(&t, nn->dir, 0);
     int rc = txn_block(&t, block_id, ret, &why);
     txn_end(&t);
-    if (rc && rc != ERR_NOT_FOUND)
+    if (rc && rc != ERR_NOT_FOUND) { /* what cannot be read may well exist: nobody may delete its replicas */
         log_error("namespace", "block=%llu: %s", (unsigned long long)block_id, why.text);
-    return rc == 0;
+        *ret = (struct block_record){.block_id = block_id, .state = BLOCK_UNREADABLE};
+    }
+    return rc != ERR_NOT_FOUND;
 }
 
 /* ---- all blocks in order ---- */

@@ -36,6 +36,7 @@ enum block_state {
     BLOCK_UNDER_CONSTRUCTION, /* being written, or under recovery */
     BLOCK_COMMITTED,          /* length and generation stamp are final, waiting for min replicas */
     BLOCK_COMPLETE,
+    BLOCK_UNREADABLE, /* there is a record, or may be one, but the store cannot read it: its replicas are left alone */
 };
 struct block_record {
     uint64_t block_id, inode_id;
@@ -56,7 +57,8 @@ struct block_recovery {
  * blocks_remove(), blocks_commit(), blocks_recovered() and the queries. */
 struct blocks_seam {
     void *context;
-    bool (*lookup)(void *context, uint64_t block_id, struct block_record *ret); /* false: no such block */
+    /* False: there surely is no such block, so that its replicas can be deleted. */
+    bool (*lookup)(void *context, uint64_t block_id, struct block_record *ret);
     /* Records in rising order of block id. A scan lives shorter than the lock is held. */
     void *(*scan_open)(void *context);
     void (*scan_seek)(void *scan, uint64_t block_id); /* next record is the first with id >= block_id */

@@ -231,6 +231,8 @@ void block_uncount(struct blocks *b, struct block *blk); /* before it leaves the
 struct block *block_from_record(struct blocks *b, const struct block_record *record);
 void block_drop(struct blocks *b, struct block *blk);
 void invalidate(struct blocks *b, struct datanode *node, uint64_t block_id, uint64_t gen_stamp);
+/* Asks the store once more: a replica is deleted only if its block surely does not exist. */
+void invalidate_if_unknown(struct blocks *b, struct datanode *node, uint64_t block_id, uint64_t gen_stamp);
 struct block *block_known(struct blocks *b, uint64_t block_id); /* memory, else the store; NULL */
 
 /* digests.c */

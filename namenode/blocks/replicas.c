@@ -311,9 +311,16 @@ struct block *block_known(struct blocks *b, uint64_t block_id)
 {
     struct block *blk = block_table_find(&b->table, block_id);
     struct block_record record;
-    if (!blk && b->seam.lookup(b->seam.context, block_id, &record))
+    if (!blk && b->seam.lookup(b->seam.context, block_id, &record) && record.state != BLOCK_UNREADABLE)
         blk = block_from_record(b, &record);
     return blk;
+}
+
+void invalidate_if_unknown(struct blocks *b, struct datanode *node, uint64_t block_id, uint64_t gen_stamp)
+{
+    struct block_record record;
+    if (!b->seam.lookup(b->seam.context, block_id, &record))
+        invalidate(b, node, block_id, gen_stamp);
 }
 
 void block_drop(struct blocks *b, struct block *blk)

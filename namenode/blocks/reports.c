@@ -76,7 +76,7 @@ void blocks_replica_event(struct blocks *b, struct datanode *node, const char *s
     if (blk)
         report_replica(b, blk, s, &e, event->delete_hint, now_ms);
     else
-        invalidate(b, node, event->block_id, event->gen_stamp);
+        invalidate_if_unknown(b, node, event->block_id, event->gen_stamp);
     blocks_drain_ready(b);
 }
 
@@ -151,7 +151,7 @@ static bool scan_find(struct record_scan *rs, uint64_t block_id)
         rs->has_record = seam->scan_next(rs->scan, &rs->record);
     }
     rs->at_end = !rs->has_record;
-    return rs->has_record && rs->record.block_id == block_id;
+    return rs->has_record && rs->record.block_id == block_id && rs->record.state != BLOCK_UNREADABLE;
 }
 
 int blocks_report_slice(struct blocks *b, struct full_report *r, struct block_list_entry *entries, size_t count,
@@ -175,7 +175,7 @@ int blocks_report_slice(struct blocks *b, struct full_report *r, struct block_li
             blk = block_from_record(b, &rs.record);
         if (!blk) {
             r->unknown++;
-            invalidate(b, s->node, e->block_id, e->gen_stamp);
+            invalidate_if_unknown(b, s->node, e->block_id, e->gen_stamp);
             continue;
         }
         struct replica *mine = block_replica_on(blk, s);

@@ -161,6 +161,27 @@ static void removed_blocks_are_deleted_even_if_a_command_was_lost(void **state)
     sim_free(sim);
 }
 
+/* A record that cannot be read is no reason to delete what may be the only replicas. */
+static void replicas_of_unreadable_records_are_left_alone(void **state)
+{
+    struct sim *sim = sim_new(3, 14);
+    sim_start(sim);
+    uint64_t id = sim_write(sim, 0, 3, MIB);
+    blocks_free(sim->b);
+    sim->b = sim_blocks(sim, 1);
+    sim->records[id - FIRST_ID].state = BLOCK_UNREADABLE;
+    sim_start(sim);
+    blocks_safe_mode(sim->b, SAFE_MODE_LEAVE, sim->now_ms);
+    sim_event(sim, 0, REPLICA_RECEIVED, id);
+    sim_run(sim, 20000);
+    assert_int_equal(sim_copies(sim, id), 3);
+    sim->records[id - FIRST_ID].state = BLOCK_COMPLETE;
+    for (size_t n = 0; n < 3; n++)
+        sim_full_report(sim, n);
+    assert_int_equal(blocks_live_replicas(sim->b, id), 3);
+    sim_free(sim);
+}
+
 static void full_report_forgets_what_it_does_not_name(void **state)
 {
     struct sim *sim = sim_new(4, 9);
@@ -273,6 +294,7 @@ int main(void)
         cmocka_unit_test(replication_follows_setrep),
         cmocka_unit_test(lost_copies_are_tried_again),
         cmocka_unit_test(removed_blocks_are_deleted_even_if_a_command_was_lost),
+        cmocka_unit_test(replicas_of_unreadable_records_are_left_alone),
         cmocka_unit_test(full_report_forgets_what_it_does_not_name),
         cmocka_unit_test(digest_majority_unmasks_the_odd_replica),
         cmocka_unit_test(two_digests_of_two_replicas_are_left_alone),
