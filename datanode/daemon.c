@@ -1,0 +1,148 @@
+/* `cairn datanode`: start and stop order. */
+#include "common/daemon.h"
+
+#include <inttypes.h>
+#include <malloc.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/clock.h"
+#include "common/log.h"
+#include "datanode/datanode.h"
+#include "datanode/report/reporter.h"
+#include "datanode/serve/http_pages.h"
+#include "datanode/serve/ipc_calls.h"
+#include "datanode/serve/xfer.h"
+#include "main/commands.h"
+
+#define DEFAULT_BALANCE_BYTES_PER_SECOND (100 << 20) /* dfs.datanode.balance.bandwidthPerSec */
+#define READY_WAIT_MS 1000
+#define MALLOC_ARENAS 2             /* hundreds of threads must not have a heap each */
+#define MALLOC_MMAP_BYTES (64 << 10) /* buffers of transfers go back to the system when they are done */
+
+static const char usage[] =
+    "Usage: cairn datanode [generic options] [--ready-fd N]\n\n"
+    "Keeps blocks in dfs.datanode.data.dir and serves them on dfs.datanode.address (9866),\n"
+    "dfs.datanode.ipc.address (9867) and dfs.datanode.http.address (9864). Its namenode is that of\n"
+    "dfs.namenode.rpc-address or fs.defaultFS. --ready-fd N: one byte is written to this descriptor when it\n"
+    "has registered and reported its blocks.\n";
+
+void datanode_check_storage(struct datanode *dn, size_t storage_index)
+{
+    bool fatal;
+    if (!block_store_check_storage(dn->store, storage_index, &fatal))
+        return;
+    metric_add(&datanode_volume_failures, 1);
+    reporter_disk_error(dn->reporter, "DataNode: a volume failed and was taken out");
+    if (fatal) {
+        log_error("datanode", "more volumes failed than dfs.datanode.failed.volumes.tolerated (%d) allows: stopping; replace "
+                              "the disk or take its directory out of dfs.datanode.data.dir",
+                  dn->settings.failed_volumes_tolerated);
+        kill(getpid(), SIGTERM);
+    }
+}
+
+struct servers {
+    struct rpc_server *ipc;
+    struct http_server *http;
+};
+
+static int start(struct datanode *dn, struct servers *s, struct err *reterr)
+{
+    struct block_store_options options = {.data_dirs = dn->settings.data_dirs,
+                                          .reserved_bytes = dn->settings.reserved_bytes,
+                                          .failed_volumes_tolerated = dn->settings.failed_volumes_tolerated,
+                                          .sync_on_close = dn->settings.sync_on_close};
+    int rc = block_store_open(&options, &dn->store, reterr);
+    if (rc == 0)
+        rc = xfer_server_start(dn, &dn->xfer, &dn->transfer_port, reterr);
+    if (rc == 0)
+        rc = ipc_server_start(dn, &s->ipc, reterr);
+    if (rc == 0) {
+        dn->ipc_port = rpc_server_port(s->ipc);
+        rc = http_pages_start(dn, &s->http, reterr);
+    }
+    if (rc == 0) {
+        dn->http_port = http_port(s->http);
+        rc = reporter_start(dn, &dn->reporter, reterr);
+    }
+    return rc;
+}
+
+static void stop(struct datanode *dn, struct servers *s)
+{
+    http_stop(s->http);
+    xfer_server_stop(dn->xfer);
+    rpc_server_stop(s->ipc);
+    reporter_stop(dn->reporter);
+    block_store_close(dn->store);
+}
+
+/* Until it is registered, or a signal ends it: a namenode may come later. */
+static int wait_ready(struct datanode *dn, struct daemon *d, struct err *reterr)
+{
+    sigset_t signals;
+    sigemptyset(&signals);
+    sigaddset(&signals, SIGTERM);
+    sigaddset(&signals, SIGINT);
+    for (;;) {
+        int rc = reporter_wait_registered(dn->reporter, READY_WAIT_MS, reterr);
+        sigset_t pending;
+        if (rc == 0)
+            daemon_ready(d);
+        if (rc != ERR_TIMEOUT)
+            return rc;
+        sigpending(&pending);
+        if (sigismember(&pending, SIGTERM) || sigismember(&pending, SIGINT))
+            return 0; /* daemon_wait takes it */
+    }
+}
+
+static void limit_memory(void)
+{
+    mallopt(M_ARENA_MAX, MALLOC_ARENAS);
+    mallopt(M_MMAP_THRESHOLD, MALLOC_MMAP_BYTES);
+    mallopt(M_TRIM_THRESHOLD, 1 << 20);
+}
+
+int datanode_main(int argc, char **argv)
+{
+    static struct datanode dn; /* connections that outlive the stop may still look at it */
+    struct servers servers = {0};
+    struct daemon d;
+    struct config *config = NULL;
+    struct err why;
+    if (argc > 1 && (!strcmp(argv[1], "-help") || !strcmp(argv[1], "--help") || !strcmp(argv[1], "-h"))) {
+        fputs(usage, stdout);
+        return 0;
+    }
+    limit_memory();
+    if (daemon_begin(&d, &argc, argv, &config, &why) < 0)
+        return daemon_fail("datanode", &why);
+    if (argc > 1) {
+        (void)err_set(&why, ERR_CONFIG, "unknown option '%s'; `cairn datanode -help` tells what there is", argv[1]);
+        config_free(config);
+        return daemon_fail("datanode", &why);
+    }
+    dn.started_mono_ms = clock_mono_ms();
+    dn.started_wall_ms = clock_wall_ms();
+    atomic_store(&dn.balance_bytes_per_second, DEFAULT_BALANCE_BYTES_PER_SECOND);
+    datanode_metrics_register();
+    srandom((unsigned)(clock_wall_ns() ^ getpid()));
+    int rc = settings_load(config, &dn.settings, &why);
+    if (rc == 0)
+        rc = start(&dn, &servers, &why);
+    if (rc == 0) {
+        log_info("datanode", "transfer=%s:%u ipc=%u http=%u volumes=%s", dn.settings.transfer_listen.host, dn.transfer_port,
+                 dn.ipc_port, dn.http_port, dn.settings.data_dirs);
+        rc = wait_ready(&dn, &d, &why);
+    }
+    if (rc == 0)
+        daemon_wait(&d);
+    stop(&dn, &servers);
+    config_free(config);
+    return rc < 0 ? daemon_fail("datanode", &why) : 0;
+}

@@ -1,0 +1,38 @@
+/* The parts of one datanode process, as its request handlers see them. The daemon makes and ends them in order; the
+ * pointers are immutable in between. */
+#ifndef CAIRN_DATANODE_DATANODE_H
+#define CAIRN_DATANODE_DATANODE_H
+
+#include <stdatomic.h>
+
+#include "common/metrics.h"
+#include "datanode/settings.h"
+#include "datanode/store/block_store.h"
+
+struct reporter;
+struct xfer_server;
+struct scanner;
+struct short_circuit;
+
+struct datanode {
+    struct settings settings;
+    uint16_t transfer_port, ipc_port, http_port;
+    int64_t started_mono_ms, started_wall_ms;
+    struct block_store *store;
+    struct reporter *reporter;
+    struct xfer_server *xfer;
+    struct scanner *scanner; /* NULL: off */
+    struct short_circuit *short_circuit; /* NULL: off */
+    _Atomic int64_t balance_bytes_per_second;
+};
+
+extern struct metric datanode_bytes_read, datanode_bytes_written, datanode_blocks_read, datanode_blocks_written,
+    datanode_blocks_received, datanode_blocks_replicated, datanode_blocks_removed, datanode_blocks_verified,
+    datanode_verification_failures, datanode_transfers, datanode_heartbeats, datanode_volume_failures;
+void datanode_metrics_register(void);
+
+/* After an I/O error on a storage: takes it out if it is broken and tells the namenode. Ends the process when more have
+ * failed than dfs.datanode.failed.volumes.tolerated allows. */
+void datanode_check_storage(struct datanode *dn, size_t storage_index);
+
+#endif

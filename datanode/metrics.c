@@ -1,0 +1,27 @@
+#include "datanode/datanode.h"
+
+#define COUNTER(variable, metric_name, text) \
+    struct metric variable = {.name = metric_name, .help = text, .kind = METRIC_COUNTER}
+
+COUNTER(datanode_bytes_read, "cairn_datanode_bytes_read_total", "Bytes of blocks sent to readers.");
+COUNTER(datanode_bytes_written, "cairn_datanode_bytes_written_total", "Bytes of blocks received.");
+COUNTER(datanode_blocks_read, "cairn_datanode_blocks_read_total", "Reads of blocks.");
+COUNTER(datanode_blocks_written, "cairn_datanode_blocks_written_total", "Replicas finished, from whomever.");
+COUNTER(datanode_blocks_received, "cairn_datanode_blocks_received_total", "Replicas finished by clients.");
+COUNTER(datanode_blocks_replicated, "cairn_datanode_blocks_replicated_total", "Replicas that came from datanodes.");
+COUNTER(datanode_blocks_removed, "cairn_datanode_blocks_removed_total", "Replicas deleted for the namenode.");
+COUNTER(datanode_blocks_verified, "cairn_datanode_blocks_verified_total", "Replicas verified by the scrubber.");
+COUNTER(datanode_verification_failures, "cairn_datanode_verification_failures_total", "Replicas found corrupt.");
+COUNTER(datanode_transfers, "cairn_datanode_transfers_total", "Copies sent to other datanodes.");
+COUNTER(datanode_heartbeats, "cairn_datanode_heartbeats_total", "Heartbeats that the namenode answered.");
+COUNTER(datanode_volume_failures, "cairn_datanode_volume_failures_total", "Volumes taken out.");
+
+void datanode_metrics_register(void)
+{
+    struct metric *all[] = {&datanode_bytes_read,       &datanode_bytes_written,   &datanode_blocks_read,
+                            &datanode_blocks_written,   &datanode_blocks_received, &datanode_blocks_replicated,
+                            &datanode_blocks_removed,   &datanode_blocks_verified, &datanode_verification_failures,
+                            &datanode_transfers,        &datanode_heartbeats,      &datanode_volume_failures};
+    for (size_t i = 0; i < ARRAY_COUNT(all); i++)
+        metric_register(all[i]);
+}

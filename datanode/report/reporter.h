@@ -1,0 +1,46 @@
+/* Everything this datanode tells its namenode, and what the namenode answers: registration, heartbeats, block reports,
+ * commands. It goes on for ever: a namenode that is away is waited for.
+ *
+ * Two threads: one for heartbeats, full reports and commands, one for incremental reports, which must not wait behind a
+ * heartbeat, since writers wait for them. Any thread may call. */
+#ifndef CAIRN_DATANODE_REPORT_REPORTER_H
+#define CAIRN_DATANODE_REPORT_REPORTER_H
+
+#include "common/arena.h"
+#include "datanode/datanode.h"
+#include "hdfs/datanode_namenode.pb-c.h"
+
+/* dn's store, ports and settings are set. */
+int reporter_start(struct datanode *dn, struct reporter **ret, struct err *reterr) MUST_CHECK;
+void reporter_stop(struct reporter *r); /* NULL is fine */
+/* Waits until the first registration and block report have gone through. ERR_TIMEOUT, or what makes it impossible. */
+int reporter_wait_registered(struct reporter *r, int64_t timeout_ms, struct err *reterr) MUST_CHECK;
+bool reporter_registered(struct reporter *r);
+
+/* Replicas that changed. Sent at once (deleted ones with the next). delete_hint: NULL, or the uuid of the datanode that
+ * shall lose its replica. */
+void reporter_receiving(struct reporter *r, const struct replica_view *replica);
+void reporter_received(struct reporter *r, const struct replica_view *replica, const char *delete_hint);
+void reporter_deleted(struct reporter *r, const struct replica_view *replica);
+void reporter_bad_block(struct reporter *r, const struct replica_view *replica);
+void reporter_disk_error(struct reporter *r, const char *text);
+void reporter_trigger(struct reporter *r, bool full);
+
+/* Copies under way to other datanodes. */
+void reporter_transfer_begin(struct reporter *r);
+void reporter_transfer_end(struct reporter *r);
+
+/* Who we are, as the namenode knows it; the strings are copied to the arena. */
+void reporter_self(struct reporter *r, struct arena *a, Hdfs__DatanodeIDProto *ret);
+int reporter_commit_recovery(struct reporter *r, const Hdfs__CommitBlockSynchronizationRequestProto *request,
+                             struct err *reterr) MUST_CHECK;
+
+struct reporter_status {
+    char namenode[NET_ADDRESS_MAX];
+    bool registered;
+    int64_t last_heartbeat_ms, last_full_report_ms; /* monotonic; 0 = never */
+    int transfers;
+};
+void reporter_status(struct reporter *r, struct reporter_status *ret);
+
+#endif

@@ -1,0 +1,87 @@
+/* Inside of datanode/report only. */
+#ifndef CAIRN_DATANODE_REPORT_REPORTER_IMPL_H
+#define CAIRN_DATANODE_REPORT_REPORTER_IMPL_H
+
+#include <pthread.h>
+
+#include "common/arena.h"
+#include "common/pool.h"
+#include "datanode/report/reporter.h"
+#include "rpc/rpc_client.h"
+
+#define DATANODE_PROTOCOL "org.apache.hadoop.hdfs.server.protocol.DatanodeProtocol"
+#define REPORT_ARENA_BYTES (64u << 20) /* what one answer of the namenode may take: many commands */
+
+struct self { /* who we are; pool and ip are set by the handshake */
+    char ip[64], hostname[256], uuid[UUID_MAX];
+    uint32_t transfer_port, http_port, ipc_port;
+    struct pool_identity pool;
+};
+
+struct change { /* of a replica, for an incremental report */
+    uint64_t block_id, gen_stamp, bytes, xxh3;
+    Hdfs__ReceivedDeletedBlockInfoProto__BlockStatus status;
+    const char *storage_id; /* the store's */
+    int storage_type;
+    char *delete_hint; /* owned; NULL = none */
+};
+
+struct reporter {
+    struct datanode *dn;
+    struct rpc_client *rpc;
+    struct pool *workers; /* for commands */
+    pthread_t actor, sender;
+    bool actor_started, sender_started;
+
+    pthread_mutex_t lock;
+    pthread_cond_t actor_wake, sender_wake, registered_changed;
+    /* guarded by lock */
+    struct self self;
+    bool stopping, registered, ready;
+    struct err fatal; /* why we shall never be registered */
+    struct change *changes;
+    size_t change_count, change_capacity;
+    bool changes_urgent; /* something but deletions is in there */
+    bool full_report_wanted;
+    int transfers;
+    int64_t last_heartbeat_ms, last_full_report_ms;
+    bool storage_failed; /* heartbeat at once */
+
+    /* One report at a time: an incremental one must not overtake the full one that does not contain it. */
+    pthread_mutex_t report_lock;
+
+    /* the actor's own */
+    uint64_t lease_id;
+    int64_t full_report_due_ms, next_heartbeat_ms;
+    int heartbeats_without_lease;
+    bool away_logged;
+};
+
+/* Messages that every call repeats; they point into the struct itself. */
+struct registration {
+    struct self self;
+    Hdfs__DatanodeRegistrationProto message;
+    Hdfs__DatanodeIDProto id;
+    Hdfs__StorageInfoProto storage;
+    Hdfs__ExportedBlockKeysProto keys;
+    Hdfs__BlockKeyProto key;
+};
+void registration_fill(struct reporter *r, struct registration *ret);
+/* The namenode does not know us any more: register again. */
+bool means_unregistered(int code);
+void reporter_lose_registration(struct reporter *r);
+
+/* full_report.c */
+int send_full_report(struct reporter *r, uint64_t lease_id, struct err *reterr) MUST_CHECK;
+/* changes.c: all that are waiting, report_lock held. What could not be sent is kept. */
+int send_changes_locked(struct reporter *r, struct err *reterr) MUST_CHECK;
+void *sender_run(void *reporter);
+void changes_free(struct reporter *r);
+/* heartbeat.c */
+int send_heartbeat(struct reporter *r, bool want_lease, struct err *reterr) MUST_CHECK;
+/* commands.c: borrowed until it returns. */
+void obey(struct reporter *r, const Hdfs__DatanodeCommandProto *command);
+/* block_recovery.c: may take long. */
+void recover_block(struct reporter *r, const Hdfs__RecoveringBlockProto *block, struct arena *a);
+
+#endif

@@ -1,0 +1,133 @@
+/* BLOCK_CHECKSUM: one value over all checksums of a block, from the meta file alone (but for a cut last chunk):
+ * MD5 of the stored checksums, or their combination into the checksum of the whole block. */
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/file.h"
+#include "common/md5.h"
+#include "common/mem.h"
+#include "datanode/serve/xfer.h"
+#include "proto/op_header.h"
+
+#define READ_CHUNKS 16384
+
+struct folding { /* either of the two */
+    bool composite;
+    struct md5 md5;
+    uint32_t crc;
+    struct meta_header meta;
+};
+
+static uint32_t get_u32be(const uint8_t *p)
+{
+    return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
+}
+
+/* Checksums of chunks that all have chunk_bytes. */
+static void fold(struct folding *f, const uint8_t *checksums, size_t count, uint64_t chunk_bytes)
+{
+    if (!f->composite) {
+        md5_update(&f->md5, checksums, count * 4);
+        return;
+    }
+    for (size_t i = 0; i < count; i++)
+        f->crc = checksum_combine(f->meta.type, f->crc, get_u32be(checksums + 4 * i), chunk_bytes);
+}
+
+static int fold_tail(struct folding *f, const struct replica_reader *r, uint64_t from, uint64_t len, struct err *reterr)
+{
+    uint8_t stored[4];
+    if (r->has_tail_checksum && from + len == r->end_bytes) {
+        uint32_t c = r->tail_checksum;
+        memcpy(stored, (uint8_t[]){(uint8_t)(c >> 24), (uint8_t)(c >> 16), (uint8_t)(c >> 8), (uint8_t)c}, 4);
+    } else if (from + len == r->end_bytes) {
+        int rc = file_pread_full(r->meta_fd, stored, 4, meta_offset(&f->meta, from / f->meta.bytes_per_checksum), reterr);
+        if (rc < 0)
+            return rc;
+    } else { /* asked for less than there is: the chunk's own checksum covers too much */
+        AUTO(mem_freep) uint8_t *data = mem_alloc((size_t)len);
+        int rc = file_pread_full(r->data_fd, data, (size_t)len, (int64_t)from, reterr);
+        if (rc < 0)
+            return rc;
+        checksum_chunks(f->meta.type, data, (size_t)len, (size_t)len, stored);
+    }
+    fold(f, stored, 1, len);
+    return 0;
+}
+
+static int fold_all(struct folding *f, const struct replica_reader *r, uint64_t bytes, struct err *reterr)
+{
+    uint32_t bpc = f->meta.bytes_per_checksum;
+    uint64_t whole = bytes / bpc;
+    AUTO(mem_freep) uint8_t *checksums = mem_alloc((size_t)READ_CHUNKS * 4);
+    for (uint64_t at = 0; at < whole;) {
+        size_t count = whole - at < READ_CHUNKS ? (size_t)(whole - at) : READ_CHUNKS;
+        int rc = file_pread_full(r->meta_fd, checksums, count * 4, meta_offset(&f->meta, at), reterr);
+        if (rc < 0)
+            return rc;
+        fold(f, checksums, count, bpc);
+        at += count;
+    }
+    return bytes % bpc ? fold_tail(f, r, whole * bpc, bytes % bpc, reterr) : 0;
+}
+
+static int answer(struct xfer *x, struct folding *f, uint64_t bytes)
+{
+    Hdfs__BlockOpResponseProto response = HDFS__BLOCK_OP_RESPONSE_PROTO__INIT;
+    Hdfs__OpBlockChecksumResponseProto sum = HDFS__OP_BLOCK_CHECKSUM_RESPONSE_PROTO__INIT;
+    Hdfs__BlockChecksumOptionsProto options = HDFS__BLOCK_CHECKSUM_OPTIONS_PROTO__INIT;
+    uint8_t value[MD5_BYTES];
+    if (f->composite)
+        memcpy(value, (uint8_t[]){(uint8_t)(f->crc >> 24), (uint8_t)(f->crc >> 16), (uint8_t)(f->crc >> 8), (uint8_t)f->crc},
+               4);
+    else
+        md5_final(&f->md5, value);
+    options.has_blockchecksumtype = 1;
+    options.blockchecksumtype =
+        f->composite ? HDFS__BLOCK_CHECKSUM_TYPE_PROTO__COMPOSITE_CRC : HDFS__BLOCK_CHECKSUM_TYPE_PROTO__MD5CRC;
+    sum.bytespercrc = f->meta.bytes_per_checksum;
+    sum.crcperblock = meta_chunk_count(&f->meta, bytes);
+    sum.blockchecksum = (ProtobufCBinaryData){f->composite ? 4 : MD5_BYTES, value};
+    sum.has_crctype = 1;
+    sum.crctype = (Hdfs__ChecksumTypeProto)f->meta.type;
+    sum.blockchecksumoptions = &options;
+    response.status = HDFS__STATUS__SUCCESS;
+    response.checksumresponse = &sum;
+    return delimited_write(x->fd, &response.base, NULL);
+}
+
+static int compute(struct xfer *x, const Hdfs__OpBlockChecksumProto *op, struct folding *f, uint64_t *ret_bytes,
+                   struct err *reterr)
+{
+    const Hdfs__ExtendedBlockProto *block = op->header->block;
+    struct replica_reader r;
+    int rc = xfer_check_pool(x, block, reterr);
+    uint64_t wanted = block->has_numbytes ? block->numbytes : 0;
+    if (rc == 0)
+        rc = block_store_open_reader(x->dn->store, block->blockid, block->generationstamp, 0, &r, reterr);
+    if (rc < 0)
+        return rc;
+    uint64_t bytes = wanted > 0 && wanted < (uint64_t)r.visible_bytes ? wanted : (uint64_t)r.visible_bytes;
+    f->meta = r.meta;
+    f->composite = op->blockchecksumoptions && op->blockchecksumoptions->has_blockchecksumtype &&
+                   op->blockchecksumoptions->blockchecksumtype == HDFS__BLOCK_CHECKSUM_TYPE_PROTO__COMPOSITE_CRC;
+    md5_init(&f->md5);
+    f->crc = 0;
+    rc = r.meta.type == CHECKSUM_NULL ? err_set(reterr, ERR_UNSUPPORTED, "the replica has no checksums")
+                                      : fold_all(f, &r, bytes, reterr);
+    replica_reader_close(&r);
+    *ret_bytes = bytes;
+    return rc;
+}
+
+int xfer_block_checksum(struct xfer *x, const ProtobufCMessage *message)
+{
+    const Hdfs__OpBlockChecksumProto *op = (const Hdfs__OpBlockChecksumProto *)message;
+    struct folding f;
+    uint64_t bytes = 0;
+    struct err why;
+    if (compute(x, op, &f, &bytes, &why) < 0)
+        return xfer_refuse(x, "opBlockChecksum", op->header->block, HDFS__STATUS__ERROR, &why);
+    return answer(x, &f, bytes);
+}

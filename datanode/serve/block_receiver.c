@@ -1,0 +1,381 @@
+#include "datanode/serve/block_receiver.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "common/clock.h"
+#include "common/log.h"
+#include "common/mem.h"
+#include "common/rd.h"
+#include "datanode/report/reporter.h"
+#include "datanode/serve/block_sender.h"
+#include "datanode/serve/packet_stream.h"
+#include "datanode/serve/pipeline_ack.h"
+#include "proto/message.h"
+#include "proto/op_header.h"
+
+#define ACK_BUFFER_BYTES 8192 /* acknowledgements from downstream; one is about 4 bytes per node and some */
+#define ACK_ARENA_BYTES (256u << 10)
+#define LINGER_MS 5000
+
+struct receiver {
+    const struct receive_args *args;
+    struct datanode *dn;
+    struct replica_writer *writer; /* NULL: finished or given up */
+    struct packet_stream packets;
+    struct ack_queue queue;
+    int64_t last_seqno;
+    bool last_came;     /* the last packet was stored; nothing more comes from upstream */
+    bool sync_at_end;   /* the last packet asked for it */
+    bool done;          /* everything is stored and acknowledged */
+    bool mirror_lost;
+    uint8_t ack_bytes[ACK_BUFFER_BYTES];
+    size_t ack_len;
+    struct arena acks; /* decoded ones */
+    struct buf out;
+    struct ack_out ack;
+    struct err mirror_error;
+    int timeout_ms;
+    int64_t mirror_deadline_ms;
+};
+
+static bool has_mirror(const struct receiver *r)
+{
+    return r->args->mirror_fd >= 0 && !r->mirror_lost;
+}
+
+static void lose_mirror(struct receiver *r, const struct err *why)
+{
+    r->mirror_lost = true;
+    r->mirror_error = *why;
+}
+
+/* ---- telling upstream ---- */
+
+static int send_ack(struct receiver *r, struct err *reterr)
+{
+    Hdfs__PipelineAckProto ack = HDFS__PIPELINE_ACK_PROTO__INIT;
+    ack.seqno = r->ack.seqno;
+    ack.n_reply = r->ack.count;
+    ack.reply = r->ack.replies;
+    buf_clear(&r->out);
+    message_pack_delimited(&r->out, &ack.base);
+    return net_write_full(r->args->x->fd, r->out.base, r->out.len, reterr);
+}
+
+static Hdfs__Status status_of(int code)
+{
+    return code == ERR_CHECKSUM ? HDFS__STATUS__ERROR_CHECKSUM : HDFS__STATUS__ERROR;
+}
+
+/* After a failure was told: reads and drops what the writer still sends until it closes. Closing at once would reset the
+ * connection, and the writer might lose the very acknowledgement that says who failed. */
+static void linger(struct receiver *r)
+{
+    int64_t until = clock_mono_ms() + LINGER_MS;
+    int fd = r->args->x->fd;
+    shutdown(fd, SHUT_WR);
+    net_set_timeouts(fd, 1000, 1000);
+    while (clock_mono_ms() < until) {
+        r->packets.start = r->packets.end = 0;
+        int rc = packet_stream_fill(&r->packets, NULL);
+        if (rc < 0 && rc != ERR_TIMEOUT)
+            return;
+    }
+}
+
+static void tell_failure(struct receiver *r, Hdfs__Status own)
+{
+    if (!r->args->acks)
+        return;
+    ack_queue_fail(&r->queue, own, r->args->mirror_fd >= 0, r->last_seqno, &r->ack);
+    if (send_ack(r, NULL) == 0)
+        linger(r);
+}
+
+/* ---- the end of the block ---- */
+
+static int finish(struct receiver *r, struct err *reterr)
+{
+    const struct receive_args *a = r->args;
+    struct replica_view made;
+    size_t storage = replica_writer_storage(r->writer);
+    int rc = a->end == RECEIVE_TO_RBW ? replica_writer_become_rbw(r->writer, a->visible_bytes, &made, reterr)
+                                      : replica_writer_finalize(r->writer, r->sync_at_end, &made, reterr);
+    if (rc < 0) {
+        datanode_check_storage(r->dn, storage);
+        return rc;
+    }
+    r->writer = NULL;
+    if (a->report)
+        reporter_received(r->dn->reporter, &made, a->delete_hint);
+    metric_add(&datanode_blocks_written, 1);
+    return 0;
+}
+
+/* `done` was acknowledged by everybody behind us. */
+static int on_acked(struct receiver *r, const struct pending_ack *done, struct err *reterr)
+{
+    if (r->writer && done->end_offset)
+        replica_writer_acked(r->writer, done->end_offset);
+    if (done->last) {
+        int rc = finish(r, reterr);
+        if (rc < 0)
+            return rc;
+        r->done = true;
+    }
+    return r->args->acks ? send_ack(r, reterr) : 0;
+}
+
+/* ---- packets ---- */
+
+static int check_packet(const struct receiver *r, const struct packet *p, struct err *reterr)
+{
+    const struct packet_header *h = &p->header;
+    const struct meta_header *sent = &r->args->sent;
+    if (h->offset_in_block < 0)
+        return err_set(reterr, ERR_PROTOCOL, "packet %" PRId64 " has offset %" PRId64, h->seqno, h->offset_in_block);
+    uint64_t expected = meta_chunk_count(sent, h->data_bytes) * meta_checksum_bytes(sent);
+    if (h->checksum_bytes != expected && h->checksum_bytes != 0)
+        return err_set(reterr, ERR_PROTOCOL,
+                       "packet %" PRId64 " has %u bytes of checksums for %u bytes of data, expected were %" PRIu64, h->seqno,
+                       h->checksum_bytes, h->data_bytes, expected);
+    if (r->last_came)
+        return err_set(reterr, ERR_PROTOCOL, "packet %" PRId64 " came after the last one", h->seqno);
+    return 0;
+}
+
+static void forward(struct receiver *r, const struct packet *p)
+{
+    struct err why;
+    if (has_mirror(r) && net_write_full(r->args->mirror_fd, p->raw.base, p->raw.len, &why) < 0)
+        lose_mirror(r, &why);
+}
+
+static int store(struct receiver *r, const struct packet *p, struct err *reterr)
+{
+    const struct packet_header *h = &p->header;
+    int rc = 0;
+    if (h->data_bytes) {
+        struct write_piece piece = {.offset = (uint64_t)h->offset_in_block,
+                                    .data = p->data,
+                                    .data_bytes = h->data_bytes,
+                                    .checksums = h->checksum_bytes ? p->checksums : NULL};
+        rc = replica_writer_write(r->writer, &piece, &r->args->sent, reterr);
+        metric_add(&datanode_bytes_written, h->data_bytes);
+    }
+    if (rc == 0 && h->sync_block) {
+        if (h->last_in_block)
+            r->sync_at_end = true;
+        rc = replica_writer_sync(r->writer, reterr);
+    }
+    return rc;
+}
+
+static int on_packet(struct receiver *r, const struct packet *p, struct err *reterr)
+{
+    const struct packet_header *h = &p->header;
+    int rc = check_packet(r, p, reterr);
+    if (rc < 0)
+        return rc;
+    r->last_seqno = h->seqno;
+    struct write_piece piece = {.offset = (uint64_t)h->offset_in_block,
+                                .data = p->data,
+                                .data_bytes = h->data_bytes,
+                                .checksums = h->checksum_bytes ? p->checksums : NULL};
+    rc = write_piece_verify(&piece, &r->args->sent, reterr);
+    if (rc < 0)
+        return rc;
+    forward(r, p);
+    rc = store(r, p, reterr);
+    if (rc < 0)
+        return rc;
+    r->last_came = h->last_in_block;
+    throttle_wait(r->args->throttle, h->data_bytes);
+    struct pending_ack pending = {.seqno = h->seqno,
+                                  .end_offset = h->data_bytes ? (uint64_t)h->offset_in_block + h->data_bytes : 0,
+                                  .last = h->last_in_block};
+    if (r->args->acks && has_mirror(r)) {
+        if (!r->queue.count)
+            r->mirror_deadline_ms = clock_mono_ms() + r->timeout_ms;
+        return ack_queue_push(&r->queue, &pending, reterr);
+    }
+    rc = ack_queue_push(&r->queue, &pending, reterr);
+    if (rc < 0 || (r->args->acks && r->mirror_lost))
+        return rc; /* the loop tells the loss with this packet */
+    ack_queue_pop_own(&r->queue, &pending, &r->ack);
+    return on_acked(r, &pending, reterr);
+}
+
+/* ---- acknowledgements from downstream ---- */
+
+/* One acknowledgement at the front of ack_bytes: its size, 0 if it is not whole yet, or an error. */
+static int decode_ack(struct receiver *r, struct arena *a, Hdfs__PipelineAckProto **ret, struct err *reterr)
+{
+    struct rd rd = rd_of((struct slice){r->ack_bytes, r->ack_len});
+    uint64_t len = rd_varint(&rd);
+    size_t head = (size_t)(rd.pos - r->ack_bytes);
+    if (rd.bad)
+        return r->ack_len > 10 ? err_set(reterr, ERR_PROTOCOL, "the next node's acknowledgement has no length") : 0;
+    if (len > ACK_BUFFER_BYTES - 10)
+        return err_set(reterr, ERR_PROTOCOL, "the next node's acknowledgement has %" PRIu64 " bytes", len);
+    if (r->ack_len < head + len)
+        return 0;
+    ProtobufCMessage *message;
+    int rc = message_unpack(&hdfs__pipeline_ack_proto__descriptor, (struct slice){r->ack_bytes + head, (size_t)len}, a,
+                            &message, reterr);
+    if (rc < 0)
+        return rc;
+    *ret = (Hdfs__PipelineAckProto *)message;
+    return (int)(head + len);
+}
+
+/* Everything that has arrived; never waits. What is wrong with it is the next node's fault: it counts as lost. */
+static int read_acks(struct receiver *r, struct err *reterr)
+{
+    struct err why;
+    ssize_t n = recv(r->args->mirror_fd, r->ack_bytes + r->ack_len, sizeof r->ack_bytes - r->ack_len, MSG_DONTWAIT);
+    if (n < 0 && (errno == EAGAIN || errno == EINTR))
+        return 0;
+    if (n <= 0) {
+        (void)err_set(&why, ERR_CLOSED, "it closed the connection");
+        lose_mirror(r, &why);
+        return 0;
+    }
+    r->ack_len += (size_t)n;
+    r->mirror_deadline_ms = clock_mono_ms() + r->timeout_ms;
+    for (;;) {
+        Hdfs__PipelineAckProto *ack = NULL;
+        int used = decode_ack(r, &r->acks, &ack, &why);
+        if (used == 0)
+            return 0;
+        struct pending_ack done;
+        bool failed = false;
+        if (used < 0 || ack_queue_downstream(&r->queue, ack, &done, &r->ack, &failed, &why) < 0) {
+            lose_mirror(r, &why);
+            return 0;
+        }
+        memmove(r->ack_bytes, r->ack_bytes + used, r->ack_len - (size_t)used);
+        r->ack_len -= (size_t)used;
+        arena_reset(&r->acks);
+        int rc = failed ? send_ack(r, reterr) : on_acked(r, &done, reterr);
+        if (rc == 0 && failed) /* told as it came; the client rebuilds the pipeline */
+            rc = err_set(reterr, ERR_CANCELLED, "a node further down the pipeline failed");
+        if (rc < 0)
+            return rc;
+    }
+}
+
+/* ---- the loop ---- */
+
+static bool is_lost(const struct receiver *r) /* and the client must be told */
+{
+    return r->args->acks && r->mirror_lost;
+}
+
+static int process_buffered(struct receiver *r, struct err *reterr)
+{
+    struct packet p;
+    int rc;
+    while (!r->last_came && (rc = packet_stream_next(&r->packets, &p, reterr)) != 0) {
+        if (rc < 0)
+            return rc;
+        rc = on_packet(r, &p, reterr);
+        if (rc < 0 || is_lost(r))
+            return rc;
+    }
+    return 0;
+}
+
+/* Waits for packets and for acknowledgements, whichever comes first. */
+static int wait_for_either(struct receiver *r, struct err *reterr)
+{
+    struct pollfd fds[2] = {{.fd = r->last_came ? -1 : r->args->packet_fd, .events = POLLIN},
+                            {.fd = r->args->mirror_fd, .events = POLLIN}};
+    int64_t timeout = r->queue.count ? r->mirror_deadline_ms - clock_mono_ms() : r->timeout_ms;
+    int n = poll(fds, 2, timeout < 0 ? 0 : (int)timeout);
+    if (n < 0)
+        return errno == EINTR ? 0 : err_errno(reterr, errno, "poll");
+    if (n == 0 && r->queue.count) {
+        struct err why;
+        (void)err_set(&why, ERR_TIMEOUT, "no acknowledgement for %d ms", r->timeout_ms);
+        lose_mirror(r, &why);
+        return 0;
+    }
+    if (n == 0)
+        return err_set(reterr, ERR_TIMEOUT, "nothing came from the writer for %d ms", r->timeout_ms);
+    int rc = fds[1].revents ? read_acks(r, reterr) : 0;
+    if (rc == 0 && fds[0].revents && !is_lost(r))
+        rc = packet_stream_fill(&r->packets, reterr);
+    return rc;
+}
+
+static int receive_all(struct receiver *r, struct err *reterr)
+{
+    for (;;) {
+        int rc = process_buffered(r, reterr);
+        if (rc < 0 || r->done)
+            return rc;
+        if (!is_lost(r)) {
+            rc = r->args->acks && has_mirror(r) ? wait_for_either(r, reterr) : packet_stream_fill(&r->packets, reterr);
+            if (rc < 0 || r->done)
+                return rc;
+        }
+        if (is_lost(r))
+            return err_set(reterr, ERR_CONNECT, "the next node of the pipeline is lost: %s", r->mirror_error.text);
+    }
+}
+
+/* The writer goes first, so that a recovery can have the replica while we still tell of the failure. */
+static void give_up(struct receiver *r, const struct err *why)
+{
+    const struct receive_args *a = r->args;
+    bool ours = why->code == ERR_NO_SPACE || why->code == ERR_READ_ONLY || why->code == ERR_IO;
+    log_at(ours ? LOG_LEVEL_ERROR : LOG_LEVEL_INFO, "xfer", "peer=%s block=%" PRId64 " write ended early: %s", a->x->peer,
+           (int64_t)a->block_id, why->text);
+    if (r->writer) {
+        size_t storage = replica_writer_storage(r->writer);
+        if (ours) {
+            struct replica_view dropped;
+            replica_writer_view(r->writer, &dropped);
+            replica_writer_drop(r->writer);
+            reporter_deleted(r->dn->reporter, &dropped);
+            datanode_check_storage(r->dn, storage);
+        } else {
+            replica_writer_release(r->writer);
+        }
+        r->writer = NULL;
+    }
+    if (why->code == ERR_CONNECT)
+        tell_failure(r, HDFS__STATUS__SUCCESS);
+    else if (why->code == ERR_CANCELLED && a->acks)
+        linger(r); /* what failed downstream has been told */
+    else if (why->code != ERR_CLOSED && why->code != ERR_TIMEOUT)
+        tell_failure(r, status_of(why->code));
+}
+
+int block_receive(const struct receive_args *args)
+{
+    struct receiver *r = mem_new(struct receiver);
+    struct err why = {0};
+    r->args = args;
+    r->dn = args->x->dn;
+    r->writer = args->writer;
+    r->timeout_ms = PEER_READ_MS + PEER_MS_PER_NODE * args->nodes_behind;
+    packet_stream_init(&r->packets, args->packet_fd);
+    net_set_timeouts(args->packet_fd, r->timeout_ms, PEER_WRITE_MS);
+    replica_writer_watch(r->writer, args->packet_fd, args->mirror_fd);
+    arena_init(&r->acks, ACK_ARENA_BYTES);
+    int rc = receive_all(r, &why);
+    if (rc < 0)
+        give_up(r, &why);
+    packet_stream_free(&r->packets);
+    ack_queue_free(&r->queue);
+    buf_free(&r->out);
+    arena_free(&r->acks);
+    mem_freep(&r);
+    return rc;
+}

@@ -1,0 +1,31 @@
+/* Receives a block's packets: verifies, forwards and stores each in one pass, and answers with acknowledgements. */
+#ifndef CAIRN_DATANODE_SERVE_BLOCK_RECEIVER_H
+#define CAIRN_DATANODE_SERVE_BLOCK_RECEIVER_H
+
+#include "datanode/serve/xfer.h"
+#include "datanode/store/replica_writer.h"
+
+enum receive_end {
+    RECEIVE_FINALIZE, /* the last packet finalizes the replica */
+    RECEIVE_TO_RBW,   /* it becomes a replica being written, with visible_bytes */
+};
+struct receive_args {
+    struct xfer *x;                /* whose connection the packets come on */
+    struct replica_writer *writer; /* taken over */
+    uint64_t block_id;
+    struct meta_header sent; /* the checksums that come with the packets */
+    int mirror_fd;           /* the next node; -1 = none. Not closed here. */
+    int nodes_behind;        /* for timeouts */
+    bool acks;               /* a client writes: it is told of every packet */
+    enum receive_end end;
+    uint64_t visible_bytes;
+    struct throttle *throttle; /* or NULL */
+    const char *delete_hint;   /* for the report; or NULL */
+    bool report;               /* RECEIVED to the namenode */
+    int packet_fd;             /* where the packets come from; normally x->fd */
+};
+/* 0: the whole block came and was stored. Else the writer has been released: what may go on is still there, the rest is
+ * deleted. Errors are logged, and told upstream if there are acks. */
+int block_receive(const struct receive_args *args) MUST_CHECK;
+
+#endif

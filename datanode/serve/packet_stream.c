@@ -1,0 +1,74 @@
+#include "datanode/serve/packet_stream.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "common/mem.h"
+
+#define BUFFER_AT_FIRST (128u << 10) /* one packet of Hadoop's clients and most of the next */
+
+void packet_stream_init(struct packet_stream *s, int fd)
+{
+    *s = (struct packet_stream){.fd = fd};
+}
+
+void packet_stream_free(struct packet_stream *s)
+{
+    mem_freep(&s->base);
+    *s = (struct packet_stream){.fd = -1};
+}
+
+int packet_stream_next(struct packet_stream *s, struct packet *ret, struct err *reterr)
+{
+    struct slice in = {s->base + s->start, s->end - s->start};
+    struct packet p;
+    if (in.len == 0)
+        return 0;
+    int head = packet_header_decode(in, &p.header, reterr);
+    if (head <= 0)
+        return head;
+    size_t total = (size_t)head + p.header.checksum_bytes + p.header.data_bytes;
+    if (in.len < total)
+        return 0;
+    p.raw = (struct slice){in.base, total};
+    p.checksums = in.base + head;
+    p.data = p.checksums + p.header.checksum_bytes;
+    s->start += total;
+    *ret = p;
+    return 1;
+}
+
+static void make_room(struct packet_stream *s)
+{
+    if (s->start == s->end)
+        s->start = s->end = 0;
+    if (s->end < s->capacity)
+        return;
+    if (s->start > 0) {
+        memmove(s->base, s->base + s->start, s->end - s->start);
+        s->end -= s->start;
+        s->start = 0;
+        return;
+    }
+    s->capacity = s->capacity ? s->capacity * 2 : BUFFER_AT_FIRST;
+    s->base = mem_realloc(s->base, s->capacity); /* full with one packet, so at most twice PACKET_MAX_BYTES */
+}
+
+int packet_stream_fill(struct packet_stream *s, struct err *reterr)
+{
+    make_room(s);
+    for (;;) {
+        ssize_t n = recv(s->fd, s->base + s->end, s->capacity - s->end, 0);
+        if (n > 0) {
+            s->end += (size_t)n;
+            return 0;
+        }
+        if (n == 0)
+            return err_set(reterr, ERR_CLOSED, "the writer closed the connection");
+        if (errno == EAGAIN)
+            return err_set(reterr, ERR_TIMEOUT, "the writer is silent");
+        if (errno != EINTR)
+            return err_errno(reterr, errno, "receive from the writer");
+    }
+}

@@ -1,0 +1,104 @@
+/* READ_BLOCK: the answer says which checksums and where the data begins, packets follow, the client ends with its
+ * verdict. COPY_BLOCK is the same for a balancer's target, throttled. */
+#include <errno.h>
+#include <inttypes.h>
+#include <string.h>
+
+#include "common/log.h"
+#include "datanode/serve/block_sender.h"
+#include "datanode/serve/xfer.h"
+#include "proto/op_header.h"
+
+static int answer_success(struct xfer *x, const struct send_plan *plan, struct err *reterr)
+{
+    Hdfs__BlockOpResponseProto answer = HDFS__BLOCK_OP_RESPONSE_PROTO__INIT;
+    Hdfs__ReadOpChecksumInfoProto info = HDFS__READ_OP_CHECKSUM_INFO_PROTO__INIT;
+    Hdfs__ChecksumProto checksum = HDFS__CHECKSUM_PROTO__INIT;
+    checksum.type = (Hdfs__ChecksumTypeProto)plan->checksums.type;
+    checksum.bytesperchecksum = plan->checksums.bytes_per_checksum;
+    info.checksum = &checksum;
+    info.chunkoffset = plan->from;
+    answer.status = HDFS__STATUS__SUCCESS;
+    answer.readopchecksuminfo = &info;
+    return delimited_write(x->fd, &answer.base, reterr);
+}
+
+static int open_and_plan(struct xfer *x, const Hdfs__ExtendedBlockProto *block, uint64_t offset, uint64_t len,
+                         bool whole, bool with_checksums, struct replica_reader *ret_reader, struct send_plan *ret_plan,
+                         struct err *reterr)
+{
+    int rc = xfer_check_pool(x, block, reterr);
+    if (rc == 0 && len > UINT64_MAX - offset)
+        rc = err_set(reterr, ERR_ILLEGAL_ARGUMENT, "offset %" PRIu64 " and length %" PRIu64 " are too large", offset, len);
+    if (rc == 0)
+        rc = block_store_open_reader(x->dn->store, block->blockid, block->generationstamp, offset + len, ret_reader, reterr);
+    if (rc < 0)
+        return rc;
+    if (whole)
+        len = ret_reader->end_bytes;
+    rc = send_plan_make(ret_reader, offset, len, with_checksums, ret_plan, reterr);
+    if (rc < 0)
+        replica_reader_close(ret_reader);
+    return rc;
+}
+
+/* Errors while sending: the reader's, or our disk's. */
+static void judge_send_error(struct xfer *x, const Hdfs__ExtendedBlockProto *block, const struct replica_reader *r,
+                             const struct err *why)
+{
+    if (why->code == ERR_CLOSED || why->code == ERR_TIMEOUT || err_to_errno(why->code) == EPIPE) {
+        log_debug("xfer", "peer=%s block=%" PRId64 " reader left: %s", x->peer, (int64_t)block->blockid, why->text);
+        return;
+    }
+    log_warn("xfer", "peer=%s block=%" PRId64 " read failed: %s", x->peer, (int64_t)block->blockid, why->text);
+    datanode_check_storage(x->dn, r->volume);
+}
+
+int xfer_read_block(struct xfer *x, const ProtobufCMessage *message)
+{
+    const Hdfs__OpReadBlockProto *op = (const Hdfs__OpReadBlockProto *)message;
+    const Hdfs__ExtendedBlockProto *block = op->header->baseheader->block;
+    struct replica_reader r;
+    struct send_plan plan;
+    struct err why;
+    bool with_checksums = !op->has_sendchecksums || op->sendchecksums;
+    int rc = open_and_plan(x, block, op->offset, op->len, false, with_checksums, &r, &plan, &why);
+    if (rc < 0)
+        return xfer_refuse(x, "opReadBlock", block, HDFS__STATUS__ERROR, &why);
+    rc = answer_success(x, &plan, &why);
+    if (rc == 0)
+        rc = block_send(x->fd, &r, &plan, NULL, &why);
+    if (rc < 0)
+        judge_send_error(x, block, &r, &why);
+    replica_reader_close(&r);
+    if (rc < 0)
+        return rc;
+    metric_add(&datanode_bytes_read, (int64_t)(plan.to - plan.from));
+    metric_add(&datanode_blocks_read, 1);
+    ProtobufCMessage *status; /* many clients just close: that is fine */
+    return delimited_read(x->fd, &hdfs__client_read_status_proto__descriptor, &x->arena, &status, NULL);
+}
+
+int xfer_copy_block(struct xfer *x, const ProtobufCMessage *message)
+{
+    const Hdfs__OpCopyBlockProto *op = (const Hdfs__OpCopyBlockProto *)message;
+    const Hdfs__ExtendedBlockProto *block = op->header->block;
+    struct replica_reader r;
+    struct send_plan plan;
+    struct err why;
+    int rc = open_and_plan(x, block, 0, 0, true, true, &r, &plan, &why);
+    if (rc < 0)
+        return xfer_refuse(x, "opCopyBlock", block, HDFS__STATUS__ERROR, &why);
+    struct throttle throttle = {.bytes_per_second = atomic_load(&x->dn->balance_bytes_per_second)};
+    rc = answer_success(x, &plan, &why);
+    if (rc == 0)
+        rc = block_send(x->fd, &r, &plan, &throttle, &why);
+    if (rc < 0)
+        judge_send_error(x, block, &r, &why);
+    replica_reader_close(&r);
+    if (rc == 0)
+        rc = net_write_full(x->fd, "\0d", 2, &why); /* the sign that all was read well */
+    if (rc == 0)
+        metric_add(&datanode_bytes_read, (int64_t)(plan.to - plan.from));
+    return rc;
+}

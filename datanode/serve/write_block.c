@@ -1,0 +1,330 @@
+/* WRITE_BLOCK: make or reopen our replica, connect to the next node, answer whether the pipeline stands, receive.
+ * Also what else makes this node receive or send a replica: TRANSFER_BLOCK and REPLACE_BLOCK. */
+#include <inttypes.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/log.h"
+#include "datanode/report/reporter.h"
+#include "datanode/serve/block_receiver.h"
+#include "datanode/serve/block_sender.h"
+#include "datanode/serve/mirror.h"
+#include "proto/op_header.h"
+
+#define STAGE(name) HDFS__OP_WRITE_BLOCK_PROTO__BLOCK_CONSTRUCTION_STAGE__##name
+
+struct write_request {
+    struct xfer *x;
+    const Hdfs__OpWriteBlockProto *op;
+    const Hdfs__ExtendedBlockProto *block;
+    bool from_datanode; /* replication: no acknowledgements, not even of the set-up */
+    bool is_transfer;   /* a client has a replica copied here: no acknowledgements, one answer at the end */
+};
+
+/* ---- our replica ---- */
+
+static struct replica_create create_of(const struct write_request *q)
+{
+    const Hdfs__OpWriteBlockProto *op = q->op;
+    return (struct replica_create){
+        .block_id = q->block->blockid,
+        .gen_stamp = q->block->generationstamp,
+        .expected_bytes = q->block->has_numbytes ? q->block->numbytes : 0,
+        .storage_id = op->storageid,
+        .storage_type = op->has_storagetype ? (int)op->storagetype : HDFS__STORAGE_TYPE_PROTO__DISK,
+        .meta = {(enum checksum_type)op->requestedchecksum->type, op->requestedchecksum->bytesperchecksum},
+    };
+}
+
+static struct replica_reopen reopen_of(const struct write_request *q)
+{
+    return (struct replica_reopen){
+        .block_id = q->block->blockid,
+        .gen_stamp = q->block->generationstamp,
+        /* Some clients name no new stamp when they append. */
+        .new_gen_stamp = q->op->latestgenerationstamp ? q->op->latestgenerationstamp : q->block->generationstamp,
+        .min_bytes = q->op->minbytesrcvd,
+        .max_bytes = q->op->maxbytesrcvd,
+        .expected_bytes = q->block->has_numbytes ? q->block->numbytes : 0,
+    };
+}
+
+static int open_replica(const struct write_request *q, struct replica_writer **ret, struct err *reterr)
+{
+    struct block_store *s = q->x->dn->store;
+    struct replica_create create = create_of(q);
+    struct replica_reopen reopen = reopen_of(q);
+    if (q->from_datanode || q->is_transfer)
+        return block_store_create_temporary(s, &create, ret, reterr);
+    switch (q->op->stage) {
+    case STAGE(PIPELINE_SETUP_CREATE):
+        create.replace_gen_stamp = q->op->latestgenerationstamp;
+        return block_store_create_rbw(s, &create, ret, reterr);
+    case STAGE(PIPELINE_SETUP_APPEND): return block_store_append(s, &reopen, ret, reterr);
+    case STAGE(PIPELINE_SETUP_APPEND_RECOVERY): return block_store_recover_append(s, &reopen, ret, reterr);
+    case STAGE(PIPELINE_SETUP_STREAMING_RECOVERY): return block_store_recover_stream(s, &reopen, ret, reterr);
+    default: return err_set(reterr, ERR_UNSUPPORTED, "stage %d cannot begin a pipeline", (int)q->op->stage);
+    }
+}
+
+/* ---- the next node ---- */
+
+static int write_mirror_op(const struct write_request *q, int fd, struct err *reterr)
+{
+    Hdfs__OpWriteBlockProto op = *q->op; /* everything goes on as it came, but for who is whose next */
+    op.targets++;
+    op.n_targets--;
+    if (op.n_targetstoragetypes) {
+        op.has_storagetype = 1;
+        op.storagetype = *op.targetstoragetypes++;
+        op.n_targetstoragetypes--;
+    }
+    if (op.n_targetstorageids) {
+        op.storageid = *op.targetstorageids++;
+        op.n_targetstorageids--;
+    }
+    if (op.n_targetpinnings) {
+        op.has_pinning = 1;
+        op.pinning = *op.targetpinnings++;
+        op.n_targetpinnings--;
+    }
+    return op_write(fd, OP_WRITE_BLOCK, &op.base, reterr);
+}
+
+struct mirror {
+    int fd;
+    Hdfs__Status status; /* of the set-up */
+    const char *first_bad_link;
+    char address[NET_ADDRESS_MAX];
+};
+
+/* With acknowledgements, the next node's answer to the set-up is waited for. Not being able to reach it is no error when
+ * datanodes copy among themselves. */
+static void open_mirror(const struct write_request *q, struct mirror *m)
+{
+    struct err why;
+    *m = (struct mirror){.fd = -1, .status = HDFS__STATUS__SUCCESS, .first_bad_link = ""};
+    if (!q->op->n_targets)
+        return;
+    const Hdfs__DatanodeIDProto *next = q->op->targets[0]->id;
+    datanode_xfer_address(next, m->address);
+    int rc = mirror_connect(&q->x->dn->settings, next, q->op->n_targets, &m->fd, &why);
+    if (rc == 0)
+        rc = write_mirror_op(q, m->fd, &why);
+    ProtobufCMessage *message = NULL;
+    if (rc == 0 && !q->from_datanode && !q->is_transfer)
+        rc = delimited_read(m->fd, &hdfs__block_op_response_proto__descriptor, &q->x->arena, &message, &why);
+    if (rc < 0) {
+        log_warn("xfer", "block=%" PRId64 " next node %s cannot be used: %s", (int64_t)q->block->blockid, m->address,
+                 why.text);
+        net_closep(&m->fd);
+        m->status = HDFS__STATUS__ERROR;
+        m->first_bad_link = m->address;
+    } else if (message) {
+        const Hdfs__BlockOpResponseProto *answer = (const Hdfs__BlockOpResponseProto *)message;
+        m->status = answer->status;
+        if (answer->firstbadlink)
+            m->first_bad_link = answer->firstbadlink;
+        if (m->status != HDFS__STATUS__SUCCESS && !*m->first_bad_link)
+            m->first_bad_link = m->address; /* it refused and did not say who is to blame: it is */
+    }
+}
+
+static int answer_setup(const struct write_request *q, const struct mirror *m)
+{
+    Hdfs__BlockOpResponseProto answer = HDFS__BLOCK_OP_RESPONSE_PROTO__INIT;
+    answer.status = m->status;
+    answer.firstbadlink = (char *)m->first_bad_link;
+    int rc = delimited_write(q->x->fd, &answer.base, NULL);
+    if (rc == 0 && m->status != HDFS__STATUS__SUCCESS)
+        rc = ERR_CLOSED;
+    return rc;
+}
+
+/* ---- the op ---- */
+
+/* No packets follow: the replica is closed with the new stamp, and the answer is all. */
+static int recover_close(const struct write_request *q)
+{
+    struct replica_reopen reopen = reopen_of(q);
+    struct replica_view closed;
+    struct err why;
+    int rc = block_store_recover_close(q->x->dn->store, &reopen, &closed, &why);
+    if (rc < 0)
+        return xfer_refuse(q->x, "opWriteBlock", q->block, HDFS__STATUS__ERROR, &why);
+    struct mirror m;
+    open_mirror(q, &m);
+    reporter_received(q->x->dn->reporter, &closed, NULL);
+    rc = answer_setup(q, &m);
+    net_closep(&m.fd);
+    return rc;
+}
+
+static int answer_transfer(const struct write_request *q, int received)
+{
+    Hdfs__BlockOpResponseProto answer = HDFS__BLOCK_OP_RESPONSE_PROTO__INIT;
+    answer.status = received == 0 ? HDFS__STATUS__SUCCESS : HDFS__STATUS__ERROR;
+    int rc = delimited_write(q->x->fd, &answer.base, NULL);
+    return received < 0 ? received : rc;
+}
+
+static int receive(const struct write_request *q, struct replica_writer *w, int mirror_fd)
+{
+    bool acks = !q->from_datanode && !q->is_transfer;
+    bool to_rbw = q->op->stage == STAGE(TRANSFER_RBW);
+    struct receive_args args = {
+        .x = q->x,
+        .writer = w,
+        .block_id = q->block->blockid,
+        .sent = {(enum checksum_type)q->op->requestedchecksum->type, q->op->requestedchecksum->bytesperchecksum},
+        .mirror_fd = mirror_fd,
+        .nodes_behind = (int)q->op->n_targets,
+        .acks = acks,
+        .end = to_rbw ? RECEIVE_TO_RBW : RECEIVE_FINALIZE,
+        .visible_bytes = q->block->has_numbytes ? q->block->numbytes : 0,
+        .report = !q->is_transfer,
+        .packet_fd = q->x->fd,
+    };
+    int rc = block_receive(&args);
+    if (rc == 0)
+        metric_add(acks ? &datanode_blocks_received : &datanode_blocks_replicated, 1);
+    return q->is_transfer ? answer_transfer(q, rc) : rc;
+}
+
+static int check_request(const struct write_request *q, struct err *reterr)
+{
+    const Hdfs__ChecksumProto *c = q->op->requestedchecksum;
+    struct meta_header sent = {(enum checksum_type)c->type, c->bytesperchecksum};
+    int rc = xfer_check_pool(q->x, q->block, reterr);
+    if (rc == 0 && q->op->n_targets >= 512)
+        rc = err_set(reterr, ERR_PROTOCOL, "a pipeline of %zu nodes", q->op->n_targets + 1);
+    return rc < 0 ? rc : meta_header_check(&sent, reterr);
+}
+
+int xfer_write_block(struct xfer *x, const ProtobufCMessage *message)
+{
+    const Hdfs__OpWriteBlockProto *op = (const Hdfs__OpWriteBlockProto *)message;
+    struct write_request q = {.x = x, .op = op, .block = op->header->baseheader->block};
+    q.from_datanode = !*op->header->clientname;
+    q.is_transfer = op->stage == STAGE(TRANSFER_RBW) || op->stage == STAGE(TRANSFER_FINALIZED);
+    struct replica_writer *w = NULL;
+    struct err why;
+    int rc = check_request(&q, &why);
+    if (rc == 0 && op->stage == STAGE(PIPELINE_CLOSE_RECOVERY))
+        return recover_close(&q);
+    if (rc == 0)
+        rc = open_replica(&q, &w, &why);
+    if (rc < 0)
+        return xfer_refuse(x, "opWriteBlock", q.block, HDFS__STATUS__ERROR, &why);
+    bool acks = !q.from_datanode && !q.is_transfer;
+    if (acks && op->stage != STAGE(PIPELINE_SETUP_STREAMING_RECOVERY)) {
+        struct replica_view view;
+        replica_writer_view(w, &view);
+        reporter_receiving(x->dn->reporter, &view);
+    }
+    struct mirror m;
+    open_mirror(&q, &m);
+    if (acks && answer_setup(&q, &m) < 0) {
+        replica_writer_release(w);
+        net_closep(&m.fd);
+        return ERR_CLOSED;
+    }
+    rc = receive(&q, w, m.fd);
+    net_closep(&m.fd);
+    return rc;
+}
+
+/* ---- TRANSFER_BLOCK: a client wants another node to have what we have ---- */
+
+int xfer_transfer_block(struct xfer *x, const ProtobufCMessage *message)
+{
+    const Hdfs__OpTransferBlockProto *op = (const Hdfs__OpTransferBlockProto *)message;
+    struct transfer t = {.block = op->header->baseheader->block,
+                         .client_name = op->header->clientname,
+                         .targets = op->targets,
+                         .target_count = op->n_targets,
+                         .storage_types = op->n_targetstoragetypes >= op->n_targets ? op->targetstoragetypes : NULL,
+                         .storage_ids = op->n_targetstorageids >= op->n_targets ? op->targetstorageids : NULL};
+    struct err why;
+    int rc = xfer_check_pool(x, t.block, &why);
+    if (rc == 0)
+        rc = transfer_replica(x->dn, &t, &x->arena, &why);
+    if (rc < 0)
+        return xfer_refuse(x, "opTransferBlock", t.block, HDFS__STATUS__ERROR, &why);
+    Hdfs__BlockOpResponseProto answer = HDFS__BLOCK_OP_RESPONSE_PROTO__INIT;
+    answer.status = HDFS__STATUS__SUCCESS;
+    return delimited_write(x->fd, &answer.base, NULL);
+}
+
+/* ---- REPLACE_BLOCK: a balancer moves a replica here, from a node that has it ---- */
+
+static int ask_source(struct xfer *x, const Hdfs__OpReplaceBlockProto *op, int fd, struct meta_header *ret_sent,
+                      struct err *reterr)
+{
+    Hdfs__OpCopyBlockProto copy = HDFS__OP_COPY_BLOCK_PROTO__INIT;
+    ProtobufCMessage *message;
+    copy.header = op->header;
+    int rc = op_write(fd, OP_COPY_BLOCK, &copy.base, reterr);
+    if (rc == 0)
+        rc = delimited_read(fd, &hdfs__block_op_response_proto__descriptor, &x->arena, &message, reterr);
+    if (rc < 0)
+        return rc;
+    const Hdfs__BlockOpResponseProto *answer = (const Hdfs__BlockOpResponseProto *)message;
+    if (answer->status != HDFS__STATUS__SUCCESS || !answer->readopchecksuminfo)
+        return err_set(reterr, ERR_IO, "the source refused: %s", answer->message ? answer->message : "no reason given");
+    const Hdfs__ChecksumProto *c = answer->readopchecksuminfo->checksum;
+    *ret_sent = (struct meta_header){(enum checksum_type)c->type, c->bytesperchecksum};
+    return meta_header_check(ret_sent, reterr);
+}
+
+static int replace(struct xfer *x, const Hdfs__OpReplaceBlockProto *op, struct err *reterr)
+{
+    const Hdfs__ExtendedBlockProto *block = op->header->block;
+    AUTO(net_closep) int fd = -1;
+    struct meta_header sent;
+    int rc = xfer_check_pool(x, block, reterr);
+    if (rc == 0)
+        rc = mirror_connect(&x->dn->settings, op->source->id, 1, &fd, reterr);
+    if (rc == 0)
+        rc = ask_source(x, op, fd, &sent, reterr);
+    if (rc < 0)
+        return rc;
+    struct replica_create c = {.block_id = block->blockid,
+                               .gen_stamp = block->generationstamp,
+                               .expected_bytes = block->has_numbytes ? block->numbytes : 0,
+                               .storage_id = op->storageid,
+                               .storage_type = op->has_storagetype ? (int)op->storagetype : HDFS__STORAGE_TYPE_PROTO__DISK,
+                               .meta = sent};
+    struct replica_writer *w;
+    rc = block_store_create_temporary(x->dn->store, &c, &w, reterr);
+    if (rc < 0)
+        return rc;
+    struct throttle throttle = {.bytes_per_second = atomic_load(&x->dn->balance_bytes_per_second)};
+    struct receive_args args = {.x = x,
+                                .writer = w,
+                                .block_id = block->blockid,
+                                .sent = sent,
+                                .mirror_fd = -1,
+                                .throttle = &throttle,
+                                .delete_hint = op->delhint,
+                                .report = true,
+                                .packet_fd = fd};
+    rc = block_receive(&args);
+    return rc < 0 ? err_set(reterr, rc, "the block did not come whole from its source") : 0;
+}
+
+int xfer_replace_block(struct xfer *x, const ProtobufCMessage *message)
+{
+    const Hdfs__OpReplaceBlockProto *op = (const Hdfs__OpReplaceBlockProto *)message;
+    struct err why;
+    Hdfs__BlockOpResponseProto answer = HDFS__BLOCK_OP_RESPONSE_PROTO__INIT;
+    answer.status = HDFS__STATUS__IN_PROGRESS; /* the balancer waits for as long as it hears something */
+    int rc = delimited_write(x->fd, &answer.base, NULL);
+    if (rc < 0)
+        return rc;
+    rc = replace(x, op, &why);
+    if (rc < 0)
+        return xfer_refuse(x, "opReplaceBlock", op->header->block, HDFS__STATUS__ERROR, &why);
+    answer.status = HDFS__STATUS__SUCCESS;
+    return delimited_write(x->fd, &answer.base, NULL);
+}

@@ -1,0 +1,35 @@
+/* The datanode's settings, read once from the configuration. Immutable. */
+#ifndef CAIRN_DATANODE_SETTINGS_H
+#define CAIRN_DATANODE_SETTINGS_H
+
+#include "common/config.h"
+#include "common/net.h"
+
+#define SOFTWARE_VERSION "3.4.1" /* what peers compare; it must look like a Hadoop version */
+
+struct settings {
+    struct net_address namenode;                   /* RPC */
+    struct net_address transfer_listen, ipc_listen, http_listen;
+    char hostname[256];    /* what we register as */
+    char local_ip[64];     /* outgoing connections to the namenode come from here; "" = any */
+    bool use_hostnames;    /* connect to other datanodes by name */
+    const char *data_dirs; /* borrowed from the config */
+    const char *domain_socket_path; /* with _PORT not yet replaced; "" = none; borrowed */
+    int64_t reserved_bytes;
+    int failed_volumes_tolerated;
+    bool sync_on_close;
+    int transfer_threads_max;
+    int64_t keepalive_ms;
+    int64_t heartbeat_ms;
+    int64_t report_interval_ms, report_initial_delay_ms;
+    int64_t scan_period_ms;         /* 0 = never */
+    int64_t scan_bytes_per_second;  /* per volume */
+};
+/* Of every peer: these, plus 5 s per node of a pipeline. */
+#define PEER_READ_MS 60000
+#define PEER_WRITE_MS 480000
+#define PEER_MS_PER_NODE 5000
+
+int settings_load(const struct config *c, struct settings *ret, struct err *reterr) MUST_CHECK;
+
+#endif

@@ -1,0 +1,431 @@
+#include "datanode/store/block_store.h"
+
+#include <assert.h>
+#include <ctype.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <time.h>
+
+#include "common/clock.h"
+#include "common/log.h"
+#include "common/mem.h"
+#include "datanode/store/store_impl.h"
+
+#define STOP_OWNER_MS 60000 /* dfs.datanode.xceiver.stop.timeout.millis */
+
+/* ---- opening ---- */
+
+static int open_volume(struct block_store *s, const char *spec, int64_t reserved_bytes, struct err *reterr)
+{
+    struct volume *v;
+    int rc = volume_open(spec, reserved_bytes, &v, reterr);
+    if (rc < 0)
+        return rc;
+    for (size_t i = 0; i < s->volume_count; i++)
+        if (!strcmp(s->volumes[i]->storage_id, v->storage_id)) {
+            rc = err_set(reterr, ERR_CONFIG, "'%s' and '%s' are the same storage (%s)", s->volumes[i]->dir, v->dir,
+                         v->storage_id);
+            volume_free(v);
+            return rc;
+        }
+    if (v->datanode_uuid[0] && !s->uuid[0])
+        memcpy(s->uuid, v->datanode_uuid, sizeof s->uuid);
+    s->volumes[s->volume_count++] = v;
+    return 0;
+}
+
+static int open_volumes(struct block_store *s, const struct block_store_options *o, struct err *reterr)
+{
+    AUTO(mem_freep) char *list = mem_strdup(o->data_dirs);
+    struct err why = {0};
+    char *rest = list, *spec;
+    while ((spec = strsep(&rest, ",")) != NULL) {
+        while (isspace((unsigned char)*spec))
+            spec++;
+        for (size_t len = strlen(spec); len > 0 && isspace((unsigned char)spec[len - 1]); len--)
+            spec[len - 1] = 0;
+        if (!*spec)
+            continue;
+        if (s->volume_count == VOLUMES_MAX)
+            return err_set(reterr, ERR_CONFIG, "dfs.datanode.data.dir names more than %d directories", VOLUMES_MAX);
+        int rc = open_volume(s, spec, o->reserved_bytes, &why);
+        if (rc == ERR_BUSY || rc == ERR_CONFIG || rc == ERR_BAD_STATE) { /* not the disk's fault */
+            *reterr = why;
+            return rc;
+        }
+        if (rc < 0) {
+            log_error("store", "volume '%s' cannot be used: %s", spec, why.text);
+            s->unopened_count++;
+        }
+    }
+    if (s->volume_count == 0 && s->unopened_count == 0)
+        return err_set(reterr, ERR_CONFIG, "dfs.datanode.data.dir names no directory");
+    if (s->volume_count == 0 ||
+        (s->failed_volumes_tolerated >= 0 && s->unopened_count > (size_t)s->failed_volumes_tolerated))
+        return err_set(reterr, why.code, "%zu of %zu volumes cannot be used, dfs.datanode.failed.volumes.tolerated is %d: %s",
+                       s->unopened_count, s->unopened_count + s->volume_count, s->failed_volumes_tolerated, why.text);
+    return 0;
+}
+
+int block_store_open(const struct block_store_options *options, struct block_store **ret, struct err *reterr)
+{
+    struct err local;
+    reterr = reterr ? reterr : &local;
+    struct block_store *s = mem_new(struct block_store);
+    s->failed_volumes_tolerated = options->failed_volumes_tolerated;
+    s->sync_on_close = options->sync_on_close;
+    s->deletions_end = &s->deletions;
+    pthread_mutex_init(&s->lock, NULL);
+    pthread_condattr_t attr;
+    pthread_condattr_init(&attr);
+    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+    pthread_cond_init(&s->changed, &attr);
+    pthread_cond_init(&s->deletions_changed, &attr);
+    pthread_condattr_destroy(&attr);
+    int rc = open_volumes(s, options, reterr);
+    if (rc < 0) {
+        block_store_close(s);
+        return rc;
+    }
+    if (!s->uuid[0])
+        uuid_new(s->uuid);
+    *ret = s;
+    return 0;
+}
+
+struct scan_job {
+    struct block_store *store;
+    size_t volume_index;
+    pthread_t thread;
+    bool threaded;
+    int rc;
+    struct err err;
+};
+
+static void *scan_run(void *arg)
+{
+    struct scan_job *j = arg;
+    j->rc = store_scan_volume(j->store, j->volume_index, &j->err);
+    return NULL;
+}
+
+/* All volumes at once; one that cannot be read has failed. */
+static void scan_volumes(struct block_store *s)
+{
+    struct scan_job *jobs = mem_calloc(s->volume_count, sizeof *jobs);
+    for (size_t i = 0; i < s->volume_count; i++) {
+        jobs[i] = (struct scan_job){.store = s, .volume_index = i};
+        jobs[i].threaded = s->volume_count > 1 && pthread_create(&jobs[i].thread, NULL, scan_run, &jobs[i]) == 0;
+        if (!jobs[i].threaded)
+            scan_run(&jobs[i]);
+    }
+    for (size_t i = 0; i < s->volume_count; i++) {
+        if (jobs[i].threaded)
+            pthread_join(jobs[i].thread, NULL);
+        if (jobs[i].rc < 0)
+            log_error("store", "volume '%s' cannot be scanned: %s", s->volumes[i]->dir, jobs[i].err.text);
+    }
+    mem_freep(&jobs);
+}
+
+int block_store_open_pool(struct block_store *s, const struct pool_identity *pool, struct err *reterr)
+{
+    if (atomic_load(&s->pool_open)) {
+        if (strcmp(pool->pool_id, s->pool.pool_id) != 0 || pool->namespace_id != s->pool.namespace_id ||
+            strcmp(pool->cluster_id, s->pool.cluster_id) != 0)
+            return err_set(reterr, ERR_BAD_STATE,
+                           "the namenode now has block pool %s of cluster %s; this datanode keeps %s of %s", pool->pool_id,
+                           pool->cluster_id, s->pool.pool_id, s->pool.cluster_id);
+        return 0;
+    }
+    int64_t began = clock_mono_ms();
+    for (size_t i = 0; i < s->volume_count; i++) {
+        int rc = volume_open_pool(s->volumes[i], pool, s->uuid, reterr);
+        if (rc < 0)
+            return rc;
+    }
+    s->pool = *pool;
+    scan_volumes(s);
+    int rc = store_start_deleter(s, reterr);
+    if (rc < 0)
+        return rc;
+    atomic_store(&s->pool_open, true);
+    log_info("store", "pool=%s blocks=%zu volumes=%zu took_ms=%" PRId64, pool->pool_id, s->map.count, s->volume_count,
+             clock_mono_ms() - began);
+    return 0;
+}
+
+void block_store_close(struct block_store *s)
+{
+    if (!s)
+        return;
+    if (s->deleter_started) {
+        pthread_mutex_lock(&s->lock);
+        s->stopping = true;
+        pthread_cond_broadcast(&s->deletions_changed);
+        pthread_mutex_unlock(&s->lock);
+        pthread_join(s->deleter, NULL);
+    }
+    replica_map_free(&s->map);
+    for (size_t i = 0; i < s->volume_count; i++)
+        volume_free(s->volumes[i]);
+    pthread_cond_destroy(&s->changed);
+    pthread_cond_destroy(&s->deletions_changed);
+    pthread_mutex_destroy(&s->lock);
+    mem_freep(&s);
+}
+
+const char *block_store_uuid(const struct block_store *s)
+{
+    return s->uuid;
+}
+
+const char *block_store_pool_id(const struct block_store *s)
+{
+    return atomic_load(&s->pool_open) ? s->pool.pool_id : "";
+}
+
+/* ---- looking ---- */
+
+size_t block_store_count(struct block_store *s)
+{
+    pthread_mutex_lock(&s->lock);
+    size_t count = s->map.count;
+    pthread_mutex_unlock(&s->lock);
+    return count;
+}
+
+void store_fill_view(const struct block_store *s, const struct replica *r, struct replica_view *ret)
+{
+    const struct volume *v = s->volumes[r->volume];
+    *ret = (struct replica_view){
+        .block_id = r->block_id,
+        .gen_stamp = r->gen_stamp,
+        .disk_bytes = r->disk_bytes,
+        .visible_bytes = replica_visible_bytes(r),
+        .xxh3 = r->state == REPLICA_FINALIZED ? r->xxh3 : 0,
+        .state = r->state,
+        .original_state = r->state == REPLICA_RUR ? r->work->original_state : (enum replica_state)r->state,
+        .storage_id = v->storage_id,
+        .storage_type = v->storage_type,
+    };
+}
+
+int block_store_view(struct block_store *s, uint64_t block_id, struct replica_view *ret, struct err *reterr)
+{
+    pthread_mutex_lock(&s->lock);
+    const struct replica *r = replica_map_get(&s->map, block_id);
+    if (r)
+        store_fill_view(s, r, ret);
+    pthread_mutex_unlock(&s->lock);
+    return r ? 0 : err_set(reterr, ERR_REPLICA_NOT_FOUND, "Replica not found for block %" PRId64, (int64_t)block_id);
+}
+
+size_t block_store_storages(struct block_store *s, struct storage_view *out, size_t max)
+{
+    size_t count = s->volume_count < max ? s->volume_count : max;
+    for (size_t i = 0; i < count; i++) {
+        const struct volume *v = s->volumes[i];
+        out[i] = (struct storage_view){.storage_id = v->storage_id,
+                                       .dir = v->dir,
+                                       .storage_type = v->storage_type,
+                                       .failed = !volume_ok(v),
+                                       .failed_at_ms = v->failed_at_ms,
+                                       .replica_count = atomic_load(&v->replica_count),
+                                       .promised_bytes = atomic_load(&v->promised_bytes),
+                                       .reserved_bytes = v->reserved_bytes};
+        if (!out[i].failed && volume_space(v, &out[i].space, NULL) < 0)
+            out[i].space = (struct volume_space){0}; /* the next probe decides whether it failed */
+    }
+    return count;
+}
+
+void block_store_each(struct block_store *s, size_t storage_index, void (*fn)(const struct replica_view *view, void *arg),
+                      void *arg)
+{
+    pthread_mutex_lock(&s->lock);
+    for (size_t i = 0; i < s->map.bucket_count; i++)
+        for (const struct replica *r = s->map.buckets[i]; r; r = r->next)
+            if (r->volume == storage_index && r->state != REPLICA_TEMPORARY) {
+                struct replica_view view;
+                store_fill_view(s, r, &view);
+                fn(&view, arg);
+            }
+    pthread_mutex_unlock(&s->lock);
+}
+
+/* ---- claims ---- */
+
+static struct timespec deadline_after_ms(int64_t ms)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    t.tv_sec += ms / 1000;
+    t.tv_nsec += ms % 1000 * 1000000;
+    if (t.tv_nsec >= 1000000000) {
+        t.tv_sec++;
+        t.tv_nsec -= 1000000000;
+    }
+    return t;
+}
+
+static void ask_owner_to_stop(struct replica_work *w)
+{
+    w->stop_asked = true;
+    for (size_t i = 0; i < ARRAY_COUNT(w->owner_fds); i++)
+        if (w->owner_fds[i] >= 0)
+            shutdown(w->owner_fds[i], SHUT_RDWR);
+}
+
+int store_claim_locked(struct block_store *s, uint64_t block_id, bool stop_owner, struct replica **ret, struct err *reterr)
+{
+    struct timespec deadline = deadline_after_ms(STOP_OWNER_MS);
+    for (;;) {
+        struct replica *r = replica_map_get(&s->map, block_id);
+        if (!r)
+            return err_set(reterr, ERR_REPLICA_NOT_FOUND, "Replica not found for block %" PRId64, (int64_t)block_id);
+        struct replica_work *w = replica_work_get(r);
+        if (!w->claimed) {
+            w->claimed = true;
+            w->stop_asked = false;
+            *ret = r;
+            return 0;
+        }
+        if (!stop_owner)
+            return err_set(reterr, ERR_BUSY, "block %" PRId64 "_%" PRIu64 " (%s) is being changed by somebody else",
+                           (int64_t)block_id, r->gen_stamp, replica_state_name(r->state));
+        ask_owner_to_stop(w);
+        s->waiters++;
+        int rc = pthread_cond_timedwait(&s->changed, &s->lock, &deadline);
+        s->waiters--;
+        if (rc == ETIMEDOUT)
+            return err_set(reterr, ERR_TIMEOUT, "block %" PRId64 ": its writer did not stop within %d s", (int64_t)block_id,
+                           STOP_OWNER_MS / 1000);
+    }
+}
+
+static void forget_locked(struct block_store *s, struct replica *r)
+{
+    struct volume *v = s->volumes[r->volume];
+    store_promise_locked(s, r, 0);
+    atomic_fetch_sub(&v->used_bytes, replica_footprint(r->disk_bytes));
+    atomic_fetch_sub(&v->replica_count, 1);
+    replica_map_remove(&s->map, r);
+    replica_free(r);
+}
+
+void store_release_locked(struct block_store *s, struct replica *r)
+{
+    assert(r->work && r->work->claimed);
+    r->work->claimed = false;
+    r->work->owner_fds[0] = r->work->owner_fds[1] = -1;
+    pthread_cond_broadcast(&s->changed);
+    if (!volume_ok(s->volumes[r->volume]))
+        forget_locked(s, r);
+    else if (r->state == REPLICA_FINALIZED)
+        replica_work_drop(r);
+}
+
+void store_set_length_locked(struct block_store *s, struct replica *r, uint64_t disk_bytes)
+{
+    atomic_fetch_add(&s->volumes[r->volume]->used_bytes, replica_footprint(disk_bytes) - replica_footprint(r->disk_bytes));
+    r->disk_bytes = disk_bytes;
+}
+
+void store_promise_locked(struct block_store *s, struct replica *r, uint64_t bytes)
+{
+    if (!r->work && !bytes)
+        return;
+    struct replica_work *w = replica_work_get(r);
+    atomic_fetch_add(&s->volumes[r->volume]->promised_bytes, (int64_t)bytes - (int64_t)w->reserved_bytes);
+    w->reserved_bytes = bytes;
+}
+
+void store_remove_claimed(struct block_store *s, struct replica *r)
+{
+    struct volume *v = s->volumes[r->volume];
+    char data[PATH_MAX], meta[PATH_MAX];
+    enum replica_place place = replica_place_of(r);
+    volume_data_path(v, place, r->block_id, data);
+    volume_meta_path(v, place, r->block_id, r->gen_stamp, meta);
+    pthread_mutex_lock(&s->lock);
+    uint64_t n = s->trash_count++;
+    pthread_mutex_unlock(&s->lock);
+    /* Out of the way under a name of their own, so that the same block may come again while these are being deleted. */
+    struct deletion *d = mem_new(struct deletion);
+    d->data_path = mem_printf("%stmp/deleted_%" PRIu64, v->pool, n);
+    d->meta_path = mem_printf("%stmp/deleted_%" PRIu64 ".meta", v->pool, n);
+    if (volume_ok(v) && ((rename(data, d->data_path) < 0 && errno != ENOENT) ||
+                         (rename(meta, d->meta_path) < 0 && errno != ENOENT)))
+        log_warn("store", "block=%" PRId64 " cannot be moved away for deletion: %s", (int64_t)r->block_id, strerror(errno));
+    pthread_mutex_lock(&s->lock);
+    *s->deletions_end = d;
+    s->deletions_end = &d->next;
+    pthread_cond_signal(&s->deletions_changed);
+    forget_locked(s, r);
+    pthread_cond_broadcast(&s->changed);
+    pthread_mutex_unlock(&s->lock);
+}
+
+/* ---- failed volumes ---- */
+
+static void take_out_volume_locked(struct block_store *s, size_t index)
+{
+    for (size_t i = 0; i < s->map.bucket_count; i++)
+        for (struct replica *r = s->map.buckets[i], *next; r; r = next) {
+            next = r->next;
+            if (r->volume != index)
+                continue;
+            if (r->work && r->work->claimed)
+                ask_owner_to_stop(r->work); /* its release forgets it */
+            else
+                forget_locked(s, r);
+        }
+}
+
+static bool too_many_failed(const struct block_store *s)
+{
+    size_t failed = s->unopened_count, left = 0;
+    for (size_t i = 0; i < s->volume_count; i++) {
+        failed += !volume_ok(s->volumes[i]);
+        left += volume_ok(s->volumes[i]);
+    }
+    return left == 0 || (s->failed_volumes_tolerated >= 0 && failed > (size_t)s->failed_volumes_tolerated);
+}
+
+bool block_store_check_storage(struct block_store *s, size_t storage_index, bool *ret_fatal)
+{
+    struct volume *v = s->volumes[storage_index];
+    struct err why;
+    *ret_fatal = false;
+    if (!volume_ok(v) || volume_probe(v, &why) == 0)
+        return false;
+    pthread_mutex_lock(&s->lock);
+    bool first = volume_ok(v);
+    if (first) {
+        v->failed_at_ms = clock_wall_ms();
+        atomic_store(&v->failed, true);
+        take_out_volume_locked(s, storage_index);
+        *ret_fatal = too_many_failed(s);
+    }
+    pthread_mutex_unlock(&s->lock);
+    if (first)
+        log_error("store", "volume '%s' failed and is taken out: %s", v->dir, why.text);
+    return first;
+}
+
+bool block_store_check_storages(struct block_store *s, bool *ret_fatal)
+{
+    bool any = false;
+    *ret_fatal = false;
+    for (size_t i = 0; i < s->volume_count; i++) {
+        bool fatal;
+        any |= block_store_check_storage(s, i, &fatal);
+        *ret_fatal |= fatal;
+    }
+    return any;
+}

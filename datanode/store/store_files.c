@@ -1,0 +1,215 @@
+/* What happens to a claimed replica's files. */
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "common/file.h"
+#include "common/mem.h"
+#include "common/net.h"
+#include "datanode/store/store_impl.h"
+
+#define DIGEST_READ_BYTES (1u << 20)
+
+enum replica_place replica_place_of(const struct replica *r)
+{
+    switch (r->state) {
+    case REPLICA_FINALIZED: return PLACE_FINALIZED;
+    case REPLICA_TEMPORARY: return PLACE_TMP;
+    case REPLICA_RUR: return r->work->in_rbw ? PLACE_RBW : PLACE_FINALIZED;
+    default: return PLACE_RBW;
+    }
+}
+
+/* rename() that makes the target's folder if it is missing. */
+static int rename_into(const char *from, const char *to, const char *to_dir, struct err *reterr)
+{
+    if (rename(from, to) == 0)
+        return 0;
+    if (errno == ENOENT && access(to_dir, F_OK) < 0) {
+        int rc = file_mkdirs(to_dir, 0755, reterr);
+        if (rc < 0)
+            return rc;
+        if (rename(from, to) == 0)
+            return 0;
+    }
+    return err_errno(reterr, errno, "cannot rename '%s' to '%s'", from, to);
+}
+
+int store_set_gen_stamp(struct block_store *s, struct replica *r, uint64_t gen_stamp, struct err *reterr)
+{
+    if (r->gen_stamp == gen_stamp)
+        return 0;
+    const struct volume *v = s->volumes[r->volume];
+    char from[PATH_MAX], to[PATH_MAX];
+    volume_meta_path(v, replica_place_of(r), r->block_id, r->gen_stamp, from);
+    volume_meta_path(v, replica_place_of(r), r->block_id, gen_stamp, to);
+    if (rename(from, to) < 0)
+        return err_errno(reterr, errno, "cannot rename '%s' to '%s'", from, to);
+    pthread_mutex_lock(&s->lock);
+    r->gen_stamp = gen_stamp;
+    pthread_mutex_unlock(&s->lock);
+    return 0;
+}
+
+/* The meta file goes first: the start-up scan tells by where it is which way an interrupted move was going. */
+int store_move_files(struct block_store *s, struct replica *r, enum replica_place to, uint64_t gen_stamp, bool sync,
+                     struct err *reterr)
+{
+    const struct volume *v = s->volumes[r->volume];
+    enum replica_place from = replica_place_of(r);
+    char old_path[PATH_MAX], new_path[PATH_MAX], dir[PATH_MAX];
+    volume_place_dir(v, to, r->block_id, dir);
+    volume_meta_path(v, from, r->block_id, r->gen_stamp, old_path);
+    volume_meta_path(v, to, r->block_id, gen_stamp, new_path);
+    int rc = rename_into(old_path, new_path, dir, reterr);
+    if (rc < 0)
+        return rc;
+    volume_data_path(v, from, r->block_id, old_path);
+    volume_data_path(v, to, r->block_id, new_path);
+    rc = rename_into(old_path, new_path, dir, reterr);
+    if (rc < 0) {
+        volume_meta_path(v, to, r->block_id, gen_stamp, new_path);
+        volume_meta_path(v, from, r->block_id, r->gen_stamp, old_path);
+        (void)rename(new_path, old_path); /* if that fails too, the scan at the next start sorts it out */
+        return rc;
+    }
+    if (sync) {
+        rc = file_fsync_dir(dir, reterr);
+        volume_place_dir(v, from, r->block_id, dir);
+        if (rc == 0)
+            rc = file_fsync_dir(dir, reterr);
+    }
+    return rc;
+}
+
+int store_digest_of_file(int data_fd, uint64_t bytes, uint64_t *ret, struct err *reterr)
+{
+    AUTO(mem_freep) uint8_t *piece = mem_alloc(DIGEST_READ_BYTES);
+    struct xxh3 *x = xxh3_new();
+    int rc = 0;
+    for (uint64_t at = 0; at < bytes && rc == 0;) {
+        size_t len = bytes - at < DIGEST_READ_BYTES ? (size_t)(bytes - at) : DIGEST_READ_BYTES;
+        rc = file_pread_full(data_fd, piece, len, (int64_t)at, reterr);
+        xxh3_update(x, piece, rc == 0 ? len : 0);
+        at += len;
+    }
+    if (rc == 0)
+        *ret = xxh3_value(x);
+    xxh3_free(x);
+    return rc;
+}
+
+static int digest_of_replica(const struct replica *r, int data_fd, uint64_t *ret, struct err *reterr)
+{
+    const struct replica_work *w = r->work;
+    if (w->digest && w->digest_bytes == r->disk_bytes) {
+        *ret = xxh3_value(w->digest);
+        return 0;
+    }
+    return store_digest_of_file(data_fd, r->disk_bytes, ret, reterr);
+}
+
+int store_finalize_claimed(struct block_store *s, struct replica *r, int data_fd, int meta_fd, const struct meta_header *meta,
+                           bool sync, struct replica_view *ret, struct err *reterr)
+{
+    uint64_t xxh3;
+    int rc = digest_of_replica(r, data_fd, &xxh3, reterr);
+    if (rc == 0)
+        rc = meta_write_trailer(meta_fd, meta, r->disk_bytes, xxh3, reterr);
+    if (rc == 0 && sync && (fdatasync(data_fd) < 0 || fdatasync(meta_fd) < 0))
+        rc = err_errno(reterr, errno, "sync block %" PRId64, (int64_t)r->block_id);
+    if (rc == 0 && replica_place_of(r) != PLACE_FINALIZED)
+        rc = store_move_files(s, r, PLACE_FINALIZED, r->gen_stamp, sync, reterr);
+    if (rc < 0)
+        return rc;
+    pthread_mutex_lock(&s->lock);
+    if (r->state != REPLICA_FINALIZED)
+        rc = replica_move(r, REPLICA_FINALIZED, reterr);
+    if (rc == 0) {
+        r->xxh3 = xxh3;
+        store_promise_locked(s, r, 0);
+        store_fill_view(s, r, ret);
+    }
+    pthread_mutex_unlock(&s->lock);
+    return rc;
+}
+
+int store_open_writer(struct block_store *s, struct replica *r, struct replica_writer **ret, struct err *reterr)
+{
+    const struct volume *v = s->volumes[r->volume];
+    char path[PATH_MAX];
+    AUTO(net_closep) int data_fd = -1;
+    AUTO(net_closep) int meta_fd = -1;
+    volume_data_path(v, replica_place_of(r), r->block_id, path);
+    data_fd = open(path, O_RDWR | O_CLOEXEC);
+    if (data_fd < 0)
+        return err_errno(reterr, errno, "cannot open '%s'", path);
+    volume_meta_path(v, replica_place_of(r), r->block_id, r->gen_stamp, path);
+    meta_fd = open(path, O_RDWR | O_CLOEXEC);
+    if (meta_fd < 0)
+        return err_errno(reterr, errno, "cannot open '%s'", path);
+    struct meta_header meta;
+    int rc = meta_read_header(meta_fd, path, &meta, reterr);
+    if (rc < 0)
+        return rc;
+    uint8_t tail[4] = {0};
+    bool partial = meta.type != CHECKSUM_NULL && r->disk_bytes % meta.bytes_per_checksum;
+    if (partial) {
+        rc = file_pread_full(meta_fd, tail, sizeof tail, meta_offset(&meta, r->disk_bytes / meta.bytes_per_checksum), reterr);
+        if (rc < 0)
+            return err_prefix(reterr, rc, "%s", path);
+    }
+    struct replica_writer *w = mem_new(struct replica_writer);
+    w->store = s;
+    w->replica = r;
+    w->volume = s->volumes[r->volume];
+    w->data_fd = data_fd;
+    w->meta_fd = meta_fd;
+    w->meta = meta;
+    w->disk_bytes = r->disk_bytes;
+    w->tail_checksum = (uint32_t)tail[0] << 24 | (uint32_t)tail[1] << 16 | (uint32_t)tail[2] << 8 | tail[3];
+    data_fd = meta_fd = -1;
+    *ret = w;
+    return 0;
+}
+
+/* ---- which volume ---- */
+
+static bool volume_fits(const struct volume *v, uint64_t bytes)
+{
+    struct volume_space space;
+    return volume_ok(v) && volume_space(v, &space, NULL) == 0 && space.free_bytes > 0 &&
+           (uint64_t)space.free_bytes >= bytes;
+}
+
+/* The one that the namenode named, if it has room; else the next one round robin of the wished kind, else of any kind. */
+int store_choose_volume(struct block_store *s, const char *storage_id, int storage_type, uint64_t bytes, uint16_t *ret,
+                        struct err *reterr)
+{
+    for (size_t i = 0; storage_id && *storage_id && i < s->volume_count; i++)
+        if (!strcmp(s->volumes[i]->storage_id, storage_id) && volume_fits(s->volumes[i], bytes)) {
+            *ret = (uint16_t)i;
+            return 0;
+        }
+    pthread_mutex_lock(&s->lock);
+    size_t first = s->next_volume++;
+    pthread_mutex_unlock(&s->lock);
+    for (int any_type = 0; any_type <= 1; any_type++)
+        for (size_t i = 0; i < s->volume_count; i++) {
+            size_t at = (first + i) % s->volume_count;
+            const struct volume *v = s->volumes[at];
+            if ((any_type || v->storage_type == storage_type) && volume_fits(v, bytes)) {
+                *ret = (uint16_t)at;
+                return 0;
+            }
+        }
+    return err_set(reterr, ERR_NO_SPACE,
+                   "Out of space: no volume of this datanode has %" PRIu64 " bytes free; free some or add a directory to "
+                   "dfs.datanode.data.dir",
+                   bytes);
+}

@@ -1,0 +1,111 @@
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <string.h>
+#include <time.h>
+
+#include "common/clock.h"
+#include "common/net.h"
+#include "datanode/store/store_impl.h"
+
+#define LENGTH_WAIT_MS 3000
+#define MOVE_WAIT_MS 2000
+
+static void wait_locked(struct block_store *s, int64_t ms)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    int64_t ns = t.tv_nsec + ms * 1000000;
+    t.tv_sec += ns / 1000000000;
+    t.tv_nsec = ns % 1000000000;
+    s->waiters++;
+    pthread_cond_timedwait(&s->changed, &s->lock, &t);
+    s->waiters--;
+}
+
+static bool is_growing(const struct replica *r)
+{
+    return r->state == REPLICA_RBW && r->work->claimed;
+}
+
+struct opening {
+    struct replica_reader reader;
+    char data_path[PATH_MAX], meta_path[PATH_MAX];
+};
+
+/* Takes all that must fit together at one instant. */
+static int snapshot(struct block_store *s, uint64_t block_id, uint64_t gen_stamp, uint64_t need_bytes, struct opening *o,
+                    struct err *reterr)
+{
+    int64_t give_up_at = clock_mono_ms() + LENGTH_WAIT_MS;
+    pthread_mutex_lock(&s->lock);
+    struct replica *r;
+    while ((r = replica_map_get(&s->map, block_id)) != NULL && is_growing(r) && r->disk_bytes < need_bytes &&
+           clock_mono_ms() < give_up_at)
+        wait_locked(s, 100);
+    int rc = r ? replica_check_read(r, gen_stamp, reterr)
+               : err_set(reterr, ERR_REPLICA_NOT_FOUND, "Replica not found for block %" PRId64 "_%" PRIu64,
+                         (int64_t)block_id, gen_stamp);
+    if (rc == 0) {
+        enum replica_place place = replica_place_of(r);
+        volume_data_path(s->volumes[r->volume], place, block_id, o->data_path);
+        volume_meta_path(s->volumes[r->volume], place, block_id, r->gen_stamp, o->meta_path);
+        o->reader = (struct replica_reader){.data_fd = -1,
+                                            .meta_fd = -1,
+                                            .end_bytes = r->disk_bytes,
+                                            .gen_stamp = r->gen_stamp,
+                                            .state = r->state,
+                                            .visible_bytes = replica_visible_bytes(r),
+                                            .volume = r->volume};
+        if (r->state == REPLICA_RBW && r->work->bytes_per_checksum) {
+            o->reader.has_tail_checksum = r->disk_bytes % r->work->bytes_per_checksum != 0;
+            o->reader.tail_checksum = r->work->tail_checksum;
+        }
+    }
+    pthread_mutex_unlock(&s->lock);
+    return rc;
+}
+
+int block_store_open_reader(struct block_store *s, uint64_t block_id, uint64_t gen_stamp, uint64_t need_bytes,
+                            struct replica_reader *ret, struct err *reterr)
+{
+    int64_t give_up_at = clock_mono_ms() + MOVE_WAIT_MS;
+    struct opening o;
+    for (;;) {
+        int rc = snapshot(s, block_id, gen_stamp, need_bytes, &o, reterr);
+        if (rc < 0)
+            return rc;
+        o.reader.data_fd = open(o.data_path, O_RDONLY | O_CLOEXEC);
+        if (o.reader.data_fd >= 0)
+            o.reader.meta_fd = open(o.meta_path, O_RDONLY | O_CLOEXEC);
+        if (o.reader.meta_fd >= 0)
+            break;
+        int why = errno;
+        net_closep(&o.reader.data_fd);
+        /* Its owner is just moving the files? Then they are in their new place in a moment. */
+        if (why != ENOENT || clock_mono_ms() > give_up_at)
+            return err_errno(reterr, why, "cannot open the files of block %" PRId64 " ('%s')", (int64_t)block_id,
+                             o.data_path);
+        pthread_mutex_lock(&s->lock);
+        const struct replica *r = replica_map_get(&s->map, block_id);
+        if (r && !(r->work && r->work->claimed) && r->state == (uint8_t)o.reader.state &&
+            r->gen_stamp == o.reader.gen_stamp)
+            give_up_at = 0; /* nobody is moving anything: the files are gone; one more look */
+        else
+            wait_locked(s, 5);
+        pthread_mutex_unlock(&s->lock);
+    }
+    int rc = meta_read_header(o.reader.meta_fd, o.meta_path, &o.reader.meta, reterr);
+    if (rc < 0) {
+        replica_reader_close(&o.reader);
+        return rc;
+    }
+    *ret = o.reader;
+    return 0;
+}
+
+void replica_reader_close(struct replica_reader *r)
+{
+    net_closep(&r->data_fd);
+    net_closep(&r->meta_fd);
+}

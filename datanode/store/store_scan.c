@@ -1,0 +1,374 @@
+/* Start-up: finds a volume's replicas by the names of their files. Block bytes are read only at the ends of replicas that
+ * were being written when the last daemon ended.
+ *
+ * A crash can leave a replica's two files in different places, since they are renamed one after the other, the meta file
+ * first: meta in finalized/ and data in rbw/ means that it was being finalized (and was complete: then it is);
+ * meta in rbw/ and data in finalized/, that somebody began to append (then it waits for recovery). */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "common/clock.h"
+#include "common/log.h"
+#include "common/mem.h"
+#include "common/net.h"
+#include "datanode/store/store_impl.h"
+
+struct found {
+    uint64_t block_id;
+    uint64_t gen_stamp; /* meta */
+    uint64_t bytes;     /* data */
+    bool is_meta;
+};
+struct found_list {
+    struct found *items;
+    size_t count, capacity;
+};
+
+/* "blk_<id>" or "blk_<id>_<stamp>.meta" */
+static bool parse_name(const char *name, struct found *ret)
+{
+    char *end;
+    if (strncmp(name, "blk_", 4) != 0 || !(name[4] == '-' || (name[4] >= '0' && name[4] <= '9')))
+        return false;
+    errno = 0;
+    *ret = (struct found){.block_id = (uint64_t)strtoll(name + 4, &end, 10)};
+    if (errno || *end == 0)
+        return !errno;
+    if (*end != '_' || end[1] < '0' || end[1] > '9')
+        return false;
+    ret->is_meta = true;
+    ret->gen_stamp = strtoull(end + 1, &end, 10);
+    return !errno && !strcmp(end, ".meta");
+}
+
+static int compare_found(const void *left, const void *right)
+{
+    const struct found *a = left, *b = right;
+    if (a->block_id != b->block_id)
+        return a->block_id < b->block_id ? -1 : 1;
+    if (a->is_meta != b->is_meta)
+        return a->is_meta ? 1 : -1;
+    return a->gen_stamp < b->gen_stamp ? -1 : a->gen_stamp > b->gen_stamp;
+}
+
+/* Sorted: of one block the data file first, then meta files by stamp. */
+static int list_folder(const char *dir, struct found_list *list, struct err *reterr)
+{
+    list->count = 0;
+    DIR *d = opendir(dir);
+    if (!d)
+        return err_errno(reterr, errno, "cannot list '%s'", dir);
+    struct dirent *e;
+    while ((errno = 0, e = readdir(d)) != NULL) {
+        struct found f;
+        struct stat st;
+        if (!parse_name(e->d_name, &f))
+            continue;
+        if (!f.is_meta) {
+            if (fstatat(dirfd(d), e->d_name, &st, 0) < 0 || !S_ISREG(st.st_mode))
+                continue;
+            f.bytes = (uint64_t)st.st_size;
+        }
+        if (list->count == list->capacity) {
+            list->capacity = list->capacity ? list->capacity * 2 : 256;
+            list->items = mem_realloc_array(list->items, list->capacity, sizeof *list->items);
+        }
+        list->items[list->count++] = f;
+    }
+    int why = errno;
+    closedir(d);
+    if (why)
+        return err_errno(reterr, why, "cannot list '%s'", dir);
+    qsort(list->items, list->count, sizeof *list->items, compare_found);
+    return 0;
+}
+
+struct scan {
+    struct block_store *store;
+    size_t volume_index;
+    struct volume *volume;
+    struct found_list rbw, folder;
+};
+
+static void remove_files(const struct volume *v, enum replica_place place, uint64_t block_id, uint64_t gen_stamp)
+{
+    char path[PATH_MAX];
+    volume_data_path(v, place, block_id, path);
+    (void)unlink(path);
+    volume_meta_path(v, place, block_id, gen_stamp, path);
+    (void)unlink(path);
+}
+
+static void account(struct block_store *s, const struct replica *r, int sign)
+{
+    struct volume *v = s->volumes[r->volume];
+    atomic_fetch_add(&v->used_bytes, sign * replica_footprint(r->disk_bytes));
+    atomic_fetch_add(&v->replica_count, sign);
+}
+
+/* Of a block that is on two volumes the newer, then the longer replica is kept. */
+static void add_replica(struct scan *sc, struct replica *r)
+{
+    struct block_store *s = sc->store;
+    pthread_mutex_lock(&s->lock);
+    struct replica *there = replica_map_get(&s->map, r->block_id), *loser = NULL;
+    if (there) {
+        bool newer = r->gen_stamp != there->gen_stamp ? r->gen_stamp > there->gen_stamp : r->disk_bytes > there->disk_bytes;
+        loser = newer ? there : r;
+        if (newer) {
+            account(s, there, -1);
+            replica_map_remove(&s->map, there);
+        }
+    }
+    if (loser != r) {
+        replica_map_put(&s->map, r);
+        account(s, r, 1);
+    }
+    pthread_mutex_unlock(&s->lock);
+    if (loser) {
+        log_warn("store", "block=%" PRId64 " is on two volumes; the one on '%s' is dropped", (int64_t)loser->block_id,
+                 s->volumes[loser->volume]->dir);
+        remove_files(s->volumes[loser->volume], replica_place_of(loser), loser->block_id, loser->gen_stamp);
+        replica_free(loser);
+    }
+}
+
+static struct replica *replica_found(const struct scan *sc, const struct found *data, uint64_t gen_stamp,
+                                     enum replica_state state)
+{
+    struct replica *r = mem_new(struct replica);
+    r->block_id = data->block_id;
+    r->gen_stamp = gen_stamp;
+    r->disk_bytes = data->bytes;
+    r->state = (uint8_t)state;
+    r->volume = (uint16_t)sc->volume_index;
+    return r;
+}
+
+/* What of it can be trusted; the rest is cut off. */
+static int validate_rbw(const struct scan *sc, struct found *data, uint64_t gen_stamp, struct err *reterr)
+{
+    char path[PATH_MAX];
+    AUTO(net_closep) int data_fd = -1;
+    AUTO(net_closep) int meta_fd = -1;
+    volume_meta_path(sc->volume, PLACE_RBW, data->block_id, gen_stamp, path);
+    meta_fd = open(path, O_RDWR | O_CLOEXEC);
+    volume_data_path(sc->volume, PLACE_RBW, data->block_id, path);
+    data_fd = open(path, O_RDWR | O_CLOEXEC);
+    if (meta_fd < 0 || data_fd < 0)
+        return err_errno(reterr, errno, "cannot open '%s'", path);
+    struct meta_header meta;
+    uint64_t valid;
+    uint32_t tail;
+    int rc = meta_read_header(meta_fd, path, &meta, reterr);
+    if (rc == 0)
+        rc = meta_find_valid_length(data_fd, meta_fd, &meta, data->bytes, &valid, &tail, reterr);
+    if (rc < 0)
+        return rc;
+    if (valid < data->bytes) {
+        log_warn("store", "block=%" PRId64 " was torn: %" PRIu64 " of %" PRIu64 " bytes are good", (int64_t)data->block_id,
+                 valid, data->bytes);
+        if (ftruncate(data_fd, (off_t)valid) < 0)
+            return err_errno(reterr, errno, "truncate '%s'", path);
+        data->bytes = valid;
+    }
+    if (ftruncate(meta_fd, meta_bytes(&meta, valid)) < 0)
+        return err_errno(reterr, errno, "truncate the meta file of '%s'", path);
+    return 0;
+}
+
+static void add_rwr(struct scan *sc, struct found *data, uint64_t gen_stamp)
+{
+    struct err why;
+    if (validate_rbw(sc, data, gen_stamp, &why) < 0) {
+        log_warn("store", "block=%" PRId64 " is dropped: %s", (int64_t)data->block_id, why.text);
+        remove_files(sc->volume, PLACE_RBW, data->block_id, gen_stamp);
+        return;
+    }
+    add_replica(sc, replica_found(sc, data, gen_stamp, REPLICA_RWR));
+}
+
+static bool has_trailer(const struct scan *sc, enum replica_place place, uint64_t gen_stamp, const struct found *data,
+                        uint64_t *ret_xxh3)
+{
+    char path[PATH_MAX];
+    struct meta_header meta;
+    volume_meta_path(sc->volume, place, data->block_id, gen_stamp, path);
+    AUTO(net_closep) int fd = open(path, O_RDONLY | O_CLOEXEC);
+    return fd >= 0 && meta_read_header(fd, path, &meta, NULL) == 0 && meta_read_trailer(fd, &meta, data->bytes, ret_xxh3);
+}
+
+/* A finalized folder, when rbw has been listed. */
+static void add_finalized(struct scan *sc)
+{
+    struct found_list *list = &sc->folder;
+    for (size_t i = 0; i < list->count; i++) {
+        struct found *f = &list->items[i];
+        if (f->is_meta)
+            continue; /* belongs to data in rbw, see add_rbw, or to nothing */
+        size_t newest = i;
+        while (newest + 1 < list->count && list->items[newest + 1].block_id == f->block_id)
+            newest++;
+        if (newest > i)
+            add_replica(sc, replica_found(sc, f, list->items[newest].gen_stamp, REPLICA_FINALIZED));
+        i = newest;
+    }
+}
+
+static const struct found *find_meta(const struct found_list *list, uint64_t block_id)
+{
+    const struct found *best = NULL;
+    for (size_t i = 0; i < list->count; i++)
+        if (list->items[i].is_meta && list->items[i].block_id == block_id)
+            best = &list->items[i];
+    return best;
+}
+
+/* Data in rbw without its meta file: was it just being finalized? */
+static void finish_finalize(struct scan *sc, struct found *data)
+{
+    char dir[PATH_MAX], from[PATH_MAX], to[PATH_MAX];
+    struct found_list list = {0};
+    uint64_t xxh3;
+    volume_place_dir(sc->volume, PLACE_FINALIZED, data->block_id, dir);
+    const struct found *meta = list_folder(dir, &list, NULL) == 0 ? find_meta(&list, data->block_id) : NULL;
+    volume_data_path(sc->volume, PLACE_RBW, data->block_id, from);
+    volume_data_path(sc->volume, PLACE_FINALIZED, data->block_id, to);
+    if (meta && has_trailer(sc, PLACE_FINALIZED, meta->gen_stamp, data, &xxh3) && access(to, F_OK) < 0 &&
+        rename(from, to) == 0)
+        log_info("store", "block=%" PRId64 " finalized at last", (int64_t)data->block_id);
+    else {
+        log_warn("store", "block=%" PRId64 " in rbw has no meta file and is dropped", (int64_t)data->block_id);
+        (void)unlink(from);
+    }
+    mem_freep(&list.items);
+}
+
+/* A meta file in rbw without its data: was somebody beginning to append? */
+static bool finish_append(struct scan *sc, const struct found *meta, struct found *ret_data)
+{
+    char from[PATH_MAX], to[PATH_MAX];
+    struct stat st;
+    volume_data_path(sc->volume, PLACE_FINALIZED, meta->block_id, from);
+    volume_data_path(sc->volume, PLACE_RBW, meta->block_id, to);
+    if (stat(from, &st) < 0 || rename(from, to) < 0)
+        return false;
+    *ret_data = (struct found){.block_id = meta->block_id, .bytes = (uint64_t)st.st_size};
+    return true;
+}
+
+static void add_rbw(struct scan *sc)
+{
+    struct found_list *list = &sc->rbw;
+    for (size_t i = 0; i < list->count; i++) {
+        struct found *f = &list->items[i], data;
+        if (f->is_meta) { /* no data before it */
+            if (finish_append(sc, f, &data))
+                add_rwr(sc, &data, f->gen_stamp);
+            else
+                remove_files(sc->volume, PLACE_RBW, f->block_id, f->gen_stamp);
+            continue;
+        }
+        size_t newest = i;
+        while (newest + 1 < list->count && list->items[newest + 1].block_id == f->block_id)
+            newest++;
+        if (newest > i)
+            add_rwr(sc, f, list->items[newest].gen_stamp);
+        else
+            finish_finalize(sc, f);
+        i = newest;
+    }
+}
+
+static int scan_folders(struct scan *sc, struct err *reterr)
+{
+    char dir[PATH_MAX];
+    for (uint64_t i = 0; i < 32; i++) {
+        volume_place_dir(sc->volume, PLACE_FINALIZED, i << 16, dir);
+        *strrchr(dir, '/') = 0;
+        if (access(dir, F_OK) < 0 && errno == ENOENT)
+            continue;
+        for (uint64_t j = 0; j < 32; j++) {
+            volume_place_dir(sc->volume, PLACE_FINALIZED, i << 16 | j << 8, dir);
+            if (access(dir, F_OK) < 0 && errno == ENOENT)
+                continue;
+            int rc = list_folder(dir, &sc->folder, reterr);
+            if (rc < 0)
+                return rc;
+            add_finalized(sc);
+        }
+    }
+    return 0;
+}
+
+int store_scan_volume(struct block_store *s, size_t volume_index, struct err *reterr)
+{
+    struct scan sc = {.store = s, .volume_index = volume_index, .volume = s->volumes[volume_index]};
+    char dir[PATH_MAX];
+    volume_place_dir(sc.volume, PLACE_RBW, 0, dir);
+    int rc = list_folder(dir, &sc.rbw, reterr);
+    if (rc == 0) {
+        add_rbw(&sc); /* first: it moves files into and out of the finalized folders */
+        rc = scan_folders(&sc, reterr);
+    }
+    mem_freep(&sc.rbw.items);
+    mem_freep(&sc.folder.items);
+    return rc;
+}
+
+/* ---- digests of replicas that were here before ---- */
+
+struct digest_wanted {
+    uint64_t block_id, gen_stamp, bytes;
+    char path[PATH_MAX];
+};
+
+static bool next_unknown_digest(struct block_store *s, size_t *bucket, struct digest_wanted *ret)
+{
+    pthread_mutex_lock(&s->lock);
+    bool found = false;
+    for (; !found && *bucket < s->map.bucket_count; *bucket += !found)
+        for (const struct replica *r = s->map.buckets[*bucket]; r && !found; r = r->next)
+            if (r->state == REPLICA_FINALIZED && !r->xxh3) {
+                *ret = (struct digest_wanted){.block_id = r->block_id, .gen_stamp = r->gen_stamp, .bytes = r->disk_bytes};
+                volume_meta_path(s->volumes[r->volume], PLACE_FINALIZED, r->block_id, r->gen_stamp, ret->path);
+                found = true;
+            }
+    pthread_mutex_unlock(&s->lock);
+    return found;
+}
+
+static bool read_digest(const struct digest_wanted *d, uint64_t *ret)
+{
+    struct meta_header meta;
+    AUTO(net_closep) int fd = open(d->path, O_RDONLY | O_CLOEXEC);
+    return fd >= 0 && meta_read_header(fd, d->path, &meta, NULL) == 0 && meta_read_trailer(fd, &meta, d->bytes, ret);
+}
+
+void block_store_load_digests(struct block_store *s, int64_t digest_ms)
+{
+    int64_t give_up_at = clock_mono_ms() + digest_ms;
+    size_t bucket = 0;
+    struct digest_wanted d;
+    while (next_unknown_digest(s, &bucket, &d)) {
+        uint64_t xxh3 = 0;
+        if (!read_digest(&d, &xxh3)) { /* an old or a foreign replica: the scrubber gives it one */
+            bucket++;
+            continue;
+        }
+        pthread_mutex_lock(&s->lock);
+        struct replica *r = replica_map_get(&s->map, d.block_id);
+        if (r && r->state == REPLICA_FINALIZED && r->gen_stamp == d.gen_stamp && r->disk_bytes == d.bytes)
+            r->xxh3 = xxh3;
+        pthread_mutex_unlock(&s->lock);
+        if (clock_mono_ms() > give_up_at)
+            return;
+    }
+}
