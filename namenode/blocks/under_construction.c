@@ -146,6 +146,21 @@ static void distrust_other_versions(struct blocks *b, struct block *blk, const s
     }
 }
 
+/* The finalized replicas on these storages are being changed to the new version: they are not bad, only not there yet. */
+static void forget_rewritten(struct blocks *b, struct block *blk, const char *const *datanode_uuids,
+                             const char *const *storage_uuids, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        struct storage *s = named_storage(b, datanode_uuids ? datanode_uuids[i] : NULL,
+                                          storage_uuids ? storage_uuids[i] : NULL);
+        struct uc *uc = uc_find(b, blk->block_id);
+        const struct uc_target *t = s ? target_on(uc, s->index) : NULL;
+        const struct replica *r = t && t->gen_stamp < uc->gen_stamp ? block_replica_on(blk, s) : NULL;
+        if (r)
+            block_replica_forget(b, blk, (size_t)(r - block_replicas(blk)));
+    }
+}
+
 void blocks_update_pipeline(struct blocks *b, uint64_t block_id, uint64_t gen_stamp, uint64_t bytes,
                             const char *const *datanode_uuids, const char *const *storage_uuids, size_t count)
 {
@@ -156,6 +171,7 @@ void blocks_update_pipeline(struct blocks *b, uint64_t block_id, uint64_t gen_st
     uc->gen_stamp = gen_stamp;
     block_set_version(blk, gen_stamp, bytes);
     block_digest_reset(b, blk);
+    forget_rewritten(b, blk, datanode_uuids, storage_uuids, count);
     distrust_other_versions(b, blk, uc, b->now_ms);
     struct uc_target *old = uc->targets;
     size_t old_count = uc->target_count;
@@ -248,7 +264,7 @@ void blocks_reopen(struct blocks *b, const struct block_record *record)
     struct replica *r = block_replicas(blk);
     for (unsigned i = 0; i < blk->replica_count; i++) {
         struct storage *s = b->storages[r[i].storage];
-        if (!storage_is_usable(s) || r[i].flags & REPLICA_CORRUPT)
+        if (!storage_is_usable(s) || r[i].flags & (REPLICA_CORRUPT | REPLICA_EXCESS))
             continue;
         struct uc_target *t = uc_target_add(b, uc, s, false);
         t->reported = UC_FINALIZED;
@@ -406,6 +422,7 @@ void blocks_recovered(struct blocks *b, const struct block_recovery *r, uint64_t
     b->totals.recoveries_done++;
     block_digest_reset(b, blk);
     block_set_version(blk, r->new_gen_stamp, r->new_bytes);
+    forget_rewritten(b, blk, r->datanode_uuids, r->storage_uuids, r->count);
     distrust_other_versions(b, blk, uc, now_ms);
     clear_targets(b, uc);
     for (size_t i = 0; i < r->count; i++) {
@@ -416,11 +433,6 @@ void blocks_recovered(struct blocks *b, const struct block_recovery *r, uint64_t
             continue;
         *t = (struct uc_target){.storage = s->index, .reported = UC_FINALIZED, .gen_stamp = r->new_gen_stamp,
                                 .bytes = r->new_bytes};
-        struct replica *mine = block_replica_on(blk, s);
-        if (mine && mine->flags & REPLICA_CORRUPT) { /* it was stale; recovery brought it up to date */
-            mine->flags = 0;
-            doubt_drop(b, r->block_id, s->index);
-        }
         block_replica_good(b, blk, s, 0, NULL, now_ms);
     }
 }
