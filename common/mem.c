@@ -65,5 +65,9 @@ char *mem_printf(const char *format, ...)
 
 void mem_freep(void *pointer_to_pointer)
 {
-    free(*(void **)pointer_to_pointer);
+    void *memory;
+    memcpy(&memory, pointer_to_pointer, sizeof memory); /* whatever type it points to */
+    free(memory);
+    memory = NULL;
+    memcpy(pointer_to_pointer, &memory, sizeof memory);
 }

@@ -13,7 +13,7 @@ void *mem_realloc_array(void *old, size_t count, size_t bytes);
 char *mem_strdup(const char *text);
 char *mem_strndup(const char *text, size_t len);
 char *mem_printf(const char *format, ...) __attribute__((format(printf, 1, 2)));
-void mem_freep(void *pointer_to_pointer);   /* for AUTO(mem_freep) char *x */
+void mem_freep(void *pointer_to_pointer);   /* frees and sets it to NULL; for AUTO(mem_freep) char *x too */
 
 #define mem_new(type) ((type *)mem_zalloc(sizeof(type)))
 

@@ -86,7 +86,8 @@ static int list_folder(const char *dir, struct found_list *list, struct err *ret
     closedir(d);
     if (why)
         return err_errno(reterr, why, "cannot list '%s'", dir);
-    qsort(list->items, list->count, sizeof *list->items, compare_found);
+    if (list->count)
+        qsort(list->items, list->count, sizeof *list->items, compare_found);
     return 0;
 }
 
