@@ -1,0 +1,590 @@
+/* Happy path: one thread asks the scheduler for finished maps; fetchers take one map each, read its run over HTTP into
+ * memory if it is small and there is room, else into a file. When memory fills up, what is in it is merged to a file.
+ * Failure: a fetch that fails is reported to the scheduler and tried again with back-off; the scheduler decides when the
+ * map's output counts as lost and has the map run again, which shows up as a new event for the same map. */
+#include "scheduler/engine/shuffle.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/clock.h"
+#include "common/digest.h"
+#include "common/file.h"
+#include "common/http.h"
+#include "common/mem.h"
+#include "rpc/rpc_client.h"
+#include "scheduler/engine/job_conf.h"
+
+#define FETCH_TIMEOUT_MS 30000
+#define EVENTS_WAIT_MS 5000
+#define BACKOFF_MIN_MS 200
+#define BACKOFF_MAX_MS 5000
+#define FILE_READ_BUFFER (128u << 10)
+
+enum source_state { SOURCE_UNKNOWN, SOURCE_READY, SOURCE_FETCHING, SOURCE_HERE };
+
+struct map_source { /* guarded by shuffle.lock */
+    enum source_state state;
+    char *attempt;
+    struct net_address address;
+    int failures;
+    int64_t not_before_ms;
+};
+struct fetched { /* one run, in memory (bytes) or in a file */
+    struct buf bytes;
+    char *path;
+    struct run_extent where;
+};
+struct shuffle {
+    struct task *task;
+    pthread_mutex_t lock;
+    pthread_cond_t changed;
+    struct map_source *sources;
+    uint32_t maps, here;
+    struct fetched *runs;
+    size_t run_count, run_capacity;
+    size_t memory_used, memory_max; /* reserved by fetches too */
+    uint32_t files;
+    struct rpc_client *scheduler;
+    uint32_t next_event;
+    bool stopping;
+    int rc;
+    struct err err;
+    int *fds; /* opened for the merge */
+    size_t fd_count;
+};
+
+struct shuffle *shuffle_new(struct task *t)
+{
+    struct shuffle *s = mem_new(struct shuffle);
+    s->task = t;
+    s->maps = t->job->maps;
+    s->sources = mem_calloc(s->maps, sizeof *s->sources);
+    s->memory_max = t->sort_bytes;
+    pthread_mutex_init(&s->lock, NULL);
+    pthread_condattr_t attr;
+    pthread_condattr_init(&attr);
+    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+    pthread_cond_init(&s->changed, &attr);
+    pthread_condattr_destroy(&attr);
+    return s;
+}
+
+static void fetched_free(struct fetched *f)
+{
+    buf_free(&f->bytes);
+    if (f->path)
+        unlink(f->path);
+    free(f->path);
+    *f = (struct fetched){0};
+}
+
+void shuffle_free(struct shuffle *s)
+{
+    if (!s)
+        return;
+    for (size_t i = 0; i < s->fd_count; i++)
+        close(s->fds[i]);
+    for (size_t i = 0; i < s->run_count; i++)
+        fetched_free(&s->runs[i]);
+    for (uint32_t i = 0; i < s->maps; i++)
+        free(s->sources[i].attempt);
+    rpc_client_free(s->scheduler);
+    pthread_mutex_destroy(&s->lock);
+    pthread_cond_destroy(&s->changed);
+    free(s->fds);
+    free(s->runs);
+    free(s->sources);
+    free(s);
+}
+
+static void shuffle_fail_locked(struct shuffle *s, int rc, const struct err *why)
+{
+    if (s->rc == 0) {
+        s->rc = rc;
+        s->err = *why;
+    }
+    s->stopping = true;
+    pthread_cond_broadcast(&s->changed);
+}
+
+static void wait_changed_locked(struct shuffle *s, int64_t ms)
+{
+    struct timespec until;
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_sec += ms / 1000;
+    until.tv_nsec += ms % 1000 * 1000000;
+    if (until.tv_nsec >= 1000000000) {
+        until.tv_sec++;
+        until.tv_nsec -= 1000000000;
+    }
+    pthread_cond_timedwait(&s->changed, &s->lock, &until);
+}
+
+/* ---- which outputs are there ---- */
+
+static void source_event_locked(struct shuffle *s, const Cairn__MapOutputProto *e)
+{
+    if (e->map >= s->maps)
+        return;
+    struct map_source *source = &s->sources[e->map];
+    if (e->lost) {
+        if (source->state == SOURCE_READY && source->attempt && !strcmp(source->attempt, e->attemptid))
+            source->state = SOURCE_UNKNOWN;
+        return;
+    }
+    if (source->state == SOURCE_HERE)
+        return;
+    struct net_address address;
+    if (net_parse(e->httpaddress, 0, &address, NULL) < 0)
+        return;
+    free(source->attempt);
+    source->attempt = mem_strdup(e->attemptid);
+    source->address = address;
+    source->failures = 0;
+    source->not_before_ms = 0;
+    if (source->state == SOURCE_UNKNOWN)
+        source->state = SOURCE_READY;
+}
+
+static int ask_for_outputs(struct shuffle *s, uint32_t wait_ms, struct err *reterr)
+{
+    struct arena a;
+    arena_init(&a, 64 << 20);
+    Cairn__MapOutputsRequestProto request = CAIRN__MAP_OUTPUTS_REQUEST_PROTO__INIT;
+    request.jobid = s->task->job->jobid;
+    request.start = s->next_event;
+    request.has_waitms = true;
+    request.waitms = wait_ms;
+    ProtobufCMessage *m = NULL;
+    int rc = rpc_client_call(s->scheduler, "mapOutputs", &request.base, &cairn__map_outputs_response_proto__descriptor, &a, &m, reterr);
+    if (rc == 0) {
+        const Cairn__MapOutputsResponseProto *response = (const void *)m;
+        pthread_mutex_lock(&s->lock);
+        for (size_t i = 0; i < response->n_outputs; i++)
+            source_event_locked(s, response->outputs[i]);
+        s->next_event += (uint32_t)response->n_outputs;
+        pthread_cond_broadcast(&s->changed);
+        pthread_mutex_unlock(&s->lock);
+        task_report_alive(s->task->report); /* waiting for maps is not hanging */
+    }
+    arena_free(&a);
+    return rc;
+}
+
+static void report_failure(struct shuffle *s, const char *attempt, const struct err *why)
+{
+    struct arena a;
+    arena_init(&a, 1 << 20);
+    Cairn__FetchFailedRequestProto request = CAIRN__FETCH_FAILED_REQUEST_PROTO__INIT;
+    request.jobid = s->task->job->jobid;
+    request.mapattemptid = (char *)attempt;
+    request.reduceattemptid = s->task->spec->attemptid;
+    request.corrupt = why->code == ERR_CHECKSUM;
+    request.diagnostics = (char *)why->text;
+    ProtobufCMessage *m = NULL;
+    struct err err = {0};
+    if (rpc_client_call(s->scheduler, "fetchFailed", &request.base, &cairn__fetch_failed_response_proto__descriptor, &a, &m, &err) < 0)
+        fprintf(stderr, "cairn task: the failed fetch could not be reported: %s\n", err.text);
+    arena_free(&a);
+}
+
+/* ---- one fetch ---- */
+
+struct fetch {
+    struct shuffle *shuffle;
+    struct buf bytes; /* header, and the payload if it goes to memory */
+    bool have_header, in_memory;
+    struct run_header header;
+    size_t reserved;
+    int fd;
+    char *path;
+    int64_t received;
+    struct xxh3 *digest;
+};
+
+static int fetch_begin(struct fetch *f, struct err *reterr)
+{
+    struct shuffle *s = f->shuffle;
+    int rc = run_header_decode(buf_slice(&f->bytes), &f->header, reterr);
+    if (rc < 0)
+        return rc;
+    if (f->header.partition != s->task->spec->partition)
+        return err_set(reterr, ERR_CHECKSUM, "the run is of partition %u", f->header.partition);
+    f->have_header = true;
+    uint64_t whole = f->header.payload_bytes + RUN_HEADER_BYTES;
+    pthread_mutex_lock(&s->lock);
+    f->in_memory = whole <= s->memory_max / 4 && s->memory_used + whole <= s->memory_max;
+    f->reserved = f->in_memory ? whole : 0;
+    s->memory_used += f->reserved;
+    uint32_t number = f->in_memory ? 0 : s->files++;
+    pthread_mutex_unlock(&s->lock);
+    if (f->in_memory) {
+        buf_reserve(&f->bytes, whole - f->bytes.len);
+        return 0;
+    }
+    f->path = mem_printf("%s/fetched%u.run", s->task->local_dir, number);
+    f->fd = open(f->path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    if (f->fd < 0)
+        return err_errno(reterr, errno, "create '%s'", f->path);
+    f->digest = xxh3_new();
+    return file_pwrite_full(f->fd, f->bytes.base, RUN_HEADER_BYTES, 0, reterr);
+}
+
+static int fetch_sink(const void *bytes, size_t len, void *arg, struct err *reterr)
+{
+    struct fetch *f = arg;
+    const uint8_t *from = bytes;
+    int rc = 0;
+    if (!f->have_header) {
+        size_t need = RUN_HEADER_BYTES - f->bytes.len, take = len < need ? len : need;
+        buf_append(&f->bytes, from, take);
+        from += take;
+        len -= take;
+        if (f->bytes.len < RUN_HEADER_BYTES)
+            return 0;
+        if ((rc = fetch_begin(f, reterr)) < 0)
+            return rc;
+    }
+    if (f->received + (int64_t)len > (int64_t)f->header.payload_bytes)
+        return err_set(reterr, ERR_CHECKSUM, "more bytes came than the run's header says");
+    if (f->in_memory) {
+        buf_append(&f->bytes, from, len);
+    } else if (len) {
+        xxh3_update(f->digest, from, len);
+        rc = file_pwrite_full(f->fd, from, len, RUN_HEADER_BYTES + f->received, reterr);
+    }
+    f->received += (int64_t)len;
+    task_report_alive(f->shuffle->task->report);
+    return rc;
+}
+
+static int fetch_verify(struct fetch *f, struct err *reterr)
+{
+    if (!f->have_header || f->received != (int64_t)f->header.payload_bytes)
+        return err_set(reterr, ERR_IO, "the run is cut short");
+    uint64_t got = f->in_memory ? xxh3_of(f->bytes.base + RUN_HEADER_BYTES, (size_t)f->received) : xxh3_value(f->digest);
+    if (got != f->header.xxh3)
+        return err_set(reterr, ERR_CHECKSUM, "the run's digest does not match");
+    return 0;
+}
+
+static void runs_add_locked(struct shuffle *s, struct fetched run)
+{
+    if (s->run_count == s->run_capacity) {
+        s->run_capacity = s->run_capacity ? 2 * s->run_capacity : 16;
+        s->runs = mem_realloc_array(s->runs, s->run_capacity, sizeof *s->runs);
+    }
+    s->runs[s->run_count++] = run;
+}
+
+static int fetch_run(struct shuffle *s, uint32_t map, const char *attempt, const struct net_address *address, struct err *reterr)
+{
+    struct fetch f = {.shuffle = s, .fd = -1};
+    char url[512];
+    snprintf(url, sizeof url, "/shuffle?job=%s&map=%s&reduce=%u", s->task->job->jobid, attempt, s->task->spec->partition);
+    int rc = http_get(address, url, FETCH_TIMEOUT_MS, fetch_sink, &f, reterr);
+    if (rc == 0)
+        rc = fetch_verify(&f, reterr);
+    int64_t bytes = f.received + RUN_HEADER_BYTES;
+    pthread_mutex_lock(&s->lock);
+    if (rc == 0 && f.header.records == 0) { /* nothing in it */
+        s->memory_used -= f.reserved;
+        buf_free(&f.bytes);
+        if (f.path)
+            unlink(f.path);
+    } else if (rc == 0) {
+        struct fetched run = {.path = STEAL(f.path), .where = {0, bytes}};
+        if (f.in_memory)
+            run.bytes = f.bytes;
+        else
+            buf_free(&f.bytes);
+        f.bytes = (struct buf){0};
+        runs_add_locked(s, run);
+    } else {
+        s->memory_used -= f.reserved;
+        if (f.path)
+            unlink(f.path);
+    }
+    pthread_mutex_unlock(&s->lock);
+    buf_free(&f.bytes);
+    free(f.path);
+    xxh3_free(f.digest);
+    if (f.fd >= 0)
+        close(f.fd);
+    if (rc == 0) {
+        counters_add(s->task->counters, COUNTER_SHUFFLED_MAPS, 1);
+        counters_add(s->task->counters, COUNTER_REDUCE_SHUFFLE_BYTES, bytes);
+    }
+    return rc < 0 ? err_prefix(reterr, rc, "output of %s", attempt) : 0;
+}
+
+/* ---- merging in between ---- */
+
+static int open_run(struct shuffle *s, const struct fetched *f, struct run_reader **ret, struct err *reterr)
+{
+    if (!f->path)
+        return run_reader_memory(buf_slice(&f->bytes), ret, reterr);
+    int fd = open(f->path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return err_errno(reterr, errno, "open '%s'", f->path);
+    s->fds = mem_realloc_array(s->fds, s->fd_count + 1, sizeof *s->fds);
+    s->fds[s->fd_count++] = fd;
+    return run_reader_file(fd, f->where, FILE_READ_BUFFER, ret, reterr);
+}
+
+static int merge_runs(struct shuffle *s, const struct fetched *runs, size_t count, struct merge **ret, struct err *reterr)
+{
+    struct run_reader **readers = mem_calloc(count, sizeof *readers);
+    size_t opened = 0;
+    int rc = 0;
+    while (rc == 0 && opened < count)
+        if ((rc = open_run(s, &runs[opened], &readers[opened], reterr)) == 0)
+            opened++;
+    if (rc == 0) {
+        rc = merge_new(readers, count, ret, reterr);
+    } else {
+        for (size_t i = 0; i < opened; i++)
+            run_reader_free(readers[i]);
+    }
+    free(readers);
+    return rc;
+}
+
+/* Runs -> one file. The result's run is `partition 0 of 1`. */
+static int merge_to_file(struct shuffle *s, struct fetched *runs, size_t count, uint32_t number, struct fetched *ret, struct err *reterr)
+{
+    struct merge *m = NULL;
+    struct run_writer *w = NULL;
+    size_t fds_before = s->fd_count;
+    char *path = mem_printf("%s/merged%u.run", s->task->local_dir, number);
+    int rc = merge_runs(s, runs, count, &m, reterr);
+    if (rc == 0)
+        rc = run_writer_new(path, 1, &w, reterr);
+    struct record r;
+    for (bool more = true; rc == 0 && (rc = merge_next(m, &r, &more, reterr)) == 0 && more;)
+        rc = run_writer_add(w, 0, &r, reterr);
+    merge_free(m);
+    while (s->fd_count > fds_before)
+        close(s->fds[--s->fd_count]);
+    if (rc == 0) {
+        counters_add(s->task->counters, COUNTER_SPILLED_RECORDS, (int64_t)run_writer_records(w));
+        counters_add(s->task->counters, COUNTER_FILE_BYTES_WRITTEN, run_writer_bytes(w));
+        int64_t bytes = run_writer_bytes(w);
+        if ((rc = run_writer_finish(w, reterr)) == 0)
+            *ret = (struct fetched){.path = STEAL(path), .where = {0, bytes}};
+    } else if (w) {
+        run_writer_abort(w);
+    }
+    free(path);
+    task_report_alive(s->task->report);
+    return rc;
+}
+
+/* When memory is more than two thirds full: everything in it becomes a file. Called with the lock, drops it meanwhile. */
+static void relieve_memory_locked(struct shuffle *s)
+{
+    if (s->memory_used < s->memory_max / 3 * 2 || s->stopping)
+        return;
+    struct fetched *taken = mem_calloc(s->run_count, sizeof *taken);
+    size_t count = 0, kept = 0, bytes = 0;
+    for (size_t i = 0; i < s->run_count; i++) {
+        if (s->runs[i].path) {
+            s->runs[kept++] = s->runs[i];
+        } else {
+            bytes += s->runs[i].where.bytes;
+            taken[count++] = s->runs[i];
+        }
+    }
+    s->run_count = kept;
+    uint32_t number = s->files++;
+    pthread_mutex_unlock(&s->lock);
+    struct fetched merged = {0};
+    struct err err = {0};
+    int rc = count ? merge_to_file(s, taken, count, number, &merged, &err) : 0;
+    for (size_t i = 0; i < count; i++)
+        fetched_free(&taken[i]);
+    free(taken);
+    pthread_mutex_lock(&s->lock);
+    s->memory_used -= bytes;
+    if (rc < 0)
+        shuffle_fail_locked(s, rc, &err);
+    else if (merged.path)
+        runs_add_locked(s, merged);
+}
+
+/* ---- threads ---- */
+
+static struct map_source *next_source_locked(struct shuffle *s, int64_t *ret_wait_ms)
+{
+    int64_t now = clock_mono_ms();
+    *ret_wait_ms = 1000;
+    uint32_t from = s->task->spec->partition % (s->maps ? s->maps : 1); /* reduces begin at different nodes */
+    for (uint32_t i = 0; i < s->maps; i++) {
+        struct map_source *source = &s->sources[(from + i) % s->maps];
+        if (source->state != SOURCE_READY)
+            continue;
+        if (source->not_before_ms <= now)
+            return source;
+        if (source->not_before_ms - now < *ret_wait_ms)
+            *ret_wait_ms = source->not_before_ms - now;
+    }
+    return NULL;
+}
+
+static void fetch_one_locked(struct shuffle *s, struct map_source *source)
+{
+    source->state = SOURCE_FETCHING;
+    uint32_t map = (uint32_t)(source - s->sources);
+    char *attempt = mem_strdup(source->attempt);
+    struct net_address address = source->address;
+    pthread_mutex_unlock(&s->lock);
+    struct err err = {0};
+    int rc = fetch_run(s, map, attempt, &address, &err);
+    if (rc < 0) {
+        counters_add(s->task->counters, COUNTER_FAILED_SHUFFLE, 1);
+        fprintf(stderr, "cairn task: fetch failed, will be tried again: %s\n", err.text);
+        report_failure(s, attempt, &err);
+    }
+    pthread_mutex_lock(&s->lock);
+    if (rc == 0) {
+        source->state = SOURCE_HERE;
+        s->here++;
+        task_report_progress(s->task->report, 0.333f * (float)s->here / (float)s->maps);
+    } else {
+        int64_t backoff = BACKOFF_MIN_MS << (source->failures < 5 ? source->failures : 5);
+        source->failures++;
+        source->not_before_ms = clock_mono_ms() + (backoff < BACKOFF_MAX_MS ? backoff : BACKOFF_MAX_MS);
+        source->state = SOURCE_READY;
+        if (strcmp(source->attempt, attempt)) /* another attempt's output came up meanwhile */
+            source->not_before_ms = 0;
+    }
+    free(attempt);
+    pthread_cond_broadcast(&s->changed);
+}
+
+static void *fetch_thread(void *arg)
+{
+    struct shuffle *s = arg;
+    pthread_mutex_lock(&s->lock);
+    while (!s->stopping && s->here < s->maps) {
+        int64_t wait_ms;
+        struct map_source *source = next_source_locked(s, &wait_ms);
+        if (source)
+            fetch_one_locked(s, source);
+        else
+            wait_changed_locked(s, wait_ms);
+    }
+    pthread_mutex_unlock(&s->lock);
+    return NULL;
+}
+
+static void *events_thread(void *arg)
+{
+    struct shuffle *s = arg;
+    for (;;) {
+        pthread_mutex_lock(&s->lock);
+        bool over = s->stopping || s->here == s->maps;
+        pthread_mutex_unlock(&s->lock);
+        if (over)
+            return NULL;
+        struct err err = {0};
+        int rc = ask_for_outputs(s, EVENTS_WAIT_MS, &err);
+        if (rc < 0) {
+            pthread_mutex_lock(&s->lock);
+            if (!s->stopping && s->here < s->maps)
+                shuffle_fail_locked(s, rc, &err);
+            pthread_mutex_unlock(&s->lock);
+            return NULL;
+        }
+    }
+}
+
+static int connect_scheduler(struct shuffle *s, struct err *reterr)
+{
+    struct net_address address;
+    int rc = net_parse(s->task->spec->scheduler, 7077, &address, reterr);
+    struct rpc_client_options options = {.addresses = &address, .address_count = 1,
+                                         .protocol = "org.cairn.protocol.JobProtocol", .user = s->task->job->user,
+                                         .retry_for_ms = 60000};
+    return rc < 0 ? rc : rpc_client_new(&options, &s->scheduler, reterr);
+}
+
+int shuffle_run(struct shuffle *s, struct err *reterr)
+{
+    int rc = connect_scheduler(s, reterr);
+    if (rc < 0 || s->maps == 0)
+        return rc;
+    int copies = (int)job_conf_int(s->task->job, "mapreduce.reduce.shuffle.parallelcopies", 4);
+    pthread_t events, *fetchers = mem_calloc((size_t)copies, sizeof *fetchers);
+    int started = 0, errnum = pthread_create(&events, NULL, events_thread, s);
+    bool have_events = errnum == 0;
+    while (!errnum && started < copies && !(errnum = pthread_create(&fetchers[started], NULL, fetch_thread, s)))
+        started++;
+    pthread_mutex_lock(&s->lock);
+    if (errnum && started == 0) {
+        err_errno(&s->err, errnum, "start a thread");
+        s->rc = s->err.code;
+        s->stopping = true;
+    }
+    while (!s->stopping && s->here < s->maps) {
+        wait_changed_locked(s, 1000);
+        relieve_memory_locked(s);
+    }
+    pthread_cond_broadcast(&s->changed);
+    pthread_mutex_unlock(&s->lock);
+    rpc_client_cancel(s->scheduler); /* the events thread may be waiting for an answer */
+    for (int i = 0; i < started; i++)
+        pthread_join(fetchers[i], NULL);
+    if (have_events)
+        pthread_join(events, NULL);
+    free(fetchers);
+    if (s->rc < 0 && reterr)
+        *reterr = s->err;
+    return s->rc;
+}
+
+static int by_size(const void *a, const void *b)
+{
+    int64_t x = ((const struct fetched *)a)->where.bytes, y = ((const struct fetched *)b)->where.bytes;
+    return (x > y) - (x < y);
+}
+
+int shuffle_merge(struct shuffle *s, struct merge **ret, struct err *reterr)
+{
+    size_t factor = (size_t)s->task->sort_factor;
+    counters_add(s->task->counters, COUNTER_MERGED_MAP_OUTPUTS, s->here);
+    size_t files = 0;
+    for (size_t i = 0; i < s->run_count; i++)
+        files += s->runs[i].path != NULL;
+    while (files > factor) { /* the smallest files first, until one pass can take the rest */
+        struct fetched *on_disk = mem_calloc(files, sizeof *on_disk);
+        size_t n = 0, kept = 0;
+        for (size_t i = 0; i < s->run_count; i++) {
+            if (s->runs[i].path)
+                on_disk[n++] = s->runs[i];
+            else
+                s->runs[kept++] = s->runs[i];
+        }
+        qsort(on_disk, n, sizeof *on_disk, by_size);
+        size_t take = files - factor + 1 < factor ? files - factor + 1 : factor;
+        struct fetched merged = {0};
+        int rc = merge_to_file(s, on_disk, take, s->files++, &merged, reterr);
+        for (size_t i = 0; i < take; i++)
+            fetched_free(&on_disk[i]);
+        s->run_count = kept;
+        for (size_t i = take; i < n; i++)
+            runs_add_locked(s, on_disk[i]);
+        free(on_disk);
+        if (rc < 0)
+            return rc;
+        runs_add_locked(s, merged);
+        files = files - take + 1;
+    }
+    return merge_runs(s, s->runs, s->run_count, ret, reterr);
+}

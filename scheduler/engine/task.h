@@ -1,0 +1,36 @@
+/* One attempt of one task, inside its own process (`cairn task`): what its parts share. Immutable after the start except
+ * where a part says otherwise. */
+#ifndef CAIRN_SCHEDULER_ENGINE_TASK_H
+#define CAIRN_SCHEDULER_ENGINE_TASK_H
+
+#include <sys/types.h>
+
+#include "cairn/scheduler.pb-c.h"
+#include "client/lib/dfs.h"
+#include "scheduler/engine/counters.h"
+#include "scheduler/engine/task_report.h"
+
+struct task {
+    const Cairn__TaskSpecProto *spec;
+    const Cairn__JobSpecProto *job;
+    struct counters *counters;
+    struct task_report *report;
+    struct dfs *fs;
+    char **environment;    /* of the user's commands; NULL-terminated */
+    const char *local_dir; /* scratch: the attempt's working directory */
+    size_t sort_bytes;     /* mapreduce.task.io.sort.mb */
+    int sort_factor;
+};
+
+#define SHUFFLE_OUTPUT_NAME "file.out" /* a map's output in its outputDir */
+
+int map_task_run(struct task *t, struct err *reterr) MUST_CHECK;    /* map_task.c */
+int reduce_task_run(struct task *t, struct err *reterr) MUST_CHECK; /* reduce_task.c */
+
+/* Environment of the user's commands: ours, every property with other characters as "_", Hadoop's own names for the
+ * task (new and old), -cmdenv. Allocated; lives as long as the process. */
+char **task_environment(const Cairn__TaskSpecProto *spec, const char *work_output_dir);
+/* Job files: once per job and node into jobDir/files, verified; links in the working directory. */
+int task_files_localize(struct task *t, struct err *reterr) MUST_CHECK;
+
+#endif
