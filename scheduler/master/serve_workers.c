@@ -1,0 +1,87 @@
+/* WorkerProtocol: decode, check, ask the core, encode. */
+#include <string.h>
+
+#include "common/log.h"
+#include "scheduler/master/master.h"
+
+#define HEARTBEAT_MS 1000
+
+static void register_worker(struct rpc_call *call, const ProtobufCMessage *message, void *context)
+{
+    struct master *m = context;
+    const Cairn__RegisterWorkerRequestProto *request = (const void *)message;
+    struct err err = {0};
+    if (request->slots < 1 || request->slots > 1024 || request->httpport < 1 || request->httpport > 65535) {
+        err_set(&err, ERR_ILLEGAL_ARGUMENT, "worker with %u slots on port %u", request->slots, request->httpport);
+        rpc_call_fail(call, &err);
+        return;
+    }
+    struct worker_description d = {.name = request->hostname, .ip = request->ip ? request->ip : rpc_call_client_ip(call),
+                                   .datanode_host = request->datanodehost, .http_port = (uint16_t)request->httpport,
+                                   .slots = request->slots};
+    Cairn__RegisterWorkerResponseProto response = CAIRN__REGISTER_WORKER_RESPONSE_PROTO__INIT;
+    struct sched_actions actions = {0};
+    struct sched *s = master_lock(m);
+    int rc = sched_register(s, master_now_ms(), &d, &response.workerid, &actions, &err);
+    master_apply_locked(m, &actions);
+    master_unlock(m);
+    if (rc < 0) {
+        rpc_call_fail(call, &err);
+        return;
+    }
+    log_info("scheduler", "worker=%llu host=%s ip=%s port=%u slots=%u registered", (unsigned long long)response.workerid, d.name, d.ip,
+             d.http_port, d.slots);
+    response.heartbeatms = HEARTBEAT_MS;
+    response.ip = (char *)d.ip;
+    rpc_call_reply(call, &response.base);
+}
+
+static void heartbeat(struct rpc_call *call, const ProtobufCMessage *message, void *context)
+{
+    struct master *m = context;
+    const Cairn__HeartbeatRequestProto *request = (const void *)message;
+    struct sched_actions actions = {0};
+    struct err err = {0};
+    struct sched *s = master_lock(m);
+    int rc = sched_heartbeat(s, master_now_ms(), request->workerid, request->attempts, request->n_attempts, &actions, &err);
+    master_apply_locked(m, &actions);
+    master_unlock(m);
+    if (rc < 0) {
+        rpc_call_fail(call, &err);
+        return;
+    }
+    Cairn__HeartbeatResponseProto response = CAIRN__HEARTBEAT_RESPONSE_PROTO__INIT;
+    rpc_call_reply(call, &response.base);
+}
+
+static bool poll_commands_answer(struct master *m, struct waiter *w, bool last)
+{
+    const Cairn__PollCommandsRequestProto *request = (const void *)w->request;
+    Cairn__PollCommandsResponseProto response = CAIRN__POLL_COMMANDS_RESPONSE_PROTO__INIT;
+    struct err err = {0};
+    if (!resources_find(sched_resources(master_sched_locked(m)), request->workerid)) {
+        err_set(&err, ERR_UNREGISTERED_NODE, "worker %llu is not registered", (unsigned long long)request->workerid);
+        rpc_call_fail(w->call, &err);
+        return true;
+    }
+    if (!master_has_commands_locked(m, request->workerid, request->afterseq) && !last)
+        return false;
+    master_commands_locked(m, request->workerid, request->afterseq, rpc_call_arena(w->call), &response);
+    rpc_call_reply(w->call, &response.base);
+    return true;
+}
+
+static void poll_commands(struct rpc_call *call, const ProtobufCMessage *message, void *context)
+{
+    const Cairn__PollCommandsRequestProto *request = (const void *)message;
+    master_lock(context);
+    master_wait_locked(context, (struct waiter){.call = call, .request = message, .answer = poll_commands_answer}, request->waitms);
+    master_unlock(context);
+}
+
+const struct rpc_method worker_methods[] = {
+    RPC_METHOD("registerWorker", cairn__register_worker, register_worker, 0),
+    RPC_METHOD("heartbeat", cairn__heartbeat, heartbeat, 0),
+    RPC_METHOD("pollCommands", cairn__poll_commands, poll_commands, 0),
+};
+const size_t worker_method_count = ARRAY_COUNT(worker_methods);

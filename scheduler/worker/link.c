@@ -1,0 +1,278 @@
+/* The two threads that talk to the scheduler. Commands carry numbers, and each poll says up to which they have arrived,
+ * so none is lost or done twice; reports are whole states, so sending one again is harmless. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "common/clock.h"
+#include "common/log.h"
+#include "common/mem.h"
+#include "proto/message.h"
+#include "scheduler/worker/worker.h"
+
+#define POLL_WAIT_MS 20000
+#define RETRY_MS 500
+#define LINK_ARENA_BYTES (128u << 20)
+
+static void wake_main(struct worker_daemon *w)
+{
+    uint64_t one = 1;
+    ssize_t ignored = write(w->wake_fd, &one, sizeof one); /* full means awake already */
+    (void)ignored;
+}
+
+static int register_worker(struct worker_daemon *w, struct err *reterr)
+{
+    struct arena a;
+    arena_init(&a, 1 << 20);
+    char host[256] = "worker";
+    gethostname(host, sizeof host - 1);
+    const char *name = config_str(w->config, "cairn.worker.hostname");
+    Cairn__RegisterWorkerRequestProto request = CAIRN__REGISTER_WORKER_REQUEST_PROTO__INIT;
+    request.hostname = name[0] ? (char *)name : host;
+    request.datanodehost = name[0] ? (char *)name : NULL;
+    request.ip = w->own_ip[0] ? w->own_ip : NULL;
+    request.httpport = w->http_port;
+    request.slots = (uint32_t)config_int(w->config, "cairn.worker.slots");
+    ProtobufCMessage *m = NULL;
+    int rc = rpc_client_call(w->report_client, "registerWorker", &request.base, &cairn__register_worker_response_proto__descriptor, &a, &m, reterr);
+    if (rc == 0) {
+        const Cairn__RegisterWorkerResponseProto *response = (const void *)m;
+        log_info("worker", "registered as worker=%llu ip=%s with scheduler=%s", (unsigned long long)response->workerid, response->ip, w->scheduler);
+        pthread_mutex_lock(&w->lock);
+        if (!w->ip)
+            w->ip = mem_strdup(response->ip);
+        w->worker_id = response->workerid;
+        pthread_cond_broadcast(&w->report_wake);
+        pthread_mutex_unlock(&w->lock);
+    }
+    arena_free(&a);
+    return rc;
+}
+
+/* The scheduler does not know us (any more): what runs here runs for nobody. */
+static void unregistered(struct worker_daemon *w, uint64_t worker_id)
+{
+    pthread_mutex_lock(&w->lock);
+    if (w->worker_id == worker_id) {
+        w->worker_id = 0;
+        w->forget_all = true;
+        log_warn("worker", "the scheduler does not know worker=%llu: starting over", (unsigned long long)worker_id);
+    }
+    pthread_mutex_unlock(&w->lock);
+    wake_main(w);
+}
+
+/* ---- reports ---- */
+
+static Cairn__AttemptReportProto *attempt_report(const struct attempt_process *p, struct arena *a)
+{
+    Cairn__AttemptReportProto *r = arena_new(a, Cairn__AttemptReportProto);
+    cairn__attempt_report_proto__init(r);
+    r->attemptid = arena_strdup(a, p->id);
+    r->state = p->state;
+    r->diagnostics = p->diagnostics ? arena_strdup(a, p->diagnostics) : NULL;
+    if (p->report) {
+        r->has_progress = true;
+        r->progress = p->report->progress;
+        r->status = p->report->status ? arena_strdup(a, p->report->status) : NULL;
+    }
+    if (p->report && p->state == CAIRN__ATTEMPT_STATE__ATTEMPT_SUCCEEDED) {
+        r->n_counters = p->report->n_counters;
+        r->counters = arena_array(a, Cairn__CounterProto *, r->n_counters);
+        for (size_t i = 0; i < r->n_counters; i++) {
+            r->counters[i] = arena_memdup(a, p->report->counters[i], sizeof **r->counters);
+            r->counters[i]->group = arena_strdup(a, p->report->counters[i]->group);
+            r->counters[i]->name = arena_strdup(a, p->report->counters[i]->name);
+        }
+    }
+    return r;
+}
+
+static void collect_reports_locked(struct worker_daemon *w, Cairn__HeartbeatRequestProto *request, struct arena *a)
+{
+    size_t count = 0;
+    for (struct attempt_process *p = w->attempts; p; p = p->next)
+        count++;
+    request->attempts = arena_array(a, Cairn__AttemptReportProto *, count);
+    for (struct attempt_process *p = w->attempts; p; p = p->next) {
+        if (!p->changed)
+            continue;
+        request->attempts[request->n_attempts++] = attempt_report(p, a);
+        p->changed = false;
+        p->sent = p->report_fd < 0;
+    }
+    w->dirty = false;
+}
+
+/* Those whose end the scheduler knows now are forgotten; after a failure everything is reported again. */
+static void reports_sent_locked(struct worker_daemon *w, bool ok)
+{
+    for (struct attempt_process **at = &w->attempts; *at;) {
+        struct attempt_process *p = *at;
+        if (ok && p->sent) {
+            *at = p->next;
+            attempt_free(p);
+            continue;
+        }
+        p->changed |= !ok;
+        p->sent = false;
+        at = &p->next;
+    }
+}
+
+static void wait_for_report(struct worker_daemon *w, int64_t ms)
+{
+    struct timespec until;
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_sec += ms / 1000;
+    until.tv_nsec += ms % 1000 * 1000000;
+    if (until.tv_nsec >= 1000000000) {
+        until.tv_sec++;
+        until.tv_nsec -= 1000000000;
+    }
+    while (!w->stopping && !w->dirty)
+        if (pthread_cond_timedwait(&w->report_wake, &w->lock, &until) == ETIMEDOUT)
+            return;
+}
+
+static void send_reports(struct worker_daemon *w)
+{
+    struct arena a;
+    arena_init(&a, LINK_ARENA_BYTES);
+    Cairn__HeartbeatRequestProto request = CAIRN__HEARTBEAT_REQUEST_PROTO__INIT;
+    pthread_mutex_lock(&w->lock);
+    wait_for_report(w, config_ms(w->config, "cairn.worker.heartbeat"));
+    request.workerid = w->worker_id;
+    collect_reports_locked(w, &request, &a);
+    bool go_on = !w->stopping;
+    pthread_mutex_unlock(&w->lock);
+    ProtobufCMessage *m = NULL;
+    struct err err = {0};
+    int rc = go_on ? rpc_client_call(w->report_client, "heartbeat", &request.base, &cairn__heartbeat_response_proto__descriptor, &a, &m, &err) : 0;
+    pthread_mutex_lock(&w->lock);
+    reports_sent_locked(w, rc == 0);
+    pthread_mutex_unlock(&w->lock);
+    if (rc == ERR_UNREGISTERED_NODE) {
+        unregistered(w, request.workerid);
+    } else if (rc < 0 && rc != ERR_CANCELLED) {
+        log_warn("worker", "heartbeat failed, trying again: err=%s", err.text);
+        clock_sleep_ms(RETRY_MS);
+    }
+    arena_free(&a);
+}
+
+static void *report_thread(void *arg)
+{
+    struct worker_daemon *w = arg;
+    int64_t complained_ms = 0;
+    for (;;) {
+        pthread_mutex_lock(&w->lock);
+        bool stopping = w->stopping, registered = w->worker_id != 0, clean = !w->forget_all;
+        pthread_mutex_unlock(&w->lock);
+        if (stopping)
+            return NULL;
+        if (registered) {
+            send_reports(w);
+            continue;
+        }
+        struct err err = {0};
+        if (clean && register_worker(w, &err) < 0 && clock_mono_ms() - complained_ms > 10000) {
+            log_warn("worker", "not registered yet, trying again: err=%s", err.text);
+            complained_ms = clock_mono_ms();
+        }
+        pthread_mutex_lock(&w->lock);
+        registered = w->worker_id != 0;
+        pthread_mutex_unlock(&w->lock);
+        if (!registered)
+            clock_sleep_ms(RETRY_MS / 5);
+    }
+}
+
+/* ---- commands ---- */
+
+/* A command outlives the answer it came in: a copy of its own, freed by the main thread. */
+static void keep_command_locked(struct worker_daemon *w, const Cairn__CommandProto *c)
+{
+    struct buf bytes = {0};
+    message_pack(&bytes, &c->base);
+    Cairn__CommandProto *copy = cairn__command_proto__unpack(NULL, bytes.len, bytes.base);
+    buf_free(&bytes);
+    if (!copy)
+        return; /* it was decoded a moment ago; only memory could be missing, and then we abort elsewhere */
+    if (w->command_count == w->command_capacity) {
+        w->command_capacity = w->command_capacity ? 2 * w->command_capacity : 16;
+        w->commands = mem_realloc_array(w->commands, w->command_capacity, sizeof *w->commands);
+    }
+    w->commands[w->command_count++] = copy;
+}
+
+static void poll_commands(struct worker_daemon *w, uint64_t worker_id, uint64_t *seq)
+{
+    struct arena a;
+    arena_init(&a, LINK_ARENA_BYTES);
+    Cairn__PollCommandsRequestProto request = CAIRN__POLL_COMMANDS_REQUEST_PROTO__INIT;
+    request.workerid = worker_id;
+    request.afterseq = *seq;
+    request.waitms = POLL_WAIT_MS;
+    ProtobufCMessage *m = NULL;
+    struct err err = {0};
+    int rc = rpc_client_call(w->command_client, "pollCommands", &request.base, &cairn__poll_commands_response_proto__descriptor, &a, &m, &err);
+    if (rc == 0) {
+        const Cairn__PollCommandsResponseProto *response = (const void *)m;
+        pthread_mutex_lock(&w->lock);
+        for (size_t i = 0; i < response->n_commands && w->worker_id == worker_id; i++)
+            if (response->commands[i]->seq > *seq) {
+                keep_command_locked(w, response->commands[i]);
+                *seq = response->commands[i]->seq;
+            }
+        pthread_mutex_unlock(&w->lock);
+        if (response->n_commands)
+            wake_main(w);
+    } else if (rc == ERR_UNREGISTERED_NODE) {
+        unregistered(w, worker_id);
+    } else if (rc != ERR_CANCELLED) {
+        log_debug("worker", "poll failed, trying again: err=%s", err.text);
+        clock_sleep_ms(RETRY_MS);
+    }
+    arena_free(&a);
+}
+
+static void *command_thread(void *arg)
+{
+    struct worker_daemon *w = arg;
+    uint64_t seq = 0, seq_of = 0;
+    for (;;) {
+        pthread_mutex_lock(&w->lock);
+        while (!w->stopping && w->worker_id == 0)
+            pthread_cond_wait(&w->report_wake, &w->lock);
+        bool stopping = w->stopping;
+        uint64_t worker_id = w->worker_id;
+        pthread_mutex_unlock(&w->lock);
+        if (stopping)
+            return NULL;
+        if (seq_of != worker_id) { /* numbers begin anew with each registration */
+            seq = 0;
+            seq_of = worker_id;
+        }
+        poll_commands(w, worker_id, &seq);
+    }
+}
+
+int link_start(struct worker_daemon *w, pthread_t ret_threads[2], struct err *reterr)
+{
+    struct net_address address;
+    int rc = net_parse(w->scheduler, 7077, &address, reterr);
+    if (rc < 0)
+        return rc;
+    struct rpc_client_options options = {.addresses = &address, .address_count = 1, .protocol = "org.cairn.protocol.WorkerProtocol",
+                                         .user = "cairn", .local_ip = w->own_ip[0] ? w->own_ip : NULL, .call_timeout_ms = 60000};
+    if ((rc = rpc_client_new(&options, &w->report_client, reterr)) < 0 || (rc = rpc_client_new(&options, &w->command_client, reterr)) < 0)
+        return rc;
+    int errnum = pthread_create(&ret_threads[0], NULL, report_thread, w);
+    if (errnum == 0)
+        errnum = pthread_create(&ret_threads[1], NULL, command_thread, w);
+    return errnum ? err_errno(reterr, errnum, "start a thread") : 0;
+}

@@ -1,0 +1,68 @@
+/* A worker: runs attempts as processes of their own, serves their map output and logs. Three threads: the main one owns
+ * the processes; `reports` tells the scheduler how they are; `commands` waits for what it wants done. */
+#ifndef CAIRN_SCHEDULER_WORKER_WORKER_H
+#define CAIRN_SCHEDULER_WORKER_WORKER_H
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "cairn/scheduler.pb-c.h"
+#include "common/buf.h"
+#include "common/config.h"
+#include "rpc/rpc_client.h"
+
+/* On this node:  DIR/jobs/JOB/files/             job files, once per job
+ *                DIR/jobs/JOB/work/ATTEMPT/      working directory, gone when the attempt is over
+ *                DIR/jobs/JOB/output/ATTEMPT/    map output, gone when the job is over
+ *                DIR/logs/JOB/ATTEMPT            what the attempt wrote to stderr, kept for cairn.worker.log-retention */
+
+struct attempt_process {
+    char *id, *job_id;
+    Cairn__AttemptState state;
+    pid_t pid;        /* of the process and of its group */
+    int report_fd;    /* its reports; -1 when it is over */
+    struct buf input; /* part of a report */
+    struct arena report_arena;
+    Cairn__TaskReportProto *report; /* the last one, or NULL */
+    char *diagnostics;
+    int64_t last_heard_ms, timeout_ms;
+    bool killed;      /* by command */
+    bool changed;     /* since the last heartbeat was built */
+    bool sent;        /* ended, and the heartbeat that says so is on its way */
+    struct attempt_process *next;
+};
+
+struct worker_daemon {
+    const struct config *config;
+    char *dir, *scheduler; /* "host:port" */
+    const char *ip;        /* what others reach us by; NULL until registered, then fixed */
+    uint16_t http_port;
+    char own_ip[64];       /* as configured, "" = let the scheduler see it */
+    struct rpc_client *report_client, *command_client;
+    int wake_fd;           /* eventfd: the main thread has something to do */
+    pthread_mutex_t lock;  /* guards what follows */
+    pthread_cond_t report_wake;
+    uint64_t worker_id;    /* 0: not registered */
+    struct attempt_process *attempts;
+    Cairn__CommandProto **commands; /* for the main thread, in order */
+    size_t command_count, command_capacity;
+    bool dirty, stopping, forget_all;
+};
+
+/* attempt_process.c: main thread only, with the lock held unless said otherwise */
+int attempt_start(struct worker_daemon *w, const Cairn__TaskSpecProto *spec, struct attempt_process **ret, struct err *reterr) MUST_CHECK;
+void attempt_kill(struct attempt_process *p, const char *why); /* the whole group; it ends a little later */
+void attempt_read_reports(struct worker_daemon *w, struct attempt_process *p);
+void attempt_free(struct attempt_process *p);
+char *attempt_log_path(const struct worker_daemon *w, const char *job_id, const char *attempt_id);
+
+/* link.c */
+int link_start(struct worker_daemon *w, pthread_t ret_threads[2], struct err *reterr) MUST_CHECK;
+
+/* http_serve.c */
+struct http_server;
+int worker_http_start(struct worker_daemon *w, struct http_server **ret, struct err *reterr) MUST_CHECK;
+
+#endif
