@@ -183,8 +183,23 @@ static int cluster_use(struct config *c, const char *dir, struct err *reterr)
     return rc;
 }
 
+/* Whether the cluster in dir serves this file system; an unreadable one does not. */
+static bool cluster_serves(const char *dir, const char *fs_uri)
+{
+    AUTO(mem_freep) char *path = mem_printf("%s/cluster.json", dir);
+    json_t *root = json_load_file(path, 0, NULL);
+    const char *fs = json_string_value(json_object_get(root, "fs"));
+    size_t len = strlen(fs_uri);
+    while (len && fs_uri[len - 1] == '/')
+        len--;
+    bool serves = fs && strlen(fs) == len && !strncmp(fs, fs_uri, len);
+    json_decref(root);
+    return serves;
+}
+
 int cli_find_cluster(struct config *c, struct err *reterr)
 {
+    const char *fs_uri = config_is_set(c, "fs.defaultFS") ? config_str(c, "fs.defaultFS") : NULL;
     const char *chosen = getenv("CAIRN_DIR");
     if (chosen && *chosen)
         return cluster_use(c, chosen, reterr);
@@ -200,7 +215,8 @@ int cli_find_cluster(struct config *c, struct err *reterr)
             continue;
         at += strlen(want);
         at[strcspn(at, "\n@")] = 0;
-        dirs[count++] = mem_strdup(at);
+        if (!fs_uri || cluster_serves(at, fs_uri))
+            dirs[count++] = mem_strdup(at);
     }
     free(line);
     fclose(f);

@@ -18,7 +18,8 @@ int cli_load_settings(int *argc, char **argv, struct config **ret, struct err *r
 
 /* `cairn up` holds an abstract UNIX socket named cairn-cluster:<uid>:<DIR>; /proc/net/unix lists them, so nothing is
  * written outside DIR. One running => its DIR/cluster.json sets fs.defaultFS and cairn.scheduler.address. None: leaves
- * things alone (returns 0). Several: ERR_CONFIG naming them, unless $CAIRN_DIR chooses. */
+ * things alone (returns 0). Several: ERR_CONFIG naming them, unless $CAIRN_DIR chooses. When fs.defaultFS was set by
+ * someone, only clusters that serve it count (to find the scheduler that belongs to `-fs URI`). */
 int cli_find_cluster(struct config *c, struct err *reterr) MUST_CHECK;
 #define CLI_CLUSTER_SOCKET_PREFIX "cairn-cluster:"
 

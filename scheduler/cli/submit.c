@@ -1,0 +1,424 @@
+#include "scheduler/cli/submit.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "client/lib/dfs_path.h"
+#include "common/digest.h"
+#include "common/mem.h"
+#include "common/net.h"
+#include "scheduler/cli/splits.h"
+#include "scheduler/engine/command_line.h"
+#include "scheduler/engine/job_conf.h"
+#include "scheduler/engine/partition.h"
+
+#define COPY_BYTES (256u << 10)
+#define JOB_FILES_MAX 1000
+
+/* ---- properties ---- */
+
+/* Names from Hadoop 1 that scripts still use. */
+static const char *const old_names[][2] = {
+    {"mapred.reduce.tasks", "mapreduce.job.reduces"},
+    {"mapred.map.tasks", "mapreduce.job.maps"},
+    {"mapred.job.name", "mapreduce.job.name"},
+    {"mapred.task.timeout", "mapreduce.task.timeout"},
+    {"io.sort.mb", "mapreduce.task.io.sort.mb"},
+    {"io.sort.factor", "mapreduce.task.io.sort.factor"},
+    {"mapred.map.max.attempts", "mapreduce.map.maxattempts"},
+    {"mapred.reduce.max.attempts", "mapreduce.reduce.maxattempts"},
+    {"mapred.min.split.size", "mapreduce.input.fileinputformat.split.minsize"},
+    {"mapred.max.split.size", "mapreduce.input.fileinputformat.split.maxsize"},
+    {"mapred.input.dir.recursive", "mapreduce.input.fileinputformat.input.dir.recursive"},
+    {"mapred.line.input.format.linespermap", "mapreduce.input.lineinputformat.linespermap"},
+    {"key.value.separator.in.input.line", "mapreduce.input.keyvaluelinerecordreader.key.value.separator"},
+    {"mapred.reduce.slowstart.completed.maps", "mapreduce.job.reduce.slowstart.completedmaps"},
+    {"mapred.reduce.parallel.copies", "mapreduce.reduce.shuffle.parallelcopies"},
+};
+/* What would change the result if it were ignored. */
+static const char *const refused_settings[] = {
+    "mapreduce.job.output.key.comparator.class", "mapred.output.key.comparator.class", "mapreduce.job.output.group.comparator.class",
+    "mapred.output.value.groupfn.class",         "textinputformat.record.delimiter",   "stream.map.input.writer.class",
+    "stream.map.output.reader.class",            "stream.reduce.input.writer.class",   "stream.reduce.output.reader.class",
+    "mapreduce.job.cache.archives",
+};
+
+struct property_list {
+    Cairn__JobSpecProto *job;
+    struct arena *arena;
+    size_t capacity;
+};
+
+static void add_property(struct property_list *list, const char *name, const char *value)
+{
+    Cairn__JobSpecProto *job = list->job;
+    if (job->n_properties == list->capacity) {
+        size_t capacity = list->capacity ? 2 * list->capacity : 64;
+        Cairn__PropertyProto **grown = arena_array(list->arena, Cairn__PropertyProto *, capacity);
+        if (job->n_properties)
+            memcpy(grown, job->properties, job->n_properties * sizeof *grown);
+        job->properties = grown;
+        list->capacity = capacity;
+    }
+    Cairn__PropertyProto *p = arena_new(list->arena, Cairn__PropertyProto);
+    cairn__property_proto__init(p);
+    p->name = arena_strdup(list->arena, name);
+    p->value = arena_strdup(list->arena, value);
+    job->properties[job->n_properties++] = p;
+}
+
+static void add_set_property(const char *name, const char *value, const char *source, void *arg)
+{
+    if (!strcmp(source, "default"))
+        return;
+    for (size_t i = 0; i < ARRAY_COUNT(old_names); i++)
+        if (!strcmp(name, old_names[i][0]) && !job_conf_get(((struct property_list *)arg)->job, old_names[i][1]))
+            add_property(arg, old_names[i][1], value);
+    add_property(arg, name, value);
+}
+
+static int check_properties(const Cairn__JobSpecProto *job, struct err *reterr)
+{
+    for (size_t i = 0; i < ARRAY_COUNT(refused_settings); i++)
+        if (job_conf_get(job, refused_settings[i]))
+            return err_set(reterr, ERR_UNSUPPORTED, "-D %s is not supported", refused_settings[i]);
+    if (job_conf_bool(job, "mapreduce.output.fileoutputformat.compress", false) || job_conf_bool(job, "mapred.output.compress", false))
+        return err_set(reterr, ERR_UNSUPPORTED, "compressed output is not supported");
+    return job_conf_check(job, reterr);
+}
+
+/* ---- job files ---- */
+
+static int upload(struct dfs *fs, const char *local, const char *target, Cairn__JobFileProto *file, struct err *reterr)
+{
+    AUTO(net_closep) int fd = open(local, O_RDONLY | O_CLOEXEC);
+    struct stat st;
+    if (fd < 0 || fstat(fd, &st) < 0)
+        return errno == ENOENT ? err_set(reterr, ERR_ILLEGAL_ARGUMENT, "File: %s does not exist.", local)
+                               : err_errno(reterr, errno, "File: %s", local);
+    if (!S_ISREG(st.st_mode))
+        return err_set(reterr, ERR_ILLEGAL_ARGUMENT, "File: %s is not a regular file (folders cannot be shipped)", local);
+    struct file_writer *writer = NULL;
+    struct file_create how = {.mode = 0644, .overwrite = true, .create_parent = true};
+    int rc = file_writer_create(fs, target, &how, &writer, reterr);
+    if (rc < 0)
+        return rc;
+    uint8_t *bytes = mem_alloc(COPY_BYTES);
+    struct xxh3 *digest = xxh3_new();
+    ssize_t n;
+    while (rc == 0 && (n = read(fd, bytes, COPY_BYTES)) != 0) {
+        if (n < 0) {
+            rc = err_errno(reterr, errno, "read '%s'", local);
+        } else {
+            xxh3_update(digest, bytes, (size_t)n);
+            file->length += n;
+            rc = file_writer_write(writer, bytes, (size_t)n, reterr);
+        }
+    }
+    file->xxh3 = xxh3_value(digest);
+    file->has_executable = true;
+    file->executable = st.st_mode & 0111;
+    xxh3_free(digest);
+    free(bytes);
+    if (rc < 0) {
+        file_writer_abort(writer);
+        return rc;
+    }
+    return file_writer_close(writer, reterr);
+}
+
+struct file_list {
+    struct dfs *fs;
+    Cairn__JobSpecProto *job;
+    struct arena *arena;
+};
+
+/* "path", "path#name" or "hdfs://.../path#name". */
+static int ship(struct file_list *list, const char *text, struct err *reterr)
+{
+    Cairn__JobSpecProto *job = list->job;
+    struct arena *a = list->arena;
+    const char *hash = strrchr(text, '#');
+    char *path = hash ? arena_strndup(a, text, (size_t)(hash - text)) : arena_strdup(a, text);
+    const char *slash = strrchr(path, '/');
+    const char *name = hash ? hash + 1 : slash ? slash + 1 : path;
+    for (size_t i = 0; i < job->n_files; i++)
+        if (!strcmp(job->files[i]->link, name))
+            return 0; /* given twice */
+    if (job->n_files == JOB_FILES_MAX)
+        return err_set(reterr, ERR_TOO_LARGE, "more than %d files are to be shipped", JOB_FILES_MAX);
+    Cairn__JobFileProto *file = arena_new(a, Cairn__JobFileProto);
+    cairn__job_file_proto__init(file);
+    file->link = arena_strdup(a, name);
+    int rc = 0;
+    if (!strncmp(path, "hdfs://", 7)) {
+        const char *resolved, *uri;
+        rc = dfs_path_resolve(path, dfs_user(list->fs), a, &resolved, &uri, reterr);
+        if (rc == 0 && uri && strcmp(uri, dfs_uri(list->fs)))
+            rc = err_set(reterr, ERR_UNSUPPORTED, "%s is in another file system than the job's %s", path, dfs_uri(list->fs));
+        struct dfs_status status;
+        if (rc == 0 && (rc = dfs_stat(list->fs, resolved, a, &status, reterr)) == 0) {
+            file->path = (char *)resolved;
+            file->length = status.length;
+            file->has_executable = file->executable = true;
+        }
+    } else {
+        const char *local = !strncmp(path, "file://", 7) ? path + 7 : !strncmp(path, "file:", 5) ? path + 5 : path;
+        file->path = arena_printf(a, "%s/files/%s", job->stagingdir, name);
+        rc = upload(list->fs, local, file->path, file, reterr);
+    }
+    if (rc == 0)
+        job->files[job->n_files++] = file;
+    return rc;
+}
+
+/* `-mapper ./m.py` works without -file: a relative name of a file that is here is shipped, and called by its last part. */
+static int ship_command(struct file_list *list, char **command, struct err *reterr)
+{
+    char **words;
+    if (!*command)
+        return 0;
+    int rc = command_split(*command, list->arena, &words, reterr);
+    if (rc < 0)
+        return rc;
+    struct stat st;
+    const char *slash = strrchr(words[0], '/'), *name = slash ? slash + 1 : words[0];
+    for (size_t i = 0; i < list->job->n_files; i++) /* shipped by -file, perhaps named by its local path */
+        if (!strcmp(list->job->files[i]->link, name) && (!slash || stat(words[0], &st) == 0)) {
+            const char *rest = strstr(*command, words[0]);
+            if (rest)
+                *command = arena_printf(list->arena, "%s%s", name, rest + strlen(words[0]));
+            return 0;
+        }
+    if (words[0][0] == '/' || stat(words[0], &st) < 0 || !S_ISREG(st.st_mode))
+        return 0;
+    if ((rc = ship(list, words[0], reterr)) < 0)
+        return rc;
+    const char *rest = strstr(*command, words[0]);
+    if (rest)
+        *command = arena_printf(list->arena, "%s%s", name, rest + strlen(words[0]));
+    return 0;
+}
+
+static int ship_all(struct file_list *list, const struct job_request *request, struct err *reterr)
+{
+    list->job->files = arena_array(list->arena, Cairn__JobFileProto *, JOB_FILES_MAX);
+    int rc = 0;
+    for (size_t i = 0; rc == 0 && i < request->file_count; i++)
+        for (const char *from = request->files[i]; rc == 0 && *from;) {
+            size_t n = strcspn(from, ",");
+            if (n)
+                rc = ship(list, arena_strndup(list->arena, from, n), reterr);
+            from += n + (from[n] == ',');
+        }
+    char **commands[] = {&list->job->mapper, &list->job->combiner, &list->job->reducer};
+    for (size_t i = 0; rc == 0 && i < ARRAY_COUNT(commands); i++)
+        rc = ship_command(list, commands[i], reterr);
+    return rc;
+}
+
+/* ---- the request ---- */
+
+static const char *class_name(const char *text)
+{
+    const char *dot = strrchr(text, '.');
+    return dot ? dot + 1 : text;
+}
+
+static bool is_java_class(const char *text)
+{
+    return !strncmp(text, "org.apache.", 11) && !strchr(text, ' ');
+}
+
+static int check_command(const char *what, const char *command, struct err *reterr)
+{
+    if (command && (is_java_class(command) || !strcmp(command, "aggregate")))
+        return err_set(reterr, ERR_UNSUPPORTED, "-%s %s: Java classes cannot run here; give a command (cat does what the Identity classes do)",
+                       what, command);
+    return 0;
+}
+
+static int fill_formats(const struct job_request *request, Cairn__JobSpecProto *job, struct err *reterr)
+{
+    static const struct {
+        const char *name;
+        Cairn__InputFormat format;
+    } formats[] = {{"TextInputFormat", CAIRN__INPUT_FORMAT__INPUT_TEXT},
+                   {"KeyValueTextInputFormat", CAIRN__INPUT_FORMAT__INPUT_KEY_VALUE},
+                   {"NLineInputFormat", CAIRN__INPUT_FORMAT__INPUT_NLINE}};
+    job->inputformat = CAIRN__INPUT_FORMAT__INPUT_TEXT;
+    bool known = !request->input_format;
+    for (size_t i = 0; !known && i < ARRAY_COUNT(formats); i++)
+        if (!strcmp(class_name(request->input_format), formats[i].name)) {
+            job->inputformat = formats[i].format;
+            known = true;
+        }
+    if (!known)
+        return err_set(reterr, ERR_UNSUPPORTED, "-inputformat : class not found : %s (known: TextInputFormat, KeyValueTextInputFormat, "
+                       "NLineInputFormat)", request->input_format);
+    if (request->output_format && strcmp(class_name(request->output_format), "TextOutputFormat"))
+        return err_set(reterr, ERR_UNSUPPORTED, "-outputformat : class not found : %s (known: TextOutputFormat)", request->output_format);
+    if (request->partitioner && strcmp(class_name(request->partitioner), "KeyFieldBasedPartitioner") &&
+        strcmp(class_name(request->partitioner), "HashPartitioner"))
+        return err_set(reterr, ERR_UNSUPPORTED, "-partitioner : class not found : %s (known: HashPartitioner, KeyFieldBasedPartitioner)",
+                       request->partitioner);
+    job->has_fieldpartitioner = true;
+    job->fieldpartitioner = request->partitioner && !strcmp(class_name(request->partitioner), "KeyFieldBasedPartitioner");
+    struct partitioner ignored;
+    return partitioner_open(job, &ignored, reterr);
+}
+
+static int fill_environment(const struct job_request *request, Cairn__JobSpecProto *job, struct arena *a, struct err *reterr)
+{
+    job->environment = arena_array(a, Cairn__PropertyProto *, request->cmdenv_count);
+    for (size_t i = 0; i < request->cmdenv_count; i++) {
+        const char *equals = strchr(request->cmdenv[i], '=');
+        if (!equals || equals == request->cmdenv[i])
+            return err_set(reterr, ERR_ILLEGAL_ARGUMENT, "-cmdenv %s: name=value is wanted", request->cmdenv[i]);
+        Cairn__PropertyProto *p = arena_new(a, Cairn__PropertyProto);
+        cairn__property_proto__init(p);
+        p->name = arena_strndup(a, request->cmdenv[i], (size_t)(equals - request->cmdenv[i]));
+        p->value = arena_strdup(a, equals + 1);
+        job->environment[job->n_environment++] = p;
+    }
+    return 0;
+}
+
+static int fill_reduces(const struct job_request *request, Cairn__JobSpecProto *job, struct err *reterr)
+{
+    const char *text = job_conf_get(job, "mapreduce.job.reduces");
+    int64_t reduces = request->reduces >= 0 ? request->reduces : job_conf_int(job, "mapreduce.job.reduces", text ? -1 : 1);
+    if (reduces < 0 || reduces > 100000)
+        return err_set(reterr, ERR_ILLEGAL_ARGUMENT, "mapreduce.job.reduces '%s': a number from 0 to 100000 is wanted", text ? text : "");
+    if (request->reducer && !strcmp(request->reducer, "NONE"))
+        reduces = 0;
+    job->reduces = (uint32_t)reduces;
+    if (reduces == 0)
+        job->reducer = job->combiner = NULL;
+    return 0;
+}
+
+static int job_fill(const struct job_request *request, const struct config *config, struct dfs *fs, Cairn__JobSpecProto *job, struct arena *a,
+                    struct err *reterr)
+{
+    struct property_list properties = {.job = job, .arena = a};
+    config_each(config, add_set_property, &properties);
+    int rc = check_properties(job, reterr);
+    job->user = (char *)dfs_user(fs);
+    job->fsuri = (char *)dfs_uri(fs);
+    job->mapper = (char *)request->mapper;
+    job->combiner = (char *)request->combiner;
+    job->reducer = request->reducer ? (char *)request->reducer : "cat"; /* IdentityReducer */
+    const char *name = job_conf_get(job, "mapreduce.job.name");
+    job->name = name ? (char *)name : arena_printf(a, "streaming: %.60s", request->mapper);
+    job->has_lazyoutput = true;
+    job->lazyoutput = request->lazy_output;
+    if (rc == 0 && (rc = check_command("mapper", request->mapper, reterr)) == 0 &&
+        (rc = check_command("combiner", request->combiner, reterr)) == 0 && (rc = check_command("reducer", request->reducer, reterr)) == 0 &&
+        (rc = fill_environment(request, job, a, reterr)) == 0 && (rc = fill_formats(request, job, reterr)) == 0)
+        rc = fill_reduces(request, job, reterr);
+    return rc;
+}
+
+static int check_output(struct dfs *fs, const char *text, struct arena *a, char **ret_path, struct err *reterr)
+{
+    const char *path, *uri;
+    int rc = dfs_path_resolve(text, dfs_user(fs), a, &path, &uri, reterr);
+    if (rc < 0)
+        return rc;
+    if (uri && strcmp(uri, dfs_uri(fs)))
+        return err_set(reterr, ERR_UNSUPPORTED, "output %s is in another file system than the job's %s", text, dfs_uri(fs));
+    struct dfs_status status;
+    struct err err = {0};
+    rc = dfs_stat(fs, path, a, &status, &err);
+    if (rc == 0)
+        return err_set(reterr, ERR_EXISTS, "Output directory %s%s already exists", dfs_uri(fs), path);
+    if (rc != ERR_NOT_FOUND) {
+        if (reterr)
+            *reterr = err;
+        return rc;
+    }
+    *ret_path = (char *)path;
+    return 0;
+}
+
+/* The folder of all users' staging folders may have to be made by whoever comes first: open to all, like /tmp. */
+static int make_staging_root(struct dfs *fs, const char *root, struct arena *a, struct err *reterr)
+{
+    for (const char *at = root + 1;; at++) {
+        if (*at && *at != '/')
+            continue;
+        const char *dir = arena_strndup(a, root, (size_t)(at - root));
+        struct dfs_status status;
+        struct err err = {0};
+        int rc = dfs_stat(fs, dir, a, &status, &err);
+        if (rc == ERR_NOT_FOUND) {
+            rc = dfs_mkdirs(fs, dir, 01777, false, reterr);
+            if (rc < 0)
+                return rc;
+        }
+        if (!*at)
+            return 0;
+    }
+}
+
+static int make_staging(struct dfs *fs, Cairn__JobSpecProto *job, struct arena *a, struct err *reterr)
+{
+    const char *root = job_conf_get(job, "yarn.app.mapreduce.am.staging-dir");
+    root = root && root[0] == '/' ? root : "/tmp/hadoop-yarn/staging";
+    int rc = make_staging_root(fs, root, a, reterr);
+    job->stagingdir = arena_printf(a, "%s/%s/.staging/%s", root, dfs_user(fs), job->jobid);
+    return rc < 0 ? rc : dfs_mkdirs(fs, job->stagingdir, 0700, true, reterr);
+}
+
+static void remove_quietly(struct dfs *fs, const char *path)
+{
+    bool deleted;
+    struct err ignored;
+    if (path && dfs_delete(fs, path, true, &deleted, &ignored) < 0)
+        fprintf(stderr, "cairn: %s stays behind: %s\n", path, ignored.text);
+}
+
+int job_submit(struct dfs *fs, struct job_client *client, const struct config *config, struct job_request *request, struct arena *a,
+               const char **ret_job_id, const char **ret_url, struct err *reterr)
+{
+    Cairn__JobSpecProto job = CAIRN__JOB_SPEC_PROTO__INIT;
+    const char *id;
+    size_t files = 0;
+    int rc = job_fill(request, config, fs, &job, a, reterr);
+    if (rc == 0)
+        rc = check_output(fs, request->output, a, &job.output, reterr);
+    if (rc == 0)
+        rc = splits_compute(fs, request->inputs, request->input_count, &job, a, &files, reterr);
+    if (rc == 0)
+        rc = job_client_new_id(client, a, &id, reterr);
+    if (rc < 0)
+        return rc;
+    job.jobid = (char *)id;
+    fprintf(stderr, "Total input files to process : %zu\nnumber of splits:%zu\n", files, job.n_splits);
+    struct file_list list = {.fs = fs, .job = &job, .arena = a};
+    if ((rc = make_staging(fs, &job, a, reterr)) < 0)
+        return rc;
+    rc = ship_all(&list, request, reterr);
+    const char *temporary = arena_printf(a, "%s/_temporary/0", job.output);
+    bool output_made = false;
+    if (rc == 0) {
+        rc = dfs_mkdirs(fs, temporary, 0755, true, reterr);
+        output_made = rc == 0;
+    }
+    if (rc == 0)
+        rc = job_client_submit(client, &job, a, ret_url, reterr);
+    if (rc == 0) {
+        *ret_job_id = id;
+        return 0;
+    }
+    remove_quietly(fs, job.stagingdir);
+    if (output_made)
+        remove_quietly(fs, job.output);
+    return rc;
+}
