@@ -16,6 +16,7 @@ struct inode_table {
     struct inode root;
     struct inode **buckets; /* by (parent, name); detached inodes are not in it */
     size_t bucket_count, count;
+    uint64_t hidden_count;
 };
 
 static size_t inode_hash(const struct inode_table *t, const struct inode *parent, const char *name)
@@ -30,6 +31,7 @@ struct inode_table *inode_table_new(void)
     pthread_mutex_init(&t->root.lock, NULL);
     t->root.refs = 1; /* never goes */
     t->root.name = mem_strdup("");
+    t->root.written_length = -1;
     t->bucket_count = INODE_BUCKETS_FIRST;
     t->buckets = mem_calloc(t->bucket_count, sizeof *t->buckets);
     return t;
@@ -122,22 +124,40 @@ static void inode_release_locked(struct inode_table *t, struct inode *inode)
     }
 }
 
-struct inode *inode_lookup(struct inode_table *t, struct inode *parent, const char *name)
+struct inode *inode_lookup(struct inode_table *t, struct inode *parent, const char *name, uint64_t file_id)
 {
     pthread_mutex_lock(&t->lock);
-    struct inode *inode = *inode_find_locked(t, parent, name);
+    struct inode **at = inode_find_locked(t, parent, name), *inode = *at;
+    if (inode && inode->file_id && file_id && inode->file_id != file_id) {
+        parent->refs++; /* releasing the old child must not take its parent away */
+        inode_detach_locked(t, at);
+        inode_release_locked(t, inode);
+        parent->refs--;
+        inode = NULL;
+    }
     if (!inode) {
         inode = mem_new(struct inode);
         pthread_mutex_init(&inode->lock, NULL);
         inode->parent = parent;
         inode->name = mem_strdup(name);
         inode->seen_length = -1;
+        inode->written_length = -1;
         parent->refs++;
         inode_insert_locked(t, inode);
     }
+    if (file_id)
+        inode->file_id = file_id;
     inode->lookups++;
     pthread_mutex_unlock(&t->lock);
     return inode;
+}
+
+bool inode_is_unlinked(struct inode_table *t, struct inode *inode)
+{
+    pthread_mutex_lock(&t->lock);
+    bool unlinked = inode->detached || inode->remove_at_close;
+    pthread_mutex_unlock(&t->lock);
+    return unlinked;
 }
 
 void inode_forget(struct inode_table *t, struct inode *inode, uint64_t lookups)
@@ -234,6 +254,41 @@ void inode_unlinked(struct inode_table *t, struct inode *parent, const char *nam
         inode_detach_locked(t, at);
         inode_release_locked(t, inode);
     }
+    pthread_mutex_unlock(&t->lock);
+}
+
+void inode_opened(struct inode_table *t, struct inode *inode)
+{
+    pthread_mutex_lock(&t->lock);
+    inode->refs++;
+    inode->opens++;
+    pthread_mutex_unlock(&t->lock);
+}
+
+bool inode_closed(struct inode_table *t, struct inode *inode)
+{
+    pthread_mutex_lock(&t->lock);
+    assert(inode->opens > 0);
+    bool last = --inode->opens == 0 && inode->remove_at_close;
+    pthread_mutex_unlock(&t->lock);
+    return last;
+}
+
+uint64_t inode_hide(struct inode_table *t, struct inode *parent, const char *name)
+{
+    pthread_mutex_lock(&t->lock);
+    const struct inode *inode = *inode_find_locked(t, parent, name);
+    uint64_t number = inode && inode->opens && !inode->remove_at_close ? ++t->hidden_count : 0;
+    pthread_mutex_unlock(&t->lock);
+    return number;
+}
+
+void inode_hidden(struct inode_table *t, struct inode *parent, const char *hidden_name)
+{
+    pthread_mutex_lock(&t->lock);
+    struct inode *inode = *inode_find_locked(t, parent, hidden_name);
+    if (inode)
+        inode->remove_at_close = true;
     pthread_mutex_unlock(&t->lock);
 }
 

@@ -18,9 +18,15 @@ struct inode {
     /* guarded by the table's lock */
     struct inode *parent, *hash_next;
     char *name;
+    uint64_t file_id;  /* the namenode's; 0 unknown */
     uint64_t lookups;  /* the kernel's */
     uint32_t refs;     /* ours, children included */
     bool detached;     /* unlinked, or renamed over */
+    uint32_t opens;    /* handles */
+    bool remove_at_close; /* unlinked while open: it has a hidden name until then */
+
+    _Atomic int64_t known_length;   /* as the namenode last said */
+    _Atomic int64_t written_length; /* while it is being written: its length; else -1 */
 
     /* guarded by lock, which may be held across I/O */
     pthread_mutex_t lock;
@@ -36,8 +42,10 @@ void inode_table_free(struct inode_table *t); /* no request may be running */
 
 struct inode *inode_of(struct inode_table *t, uint64_t ino); /* numbers the kernel got from us */
 uint64_t inode_number(const struct inode_table *t, const struct inode *inode);
-/* The child of that name, made if unknown, with one more lookup. */
-struct inode *inode_lookup(struct inode_table *t, struct inode *parent, const char *name);
+/* The child of that name, made if unknown, with one more lookup. One that is another file than before (another client
+ * replaced it) gets a new inode; the old one lives on for those who have it open. */
+struct inode *inode_lookup(struct inode_table *t, struct inode *parent, const char *name, uint64_t file_id);
+bool inode_is_unlinked(struct inode_table *t, struct inode *inode);
 void inode_forget(struct inode_table *t, struct inode *inode, uint64_t lookups);
 void inode_ref(struct inode_table *t, struct inode *inode);
 void inode_unref(struct inode_table *t, struct inode *inode);
@@ -47,6 +55,12 @@ const char *inode_path(struct inode_table *t, const char *prefix, struct inode *
 /* After the namenode did it. */
 void inode_renamed(struct inode_table *t, struct inode *from, const char *name, struct inode *to, const char *new_name);
 void inode_unlinked(struct inode_table *t, struct inode *parent, const char *name);
+/* A handle more, with a reference; and one less: true when it was the last one of a file to be removed now. */
+void inode_opened(struct inode_table *t, struct inode *inode);
+bool inode_closed(struct inode_table *t, struct inode *inode);
+/* If the child has open handles: the number to make a hidden name of, else 0. */
+uint64_t inode_hide(struct inode_table *t, struct inode *parent, const char *name);
+void inode_hidden(struct inode_table *t, struct inode *parent, const char *hidden_name); /* after the rename */
 /* Calls fn for every inode with a referenced copy of the list (for the last flush). */
 void inode_each(struct inode_table *t, void (*fn)(struct inode *inode, void *arg), void *arg);
 

@@ -3,11 +3,13 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/sysmacros.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "client/lib/dfs_path.h"
@@ -116,6 +118,20 @@ static int mount_parse(int argc, char **argv, struct config *config, struct moun
 
 /* ---- before and after the loop ---- */
 
+/* Who is not root unmounts through FUSE's own helper. */
+static bool fusermount_detach(const char *target)
+{
+    char *argv[] = {"fusermount3", "-u", "-z", "--", (char *)target, NULL};
+    pid_t pid;
+    int status;
+    if (posix_spawnp(&pid, argv[0], NULL, NULL, argv, environ) != 0)
+        return false;
+    while (waitpid(pid, &status, 0) < 0)
+        if (errno != EINTR)
+            return false;
+    return WIFEXITED(status) && WEXITSTATUS(status) == 0;
+}
+
 /* A mount point whose process was killed says ENOTCONN until it is unmounted. */
 static int mount_repair_target(const char *target, struct err *reterr)
 {
@@ -125,7 +141,7 @@ static int mount_repair_target(const char *target, struct err *reterr)
     if (errno != ENOTCONN)
         return err_errno(reterr, errno, "mount point '%s'", target);
     log_info("mount", "repairing a dead mount: target=%s", target);
-    if (umount2(target, MNT_DETACH) < 0)
+    if (umount2(target, MNT_DETACH) < 0 && !fusermount_detach(target))
         return err_errno(reterr, errno, "'%s' is a dead mount; unmount it with: fusermount3 -uz %s", target, target);
     return 0;
 }

@@ -42,9 +42,8 @@ void mount_stat(struct mount *m, struct inode *inode, const struct dfs_status *s
     if (status->type != DFS_DIR && st.st_atim.tv_sec == 0)
         st.st_atim = st.st_mtim; /* access times are turned off */
     if (inode) {
-        pthread_mutex_lock(&inode->lock);
-        int64_t length = stream_length(inode);
-        pthread_mutex_unlock(&inode->lock);
+        inode->known_length = status->length;
+        int64_t length = inode->written_length; /* without its lock: a write that waits must not make ls wait */
         if (length >= 0)
             st.st_size = length;
     }
@@ -62,7 +61,7 @@ int mount_entry(struct mount *m, struct dfs *fs, fuse_ino_t parent, const char *
     const char *path = inode_path(m->inodes, m->root, dir, name, &a);
     int rc = path ? dfs_lstat(fs, path, &a, &status, reterr) : err_set(reterr, ERR_NOT_FOUND, "the directory is gone");
     if (rc == 0) {
-        struct inode *inode = inode_lookup(m->inodes, dir, name);
+        struct inode *inode = inode_lookup(m->inodes, dir, name, status.file_id);
         *ret = (struct fuse_entry_param){.ino = inode_number(m->inodes, inode),
                                          .attr_timeout = m->cache_timeout_s,
                                          .entry_timeout = m->cache_timeout_s};
@@ -106,7 +105,8 @@ void op_forget_multi(fuse_req_t req, size_t count, struct fuse_forget_data *forg
 /* An unlinked file that is still open has no name to ask for: what we last knew of it. */
 static void stat_unlinked(struct mount *m, struct inode *inode, struct stat *ret)
 {
-    struct dfs_status status = {.type = DFS_FILE, .mode = 0600, .owner = "root", .group = "root", .nlink = 1};
+    struct dfs_status status = {.type = DFS_FILE, .mode = 0600, .owner = "root", .group = "root", .nlink = 1,
+                                .length = inode->known_length};
     mount_stat(m, inode, &status, ret);
     ret->st_nlink = 0;
 }

@@ -1,9 +1,11 @@
 /* Directories: making, removing and renaming names, and listing them page by page. */
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "client/lib/dfs_path.h"
 #include "common/mem.h"
 #include "fuse/mount.h"
 #include "fuse/write_stream.h"
@@ -97,6 +99,43 @@ void op_symlink(fuse_req_t req, const char *target, fuse_ino_t parent, const cha
     reply_new_entry(&op, req, "symlink", rc, parent, name);
 }
 
+#define HIDDEN_PREFIX ".cairn-unlinked-"
+
+static bool is_hidden(const char *name)
+{
+    return strncmp(name, HIDDEN_PREFIX, strlen(HIDDEN_PREFIX)) == 0;
+}
+
+/* unlink(2) of a file that is open here: it takes a hidden name until its last handle is closed. */
+static int unlink_open(struct name_op *op, fuse_ino_t parent, const char *name, uint64_t number)
+{
+    struct inode *dir = inode_of(op->m->inodes, parent);
+    const char *hidden = arena_printf(&op->arena, HIDDEN_PREFIX "%s-%" PRIu64, dfs_client_name(op->fs), number);
+    const char *to = inode_path(op->m->inodes, op->m->root, dir, hidden, &op->arena);
+    if (!to)
+        return err_set(&op->err, ERR_NOT_FOUND, "the directory was removed");
+    int rc = dfs_rename2(op->fs, op->path, to, false, false, &op->err);
+    if (rc == 0) {
+        inode_renamed(op->m->inodes, dir, name, dir, hidden);
+        inode_hidden(op->m->inodes, dir, hidden);
+    }
+    return rc;
+}
+
+/* A directory in which only hidden files are left counts as empty. */
+static int remove_hidden(struct name_op *op, struct err *reterr)
+{
+    struct dfs_listing all;
+    bool deleted;
+    int rc = dfs_list(op->fs, op->path, NULL, false, &op->arena, &all, reterr);
+    for (size_t i = 0; rc == 0 && i < all.count; i++)
+        if (all.remaining || !is_hidden(all.entries[i].name))
+            rc = err_set(reterr, ERR_NOT_EMPTY, "%s", op->path);
+    for (size_t i = 0; rc == 0 && i < all.count; i++)
+        rc = dfs_delete(op->fs, dfs_path_join(&op->arena, op->path, all.entries[i].name), false, &deleted, reterr);
+    return rc;
+}
+
 /* HDFS's delete takes files and directories alike; unlink(2) and rmdir(2) are particular. */
 static void remove_name(fuse_req_t req, fuse_ino_t parent, const char *name, bool directory)
 {
@@ -110,7 +149,19 @@ static void remove_name(fuse_req_t req, fuse_ino_t parent, const char *name, boo
         rc = dfs_lstat(op.fs, op.path, &op.arena, &status, &op.err);
     if (rc == 0 && (status.type == DFS_DIR) != directory)
         rc = err_set(&op.err, directory ? ERR_NOT_DIR : ERR_IS_DIR, "%s", op.path);
+    uint64_t hide = rc == 0 && !directory ? inode_hide(op.m->inodes, inode_of(op.m->inodes, parent), name) : 0;
+    if (hide) {
+        rc = unlink_open(&op, parent, name, hide);
+        if (rc < 0)
+            mount_fail(req, "unlink", op.path, &op.err);
+        else
+            fuse_reply_err(req, 0);
+        name_op_end(&op);
+        return;
+    }
     if (rc == 0)
+        rc = dfs_delete(op.fs, op.path, false, &deleted, &op.err);
+    if (rc == ERR_NOT_EMPTY && directory && remove_hidden(&op, &op.err) == 0)
         rc = dfs_delete(op.fs, op.path, false, &deleted, &op.err);
     if (rc == 0 && !deleted)
         rc = err_set(&op.err, ERR_NOT_FOUND, "%s", op.path);
@@ -264,7 +315,7 @@ static size_t listing_add(fuse_req_t req, struct mount *m, fuse_ino_t ino, const
     size_t need = fuse_add_direntry_plus(req, NULL, 0, name, &entry, next);
     if (need > room)
         return need;
-    struct inode *inode = inode_lookup(m->inodes, inode_of(m->inodes, ino), name);
+    struct inode *inode = inode_lookup(m->inodes, inode_of(m->inodes, ino), name, status->file_id);
     entry.ino = inode_number(m->inodes, inode);
     entry.attr_timeout = entry.entry_timeout = m->cache_timeout_s;
     mount_stat(m, inode, status, &entry.attr);
@@ -288,6 +339,8 @@ static void list_directory(fuse_req_t req, fuse_ino_t ino, size_t size, off_t of
             rc = listing_at(l, m, ino, position, &status, &err);
         if (rc < 0 || (position >= 2 && !status))
             break;
+        if (status && is_hidden(status->name))
+            continue;
         const char *name = position == 0 ? "." : position == 1 ? ".." : status->name;
         size_t n = listing_add(req, m, ino, status, name, position + 1, plus, bytes + used, size - used);
         if (n > size - used)

@@ -15,6 +15,7 @@
 struct open_file {
     struct dfs *fs; /* as the user that opened it */
     bool may_write, append;
+    uint64_t file_id; /* 0 unknown */
     pthread_mutex_t lock; /* guards reader; not held while it reads */
     struct file_reader *reader; /* opened by the first read */
     unsigned reading;     /* preads under way; the reader is replaced only at 0 */
@@ -34,7 +35,7 @@ static void file_attach(struct fuse_file_info *fi, struct mount *m, struct inode
     file->append = fi->flags & O_APPEND;
     pthread_mutex_init(&file->lock, NULL);
     pthread_cond_init(&file->idle, NULL);
-    inode_ref(m->inodes, inode);
+    inode_opened(m->inodes, inode);
     fi->fh = (uint64_t)(uintptr_t)file;
 }
 
@@ -47,7 +48,47 @@ static void file_free(struct open_file *file)
     free(file);
 }
 
+/* The last handle of a file that was unlinked takes its hidden name away. */
+static void hidden_remove(struct mount *m, struct inode *inode, struct dfs *fs)
+{
+    struct arena a;
+    struct err err = {0};
+    bool deleted;
+    arena_init(&a, OP_ARENA_BYTES);
+    const char *path = inode_path(m->inodes, m->root, inode, NULL, &a);
+    if (path && dfs_delete(fs, path, false, &deleted, &err) < 0 && err.code != ERR_NOT_FOUND)
+        log_error("mount", "a file unlinked while open could not be removed: path=%s err=%s", path, err.text);
+    arena_free(&a);
+}
+
+/* The end of a handle, which the kernel closed or never got. */
+static void file_detach(struct mount *m, struct inode *inode, struct open_file *file)
+{
+    struct err err = {0};
+    bool last = inode_closed(m->inodes, inode);
+    if (file->may_write) { /* only a stream without bytes is left, or one whose last close failed */
+        pthread_mutex_lock(&inode->lock);
+        if (stream_finish(inode, &err) < 0)
+            log_error("mount", "a file could not be completed after its last close: err=%s", err.text);
+        pthread_mutex_unlock(&inode->lock);
+    }
+    if (last)
+        hidden_remove(m, inode, file->fs);
+    file_free(file);
+    inode_unref(m->inodes, inode);
+}
+
 /* ---- open and create ---- */
+
+/* What is still in the writer must reach the datanodes before it can be read back. */
+static int push_out(struct inode *inode, bool *ret_writing, struct err *reterr)
+{
+    pthread_mutex_lock(&inode->lock);
+    int rc = stream_push(inode, reterr);
+    *ret_writing = inode->stream != NULL;
+    pthread_mutex_unlock(&inode->lock);
+    return rc;
+}
 
 void op_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode, struct fuse_file_info *fi)
 {
@@ -76,8 +117,10 @@ void op_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode,
         if (made && !inode->stream)
             stream_begin(inode, fs, STEAL(writer), 0);
         pthread_mutex_unlock(&inode->lock);
-        if (fuse_reply_create(req, &entry, fi) < 0) /* the caller was interrupted: nobody will close it */
-            log_debug("mount", "create was abandoned: path=%s", path);
+        if (fuse_reply_create(req, &entry, fi) < 0) { /* the caller was interrupted: nobody will close it */
+            file_detach(m, inode, file_of(fi));
+            inode_forget(m->inodes, inode, 1);
+        }
     } else {
         mount_fail(req, "create", path ? path : name, &err);
     }
@@ -105,13 +148,21 @@ void op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
     struct arena a;
     struct err err = {0};
     struct dfs_status status;
+    struct file_reader *reader = NULL;
     if (mount_dfs(req, &fs) < 0)
         return;
     arena_init(&a, OP_ARENA_BYTES);
     const char *path = inode_path(m->inodes, m->root, inode, NULL, &a);
     bool writes = (fi->flags & O_ACCMODE) != O_RDONLY, reads = (fi->flags & O_ACCMODE) != O_WRONLY;
     int rc = path ? dfs_lstat(fs, path, &a, &status, &err) : err_set(&err, ERR_NOT_FOUND, "the file was removed");
+    /* Who only reads gets the blocks at once: it costs no more than asking for permission, and the file stays readable
+     * when another takes its name. */
+    bool writing;
     if (rc == 0)
+        rc = push_out(inode, &writing, &err);
+    if (rc == 0 && !writes && status.type == DFS_FILE)
+        rc = file_reader_open(fs, path, &reader, &err);
+    else if (rc == 0)
         rc = dfs_check_access(fs, path, (reads ? 4u : 0u) | (writes ? 2u : 0u), &err);
     if (rc == ERR_NO_SUCH_METHOD)
         rc = 0; /* an old namenode: reading and writing will say */
@@ -123,11 +174,14 @@ void op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
         pthread_mutex_unlock(&inode->lock);
     }
     if (rc < 0) {
+        file_reader_close(reader);
         mount_fail(req, "open", path ? path : "", &err);
     } else {
         file_attach(fi, m, inode, fs);
+        file_of(fi)->reader = STEAL(reader);
+        file_of(fi)->file_id = status.file_id;
         if (fuse_reply_open(req, fi) < 0)
-            log_debug("mount", "open was abandoned: path=%s", path);
+            file_detach(m, inode, file_of(fi));
     }
     arena_free(&a);
     dfs_unref(fs);
@@ -135,15 +189,19 @@ void op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 
 /* ---- reading ---- */
 
-/* What is still in the writer must reach the datanodes before it can be read back. */
-static int push_out(struct inode *inode, bool *ret_writing, struct err *reterr)
+/* Whether the reader should look for more of the same file: not if another file has its name now. */
+static bool has_grown(const struct open_file *file, struct mount *m, struct inode *inode, int64_t end, bool writing)
 {
-    pthread_mutex_lock(&inode->lock);
-    struct write_stream *s = inode->stream;
-    int rc = s && s->dirty ? file_writer_hflush(s->writer, reterr) : 0;
-    *ret_writing = s != NULL;
-    pthread_mutex_unlock(&inode->lock);
-    return rc;
+    int64_t length = file_reader_length(file->reader);
+    if (end <= length || !(writing || inode->known_length > length))
+        return false;
+    struct arena a;
+    struct dfs_status status;
+    arena_init(&a, OP_ARENA_BYTES);
+    const char *path = inode_path(m->inodes, m->root, inode, NULL, &a);
+    bool same = path && (!file->file_id || (dfs_lstat(file->fs, path, &a, &status, NULL) == 0 && status.file_id == file->file_id));
+    arena_free(&a);
+    return same;
 }
 
 /* A reader that covers offset+size if the file is that long; counted as reading. */
@@ -159,7 +217,7 @@ static int reader_for(struct open_file *file, struct mount *m, struct inode *ino
         rc = path ? file_reader_open(file->fs, path, &file->reader, reterr)
                   : err_set(reterr, ERR_NOT_FOUND, "the file was removed before it was read");
         arena_free(&a);
-    } else if (end > file_reader_length(file->reader)) {
+    } else if (has_grown(file, m, inode, end, writing)) {
         while (file->reading) /* the reader's blocks must not change under a read */
             pthread_cond_wait(&file->idle, &file->lock);
         rc = file_reader_refresh(file->reader, reterr);
@@ -223,7 +281,7 @@ void op_write_buf(fuse_req_t req, fuse_ino_t ino, struct fuse_bufvec *in, off_t 
     arena_init(&a, OP_ARENA_BYTES);
     const char *path = inode_path(m->inodes, m->root, inode, NULL, &a);
     pthread_mutex_lock(&inode->lock);
-    int rc = path || inode->stream ? stream_at(inode, file->fs, path, offset, &err)
+    int rc = path || inode->stream ? stream_at(inode, file->fs, path, file->append ? -1 : offset, &err)
                                    : err_set(&err, ERR_NOT_FOUND, "the file was removed");
     if (rc == 0)
         rc = stream_write(inode, bytes, (size_t)copied, &err);
@@ -251,6 +309,8 @@ void op_flush(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
             rc = stream_finish(inode, &err);
         pthread_mutex_unlock(&inode->lock);
     }
+    if (rc < 0 && inode_is_unlinked(m->inodes, inode))
+        rc = 0; /* nobody will ever see it: what became of it does not matter */
     if (rc < 0)
         mount_fail(req, "close", "", &err);
     else
@@ -275,15 +335,6 @@ void op_release(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
     struct mount *m = mount_of(req);
     struct inode *inode = inode_of(m->inodes, ino);
-    struct open_file *file = file_of(fi);
-    struct err err = {0};
-    if (file->may_write) { /* only a stream without bytes is left, or one whose last close failed */
-        pthread_mutex_lock(&inode->lock);
-        if (stream_finish(inode, &err) < 0)
-            log_error("mount", "a file could not be completed after its last close: err=%s", err.text);
-        pthread_mutex_unlock(&inode->lock);
-    }
-    file_free(file);
-    inode_unref(m->inodes, inode);
+    file_detach(m, inode, file_of(fi));
     fuse_reply_err(req, 0);
 }

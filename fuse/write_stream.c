@@ -17,6 +17,7 @@ void stream_begin(struct inode *inode, struct dfs *fs, struct file_writer *write
     s->writer = writer;
     s->start_length = length;
     inode->stream = s;
+    inode->written_length = length;
 }
 
 int64_t stream_length(const struct inode *inode)
@@ -42,7 +43,7 @@ int stream_at(struct inode *inode, struct dfs *fs, const char *path, int64_t off
     int rc = 0;
     if (length < 0)
         rc = file_length(fs, path, &length, reterr);
-    if (rc == 0 && length != offset)
+    if (rc == 0 && offset >= 0 && length != offset)
         rc = err_set(reterr, ERR_UNSUPPORTED,
                      "write at offset %" PRId64 " of a file of %" PRId64 " bytes: only writes at the end are possible", offset,
                      length);
@@ -58,7 +59,20 @@ int stream_at(struct inode *inode, struct dfs *fs, const char *path, int64_t off
 int stream_write(struct inode *inode, const void *bytes, size_t len, struct err *reterr)
 {
     inode->stream->dirty = true;
-    return file_writer_write(inode->stream->writer, bytes, len, reterr);
+    inode->stream->pushed = false;
+    int rc = file_writer_write(inode->stream->writer, bytes, len, reterr);
+    inode->written_length = file_writer_tell(inode->stream->writer);
+    return rc;
+}
+
+int stream_push(struct inode *inode, struct err *reterr)
+{
+    struct write_stream *s = inode->stream;
+    if (!s || !s->dirty || s->pushed)
+        return 0;
+    int rc = file_writer_hflush(s->writer, reterr);
+    s->pushed = rc == 0;
+    return rc;
 }
 
 int stream_finish(struct inode *inode, struct err *reterr)
@@ -69,6 +83,7 @@ int stream_finish(struct inode *inode, struct err *reterr)
     int rc = file_writer_close(s->writer, reterr);
     dfs_unref(s->fs);
     free(s);
+    inode->written_length = -1;
     return rc;
 }
 

@@ -16,6 +16,7 @@ struct write_stream {
     struct file_writer *writer; /* never NULL */
     int64_t start_length;       /* of the file when the writer was opened */
     bool dirty;                 /* bytes were written since it was opened */
+    bool pushed;                /* and they have all reached the datanodes */
     uint32_t writers;           /* open handles that may write */
 };
 
@@ -25,8 +26,11 @@ struct write_stream {
 void stream_begin(struct inode *inode, struct dfs *fs, struct file_writer *writer, int64_t length);
 /* Length as this mount knows it, or -1 without a stream. */
 int64_t stream_length(const struct inode *inode);
-/* Makes sure a stream is there, by append; ERR_UNSUPPORTED if offset is not the end of the file. */
+/* Makes sure a stream is there, by append; ERR_UNSUPPORTED if offset is not the end of the file. -1 means the end,
+ * wherever it is: the kernel's idea of it is old when another client has appended. */
 int stream_at(struct inode *inode, struct dfs *fs, const char *path, int64_t offset, struct err *reterr) MUST_CHECK;
+/* What was written can be read back by anyone. */
+int stream_push(struct inode *inode, struct err *reterr) MUST_CHECK;
 int stream_write(struct inode *inode, const void *bytes, size_t len, struct err *reterr) MUST_CHECK;
 /* Completes the file; no stream is fine. The stream is gone whatever happens. */
 int stream_finish(struct inode *inode, struct err *reterr) MUST_CHECK;

@@ -70,6 +70,50 @@ def test_append_and_read_back_while_open(here):
     assert open(here + "/log").read() == "first\nsecond\nthird\n"
 
 
+def test_append_goes_to_the_end_that_another_client_made(cluster, here):
+    open(here + "/log", "w").write("one\n")
+    assert os.stat(here + "/log").st_size == 4  # what the kernel now believes for a while
+    cluster.fs("-appendToFile", "-", path_in_dfs(cluster, here) + "/log", stdin=b"two\n", check=True)
+    subprocess.run(["sh", "-c", f"echo three >> {here}/log"], check=True)
+    assert cluster.fs("-cat", path_in_dfs(cluster, here) + "/log").stdout == b"one\ntwo\nthree\n"
+
+
+def test_a_file_unlinked_while_open_lives_until_it_is_closed(cluster, here):
+    open(here + "/read", "w").write("still here")
+    reading = os.open(here + "/read", os.O_RDONLY)
+    writing = os.open(here + "/written", os.O_RDWR | os.O_CREAT)
+    os.write(writing, b"first ")
+    os.unlink(here + "/read")
+    os.unlink(here + "/written")
+    assert os.listdir(here) == []
+    assert os.fstat(reading).st_size == 10
+    assert os.read(reading, 100) == b"still here"
+    os.write(writing, b"second")
+    assert os.pread(writing, 100, 0) == b"first second"
+    os.close(reading)
+    os.close(writing)
+    wait_for(lambda: cluster.fs("-ls", path_in_dfs(cluster, here)).stdout == b"", 10, "the hidden files to go")
+
+
+def test_a_directory_goes_although_a_file_below_it_is_open(here):
+    os.mkdir(here + "/d")
+    with open(here + "/d/f", "w") as f:
+        f.write("x")
+        f.flush()
+        subprocess.run(["rm", "-r", here + "/d"], check=True)
+        assert os.listdir(here) == []
+
+
+def test_a_reader_keeps_the_file_that_was_renamed_over(here):
+    open(here + "/f", "w").write("old")
+    open(here + "/new", "w").write("newer")
+    reading = os.open(here + "/f", os.O_RDONLY)
+    os.rename(here + "/new", here + "/f")
+    assert os.read(reading, 100) == b"old"
+    os.close(reading)
+    assert open(here + "/f").read() == "newer"
+
+
 def test_random_write_is_refused_and_harms_nothing(here):
     with open(here + "/f", "wb") as f:
         f.write(b"0123456789")
@@ -154,10 +198,11 @@ def test_modes_owners_and_times(here):
 def test_another_user_is_checked_by_the_namenode(here):
     open(here + "/secret", "w").write("x")
     os.chmod(here + "/secret", 0o600)
-    denied = subprocess.run(["setpriv", "--reuid", "65534", "--clear-groups", "cat", here + "/secret"], capture_output=True)
+    as_nobody = ["setpriv", "--reuid", "65534", "--clear-groups"]  # names below cwd: the folders above are root's alone
+    denied = subprocess.run([*as_nobody, "cat", "secret"], cwd=here, capture_output=True)
     assert denied.returncode == 1 and b"Permission denied" in denied.stderr
     os.chmod(here, 0o777)
-    subprocess.run(["setpriv", "--reuid", "65534", "--clear-groups", "sh", "-c", f"echo hi > {here}/mine"], check=True)
+    subprocess.run([*as_nobody, "sh", "-c", "echo hi > mine"], cwd=here, check=True)
     assert os.stat(here + "/mine").st_uid == 65534
 
 

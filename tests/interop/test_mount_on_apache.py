@@ -1,0 +1,56 @@
+"""The mount on Apache's servers: the tests of tests/cluster/test_mount.py, but for what only our namenode has."""
+import os
+import subprocess
+
+import pytest
+
+from cluster import test_mount as on_cairn
+from lib.apache import ApacheCluster
+from lib.cluster import cairn_path, client_env, run_cairn
+from lib.data import MIB
+from lib.process import Daemon
+from lib.waiting import wait_for
+
+# Symlinks are off in Apache's namenode, it counts no links, and lib.apache formats it at every start.
+NOT_HERE = {"test_directories_links_and_counts", "test_namenode_restart_under_the_mount"}
+
+for name, function in vars(on_cairn).items():
+    if name.startswith("test_") and name not in NOT_HERE:
+        globals()[name] = function
+here = on_cairn.here
+
+
+class MountedApache(ApacheCluster):
+    """What the tests use of lib.cluster.Cluster."""
+
+    def mount_at(self, folder):
+        self.mount = str(folder)
+        os.mkdir(self.mount)
+        command = [cairn_path(), "mount", "-fs", self.uri, "--foreground", self.mount, "-D", f"dfs.blocksize={4 * MIB}"]
+        self.daemons.append(Daemon("mount", command, f"{self.folder}/mount.log", env=client_env()))
+        wait_for(lambda: os.path.ismount(self.mount), 20, "the mount")
+
+    def fs(self, *args, **options):
+        return run_cairn("fs", "-fs", self.uri, *args, **options)
+
+    def kill(self, name):
+        self.daemon(name).kill()
+        self.daemon(name).stop()
+
+    def start_again(self, name):
+        self.start_namenode()
+
+    def stop(self):
+        subprocess.run(["umount", "-l", self.mount], check=False)
+        super().stop()
+
+
+@pytest.fixture(scope="module")
+def cluster(hadoop, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("mount-on-apache")
+    running = MountedApache(folder / "cluster", datanodes=3).start()
+    try:
+        running.mount_at(folder / "mnt")
+        yield running
+    finally:
+        running.stop()
