@@ -277,6 +277,7 @@ def test_killed_mount_is_repaired_by_mounting_again(cluster, tmp_path):
     run_cairn(*command, check=True)
     assert os.listdir(target) is not None
     subprocess.run(["umount", target], check=True)
+    assert not os.path.ismount(target)
 
 
 def _dead(target):
