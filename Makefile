@@ -40,7 +40,9 @@ TEST_BIN := $(TESTS:%.c=$(B)/%)
 .DELETE_ON_ERROR:
 .SECONDARY:
 
-all: $(B)/cairn $(B)/libhdfs.so.0.0.0
+EXAMPLE_GEN := $(B)/examples/gen
+
+all: $(B)/cairn $(B)/libhdfs.so.0.0.0 $(EXAMPLE_GEN)
 
 # Missing Debian packages are installed (or named) before anything else: make builds an included file first and then
 # starts again, so that pkg-config is asked once they are there.
@@ -68,6 +70,10 @@ $(B)/%.o: %.c | $(GEN_C)
 	$(Q)mkdir -p $(@D); $(if $(V),,echo "  CC    $<";) $(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
 $(B)/tests/unit/%: tests/unit/%.c $(B)/libcairn-test.a
 	$(Q)mkdir -p $(@D); $(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP $(LDFLAGS) -o $@ $< $(B)/libcairn-test.a -lcmocka $(LDLIBS)
+
+# The data generator stands alone, as its users' programs do: no code of ours in it.
+$(EXAMPLE_GEN): $(wildcard examples/gen/*.c examples/gen/*.h)
+	$(Q)mkdir -p $(@D); $(CC) -O2 -std=gnu17 $(WARN) -o $@ $(filter %.c,$^)
 
 $(B)/tests/bench/%: tests/bench/%.c $(B)/libcairn-test.a
 	$(Q)mkdir -p $(@D); $(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP $(LDFLAGS) -o $@ $< $(B)/libcairn-test.a $(LDLIBS)

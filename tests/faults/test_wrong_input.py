@@ -59,11 +59,11 @@ def test_missing_file(cluster):
 
 def test_missing_input_and_existing_output_of_a_job(cluster):
     job = ["-D", f"cairn.scheduler.address={cluster.scheduler}", "-mapper", "cat"]
-    text = fails(run_cairn("streaming", "-fs", cluster.uri, *job, "-input", "/no/such", "-output", "/o"), 1, "/no/such")
+    text = fails(run_cairn("streaming", "-fs", cluster.uri, *job, "-input", "/no/such", "-output", "/o"), 5, "/no/such")
     assert "does not exist" in text
     cluster.fs("-mkdir", "-p", "/taken", check=True)
     cluster.fs("-put", "-", "/one", stdin=b"x\n")
-    text = fails(run_cairn("streaming", "-fs", cluster.uri, *job, "-input", "/one", "-output", "/taken"), 1, "/taken")
+    text = fails(run_cairn("streaming", "-fs", cluster.uri, *job, "-input", "/one", "-output", "/taken"), 4, "/taken")
     assert "already exists" in text
 
 
