@@ -42,7 +42,7 @@ struct failover_action failover_decide(const struct failover_policy *policy, str
         action.again = in_time || (several && f->waits < RETRIABLE_MAX);
         action.delay_ms = RETRIABLE_DELAY_MS;
         f->waits++;
-    } else if (several) {
+    } else if (several && event != FAILOVER_SAFE_MODE) {
         action = next_address(policy, f, in_time);
     } else if (in_time) {
         action.again = true;

@@ -12,6 +12,7 @@ enum failover_event {
     FAILOVER_LOST,          /* a fresh one died, or any other loss */
     FAILOVER_STANDBY,       /* the server is alive but not in charge */
     FAILOVER_RETRIABLE,     /* the server asks for patience */
+    FAILOVER_SAFE_MODE,     /* it has just started and waits for block reports */
 };
 struct failover_policy {
     size_t address_count;

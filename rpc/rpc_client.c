@@ -254,6 +254,7 @@ static bool failure_event(const struct attempt *a, int rc, enum failover_event *
     switch (rc) {
     case ERR_STANDBY: *ret = FAILOVER_STANDBY; return true;
     case ERR_RETRIABLE: *ret = FAILOVER_RETRIABLE; return true;
+    case ERR_SAFE_MODE: *ret = FAILOVER_SAFE_MODE; return true;
     case ERR_CLOSED: *ret = a->fresh ? FAILOVER_LOST : FAILOVER_LOST_STALE; return true;
     case ERR_TIMEOUT: *ret = FAILOVER_LOST; return a->connected; /* a server that hangs is as good as gone */
     case ERR_CONNECT: *ret = FAILOVER_NO_CONNECTION; return !a->connected;

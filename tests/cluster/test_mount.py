@@ -5,7 +5,7 @@ import os
 import random
 import stat
 import subprocess
-import time
+import tempfile
 
 import pytest
 
@@ -17,8 +17,11 @@ from lib.waiting import wait_for
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory):
     folder = tmp_path_factory.mktemp("mount")
-    with Cluster(folder / "cluster", nodes=3, mount=folder / "mnt", properties={"dfs.blocksize": 4 * MIB}) as running:
+    mount = tempfile.mkdtemp(prefix="cairn-mount-")  # where other users may go too
+    os.chmod(mount, 0o755)
+    with Cluster(folder / "cluster", nodes=3, mount=mount, properties={"dfs.blocksize": 4 * MIB}) as running:
         yield running
+    os.rmdir(mount)
 
 
 @pytest.fixture
