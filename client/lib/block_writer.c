@@ -2,9 +2,10 @@
  * block_writer_end waits for the data, sends the last packet, waits for it.
  *
  * What can go wrong: a node cannot be reached while the block is set up (the block is abandoned, the node excluded, another
- * block asked for); a node is lost later: an acknowledgement names it, or the connection ends, or nothing happens for too
- * long (then the first node is blamed). Then, in Hadoop's order: drop it, maybe take another in, get a new generation
- * stamp, connect anew, tell the namenode, send again what was not acknowledged. */
+ * block asked for); a node is lost later: an acknowledgement names it, or nothing happens for too long (then the first node
+ * is blamed), or the connection just ends: a reset can overtake the acknowledgement that names somebody else, so all nodes
+ * get another try, and connecting shows who is gone. Then, in Hadoop's order: drop it, maybe take another in, get a new
+ * generation stamp, connect anew, tell the namenode, send again what was not acknowledged. */
 #include "client/lib/block_writer.h"
 
 #include <errno.h>
@@ -41,13 +42,14 @@ struct block_writer {
     struct dfs *fs;
     struct arena arena;      /* of block */
     struct dfs_block block;  /* bytes: acknowledged */
-    bool appended, flushed;
+    bool appended;
     int fd;
     struct write_packet *head, *tail, *unsent; /* unacknowledged, oldest first; unsent: first not wholly in the socket */
     size_t queued, unsent_at;                  /* bytes of `unsent` in the socket */
     int64_t bytes_sent;                        /* largest offset ever given to a socket */
     int64_t sent_ms, progress_ms;
-    unsigned recoveries;
+    unsigned recoveries;   /* since the last acknowledgement */
+    bool retried_whole;    /* ditto: tried again with all nodes */
     uint8_t acks[ACK_MAX_BYTES];
     size_t ack_bytes;
 };
@@ -132,6 +134,7 @@ static void packet_acked(struct block_writer *w)
         w->tail = NULL;
     w->queued--;
     w->recoveries = 0;
+    w->retried_whole = false;
     packet_give_back(w->o.pool, p);
 }
 
@@ -331,7 +334,7 @@ static bool wants_replacement(const struct block_writer *w, bool closing)
         return false;
     if (strcmp(policy, "ALWAYS") == 0)
         return true;
-    return strcmp(policy, "NEVER") != 0 && wanted >= 3 && (n <= wanted / 2 || w->appended || w->flushed);
+    return strcmp(policy, "NEVER") != 0 && wanted >= 3 && (n <= wanted / 2 || w->appended || w->o.flushed);
 }
 
 static size_t index_of_new(const struct dfs_block *old, const struct dfs_block *now)
@@ -408,19 +411,23 @@ static int reconnect(struct block_writer *w, enum pipeline_stage stage, struct t
     return 0;
 }
 
-/* `first`: the stage to try with, before anything failed; later ones are recovery stages. */
-static int establish(struct block_writer *w, enum pipeline_stage stage, struct trouble *t, bool drop, struct err *reterr)
+/* Until a pipeline stands. failed: there was one, and *t says what went wrong with it. */
+static int establish(struct block_writer *w, enum pipeline_stage stage, struct trouble *t, bool failed, struct err *reterr)
 {
-    for (;; drop = true) {
+    for (;; failed = true) {
         net_closep(&w->fd);
         w->ack_bytes = 0;
-        if (drop) {
+        if (failed) {
             if (w->recoveries++ == RECOVERIES_MAX)
                 return err_set(reterr, ERR_IO, "%s: block %" PRIu64 ": gave up after %d repairs of its pipeline: %s", w->o.file->path,
                                w->block.block_id, RECOVERIES_MAX, t->why.text);
-            node_drop(w, t->bad < w->block.node_count ? t->bad : 0);
-            if (w->block.node_count == 0)
-                return no_node_left(w, &t->why, reterr);
+            if (t->bad == BAD_UNKNOWN && t->why.code == ERR_CLOSED && !w->retried_whole) {
+                w->retried_whole = true;
+            } else {
+                node_drop(w, t->bad < w->block.node_count ? t->bad : 0);
+                if (w->block.node_count == 0)
+                    return no_node_left(w, &t->why, reterr);
+            }
             if (stage == PIPELINE_APPEND)
                 stage = PIPELINE_APPEND_RECOVERY;
         }
@@ -594,7 +601,7 @@ int block_writer_end(struct block_writer *w, struct write_packet *last, struct e
 
 void block_writer_flushed(struct block_writer *w)
 {
-    w->flushed = true;
+    w->o.flushed = true;
 }
 
 const struct dfs_block *block_writer_block(const struct block_writer *w)

@@ -26,6 +26,7 @@ struct block_writer_options {
     struct lost_nodes *lost;      /* borrowed; is added to */
     uint32_t replication;
     int64_t block_bytes;
+    bool flushed; /* readers rely on what is written: replace nodes that are lost */
 };
 
 /* A new block. previous: NULL or the one before with its final length. */
@@ -42,7 +43,7 @@ int block_writer_send(struct block_writer *w, struct write_packet *packet, struc
 int block_writer_wait(struct block_writer *w, struct err *reterr) MUST_CHECK;
 /* Waits for everything and ends the block: `last` (empty, taken) is the packet that says so. */
 int block_writer_end(struct block_writer *w, struct write_packet *last, struct err *reterr) MUST_CHECK;
-void block_writer_flushed(struct block_writer *w); /* readers may rely on it now: replace nodes that are lost */
+void block_writer_flushed(struct block_writer *w); /* from now on options.flushed */
 void block_writer_idle(struct block_writer *w);    /* never blocks; keeps the connection alive */
 /* id, generation, acknowledged length, nodes; borrowed. */
 const struct dfs_block *block_writer_block(const struct block_writer *w);

@@ -30,6 +30,7 @@ struct file_writer {
     bool has_previous;
     struct dfs_block previous;   /* the block before the open one, or the last one */
     struct block_writer *block;  /* the open one, or NULL */
+    bool flushed;                /* ever */
     bool persisted;              /* the namenode was told of it by fsync */
     int64_t block_start;         /* in the file */
     int64_t block_pos;           /* bytes written to the block by the caller */
@@ -89,7 +90,7 @@ static void writer_free(struct file_writer *w)
 
 static struct block_writer_options block_options(struct file_writer *w)
 {
-    return (struct block_writer_options){&w->file, &w->pool, &w->lost, w->replication, w->block_bytes};
+    return (struct block_writer_options){&w->file, &w->pool, &w->lost, w->replication, w->block_bytes, w->flushed};
 }
 
 static void remember_previous(struct file_writer *w, const struct dfs_block *b)
@@ -277,8 +278,10 @@ static int flush(struct file_writer *w, bool sync, struct err *reterr)
     w->flushed_pos = w->block_pos;
     if (rc == 0)
         rc = block_writer_wait(w->block, reterr);
-    if (rc == 0)
+    if (rc == 0) {
         block_writer_flushed(w->block);
+        w->flushed = true;
+    }
     if (rc == 0 && !w->persisted) {
         rc = call_fsync(&w->file, -1, reterr);
         w->persisted = rc == 0;
