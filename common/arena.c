@@ -96,7 +96,8 @@ void *arena_zalloc(struct arena *a, size_t bytes)
 char *arena_strndup(struct arena *a, const char *text, size_t len)
 {
     char *copy = arena_alloc(a, len + 1);
-    memcpy(copy, text, len);
+    if (len) /* text may be NULL then */
+        memcpy(copy, text, len);
     copy[len] = 0;
     return copy;
 }

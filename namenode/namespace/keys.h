@@ -40,11 +40,12 @@ static inline struct key key_of(char table, uint64_t number)
     be64_put(k.bytes + 1, number);
     return k;
 }
-/* name_len <= KEY_NAME_MAX */
+/* name_len <= KEY_NAME_MAX; name may be NULL if it is 0. */
 static inline struct key key_of_dentry(uint64_t parent, const char *name, size_t name_len)
 {
     struct key k = key_of('d', parent);
-    memcpy(k.bytes + 9, name, name_len);
+    if (name_len)
+        memcpy(k.bytes + 9, name, name_len);
     k.len += name_len;
     return k;
 }

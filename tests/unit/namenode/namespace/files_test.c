@@ -1,0 +1,498 @@
+#include "namenode/blocks/datanode_events.h"
+#include "tests/unit/namenode/namespace/fixture.h"
+
+#define BLOCK 4096
+#define NODES 3
+
+/* ---- three datanodes that do as they are told ---- */
+
+static struct datanode *node_of(struct fixture *f, int i)
+{
+    struct datanode *d = NULL;
+    char uuid[16], ip[16];
+    snprintf(uuid, sizeof uuid, "node-%d", i);
+    snprintf(ip, sizeof ip, "127.0.0.%d", i + 1);
+    struct datanode_registration r = {.uuid = uuid, .ip = ip, .hostname = ip, .software_version = "3.4.1", .xfer_port = 9866,
+                                      .ipc_port = 9867};
+    if (blocks_datanode(f->nn.blocks, uuid, 9866, &d, NULL))
+        assert_int_equal(blocks_register(f->nn.blocks, &r, f->now_ms, &d, ERR(f)), 0);
+    return d;
+}
+
+static const char *storage_of(int i, char out[16])
+{
+    snprintf(out, 16, "DS-%d", i);
+    return out;
+}
+
+static void beat(struct fixture *f, struct datanode_commands ret[NODES], struct arena *a)
+{
+    for (int i = 0; i < NODES; i++) {
+        char storage[16];
+        struct storage_report s = {.uuid = storage_of(i, storage), .type = 1, .capacity_bytes = 1ull << 40,
+                                   .remaining_bytes = 1ull << 39};
+        struct heartbeat h = {.storages = &s, .storage_count = 1};
+        assert_int_equal(blocks_heartbeat(f->nn.blocks, node_of(f, i), &h, f->now_ms, a, &ret[i], ERR(f)), 0);
+    }
+}
+
+static void nodes_up(struct fixture *f)
+{
+    struct arena a;
+    struct datanode_commands commands[NODES];
+    struct full_report report;
+    char storage[16];
+    arena_init(&a, 1 << 20);
+    beat(f, commands, &a);
+    for (int i = 0; i < NODES; i++) {
+        assert_int_equal(blocks_report_begin(f->nn.blocks, node_of(f, i), storage_of(i, storage), 1, 0, f->now_ms, &report, ERR(f)), 0);
+        assert_int_equal(blocks_report_end(f->nn.blocks, &report, f->now_ms, ERR(f)), 0);
+    }
+    arena_free(&a);
+    blocks_safe_mode(f->nn.blocks, SAFE_MODE_FORCE_EXIT, f->now_ms);
+}
+
+static void received(struct fixture *f, int node, uint64_t id, uint64_t stamp, uint64_t bytes)
+{
+    char storage[16];
+    struct replica_event e = {.kind = REPLICA_RECEIVED, .block_id = id, .gen_stamp = stamp, .bytes = bytes};
+    blocks_replica_event(f->nn.blocks, node_of(f, node), storage_of(node, storage), 1, &e, f->now_ms);
+}
+
+/* ---- what a client does ---- */
+
+static int create(struct fixture *f, const struct fs_user *u, const char *path, const char *client, bool overwrite, uint64_t *ret_id)
+{
+    struct file_create_args args = {.path = path, .client_name = client, .client_machine = "127.0.0.1", .mode = 0644,
+                                    .replication = 3, .block_bytes = BLOCK, .create = true, .overwrite = overwrite,
+                                    .create_parents = true};
+    struct inode *n = NULL;
+    int rc = IN_TXN(f, file_create(o, u, &args, &n, ERR(f)));
+    if (!rc && ret_id)
+        *ret_id = look(f, path).id;
+    return rc;
+}
+
+static int add_block(struct fixture *f, const char *path, uint64_t id, const char *client, const struct block_id_stamp *previous,
+                     struct block_id_stamp *ret)
+{
+    struct file_ref ref = {path, id, client};
+    struct choose_args choose = {0};
+    struct new_block made = {0};
+    struct block_id_stamp got = {0};
+    int rc = IN_TXN(f, ({
+        int inner = file_add_block(o, &f->root, &ref, previous, &choose, &made, ERR(f));
+        if (!inner)
+            got = (struct block_id_stamp){made.block->id, made.block->stamp, 0};
+        inner;
+    }));
+    if (!rc)
+        *ret = got;
+    return rc;
+}
+
+static int complete(struct fixture *f, const char *path, uint64_t id, const char *client, const struct block_id_stamp *last,
+                    bool *ret_closed)
+{
+    struct file_ref ref = {path, id, client};
+    uint64_t inode = 0;
+    return IN_TXN(f, file_complete(o, &f->root, &ref, last, ret_closed, &inode, ERR(f)));
+}
+
+/* A closed file of this many bytes on all three nodes. */
+static uint64_t file_of(struct fixture *f, const char *path, uint64_t bytes)
+{
+    uint64_t id = 0;
+    struct block_id_stamp b, previous;
+    bool closed = false, first = true;
+    assert_int_equal(create(f, &f->root, path, "writer", false, &id), 0);
+    for (uint64_t left = bytes; left; first = false) {
+        assert_int_equal(add_block(f, path, id, "writer", first ? NULL : &previous, &b), 0);
+        b.length_bytes = left < BLOCK ? left : BLOCK;
+        left -= b.length_bytes;
+        for (int i = 0; i < NODES; i++)
+            received(f, i, b.id, b.stamp, b.length_bytes);
+        previous = b;
+    }
+    assert_int_equal(complete(f, path, id, "writer", first ? NULL : &previous, &closed), 0);
+    assert_true(closed);
+    return id;
+}
+
+/* ---- tests ---- */
+
+static void test_write_a_file(void **state)
+{
+    struct fixture *f = *state;
+    nodes_up(f);
+    uint64_t id = file_of(f, "/d/x", 2 * BLOCK + 10);
+    struct seen s = look(f, "/d/x");
+    assert_int_equal(s.id, id);
+    assert_false(s.is_open);
+    assert_int_equal(s.length, 2 * BLOCK + 10);
+    assert_int_equal(s.blocks, 3);
+    assert_int_equal(f->nn.dir->counters.complete_blocks, 3);
+    assert_int_equal(leases_file_count(f->nn.leases), 0);
+    file_of(f, "/d/empty", 0);
+    assert_int_equal(look(f, "/d/empty").blocks, 0);
+}
+
+static void test_create_conflicts(void **state)
+{
+    struct fixture *f = *state;
+    uint64_t id = 0, id2 = 0;
+    mkdirs(f, "/d");
+    assert_int_equal(create(f, &f->root, "/d", "a", false, NULL), ERR_EXISTS);
+    assert_string_equal(f->err.text, "/d already exists as a directory");
+    assert_int_equal(create(f, &f->root, "/x", "a", false, &id), 0);
+    assert_int_equal(create(f, &f->root, "/x", "a", false, NULL), ERR_ALREADY_BEING_CREATED);
+    assert_int_equal(create(f, &f->root, "/x", "b", false, NULL), ERR_ALREADY_BEING_CREATED);
+    assert_int_equal(create(f, &f->root, "/x/y", "b", false, NULL), ERR_PARENT_NOT_DIR);
+    assert_int_equal(create(f, &f->root, "/x", "b", true, &id2), 0);
+    assert_int_not_equal(id, id2);
+    assert_int_equal(leases_file_count(f->nn.leases), 1);
+    bool closed = false;
+    assert_int_equal(complete(f, "/x", id, "a", NULL, &closed), ERR_NOT_FOUND); /* its file was replaced */
+    assert_int_equal(complete(f, "/x", id2, "b", NULL, &closed), 0);
+    assert_true(closed);
+    assert_int_equal(create(f, &f->root, "/x", "b", false, NULL), ERR_EXISTS);
+    assert_string_equal(f->err.text, "/x for client 127.0.0.1 already exists");
+    reap_all(f);
+    assert_int_equal(f->nn.dir->counters.inodes, 3);
+}
+
+static void test_soft_limit_lets_another_take_over(void **state)
+{
+    struct fixture *f = *state;
+    assert_int_equal(create(f, &f->root, "/x", "a", false, NULL), 0);
+    f->now_ms += SOFT_MS + 1;
+    assert_int_equal(create(f, &f->root, "/x", "b", false, NULL), ERR_EXISTS); /* closed, since nothing was written */
+    assert_false(look(f, "/x").is_open);
+}
+
+static void test_add_block_again_and_wrongly(void **state)
+{
+    struct fixture *f = *state;
+    uint64_t id;
+    struct block_id_stamp b1, again, b2, wrong;
+    nodes_up(f);
+    assert_int_equal(create(f, &f->root, "/x", "a", false, &id), 0);
+    assert_int_equal(add_block(f, "/x", id, "a", NULL, &b1), 0);
+    assert_int_equal(add_block(f, "/x", id, "a", NULL, &again), 0);
+    assert_int_equal(again.id, b1.id);
+    assert_int_equal(add_block(f, "/x", id, "b", NULL, &again), ERR_LEASE_EXPIRED);
+    assert_int_equal(add_block(f, "/nope", 0, "a", NULL, &again), ERR_NOT_FOUND);
+    assert_int_equal(add_block(f, "/x", 424242, "a", NULL, &again), ERR_NOT_FOUND);
+    b1.length_bytes = BLOCK;
+    wrong = b1;
+    wrong.stamp++;
+    assert_int_equal(add_block(f, "/x", id, "a", &wrong, &again), ERR_IO);
+    assert_int_equal(add_block(f, "/x", id, "a", &b1, &b2), 0);
+    assert_int_equal(add_block(f, "/x", id, "a", &b1, &again), 0); /* the answer was lost */
+    assert_int_equal(again.id, b2.id);
+    assert_int_equal(look(f, "/x").blocks, 2);
+    b2.length_bytes = 5;
+    assert_int_equal(add_block(f, "/x", id, "a", &b2, &again), ERR_NOT_REPLICATED_YET); /* the first is not reported */
+    received(f, 0, b1.id, b1.stamp, BLOCK);
+    assert_int_equal(add_block(f, "/x", id, "a", &b2, &again), 0);
+}
+
+static void test_writing_goes_on_after_a_rename_but_not_after_a_delete(void **state)
+{
+    struct fixture *f = *state;
+    uint64_t id;
+    struct block_id_stamp b;
+    bool done = false, closed = false;
+    nodes_up(f);
+    assert_int_equal(create(f, &f->root, "/d/x", "a", false, &id), 0);
+    assert_int_equal(IN_TXN(f, tree_rename(t, &f->root, "/d", "/e", &done, ERR(f))), 0);
+    assert_int_equal(add_block(f, "/d/x", id, "a", NULL, &b), 0);
+    b.length_bytes = 10;
+    received(f, 1, b.id, b.stamp, 10);
+    assert_int_equal(complete(f, "/d/x", id, "a", &b, &closed), 0);
+    assert_true(closed);
+    assert_int_equal(look(f, "/e/x").length, 10);
+    assert_int_equal(create(f, &f->root, "/e/y", "a", false, &id), 0);
+    assert_int_equal(IN_TXN(f, tree_delete(t, &f->root, "/e", true, &done, ERR(f))), 0);
+    assert_int_equal(add_block(f, "/e/y", id, "a", NULL, &b), ERR_NOT_FOUND);
+    reap_all(f);
+    assert_int_equal(leases_file_count(f->nn.leases), 0);
+    assert_int_equal(f->nn.dir->counters.blocks, 0);
+}
+
+static void test_complete_waits_for_a_replica(void **state)
+{
+    struct fixture *f = *state;
+    uint64_t id;
+    struct block_id_stamp b;
+    bool closed = true;
+    nodes_up(f);
+    assert_int_equal(create(f, &f->root, "/x", "a", false, &id), 0);
+    assert_int_equal(add_block(f, "/x", id, "a", NULL, &b), 0);
+    b.length_bytes = 99;
+    assert_int_equal(complete(f, "/x", id, "a", &b, &closed), 0);
+    assert_false(closed);
+    received(f, 2, b.id, b.stamp, 99);
+    assert_int_equal(f->nn.dir->counters.complete_blocks, 1); /* by the core's news */
+    assert_int_equal(complete(f, "/x", id, "a", &b, &closed), 0);
+    assert_true(closed);
+    closed = false;
+    assert_int_equal(complete(f, "/x", id, "a", &b, &closed), 0); /* asked again: still true */
+    assert_true(closed);
+    b.stamp++;
+    assert_int_equal(complete(f, "/x", id, "a", &b, &closed), ERR_LEASE_EXPIRED);
+}
+
+static void test_pipeline_repair(void **state)
+{
+    struct fixture *f = *state;
+    uint64_t id, stamp = 0;
+    struct block_id_stamp b, fresh;
+    bool closed = false;
+    struct inode *n;
+    nodes_up(f);
+    assert_int_equal(create(f, &f->root, "/x", "a", false, &id), 0);
+    assert_int_equal(add_block(f, "/x", id, "a", NULL, &b), 0);
+    assert_int_equal(IN_TXN(f, file_check_pipeline(o, "b", b.id, &n, ERR(f))), ERR_LEASE_EXPIRED);
+    assert_int_equal(IN_TXN(f, file_new_stamp(o, &stamp, ERR(f))), 0);
+    assert_true(stamp > b.stamp);
+    fresh = (struct block_id_stamp){b.id, stamp, 7};
+    const char *nodes[] = {"node-0"}, *storages[] = {"DS-0"};
+    assert_int_equal(IN_TXN(f, file_update_pipeline(o, "a", &b, &b, nodes, storages, 1, ERR(f))), ERR_IO);
+    assert_int_equal(IN_TXN(f, file_update_pipeline(o, "a", &b, &fresh, nodes, storages, 1, ERR(f))), 0);
+    assert_int_equal(look(f, "/x").length, 7);
+    fresh.length_bytes = 20;
+    received(f, 0, b.id, stamp, 20);
+    assert_int_equal(complete(f, "/x", id, "a", &fresh, &closed), 0);
+    assert_true(closed);
+}
+
+static void test_abandon(void **state)
+{
+    struct fixture *f = *state;
+    uint64_t id;
+    struct block_id_stamp b, next;
+    nodes_up(f);
+    assert_int_equal(create(f, &f->root, "/x", "a", false, &id), 0);
+    assert_int_equal(add_block(f, "/x", id, "a", NULL, &b), 0);
+    struct file_ref ref = {"/x", id, "a"};
+    assert_int_equal(IN_TXN(f, file_abandon_block(o, &f->root, &ref, b.id, ERR(f))), 0);
+    assert_int_equal(IN_TXN(f, file_abandon_block(o, &f->root, &ref, b.id, ERR(f))), 0);
+    assert_int_equal(f->nn.dir->counters.blocks, 0);
+    assert_int_equal(add_block(f, "/x", id, "a", NULL, &next), 0);
+    assert_int_not_equal(next.id, b.id);
+}
+
+static void test_append(void **state)
+{
+    struct fixture *f = *state;
+    struct block_id_stamp b;
+    bool closed = false, has_block = false;
+    nodes_up(f);
+    uint64_t id = file_of(f, "/x", BLOCK + 10);
+    struct inode *n = NULL;
+    struct file_block *last = NULL;
+    assert_int_equal(IN_TXN(f, file_append(o, &f->root, "/nope", "a", "127.0.0.1", false, &n, &last, ERR(f))), ERR_NOT_FOUND);
+    assert_int_equal(IN_TXN(f, ({
+        int rc = file_append(o, &f->root, "/x", "a", "127.0.0.1", false, &n, &last, ERR(f));
+        has_block = last;
+        if (last)
+            b = (struct block_id_stamp){last->id, last->stamp, last->length_bytes};
+        rc;
+    })), 0);
+    assert_true(has_block);
+    assert_int_equal(b.length_bytes, 10);
+    assert_true(look(f, "/x").is_open);
+    assert_int_equal(f->nn.dir->counters.complete_blocks, 1);
+    assert_int_equal(IN_TXN(f, file_append(o, &f->root, "/x", "b", "127.0.0.1", false, &n, &last, ERR(f))),
+                     ERR_ALREADY_BEING_CREATED);
+    b.length_bytes = 50;
+    for (int i = 0; i < NODES; i++)
+        received(f, i, b.id, b.stamp, 50);
+    assert_int_equal(complete(f, "/x", id, "a", &b, &closed), 0);
+    assert_true(closed);
+    assert_int_equal(look(f, "/x").length, BLOCK + 50);
+}
+
+static void test_append_at_a_block_end(void **state)
+{
+    struct fixture *f = *state;
+    struct block_id_stamp b;
+    bool has_block = true;
+    nodes_up(f);
+    uint64_t id = file_of(f, "/x", BLOCK);
+    struct inode *n = NULL;
+    struct file_block *last = NULL;
+    assert_int_equal(IN_TXN(f, ({
+        int rc = file_append(o, &f->root, "/x", "a", "127.0.0.1", false, &n, &last, ERR(f));
+        has_block = last;
+        rc;
+    })), 0);
+    assert_false(has_block);
+    assert_int_equal(add_block(f, "/x", id, "a", NULL, &b), 0); /* previous may be left out here */
+    assert_int_equal(look(f, "/x").blocks, 2);
+}
+
+static void test_truncate(void **state)
+{
+    struct fixture *f = *state;
+    bool done = false;
+    nodes_up(f);
+    file_of(f, "/x", 3 * BLOCK);
+    assert_int_equal(IN_TXN(f, file_truncate(o, &f->root, "/x", 4 * BLOCK, "a", "h", &done, ERR(f))), ERR_HADOOP_ILLEGAL_ARGUMENT);
+    assert_int_equal(IN_TXN(f, file_truncate(o, &f->root, "/x", 2 * BLOCK, "a", "h", &done, ERR(f))), 0);
+    assert_true(done);
+    assert_int_equal(look(f, "/x").length, 2 * BLOCK);
+    assert_int_equal(f->nn.dir->counters.complete_blocks, 2);
+    assert_int_equal(IN_TXN(f, file_truncate(o, &f->root, "/x", BLOCK + 100, "a", "h", &done, ERR(f))), 0);
+    assert_false(done); /* the datanodes have to cut their replicas first */
+    assert_int_equal(look(f, "/x").length, 2 * BLOCK);
+    assert_true(look(f, "/x").is_open);
+    struct arena a;
+    struct datanode_commands commands[NODES] = {0};
+    arena_init(&a, 1 << 20);
+    beat(f, commands, &a);
+    const struct recovery_command *r = NULL;
+    for (int i = 0; i < NODES; i++)
+        if (commands[i].recovery_count)
+            r = commands[i].recoveries;
+    assert_non_null(r);
+    assert_int_equal(r->truncate_bytes, 100);
+    const char *nodes[] = {"node-0", "node-1", "node-2"}, *storages[] = {"DS-0", "DS-1", "DS-2"};
+    struct block_recovery s = {.block_id = r->block_id, .gen_stamp = r->gen_stamp, .new_gen_stamp = r->recovery_id,
+                               .new_bytes = 100, .close_file = true, .datanode_uuids = nodes, .storage_uuids = storages, .count = 3};
+    struct block_recovery stale = s;
+    stale.new_gen_stamp--;
+    assert_int_equal(IN_TXN(f, file_block_recovered(o, &stale, ERR(f))), ERR_IO);
+    assert_int_equal(IN_TXN(f, file_block_recovered(o, &s, ERR(f))), 0);
+    assert_int_equal(IN_TXN(f, file_block_recovered(o, &s, ERR(f))), 0); /* told twice */
+    arena_free(&a);
+    assert_int_equal(look(f, "/x").length, BLOCK + 100);
+    assert_false(look(f, "/x").is_open);
+    assert_int_equal(f->nn.dir->counters.complete_blocks, 2);
+}
+
+static void test_concat(void **state)
+{
+    struct fixture *f = *state;
+    nodes_up(f);
+    file_of(f, "/d/a", BLOCK);
+    file_of(f, "/d/b", 10);
+    file_of(f, "/d/c", 2 * BLOCK);
+    file_of(f, "/e", 10);
+    char *twice[] = {"/d/b", "/d/b"}, *self[] = {"/d/a"}, *elsewhere[] = {"/e"}, *good[] = {"/d/b", "/d/c"}, *missing[] = {"/d/z"};
+    assert_int_equal(IN_TXN(f, file_concat(o, &f->root, "/d/a", twice, 2, ERR(f))), ERR_HADOOP_ILLEGAL_ARGUMENT);
+    assert_int_equal(IN_TXN(f, file_concat(o, &f->root, "/d/a", self, 1, ERR(f))), ERR_HADOOP_ILLEGAL_ARGUMENT);
+    assert_int_equal(IN_TXN(f, file_concat(o, &f->root, "/d/a", elsewhere, 1, ERR(f))), ERR_HADOOP_ILLEGAL_ARGUMENT);
+    assert_int_equal(IN_TXN(f, file_concat(o, &f->root, "/d/a", missing, 1, ERR(f))), ERR_NOT_FOUND);
+    assert_int_equal(IN_TXN(f, file_concat(o, &f->root, "/d/a", good, 0, ERR(f))), ERR_HADOOP_ILLEGAL_ARGUMENT);
+    assert_int_equal(look(f, "/d").children, 3);
+    assert_int_equal(IN_TXN(f, file_concat(o, &f->root, "/d/a", good, 2, ERR(f))), 0);
+    assert_int_equal(look(f, "/d/a").length, 3 * BLOCK + 10);
+    assert_int_equal(look(f, "/d/a").blocks, 4);
+    assert_string_equal(names(f, "/d", ""), "a");
+    assert_int_equal(f->nn.dir->counters.blocks, 5);
+    assert_int_equal(f->nn.dir->counters.complete_blocks, 5);
+}
+
+static void test_set_replication(void **state)
+{
+    struct fixture *f = *state;
+    struct inode *n = NULL;
+    bool is_file = false;
+    nodes_up(f);
+    file_of(f, "/x", 10);
+#define SETREP(path, count) IN_TXN(f, ({ int rc = tree_set_replication(t, &f->root, path, count, &n, ERR(f)); is_file = n; rc; }))
+    assert_int_equal(SETREP("/x", 2), 0);
+    assert_true(is_file);
+    assert_int_equal(look(f, "/x").replication, 2);
+    assert_int_equal(SETREP("/", 2), 0);
+    assert_false(is_file);
+    assert_int_equal(SETREP("/nope", 2), 0);
+    assert_false(is_file);
+    assert_int_equal(SETREP("/x", 513), ERR_IO);
+    assert_int_equal(SETREP("/x", 0), ERR_IO);
+#undef SETREP
+}
+
+static void test_open_files_are_known_after_a_restart(void **state)
+{
+    struct fixture *f = *state;
+    uint64_t id;
+    struct block_id_stamp b;
+    bool closed = false;
+    nodes_up(f);
+    assert_int_equal(create(f, &f->root, "/x", "a", false, &id), 0);
+    assert_int_equal(add_block(f, "/x", id, "a", NULL, &b), 0);
+    file_of(f, "/closed", 10);
+    fixture_reopen(f);
+    nodes_up(f);
+    assert_int_equal(leases_file_count(f->nn.leases), 1);
+    assert_string_equal(leases_holder(f->nn.leases, id), "a");
+    b.length_bytes = 77;
+    received(f, 0, b.id, b.stamp, 77);
+    assert_int_equal(complete(f, "/x", id, "a", &b, &closed), 0); /* the writer goes on as if nothing had happened */
+    assert_true(closed);
+    assert_int_equal(look(f, "/x").length, 77);
+}
+
+static void test_dead_writer(void **state)
+{
+    struct fixture *f = *state;
+    uint64_t id;
+    struct block_id_stamp b;
+    bool closed = true;
+    nodes_up(f);
+    assert_int_equal(create(f, &f->root, "/x", "a", false, &id), 0);
+    assert_int_equal(add_block(f, "/x", id, "a", NULL, &b), 0);
+    struct file_ref ref = {"/x", id, "a"};
+    assert_int_equal(IN_TXN(f, file_fsync(o, &f->root, &ref, 55, ERR(f))), 0);
+    assert_int_equal(look(f, "/x").length, 55);
+    assert_int_equal(IN_TXN(f, file_recover_lease(o, &f->root, "/x", "b", "h", &closed, ERR(f))), 0);
+    assert_false(closed);
+    assert_int_equal(add_block(f, "/x", id, "a", &b, &b), ERR_LEASE_EXPIRED); /* the old writer is out */
+    struct arena a;
+    struct datanode_commands commands[NODES] = {0};
+    arena_init(&a, 1 << 20);
+    beat(f, commands, &a);
+    const struct recovery_command *r = NULL;
+    for (int i = 0; i < NODES; i++)
+        if (commands[i].recovery_count)
+            r = commands[i].recoveries;
+    assert_non_null(r);
+    assert_int_equal(r->block_id, b.id);
+    const char *nodes[] = {"node-0", "node-1"}, *storages[] = {"DS-0", "DS-1"};
+    struct block_recovery s = {.block_id = r->block_id, .gen_stamp = r->gen_stamp, .new_gen_stamp = r->recovery_id,
+                               .new_bytes = 60, .close_file = true, .datanode_uuids = nodes, .storage_uuids = storages, .count = 2};
+    assert_int_equal(IN_TXN(f, file_block_recovered(o, &s, ERR(f))), 0);
+    arena_free(&a);
+    assert_false(look(f, "/x").is_open);
+    assert_int_equal(look(f, "/x").length, 60);
+    assert_int_equal(leases_file_count(f->nn.leases), 0);
+    assert_int_equal(IN_TXN(f, file_recover_lease(o, &f->root, "/x", "b", "h", &closed, ERR(f))), 0);
+    assert_true(closed);
+}
+
+#define T(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        T(test_write_a_file),
+        T(test_create_conflicts),
+        T(test_soft_limit_lets_another_take_over),
+        T(test_add_block_again_and_wrongly),
+        T(test_writing_goes_on_after_a_rename_but_not_after_a_delete),
+        T(test_complete_waits_for_a_replica),
+        T(test_pipeline_repair),
+        T(test_abandon),
+        T(test_append),
+        T(test_append_at_a_block_end),
+        T(test_truncate),
+        T(test_concat),
+        T(test_set_replication),
+        T(test_open_files_are_known_after_a_restart),
+        T(test_dead_writer),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
