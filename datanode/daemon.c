@@ -16,6 +16,7 @@
 #include "datanode/serve/http_pages.h"
 #include "datanode/serve/ipc_calls.h"
 #include "datanode/serve/xfer.h"
+#include "datanode/store/scrubber.h"
 #include "main/commands.h"
 
 #define DEFAULT_BALANCE_BYTES_PER_SECOND (100 << 20) /* dfs.datanode.balance.bandwidthPerSec */
@@ -45,6 +46,41 @@ void datanode_check_storage(struct datanode *dn, size_t storage_index)
     }
 }
 
+/* ---- what the scrubber finds ---- */
+
+static void on_bad_replica(void *context, const struct replica_view *replica, size_t storage_index, bool io_error,
+                           const char *why)
+{
+    struct datanode *dn = context;
+    log_error("scrubber", "block=%" PRId64 "_%" PRIu64 " is bad and will be reported: %s", (int64_t)replica->block_id,
+              replica->gen_stamp, why);
+    metric_add(&datanode_verification_failures, 1);
+    reporter_bad_block(dn->reporter, replica);
+    if (io_error)
+        datanode_check_storage(dn, storage_index);
+}
+
+static void on_good_replica(void *context)
+{
+    (void)context;
+    metric_add(&datanode_blocks_verified, 1);
+}
+
+static int start_scrubber(struct datanode *dn, struct err *reterr)
+{
+    struct scrubber_options options = {.store = dn->store,
+                                       .period_ms = dn->settings.scan_period_ms,
+                                       .bytes_per_second = dn->settings.scan_bytes_per_second,
+                                       .on_bad = on_bad_replica,
+                                       .on_good = on_good_replica,
+                                       .context = dn};
+    if (!options.period_ms || !options.bytes_per_second)
+        return 0;
+    return scrubber_start(&options, &dn->scrubber, reterr);
+}
+
+/* ---- start and stop ---- */
+
 struct servers {
     struct rpc_server *ipc;
     struct http_server *http;
@@ -69,6 +105,8 @@ static int start(struct datanode *dn, struct servers *s, struct err *reterr)
         dn->http_port = http_port(s->http);
         rc = reporter_start(dn, &dn->reporter, reterr);
     }
+    if (rc == 0)
+        rc = start_scrubber(dn, reterr);
     return rc;
 }
 
@@ -76,6 +114,7 @@ static void stop(struct datanode *dn, struct servers *s)
 {
     http_stop(s->http);
     xfer_server_stop(dn->xfer);
+    scrubber_stop(dn->scrubber);
     rpc_server_stop(s->ipc);
     reporter_stop(dn->reporter);
     block_store_close(dn->store);

@@ -11,7 +11,7 @@
 
 struct reporter;
 struct xfer_server;
-struct scanner;
+struct scrubber;
 struct short_circuit;
 
 struct datanode {
@@ -21,7 +21,7 @@ struct datanode {
     struct block_store *store;
     struct reporter *reporter;
     struct xfer_server *xfer;
-    struct scanner *scanner; /* NULL: off */
+    struct scrubber *scrubber; /* NULL: off */
     struct short_circuit *short_circuit; /* NULL: off */
     _Atomic int64_t balance_bytes_per_second;
 };

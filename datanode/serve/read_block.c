@@ -7,6 +7,7 @@
 #include "common/log.h"
 #include "datanode/serve/block_sender.h"
 #include "datanode/serve/xfer.h"
+#include "datanode/store/scrubber.h"
 #include "proto/op_header.h"
 
 static int answer_success(struct xfer *x, const struct send_plan *plan, struct err *reterr)
@@ -52,6 +53,7 @@ static void judge_send_error(struct xfer *x, const Hdfs__ExtendedBlockProto *blo
     }
     log_warn("xfer", "peer=%s block=%" PRId64 " read failed: %s", x->peer, (int64_t)block->blockid, why->text);
     datanode_check_storage(x->dn, r->volume);
+    scrubber_suspect(x->dn->scrubber, block->blockid);
 }
 
 int xfer_read_block(struct xfer *x, const ProtobufCMessage *message)
