@@ -188,7 +188,9 @@ class Cluster:
         return run_cairn("dfsadmin", "-fs", self.uri, *args, **options)
 
     def fsck(self, *args, **options):
-        return run_cairn("fsck", "-fs", self.uri, *args, **options)
+        # fsck asks the pages, whose address it has from the settings.
+        http = f"dfs.namenode.http-address={self.namenode_http}"
+        return run_cairn("fsck", "-fs", self.uri, "-D", http, *args, **options)
 
     def http_get(self, path, address=None):
         with urllib.request.urlopen(f"http://{address or self.namenode_http}{path}", timeout=10) as reply:

@@ -1,0 +1,159 @@
+"""Replicas that rot, vanish, are one too many or on a node that leaves: the namenode notices and puts it right, with real
+daemons and real block files. (How it decides is tested on simulated time in tests/unit/namenode/blocks.)"""
+import glob
+import os
+import re
+
+import pytest
+
+from lib.cluster import Cluster
+from lib.data import MIB, sha256_bytes, sha256_file, write_file
+from lib.waiting import wait_for
+
+# A dead node is noticed within 2 * recheck + 10 * heartbeat = 12 s.
+QUICK = {"dfs.namenode.heartbeat.recheck-interval": 1000, "dfs.heartbeat.interval": 1}
+BLOCKS = 12
+DEADLINE_S = 60
+
+
+@pytest.fixture(scope="module")
+def content(tmp_path_factory):
+    path = str(tmp_path_factory.mktemp("data") / "file")
+    return path, write_file(path, (BLOCKS - 1) * MIB + 4321)
+
+
+@pytest.fixture
+def exclude_file(tmp_path):
+    path = tmp_path / "exclude"
+    path.write_text("")
+    return path
+
+
+@pytest.fixture
+def cluster(request, tmp_path, exclude_file, content):
+    """A cluster of as many nodes as the test's parameter says, with one file in it, all replicas reported."""
+    properties = QUICK | {"dfs.hosts.exclude": str(exclude_file)}
+    with Cluster(tmp_path / "cluster", nodes=request.param, properties=properties) as running:
+        running.fs("-D", f"dfs.blocksize={MIB}", "-D", "dfs.replication=3", "-put", content[0], "/file", check=True)
+        wait_for(lambda: healthy(running), DEADLINE_S, "all replicas reported")
+        yield running
+
+
+def nodes(count):
+    return pytest.mark.parametrize("cluster", [count], indirect=True)
+
+
+def block_files(cluster, node="*", block="blk_*"):
+    found = glob.glob(f"{cluster.folder}/**/datanode-{node}/**/{block}", recursive=True)
+    return sorted(path for path in found if not path.endswith(".meta"))
+
+
+def is_finalized(path):
+    return "/finalized/" in path
+
+
+def fsck_counts(cluster):
+    text = cluster.fsck("/").stdout.decode()
+    counts = dict(re.findall(r"^ *([A-Z][A-Za-z -]+):\s+([0-9.]+)", text, re.M))
+    return "is HEALTHY" in text, counts
+
+
+def healthy(cluster, replication="3"):
+    is_healthy, counts = fsck_counts(cluster)
+    good = is_healthy and counts["Under-replicated blocks"] == "0" and counts["Over-replicated blocks"] == "0"
+    return good and float(counts["Average block replication"]) == float(replication)
+
+
+def copies_are_equal(cluster, block, count):
+    """All copies of a block on all disks: `count` of them, all alike."""
+    paths = [path for path in block_files(cluster, block=block) if is_finalized(path)]
+    return len(paths) == count and len({sha256_file(path) for path in paths}) == 1
+
+
+def read_is_right(cluster, content):
+    return sha256_bytes(cluster.fs("-cat", "/file", check=True).stdout) == content[1]
+
+
+def flip_byte(path, offset):
+    with open(path, "r+b") as file:
+        file.seek(offset)
+        byte = file.read(1)[0]
+        file.seek(offset)
+        file.write(bytes([byte ^ 0x40]))
+
+
+@pytest.mark.parametrize("cluster", [3, 4], indirect=True)
+def test_flipped_byte_is_found_replaced_and_gone(cluster, content):
+    # Clients run on 127.0.0.1, so the first node's replicas are the ones that are read.
+    victim = block_files(cluster, 1)[0]
+    before = sha256_file(victim)
+    flip_byte(victim, 5000)
+    assert read_is_right(cluster, content)
+    block = os.path.basename(victim)
+    wait_for(lambda: copies_are_equal(cluster, block, 3), DEADLINE_S, "the bad replica replaced")
+    assert sha256_file(block_files(cluster, block=block)[0]) == before
+    wait_for(lambda: healthy(cluster), DEADLINE_S, "a healthy file system")
+    assert read_is_right(cluster, content)
+
+
+@nodes(4)
+def test_lost_node_is_replaced_and_its_return_leaves_nothing_over(cluster, content):
+    cluster.kill("datanode-2")
+    wait_for(lambda: "Dead datanodes (1)" in cluster.dfsadmin("-report").stdout.decode(), 30, "the node known as dead")
+    wait_for(lambda: healthy(cluster), DEADLINE_S, "every block with three replicas on the other nodes")
+    assert read_is_right(cluster, content)
+    cluster.start_again("datanode-2")
+    wait_for(lambda: "Live datanodes (4)" in cluster.dfsadmin("-report").stdout.decode(), 30, "the node back")
+    wait_for(lambda: len(block_files(cluster)) == 3 * BLOCKS and healthy(cluster), DEADLINE_S, "excess replicas deleted")
+    assert read_is_right(cluster, content)
+
+
+@nodes(3)
+def test_replicas_that_change_while_the_node_is_down(cluster, content):
+    """One file deleted, one cut short behind the datanode's back: its full report tells, and both are made again."""
+    cluster.kill("datanode-3")
+    deleted, cut = block_files(cluster, 3)[:2]
+    os.remove(deleted)
+    os.truncate(cut, 1000)
+    cluster.start_again("datanode-3")
+    for path in deleted, cut:
+        wait_for(lambda: copies_are_equal(cluster, os.path.basename(path), 3), DEADLINE_S, f"{path} made again")
+    wait_for(lambda: healthy(cluster), DEADLINE_S, "a healthy file system")
+    assert read_is_right(cluster, content)
+
+
+@nodes(3)
+def test_setrep_and_remove_reach_the_disks(cluster):
+    for replication in 1, 2, 3:
+        cluster.fs("-setrep", "-w", str(replication), "/file", check=True)
+        wait_for(lambda: len(block_files(cluster)) == replication * BLOCKS, DEADLINE_S, f"{replication} copies on disk")
+    cluster.fs("-rm", "-skipTrash", "/file", check=True)
+    wait_for(lambda: not block_files(cluster), DEADLINE_S, "no block files left")
+
+
+@nodes(3)
+def test_namenode_restart_relearns_where_everything_is(cluster, content):
+    cluster.kill("namenode")
+    cluster.fs("-put", "-", "/waits", stdin=b"")  # fails or waits: nobody is there; it must only not disturb
+    cluster.start_again("namenode")
+    wait_for(lambda: b"OFF" in cluster.dfsadmin("-safemode", "get").stdout, DEADLINE_S, "the end of safe mode")
+    wait_for(lambda: healthy(cluster), DEADLINE_S, "every replica reported again")
+    assert read_is_right(cluster, content)
+    assert len(block_files(cluster)) == 3 * BLOCKS
+
+
+@nodes(4)
+def test_decommissioned_node_is_emptied_before_it_leaves(cluster, content, exclude_file):
+    exclude_file.write_text("127.0.0.3\n")
+    cluster.dfsadmin("-refreshNodes", check=True)
+
+    def status():
+        report = cluster.dfsadmin("-report").stdout.decode()
+        return re.search(r"Name: 127\.0\.0\.3:.*?Decommission Status : ([^\n]+)", report, re.S).group(1)
+
+    assert status() in ("Decommission in progress", "Decommissioned")
+    wait_for(lambda: status() == "Decommissioned", DEADLINE_S, "the node decommissioned")
+    cluster.kill("datanode-3")
+    assert read_is_right(cluster, content)
+    wait_for(lambda: healthy(cluster), DEADLINE_S, "three replicas without it")
+    assert len([path for path in block_files(cluster) if "/datanode-3/" not in path]) == 3 * BLOCKS
