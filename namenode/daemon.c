@@ -1,6 +1,7 @@
 /* `cairn namenode`: puts the parts together, serves, and takes them down in reverse order. */
 #include "common/daemon.h"
 
+#include <malloc.h>
 #include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -27,6 +28,7 @@
 
 #define LEASE_SOFT_MS 60000
 #define LEASE_RETRY_MS 30000 /* between attempts at a last block's recovery */
+#define MALLOC_ARENAS 2     /* a few busy threads: more arenas would cost memory, not save time */
 #define PORT_RPC 8020
 #define PORT_HTTP 9870
 
@@ -191,6 +193,7 @@ static void parts_init(struct parts *p)
 
 static int run(struct daemon *d, const struct config *c, struct err *reterr)
 {
+    mallopt(M_ARENA_MAX, MALLOC_ARENAS);
     struct parts *p = mem_new(struct parts);
     parts_init(p);
     int rc = start(p, c, reterr);
