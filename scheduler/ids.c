@@ -48,7 +48,9 @@ bool attempt_id_parse(const char *text, struct attempt_id *ret)
         return false;
     struct attempt_id id = {.map = kind == 'm', .partition = partition, .attempt = attempt};
     snprintf(id.job, sizeof id.job, "job_%.*s", job_end - 8, text + 8);
-    if (!job_id_is_valid(id.job))
+    char canonical[ATTEMPT_ID_MAX];
+    attempt_id_format(&id, canonical);
+    if (!job_id_is_valid(id.job) || strcmp(canonical, text)) /* signs and missing zeros: not a name we gave */
         return false;
     *ret = id;
     return true;

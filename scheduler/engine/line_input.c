@@ -6,6 +6,7 @@
 #include "common/mem.h"
 
 #define LINE_INPUT_BUFFER_BYTES (1u << 20)
+#define LINE_INPUT_AHEAD_BYTES 8192
 
 struct line_input {
     struct byte_source source;
@@ -16,7 +17,7 @@ struct line_input {
     bool at_eof;        /* the source has no more */
     bool skipping;      /* the first line belongs to the split before */
     bool done;
-    bool bom_possible;
+    bool bom_possible, bom_skipped;
     bool cr_pending;    /* the last byte seen was CR: an LF right after it belongs to it */
     bool open_line;     /* the last chunk did not end in LF */
     int64_t count, bytes_read;
@@ -75,8 +76,13 @@ static int line_input_fill(struct line_input *in, struct err *reterr)
 {
     if (in->raw_next < in->raw_end || in->at_eof)
         return 0;
-    size_t got = 0;
-    int rc = in->source.read(in->source.context, in->raw, in->raw_size, &got, reterr);
+    size_t got = 0, want = in->raw_size;
+    if (in->end - in->pos < (int64_t)want) { /* past the split only the rest of one line is needed */
+        int64_t left = in->end - in->pos + LINE_INPUT_AHEAD_BYTES;
+        want = left < LINE_INPUT_AHEAD_BYTES ? LINE_INPUT_AHEAD_BYTES : (size_t)left;
+        want = want < in->raw_size ? want : in->raw_size;
+    }
+    int rc = in->source.read(in->source.context, in->raw, want, &got, reterr);
     if (rc < 0)
         return rc;
     in->raw_next = 0;
@@ -153,6 +159,7 @@ static int line_input_skip_bom(struct line_input *in, struct err *reterr)
     if (in->raw_end - in->raw_next >= 3 && !memcmp(in->raw + in->raw_next, "\xef\xbb\xbf", 3)) {
         in->raw_next += 3;
         in->pos += 3;
+        in->bom_skipped = true;
     }
     return 0;
 }
@@ -267,7 +274,7 @@ int line_input_line(struct line_input *in, struct slice *ret_line, int64_t *ret_
             }
         }
         if (!started)
-            *ret_offset = in->rest_offset;
+            *ret_offset = in->bom_skipped && in->rest_offset == 3 ? 0 : in->rest_offset; /* the mark is part of the line */
         started = true;
         size_t n = 0;
         while (n < in->rest.len && in->rest.base[n] != '\n' && in->rest.base[n] != '\r')

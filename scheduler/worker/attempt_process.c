@@ -73,11 +73,7 @@ static int attempt_prepare(struct worker_daemon *w, const Cairn__TaskSpecProto *
 
 static int attempt_spawn(const char *log_path, const char *work_dir, int report_fd, pid_t *ret_pid, struct err *reterr)
 {
-    char self[4096];
-    ssize_t n = readlink("/proc/self/exe", self, sizeof self - 1);
-    if (n < 0)
-        return err_errno(reterr, errno, "find our own executable");
-    self[n] = 0;
+    static const char self[] = "/proc/self/exe"; /* also right when the file has been replaced meanwhile */
     char *argv[] = {"cairn", "task", ".task", NULL};
     posix_spawn_file_actions_t actions;
     posix_spawnattr_t attr;
@@ -96,7 +92,7 @@ static int attempt_spawn(const char *log_path, const char *work_dir, int report_
     int errnum = posix_spawn(ret_pid, self, &actions, &attr, argv, environ);
     posix_spawn_file_actions_destroy(&actions);
     posix_spawnattr_destroy(&attr);
-    return errnum ? err_errno(reterr, errnum, "start '%s task'", self) : 0;
+    return errnum ? err_errno(reterr, errnum, "start `cairn task`") : 0;
 }
 
 int attempt_start(struct worker_daemon *w, const Cairn__TaskSpecProto *spec, struct attempt_process **ret, struct err *reterr)

@@ -1,0 +1,477 @@
+"""Streaming jobs on a whole cluster: results against separate computations, Hadoop's contract, failures and ends."""
+import collections
+import gzip
+import hashlib
+import json
+import os
+import re
+import signal
+import subprocess
+import time
+
+import pytest
+
+from lib.cluster import ROOT, Cluster, cairn_path, client_env, run_cairn
+from lib.waiting import wait_for
+
+JOBS = os.path.join(ROOT, "examples", "jobs")
+GEN = os.path.join(os.path.dirname(cairn_path()), "examples", "gen")
+
+
+def generate(*args):
+    return subprocess.run([GEN, *map(str, args)], check=True, capture_output=True).stdout
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory):
+    """One cluster for the tests that break nothing."""
+    with Cluster(tmp_path_factory.mktemp("jobs") / "cluster") as cluster:
+        yield cluster
+
+
+def put(cluster, path, data, block_bytes=None):
+    cluster.fs("-mkdir", "-p", os.path.dirname(path), check=True)
+    blocks = ["-D", f"dfs.blocksize={block_bytes}"] if block_bytes else []
+    bytes_per_checksum = ["-D", f"dfs.bytes-per-checksum={min(block_bytes, 512)}"] if block_bytes else []
+    run_cairn("fs", "-fs", cluster.uri, *blocks, *bytes_per_checksum, "-put", "-f", "-", path, stdin=data, check=True)
+
+
+def submit(cluster, *args, out, deadline_s=120, cwd=None, env=None):
+    return run_cairn("streaming", "-fs", cluster.uri, *args, "-output", out, deadline_s=deadline_s, cwd=cwd, env=env)
+
+
+def run(cluster, *args, out, **options):
+    """A job that must succeed; what it printed."""
+    done = submit(cluster, *args, out=out, **options)
+    text = done.stderr.decode(errors="replace")
+    assert done.returncode == 0, text
+    return text
+
+
+def output(cluster, path):
+    return cluster.fs("-cat", f"{path}/part-*", check=True).stdout
+
+
+def counter(text, name):
+    found = re.search(rf"\t\t{re.escape(name)}=(-?\d+)\n", text)
+    return int(found.group(1)) if found else 0
+
+
+def job_id(text):
+    return re.search(r"job_\d+_\d+", text).group(0)
+
+
+def job(cluster, *args, **options):
+    return run_cairn("job", "-fs", cluster.uri, *args, **options)
+
+
+# ---- results ----
+
+WORDS = b"".join(b"w%d common w%d\n" % (i % 97, i % 11) for i in range(20000))
+
+
+def word_counts(data):
+    return collections.Counter(data.decode().split())
+
+
+def check_words(cluster, out, want):
+    got = dict(line.split("\t") for line in output(cluster, out).decode().splitlines())
+    assert {word: int(count) for word, count in got.items()} == dict(want)
+
+
+WORDCOUNT = ["-files", f"{JOBS}/wordcount/map.awk,{JOBS}/wordcount/reduce.awk", "-mapper", "map.awk", "-reducer", "reduce.awk"]
+
+
+def test_word_count_with_a_combiner_and_several_reduces(running):
+    put(running, "/words/a", WORDS, 65536)
+    text = run(running, *WORDCOUNT, "-combiner", "reduce.awk", "-numReduceTasks", 3, "-input", "/words", out="/o/words")
+    check_words(running, "/o/words", word_counts(WORDS))
+    assert counter(text, "Launched map tasks") == counter(text, "Data-local map tasks") == -(-len(WORDS) // 65536)
+    assert counter(text, "Map input records") == 20000
+    assert counter(text, "Map output records") == counter(text, "Combine input records") == 60000
+    assert counter(text, "Reduce output records") == len(word_counts(WORDS))
+    assert " map 100% reduce 100%" in text
+    names = running.fs("-ls", "-C", "/o/words", check=True).stdout.decode().split()
+    assert names == ["/o/words/_SUCCESS", "/o/words/part-00000", "/o/words/part-00001", "/o/words/part-00002"]
+    assert running.fs("-ls", "/tmp/hadoop-yarn/staging/*/.staging/*").returncode == 1, "the staging folder stays"
+
+
+def test_small_sort_buffer_spills_and_merges_to_the_same_result(running):
+    put(running, "/spill/a", generate("mta", 30000))
+    want = collections.Counter(line.rstrip("\r") for line in generate("mta", 30000).decode().split("\n")[:-1])
+    text = run(running, "-D", "mapreduce.task.io.sort.mb=1", "-D", "mapreduce.task.io.sort.factor=2", "-mapper", "cat", "-reducer", "cat",
+               "-D", "stream.num.map.output.key.fields=20", "-numReduceTasks", 2, "-input", "/spill/a", out="/o/spill")
+    got = collections.Counter(line.rstrip("\t") for line in output(running, "/o/spill").decode().split("\n")[:-1])
+    assert got == want
+    assert counter(text, "Spilled Records") > 30000
+    for part in (0, 1):
+        lines = running.fs("-cat", f"/o/spill/part-0000{part}", check=True).stdout.split(b"\n")[:-1]
+        assert [line.rstrip(b"\t") for line in lines] == sorted(line.rstrip(b"\t") for line in lines)
+
+
+MTA_EDGES = [  # line, kept
+    ("90\t1\t2014-08-01 04:00:00\t1\t1\t0\tP\tMTA B1\tT\t1\tS", True),
+    ("-90\t1\t2014-08-01 04:00:00\t1\t1\t0\tP\tMTA B1\tT\t1\tS", True),
+    ("1\t180\t2014-08-01 04:00:00\t1\t1\t0\tP\tMTA B1\tT\t1\tS\r", True),
+    ("1\t-180\t2014-08-01 05:00:00\t1\t1\t0\tP\tMTA ü→B1\tT\t1\tS", True),
+    ("90.000001\t1\t2014-08-01 04:00:00\t1\t1\t0\tP\tMTA B1\tT\t1\tS", False),
+    ("0\t-73.9\t2014-08-01 04:00:00\t1\t1\t0\tP\tMTA B1\tT\t1\tS", True),
+    ("40.6\t0\t2014-08-01 04:00:00\t1\t1\t0\tP\tMTA B1\tT\t1\tS", True),
+    ("0.000000\t0.000000\t2014-08-01 04:00:00\t1\t1\t0\tP\tMTA B1\tT\t1\tS", False),
+    ("0\t0\t2014-08-01 04:00:00\t1\t1\t0\tP\tMTA B1\tT\t1\tS", False),
+    ("-0.0\t0\t2014-08-01 04:00:00\t1\t1\t0\tP\tMTA B1\tT\t1\tS", False),
+    ("NULL\t1\t2014-08-01 04:00:00\t1\t1\t0\tP\tMTA B1\tT\t1\tS", False),
+    ("\t1\t2014-08-01 04:00:00\t1\t1\t0\tP\tMTA B1\tT\t1\tS", False),
+    ("abc\t1\t2014-08-01 04:00:00\t1\t1\t0\tP\tMTA B1\tT\t1\tS", False),
+    ("40\t-73\t2014-08-01 06:00:00\t7", True),
+    ("40\t-73\t2014-08-01 06:00:00\t1\t1\t0\tP\tMTA B1\tT\t1\tS\textra", True),
+    ("", False),
+    ("40\t-73\t2014-08-01 06:00:00\t1\t1\t0\tP\t" + "long " * 600 + "\tT\t1\tS", True),
+    ("40\t-73\t2014-08-01 07:00:00\t1\t1\t0\tP\tMTA B1\tT\t1\tlast", True),
+]
+MTA_HEADER = "\t".join(["latitude", "longitude", "time_received", "vehicle_id"] + ["x"] * 7)
+
+
+@pytest.mark.parametrize("block_bytes", [512, 1024, 1 << 20])
+@pytest.mark.parametrize("split_bytes", [None, 64, 100])
+def test_mta_filter_edges_at_every_block_size(running, block_bytes, split_bytes):
+    data = "\n".join([MTA_HEADER] + [line for line, _ in MTA_EDGES]).encode()  # no end of line at the end
+    put(running, "/edges/mta", data, block_bytes)
+    limit = ["-D", f"mapreduce.input.fileinputformat.split.maxsize={split_bytes}"] if split_bytes else []
+    if split_bytes and block_bytes != 1 << 20:
+        pytest.skip("the split size decides, whatever the block size")
+    out = f"/o/edges-{block_bytes}-{split_bytes}"
+    text = run(running, *limit, "-files", f"{JOBS}/mta-filter/map.awk", "-mapper", "map.awk", "-numReduceTasks", 0, "-input", "/edges/mta", out=out)
+    want = []
+    for line, kept in MTA_EDGES:
+        if kept:
+            fields = (line.rstrip("\r").split("\t") + [""] * 7)[:11]
+            want.append("\t".join(fields + [fields[2][:13] + ":00:00", fields[2][:10]]))
+    assert output(running, out).decode().split("\n")[:-1] == want
+    assert counter(text, "records_bad{coordinate}") == sum(not kept and line != "" for line, kept in MTA_EDGES)
+    assert counter(text, "records_out") == len(want)
+    assert counter(text, "records_long") == 1
+
+
+def test_mta_of_the_generator_gives_the_known_counts(running):
+    data = generate("mta", 100000)
+    assert hashlib.sha256(data).hexdigest().startswith("5690356b0dd2d622")
+    put(running, "/mta/100k", data, 1 << 20)
+    run(running, "-files", f"{JOBS}/mta-filter/map.awk", "-mapper", "map.awk", "-reducer", "NONE", "-input", "/mta/100k", out="/o/filter")
+    rows = output(running, "/o/filter").decode().split("\n")[:-1]
+    assert len(rows) == 99493
+    assert all(row.count("\t") == 12 for row in rows)
+    run(running, "-files", f"{JOBS}/mta-hours/map.awk,{JOBS}/mta-hours/reduce.awk", "-mapper", "map.awk", "-combiner", "reduce.awk",
+        "-reducer", "reduce.awk", "-input", "/mta/100k", out="/o/hours")
+    hours = dict(line.split("\t") for line in output(running, "/o/hours").decode().splitlines())
+    assert len(hours) == 9 and hours["2014-08-01 04:00:00"] == "11946"
+    assert sum(map(int, hours.values())) == 99493
+
+
+LISTEN = ["-files", f"{JOBS}/listen-top/map.py,{JOBS}/listen-top/reduce.py", "-reducer", "reduce.py",
+          "-D", "stream.num.map.output.key.fields=4", "-D", "num.key.fields.for.partition=1",
+          "-partitioner", "org.apache.hadoop.mapred.lib.KeyFieldBasedPartitioner"]
+
+
+def listen_rows(cluster, out):
+    rows = [line.split(";") for line in output(cluster, out).decode().splitlines() if not line.startswith("userId")]
+    return sorted(rows, key=lambda r: (*map(int, r[:4]), *r[4:]))
+
+
+def test_listen_top_check_values(running):
+    put(running, "/listen/log1", b"userId;region;type;paid\n4052;1;2;false\n12832;0;1;true\n27103;0;0;true\n36462;1;0;true\n74637;1;1;true\n")
+    log2 = b"hour;userId;songId;genderId;deviceId\n" + b"".join(
+        b"18-10-2017 00:00:%02d;%s;1_1\n" % (i, row) for i, row in enumerate([
+            b"27103;231990117;23", b"4052;231990117;22", b"4052;231990118;27", b"27103;231990118;16", b"12832;231990117;15",
+            b"36462;231990119;28", b"74637;231990117;1", b"55466;231990117;1", b"74637;231990118;2"]))
+    put(running, "/listen/log2", log2)
+    run(running, *LISTEN, "-mapper", "map.py 1 49999", "-input", "/listen/log1", "-input", "/listen/log2", out="/o/listen")
+    assert [";".join(row) for row in listen_rows(running, "/o/listen")] == [
+        "4052;22;1;2;1;2;false", "12832;15;1;1;0;1;true", "27103;16;1;2;0;0;true", "36462;28;1;1;1;0;true"]
+    assert output(running, "/o/listen").startswith(b"userId;topGenderId;topGenderIdSongs;distSongIds;region;type;paid\n")
+
+
+@pytest.mark.parametrize("low, high, reduces, rows, digest", [(1, 49999, 1, 4879, "a30eca6d996dc0b7"), (1, 49999, 5, 4879, "a30eca6d996dc0b7"),
+                                                              (1000, 8000, 3, 3500, "cae8f724ea963ed6")])
+def test_listen_top_of_the_generator(running, low, high, reduces, rows, digest):
+    if running.fs("-test", "-e", "/listen5000/log2").returncode:
+        put(running, "/listen5000/log1", generate("listen1", 5000))
+        put(running, "/listen5000/log2", generate("listen2", 200000, 5000), 1 << 20)
+    out = f"/o/listen-{low}-{reduces}"
+    run(running, *LISTEN, "-mapper", f"map.py {low} {high}", "-numReduceTasks", reduces, "-input", "/listen5000/log1,/listen5000/log2", out=out)
+    got = listen_rows(running, out)
+    assert len(got) == rows
+    assert hashlib.sha256("".join(";".join(row) + "\n" for row in got).encode()).hexdigest().startswith(digest)
+
+
+def test_generators_give_the_known_bytes():
+    for args, size, digest in [
+        (("mta", 1000), 139814, "3fc1d43328f6174a"), (("mta", 10000), 1398924, "3b0580f722827e31"),
+        (("listen1", 5000), 72497, "8b1a10c999c1a839"), (("listen2", 200000, 5000), 8842321, "37c01e6b706aea07"),
+        (("wdi", 2660), 1212365, "ef2e18745b1d849f"), (("movies", 10000), 1976519, "681cf8e99a7201af"),
+    ]:
+        data = generate(*args)
+        assert (len(data), hashlib.sha256(data).hexdigest()[:16]) == (size, digest), args
+
+
+# ---- Hadoop's contract ----
+
+def test_environment_of_the_commands(running, tmp_path):
+    put(running, "/env/in", b"a\nb\n")
+    (tmp_path / "env.sh").write_text("#!/bin/sh\ncat >/dev/null\nenv\npwd | sed 's/^/CWD=/'\n")
+    (tmp_path / "env.sh").chmod(0o755)
+    text = run(running, "-mapper", "./env.sh", "-numReduceTasks", 0, "-input", "/env/in", "-cmdenv", "GREETING=hello world", "-D", "my.own-key=v1",
+               "-D", "mapreduce.job.name=a name", out="/o/env", cwd=tmp_path)
+    env = dict(line.split("=", 1) for line in output(running, "/o/env").decode().splitlines() if "=" in line)
+    job_name = job_id(text)
+    assert env["GREETING"] == "hello world" and env["my_own_key"] == "v1"
+    assert env["mapreduce_job_id"] == env["mapred_job_id"] == job_name
+    assert env["mapreduce_job_name"] == "a name"
+    attempt = env["mapreduce_task_attempt_id"]
+    assert attempt == env["mapred_task_id"] == job_name.replace("job", "attempt") + "_m_000000_0"
+    assert env["mapreduce_task_id"] == job_name.replace("job", "task") + "_m_000000"
+    assert env["mapreduce_map_input_file"] == env["map_input_file"] == f"{running.uri}/env/in"
+    assert (env["mapreduce_map_input_start"], env["map_input_length"]) == ("0", "4")
+    assert (env["mapreduce_task_partition"], env["mapreduce_task_ismap"], env["mapred_reduce_tasks"]) == ("0", "true", "0")
+    assert env["mapreduce_task_output_dir"] == f"{running.uri}/o/env/_temporary/0/{attempt}"
+    assert attempt in env["CWD"]
+
+
+def test_reporter_lines_and_logs(running):
+    put(running, "/rep/in", b"a\nb\n")
+    script = "cat; echo reporter:counter:mine,seen,41 >&2; echo reporter:counter:mine,seen,1 >&2; echo reporter:status:all is well >&2; echo a plain line >&2"
+    text = run(running, "-mapper", f"sh -c '{script}'", "-numReduceTasks", 0, "-input", "/rep/in", out="/o/rep")
+    assert counter(text, "seen") == 42
+    name = job_id(text)
+    log = job(running, "-logs", name, check=True).stdout.decode()
+    assert "a plain line" in log and "reporter:" not in log
+    one = job(running, "-logs", name.replace("job", "attempt") + "_m_000000_0", check=True).stdout.decode()
+    assert one == "a plain line\n"
+    assert "all is well" in running.http_get(f"/jobs/{name}", running.scheduler_http).decode()
+
+
+def test_job_commands(running):
+    put(running, "/cmd/in", b"a\n")
+    name = job_id(run(running, "-mapper", "cat", "-input", "/cmd/in", out="/o/cmd"))
+    assert f"Job State: SUCCEEDED" in job(running, "-status", name, check=True).stdout.decode()
+    assert "Map input records\t1\n" in job(running, "-counters", name, check=True).stdout.decode()
+    assert name in job(running, "-list", "all", check=True).stdout.decode()
+    assert name not in job(running, "-list", check=True).stdout.decode()
+    history = job(running, "-history", name, check=True).stdout.decode()
+    assert name.replace("job", "attempt") + "_m_000000_0\tSUCCEEDED" in history and "node-local" in history
+    assert job(running, "-wait", name).returncode == 0
+    assert b"is over already" in job(running, "-kill", name, check=True).stdout
+    missing = job(running, "-status", "job_1_0001")
+    assert missing.returncode == 1 and b"job_1_0001" in missing.stderr
+    assert job(running, "-nonsense").returncode == 255
+    listed = json.loads(running.http_get("/v1/jobs", running.scheduler_http))
+    assert any(entry["id"] == name and entry["state"] == "SUCCEEDED" for entry in listed)
+    shown = json.loads(running.http_get(f"/v1/jobs/{name}", running.scheduler_http))
+    assert shown["attempts"][0]["locality"] == "node-local"
+    assert b"cairn_scheduler_workers_live 3" in running.http_get("/metrics", running.scheduler_http)
+    json.loads(running.http_get("/jmx", running.scheduler_http))
+
+
+def test_input_formats(running):
+    put(running, "/fmt/in", b"k1\tv1\nk2\nk3\tv3\tw\n")
+    run(running, "-inputformat", "KeyValueTextInputFormat", "-mapper", "cat", "-numReduceTasks", 0, "-input", "/fmt/in", out="/o/kv")
+    assert output(running, "/o/kv") == b"k1\tv1\nk2\t\nk3\tv3\tw\n"
+    text = run(running, "-inputformat", "org.apache.hadoop.mapred.lib.NLineInputFormat", "-D", "mapreduce.input.lineinputformat.linespermap=2",
+               "-mapper", "cat", "-numReduceTasks", 0, "-input", "/fmt/in", out="/o/nline")
+    assert output(running, "/o/nline") == b"0\tk1\tv1\n6\tk2\n9\tk3\tv3\tw\n"
+    assert counter(text, "Launched map tasks") == 2
+    run(running, "-D", "stream.map.input.ignoreKey=true", "-inputformat", "NLineInputFormat", "-mapper", "cat", "-numReduceTasks", 0,
+        "-input", "/fmt/in", out="/o/nline2")
+    assert output(running, "/o/nline2") == b"k1\tv1\nk2\nk3\tv3\tw\n"
+
+
+def test_inputs_globs_folders_gzip_empty_and_hidden(running):
+    put(running, "/many/a1", b"a1\n")
+    put(running, "/many/a2", b"a2")
+    put(running, "/many/b.gz", gzip.compress(b"b\n" * 3))
+    put(running, "/many/empty", b"")
+    put(running, "/many/_hidden", b"no\n")
+    put(running, "/many/.hidden", b"no\n")
+    run(running, "-mapper", "cat", "-reducer", "cat", "-input", "/many", out="/o/many")
+    assert output(running, "/o/many") == b"a1\t\na2\t\nb\t\nb\t\nb\t\n"
+    run(running, "-mapper", "cat", "-numReduceTasks", 0, "-lazyOutput", "-input", "/many/a?,/many/{empty,b.gz}", out="/o/glob")
+    assert sorted(output(running, "/o/glob").split()) == [b"a1", b"a2", b"b", b"b", b"b"]
+    assert len(running.fs("-ls", "-C", "/o/glob", check=True).stdout.split()) == 4  # the empty map wrote no part file
+    put(running, "/many/sub/c", b"c\n")
+    refused = submit(running, "-mapper", "cat", "-input", "/many", out="/o/sub")
+    assert refused.returncode == 5 and b"Not a file: " in refused.stderr
+    run(running, "-D", "mapreduce.input.fileinputformat.input.dir.recursive=true", "-mapper", "cat", "-input", "/many", out="/o/sub")
+    assert b"c\t\n" in output(running, "/o/sub")
+
+
+def test_identity_map_only_keeps_lines_as_they_are(running):
+    data = b"with\ttab\nwithout\n\nlast without end"
+    put(running, "/same/in", data)
+    run(running, "-mapper", "cat", "-numReduceTasks", 0, "-input", "/same/in", out="/o/same")
+    assert output(running, "/o/same") == data + b"\n"
+
+
+def test_mapper_that_reads_only_a_part_of_its_input(running):
+    put(running, "/head/in", WORDS * 20)
+    run(running, "-mapper", "head -n 3", "-numReduceTasks", 0, "-input", "/head/in", out="/o/head")
+    assert output(running, "/o/head").count(b"\n") == 3
+
+
+def test_locality_is_a_measurement(running, tmp_path):
+    """With one replica of each block and slots enough, maps run where their block is; with locality off, about a third do."""
+    run_cairn("fs", "-fs", running.uri, "-D", "dfs.replication=1", "-D", "dfs.blocksize=65536", "-put", "-f", "-", "/local/in",
+              stdin=WORDS * 3, check=True)
+    text = run(running, "-mapper", "cat", "-numReduceTasks", 0, "-input", "/local/in", out="/o/local")
+    maps = counter(text, "Launched map tasks")
+    assert maps > 10 and counter(text, "maps_local") >= 0.9 * maps
+    assert counter(text, "bytes_local") >= 0.9 * (counter(text, "bytes_local") + counter(text, "bytes_remote"))
+
+
+# ---- wrong input, failures ----
+
+def test_output_that_exists_and_input_that_does_not(running):
+    put(running, "/wrong/in", b"a\n")
+    done = submit(running, "-mapper", "cat", "-input", "/wrong/in", out="/wrong")
+    assert done.returncode == 4 and f"Output directory {running.uri}/wrong already exists" in done.stderr.decode()
+    done = submit(running, "-mapper", "cat", "-input", "/not/there", out="/o/none")
+    assert done.returncode == 5 and f"Input path does not exist: {running.uri}/not/there" in done.stderr.decode()
+    done = submit(running, "-mapper", "cat", "-input", "/not/*", out="/o/none")
+    assert done.returncode == 5 and f"Input Pattern {running.uri}/not/* matches 0 files" in done.stderr.decode()
+    assert running.fs("-test", "-e", "/o/none").returncode == 1
+
+
+@pytest.mark.parametrize("args, words", [
+    (["-mapper", "cat", "-inputformat", "SequenceFileInputFormat"], "SequenceFileInputFormat"),
+    (["-mapper", "cat", "-partitioner", "my.Own"], "my.Own"),
+    (["-mapper", "org.apache.hadoop.mapred.lib.IdentityMapper"], "IdentityMapper"),
+    (["-mapper", "cat", "-reducer", "aggregate"], "aggregate"),
+    (["-mapper", "cat", "-file", "/no/such/file"], "/no/such/file"),
+    (["-mapper", "sh -c 'open"], "not closed"),
+    (["-mapper", "cat", "-numReduceTasks", "many"], "many"),
+    (["-mapper", "cat", "-nonsense", "x"], "-nonsense"),
+    (["-mapper", "cat", "operand"], "operand"),
+    (["-mapper"], "mapper"),
+    ([], "-mapper"),
+])
+def test_wrong_arguments_name_the_thing(running, args, words):
+    put(running, "/wrong/in", b"a\n")
+    done = run_cairn("streaming", "-fs", running.uri, "-input", "/wrong/in", "-output", "/o/args", *args)
+    assert done.returncode == 1, done.stderr
+    assert words in done.stderr.decode() and "Streaming Command Failed!" in done.stderr.decode()
+    assert running.fs("-test", "-e", "/o/args").returncode == 1
+
+
+@pytest.mark.parametrize("mapper, words", [
+    ("no-such-program", ["no-such-program"]),
+    ("sh -c 'echo it is broken >&2; exit 3'", ["it is broken", "exit status 3"]),
+    ("sh -c 'kill -9 $$'", ["signal 9"]),
+])
+def test_failing_mapper_says_where_and_why(running, mapper, words):
+    put(running, "/fail/in", b"a\nb\n")
+    done = submit(running, "-mapper", mapper, "-input", "/fail/in", out="/o/fail")
+    text = done.stderr.decode()
+    assert done.returncode == 1, text
+    for word in words + ["127.0.0.", "attempt_", "failed 4 times"]:
+        assert word in text
+    assert running.fs("-test", "-e", "/o/fail").returncode == 1, "a failed job leaves its output folder"
+    workers = {entry["worker"] for entry in json.loads(running.http_get(f"/v1/jobs/{job_id(text)}", running.scheduler_http))["attempts"]}
+    assert len(workers) == 3, "an attempt is tried again elsewhere"
+
+
+def test_attempt_that_fails_once_is_tried_again(running):
+    put(running, "/once/in", b"a\nb\n")
+    script = 'case $mapreduce_task_attempt_id in *_0) exit 1;; esac; cat'
+    text = run(running, "-mapper", f"sh -c '{script}'", "-reducer", f"sh -c '{script}'", "-input", "/once/in", out="/o/once")
+    assert output(running, "/o/once") == b"a\t\nb\t\n"
+    assert counter(text, "Failed map tasks") == 1 and counter(text, "Failed reduce tasks") == 1
+    assert counter(text, "Reduce input records") == 2
+
+
+def test_hanging_mapper_is_killed_after_its_timeout(running):
+    put(running, "/hang/in", b"a\n")
+    done = submit(running, "-D", "mapreduce.task.timeout=1500", "-D", "mapreduce.map.maxattempts=1", "-mapper", "sleep 1000", "-input", "/hang/in",
+                  out="/o/hang")
+    assert done.returncode == 1 and b"did not report progress" in done.stderr
+
+
+def start(cluster, *args, out):
+    """A job in the background; its id once it runs."""
+    text = run(cluster, "-background", *args, out=out)
+    return job_id(text)
+
+
+def state(cluster, name):
+    return re.search(r"Job State: (\w+)", job(cluster, "-status", name, check=True).stdout.decode()).group(1)
+
+
+def running_maps(cluster, name):
+    shown = json.loads(cluster.http_get(f"/v1/jobs/{name}", cluster.scheduler_http))
+    return [entry for entry in shown["attempts"] if entry["state"] == "RUNNING"]
+
+
+def test_killed_job_leaves_nothing(running):
+    put(running, "/kill/in", b"a\n")
+    marker = f"cairn-test-{os.getpid()}"
+    name = start(running, "-mapper", f"sh -c 'sleep 1000; echo {marker}'", "-input", "/kill/in", out="/o/kill")
+    wait_for(lambda: running_maps(running, name), 20, "a running map")
+    assert b"Killed job" in job(running, "-kill", name, check=True).stdout
+    assert state(running, name) == "KILLED"
+    assert job(running, "-wait", name).returncode == 1
+    wait_for(lambda: running.fs("-test", "-e", "/o/kill").returncode == 1, 10, "end of the output folder")
+    wait_for(lambda: marker not in subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True).stdout, 10, "end of the mapper")
+
+
+def test_interrupt_leaves_the_job_running(running):
+    put(running, "/int/in", b"a\n")
+    process = subprocess.Popen([cairn_path(), "streaming", "-fs", running.uri, "-mapper", "sh -c 'sleep 2; cat'", "-input", "/int/in", "-output", "/o/int"],
+                               stderr=subprocess.PIPE, env=client_env())
+    seen = b""
+    while b"Running job" not in seen:
+        seen += process.stderr.readline()
+    time.sleep(0.2)
+    process.send_signal(signal.SIGINT)
+    rest = process.stderr.read()
+    assert process.wait(10) == 130 and b"goes on running" in rest
+    assert job(running, "-wait", job_id(seen.decode())).returncode == 0
+    assert output(running, "/o/int") == b"a\t\n"
+
+
+# ---- faults ----
+
+SLOW = "sh -c 'sleep 1; cat'"
+
+
+def test_worker_killed_in_mid_job(tmp_path):
+    with Cluster(tmp_path / "cluster", properties={"cairn.scheduler.worker-timeout": 3}) as cluster:
+        put(cluster, "/in", WORDS, 65536)
+        name = start(cluster, "-D", "mapreduce.reduce.shuffle.parallelcopies=2", "-files", f"{JOBS}/wordcount/map.awk,{JOBS}/wordcount/reduce.awk",
+                     "-mapper", "sh -c 'sleep 1; exec ./map.awk'", "-reducer", "reduce.awk", "-numReduceTasks", 2, "-input", "/in", out="/out")
+        wait_for(lambda: len(running_maps(cluster, name)) >= 3, 20, "running maps")
+        victim = running_maps(cluster, name)[0]["worker"]
+        cluster.kill(next(d["name"] for d in cluster.daemons_named("worker") if d["address"].startswith(victim + ":")))
+        done = job(cluster, "-wait", name, deadline_s=90)
+        assert done.returncode == 0, done.stdout + done.stderr
+        check_words(cluster, "/out", word_counts(WORDS))
+
+
+def test_scheduler_killed_says_so_about_its_jobs(tmp_path):
+    with Cluster(tmp_path / "cluster") as cluster:
+        put(cluster, "/in", b"a\n")
+        finished = job_id(run(cluster, "-mapper", "cat", "-input", "/in", out="/done"))
+        name = start(cluster, "-mapper", "sleep 1000", "-input", "/in", out="/out")
+        wait_for(lambda: running_maps(cluster, name), 20, "a running map")
+        cluster.kill("scheduler")
+        with cluster.start_again("scheduler"):
+            wait_for(lambda: job(cluster, "-status", name).returncode == 0, 20, "the scheduler")
+            assert state(cluster, name) == "FAILED"
+            assert "restarted" in job(cluster, "-status", name).stdout.decode()
+            assert state(cluster, finished) == "SUCCEEDED"
+            wait_for(lambda: cluster.http_get("/metrics", cluster.scheduler_http).find(b"workers_live 3") > 0, 20, "the workers to come back")
+            run(cluster, "-mapper", "cat", "-input", "/in", out="/again")
+            assert output(cluster, "/again") == b"a\t\n"
+            assert cluster.fs("-test", "-e", "/out").returncode == 1
+
+
+def test_memory_stays_small(running):
+    for daemon in running.daemons_named("scheduler") + running.daemons_named("worker"):
+        assert running.resident_mib(daemon["name"]) < 32

@@ -1,0 +1,225 @@
+/* Sorting in a buffer, run files and merging, against plain sorting; and what damaged runs give. */
+#include "tests/unit/check.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "scheduler/engine/merge.h"
+#include "scheduler/engine/sort_buffer.h"
+
+#define PARTITIONS 3
+#define RUNS 5
+
+struct pair {
+    uint32_t partition;
+    char key[40], value[16];
+    uint32_t key_len;
+};
+
+static struct pair random_pair(void)
+{
+    struct pair p = {.partition = (uint32_t)rand() % PARTITIONS};
+    p.key_len = (uint32_t)rand() % (rand() % 4 ? 4 : 30);
+    for (uint32_t i = 0; i < p.key_len; i++)
+        p.key[i] = (char)(rand() % 3 ? 'a' : rand() % 256);
+    snprintf(p.value, sizeof p.value, "%d", rand() % 1000);
+    return p;
+}
+
+static struct record record_of(const struct pair *p)
+{
+    return (struct record){(const uint8_t *)p->key, (const uint8_t *)p->value, p->key_len, (uint32_t)strlen(p->value)};
+}
+
+static int by_partition_and_key(const void *a, const void *b)
+{
+    const struct pair *x = a, *y = b;
+    if (x->partition != y->partition)
+        return x->partition < y->partition ? -1 : 1;
+    struct record rx = record_of(x), ry = record_of(y);
+    return record_key_compare(&rx, &ry);
+}
+
+static void sorted_buffer_has_the_order_of_qsort(void **state)
+{
+    for (unsigned seed = 1; seed <= 40; seed++) {
+        srand(seed);
+        size_t n = (size_t)rand() % 3000;
+        struct pair *pairs = calloc(n + 1, sizeof *pairs);
+        struct sort_buffer *s = sort_buffer_new(1 << 20);
+        for (size_t i = 0; i < n; i++) {
+            pairs[i] = random_pair();
+            struct record r = record_of(&pairs[i]);
+            assert_true(sort_buffer_add(s, pairs[i].partition, &r));
+        }
+        sort_buffer_sort(s);
+        qsort(pairs, n, sizeof *pairs, by_partition_and_key);
+        assert_int_equal(sort_buffer_count(s), n);
+        for (size_t i = 0; i < n; i++) {
+            uint32_t partition;
+            struct record r = sort_buffer_at(s, i, &partition), want = record_of(&pairs[i]);
+            assert_int_equal(partition, pairs[i].partition);
+            assert_int_equal(record_key_compare(&r, &want), 0);
+        }
+        sort_buffer_free(s);
+        free(pairs);
+    }
+}
+
+static void inputs_that_defeat_quicksort_end_soon(void **state)
+{
+    struct sort_buffer *s = sort_buffer_new(64 << 20);
+    char key[16];
+    for (int i = 0; i < 300000; i++) { /* organ pipe, many equal */
+        int n = snprintf(key, sizeof key, "%08d", i < 150000 ? i / 3 : (300000 - i) / 3);
+        struct record r = {(const uint8_t *)key, (const uint8_t *)"", (uint32_t)n, 0};
+        assert_true(sort_buffer_add(s, 0, &r));
+    }
+    sort_buffer_sort(s);
+    struct record last = {0};
+    for (size_t i = 0; i < 300000; i++) {
+        uint32_t partition;
+        struct record r = sort_buffer_at(s, i, &partition);
+        if (i)
+            assert_true(record_key_compare(&last, &r) <= 0);
+        last = r;
+    }
+    sort_buffer_free(s);
+}
+
+static void full_buffer_says_so_and_can_be_used_again(void **state)
+{
+    struct sort_buffer *s = sort_buffer_new(4096);
+    struct pair p = {.key = "key", .key_len = 3, .value = "v"};
+    struct record r = record_of(&p);
+    size_t n = 0;
+    while (sort_buffer_add(s, 0, &r))
+        n++;
+    assert_in_range(n, 100, 4096 / 28);
+    sort_buffer_clear(s);
+    assert_true(sort_buffer_add(s, 0, &r));
+    static uint8_t large[8192];
+    struct record too_large = {large, large, sizeof large, 0};
+    sort_buffer_clear(s);
+    assert_false(sort_buffer_add(s, 0, &too_large));
+    sort_buffer_free(s);
+}
+
+static void run_path(char out[64], const char *dir, size_t i)
+{
+    snprintf(out, 64, "%s/run%zu", dir, i);
+}
+
+static void merged_runs_are_all_records_in_order(void **state)
+{
+    char dir[] = "/tmp/cairn-merge.XXXXXX";
+    assert_non_null(mkdtemp(dir));
+    for (unsigned seed = 1; seed <= 12; seed++) {
+        struct pair *all = calloc(RUNS * 4000, sizeof *all);
+        size_t total = 0;
+        srand(seed);
+        for (size_t i = 0; i < RUNS; i++) {
+            char path[64];
+            run_path(path, dir, i);
+            struct run_writer *w = NULL;
+            assert_int_equal(run_writer_new(path, PARTITIONS, &w, NULL), 0);
+            size_t n = seed == 1 ? 0 : (size_t)rand() % 4000;
+            for (size_t k = 0; k < n; k++)
+                all[total + k] = random_pair();
+            qsort(all + total, n, sizeof *all, by_partition_and_key);
+            for (size_t k = 0; k < n; k++) {
+                struct record r = record_of(&all[total + k]);
+                assert_int_equal(run_writer_add(w, all[total + k].partition, &r, NULL), 0);
+            }
+            assert_int_equal(run_writer_finish(w, NULL), 0);
+            total += n;
+        }
+        qsort(all, total, sizeof *all, by_partition_and_key);
+        size_t seen = 0;
+        for (uint32_t partition = 0; partition < PARTITIONS; partition++) {
+            struct run_reader *readers[RUNS];
+            int fds[RUNS];
+            for (size_t i = 0; i < RUNS; i++) {
+                char path[64];
+                struct run_extent where;
+                run_path(path, dir, i);
+                fds[i] = open(path, O_RDONLY);
+                assert_int_equal(run_index_read(path, partition, &where, NULL), 0);
+                assert_int_equal(run_reader_file(fds[i], where, 64 + (size_t)rand() % 100, &readers[i], NULL), 0);
+            }
+            struct merge *m = NULL;
+            struct record r;
+            assert_int_equal(merge_new(readers, RUNS, &m, NULL), 0);
+            for (bool more = true; merge_next(m, &r, &more, NULL) == 0 && more; seen++) {
+                struct record want = record_of(&all[seen]);
+                assert_int_equal(all[seen].partition, partition);
+                assert_int_equal(record_key_compare(&r, &want), 0);
+            }
+            merge_free(m);
+            for (size_t i = 0; i < RUNS; i++)
+                close(fds[i]);
+        }
+        assert_int_equal(seen, total);
+        free(all);
+    }
+    for (size_t i = 0; i < RUNS; i++) {
+        char path[64], index[80];
+        run_path(path, dir, i);
+        snprintf(index, sizeof index, "%s.index", path);
+        unlink(path);
+        unlink(index);
+    }
+    rmdir(dir);
+}
+
+static void every_flipped_byte_is_noticed(void **state)
+{
+    char path[] = "/tmp/cairn-run.XXXXXX", index[64];
+    close(mkstemp(path));
+    struct run_writer *w = NULL;
+    assert_int_equal(run_writer_new(path, 1, &w, NULL), 0);
+    for (int i = 0; i < 20; i++) {
+        char key[8];
+        int n = snprintf(key, sizeof key, "k%02d", i);
+        struct record r = {(const uint8_t *)key, (const uint8_t *)"value", (uint32_t)n, 5};
+        assert_int_equal(run_writer_add(w, 0, &r, NULL), 0);
+    }
+    assert_int_equal(run_writer_finish(w, NULL), 0);
+    struct run_extent where;
+    assert_int_equal(run_index_read(path, 0, &where, NULL), 0);
+    int fd = open(path, O_RDWR);
+    for (int64_t at = 0; at < where.bytes; at++) {
+        if (at >= 4 && at < 8)
+            continue; /* the partition's number: checked by who asked for it */
+        uint8_t good, bad;
+        assert_int_equal(pread(fd, &good, 1, at), 1);
+        bad = good ^ 0x41;
+        assert_int_equal(pwrite(fd, &bad, 1, at), 1);
+        struct run_reader *r = NULL;
+        struct record record;
+        bool more = true;
+        int rc = run_reader_file(fd, where, 32, &r, NULL);
+        while (rc == 0 && more)
+            rc = run_reader_next(r, &record, &more, NULL);
+        assert_true(rc < 0);
+        run_reader_free(r);
+        assert_int_equal(pwrite(fd, &good, 1, at), 1);
+    }
+    close(fd);
+    snprintf(index, sizeof index, "%s.index", path);
+    unlink(path);
+    unlink(index);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(sorted_buffer_has_the_order_of_qsort),     cmocka_unit_test(inputs_that_defeat_quicksort_end_soon),
+        cmocka_unit_test(full_buffer_says_so_and_can_be_used_again), cmocka_unit_test(merged_runs_are_all_records_in_order),
+        cmocka_unit_test(every_flipped_byte_is_noticed),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
