@@ -30,6 +30,7 @@
 #define WINDOW_PACKETS 64
 #define HEARTBEAT_MS 30000
 #define SETUP_TRIES 4      /* Hadoop: 1 + dfs.client.block.write.retries */
+#define SETUP_WAIT_MS 1000
 #define RECOVERIES_MAX 5   /* without anything acknowledged in between */
 #define REPLACE_TRIES 3
 #define ACK_MAX_BYTES 8192
@@ -530,9 +531,17 @@ int block_writer_create(const struct block_writer_options *options, const struct
 {
     struct block_writer *w = block_writer_new(options);
     bool final = false;
-    int rc = -1;
-    for (int i = 0; i < SETUP_TRIES && rc < 0 && !final; i++)
+    int64_t since_ms = clock_mono_ms(), patience_ms = config_ms(w->fs->config, "cairn.client.retry-for");
+    int rc = setup_once(w, previous, &final, reterr);
+    for (int tries = 1; rc < 0; tries++) {
+        /* A client that rather waits does so while there is no datanode to be had. */
+        bool patient = (!final || rc == ERR_IO) && clock_mono_ms() - since_ms < patience_ms;
+        if (!patient && (final || tries == SETUP_TRIES))
+            break;
+        if (patient && (final || tries >= SETUP_TRIES))
+            clock_sleep_ms(SETUP_WAIT_MS);
         rc = setup_once(w, previous, &final, reterr);
+    }
     if (rc < 0) {
         block_writer_free(w);
         return err_prefix(reterr, rc, "%s", options->file->path);

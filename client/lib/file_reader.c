@@ -20,6 +20,7 @@
 
 #define ROUNDS_MAX 4
 #define ROUND_WAIT_MS 500 /* times the number of rounds so far */
+#define ROUND_WAIT_MAX_MS 5000
 #define DEAD_MAX 256
 #define SKIP_MAX_BYTES (256 << 10) /* a seek this far ahead reads over the gap instead of starting anew */
 
@@ -130,13 +131,15 @@ static int cursor_open(struct file_reader *r, struct cursor *c, int64_t want, st
     return block_reader_open(r->fs, b, &b->nodes[c->node], from, want < left ? want : left, &c->reader, reterr);
 }
 
-/* Waits a little, forgets who failed, and asks the namenode again. */
-static int next_round(struct file_reader *r, int64_t pos, int rounds, const struct err *why, struct err *reterr)
+/* Waits a little, forgets who failed, and asks the namenode again. Gives up after some rounds, or, for a client that rather
+ * waits, when the time for that is over. */
+static int next_round(struct file_reader *r, int64_t pos, int rounds, int64_t since_ms, const struct err *why, struct err *reterr)
 {
-    if (rounds == ROUNDS_MAX)
+    bool patient = clock_mono_ms() - since_ms < config_ms(r->fs->config, "cairn.client.retry-for");
+    if (rounds >= ROUNDS_MAX && !patient)
         return err_set(reterr, why->code, "%s: could not be read at offset %" PRId64 ": %s", r->path, pos, why->text);
-    if (rounds > 1)
-        clock_sleep_ms(ROUND_WAIT_MS * (rounds - 1));
+    int64_t wait_ms = ROUND_WAIT_MS * (int64_t)(rounds - 1);
+    clock_sleep_ms(wait_ms < ROUND_WAIT_MAX_MS ? wait_ms : ROUND_WAIT_MAX_MS);
     forget_dead(r);
     return block_map_refetch(r->map, pos, reterr);
 }
@@ -146,6 +149,7 @@ static int cursor_read(struct file_reader *r, struct cursor *c, void *bytes, siz
                        struct err *reterr)
 {
     struct err why = {0}, last = {0};
+    int64_t since_ms = 0;
     for (int rounds = 0;;) {
         int64_t pos = c->pos;
         int rc = 0;
@@ -180,7 +184,9 @@ static int cursor_read(struct file_reader *r, struct cursor *c, void *bytes, siz
             return rc;
         }
         if (!had_node) {
-            rc = next_round(r, pos, ++rounds, last.code ? &last : &why, reterr);
+            if (!rounds)
+                since_ms = clock_mono_ms();
+            rc = next_round(r, pos, ++rounds, since_ms, last.code ? &last : &why, reterr);
             if (rc < 0)
                 return rc;
         }

@@ -70,28 +70,40 @@ int dfs_list(struct dfs *fs, const char *path, const char *start_after, bool nee
     return 0;
 }
 
+/* Room for more entries; doubling, so that a directory of a million costs few copies. */
+static int listing_grow(struct dfs_listing *l, size_t more, size_t *capacity, struct arena *a, const char *path, struct err *reterr)
+{
+    if (l->count + more <= *capacity)
+        return 0;
+    size_t wanted = 2 * (l->count + more);
+    struct dfs_status *entries = arena_try_alloc(a, wanted * sizeof *entries);
+    if (!entries)
+        return err_set(reterr, ERR_TOO_LARGE, "%s: more than %zu entries do not fit the memory meant for them", path, l->count);
+    if (l->count)
+        memcpy(entries, l->entries, l->count * sizeof *entries);
+    l->entries = entries;
+    *capacity = wanted;
+    return 0;
+}
+
 int dfs_list_all(struct dfs *fs, const char *path, struct arena *a, struct dfs_listing *ret, struct err *reterr)
 {
     struct dfs_listing all = {0}, page;
-    const char *after = NULL;
-    do {
-        int rc = dfs_list(fs, path, after, false, a, &page, reterr);
+    size_t capacity = 0;
+    int rc = dfs_list(fs, path, NULL, false, a, &all, reterr);
+    if (rc < 0)
+        return rc;
+    capacity = all.count;
+    for (page = all; page.remaining;) {
+        rc = dfs_list(fs, path, all.entries[all.count - 1].name, false, a, &page, reterr);
+        if (rc == 0)
+            rc = listing_grow(&all, page.count, &capacity, a, path, reterr);
         if (rc < 0)
             return rc;
-        if (all.count == 0) {
-            all = page;
-        } else {
-            struct dfs_status *both = arena_try_alloc(a, (all.count + page.count) * sizeof *both);
-            if (!both)
-                return err_set(reterr, ERR_TOO_LARGE, "%s: more than %zu entries do not fit the memory meant for them", path,
-                               all.count);
-            memcpy(both, all.entries, all.count * sizeof *both);
-            memcpy(both + all.count, page.entries, page.count * sizeof *both);
-            all.entries = both;
-            all.count += page.count;
-        }
-        after = all.count ? all.entries[all.count - 1].name : NULL;
-    } while (page.remaining);
+        if (page.count)
+            memcpy(all.entries + all.count, page.entries, page.count * sizeof *page.entries);
+        all.count += page.count;
+    }
     all.remaining = 0;
     *ret = all;
     return 0;
