@@ -169,8 +169,8 @@ struct file_writer;
 struct file_create {
     uint16_t mode;         /* permission after umask */
     bool overwrite, create_parent;
-    uint32_t replication;  /* 0 = dfs.replication */
-    int64_t block_bytes;   /* 0 = dfs.blocksize */
+    uint32_t replication;  /* 0 = dfs.replication, else the server's default */
+    int64_t block_bytes;   /* 0 = dfs.blocksize, else the server's default */
 };
 int file_writer_create(struct dfs *fs, const char *path, const struct file_create *how, struct file_writer **ret, struct err *reterr) MUST_CHECK;
 int file_writer_append(struct dfs *fs, const char *path, bool new_block, struct file_writer **ret, struct err *reterr) MUST_CHECK;

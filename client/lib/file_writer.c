@@ -105,16 +105,32 @@ static void remember_previous(struct file_writer *w, const struct dfs_block *b)
     w->has_previous = true;
 }
 
+/* What this client was told, else what the cluster was told. */
+static int fill_defaults(struct dfs *fs, struct file_create *how, struct err *reterr)
+{
+    struct dfs_server_defaults server;
+    bool ask = (!how->replication && !config_is_set(fs->config, "dfs.replication")) ||
+               (!how->block_bytes && !config_is_set(fs->config, "dfs.blocksize"));
+    int rc = ask ? dfs_get_server_defaults(fs, &server, reterr) : 0;
+    if (rc < 0)
+        return rc;
+    if (!how->replication)
+        how->replication = config_is_set(fs->config, "dfs.replication") ? (uint32_t)config_int(fs->config, "dfs.replication")
+                                                                        : server.replication;
+    if (!how->block_bytes)
+        how->block_bytes = config_is_set(fs->config, "dfs.blocksize") ? config_size(fs->config, "dfs.blocksize") : server.block_bytes;
+    return 0;
+}
+
 int file_writer_create(struct dfs *fs, const char *path, const struct file_create *how, struct file_writer **ret, struct err *reterr)
 {
     struct file_create full = *how;
-    if (!full.replication)
-        full.replication = (uint32_t)config_int(fs->config, "dfs.replication");
-    if (!full.block_bytes)
-        full.block_bytes = config_size(fs->config, "dfs.blocksize");
+    int rc = fill_defaults(fs, &full, reterr);
+    if (rc < 0)
+        return rc;
     uint32_t chunk_bytes;
     enum checksum_type type;
-    int rc = choose_checksum(fs, full.block_bytes, &chunk_bytes, &type, reterr); /* before there is a file */
+    rc = choose_checksum(fs, full.block_bytes, &chunk_bytes, &type, reterr); /* before there is a file */
     if (rc < 0)
         return rc;
     AUTO_ARENA(a, ANSWER_MAX_BYTES);
