@@ -11,12 +11,10 @@
 #include "client/lib/lease_renewer.h"
 #include "client/lib/local_addresses.h"
 #include "client/lib/peer_cache.h"
-#include "common/clock.h"
 #include "common/mem.h"
 #include "proto/message.h"
 #include "rpc/rpc_client.h"
 
-#define SAFE_MODE_POLL_MS 250
 #define DFS_DEFAULT_PORT 8020
 #define DFS_NAMENODES_MAX 16
 #define DFS_LINKS_MAX 32 /* as Hadoop: symlinks followed for one call */
@@ -212,14 +210,7 @@ int dfs_call(struct dfs *fs, const char *method, const ProtobufCMessage *request
 {
     size_t before = a->total;
     ProtobufCMessage *response;
-    int64_t deadline_ms = clock_mono_ms() + config_ms(fs->config, "cairn.client.retry-for");
     int rc = rpc_client_call(fs->namenode, method, request, response_type, a, &response, reterr);
-    /* A namenode that just came back is in safe mode until its datanodes have reported: whoever waits for it to come back
-     * waits for that too. */
-    while (rc == ERR_SAFE_MODE && clock_mono_ms() < deadline_ms) {
-        clock_sleep_ms(SAFE_MODE_POLL_MS);
-        rc = rpc_client_call(fs->namenode, method, request, response_type, a, &response, reterr);
-    }
     if (rc < 0)
         return rc;
     /* What we make of an answer is no larger than the answer, and must not run into the arena's bound. */
