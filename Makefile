@@ -90,10 +90,10 @@ test: all unit             ## unit tests and whole clusters (a few minutes)
 	$(Q)$(PYTEST) tests/cluster
 
 check: test-packages all check-deps unit   ## everything: unit, clusters, faults, foreign clients and servers
-	$(Q)$(PYTEST) tests/cluster tests/faults tests/interop
+	$(Q)$(PYTEST) tests/cluster tests/faults tests/interop tests/compose
 
 test-packages:
-	$(Q)$(if $(NODEPS),true,tools/deps build test interop)
+	$(Q)$(if $(NODEPS),true,tools/deps build test interop container)
 
 check-deps:                ## dependencies between folders point one way
 	$(Q)tools/check-deps
@@ -104,7 +104,7 @@ demo:                      ## a cluster, a data set, a mount and three jobs, wit
 	$(Q)tools/demo $(B)/cairn
 
 bench: all                 ## ratios beside cp, Apache HDFS, Hadoop Streaming and GNU tools, in one run
-	$(Q)$(if $(NODEPS),true,tools/deps build test interop)
+	$(Q)$(if $(NODEPS),true,tools/deps build test interop container)
 	$(Q)CAIRN=$(abspath $(B)/cairn) /usr/bin/python3 tests/bench/bench.py
 
 # Corpora stay in build/fuzz/corpus, so a later run goes on where this one ended.
