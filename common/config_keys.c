@@ -18,7 +18,7 @@ const struct config_key config_keys[] = {
     K("net.topology.script.file.name", STRING, NULL, 0, 0, "Program that maps addresses to racks."),
     /* ---- shared by clients and servers ---- */
     K("dfs.replication", INT, "3", 1, 512, "Copies of a new file's blocks."),
-    K("dfs.blocksize", SIZE, "134217728", 512, 0, "Block size of a new file."),
+    K("dfs.blocksize", SIZE, "134217728", 1, 0, "Block size of a new file."),
     K("dfs.bytes-per-checksum", INT, "512", 1, 1 << 20, "Bytes one checksum covers."),
     K("dfs.client-write-packet-size", SIZE, "65536", 1024, 16 << 20, "Bytes a write packet holds."),
     K("dfs.checksum.type", STRING, "CRC32C", 0, 0, "CRC32C or CRC32."),

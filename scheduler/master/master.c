@@ -312,8 +312,8 @@ static void finish_one(struct master *m, struct finish_work *w)
     if (job_store_put(m->store, w->record, &err) < 0)
         log_error("scheduler", "job=%s its record could not be kept: err=%s", w->job_id, err.text);
     struct sched *s = master_lock(m);
-    wake_waiters_locked(m, master_now_ms()); /* who waits for this job gets its last state now */
     sched_job_remove(s, w->job_id);
+    wake_waiters_locked(m, master_now_ms()); /* who waits for this job gets its record now */
     master_unlock(m);
 }
 

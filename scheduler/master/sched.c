@@ -434,6 +434,8 @@ static void attempt_killed(struct sched *s, struct job *j, struct attempt *a, co
 static void attempt_report(struct sched *s, struct job *j, struct attempt *a, size_t index, const Cairn__AttemptReportProto *report,
                            int64_t now_ms, struct sched_actions *out)
 {
+    if (report->status)
+        job_set_text(&a->status, report->status);
     switch (report->state) {
     case CAIRN__ATTEMPT_STATE__ATTEMPT_ASSIGNED:
     case CAIRN__ATTEMPT_STATE__ATTEMPT_RUNNING:
@@ -441,8 +443,6 @@ static void attempt_report(struct sched *s, struct job *j, struct attempt *a, si
             j->version++;
         a->state = CAIRN__ATTEMPT_STATE__ATTEMPT_RUNNING;
         a->progress = report->progress >= 0 && report->progress <= 1 ? report->progress : 0;
-        if (report->status)
-            job_set_text(&a->status, report->status);
         break;
     case CAIRN__ATTEMPT_STATE__ATTEMPT_SUCCEEDED:
         attempt_succeeded(s, j, a, index, report, now_ms, out);

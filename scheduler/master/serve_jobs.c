@@ -94,7 +94,8 @@ static bool get_job_answer(struct master *m, struct waiter *w, bool last)
     struct err err = {0};
     const struct job *j = sched_job(master_sched_locked(m), request->jobid);
     if (j) {
-        if (!last && request->has_afterversion && request->afterversion == j->version && !job_is_over(j))
+        /* One that is over is told to those who wait when it is cleaned up and kept (then the store has it). */
+        if (!last && request->has_afterversion && (request->afterversion == j->version || job_is_over(j)))
             return false;
         job_status_message(j, master_epoch_ms(m), a, &status);
         response.job = &status;
