@@ -198,8 +198,11 @@ static int run(struct daemon *d, const struct config *c, struct err *reterr)
     parts_init(p);
     int rc = start(p, c, reterr);
     if (!rc) {
+        namenode_lock(&p->nn); /* clients may be at work already */
+        struct counters counters = p->nn.dir->counters;
+        namenode_unlock(&p->nn);
         log_info("namenode", "ready rpc=%s files=%llu blocks=%llu took_ms=%lld", p->nn.address,
-                 (unsigned long long)p->nn.dir->counters.inodes, (unsigned long long)p->nn.dir->counters.blocks,
+                 (unsigned long long)counters.inodes, (unsigned long long)counters.blocks,
                  (long long)(clock_mono_ms() - (int64_t)p->nn.started_ms));
         daemon_ready(d);
         daemon_wait(d);
