@@ -53,9 +53,10 @@ int glob_check(const char *pattern, struct err *reterr)
 {
     int depth = 0;
     for (const char *p = pattern; *p; p++) {
-        if (*p == '\\' && !*++p)
-            return err_set(reterr, ERR_ILLEGAL_ARGUMENT, "Illegal file pattern: %s ends in a single \\", pattern);
-        if (*p == '[') {
+        if (*p == '\\') {
+            if (!*++p)
+                return err_set(reterr, ERR_ILLEGAL_ARGUMENT, "Illegal file pattern: %s ends in a single \\", pattern);
+        } else if (*p == '[') {
             p = class_end(p);
             if (!p)
                 return err_set(reterr, ERR_ILLEGAL_ARGUMENT, "Illegal file pattern: %s has a [ that is not closed", pattern);
