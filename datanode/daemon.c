@@ -116,7 +116,8 @@ static void stop(struct datanode *dn, struct servers *s)
     xfer_server_stop(dn->xfer);
     scrubber_stop(dn->scrubber);
     rpc_server_stop(s->ipc);
-    reporter_stop(dn->reporter);
+    reporter_stop(dn->reporter); /* after all who report, before what its heartbeats look at */
+    xfer_server_free(dn->xfer);
     block_store_close(dn->store);
 }
 

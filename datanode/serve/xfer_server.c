@@ -265,10 +265,14 @@ void xfer_server_stop(struct xfer_server *s)
         ;
     int left = atomic_load(&s->active);
     pthread_mutex_unlock(&s->lock);
-    if (left > 0) { /* their threads still use it: leave it to the end of the process */
+    if (left > 0)
         log_warn("xfer", "%d connections did not end within %d s", left, STOP_WAIT_MS / 1000);
+}
+
+void xfer_server_free(struct xfer_server *s)
+{
+    if (!s || atomic_load(&s->active) > 0) /* threads that did not end still use it: leave it to the end of the process */
         return;
-    }
     pthread_mutex_destroy(&s->lock);
     pthread_cond_destroy(&s->all_gone);
     mem_freep(&s);
