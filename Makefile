@@ -103,9 +103,9 @@ demo:                      ## a cluster, a data set, a mount and three jobs, wit
 	$(Q)$(MAKE) --no-print-directory all
 	$(Q)tools/demo $(B)/cairn
 
-bench: all                 ## ratios beside cp, Apache HDFS, Hadoop Streaming and GNU tools, in one run
-	$(Q)$(if $(NODEPS),true,tools/deps build test interop container)
-	$(Q)CAIRN=$(abspath $(B)/cairn) /usr/bin/python3 tests/bench/bench.py
+bench: all                 ## ratios beside cp, Apache HDFS, Hadoop Streaming and GNU tools; RECORD=1 writes docs/benchmarks.md
+	$(Q)$(if $(NODEPS),true,tools/deps build test interop)
+	$(Q)CAIRN=$(abspath $(B)/cairn) /usr/bin/python3 tests/bench/bench.py $(if $(RECORD),--record)
 
 # Corpora stay in build/fuzz/corpus, so a later run goes on where this one ended.
 FUZZ_SECONDS ?= 20

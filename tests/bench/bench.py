@@ -1,0 +1,282 @@
+"""What Cairn does beside what a user would take instead, measured in one run: `make bench`.
+
+  bench.py [--record] [copies] [metadata] [wordcount] [memory]     (no name: all of them)
+
+Prints one table per section; --record also writes them to docs/benchmarks.md."""
+import argparse
+import os
+import random
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, os.path.dirname(HERE))
+
+from measure import measure, median, resident_mib  # noqa: E402
+from report import Row, Section, page  # noqa: E402
+from lib import apache, data  # noqa: E402
+from lib.cluster import ROOT, Cluster, cairn_path, client_env, run_cairn  # noqa: E402
+
+COPY_BYTES = 256 * data.MIB
+TEXT_BYTES = 32 * data.MIB
+ROUNDS = 3
+SETTINGS = {"dfs.blocksize": 64 * data.MIB}
+
+
+class Servers:
+    """Both clusters, three datanodes each, and a Java client that can talk to either."""
+
+    def __init__(self, work):
+        self.cairn = Cluster(f"{work}/cairn", nodes=3)
+        self.apache = apache.ApacheCluster(f"{work}/apache", datanodes=3, jvm_options=[])
+        os.makedirs(f"{work}/java")
+        self.java = apache.JavaShell(f"{work}/java", jvm_options=[])
+
+    def __enter__(self):
+        self.apache.start()
+        self.cairn.__enter__()
+        return self
+
+    def __exit__(self, *error):
+        self.cairn.__exit__(*error)
+        self.apache.stop()
+        self.java.stop()
+
+    def each(self):
+        yield "Cairn", self.cairn, [daemon["pid"] for daemon in self.cairn.daemons]
+        yield "Apache", self.apache, [daemon.pid for daemon in self.apache.daemons]
+
+    def java_fs(self, cluster, *args):
+        done = self.java.run("fs", "-D", f"fs.defaultFS={cluster.uri}", *args)
+        if done.returncode:
+            sys.exit(f"hadoop fs {' '.join(args)} on {cluster.uri}: {done.stderr.decode()}")
+        return done.stdout
+
+    def cairn_fs(self, cluster, *args):
+        return run_cairn("fs", "-fs", cluster.uri, *args, check=True).stdout
+
+
+def checked(command, **options):
+    done = subprocess.run(command, env=client_env(), **options)
+    if done.returncode:
+        sys.exit(f"{' '.join(command)} ended with {done.returncode}")
+    return done
+
+
+def repeat(step, between, server_pids=(), client_pids=()):
+    """One warm-up and ROUNDS measurements of step(); between() undoes it outside the measured time."""
+    samples = []
+    for _ in range(1 + ROUNDS):
+        samples.append(measure(step, server_pids, client_pids))
+        between()
+    return median(samples[1:])
+
+
+def copies(servers, work):
+    local, back = f"{work}/file", f"{work}/back"
+    want = data.write_file(local, COPY_BYTES)
+    mib = COPY_BYTES / data.MIB
+
+    def forget():
+        os.unlink(back)
+
+    rows = []
+    sample = repeat(lambda: checked(["cp", local, back]), forget)
+    cp_rate = mib / sample.wall_s
+    rows.append(Row("cp", cp_rate, sample.client_cpu_s, 0))
+    clients = {"cairn fs": (servers.cairn_fs, ()), "Java": (servers.java_fs, (servers.java.pid,))}
+    for replication in 1, 3:
+        options = [f"-Ddfs.replication={replication}", *(f"-D{name}={value}" for name, value in SETTINGS.items())]
+        rates = {}
+        for client, (fs, client_pids) in clients.items():
+            for server, cluster, pids in servers.each():
+
+                def put():
+                    fs(cluster, *options, "-put", local, "/bench-file")
+
+                def get():
+                    fs(cluster, *options, "-get", "/bench-file", back)
+
+                def remove():
+                    fs(cluster, "-rm", "-skipTrash", "/bench-file")
+
+                steps = [("put", put, remove)] + ([("get", get, forget)] if replication == 3 else [])
+                for name, step, between in steps:
+                    if name == "get":
+                        put()
+                        get()
+                        if data.sha256_file(back) != want:
+                            sys.exit(f"{client} on {server}: what came back is not what was put")
+                        forget()
+                    sample = repeat(step, between, pids, client_pids)
+                    rates[name, client, server] = mib / sample.wall_s
+                    what = f"{name}, {client} client, {server}" + (f", {replication} replicas" if name == "put" else "")
+                    ratios = {"cp": rates[name, client, server] / cp_rate}
+                    rows.append(Row(what, rates[name, client, server], sample.client_cpu_s, sample.server_cpu_s, ratios))
+                    if name == "get":
+                        remove()
+        add_ratios_to_apache(rows, rates, lambda name, client, server: f"{name}, {client} client, {server}", replication)
+    rows.sort(key=lambda row: ["cp", "put", "get"].index(row.what.split(",")[0]))
+    note = f"One file of {mib:.0f} MiB in 64 MiB blocks, three datanodes, between local disk and the cluster."
+    return Section("Copies in and out", "MiB/s", note, rows)
+
+
+def add_ratios_to_apache(rows, rates, text, replication):
+    for (name, client, server), rate in rates.items():
+        if server == "Cairn":
+            wanted = text(name, client, server) + (f", {replication} replicas" if name == "put" else "")
+            row = next(row for row in rows if row.what == wanted)
+            row.ratios["Apache, same client"] = rate / rates[name, client, "Apache"]
+
+
+def build_metadata_rate(work):
+    build = os.path.dirname(os.path.realpath(cairn_path()))
+    program = f"{work}/metadata_rate"
+    include = os.path.join(ROOT, "client", "include")
+    checked(
+        ["cc", "-O2", "-Wall", "-o", program, f"{HERE}/metadata_rate.c", f"-I{include}", f"-L{build}"]
+        + ["-lhdfs", f"-Wl,-rpath,{build}", "-pthread"]
+    )
+    return program
+
+
+def metadata(servers, work):
+    program = build_metadata_rate(work)
+    rows = []
+    for threads, count in (1, 1000), (16, 8000):
+        rates, cpu = {}, {}
+        for server, cluster, pids in servers.each():
+            host, port = cluster.namenode.split(":")
+            for attempt in "warm-up", "run":
+                command = [program, host, port, f"/bench-{threads}-{attempt}", str(threads), str(count)]
+                output = []
+                sample = measure(lambda: output.append(checked(command, stdout=subprocess.PIPE, text=True).stdout), pids)
+                servers.cairn_fs(cluster, "-rm", "-r", "-skipTrash", command[3])
+            for line in output[0].splitlines():
+                name, rate = line.split()
+                rates[name, server], cpu[name, server] = float(rate), sample
+        for (name, server), rate in rates.items():
+            share = cpu[name, server]  # of the whole run: the operations follow each other too fast to tell apart
+            operations = len({name for name, _ in rates})
+            ratios = {"Apache": rate / rates[name, "Apache"]} if server == "Cairn" else {}
+            what = f"{name}, {threads} client thread{'s' * (threads > 1)}, {server}"
+            rows.append(Row(what, rate, share.client_cpu_s / operations, share.server_cpu_s / operations, ratios))
+    note = "Calls of one C program through libhdfs; create makes and closes an empty file. CPU: the mean over its operations."
+    return Section("Namenode", "calls/s", note, rows)
+
+
+def write_text(path):
+    """Words with the frequencies of a natural text (Zipf), 12 to a line."""
+    source = random.Random(42)
+    words = ["".join(source.choices("abcdefghijklmnopqrstuvwxyz", k=source.randint(2, 11))) for _ in range(30_000)]
+    weights = [1 / (rank + 1) for rank in range(len(words))]
+    with open(path, "w") as file:
+        written = 0
+        while written < TEXT_BYTES:
+            picked = source.choices(words, weights, k=12_000)
+            text = "\n".join(" ".join(picked[i : i + 12]) for i in range(0, len(picked), 12)) + "\n"
+            written += file.write(text)
+
+
+def counts(text):
+    """{word: count} of what `uniq -c` or a streaming job with it as reducer printed."""
+    return {line.split()[1]: int(line.split()[0]) for line in text.splitlines() if line.strip()}
+
+
+def wordcount(servers, work):
+    text = f"{work}/text"
+    write_text(text)
+    mib = os.path.getsize(text) / data.MIB
+    mapper, reducer = "tr -s ' ' '\\n'", "uniq -c"
+    gnu = f"tr -s ' ' '\\n' <{text} | LC_ALL=C sort | uniq -c >{work}/gnu"
+    want = {}
+
+    def check(name, output):
+        if counts(output) != want:
+            sys.exit(f"wordcount: {name} counts other words than GNU tools")
+
+    def job(run, cluster):
+        return lambda: run(cluster, mapper, reducer)
+
+    def clear(cluster):
+        servers.cairn_fs(cluster, "-rm", "-r", "-f", "-skipTrash", "/words-out")
+
+    def run_cairn_job(cluster, mapper, reducer):
+        run_cairn(
+            *["streaming", "-fs", cluster.uri, "-D", "mapreduce.job.reduces=2", "-input", "/words"],
+            *["-output", "/words-out", "-mapper", mapper, "-reducer", reducer],
+            deadline_s=300,
+            check=True,
+        )
+
+    def run_hadoop_job(cluster, mapper, reducer):
+        conf = ["-D", f"fs.defaultFS={cluster.uri}", "-D", "mapreduce.framework.name=local"]
+        conf += ["-D", "mapreduce.job.reduces=2", "-D", f"hadoop.tmp.dir={work}/hadoop-tmp"]
+        conf += ["-D", "mapreduce.local.map.tasks.maximum=2", "-D", "mapreduce.local.reduce.tasks.maximum=2"]
+        command = [*apache.JVM, "-cp", apache.class_path(), "org.apache.hadoop.streaming.HadoopStreaming", *conf]
+        command += ["-input", "/words", "-output", "/words-out", "-mapper", mapper, "-reducer", reducer]
+        with open(f"{work}/hadoop-streaming.log", "ab") as log:
+            checked(command, stdout=log, stderr=log)
+
+    sample = repeat(lambda: checked(["bash", "-c", gnu]), lambda: None)
+    with open(f"{work}/gnu") as file:
+        want.update(counts(file.read()))
+    rates = {"GNU tools": mib / sample.wall_s}
+    rows = [Row("tr | sort | uniq -c", rates["GNU tools"], sample.client_cpu_s, 0)]
+    for (server, cluster, pids), run in zip(servers.each(), (run_cairn_job, run_hadoop_job)):
+        servers.cairn_fs(cluster, "-D", f"dfs.blocksize={8 * data.MIB}", "-put", text, "/words")
+        samples = []
+        for _ in range(2):
+            clear(cluster)
+            samples.append(measure(job(run, cluster), pids))
+        check(server, servers.cairn_fs(cluster, "-cat", "/words-out/part-*").decode())
+        rates[server] = mib / samples[-1].wall_s
+        name = {"Cairn": "cairn streaming", "Apache": "Hadoop Streaming, local runner"}[server]
+        rows.append(Row(name, rates[server], samples[-1].client_cpu_s, samples[-1].server_cpu_s))
+    for row, key in zip(rows, ("GNU tools", "Cairn", "Apache")):
+        row.ratios = {f"{name}": rates[key] / rates[name] for name in ("GNU tools", "Apache") if name != key}
+    note = f"{mib:.0f} MiB of text in 8 MiB blocks, mapper `{mapper}`, reducer `{reducer}`, two reducers, start-up included."
+    return Section("Word count", "MiB/s", note, rows)
+
+
+def memory(servers, work):
+    rows = []
+    total = {server: resident_mib(pids) for server, _, pids in servers.each()}
+    for server, mib in total.items():
+        ratios = {"Apache": mib / total["Apache"]} if server == "Cairn" else {}
+        what = {"Cairn": "Cairn: namenode, 3 datanodes, scheduler, workers", "Apache": "Apache: NameNode, 3 DataNodes"}
+        rows.append(Row(what[server], mib, 0, 0, ratios))
+    return Section("Resident memory after all of the above", "MiB", "Sum over the daemons; here less is better.", rows)
+
+
+SECTIONS = {"copies": copies, "metadata": metadata, "wordcount": wordcount, "memory": memory}
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("sections", nargs="*", choices=[*SECTIONS, []], help="what to measure; default: everything")
+    parser.add_argument("--record", action="store_true", help="write docs/benchmarks.md")
+    args = parser.parse_args()
+    start = time.monotonic()
+    work = tempfile.mkdtemp(prefix="cairn-bench-")
+    done = []
+    try:
+        apache.class_path()
+        with Servers(work) as servers:
+            for name in args.sections or SECTIONS:
+                done.append(SECTIONS[name](servers, work))
+                print(done[-1].markdown(), end="\n\n", flush=True)
+    except apache.Unavailable as error:
+        sys.exit(f"bench: Apache Hadoop cannot be run, and without it there is nothing to compare with: {error}")
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+    if args.record:
+        with open(os.path.join(ROOT, "docs", "benchmarks.md"), "w") as file:
+            file.write(page(done, apache.VERSION, time.monotonic() - start))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,58 @@
+"""The table that `make bench` prints, and the page it writes with --record."""
+import os
+import platform
+from dataclasses import dataclass, field
+
+
+@dataclass
+class Row:
+    what: str
+    rate: float  # of the first thing named in `what`'s section, in the section's unit
+    client_cpu_s: float
+    server_cpu_s: float
+    ratios: dict = field(default_factory=dict)  # {compared with: how many times as fast}
+
+
+@dataclass
+class Section:
+    title: str
+    unit: str
+    note: str
+    rows: list
+
+    def markdown(self):
+        compared = list(dict.fromkeys(name for row in self.rows for name in row.ratios))
+        head = ["", self.unit, *(f"× {name}" for name in compared), "client CPU s", "server CPU s"]
+        lines = [f"## {self.title}", "", self.note, ""]
+        lines += [" | ".join(["", *head, ""]).strip(), "|---|" + "--:|" * (len(head) - 1)]
+        for row in self.rows:
+            ratios = [f"{row.ratios[name]:.2f}" if name in row.ratios else "" for name in compared]
+            cells = [row.what.replace("|", "\\|"), f"{row.rate:,.{1 if row.rate < 100 else 0}f}", *ratios]
+            cells += [f"{row.client_cpu_s:.2f}", f"{row.server_cpu_s:.2f}"]
+            lines.append("| " + " | ".join(cells) + " |")
+        return "\n".join(lines)
+
+
+def machine():
+    with open("/proc/meminfo") as file:
+        gib = int(file.readline().split()[1]) / 2**20
+    with open("/proc/cpuinfo") as file:
+        cpu = next((line.split(":")[1].strip() for line in file if line.startswith("model name")), platform.machine())
+    return f"{os.cpu_count()} cores ({cpu}), {gib:.0f} GiB, Linux {platform.release()}"
+
+
+def page(sections, hadoop_version, seconds):
+    """docs/benchmarks.md."""
+    intro = [
+        "# Benchmarks",
+        "",
+        "Written by `make bench RECORD=1`. All figures come from one run on one machine, everything on loopback:",
+        "compare the ratios, never the absolute numbers with those of another machine. `× name` says how many times as",
+        "fast the row is as that one in the same run (above 1: faster). CPU seconds stand beside every rate, because",
+        "client, servers and load share the same cores. Medians; each step was run once before to warm up.",
+        "",
+        f"Machine: {machine()}. Apache Hadoop {hadoop_version} with Java's default settings, its client in a JVM that",
+        f"was already running. The run took {seconds:.0f} s.",
+        "",
+    ]
+    return "\n".join(intro) + "\n" + "\n\n".join(section.markdown() for section in sections) + "\n"
