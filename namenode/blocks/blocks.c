@@ -6,18 +6,18 @@
 #include "common/mem.h"
 #include "namenode/blocks/internal.h"
 
-void queue_grow(void *items_p, size_t item_bytes, size_t *head, size_t *capacity)
+void queue_resize(void *items_p, size_t item_bytes, size_t *head, size_t count, size_t *capacity, size_t new_capacity)
 {
     char **items = items_p;
-    size_t old = *capacity, new_capacity = old ? old * 2 : 16;
-    char *grown = mem_calloc(new_capacity, item_bytes);
-    if (old) {
-        size_t first = old - *head;
-        memcpy(grown, *items + *head * item_bytes, first * item_bytes);
-        memcpy(grown + first * item_bytes, *items, *head * item_bytes);
+    char *moved = mem_calloc(new_capacity, item_bytes);
+    size_t first = *capacity - *head; /* up to the array's end, the rest wraps around */
+    first = first < count ? first : count;
+    if (count) {
+        memcpy(moved, *items + *head * item_bytes, first * item_bytes);
+        memcpy(moved + first * item_bytes, *items, (count - first) * item_bytes);
     }
     free(*items);
-    *items = grown;
+    *items = moved;
     *head = 0;
     *capacity = new_capacity;
 }

@@ -109,7 +109,7 @@ struct storage *datanode_storage(struct blocks *b, struct datanode *node, const 
             s->type = type;
         return s;
     }
-    if (!*uuid || node->storage_count == STORAGES_PER_NODE_MAX)
+    if (!*uuid || strlen(uuid) > NAME_MAX_BYTES || node->storage_count == STORAGES_PER_NODE_MAX)
         return NULL;
     size_t index = free_slot(&b->storages, &b->storage_count, STORAGES_MAX);
     if (index == SIZE_MAX)
@@ -232,6 +232,11 @@ int blocks_register(struct blocks *b, const struct datanode_registration *r, uin
 {
     if (!*r->uuid)
         return err_set(reterr, ERR_ILLEGAL_ARGUMENT, "datanode %s:%u registered without a uuid", r->ip, r->xfer_port);
+    if (strlen(r->uuid) > NAME_MAX_BYTES || strlen(r->hostname) > NAME_MAX_BYTES ||
+        (r->software_version && strlen(r->software_version) > NAME_MAX_BYTES))
+        return err_set(reterr, ERR_ILLEGAL_ARGUMENT,
+                       "datanode %s:%u registered with a uuid, host name or version of more than %d bytes", r->ip,
+                       r->xfer_port, NAME_MAX_BYTES);
     if (now_ms > b->now_ms)
         b->now_ms = now_ms;
     struct datanode_info candidate = {.ip = r->ip, .hostname = r->hostname, .xfer_port = r->xfer_port};

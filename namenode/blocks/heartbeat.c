@@ -123,6 +123,7 @@ static void take_invalidations(struct blocks *b, struct datanode *node, struct a
         ret->invalidates[ret->invalidate_count++] = (struct invalidate_command){item.block_id, item.gen_stamp};
         b->totals.replicas_invalidated++;
     }
+    QUEUE_TRIM(node->invalidations);
 }
 
 static void take_commands(struct blocks *b, struct datanode *node, struct arena *a, struct datanode_commands *ret)

@@ -18,6 +18,9 @@
 #define NO_INDEX UINT16_MAX
 #define STORAGES_MAX 65535
 #define STORAGES_PER_NODE_MAX 256
+#define NAME_MAX_BYTES 255 /* of what a datanode calls itself and its storages */
+/* Deletions waiting per node. What does not fit is not lost: the next full report names those replicas again. */
+#define INVALIDATIONS_MAX (4u << 20)
 #define PRIORITY_COUNT 5
 enum replication_priority {
     PRIORITY_HIGHEST,       /* one replica left of several, or only on leaving nodes */
@@ -61,12 +64,19 @@ struct transfer {
 #define QUEUE_PUSH(q, item)                                                                              \
     do {                                                                                                 \
         if ((q).count == (q).capacity)                                                                   \
-            queue_grow(&(q).items, sizeof *(q).items, &(q).head, &(q).capacity);                         \
+            queue_resize(&(q).items, sizeof *(q).items, &(q).head, (q).count, &(q).capacity,             \
+                         (q).capacity ? (q).capacity * 2 : 16);                                          \
         (q).items[((q).head + (q).count++) % (q).capacity] = (item);                                     \
     } while (0)
 #define QUEUE_POP(q, ret) \
     ((q).count ? (*(ret) = (q).items[(q).head], (q).head = ((q).head + 1) % (q).capacity, (q).count--, true) : false)
-void queue_grow(void *items, size_t item_bytes, size_t *head, size_t *capacity);
+/* Gives memory back once a queue that was long is nearly empty. */
+#define QUEUE_TRIM(q)                                                                                     \
+    do {                                                                                                  \
+        if ((q).capacity > 4096 && (q).count < (q).capacity / 8)                                          \
+            queue_resize(&(q).items, sizeof *(q).items, &(q).head, (q).count, &(q).capacity, (q).capacity / 4); \
+    } while (0)
+void queue_resize(void *items, size_t item_bytes, size_t *head, size_t count, size_t *capacity, size_t new_capacity);
 
 struct datanode {
     struct datanode_info info; /* its strings are the owned ones below */

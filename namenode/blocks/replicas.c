@@ -9,6 +9,8 @@
 void invalidate(struct blocks *b, struct datanode *node, uint64_t block_id, uint64_t gen_stamp)
 {
     struct invalidation item = {block_id, gen_stamp};
+    if (node->invalidations.count == INVALIDATIONS_MAX)
+        return;
     QUEUE_PUSH(node->invalidations, item);
 }
 

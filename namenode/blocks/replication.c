@@ -9,7 +9,8 @@
 #define STREAM_BYTES (64u << 20)
 #define STREAM_BLOCKS 32u
 #define TARGET_COPIES_MAX 128u
-#define EXAMINED_PER_TICK 512
+#define EXAMINED_PER_TICK 2048  /* per priority: what cannot be copied now must not keep others waiting */
+#define OUTDATED_PER_TICK 65536 /* rows of blocks that need nothing any more: cheap to drop */
 
 /* ---- the queue of blocks that need copies ---- */
 
@@ -239,30 +240,43 @@ static enum scheduled schedule_copies(struct blocks *b, struct block *blk, uint6
     return SCHEDULED;
 }
 
+/* One round over a ring; true if there is more to do at once. */
+static bool examine_ring(struct blocks *b, unsigned p, uint64_t now_ms)
+{
+    unsigned examined = 0, scheduled = 0, outdated = 0;
+    uint64_t block_id;
+    for (size_t n = b->rings[p].count; n > 0 && examined < EXAMINED_PER_TICK && outdated < OUTDATED_PER_TICK; n--) {
+        if (!QUEUE_POP(b->rings[p], &block_id))
+            break;
+        struct block *blk = block_table_find(&b->table, block_id);
+        if (!blk || !(blk->queued & BIT(p))) {
+            outdated++;
+            continue;
+        }
+        if (blk->priority != p) {
+            blk->queued &= ~BIT(p) & 31u;
+            outdated++;
+            continue;
+        }
+        QUEUE_PUSH(b->rings[p], block_id);
+        examined++;
+        scheduled += p < PRIORITY_LOST && schedule_copies(b, blk, now_ms) == SCHEDULED;
+    }
+    QUEUE_TRIM(b->rings[p]);
+    return outdated == OUTDATED_PER_TICK || (scheduled && examined == EXAMINED_PER_TICK);
+}
+
 bool replication_tick(struct blocks *b, uint64_t now_ms)
 {
     pending_expire(b, now_ms);
     if (blocks_in_safe_mode(b) || !b->tracking || now_ms < b->copies_hold_until_ms)
         return false;
-    unsigned examined = 0, scheduled = 0;
-    for (unsigned p = 0; p < PRIORITY_LOST; p++) {
-        for (size_t n = b->rings[p].count; n > 0 && examined < EXAMINED_PER_TICK; n--) {
-            uint64_t block_id;
-            if (!QUEUE_POP(b->rings[p], &block_id))
-                break;
-            examined++;
-            struct block *blk = block_table_find(&b->table, block_id);
-            if (!blk || !(blk->queued & BIT(p)))
-                continue;
-            if (blk->priority != p) {
-                blk->queued &= ~BIT(p) & 31u;
-                continue;
-            }
-            QUEUE_PUSH(b->rings[p], block_id);
-            scheduled += schedule_copies(b, blk, now_ms) == SCHEDULED;
-        }
-    }
-    return scheduled && examined == EXAMINED_PER_TICK;
+    bool has_more = false;
+    for (unsigned p = 0; p < PRIORITY_LOST; p++)
+        has_more |= examine_ring(b, p, now_ms);
+    if (b->rings[PRIORITY_LOST].count > 2 * b->priority_count[PRIORITY_LOST] + 1024)
+        has_more |= examine_ring(b, PRIORITY_LOST, now_ms); /* only to drop what is outdated */
+    return has_more;
 }
 
 /* The next copy for this node to send, if it is still wanted. All targets chosen together travel in one pipeline. */

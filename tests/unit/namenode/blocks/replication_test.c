@@ -124,6 +124,41 @@ static void replication_follows_setrep(void **state)
     sim_free(sim);
 }
 
+/* Many blocks want more replicas than there are nodes: nothing can be done for them, and they are in nobody's way. */
+static void hopeless_blocks_do_not_delay_others(void **state)
+{
+    struct sim *sim = sim_new(4, 15);
+    sim_start(sim);
+    uint64_t id = 0;
+    for (int i = 0; i < 3000; i++)
+        id = sim_write(sim, 0, 4, 1000);
+    for (uint64_t hopeless = FIRST_ID; hopeless < id; hopeless++)
+        blocks_set_replication(sim->b, hopeless, 5, sim->now_ms);
+    sim->nodes[1].disk[id - FIRST_ID].there = false;
+    sim_event(sim, 1, REPLICA_DELETED, id);
+    sim_run(sim, 10000);
+    assert_int_equal(blocks_live_replicas(sim->b, id), 4);
+    assert_int_equal(sim_stats(sim).under_replicated, 2999);
+    sim_free(sim);
+}
+
+static void absurd_names_are_refused(void **state)
+{
+    struct sim *sim = sim_new(1, 16);
+    char name[1000];
+    memset(name, 'x', sizeof name - 1);
+    name[sizeof name - 1] = '\0';
+    struct datanode_registration r = {.uuid = name, .ip = "10.0.0.9", .hostname = "h", .xfer_port = 1};
+    struct err e;
+    assert_int_equal(blocks_register(sim->b, &r, 0, NULL, &e), ERR_ILLEGAL_ARGUMENT);
+    sim_start(sim);
+    struct replica_event event = {.kind = REPLICA_RECEIVED, .block_id = 1, .gen_stamp = 1};
+    blocks_replica_event(sim->b, sim_datanode(sim, 0), name, 1, &event, sim->now_ms);
+    blocks_replica_event(sim->b, sim_datanode(sim, 0), "", 1, &event, sim->now_ms);
+    assert_int_equal(sim_datanode(sim, 0)->storage_count, 1);
+    sim_free(sim);
+}
+
 static void lost_copies_are_tried_again(void **state)
 {
     struct sim *sim = sim_new(4, 7);
@@ -292,6 +327,8 @@ int main(void)
         cmocka_unit_test(corrupt_replica_is_replaced_where_every_node_has_one),
         cmocka_unit_test(last_replica_is_never_deleted),
         cmocka_unit_test(replication_follows_setrep),
+        cmocka_unit_test(hopeless_blocks_do_not_delay_others),
+        cmocka_unit_test(absurd_names_are_refused),
         cmocka_unit_test(lost_copies_are_tried_again),
         cmocka_unit_test(removed_blocks_are_deleted_even_if_a_command_was_lost),
         cmocka_unit_test(replicas_of_unreadable_records_are_left_alone),
