@@ -36,6 +36,8 @@ struct fake_block {
     bool nodes[FAKE_NODES]; /* where the namenode believes it is */
     struct fake_replica replicas[FAKE_NODES];
 };
+/* How a node answers packets; all but the first once only. */
+enum fake_ack { FAKE_ACK, FAKE_ACK_WRONG_SEQNO, FAKE_ACK_TWICE, FAKE_ACK_TOO_MANY, FAKE_ACK_TOO_FEW, FAKE_ACK_GARBAGE, FAKE_ACK_ENDLESS, FAKE_ACK_SILENCE };
 enum fake_lie { FAKE_HONEST, FAKE_FLIPPED_BYTE, FAKE_CUT_SHORT, FAKE_WRONG_SEQNO, FAKE_HUGE_PACKET, FAKE_REFUSES, FAKE_NO_DATA };
 struct fake_node {
     struct fake_cluster *cluster;
@@ -45,6 +47,7 @@ struct fake_node {
     _Atomic bool dead;           /* takes no connections and drops those it has */
     _Atomic int dies_at_packet;  /* of all packets that pass through it */
     _Atomic enum fake_lie lie;   /* when read */
+    _Atomic enum fake_ack ack;   /* as head of a pipeline */
     _Atomic int reads, setups;
     _Atomic bool died_at_end;    /* of a block */
 };
@@ -141,8 +144,8 @@ static bool fake_store(struct fake_replica *r, const struct packet_header *h, co
 static void fake_ack(int fd, int64_t seqno, int count, int bad)
 {
     Hdfs__PipelineAckProto ack = HDFS__PIPELINE_ACK_PROTO__INIT;
-    Hdfs__Status reply[FAKE_NODES] = {0};
-    uint32_t flag[FAKE_NODES] = {0};
+    Hdfs__Status reply[FAKE_NODES + 1] = {0};
+    uint32_t flag[FAKE_NODES + 1] = {0};
     if (bad >= 0)
         reply[bad] = HDFS__STATUS__ERROR, flag[bad] = HDFS__STATUS__ERROR;
     ack.seqno = seqno;
@@ -150,6 +153,26 @@ static void fake_ack(int fd, int64_t seqno, int count, int bad)
     ack.reply = reply;
     ack.flag = flag;
     (void)!delimited_write(fd, &ack.base, NULL);
+}
+
+/* false: the connection is of no use any more. */
+static bool fake_false_ack(struct fake_node *n, int fd, int64_t seqno, int count)
+{
+    uint8_t bytes[16384];
+    enum fake_ack how = atomic_exchange(&n->ack, FAKE_ACK);
+    memset(bytes, how == FAKE_ACK_ENDLESS ? 0xff : 0x80, sizeof bytes);
+    switch (how) {
+    case FAKE_ACK: return true;
+    case FAKE_ACK_WRONG_SEQNO: fake_ack(fd, seqno + 7, count, -1); break;
+    case FAKE_ACK_TWICE: fake_ack(fd, seqno, count, -1), fake_ack(fd, seqno, count, -1); break;
+    case FAKE_ACK_TOO_MANY: fake_ack(fd, seqno, count + 1, -1); break;
+    case FAKE_ACK_TOO_FEW: fake_ack(fd, seqno, count - 1, -1); break;
+    case FAKE_ACK_GARBAGE: (void)!net_write_full(fd, "\x05wrong", 6, NULL); break;
+    case FAKE_ACK_ENDLESS: bytes[4] = 0x0f; /* fall through */
+    default: (void)!net_write_full(fd, bytes, sizeof bytes, NULL); break;
+    case FAKE_ACK_SILENCE: usleep(100 * 1000); break;
+    }
+    return false;
 }
 
 static void fake_write(struct fake_node *n, int fd, const Hdfs__OpWriteBlockProto *op)
@@ -200,6 +223,13 @@ static void fake_write(struct fake_node *n, int fd, const Hdfs__OpWriteBlockProt
             if (i != bad && !fake_store(&b->replicas[pipeline[i]], &h, data))
                 bad = i;
         pthread_mutex_unlock(&c->lock);
+        if (!fake_false_ack(n, fd, h.seqno, count)) {
+            char drain[4096];
+            shutdown(fd, SHUT_WR);
+            while (recv(fd, drain, sizeof drain, 0) > 0)
+                ;
+            break;
+        }
         fake_ack(fd, h.seqno, count, bad);
         if (bad >= 0 || h.last_in_block)
             break;

@@ -268,6 +268,27 @@ static void the_namenode_may_be_slow_to_agree(void **state)
     free(bytes);
 }
 
+static void false_acknowledgements_lose_nothing(void **state)
+{
+    for (enum fake_ack how = FAKE_ACK_WRONG_SEQNO; how <= FAKE_ACK_SILENCE; how++) {
+        struct fake_cluster *c = fake_start(3, BLOCK_BYTES);
+        struct dfs *fs = fake_connect(c);
+        uint8_t *bytes = pattern(2 * BLOCK_BYTES);
+        struct file_writer *w = create(fs);
+        expect_write(w, bytes, BLOCK_BYTES / 2);
+        assert_int_equal(file_writer_hflush(w, NULL), 0);
+        c->nodes[0].ack = how;
+        expect_write(w, bytes + BLOCK_BYTES / 2, BLOCK_BYTES * 3 / 2);
+        expect_close(w);
+        assert_true(c->updates > 0);
+        expect_replicas(c, 2);
+        expect_content(fs, bytes, 2 * BLOCK_BYTES);
+        dfs_unref(fs);
+        fake_stop(c);
+        free(bytes);
+    }
+}
+
 static struct fake_cluster *with_file(struct dfs **ret_fs, const uint8_t *bytes, size_t len)
 {
     struct fake_cluster *c = fake_start(3, BLOCK_BYTES);
@@ -385,6 +406,7 @@ int main(void)
         cmocka_unit_test(with_no_datanode_left_the_error_names_them),
         cmocka_unit_test(a_node_that_is_down_at_the_start_is_avoided),
         cmocka_unit_test(the_namenode_may_be_slow_to_agree),
+        cmocka_unit_test(false_acknowledgements_lose_nothing),
         cmocka_unit_test(readers_go_on_with_another_replica),
         cmocka_unit_test(a_node_that_failed_once_is_avoided),
         cmocka_unit_test(when_all_replicas_are_bad_the_error_says_so),
