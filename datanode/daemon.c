@@ -31,11 +31,8 @@ static const char usage[] =
     "dfs.namenode.rpc-address or fs.defaultFS. --ready-fd N: one byte is written to this descriptor when it\n"
     "has registered and reported its blocks.\n";
 
-void datanode_check_storage(struct datanode *dn, size_t storage_index)
+static void tell_failure(struct datanode *dn, bool fatal)
 {
-    bool fatal;
-    if (!block_store_check_storage(dn->store, storage_index, &fatal))
-        return;
     metric_add(&datanode_volume_failures, 1);
     reporter_disk_error(dn->reporter, "DataNode: a volume failed and was taken out");
     if (fatal) {
@@ -44,6 +41,20 @@ void datanode_check_storage(struct datanode *dn, size_t storage_index)
                   dn->settings.failed_volumes_tolerated);
         kill(getpid(), SIGTERM);
     }
+}
+
+void datanode_check_storage(struct datanode *dn, size_t storage_index)
+{
+    bool fatal;
+    if (block_store_check_storage(dn->store, storage_index, &fatal))
+        tell_failure(dn, fatal);
+}
+
+void datanode_check_storages(struct datanode *dn)
+{
+    bool fatal;
+    if (block_store_check_storages(dn->store, &fatal))
+        tell_failure(dn, fatal);
 }
 
 /* ---- what the scrubber finds ---- */

@@ -34,5 +34,6 @@ void datanode_metrics_register(void);
 /* After an I/O error on a storage: takes it out if it is broken and tells the namenode. Ends the process when more have
  * failed than dfs.datanode.failed.volumes.tolerated allows. */
 void datanode_check_storage(struct datanode *dn, size_t storage_index);
+void datanode_check_storages(struct datanode *dn); /* all of them, when it is not clear which one it was */
 
 #endif

@@ -56,6 +56,15 @@ static void judge_send_error(struct xfer *x, const Hdfs__ExtendedBlockProto *blo
     scrubber_suspect(x->dn->scrubber, block->blockid);
 }
 
+/* A replica that should be there but cannot be opened: has its disk gone, or only this file? */
+static void judge_open_error(struct xfer *x, const Hdfs__ExtendedBlockProto *block, int code)
+{
+    if (code == ERR_REPLICA_NOT_FOUND || code == ERR_ILLEGAL_ARGUMENT || code == ERR_RETRIABLE)
+        return;
+    datanode_check_storages(x->dn);
+    scrubber_suspect(x->dn->scrubber, block->blockid);
+}
+
 int xfer_read_block(struct xfer *x, const ProtobufCMessage *message)
 {
     const Hdfs__OpReadBlockProto *op = (const Hdfs__OpReadBlockProto *)message;
@@ -65,8 +74,10 @@ int xfer_read_block(struct xfer *x, const ProtobufCMessage *message)
     struct err why;
     bool with_checksums = !op->has_sendchecksums || op->sendchecksums;
     int rc = open_and_plan(x, block, op->offset, op->len, false, with_checksums, &r, &plan, &why);
-    if (rc < 0)
+    if (rc < 0) {
+        judge_open_error(x, block, rc);
         return xfer_refuse(x, "opReadBlock", block, HDFS__STATUS__ERROR, &why);
+    }
     rc = answer_success(x, &plan, &why);
     if (rc == 0)
         rc = block_send(x->fd, &r, &plan, NULL, &why);

@@ -30,7 +30,8 @@ static struct replica_create create_of(const struct write_request *q)
         .block_id = q->block->blockid,
         .gen_stamp = q->block->generationstamp,
         .expected_bytes = q->block->has_numbytes ? q->block->numbytes : 0,
-        .storage_id = op->storageid,
+        /* Not storageId: the namenode names one without knowing how full and how busy each is; as with Hadoop, we choose
+         * in turn, and our reports tell which it was. */
         .storage_type = op->has_storagetype ? (int)op->storagetype : HDFS__STORAGE_TYPE_PROTO__DISK,
         .meta = {(enum checksum_type)op->requestedchecksum->type, op->requestedchecksum->bytesperchecksum},
     };
@@ -212,8 +213,11 @@ int xfer_write_block(struct xfer *x, const ProtobufCMessage *message)
     int rc = check_request(&q, &why);
     if (rc == 0 && op->stage == STAGE(PIPELINE_CLOSE_RECOVERY))
         return recover_close(&q);
-    if (rc == 0)
+    if (rc == 0) {
         rc = open_replica(&q, &w, &why);
+        if (rc == ERR_IO || rc == ERR_NOT_FOUND || rc == ERR_READ_ONLY)
+            datanode_check_storages(x->dn);
+    }
     if (rc < 0)
         return xfer_refuse(x, "opWriteBlock", q.block, HDFS__STATUS__ERROR, &why);
     bool acks = !q.from_datanode && !q.is_transfer;

@@ -187,7 +187,7 @@ static bool volume_fits(const struct volume *v, uint64_t bytes)
            (uint64_t)space.free_bytes >= bytes;
 }
 
-/* The one that the namenode named, if it has room; else the next one round robin of the wished kind, else of any kind. */
+/* The one that was named, if it has room; else the next one round robin of the wished kind, else of any kind. */
 int store_choose_volume(struct block_store *s, const char *storage_id, int storage_type, uint64_t bytes, uint16_t *ret,
                         struct err *reterr)
 {

@@ -300,7 +300,8 @@ int volume_space(const struct volume *v, struct volume_space *ret, struct err *r
 
 int volume_probe(const struct volume *v, struct err *reterr)
 {
-    AUTO(mem_freep) char *path = mem_printf("%s/.probe", v->dir);
+    /* In the pool's own folder once there is one: a disk that was unmounted leaves an empty directory that can be written. */
+    AUTO(mem_freep) char *path = v->pool ? mem_printf("%stmp/probe", v->pool) : mem_printf("%s/probe", v->dir);
     AUTO(net_closep) int fd = open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
     if (fd < 0)
         return err_errno(reterr, errno, "cannot create '%s'", path);
