@@ -29,9 +29,12 @@ CPPFLAGS += -I. -Iclient/include -I$(B)/gen -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64
 WARN := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wvla \
         -Wformat=2 -Wno-unused-parameter -Wno-missing-field-initializers $(if $(WERROR),-Werror)
 CFLAGS += -std=gnu17 $(if $(SAN),-O1 -g,-O2 -g) -fPIC -fvisibility=hidden -fno-omit-frame-pointer \
-          -fstack-protector-strong $(WARN) $(if $(SAN),-fsanitize=$(SAN))
+          -fstack-protector-strong $(WARN) $(if $(SAN),-fsanitize=$(SAN) -fno-sanitize-recover=all)
 LDFLAGS += -pthread $(if $(SAN),-fsanitize=$(SAN)) -Wl,-z,relro,-z,now
 LDLIBS += $(shell pkg-config --libs $(PKGS) 2>/dev/null) -lleveldb -lm -lrt
+
+# Reports about libraries, each with its reason; the tests of clusters set their own options (tests/lib/sanitizer.py).
+export TSAN_OPTIONS ?= suppressions=$(abspath tools/tsan.supp)
 
 TESTS := $(shell find tests/unit -name '*_test.c' 2>/dev/null | sort)
 TEST_BIN := $(TESTS:%.c=$(B)/%)

@@ -6,7 +6,7 @@
 
 /* The result carries an error that must be looked at; write (void) and a reason to ignore it. */
 #define MUST_CHECK __attribute__((warn_unused_result))
-#define PRINTF_LIKE(format_index, first_arg) __attribute__((format(printf, format_index, first_arg)))
+#define PRINTF_LIKE(format_index, first_arg) __attribute__((format(printf, format_index, first_arg), nonnull(format_index)))
 /* Exported from libhdfs.so; everything else is hidden. */
 #define PUBLIC_API __attribute__((visibility("default")))
 

@@ -5,7 +5,30 @@ import shutil
 import pytest
 
 from lib import apache as apache_lib
+from lib import sanitizer
 from lib.cluster import Cluster
+
+_reports = []  # one sanitizer.Reports, when the executable under test was built with SAN=...
+
+
+def pytest_sessionstart(session):
+    if sanitizer.kind():
+        _reports.append(sanitizer.Reports())
+
+
+def pytest_sessionfinish(session):
+    for reports in _reports:
+        if text := reports.close():
+            print(f"sanitizer reports that belong to no test:\n{text}")
+            session.exitstatus = 1
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_teardown(item, nextitem):
+    """Whatever any process reported during the test, or while its clusters stopped after it, is a failure of the test."""
+    for reports in _reports:
+        if text := reports.take():
+            pytest.fail(f"sanitizer reports:\n{text}", pytrace=False)
 
 
 def missing(reason):

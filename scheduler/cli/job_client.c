@@ -45,7 +45,7 @@ void job_client_free(struct job_client *c)
 }
 
 static int job_call(struct job_client *c, const char *method, const ProtobufCMessage *request, const ProtobufCMessageDescriptor *type,
-                    struct arena *a, const void *ret, struct err *reterr)
+                    struct arena *a, void *ret, struct err *reterr)
 {
     ProtobufCMessage *m = NULL;
     int rc = rpc_client_call(c->rpc, method, request, type, a, &m, reterr);

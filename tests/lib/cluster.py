@@ -7,6 +7,7 @@ import signal
 import subprocess
 import urllib.request
 
+from lib import sanitizer
 from lib.ports import port_block
 from lib.process import Daemon, is_alive, log_tail
 from lib.waiting import wait_for
@@ -37,7 +38,7 @@ def run_cairn(*args, stdin=b"", deadline_s=120, check=False, cwd=None, env=None)
         [cairn_path(), *map(str, args)],
         input=stdin,
         capture_output=True,
-        timeout=deadline_s,
+        timeout=deadline_s * sanitizer.slowness(),
         cwd=cwd,
         env=client_env() | (env or {}),
     )
@@ -193,7 +194,7 @@ class Cluster:
         return run_cairn("fsck", "-fs", self.uri, "-D", http, *args, **options)
 
     def http_get(self, path, address=None):
-        with urllib.request.urlopen(f"http://{address or self.namenode_http}{path}", timeout=10) as reply:
+        with urllib.request.urlopen(f"http://{address or self.namenode_http}{path}", timeout=10 * sanitizer.slowness()) as reply:
             return reply.read()
 
     # looking inside
@@ -201,8 +202,9 @@ class Cluster:
         return wait_for(condition, deadline_s, what)
 
     def resident_mib(self, name):
+        """MiB that the daemon holds; in a sanitizer build, about what it would hold without."""
         with open(f"/proc/{self.pid(name)}/status") as file:
-            return next(int(line.split()[1]) / 1024 for line in file if line.startswith("VmRSS:"))
+            return next(int(line.split()[1]) / 1024 / sanitizer.memory_factor() for line in file if line.startswith("VmRSS:"))
 
     def log_tails(self, lines=25):
         return "\n".join(

@@ -3,6 +3,8 @@ import os
 import signal
 import subprocess
 
+from lib import sanitizer
+
 
 def log_tail(path, lines=40):
     try:
@@ -47,6 +49,7 @@ class Daemon:
 
     def stop(self, patience_s=10):
         """SIGTERM, then SIGKILL for one that does not go."""
+        patience_s *= sanitizer.slowness()
         self.kill(signal.SIGTERM)
         try:
             self._process.wait(patience_s)
