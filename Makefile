@@ -81,7 +81,7 @@ $(EXAMPLE_GEN): $(wildcard examples/gen/*.c examples/gen/*.h)
 $(B)/tests/bench/%: tests/bench/%.c $(B)/libcairn-test.a
 	$(Q)mkdir -p $(@D); $(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP $(LDFLAGS) -o $@ $< $(B)/libcairn-test.a $(LDLIBS)
 
--include $(OBJ:.o=.d) $(GEN_O:.o=.d)
+-include $(OBJ:.o=.d) $(GEN_O:.o=.d) $(TEST_BIN:=.d)
 
 unit: $(TEST_BIN)          ## unit tests only (cmocka)
 	$(Q)fail=0; for t in $(TEST_BIN); do $$t >$(B)/unit.log 2>&1 || { cat $(B)/unit.log; echo "FAILED $$t"; fail=1; }; \
