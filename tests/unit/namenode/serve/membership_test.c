@@ -1,0 +1,124 @@
+/* The files and the program that say who may join and on which rack. */
+#include "../../check.h"
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "common/file.h"
+#include "common/log.h"
+#include "namenode/blocks/blocks.h"
+#include "namenode/blocks/datanode_events.h"
+#include "namenode/serve/membership.h"
+
+struct fixture {
+    char folder[64];
+    struct config *config;
+    struct namenode nn;
+};
+
+static uint64_t no_blocks(void *context)
+{
+    return 0;
+}
+
+static int set_up(void **state)
+{
+    static struct fixture f;
+    log_set_level(LOG_LEVEL_ERROR);
+    f = (struct fixture){.folder = "/tmp/membership_test.XXXXXX", .config = config_new()};
+    assert_non_null(mkdtemp(f.folder));
+    pthread_mutex_init(&f.nn.lock, NULL);
+    f.nn.config = f.config;
+    struct blocks_options o;
+    blocks_options_from_config(&o, f.config);
+    o.seed = 1;
+    o.pool_id = "BP-1";
+    f.nn.blocks = blocks_new(&o, &(struct blocks_seam){.total_complete_blocks = no_blocks}, 0);
+    *state = &f;
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    struct fixture *f = *state;
+    blocks_free(f->nn.blocks);
+    config_free(f->config);
+    return file_remove_tree(f->folder, NULL);
+}
+
+static void put(struct fixture *f, const char *setting, const char *name, const char *text, mode_t mode)
+{
+    char path[128];
+    struct err e;
+    snprintf(path, sizeof path, "%s/%s", f->folder, name);
+    assert_int_equal(file_write_atomic(path, text, strlen(text), mode, &e), 0);
+    assert_int_equal(config_set(f->config, setting, path, "test", &e), 0);
+}
+
+static const struct datanode_info *join(struct fixture *f, const char *ip, struct err *reterr)
+{
+    struct datanode_registration r = {.uuid = ip, .ip = ip, .hostname = ip, .xfer_port = 9866};
+    membership_resolve_rack(&f->nn, ip);
+    return blocks_register(f->nn.blocks, &r, 1, NULL, reterr) ? NULL : blocks_datanode_by_uuid(f->nn.blocks, ip);
+}
+
+static void files_are_read_again(void **state)
+{
+    struct fixture *f = *state;
+    struct err e;
+    put(f, "dfs.hosts", "hosts", "10.0.0.1\n10.0.0.2\n", 0644);
+    put(f, "net.topology.table.file.name", "table", "10.0.0.1 /a\n10.0.0.2 /b\n", 0644);
+    assert_int_equal(membership_load(&f->nn, &e), 0);
+    const struct datanode_info *n = join(f, "10.0.0.2", &e);
+    assert_string_equal(n->rack, "/b");
+    assert_null(join(f, "10.0.0.3", &e));
+    put(f, "net.topology.table.file.name", "table", "10.0.0.2 /c\n", 0644);
+    put(f, "dfs.hosts.exclude", "exclude", "10.0.0.2\n", 0644);
+    assert_int_equal(membership_load(&f->nn, &e), 0);
+    assert_string_equal(n->rack, "/c");
+    assert_int_equal(n->admin, DATANODE_DECOMMISSION_IN_PROGRESS);
+}
+
+static void unreadable_file_changes_nothing(void **state)
+{
+    struct fixture *f = *state;
+    struct err e;
+    put(f, "net.topology.table.file.name", "table", "10.0.0.2 /c\n", 0644);
+    assert_int_equal(config_set(f->config, "dfs.hosts.exclude", "/nowhere/exclude", "test", &e), 0);
+    assert_int_not_equal(membership_load(&f->nn, &e), 0);
+    assert_non_null(strstr(e.text, "dfs.hosts.exclude"));
+    assert_non_null(strstr(e.text, "/nowhere/exclude"));
+    assert_string_equal(join(f, "10.0.0.2", &e)->rack, "/default-rack");
+}
+
+static void script_names_the_rack(void **state)
+{
+    struct fixture *f = *state;
+    struct err e;
+    put(f, "net.topology.script.file.name", "script", "#!/bin/sh\necho /rack-${1##*.}\n", 0755);
+    assert_string_equal(join(f, "10.0.0.7", &e)->rack, "/rack-7");
+}
+
+static void script_trouble_means_the_default_rack(void **state)
+{
+    struct fixture *f = *state;
+    struct err e;
+    put(f, "net.topology.script.file.name", "script", "#!/bin/sh\necho what?\n", 0755);
+    assert_string_equal(join(f, "10.0.0.8", &e)->rack, "/default-rack");
+    assert_int_equal(config_set(f->config, "net.topology.script.file.name", "/nowhere/script", "test", &e), 0);
+    assert_string_equal(join(f, "10.0.0.9", &e)->rack, "/default-rack");
+    put(f, "net.topology.script.file.name", "script", "#!/bin/sh\nyes /long | tr -d '\\n'\n", 0755); /* never ends by itself */
+    assert_non_null(join(f, "10.0.0.10", &e));
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+    const struct CMUnitTest tests[] = {
+        TEST(files_are_read_again),
+        TEST(unreadable_file_changes_nothing),
+        TEST(script_names_the_rack),
+        TEST(script_trouble_means_the_default_rack),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
