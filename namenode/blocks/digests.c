@@ -49,6 +49,7 @@ void doubt_drop(struct blocks *b, uint64_t block_id, uint16_t storage)
 void block_digest_reset(struct blocks *b, struct block *blk)
 {
     blk->digest = 0;
+    blk->confirmed = 0;
     struct replica *r = block_replicas(blk);
     for (unsigned i = 0; i < blk->replica_count; i++) {
         r[i].flags &= (uint8_t)~REPLICA_AGREES;
@@ -73,22 +74,32 @@ static uint32_t digest_of(const struct blocks *b, const struct block *blk, const
     return d ? d->digest : 0;
 }
 
-/* The digest that more than half of the voting replicas share, two of them at least; 0 if there is none. */
+/* The digest that more than half of the voting replicas share, two of them at least; 0 if there is none. One that two had
+ * before has a vote of its own: else a rotten replica could outvote a good one whose companions are away. */
 static uint32_t majority(const struct blocks *b, const struct block *blk)
 {
     const struct replica *r = block_replicas(blk);
-    unsigned voters = 0;
+    unsigned voters = blk->confirmed;
     for (unsigned i = 0; i < blk->replica_count; i++)
         voters += has_vote(b, &r[i]) && digest_of(b, blk, &r[i]);
     for (unsigned i = 0; i < blk->replica_count; i++) {
         uint32_t digest = has_vote(b, &r[i]) ? digest_of(b, blk, &r[i]) : 0;
-        unsigned votes = 0;
+        unsigned votes = digest == blk->digest ? blk->confirmed : 0;
         for (unsigned k = 0; digest && k < blk->replica_count; k++)
             votes += has_vote(b, &r[k]) && digest_of(b, blk, &r[k]) == digest;
         if (votes >= 2 && votes * 2 > voters)
             return digest;
     }
     return 0;
+}
+
+static unsigned votes_for_digest(const struct block *blk)
+{
+    const struct replica *r = block_replicas(blk);
+    unsigned votes = 0;
+    for (unsigned i = 0; i < blk->replica_count; i++)
+        votes += !!(r[i].flags & REPLICA_AGREES);
+    return votes;
 }
 
 static void settle(struct blocks *b, struct block *blk, uint32_t winner, uint64_t now_ms)
@@ -114,6 +125,7 @@ static void settle(struct blocks *b, struct block *blk, uint32_t winner, uint64_
             doubt_drop(b, blk->block_id, r[i].storage);
             r[i].flags |= REPLICA_AGREES;
         }
+    blk->confirmed = votes_for_digest(blk) >= 2 || (blk->confirmed && winner == blk->digest);
     blk->digest = winner;
 }
 
@@ -125,6 +137,8 @@ void block_digest_reported(struct blocks *b, struct block *blk, struct replica *
         if (doubt_find(b, blk->block_id, r->storage))
             doubt_drop(b, blk->block_id, r->storage);
         r->flags |= REPLICA_AGREES;
+        if (!blk->confirmed)
+            blk->confirmed = votes_for_digest(blk) >= 2;
         if (!b->doubts.count || !id_map_get(&b->doubts, blk->block_id))
             return; /* the usual case: nobody disagrees */
     } else {
@@ -144,7 +158,7 @@ void block_digest_reported(struct blocks *b, struct block *blk, struct replica *
     const struct replica *all = block_replicas(blk);
     for (unsigned i = 0; i < blk->replica_count; i++)
         others += &all[i] != r && has_vote(b, &all[i]) && digest_of(b, blk, &all[i]);
-    if (!others) { /* whoever reported the other digest is gone: believe this one */
+    if (!others && !blk->confirmed) { /* whoever reported the other digest is gone: believe this one */
         settle(b, blk, digest, now_ms);
         return;
     }

@@ -130,7 +130,7 @@ static void delete_corrupt(struct blocks *b, struct block *blk, const struct rep
             queue_deletion(b, blk, &r[i]);
 }
 
-/* Which good replica to give up: the hinted node's; else one whose rack has another, on the node that is silent longest or
+/* Which good replica to give up: one whose digest is doubted; else the hinted node's; else one whose rack has another, on the node that is silent longest or
  * fullest. */
 static struct replica *choose_excess(const struct blocks *b, struct block *blk, const char *hint,
                                      const struct replica_counts *c)
@@ -150,7 +150,8 @@ static struct replica *choose_excess(const struct blocks *b, struct block *blk, 
         uint64_t used = s->capacity_bytes ? 1000 - s->remaining_bytes * 1000 / s->capacity_bytes : 0;
         bool is_stale = b->now_ms > s->node->info.last_heartbeat_ms + b->options.stale_ms;
         bool keeps_racks = same_rack > 1 || c->racks > 2;
-        uint64_t score = 1 + used + (is_stale ? 2000 : 0) + (keeps_racks ? 4000 : 0) +
+        bool is_doubted = blk->digest && doubt_find(b, blk->block_id, r[i].storage);
+        uint64_t score = 1 + used + (is_stale ? 2000 : 0) + (keeps_racks ? 4000 : 0) + (is_doubted ? 16000 : 0) +
                          (hint && keeps_racks && strcmp(hint, s->node->uuid) == 0 ? 8000 : 0);
         if (score > best_score) {
             best = &r[i];
@@ -302,7 +303,7 @@ struct block *block_from_record(struct blocks *b, const struct block_record *rec
 {
     struct block *blk = block_table_insert(&b->table, record->block_id);
     block_set_version(blk, record->gen_stamp, record->bytes);
-    blk->expected = record->replication > 512 ? 512 : record->replication;
+    blk->expected = record->replication > EXPECTED_MAX ? EXPECTED_MAX : record->replication;
     blk->complete = record->state == BLOCK_COMPLETE;
     if (!blk->complete)
         uc_new(b, record->block_id, record->gen_stamp, record->bytes, record->state == BLOCK_COMMITTED);
@@ -365,7 +366,7 @@ void blocks_set_replication(struct blocks *b, uint64_t block_id, uint16_t replic
         b->now_ms = now_ms;
     bool was_complete = blk->complete;
     block_uncount(b, blk); /* lost_one_count depends on `expected` */
-    blk->expected = replication > 512 ? 512 : replication;
+    blk->expected = replication > EXPECTED_MAX ? EXPECTED_MAX : replication;
     blk->complete = was_complete;
     block_update(b, blk, now_ms);
 }

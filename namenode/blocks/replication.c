@@ -179,24 +179,27 @@ static bool has_room_to_send(const struct blocks *b, const struct datanode *node
            (node->copies_out < streams * STREAM_BLOCKS && node->bytes_out + bytes <= (uint64_t)streams * STREAM_BYTES);
 }
 
-/* A good replica's node that can send; leaving nodes first (they have nothing else to do), else at random. */
+/* A good replica's node that can send. Rather none that is silent or whose digest is doubted; else a leaving one first (it has
+ * nothing else to do); else by chance. */
 static struct datanode *choose_source(struct blocks *b, const struct block *blk)
 {
     struct datanode *best = NULL;
+    unsigned best_rank = 0;
     uint64_t seen = 0;
-    bool best_leaves = false;
     const struct replica *r = block_replicas(blk);
     for (unsigned i = 0; i < blk->replica_count; i++) {
         const struct storage *s = b->storages[r[i].storage];
         if (!storage_is_usable(s) || r[i].flags & (REPLICA_CORRUPT | REPLICA_EXCESS) || s->node->must_register ||
             !has_room_to_send(b, s->node, block_bytes(blk)))
             continue;
-        if (b->now_ms > s->node->info.last_heartbeat_ms + b->options.stale_ms && best)
-            continue;
-        bool leaves = s->node->info.admin != DATANODE_NORMAL;
-        if (best && leaves != best_leaves ? leaves : blocks_random(b) % ++seen == 0) {
+        bool is_stale = b->now_ms > s->node->info.last_heartbeat_ms + b->options.stale_ms;
+        bool is_doubted = blk->digest && doubt_find(b, blk->block_id, r[i].storage);
+        unsigned rank = 1 + (is_doubted ? 0 : 4) + (is_stale ? 0 : 2) + (s->node->info.admin != DATANODE_NORMAL);
+        if (rank > best_rank)
+            seen = 0;
+        if (rank >= best_rank && blocks_random(b) % ++seen == 0) {
             best = s->node;
-            best_leaves = leaves;
+            best_rank = rank;
         }
     }
     return best;

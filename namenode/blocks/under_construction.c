@@ -124,7 +124,7 @@ void blocks_under_construction(struct blocks *b, uint64_t block_id, uint64_t gen
         block_drop(b, blk);
     blk = block_table_insert(&b->table, block_id);
     block_set_version(blk, gen_stamp, 0);
-    blk->expected = replication > 512 ? 512 : replication;
+    blk->expected = replication > EXPECTED_MAX ? EXPECTED_MAX : replication;
     struct uc *uc = uc_new(b, block_id, gen_stamp, bytes, false);
     for (size_t i = 0; i < count; i++) {
         struct storage *s = blocks_storage_find(b, storage_uuids[i]);

@@ -104,6 +104,31 @@ static inline void sim_on_min(void *context, uint64_t id)
     sim_complete(sim, id);
 }
 
+/* The namespace's part of a block recovery. */
+static inline int sim_on_recovered(void *context, const struct block_recovery *r, uint64_t now_ms, uint64_t *ret_seq,
+                                   struct err *reterr)
+{
+    struct sim *sim = context;
+    struct block_record *record = &sim->records[r->block_id - FIRST_ID];
+    *ret_seq = 0;
+    if (!record->block_id || record->state != BLOCK_UNDER_CONSTRUCTION)
+        return 0; /* removed or closed meanwhile */
+    if (blocks_recovery_id(sim->b, r->block_id) != r->new_gen_stamp)
+        return err_set(reterr, ERR_IO, "not the current recovery");
+    if (r->delete_block) {
+        record->block_id = 0;
+        blocks_remove(sim->b, r->block_id);
+        return 0;
+    }
+    record->gen_stamp = r->new_gen_stamp;
+    record->bytes = r->new_bytes;
+    record->state = BLOCK_COMMITTED;
+    blocks_recovered(sim->b, r, now_ms);
+    if (blocks_commit(sim->b, r->block_id, r->new_gen_stamp, r->new_bytes))
+        sim_complete(sim, r->block_id);
+    return 0;
+}
+
 static inline struct blocks *sim_blocks(struct sim *sim, uint64_t seed)
 {
     struct blocks_options options = {.replication_min = 1, .replication_max = 512, .safe_mode_threshold = 0.999,
@@ -112,7 +137,7 @@ static inline struct blocks *sim_blocks(struct sim *sim, uint64_t seed)
                                      .report_interval_ms = 21600000, .seed = seed, .pool_id = "BP-1"};
     struct blocks_seam seam = {.context = sim, .lookup = sim_lookup, .scan_open = sim_scan_open,
                                .scan_seek = sim_scan_seek, .scan_next = sim_scan_next, .scan_close = sim_scan_close,
-                               .total_complete_blocks = sim_total, .on_min_replicas = sim_on_min};
+                               .total_complete_blocks = sim_total, .on_min_replicas = sim_on_min, .on_recovered = sim_on_recovered};
     return blocks_new(&options, &seam, sim->now_ms);
 }
 
@@ -196,9 +221,40 @@ static inline size_t sim_node_of(struct sim *sim, const struct block_location *l
     abort();
 }
 
+/* The primary agrees with the others on the shortest replica, as datanodes do. */
+static inline void sim_recover(struct sim *sim, const struct recovery_command *c)
+{
+    size_t at = c->block_id - FIRST_ID, on[SIM_NODES], count = 0;
+    uint64_t shortest = UINT64_MAX;
+    for (size_t i = 0; i < c->location_count; i++) {
+        size_t n = sim_node_of(sim, &c->locations[i]);
+        struct sim_replica *r = &sim->nodes[n].disk[at];
+        if (!sim->nodes[n].up || !r->there || !r->bytes || r->gen_stamp < c->gen_stamp || r->gen_stamp >= c->recovery_id)
+            continue;
+        on[count++] = n;
+        shortest = r->bytes < shortest ? r->bytes : shortest;
+    }
+    const char *nodes[SIM_NODES], *storages[SIM_NODES];
+    for (size_t i = 0; i < count; i++) {
+        sim->nodes[on[i]].disk[at] = (struct sim_replica){.gen_stamp = c->recovery_id, .bytes = shortest, .there = true,
+                                                          .xxh3 = SIM_XXH3(c->block_id)};
+        nodes[i] = sim->nodes[on[i]].uuid;
+        storages[i] = sim->nodes[on[i]].storage;
+    }
+    struct block_recovery r = {.block_id = c->block_id, .gen_stamp = c->gen_stamp, .new_gen_stamp = c->recovery_id,
+                               .new_bytes = shortest, .close_file = true, .delete_block = !count,
+                               .datanode_uuids = nodes, .storage_uuids = storages, .count = count};
+    uint64_t seq;
+    (void)!blocks_recovery_result(sim->b, &r, sim->now_ms, &seq, NULL); /* refused when another attempt has begun */
+    for (size_t i = 0; i < count; i++)
+        sim_event(sim, on[i], REPLICA_RECEIVED, c->block_id);
+}
+
 static inline void sim_obey(struct sim *sim, size_t n, const struct datanode_commands *c)
 {
     struct sim_node *node = &sim->nodes[n];
+    for (size_t i = 0; i < c->recovery_count; i++)
+        sim_recover(sim, &c->recoveries[i]);
     for (size_t i = 0; i < c->invalidate_count && !sim->drop_invalidations; i++) {
         size_t at = c->invalidates[i].block_id - FIRST_ID;
         if (at >= SIM_BLOCKS || !node->disk[at].there || node->disk[at].gen_stamp != c->invalidates[i].gen_stamp)
@@ -213,6 +269,10 @@ static inline void sim_obey(struct sim *sim, size_t n, const struct datanode_com
             assert_int_not_equal(to, n);
             if (!sim->nodes[to].up || !node->disk[at].there || sim->nodes[to].disk[at].there)
                 continue;
+            if (node->disk[at].xxh3 != SIM_XXH3(c->transfers[i].block_id)) { /* the receiver verifies what it is sent */
+                blocks_report_bad(sim->b, c->transfers[i].block_id, 0, node->uuid, node->storage, "copy", sim->now_ms);
+                break;
+            }
             sim->nodes[to].disk[at] = node->disk[at];
             sim_event(sim, to, REPLICA_RECEIVED, c->transfers[i].block_id);
         }

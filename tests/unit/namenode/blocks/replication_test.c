@@ -267,6 +267,31 @@ static void two_digests_of_two_replicas_are_left_alone(void **state)
     sim_free(sim);
 }
 
+/* Two replicas agreed; they go away, a rotten third returns alone, then one good one: the rotten one is the odd one still. */
+static void confirmed_digest_outlives_its_replicas(void **state)
+{
+    struct sim *sim = sim_new(3, 17);
+    sim_start(sim);
+    uint64_t id = sim_write(sim, 0, 3, MIB);
+    for (size_t n = 0; n < 3; n++)
+        sim_kill(sim, n);
+    sim_run(sim, 700000);
+    assert_int_equal(blocks_live_replicas(sim->b, id), 0);
+    sim->nodes[2].disk[id - FIRST_ID].xxh3 = 12345;
+    sim->nodes[2].up = true;
+    sim_run(sim, 10000);
+    assert_int_equal(blocks_live_replicas(sim->b, id), 1); /* all there is: readers may try it */
+    sim->nodes[0].up = true;
+    sim_run(sim, 10000);
+    assert_int_equal(sim_stats(sim).replicas_corrupted, 1);
+    sim->nodes[1].up = true;
+    sim_run(sim, 30000);
+    for (size_t n = 0; n < 3; n++)
+        assert_int_equal(sim->nodes[n].disk[id - FIRST_ID].xxh3, SIM_XXH3(id));
+    assert_int_equal(sim_copies(sim, id), 3);
+    sim_free(sim);
+}
+
 static void decommissioned_node_is_emptied_first(void **state)
 {
     struct sim *sim = sim_new(4, 12);
@@ -335,6 +360,7 @@ int main(void)
         cmocka_unit_test(full_report_forgets_what_it_does_not_name),
         cmocka_unit_test(digest_majority_unmasks_the_odd_replica),
         cmocka_unit_test(two_digests_of_two_replicas_are_left_alone),
+        cmocka_unit_test(confirmed_digest_outlives_its_replicas),
         cmocka_unit_test(decommissioned_node_is_emptied_first),
         cmocka_unit_test(blocks_on_one_rack_spread_when_a_second_one_appears),
     };
