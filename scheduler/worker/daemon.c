@@ -21,6 +21,7 @@
 #include "common/http.h"
 #include "common/log.h"
 #include "common/mem.h"
+#include "common/net.h"
 #include "main/commands.h"
 #include "scheduler/worker/worker.h"
 
@@ -214,7 +215,7 @@ static int claim_dir(struct worker_daemon *w, int *ret_lock_fd, struct err *rete
     return rc;
 }
 
-static void stop(struct worker_daemon *w, pthread_t threads[2], bool started)
+static void stop(struct worker_daemon *w, pthread_t threads[2])
 {
     pthread_mutex_lock(&w->lock);
     w->stopping = true;
@@ -222,14 +223,30 @@ static void stop(struct worker_daemon *w, pthread_t threads[2], bool started)
     for (struct attempt_process *p = w->attempts; p; p = p->next)
         attempt_kill(p, NULL);
     pthread_mutex_unlock(&w->lock);
-    if (!started)
-        return;
     rpc_client_cancel(w->report_client);
     rpc_client_cancel(w->command_client);
     pthread_join(threads[0], NULL);
     pthread_join(threads[1], NULL);
+}
+
+/* No thread runs any more. */
+static void worker_release(struct worker_daemon *w)
+{
     rpc_client_free(w->report_client);
     rpc_client_free(w->command_client);
+    while (w->attempts) {
+        struct attempt_process *p = w->attempts;
+        w->attempts = p->next;
+        net_closep(&p->report_fd);
+        attempt_free(p);
+    }
+    for (size_t i = 0; i < w->command_count; i++)
+        cairn__command_proto__free_unpacked(w->commands[i], NULL);
+    free(w->commands);
+    free(w->dir);
+    free(w->scheduler);
+    free(w->ip);
+    net_closep(&w->wake_fd);
 }
 
 int worker_main(int argc, char **argv)
@@ -272,9 +289,11 @@ int worker_main(int argc, char **argv)
         main_loop(&w, signal_fd);
         log_info("worker", "stopping");
         close(signal_fd);
-        stop(&w, threads, true);
+        stop(&w, threads);
     }
     http_stop(http);
+    worker_release(&w);
+    net_closep(&lock_fd);
     config_free(config);
     return rc < 0 ? daemon_fail(d.name ? d.name : "worker", &err) : 0;
 }

@@ -272,7 +272,13 @@ int link_start(struct worker_daemon *w, pthread_t ret_threads[2], struct err *re
     if ((rc = rpc_client_new(&options, &w->report_client, reterr)) < 0 || (rc = rpc_client_new(&options, &w->command_client, reterr)) < 0)
         return rc;
     int errnum = pthread_create(&ret_threads[0], NULL, report_thread, w);
-    if (errnum == 0)
-        errnum = pthread_create(&ret_threads[1], NULL, command_thread, w);
+    if (errnum == 0 && (errnum = pthread_create(&ret_threads[1], NULL, command_thread, w)) != 0) {
+        pthread_mutex_lock(&w->lock);
+        w->stopping = true;
+        pthread_cond_broadcast(&w->report_wake);
+        pthread_mutex_unlock(&w->lock);
+        rpc_client_cancel(w->report_client);
+        pthread_join(ret_threads[0], NULL);
+    }
     return errnum ? err_errno(reterr, errnum, "start a thread") : 0;
 }

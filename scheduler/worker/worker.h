@@ -37,7 +37,7 @@ struct attempt_process {
 struct worker_daemon {
     const struct config *config;
     char *dir, *scheduler; /* "host:port" */
-    const char *ip;        /* what others reach us by; NULL until registered, then fixed */
+    char *ip;              /* what others reach us by; NULL until registered, then fixed */
     uint16_t http_port;
     char own_ip[64];       /* as configured, "" = let the scheduler see it */
     struct rpc_client *report_client, *command_client;
