@@ -64,7 +64,9 @@ static int lock_folder(const struct config *c, struct name_folder *f, struct err
 {
     char path[4200];
     int rc = folder_of(c, f->path, sizeof f->path, reterr);
-    rc = rc ? rc : file_mkdirs(f->path, 0700, reterr);
+    if (rc)
+        return rc;
+    rc = file_mkdirs(f->path, 0700, reterr);
     if (rc)
         return err_prefix(reterr, rc, "dfs.namenode.name.dir");
     f->lock_fd = open(inside(f, "in_use.lock", path), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
