@@ -1,0 +1,174 @@
+#include <pthread.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "common/file.h"
+#include "namenode/journal/journal.h"
+#include "namenode/journal/store.h"
+
+struct fixture {
+    char folder[64];
+    struct store *store;
+    struct journal *journal;
+    struct err err;
+};
+
+static void open_all(struct fixture *f)
+{
+    assert_int_equal(store_open(f->folder, &f->store, &f->err), 0);
+    assert_int_equal(journal_start(f->folder, &f->journal, &f->err), 0);
+}
+
+static void close_all(struct fixture *f)
+{
+    journal_stop(f->journal);
+    store_close(f->store);
+}
+
+static int setup(void **state)
+{
+    struct fixture *f = calloc(1, sizeof *f);
+    snprintf(f->folder, sizeof f->folder, "/tmp/cairn-journal-XXXXXX");
+    assert_non_null(mkdtemp(f->folder));
+    open_all(f);
+    *state = f;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    struct fixture *f = *state;
+    close_all(f);
+    assert_int_equal(file_remove_tree(f->folder, NULL), 0);
+    free(f);
+    return 0;
+}
+
+static uint64_t put(struct fixture *f, const char *key, const char *value, size_t value_len)
+{
+    struct store_batch *b = store_batch_new();
+    store_batch_put(b, key, strlen(key), value, value_len);
+    assert_int_equal(store_write(f->store, b, &f->err), 0);
+    store_batch_free(b);
+    return journal_written(f->journal);
+}
+
+static void count(void *arg)
+{
+    atomic_fetch_add((_Atomic int *)arg, 1);
+}
+
+static void test_answers_come_after_a_sync(void **state)
+{
+    struct fixture *f = *state;
+    _Atomic int answered = 0;
+    uint64_t seq = put(f, "a", "1", 1);
+    journal_when_synced(f->journal, seq, count, &answered);
+    journal_wait(f->journal, seq);
+    assert_int_equal(atomic_load(&answered), 1);
+    uint64_t syncs = journal_stats(f->journal).syncs;
+    journal_when_synced(f->journal, seq, count, &answered); /* on the disk already: at once, without another sync */
+    assert_int_equal(atomic_load(&answered), 2);
+    assert_int_equal(journal_stats(f->journal).syncs, syncs);
+}
+
+static void test_stop_answers_all(void **state)
+{
+    struct fixture *f = *state;
+    _Atomic int answered = 0;
+    for (int i = 0; i < 100; i++)
+        journal_when_synced(f->journal, put(f, "k", "v", 1), count, &answered);
+    journal_stop(f->journal);
+    f->journal = NULL;
+    assert_int_equal(atomic_load(&answered), 100);
+    assert_int_equal(journal_start(f->folder, &f->journal, &f->err), 0);
+}
+
+struct writer {
+    struct fixture *fixture;
+    pthread_mutex_t *lock;
+    int number;
+};
+
+static void *write_many(void *arg)
+{
+    struct writer *w = arg;
+    for (int i = 0; i < 200; i++) {
+        char key[32];
+        snprintf(key, sizeof key, "%d-%d", w->number, i);
+        pthread_mutex_lock(w->lock);
+        uint64_t seq = put(w->fixture, key, "v", 1);
+        pthread_mutex_unlock(w->lock);
+        journal_wait(w->fixture->journal, seq);
+    }
+    return NULL;
+}
+
+static void test_many_share_a_sync(void **state)
+{
+    struct fixture *f = *state;
+    pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+    pthread_t threads[16];
+    struct writer writers[16];
+    for (int i = 0; i < 16; i++) {
+        writers[i] = (struct writer){f, &lock, i};
+        assert_int_equal(pthread_create(&threads[i], NULL, write_many, &writers[i]), 0);
+    }
+    for (int i = 0; i < 16; i++)
+        pthread_join(threads[i], NULL);
+    struct journal_stats s = journal_stats(f->journal);
+    assert_int_equal(s.mutations, 16 * 200);
+    assert_true(s.syncs < s.mutations);
+}
+
+/* LevelDB starts a new log every few MiB and removes the old ones once they are tables. */
+static void test_logs_that_come_and_go(void **state)
+{
+    struct fixture *f = *state;
+    static char value[1 << 20];
+    for (int i = 0; i < 60; i++) {
+        char key[32];
+        memset(value, 'a' + i % 26, sizeof value);
+        snprintf(key, sizeof key, "key-%d", i);
+        uint64_t seq = put(f, key, value, sizeof value);
+        if (i % 3 == 0)
+            journal_wait(f->journal, seq);
+    }
+    close_all(f);
+    open_all(f);
+    for (int i = 0; i < 60; i++) {
+        char key[32];
+        struct store_value v = {0};
+        snprintf(key, sizeof key, "key-%d", i);
+        assert_int_equal(store_get(f->store, NULL, key, strlen(key), &v, &f->err), 0);
+        assert_int_equal(v.len, sizeof value);
+        assert_int_equal(v.base[1000], 'a' + i % 26);
+        store_value_free(&v);
+    }
+}
+
+static void test_a_folder_has_one_owner(void **state)
+{
+    struct fixture *f = *state;
+    struct store *second = NULL;
+    assert_int_equal(store_open(f->folder, &second, &f->err), ERR_BUSY);
+    assert_non_null(strstr(f->err.text, f->folder));
+}
+
+#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        T(test_answers_come_after_a_sync), T(test_stop_answers_all),       T(test_many_share_a_sync),
+        T(test_logs_that_come_and_go),     T(test_a_folder_has_one_owner),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
