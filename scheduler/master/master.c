@@ -353,6 +353,7 @@ int master_new(const struct config *config, struct job_store *store, struct mast
     pthread_cond_init(&m->finish_wake, NULL);
     m->sched = sched_new(&(struct sched_limits){.worker_timeout_ms = config_ms(config, "cairn.scheduler.worker-timeout"),
                                                 .locality_delay_ms = config_ms(config, "cairn.scheduler.locality-delay"),
+                                                .worker_id_base = (uint64_t)m->start_wall_ms * 1000,
                                                 .locality = config_bool(config, "cairn.scheduler.locality")});
     int errnum = pthread_create(&m->ticker, NULL, ticker_thread, m);
     if (errnum == 0 && (errnum = pthread_create(&m->finisher, NULL, finish_thread, m)) != 0) {

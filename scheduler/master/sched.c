@@ -29,6 +29,7 @@ struct sched *sched_new(const struct sched_limits *limits)
 {
     struct sched *s = mem_new(struct sched);
     s->limits = *limits;
+    s->resources.next_id = limits->worker_id_base;
     return s;
 }
 

@@ -11,6 +11,7 @@
 struct sched_limits {
     int64_t worker_timeout_ms;  /* silent for so long: lost */
     int64_t locality_delay_ms;  /* how long a free slot waits for local input */
+    uint64_t worker_id_base;    /* ids begin above it: different for each start, so that none is mistaken for an earlier one */
     bool locality;              /* false: place anywhere (to measure what locality brings) */
 };
 enum sched_action_kind {

@@ -146,12 +146,17 @@ static void send_reports(struct worker_daemon *w)
     pthread_mutex_lock(&w->lock);
     wait_for_report(w, config_ms(w->config, "cairn.worker.heartbeat"));
     request.workerid = w->worker_id;
-    collect_reports_locked(w, &request, &a);
-    bool go_on = !w->stopping;
+    bool go_on = !w->stopping && w->worker_id != 0;
+    if (go_on)
+        collect_reports_locked(w, &request, &a);
     pthread_mutex_unlock(&w->lock);
+    if (!go_on) {
+        arena_free(&a);
+        return;
+    }
     ProtobufCMessage *m = NULL;
     struct err err = {0};
-    int rc = go_on ? rpc_client_call(w->report_client, "heartbeat", &request.base, &cairn__heartbeat_response_proto__descriptor, &a, &m, &err) : 0;
+    int rc = rpc_client_call(w->report_client, "heartbeat", &request.base, &cairn__heartbeat_response_proto__descriptor, &a, &m, &err);
     pthread_mutex_lock(&w->lock);
     reports_sent_locked(w, rc == 0);
     pthread_mutex_unlock(&w->lock);

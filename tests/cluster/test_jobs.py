@@ -461,15 +461,18 @@ def test_scheduler_killed_says_so_about_its_jobs(tmp_path):
         name = start(cluster, "-mapper", "sleep 1000", "-input", "/in", out="/out")
         wait_for(lambda: running_maps(cluster, name), 20, "a running map")
         cluster.kill("scheduler")
-        with cluster.start_again("scheduler"):
+        again = cluster.start_again("scheduler")
+        try:
             wait_for(lambda: job(cluster, "-status", name).returncode == 0, 20, "the scheduler")
             assert state(cluster, name) == "FAILED"
             assert "restarted" in job(cluster, "-status", name).stdout.decode()
             assert state(cluster, finished) == "SUCCEEDED"
             wait_for(lambda: cluster.http_get("/metrics", cluster.scheduler_http).find(b"workers_live 3") > 0, 20, "the workers to come back")
-            run(cluster, "-mapper", "cat", "-input", "/in", out="/again")
+            run(cluster, "-mapper", "cat", "-input", "/in", out="/again", deadline_s=30)
             assert output(cluster, "/again") == b"a\t\n"
             assert cluster.fs("-test", "-e", "/out").returncode == 1
+        finally:
+            again.stop()
 
 
 def test_memory_stays_small(running):
