@@ -75,6 +75,7 @@ static int task_run(struct task *t, struct err *reterr)
         rc = t->spec->map ? map_task_run(t, reterr) : reduce_task_run(t, reterr);
     }
     count_cpu(t);
+    task_environment_free(t->environment);
     dfs_unref(t->fs);
     config_free(config);
     return rc;

@@ -28,8 +28,9 @@ int map_task_run(struct task *t, struct err *reterr) MUST_CHECK;    /* map_task.
 int reduce_task_run(struct task *t, struct err *reterr) MUST_CHECK; /* reduce_task.c */
 
 /* Environment of the user's commands: ours, every property with other characters as "_", Hadoop's own names for the
- * task (new and old), -cmdenv. Allocated; lives as long as the process. */
+ * task (new and old), -cmdenv. Free with task_environment_free. */
 char **task_environment(const Cairn__TaskSpecProto *spec, const char *work_output_dir);
+void task_environment_free(char **environment); /* NULL is fine */
 /* Job files: once per job and node into jobDir/files, verified; links in the working directory. */
 int task_files_localize(struct task *t, struct err *reterr) MUST_CHECK;
 

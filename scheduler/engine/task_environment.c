@@ -113,3 +113,10 @@ char **task_environment(const Cairn__TaskSpecProto *spec, const char *work_outpu
         env_put(&list, mem_printf("%s=%s", spec->job->environment[i]->name, spec->job->environment[i]->value));
     return list.items;
 }
+
+void task_environment_free(char **environment)
+{
+    for (char **e = environment; e && *e; e++)
+        free(*e);
+    free(environment);
+}
