@@ -261,9 +261,27 @@ static void two_digests_of_two_replicas_are_left_alone(void **state)
     sim_start(sim);
     uint64_t id = sim_write(sim, 0, 2, MIB);
     sim->nodes[0].disk[id - FIRST_ID].xxh3 = 12345;
-    sim_full_report(sim, 0);
+    blocks_free(sim->b); /* a namenode that never saw them agree */
+    sim->b = sim_blocks(sim, 1);
+    sim_start(sim);
     assert_int_equal(sim_stats(sim).corrupt, 0);
     assert_int_equal(blocks_live_replicas(sim->b, id), 2);
+    sim_run(sim, 30000);
+    assert_int_equal(sim_copies(sim, id), 2);
+    sim_free(sim);
+}
+
+static void one_of_two_that_agreed_before_is_the_odd_one(void **state)
+{
+    struct sim *sim = sim_new(4, 18);
+    sim_start(sim);
+    uint64_t id = sim_write(sim, 0, 2, MIB);
+    sim->nodes[0].disk[id - FIRST_ID].xxh3 = 12345;
+    sim_full_report(sim, 0);
+    assert_int_equal(sim_stats(sim).corrupt, 1);
+    sim_run(sim, 30000);
+    assert_int_equal(sim_copies(sim, id), 2);
+    assert_true(!sim->nodes[0].disk[id - FIRST_ID].there || sim->nodes[0].disk[id - FIRST_ID].xxh3 == SIM_XXH3(id));
     sim_free(sim);
 }
 
@@ -360,6 +378,7 @@ int main(void)
         cmocka_unit_test(full_report_forgets_what_it_does_not_name),
         cmocka_unit_test(digest_majority_unmasks_the_odd_replica),
         cmocka_unit_test(two_digests_of_two_replicas_are_left_alone),
+        cmocka_unit_test(one_of_two_that_agreed_before_is_the_odd_one),
         cmocka_unit_test(confirmed_digest_outlives_its_replicas),
         cmocka_unit_test(decommissioned_node_is_emptied_first),
         cmocka_unit_test(blocks_on_one_rack_spread_when_a_second_one_appears),
