@@ -8,7 +8,7 @@ import subprocess
 import urllib.request
 
 from lib import sanitizer
-from lib.ports import port_block
+from lib.ports import port_block, release_port_block
 from lib.process import Daemon, is_alive, log_tail
 from lib.waiting import wait_for
 
@@ -94,6 +94,7 @@ class Cluster:
         if self.mount and os.path.ismount(self.mount):
             subprocess.run(["umount", "-l", self.mount], check=False)
         shutil.rmtree(self.folder, ignore_errors=True)
+        release_port_block(self.port_base)
 
     @staticmethod
     def _is_ours(pid):

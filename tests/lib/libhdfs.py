@@ -2,6 +2,9 @@
 import ctypes
 import os
 
+import pytest
+
+from lib import sanitizer
 from lib.cluster import cairn_path
 
 O_APPEND = os.O_APPEND
@@ -30,6 +33,8 @@ class ReadStatistics(ctypes.Structure):
 
 
 def _load():
+    if sanitizer.kind() and "LD_PRELOAD" not in os.environ:
+        pytest.skip("a sanitizer's libhdfs.so needs LD_PRELOAD of the sanitizer's runtime")
     lib = ctypes.CDLL(os.path.join(os.path.dirname(cairn_path()), "libhdfs.so"), use_errno=True)
     pointer, text, size = ctypes.c_void_p, ctypes.c_char_p, ctypes.c_int32
     signatures = {

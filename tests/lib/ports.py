@@ -1,6 +1,6 @@
 """Blocks of free TCP ports on loopback, so that clusters that run at the same time keep apart.
 
-A block belongs to this process until it ends: a locked file per block keeps two test runs from taking the same one.
+A block belongs to this process until it is given back or the process ends: a locked file per block keeps two test runs from taking the same one.
 $CAIRN_TEST_PORTS ("first-last") says where blocks are cut from. The default lies below the kernel's ephemeral range,
 so that no outgoing connection takes a port of ours in between."""
 import fcntl
@@ -9,7 +9,7 @@ import socket
 import tempfile
 
 BLOCK = 50
-_held = []  # open lock files; closed, and so released, when this process ends
+_held = {}  # first port -> open lock file, closed and so released at the latest when this process ends
 
 
 def _is_free(port):
@@ -35,7 +35,13 @@ def port_block():
             lock.close()
             continue
         if all(_is_free(port) for port in range(base, base + BLOCK)):
-            _held.append(lock)
+            _held[base] = lock
             return base
         lock.close()
     raise RuntimeError(f"no {BLOCK} free ports in {first}-{last}; set CAIRN_TEST_PORTS=first-last to look elsewhere")
+
+
+def release_port_block(base):
+    """Gives a block of port_block() back; for any other port nothing happens."""
+    if lock := _held.pop(base, None):
+        lock.close()

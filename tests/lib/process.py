@@ -35,6 +35,12 @@ class Daemon:
             )
         self.pid = self._process.pid
 
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.stop()
+
     def is_alive(self):
         return self._process.poll() is None
 
