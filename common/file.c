@@ -7,11 +7,16 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "common/clock.h"
 #include "common/mem.h"
 #include "common/net.h"
+
+#define LOCK_WAIT_MS 3000
+#define LOCK_POLL_MS 50
 
 int file_mkdirs(const char *path, unsigned mode, struct err *reterr)
 {
@@ -134,4 +139,13 @@ int file_remove_tree(const char *path, struct err *reterr)
     if (nftw(path, file_remove_one, 32, FTW_DEPTH | FTW_PHYS) < 0 && errno != ENOENT)
         return err_errno(reterr, errno, "cannot remove '%s'", path);
     return 0;
+}
+
+int file_lock(int fd)
+{
+    int rc;
+    for (int64_t deadline_ms = clock_mono_ms() + LOCK_WAIT_MS;
+         (rc = flock(fd, LOCK_EX | LOCK_NB)) < 0 && errno == EWOULDBLOCK && clock_mono_ms() < deadline_ms;)
+        clock_sleep_ms(LOCK_POLL_MS);
+    return rc;
 }

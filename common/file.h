@@ -18,4 +18,8 @@ int file_pread_full(int fd, void *bytes, size_t len, int64_t offset, struct err 
 int file_pwrite_full(int fd, const void *bytes, size_t len, int64_t offset, struct err *reterr) MUST_CHECK;
 int file_remove_tree(const char *path, struct err *reterr) MUST_CHECK; /* missing is fine */
 
+/* An exclusive flock(2), or -1 with errno (EWOULDBLOCK: another process has it). Waits a little: a daemon that was killed
+ * a moment ago holds its lock until the kernel has taken all of it apart. */
+int file_lock(int fd) MUST_CHECK;
+
 #endif

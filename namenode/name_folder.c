@@ -6,7 +6,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -72,7 +71,7 @@ static int lock_folder(const struct config *c, struct name_folder *f, struct err
     f->lock_fd = open(inside(f, "in_use.lock", path), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
     if (f->lock_fd < 0)
         return err_errno(reterr, errno, "dfs.namenode.name.dir: cannot open %s", path);
-    if (flock(f->lock_fd, LOCK_EX | LOCK_NB) < 0) {
+    if (file_lock(f->lock_fd) < 0) {
         int error = errno;
         name_folder_close(f);
         return error == EWOULDBLOCK

@@ -6,7 +6,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/random.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
@@ -104,7 +103,7 @@ static int take_lock(struct volume *v, struct err *reterr)
     AUTO(net_closep) int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
     if (fd < 0)
         return err_errno(reterr, errno, "cannot create '%s'", path);
-    if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
+    if (file_lock(fd) < 0) {
         if (errno == EWOULDBLOCK)
             return err_set(reterr, ERR_BUSY, "'%s' is in use by another datanode (it holds %s); stop that one first",
                            v->dir, path);

@@ -39,7 +39,7 @@ static void alternatives(void **state)
 
 static void escapes(void **state)
 {
-    yes("\\*", "*"), no("\\*", "a"), yes("a\\?b", "a?b"), yes("\\{a\\,b\\}", "{a,b}"), yes("{a\\,b,c}", "a,b"), yes("\\\\", "\\");
+    yes("\\[z\\]", "[z]"), yes("\\*", "*"), no("\\*", "a"), yes("a\\?b", "a?b"), yes("\\{a\\,b\\}", "{a,b}"), yes("{a\\,b,c}", "a,b"), yes("\\\\", "\\");
 }
 
 static void broken_patterns_are_named(void **state)
