@@ -28,6 +28,7 @@
 #include "proto/op_header.h"
 
 #define WINDOW_PACKETS 64
+#define QUIET_PACKETS 16 /* so many may be unacknowledged before anybody looks */
 #define HEARTBEAT_MS 30000
 #define SETUP_TRIES 4      /* Hadoop: 1 + dfs.client.block.write.retries */
 #define SETUP_WAIT_MS 1000
@@ -588,7 +589,11 @@ static void packet_queue(struct block_writer *w, struct write_packet *p)
 
 int block_writer_send(struct block_writer *w, struct write_packet *packet, struct err *reterr)
 {
+    struct trouble t;
     packet_queue(w, packet);
+    /* Looking for acknowledgements after every packet would find none most of the time. */
+    if (w->queued <= QUIET_PACKETS && packets_send(w, &t) == 0 && !w->unsent)
+        return 0;
     return pump(w, WINDOW_PACKETS, reterr);
 }
 

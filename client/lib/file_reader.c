@@ -125,7 +125,8 @@ static int cursor_open(struct file_reader *r, struct cursor *c, int64_t want, st
         return rc;
     const struct dfs_block *b = c->block;
     if (!choose_node(r, b, &c->node))
-        return err_set(reterr, ERR_NOT_FOUND, "no datanode that is left has block %" PRIu64 "_%" PRIu64, b->block_id, b->gen_stamp);
+        return err_set(reterr, ERR_IO, "Could not obtain block: %s:blk_%" PRIu64 "_%" PRIu64 " file=%s: %s", b->pool_id, b->block_id,
+                       b->gen_stamp, r->path, b->node_count ? "all its datanodes failed" : "no datanode has it");
     int64_t from = c->pos - b->offset, left = b->bytes - from;
     c->local = datanode_is_local(r->fs, &b->nodes[c->node]);
     return block_reader_open(r->fs, b, &b->nodes[c->node], from, want < left ? want : left, &c->reader, reterr);

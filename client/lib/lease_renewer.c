@@ -1,6 +1,7 @@
 #include "client/lib/lease_renewer.h"
 
 #include <pthread.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <time.h>
 
@@ -68,6 +69,18 @@ static void *lease_thread(void *arg)
     return NULL;
 }
 
+/* The program's signals are not this thread's business. If there can be no thread, the lease lasts a minute by itself, and
+ * the next writer tries again. */
+static bool start_thread(struct lease_renewer *l)
+{
+    sigset_t all, old;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &old);
+    bool started = pthread_create(&l->thread, NULL, lease_thread, l) == 0;
+    pthread_sigmask(SIG_SETMASK, &old, NULL);
+    return started;
+}
+
 struct lease_renewer *lease_renewer_new(struct dfs *fs)
 {
     struct lease_renewer *l = mem_new(struct lease_renewer);
@@ -111,8 +124,7 @@ void lease_renewer_add(struct lease_renewer *l, struct file_writer *w)
     }
     if (!l->started) {
         l->exited = false;
-        /* Without the thread the lease lasts a minute by itself; the next writer tries again. */
-        l->started = pthread_create(&l->thread, NULL, lease_thread, l) == 0;
+        l->started = start_thread(l);
     }
     pthread_mutex_unlock(&l->lock);
 }
