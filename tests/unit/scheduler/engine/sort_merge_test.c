@@ -90,6 +90,36 @@ static void inputs_that_defeat_quicksort_end_soon(void **state)
     sort_buffer_free(s);
 }
 
+/* Long common beginnings, keys that are beginnings of others, zero bytes, and keys longer than the recursion goes. */
+static void long_and_nested_keys_are_ordered(void **state)
+{
+    for (unsigned seed = 1; seed <= 20; seed++) {
+        srand(seed);
+        struct sort_buffer *s = sort_buffer_new(32 << 20);
+        uint8_t key[2000];
+        for (int i = 0; i < 4000; i++) {
+            size_t common = seed % 3 == 0 ? 1500 : seed % 3 == 1 ? 24 : 0, n = common + (size_t)rand() % 20;
+            memset(key, seed % 2 ? 0 : 'a', sizeof key);
+            if (n && rand() % 3)
+                key[(size_t)rand() % n] = (uint8_t)(rand() % 3);
+            if (rand() % 4 == 0)
+                n = (size_t)rand() % (n + 1);
+            struct record r = {key, key, (uint32_t)n, 0};
+            assert_true(sort_buffer_add(s, (uint32_t)rand() % 2, &r));
+        }
+        sort_buffer_sort(s);
+        uint32_t last_partition = 0, partition;
+        struct record last = sort_buffer_at(s, 0, &last_partition);
+        for (size_t i = 1; i < sort_buffer_count(s); i++) {
+            struct record r = sort_buffer_at(s, i, &partition);
+            assert_true(partition > last_partition || (partition == last_partition && record_key_compare(&last, &r) <= 0));
+            last = r;
+            last_partition = partition;
+        }
+        sort_buffer_free(s);
+    }
+}
+
 static void full_buffer_says_so_and_can_be_used_again(void **state)
 {
     struct sort_buffer *s = sort_buffer_new(4096);
@@ -218,6 +248,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(sorted_buffer_has_the_order_of_qsort),     cmocka_unit_test(inputs_that_defeat_quicksort_end_soon),
+        cmocka_unit_test(long_and_nested_keys_are_ordered),
         cmocka_unit_test(full_buffer_says_so_and_can_be_used_again), cmocka_unit_test(merged_runs_are_all_records_in_order),
         cmocka_unit_test(every_flipped_byte_is_noticed),
     };
