@@ -351,7 +351,7 @@ void client_list_open_files(struct rpc_call *call, const ProtobufCMessage *messa
     OP_RESPONSE(&op, hdfs__list_open_files_response_proto, Hdfs__ListOpenFilesResponseProto);
     int rc = op_check_super(&op);
     const char *prefix = q->path && strcmp(q->path, "/") ? q->path : "";
-    size_t prefix_len = strlen(prefix), seen = 0;
+    size_t prefix_len = strlen(prefix);
     response->entries = arena_array(op.arena, Hdfs__OpenFilesBatchResponseProto *, OPEN_FILES_PER_PAGE);
     struct store_iter *it = store_iter_new(op.nn->store, NULL, true);
     struct key from = key_of('o', (uint64_t)(q->id < 0 ? 0 : q->id) + 1);
@@ -359,7 +359,7 @@ void client_list_open_files(struct rpc_call *call, const ProtobufCMessage *messa
         struct slice key = store_iter_key(it);
         if (key.len != 9 || key.base[0] != 'o')
             break;
-        if (seen++ == OPEN_FILES_PER_PAGE) {
+        if (response->n_entries == OPEN_FILES_PER_PAGE) {
             response->hasmore = 1;
             break;
         }

@@ -36,7 +36,7 @@
     X(renewLease, renew_lease, 0) \
     X(recoverLease, recover_lease, 0) \
     X(rename, rename, RPC_AT_MOST_ONCE) \
-    X(rename2, rename2, RPC_AT_MOST_ONCE) \
+    X(rename2, rename2, RPC_AT_MOST_ONCE | RPC_MAY_BLOCK) \
     X(createSymlink, create_symlink, RPC_AT_MOST_ONCE) \
     X(concat, concat, RPC_AT_MOST_ONCE) \
     X(create, create, RPC_AT_MOST_ONCE) \

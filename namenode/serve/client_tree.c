@@ -22,17 +22,22 @@ void client_mkdirs(struct rpc_call *call, const ProtobufCMessage *message, void 
     op_end(&op, rc, &response->base);
 }
 
-/* Runs on the pool: what an ordinary user may delete takes a look at every directory below. */
+/* Runs on the pool, as does rename2: what an ordinary user may remove takes a look at every directory below. */
+static int check_removal(struct namenode *nn, struct rpc_call *call, const char *path, struct err *reterr)
+{
+    struct fs_user user;
+    fs_user_load(&user, nn->dir, op_caller(call));
+    return tree_check_delete(nn->dir, &user, path, reterr);
+}
+
 void client_delete(struct rpc_call *call, const ProtobufCMessage *message, void *context)
 {
     const Hdfs__DeleteRequestProto *q = (const void *)message;
     struct namenode *nn = context;
     struct op op;
-    struct fs_user user;
     struct err denied = {0};
     bool deleted = false;
-    fs_user_load(&user, nn->dir, op_caller(call));
-    int rc = q->recursive ? tree_check_delete(nn->dir, &user, q->src, &denied) : 0;
+    int rc = q->recursive ? check_removal(nn, call, q->src, &denied) : 0;
     op_begin(&op, context, call);
     OP_RESPONSE(&op, hdfs__delete_response_proto, Hdfs__DeleteResponseProto);
     if (rc)
@@ -65,9 +70,13 @@ void client_rename2(struct rpc_call *call, const ProtobufCMessage *message, void
     const Hdfs__Rename2RequestProto *q = (const void *)message;
     struct namenode *nn = context;
     struct op op;
+    struct err denied = {0};
+    int rc = q->has_movetotrash && q->movetotrash ? check_removal(nn, call, q->src, &denied) : 0;
     op_begin(&op, context, call);
     OP_RESPONSE(&op, hdfs__rename2_response_proto, Hdfs__Rename2ResponseProto);
-    int rc = op_check_safe_mode(&op, "rename", q->src);
+    if (rc)
+        op.err = denied;
+    rc = rc ? rc : op_check_safe_mode(&op, "rename", q->src);
     rc = rc ? rc : tree_rename2(&op.t, &op.user, q->src, q->dst, q->overwritedest, &op.err);
     nn->reap_pending += q->overwritedest;
     op_end(&op, rc, &response->base);

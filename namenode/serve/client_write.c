@@ -186,6 +186,20 @@ void client_truncate(struct rpc_call *call, const ProtobufCMessage *message, voi
 
 /* ---- pipeline repair ---- */
 
+/* What is in the pipeline already; a node that is unknown by now is left out. */
+static size_t existing_places(struct op *op, const Hdfs__GetAdditionalDatanodeRequestProto *q,
+                              struct block_location ret[BLOCK_LOCATIONS_MAX])
+{
+    size_t count = 0;
+    for (size_t i = 0; i < q->n_existings && count < BLOCK_LOCATIONS_MAX; i++) {
+        const struct datanode_info *d = blocks_datanode_by_uuid(op->nn->blocks, q->existings[i]->id->datanodeuuid);
+        const char *storage = i < q->n_existingstorageuuids ? q->existingstorageuuids[i] : "";
+        if (d)
+            ret[count++] = (struct block_location){.node = d, .storage_uuid = storage, .storage_type = 1};
+    }
+    return count;
+}
+
 void client_get_additional_datanode(struct rpc_call *call, const ProtobufCMessage *message, void *context)
 {
     const Hdfs__GetAdditionalDatanodeRequestProto *q = (const void *)message;
@@ -205,12 +219,7 @@ void client_get_additional_datanode(struct rpc_call *call, const ProtobufCMessag
         choose.excluded = uuids_of(&op, q->excludes, &choose.excluded_count);
         choose.existing = uuids_of(&op, q->existings, &choose.existing_count);
         struct block_location all[BLOCK_LOCATIONS_MAX];
-        size_t count = 0;
-        for (; count < choose.existing_count && count < BLOCK_LOCATIONS_MAX; count++) {
-            const struct datanode_info *d = blocks_datanode_by_uuid(op.nn->blocks, choose.existing[count]);
-            const char *storage = count < q->n_existingstorageuuids ? q->existingstorageuuids[count] : "";
-            all[count] = (struct block_location){.node = d, .storage_uuid = storage, .storage_type = 1};
-        }
+        size_t count = existing_places(&op, q, all);
         count += blocks_choose_targets(op.nn->blocks, &choose, all + count, BLOCK_LOCATIONS_MAX - count);
         struct file_block b = {q->blk->blockid, q->blk->generationstamp, q->blk->numbytes, BLOCK_UNDER_CONSTRUCTION};
         response->block = status_located_block(op.arena, op.nn, &b, STATUS_NO_OFFSET, all, count);

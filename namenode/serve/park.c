@@ -32,7 +32,7 @@ void parked_free(struct parked *p)
 
 bool park(struct namenode *nn, struct rpc_call *call, uint64_t inode, uint64_t deadline_ms)
 {
-    if (nn->parked->count >= PARKED_MAX)
+    if (nn->parked->count >= PARKED_MAX || nn->stopping)
         return false;
     struct parked_call *c = mem_new(struct parked_call);
     *c = (struct parked_call){call, inode, deadline_ms, nn->parked->first};

@@ -11,7 +11,7 @@
 struct parked;
 struct parked *parked_new(void);
 void parked_free(struct parked *p); /* no call may be left */
-/* Takes over the call, unanswered; false if too many wait already. */
+/* Takes over the call, unanswered; false if too many wait already, or at shutdown. */
 bool park(struct namenode *nn, struct rpc_call *call, uint64_t inode, uint64_t deadline_ms);
 bool park_any(const struct namenode *nn);
 /* A block of the file became complete: closes the file if that was the last thing missing, and answers. */
