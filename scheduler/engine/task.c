@@ -35,11 +35,13 @@ static int task_spec_read(const char *path, struct arena *a, Cairn__TaskSpecProt
     return 0;
 }
 
-/* The job's properties are the settings of its file system client. */
+/* The node's settings, and above them the job's properties, are those of its file system client. */
 static int task_connect(struct task *t, struct config **ret_config, struct err *reterr)
 {
     struct config *config = config_new();
     int rc = 0;
+    for (size_t i = 0; rc == 0 && i < t->spec->n_nodesettings; i++)
+        rc = config_set(config, t->spec->nodesettings[i]->name, t->spec->nodesettings[i]->value, "worker", reterr);
     for (size_t i = 0; rc == 0 && i < t->job->n_properties; i++)
         rc = config_set(config, t->job->properties[i]->name, t->job->properties[i]->value, "job", reterr);
     if (rc == 0 && t->spec->localip)
@@ -88,6 +90,7 @@ int task_main(int argc, char **argv)
         return EXIT_FAILURE;
     }
     prctl(PR_SET_PDEATHSIG, SIGKILL); /* no task outlives its worker */
+    prctl(PR_SET_NAME, "cairn-task");
     fcntl(TASK_REPORT_FD, F_SETFD, FD_CLOEXEC);
     struct arena a;
     arena_init(&a, TASK_SPEC_BYTES_MAX * 4ul);

@@ -41,6 +41,33 @@ void attempt_free(struct attempt_process *p)
     free(p);
 }
 
+struct setting_list {
+    struct arena *arena;
+    Cairn__PropertyProto **items;
+    size_t count, capacity;
+};
+
+/* What this node was told (where its datanode's socket is, say) holds for its tasks too, unless the job says otherwise. */
+static void add_node_setting(const char *name, const char *value, const char *source, void *arg)
+{
+    struct setting_list *list = arg;
+    if (!strcmp(source, "default"))
+        return;
+    if (list->count == list->capacity) {
+        size_t capacity = list->capacity ? 2 * list->capacity : 32;
+        Cairn__PropertyProto **grown = arena_array(list->arena, Cairn__PropertyProto *, capacity);
+        if (list->count)
+            memcpy(grown, list->items, list->count * sizeof *grown);
+        list->items = grown;
+        list->capacity = capacity;
+    }
+    Cairn__PropertyProto *p = arena_new(list->arena, Cairn__PropertyProto);
+    cairn__property_proto__init(p);
+    p->name = arena_strdup(list->arena, name);
+    p->value = arena_strdup(list->arena, value);
+    list->items[list->count++] = p;
+}
+
 /* The folders of an attempt and the file that describes it. */
 static int attempt_prepare(struct worker_daemon *w, const Cairn__TaskSpecProto *from, const char *job_dir, const char *work_dir,
                            const char *output_dir, struct err *reterr)
@@ -59,8 +86,15 @@ static int attempt_prepare(struct worker_daemon *w, const Cairn__TaskSpecProto *
     spec.outputdir = (char *)output_dir;
     spec.scheduler = w->scheduler;
     spec.localip = (char *)w->ip;
+    struct arena a;
+    arena_init(&a, 16 << 20);
+    struct setting_list settings = {.arena = &a};
+    config_each(w->config, add_node_setting, &settings);
+    spec.nodesettings = settings.items;
+    spec.n_nodesettings = settings.count;
     struct buf bytes = {0};
     message_pack(&bytes, &spec.base);
+    arena_free(&a);
     char *path = mem_printf("%s/.task", work_dir);
     int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
     rc = fd < 0 ? err_errno(reterr, errno, "create '%s'", path) : file_pwrite_full(fd, bytes.base, bytes.len, 0, reterr);
