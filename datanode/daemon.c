@@ -15,6 +15,7 @@
 #include "datanode/report/reporter.h"
 #include "datanode/serve/http_pages.h"
 #include "datanode/serve/ipc_calls.h"
+#include "datanode/serve/short_circuit.h"
 #include "datanode/serve/xfer.h"
 #include "datanode/store/scrubber.h"
 #include "main/commands.h"
@@ -106,6 +107,8 @@ static int start(struct datanode *dn, struct servers *s, struct err *reterr)
     int rc = block_store_open(&options, &dn->store, reterr);
     if (rc == 0)
         rc = xfer_server_start(dn, &dn->xfer, &dn->transfer_port, reterr);
+    if (rc == 0 && *dn->settings.domain_socket_path)
+        rc = short_circuit_start(dn, &dn->short_circuit, reterr);
     if (rc == 0)
         rc = ipc_server_start(dn, &s->ipc, reterr);
     if (rc == 0) {
@@ -124,6 +127,7 @@ static int start(struct datanode *dn, struct servers *s, struct err *reterr)
 static void stop(struct datanode *dn, struct servers *s)
 {
     http_stop(s->http);
+    short_circuit_stop(dn->short_circuit);
     xfer_server_stop(dn->xfer);
     scrubber_stop(dn->scrubber);
     rpc_server_stop(s->ipc);

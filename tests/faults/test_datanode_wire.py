@@ -1,0 +1,270 @@
+"""A datanode and what comes over its transfer port, said byte by byte: what no client would send, and what only some do."""
+import os
+import re
+import struct
+
+import pytest
+
+from lib import xfer
+from lib.cluster import Cluster
+from lib.data import MIB
+from lib.libhdfs import Hdfs
+from lib.waiting import wait_for
+
+DATA = bytes(range(256)) * 40  # 10240 bytes
+STAMP = 1001
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("wire")
+    # Short: a UNIX socket's name has 107 bytes.
+    socket_path = f"/tmp/cairn-{os.getpid()}-_PORT.sock"
+    properties = {"dfs.replication": 1, "dfs.domain.socket.path": socket_path}
+    with Cluster(folder / "cluster", nodes=1, properties=properties) as running:
+        running.socket_path = socket_path
+        yield running
+
+
+@pytest.fixture(scope="module")
+def node(cluster):
+    host, port = cluster.daemon("datanode-1")["address"].split(":")
+    return host, int(port)
+
+
+@pytest.fixture(scope="module")
+def pool(cluster):
+    return re.search(r"store: pool=(\S+)", open(cluster.daemon("datanode-1")["log"]).read()).group(1)
+
+
+@pytest.fixture
+def target(pool, next_id=[1 << 40]):
+    """A block that the namenode does not know: it is left alone until the next full report."""
+    next_id[0] += 1
+    return xfer.block(pool, next_id[0], STAMP)
+
+
+def status(answer):
+    return answer[1][0]
+
+
+def visible(node, target, length):
+    """What a reader gets of the first length bytes, checksums verified."""
+    with xfer.Connection(node) as reader:
+        answer = reader.read_block(target, 0, length)
+        assert status(answer) == xfer.SUCCESS, answer
+        got = b""
+        while True:
+            total, head = struct.unpack(">ih", reader.read_exactly(6))
+            fields = xfer.parse(reader.read_exactly(head))
+            size = int.from_bytes(fields[4][0], "little")
+            sums = reader.read_exactly(total - 4 - size)
+            data = reader.read_exactly(size)
+            if fields[3][0]:
+                return got
+            assert sums == xfer.checksums(data)
+            got += data
+
+
+def send(writer, seqno, offset, data, **options):
+    """A packet with right checksums, and its acknowledgement."""
+    writer.packet(seqno, offset, data, xfer.checksums(data), **options)
+    ack = writer.answer()
+    assert ack[1][0] == (seqno << 1), ack
+    return ack[2]
+
+
+def test_a_block_by_hand(node, target):
+    with xfer.Connection(node) as writer:
+        assert status(writer.write_block(target)) == xfer.SUCCESS
+        assert send(writer, 1, 0, DATA[:700]) == [xfer.SUCCESS]  # some begin at 1
+        assert visible(node, target, 700) == DATA[:700]
+        assert send(writer, 2, 512, DATA[512:1600], sync=True) == [xfer.SUCCESS]
+        assert send(writer, 3, 1600, DATA[1600:2048]) == [xfer.SUCCESS]  # begins in a chunk, ends with it
+        assert send(writer, 4, 2048, DATA[2048:]) == [xfer.SUCCESS]
+        assert send(writer, 5, len(DATA), b"", last=True) == [xfer.SUCCESS]
+        assert visible(node, target, len(DATA)) == DATA
+        assert visible(node, target, 100)[:100] == DATA[:100]
+        # The connection stays usable.
+        answer = writer.read_block(target, 0, 1)
+        assert status(answer) == xfer.SUCCESS
+
+
+def test_wrong_checksums_are_told(node, target):
+    with xfer.Connection(node) as writer:
+        assert status(writer.write_block(target)) == xfer.SUCCESS
+        send(writer, 0, 0, DATA[:1024])
+        writer.packet(1, 1024, DATA[1024:2048], xfer.checksums(DATA[1:1025]))
+        ack = writer.answer()
+        assert ack[2] == [xfer.ERROR_CHECKSUM]
+        assert writer.is_closed()
+    assert visible(node, target, 1024) == DATA[:1024]
+
+
+def test_a_stream_is_taken_over(node, target):
+    """The first writer is stopped; what it had not been told of is cut off."""
+    with xfer.Connection(node) as first, xfer.Connection(node) as second:
+        assert status(first.write_block(target)) == xfer.SUCCESS
+        send(first, 0, 0, DATA[:3000])
+        answer = second.write_block(target, xfer.STAGE_STREAMING_RECOVERY, STAMP + 1, 3000, 5000)
+        assert status(answer) == xfer.SUCCESS, answer
+        assert first.is_closed()
+        send(second, 7, 2560, DATA[2560:])
+        send(second, 8, len(DATA), b"", last=True)
+    assert visible(node, target, len(DATA)) == DATA
+
+
+@pytest.mark.parametrize(
+    "offset, data",
+    [(700, DATA[:100]), (512, DATA[:1024]), (1 << 62, DATA[:10]), (-1, DATA[:10])],
+    ids=["hole", "beyond", "far", "negative"],
+)
+def test_packets_in_the_wrong_place(node, target, offset, data):
+    with xfer.Connection(node) as writer:
+        writer.write_block(target)
+        send(writer, 0, 0, DATA[:511])
+        writer.packet(1, offset, data, xfer.checksums(data))
+        assert writer.answer()[2] == [xfer.ERROR]
+        assert writer.is_closed()
+    assert visible(node, target, 511) == DATA[:511]
+
+
+@pytest.mark.parametrize(
+    "stage, stamp, low, high",
+    [
+        (xfer.STAGE_APPEND, STAMP + 1, 0, 0),
+        (xfer.STAGE_STREAMING_RECOVERY, STAMP + 1, 0, 0),
+        (xfer.STAGE_CREATE, 0, 0, 0),
+        (2, 0, 0, 0),
+    ],
+)
+def test_set_ups_that_cannot_be(node, pool, target, stage, stamp, low, high):
+    elsewhere = xfer.block("BP-other", 5, STAMP)
+    for what in [elsewhere] + ([target] if stage != xfer.STAGE_CREATE else []):
+        with xfer.Connection(node) as writer:
+            answer = writer.write_block(what, stage, stamp, low, high)
+            assert status(answer) == xfer.ERROR and answer[5][0], answer
+            assert writer.is_closed()
+
+
+def test_the_node_that_cannot_be_reached_is_named(node, target):
+    """By ip:port, exactly: that is how Java finds out which one to leave out."""
+    unreachable = xfer.message((1, xfer.message((1, "127.0.0.1"), (2, "nobody"), (3, "uuid"), (4, 1), (5, 0), (6, 0))))
+    with xfer.Connection(node) as writer:
+        answer = writer.write_block(target, targets=[unreachable])
+        assert status(answer) == xfer.ERROR
+        assert answer[2] == [b"127.0.0.1:1"]
+        assert writer.is_closed()
+
+
+@pytest.mark.parametrize("chunk", [0, 1 << 30])
+def test_impossible_chunk_sizes(node, target, chunk):
+    with xfer.Connection(node) as writer:
+        answer = writer.write_block(target, chunk=chunk)
+        assert status(answer) == xfer.ERROR
+        assert b"bytes per checksum" in answer[5][0]
+
+
+@pytest.mark.parametrize(
+    "offset, length", [(0, 5000), (4000, 1), (1 << 63, 1), ((1 << 64) - 1, (1 << 64) - 1), (0, (1 << 64) - 1)]
+)
+def test_reads_past_the_end(node, target, offset, length):
+    with xfer.Connection(node) as writer:
+        writer.write_block(target)
+        send(writer, 0, 0, DATA[:3000])
+        send(writer, 1, 3000, b"", last=True)
+    with xfer.Connection(node) as reader:
+        answer = reader.read_block(target, offset, length)
+        assert status(answer) == xfer.ERROR
+        assert reader.is_closed()
+
+
+HOSTILE = {
+    "nothing": b"",
+    "another version": struct.pack(">HB", 27, 81),
+    "sasl": b"\xde\xad\xbe\xef\x04\x08\x00\x12\x00",
+    "unknown op": struct.pack(">HB", 28, 200) + b"\x00",
+    "length without end": struct.pack(">HB", 28, 81) + b"\xff" * 20,
+    "a terabyte": struct.pack(">HB", 28, 81) + xfer.varint(1 << 40) + b"x" * 100,
+    "not a message": struct.pack(">HB", 28, 80) + b"\x05\xff\xff\xff\xff\xff",
+    "http": b"GET / HTTP/1.1\r\n\r\n",
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_hostile_openings(cluster, node, name):
+    with xfer.Connection(node) as peer:
+        peer.send(HOSTILE[name])
+        peer.socket.shutdown(1)
+        assert peer.is_closed()
+    with Hdfs(cluster.uri).open("/alive", os.O_WRONLY) as file:
+        file.write(b"yes")
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        struct.pack(">ih", 0x7FFFFFFF, 25),
+        struct.pack(">ih", -1, 25),
+        struct.pack(">ih", 3, 25),
+        struct.pack(">ih", 1000, -5),
+        struct.pack(">ih", 1000, 0) + bytes(2000),
+        struct.pack(">ih", 1000, 25) + bytes(25),
+    ],
+)
+def test_hostile_packets(cluster, node, target, header):
+    with xfer.Connection(node) as writer:
+        writer.write_block(target)
+        writer.send(header + bytes(31))
+        ack = writer.answer()
+        assert ack[2] == [xfer.ERROR]
+        assert writer.is_closed()
+
+
+def test_a_huge_packet_takes_no_memory_before_it_comes(cluster, node, target):
+    before = cluster.resident_mib("datanode-1")
+    writers = [xfer.Connection(node) for _ in range(20)]
+    for index, writer in enumerate(writers):
+        writer.write_block(xfer.block(re.search(rb"BP-[-0-9.]+", target).group(0).decode(), (2 << 40) + index, STAMP))
+        data_bytes = 15 * MIB
+        head = struct.pack("<BqBqBBBi", 0x09, 0, 0x11, 0, 0x18, 0, 0x25, data_bytes)
+        writer.send(struct.pack(">ih", 4 + data_bytes // 128 + data_bytes, len(head)) + head + bytes(1000))
+    assert cluster.resident_mib("datanode-1") < before + 16
+    for writer in writers:
+        writer.socket.close()
+
+
+def test_files_are_passed_over_the_unix_socket(cluster, node, pool, target):
+    path = cluster.socket_path.replace("_PORT", str(node[1]))
+    with xfer.Connection(node) as writer:
+        writer.write_block(target)
+        send(writer, 0, 0, DATA)
+        with xfer.Connection(path) as local:
+            answer, _, _ = local.request_fds(target)
+            assert status(answer) == xfer.ERROR_UNSUPPORTED  # still being written
+        send(writer, 1, len(DATA), b"", last=True)
+    assert visible(path, target, len(DATA)) == DATA  # the other ops work there too
+    with xfer.Connection(path) as local:
+        for _ in range(2):
+            answer, byte, fds = local.request_fds(target)
+            assert (status(answer), byte, len(fds)) == (xfer.SUCCESS, 0, 2)
+            with os.fdopen(fds[0], "rb") as data, os.fdopen(fds[1], "rb") as meta:
+                assert data.read() == DATA
+                assert meta.read()[7:].startswith(xfer.checksums(DATA))
+    with xfer.Connection(path) as local:
+        assert status(local.request_fds(xfer.block(pool, 77, STAMP))[0]) == xfer.ERROR
+    with xfer.Connection(path) as local:
+        assert status(local.request_fds(target, version=0)[0]) == xfer.ERROR_UNSUPPORTED
+    with xfer.Connection(node) as remote:
+        assert status(remote.request_fds(target)[0]) == xfer.ERROR_UNSUPPORTED
+
+
+def test_it_is_still_well(cluster, node):
+    wait_for(lambda: "BlocksRead" in cluster.http_get("/jmx", http_address(cluster)).decode(), 10, "its pages")
+    assert cluster.resident_mib("datanode-1") < 64
+
+
+def http_address(cluster):
+    entry = cluster.daemon("datanode-1")
+    port = re.search(r" http=(\d+) ", open(entry["log"]).read()).group(1)
+    return f"{entry['address'].split(':')[0]}:{port}"
