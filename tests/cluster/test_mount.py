@@ -268,6 +268,43 @@ def test_namenode_restart_under_the_mount(cluster, here):
     assert open(here + "/after").read() == "new"
 
 
+def test_a_datanode_dies_under_a_writer_and_a_reader(cluster, here):
+    digest, chunk = hashlib.sha256(), os.urandom(MIB)
+    with open(here + "/f", "wb", buffering=0) as f:
+        for i in range(24):
+            if i == 10:
+                killed = cluster.kill("datanode-2")["name"]
+            f.write(chunk)
+            digest.update(chunk)
+    with open(here + "/f", "rb", buffering=0) as f:
+        assert hashlib.file_digest(f, "sha256").hexdigest() == digest.hexdigest()
+    cluster.start_again(killed)
+    with open(here + "/f", "rb", buffering=0) as f:
+        seen = hashlib.sha256(f.read(5 * MIB))
+        killed = cluster.kill("datanode-1")["name"]
+        while part := f.read(MIB):
+            seen.update(part)
+    assert seen.hexdigest() == digest.hexdigest()
+    cluster.start_again(killed)
+    wait_for(lambda: b"Live datanodes (3)" in cluster.dfsadmin("-report").stdout, 30, "all three datanodes")
+
+
+def test_sigterm_completes_open_files_and_unmounts(cluster, tmp_path):
+    target = tmp_path / "third"
+    target.mkdir()
+    command = [cairn_path(), "mount", "-fs", cluster.uri, "--foreground", str(target)]
+    mounted = subprocess.Popen(command, env=client_env())
+    wait_for(lambda: os.path.ismount(target), 20, "the mount")
+    left_open = os.open(target / "left_open", os.O_WRONLY | os.O_CREAT)
+    os.write(left_open, b"not closed")
+    mounted.terminate()
+    assert mounted.wait(20) == 0
+    assert not os.path.ismount(target)
+    assert cluster.fs("-cat", "/left_open").stdout == b"not closed"
+    with pytest.raises(OSError):
+        os.close(left_open)
+
+
 def test_killed_mount_is_repaired_by_mounting_again(cluster, tmp_path):
     target = tmp_path / "second"
     target.mkdir()
