@@ -11,6 +11,7 @@
 
 #include <cmocka.h>
 
+#include "common/clock.h"
 #include "common/file.h"
 #include "common/mem.h"
 #include "namenode/housekeeping.h"
@@ -73,6 +74,13 @@ static inline int fixture_setup(void **state)
     assert_non_null(mkdtemp(f->folder));
     f->config = config_new();
     f->nn.config = f->config;
+    pthread_mutex_init(&f->nn.lock, NULL);
+    pthread_condattr_t monotonic;
+    pthread_condattr_init(&monotonic);
+    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    pthread_cond_init(&f->nn.housekeeping_wake, &monotonic);
+    pthread_condattr_destroy(&monotonic);
+    snprintf(f->nn.ids.block_pool_id, sizeof f->nn.ids.block_pool_id, "BP-1-127.0.0.1-1");
     f->now_ms = 1000000;
     f->now_ns = 1700000000000000000ull;
     f->limits = (struct fsdir_limits){.component_bytes = 255, .children = 1000, .path_bytes = 8000, .depth = 1000,
