@@ -4,11 +4,12 @@ import hashlib
 import os
 import random
 import signal
+import subprocess
 import threading
 
 import pytest
 
-from lib.cluster import Cluster
+from lib.cluster import ROOT, Cluster, cairn_path
 from lib.libhdfs import Hdfs, HdfsError
 
 MIB = 1 << 20
@@ -164,6 +165,19 @@ def test_errors_have_the_errno_that_fits(fs, want, action):
         action(fs)
     assert error.value.errno == want, str(error.value)
     assert "libhdfs" in str(error.value) or "elsewhere" in str(error.value)
+
+
+def test_the_example_builds_and_prints_a_file(fs, tmp_path):
+    fs.put("/libhdfs/f", DATA)
+    source, folder = f"{ROOT}/examples/read_file.c", os.path.dirname(cairn_path())
+    if "san-" in folder:
+        pytest.skip("a program of its own cannot load a library built with a sanitizer")
+    build = ["cc", f"-I{ROOT}/client/include", source, f"-L{folder}", "-lhdfs", f"-Wl,-rpath,{folder}", "-o", f"{tmp_path}/x"]
+    subprocess.run(build, check=True)
+    uri = fs.info("/libhdfs/f")["name"].decode().removesuffix("/libhdfs/f")
+    assert subprocess.run([f"{tmp_path}/x", uri, "/libhdfs/f"], capture_output=True).stdout == DATA
+    gone = subprocess.run([f"{tmp_path}/x", uri, "/libhdfs/none"], capture_output=True)
+    assert gone.returncode == 1 and b"/libhdfs/none" in gone.stderr
 
 
 def test_a_namenode_that_is_not_there(tmp_path):
