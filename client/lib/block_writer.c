@@ -36,6 +36,7 @@
 #define REPLACE_TRIES 3
 #define ACK_MAX_BYTES 8192
 #define NODE_MEMORY_MAX (64u << 20)
+#define LOST_FOR_MS 60000 /* a datanode that was started again deserves another try */
 #define LOST_MAX 64 /* more failures than that say nothing about the nodes any more */
 #define BAD_UNKNOWN SIZE_MAX
 
@@ -80,6 +81,7 @@ void lost_nodes_add(struct lost_nodes *l, const struct dfs_datanode *d)
         memcpy(more, l->nodes, l->count * sizeof *more);
     copy_datanode(d, &l->arena, &more[l->count++]);
     l->nodes = more;
+    l->last_ms = clock_mono_ms();
 }
 
 void lost_nodes_clear(struct lost_nodes *l)
@@ -504,6 +506,8 @@ static int setup_once(struct block_writer *w, const struct dfs_block *previous, 
     struct dfs_block b;
     *ret_final = true;
     struct lost_nodes *lost = w->o.lost;
+    if (lost->count && clock_mono_ms() - lost->last_ms > LOST_FOR_MS)
+        lost_nodes_clear(lost);
     int rc = call_add_block(w->o.file, previous, lost->nodes, lost->count, &a, &b, reterr);
     if (rc == ERR_IO && lost->count) { /* perhaps nothing is left without them, and they may be back */
         lost_nodes_clear(lost);

@@ -11,9 +11,10 @@
 
 struct block_writer;
 
-/* Datanodes that failed, so that neither this block nor the next ones of the file go there. Zeroed = none. */
+/* Datanodes that failed, so that neither this block nor the next ones of the file go there for a while. Zeroed = none. */
 struct lost_nodes {
     struct arena arena;
+    int64_t last_ms; /* when one was added */
     struct dfs_datanode *nodes;
     size_t count;
 };
