@@ -136,6 +136,8 @@ install: all               ## to PREFIX (default /usr/local), DESTDIR honoured
 	$(Q)install -D -m 755 $(B)/libhdfs.so.0.0.0 $(DESTDIR)$(PREFIX)/lib/libhdfs.so.0.0.0
 	$(Q)ln -sf libhdfs.so.0.0.0 $(DESTDIR)$(PREFIX)/lib/libhdfs.so
 	$(Q)install -D -m 644 client/include/hdfs.h $(DESTDIR)$(PREFIX)/include/cairn/hdfs.h
+	$(Q)mkdir -p $(DESTDIR)/sbin && ln -sf $(PREFIX)/bin/cairn $(DESTDIR)/sbin/mount.fuse.cairn || \
+	    echo "mount -t fuse.cairn needs /sbin/mount.fuse.cairn -> $(PREFIX)/bin/cairn, which only root can make"
 
 clean:                     ## remove every build folder
 	$(Q)rm -rf build

@@ -38,7 +38,7 @@ static const char mount_usage[] =
 struct mount_options {
     const char *target, *path;
     char *uri;            /* owned; NULL = fs.defaultFS */
-    bool foreground, allow_other;
+    bool foreground, allow_other, pretend;
     double cache_timeout_s;
     struct buf fuse;      /* comma list for FUSE */
 };
@@ -87,9 +87,22 @@ static void mount_source(struct mount_options *o, const char *source)
         o->path = slash;
 }
 
+/* What mount(8) gives its helpers, mount.fuse.cairn among them; -f is "only pretend" there. */
+static bool mount8_flag(struct mount_options *o, const char *word)
+{
+    static const char *const ignored[] = {"-n", "-s", "-v", "-t"};
+    o->pretend |= strcmp(word, "-f") == 0;
+    for (size_t i = 0; i < ARRAY_COUNT(ignored); i++)
+        if (strcmp(word, ignored[i]) == 0)
+            return true;
+    return strcmp(word, "-f") == 0;
+}
+
 static int mount_parse(int argc, char **argv, struct config *config, struct mount_options *o, struct err *reterr)
 {
     int rc = 0;
+    const char *called = strrchr(argv[0], '/') ? strrchr(argv[0], '/') + 1 : argv[0];
+    bool as_helper = strncmp(called, "mount.", 6) == 0;
     o->cache_timeout_s = 1;
     o->allow_other = geteuid() == 0;
     for (int i = 1; rc == 0 && i < argc; i++) {
@@ -101,6 +114,8 @@ static int mount_parse(int argc, char **argv, struct config *config, struct moun
             o->path = argv[++i];
         else if (strcmp(word, "-o") == 0)
             rc = mount_option_list(o, config, argv[++i], reterr);
+        else if (as_helper && mount8_flag(o, word))
+            i += strcmp(word, "-t") == 0;
         else if (strcmp(word, "--foreground") == 0 || strcmp(word, "-f") == 0)
             o->foreground = true;
         else if (word[0] == '-')
@@ -287,7 +302,9 @@ int mount_main(int argc, char **argv)
         rc = cli_find_cluster(config, &err);
     if (rc == 0 && o.fuse.len)
         buf_cstr(&o.fuse);
-    if (rc == 0)
+    if (rc == 0 && o.pretend)
+        code = 0;
+    else if (rc == 0)
         rc = mount_start(&d, config, &o, &err, &code);
     if (rc < 0)
         code = daemon_fail("mount", &err);
