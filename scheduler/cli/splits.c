@@ -5,6 +5,7 @@
 
 #include "client/lib/dfs_path.h"
 #include "common/mem.h"
+#include "scheduler/cli/fs_match.h"
 #include "scheduler/engine/job_conf.h"
 #include "scheduler/engine/line_input.h"
 
@@ -60,10 +61,8 @@ static int plan_add_input(struct split_plan *p, const char *text, struct err *re
 {
     const char *path, *uri;
     int rc = dfs_path_resolve(text, dfs_user(p->fs), p->arena, &path, &uri, reterr);
-    if (rc < 0)
+    if (rc < 0 || (rc = fs_must_match(p->fs, uri, "input", text, reterr)) < 0)
         return rc;
-    if (uri && strcmp(uri, dfs_uri(p->fs)))
-        return err_set(reterr, ERR_UNSUPPORTED, "input %s is in another file system than the job's %s", text, dfs_uri(p->fs));
     struct dfs_match *matches;
     size_t count = 0;
     if ((rc = dfs_glob(p->fs, path, p->arena, &matches, &count, reterr)) < 0)

@@ -12,6 +12,7 @@
 #include "common/digest.h"
 #include "common/mem.h"
 #include "common/net.h"
+#include "scheduler/cli/fs_match.h"
 #include "scheduler/cli/splits.h"
 #include "scheduler/engine/command_line.h"
 #include "scheduler/engine/job_conf.h"
@@ -159,8 +160,8 @@ static int ship(struct file_list *list, const char *text, struct err *reterr)
     if (!strncmp(path, "hdfs://", 7)) {
         const char *resolved, *uri;
         rc = dfs_path_resolve(path, dfs_user(list->fs), a, &resolved, &uri, reterr);
-        if (rc == 0 && uri && strcmp(uri, dfs_uri(list->fs)))
-            rc = err_set(reterr, ERR_UNSUPPORTED, "%s is in another file system than the job's %s", path, dfs_uri(list->fs));
+        if (rc == 0)
+            rc = fs_must_match(list->fs, uri, "file", path, reterr);
         struct dfs_status status;
         if (rc == 0 && (rc = dfs_stat(list->fs, resolved, a, &status, reterr)) == 0) {
             file->path = (char *)resolved;
@@ -329,10 +330,8 @@ static int check_output(struct dfs *fs, const char *text, struct arena *a, char 
 {
     const char *path, *uri;
     int rc = dfs_path_resolve(text, dfs_user(fs), a, &path, &uri, reterr);
-    if (rc < 0)
+    if (rc < 0 || (rc = fs_must_match(fs, uri, "output", text, reterr)) < 0)
         return rc;
-    if (uri && strcmp(uri, dfs_uri(fs)))
-        return err_set(reterr, ERR_UNSUPPORTED, "output %s is in another file system than the job's %s", text, dfs_uri(fs));
     struct dfs_status status;
     struct err err = {0};
     rc = dfs_stat(fs, path, a, &status, &err);

@@ -135,6 +135,25 @@ static int spill_write(struct map_output *o, struct sort_buffer *buffer, struct 
     return rc;
 }
 
+/* A record larger than the buffer becomes a spill of its own. */
+static int spill_alone(struct map_output *o, uint32_t partition, const struct record *r, struct err *reterr)
+{
+    char path[4096];
+    spill_path(o, o->spills, path);
+    struct run_writer *w = NULL;
+    int rc = run_writer_new(path, o->partitioner.partitions, &w, reterr);
+    if (rc < 0)
+        return rc;
+    o->spills++;
+    counters_add(o->task->counters, COUNTER_SPILLED_RECORDS, 1);
+    if ((rc = run_writer_add(w, partition, r, reterr)) < 0) {
+        run_writer_abort(w);
+        return rc;
+    }
+    counters_add(o->task->counters, COUNTER_FILE_BYTES_WRITTEN, run_writer_bytes(w));
+    return run_writer_finish(w, reterr);
+}
+
 struct combine_feed {
     struct map_output *output;
     struct stream_child *child;
@@ -161,16 +180,11 @@ static int combined_add(struct map_output *o, struct slice line, struct err *ret
 {
     struct record r = record_of_line(line, o->separator, o->key_fields);
     uint32_t partition = partition_of(&o->partitioner, r.key, r.key_len);
-    for (int attempt = 0; attempt < 2; attempt++) {
-        if (sort_buffer_add(o->combined, partition, &r))
-            return 0;
-        sort_buffer_sort(o->combined);
-        int rc = sort_buffer_count(o->combined) ? spill_write(o, o->combined, reterr) : 0;
-        if (rc < 0)
-            return rc;
-    }
-    return err_set(reterr, ERR_TOO_LARGE, "the combiner wrote a record of %u bytes, more than a quarter of mapreduce.task.io.sort.mb",
-                   r.key_len + r.value_len);
+    if (sort_buffer_add(o->combined, partition, &r))
+        return 0;
+    sort_buffer_sort(o->combined);
+    int rc = sort_buffer_count(o->combined) ? spill_write(o, o->combined, reterr) : 0;
+    return rc < 0 || sort_buffer_add(o->combined, partition, &r) ? rc : spill_alone(o, partition, &r, reterr);
 }
 
 /* The whole sorted buffer goes through one run of the combiner: a key never spans partitions, so neither do its groups. */
@@ -230,10 +244,7 @@ int map_output_add(struct map_output *o, const struct record *r, struct err *ret
     int rc = sort_buffer_count(o->buffer) ? spill(o, reterr) : 0;
     if (rc < 0)
         return rc;
-    if (sort_buffer_add(o->buffer, partition, r))
-        return 0;
-    return err_set(reterr, ERR_TOO_LARGE, "a record of %u bytes does not fit into mapreduce.task.io.sort.mb=%zu",
-                   r->key_len + r->value_len, o->task->sort_bytes >> 20);
+    return sort_buffer_add(o->buffer, partition, r) ? 0 : spill_alone(o, partition, r, reterr);
 }
 
 /* ---- merging spills ---- */

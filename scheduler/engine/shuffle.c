@@ -216,6 +216,8 @@ static int fetch_begin(struct fetch *f, struct err *reterr)
         return rc;
     if (f->header.partition != s->task->spec->partition)
         return err_set(reterr, ERR_CHECKSUM, "the run is of partition %u", f->header.partition);
+    if (f->header.payload_bytes > INT64_MAX / 2)
+        return err_set(reterr, ERR_CHECKSUM, "the run's header says %llu bytes", (unsigned long long)f->header.payload_bytes);
     f->have_header = true;
     uint64_t whole = f->header.payload_bytes + RUN_HEADER_BYTES;
     pthread_mutex_lock(&s->lock);

@@ -112,6 +112,21 @@ def test_small_sort_buffer_spills_and_merges_to_the_same_result(running):
         assert [line.rstrip(b"\t") for line in lines] == sorted(line.rstrip(b"\t") for line in lines)
 
 
+def test_record_larger_than_the_sort_buffer(running):
+    data = b"small\t1\n" + b"k" * 10 + b"\t" + b"v" * (3 << 20) + b"\nother\t2\n"
+    put(running, "/large/a", data)
+    run(running, "-D", "mapreduce.task.io.sort.mb=1", "-mapper", "cat", "-reducer", "cat", "-combiner", "cat", "-input", "/large/a", out="/o/large")
+    assert sorted(output(running, "/o/large").split(b"\n")) == sorted(data.split(b"\n"))
+
+
+def test_paths_with_the_file_systems_name(running):
+    put(running, "/uri/a", b"a\n")
+    run(running, "-mapper", "cat", "-numReduceTasks", 0, "-input", running.uri.replace("127.0.0.1", "localhost") + "/uri/a", out=running.uri + "/o/uri")
+    assert output(running, "/o/uri") == b"a\n"
+    done = submit(running, "-mapper", "cat", "-input", "hdfs://127.0.0.1:1/uri/a", out="/o/uri2")
+    assert done.returncode == 1 and b"another file system" in done.stderr
+
+
 MTA_EDGES = [  # line, kept
     ("90\t1\t2014-08-01 04:00:00\t1\t1\t0\tP\tMTA B1\tT\t1\tS", True),
     ("-90\t1\t2014-08-01 04:00:00\t1\t1\t0\tP\tMTA B1\tT\t1\tS", True),
