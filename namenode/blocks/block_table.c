@@ -103,8 +103,8 @@ struct block *block_table_find(const struct block_table *t, uint64_t block_id)
 
 static void shard_resize(struct block_shard *s, uint32_t capacity)
 {
-    struct block_shard bigger = {.slots = mem_calloc(capacity, sizeof(struct block)), .capacity = capacity,
-                                 .count = s->count};
+    struct block_shard bigger = {
+        .slots = mem_calloc(capacity, sizeof(struct block)), .capacity = capacity, .count = s->count};
     for (uint32_t i = 0; i < s->capacity; i++)
         if (s->slots[i].used)
             *slot_for(&bigger, s->slots[i].block_id, mix(s->slots[i].block_id)) = s->slots[i];

@@ -22,9 +22,9 @@ struct replica {
 };
 
 #define REPLICAS_INLINE 3
-#define REPLICAS_MAX 64
-#define EXPECTED_MAX 511
-#define PRIORITY_NONE 7
+#define REPLICAS_MAX    64
+#define EXPECTED_MAX    511
+#define PRIORITY_NONE   7
 
 struct block {
     uint64_t block_id;
@@ -32,17 +32,17 @@ struct block {
     uint16_t gen_stamp_high, bytes_high;
     uint32_t digest; /* XXH3-64 folded; 0 = not known */
     unsigned replica_count : 7;
-    unsigned expected : 9;  /* replication wanted */
-    unsigned priority : 3;  /* queue it waits in, or PRIORITY_NONE */
-    unsigned queued : 5;    /* bit k: physically in ring k */
+    unsigned expected : 9; /* replication wanted */
+    unsigned priority : 3; /* queue it waits in, or PRIORITY_NONE */
+    unsigned queued : 5;   /* bit k: physically in ring k */
     unsigned complete : 1;
-    unsigned available : 1; /* counted: has a live replica */
-    unsigned safe : 1;      /* counted: has replication.min of them */
-    unsigned has_corrupt : 1; /* counted */
-    unsigned used : 1;      /* the slot is taken */
-    unsigned pending : 1;   /* copies under way (blocks.pending has it) */
-    unsigned missing : 1;   /* counted: had replicas, has none now */
-    unsigned confirmed : 1; /* at least two replicas had this digest */
+    unsigned available : 1;                                     /* counted: has a live replica */
+    unsigned safe : 1;                                          /* counted: has replication.min of them */
+    unsigned has_corrupt : 1;                                   /* counted */
+    unsigned used : 1;                                          /* the slot is taken */
+    unsigned pending : 1;                                       /* copies under way (blocks.pending has it) */
+    unsigned missing : 1;                                       /* counted: had replicas, has none now */
+    unsigned confirmed : 1;                                     /* at least two replicas had this digest */
     uint8_t replicas[REPLICAS_INLINE * sizeof(struct replica)]; /* or a pointer to an array when there are more */
 };
 _Static_assert(sizeof(struct replica) == 4, "replicas are packed");

@@ -1,9 +1,9 @@
 /* The block manager's core: which datanode holds which block, where new replicas go, what is copied, dropped or
  * recovered next, and whether the cluster is in safe mode.
  *
- * Everything here is guarded by the namenode lock: hold it for every call. Nothing blocks, reads a clock, starts a thread
- * or does I/O (but for reading block records through the seam below): events and `now_ms` (monotonic) go in, state and
- * actions come out. All randomness comes from options.seed.
+ * Everything here is guarded by the namenode lock: hold it for every call. Nothing blocks, reads a clock, starts a
+ * thread or does I/O (but for reading block records through the seam below): events and `now_ms` (monotonic) go in,
+ * state and actions come out. All randomness comes from options.seed.
  *
  * The store knows every block (struct block_record); memory knows only blocks that a datanode has reported or that are
  * being written. So: missing = complete blocks in the store - complete blocks with a live replica.
@@ -11,8 +11,8 @@
  * Life of a block, as the namespace drives it:
  *   choose_targets -> under_construction -> [update_pipeline]* -> commit -> (min replicas: on_min_replicas) -> complete
  *   append/truncate: complete -> reopen -> ...;   a dead writer: start_recovery -> on_recovered -> commit | remove
- * After a restart the calls up to commit are not repeated: a report about a block whose record says under construction or
- * committed brings it back by itself.
+ * After a restart the calls up to commit are not repeated: a report about a block whose record says under construction
+ * or committed brings it back by itself.
  *
  * Borrowed pointers (struct datanode_info, strings in it, storage uuids) stay good while the lock is held.
  * What datanodes tell us comes in through namenode/blocks/datanode_events.h. */
@@ -46,7 +46,7 @@ struct block_record {
 };
 /* What the primary of a block recovery reports (commitBlockSynchronization). */
 struct block_recovery {
-    uint64_t block_id, gen_stamp;             /* as they were */
+    uint64_t block_id, gen_stamp; /* as they were */
     uint64_t new_gen_stamp /* = recovery id */, new_bytes;
     bool close_file, delete_block;
     const char *const *datanode_uuids, *const *storage_uuids; /* who has the result */
@@ -67,8 +67,8 @@ struct blocks_seam {
     uint64_t (*total_complete_blocks)(void *context);
     /* A committed block now has dfs.namenode.replication.min good replicas: complete it, answer a parked call. */
     void (*on_min_replicas)(void *context, uint64_t block_id);
-    /* Checks the recovery id, then blocks_recovered() and blocks_commit() + blocks_complete(), or blocks_remove(), with the
-     * change of its own records. *ret_seq: the journal's number that the answer waits for (0 = none). */
+    /* Checks the recovery id, then blocks_recovered() and blocks_commit() + blocks_complete(), or blocks_remove(), with
+     * the change of its own records. *ret_seq: the journal's number that the answer waits for (0 = none). */
     int (*on_recovered)(void *context, const struct block_recovery *r, uint64_t now_ms, uint64_t *ret_seq,
                         struct err *reterr);
 };
@@ -79,9 +79,9 @@ struct blocks_options {
     uint32_t safe_mode_min_datanodes;
     uint64_t safe_mode_extension_ms;
     uint64_t heartbeat_ms, recheck_ms, stale_ms; /* dead after 2 * recheck + 10 * heartbeat */
-    uint32_t max_streams;                        /* dfs.namenode.replication.max-streams: copies a source sends at once */
-    uint64_t pending_timeout_ms;                 /* dfs.namenode.reconstruction.pending.timeout-sec */
-    uint32_t invalidate_limit;                   /* dfs.block.invalidate.limit, per heartbeat */
+    uint32_t max_streams;        /* dfs.namenode.replication.max-streams: copies a source sends at once */
+    uint64_t pending_timeout_ms; /* dfs.namenode.reconstruction.pending.timeout-sec */
+    uint32_t invalidate_limit;   /* dfs.block.invalidate.limit, per heartbeat */
     bool consider_load;
     uint64_t report_interval_ms; /* dfs.blockreport.intervalMsec */
     uint64_t seed;
@@ -94,18 +94,18 @@ void blocks_options_from_config(struct blocks_options *ret, const struct config 
 struct blocks *blocks_new(const struct blocks_options *options, const struct blocks_seam *seam, uint64_t now_ms);
 void blocks_free(struct blocks *b); /* NULL is fine */
 
-/* Dead nodes, time-outs, re-replication, sweeps, safe mode: call once a second or so. Work per call is bounded; true means
- * that more waits: release the lock, let others in, call again. */
+/* Dead nodes, time-outs, re-replication, sweeps, safe mode: call once a second or so. Work per call is bounded; true
+ * means that more waits: release the lock, let others in, call again. */
 bool blocks_tick(struct blocks *b, uint64_t now_ms);
 
 /* ---- nodes as others see them ---- */
 
 enum datanode_admin_state { /* numbers as in DatanodeInfoProto.AdminState */
-    DATANODE_NORMAL,
-    DATANODE_DECOMMISSION_IN_PROGRESS,
-    DATANODE_DECOMMISSIONED,
-    DATANODE_ENTERING_MAINTENANCE,
-    DATANODE_IN_MAINTENANCE,
+                            DATANODE_NORMAL,
+                            DATANODE_DECOMMISSION_IN_PROGRESS,
+                            DATANODE_DECOMMISSIONED,
+                            DATANODE_ENTERING_MAINTENANCE,
+                            DATANODE_IN_MAINTENANCE,
 };
 struct datanode_info {
     const char *uuid, *ip, *hostname, *rack /* "/default-rack" */, *software_version;
@@ -136,19 +136,20 @@ struct block_location {
 /* ---- for the namespace ---- */
 
 struct choose_args {
-    const char *client_ip;          /* NULL or unknown: no locality */
-    size_t count;                   /* replicas wanted (additional ones when `existing` is given) */
-    uint64_t block_bytes;           /* room needed */
-    const char *const *excluded;    /* datanode uuids */
+    const char *client_ip;       /* NULL or unknown: no locality */
+    size_t count;                /* replicas wanted (additional ones when `existing` is given) */
+    uint64_t block_bytes;        /* room needed */
+    const char *const *excluded; /* datanode uuids */
     size_t excluded_count;
-    const char *const *existing;    /* uuids already in the pipeline: not chosen, counted for the rack rule */
+    const char *const *existing; /* uuids already in the pipeline: not chosen, counted for the rack rule */
     size_t existing_count;
-    const char *const *favored;     /* "host", "host:port" or "ip:port" */
+    const char *const *favored; /* "host", "host:port" or "ip:port" */
     size_t favored_count;
-    bool no_local_write;            /* CreateFlag NO_LOCAL_WRITE: not the writer's node if avoidable */
+    bool no_local_write; /* CreateFlag NO_LOCAL_WRITE: not the writer's node if avoidable */
 };
-/* In pipeline order: the writer's node, then another rack, then that other rack again, then anywhere. Returns how many were
- * found (0..count; fewer when the cluster has no more good nodes). Space and load are booked when the block is added. */
+/* In pipeline order: the writer's node, then another rack, then that other rack again, then anywhere. Returns how many
+ * were found (0..count; fewer when the cluster has no more good nodes). Space and load are booked when the block is
+ * added. */
 size_t blocks_choose_targets(struct blocks *b, const struct choose_args *args, struct block_location *ret,
                              size_t ret_max);
 
@@ -173,19 +174,19 @@ void blocks_set_replication(struct blocks *b, uint64_t block_id, uint16_t replic
 /* Good replicas of this block on live nodes. */
 size_t blocks_live_replicas(const struct blocks *b, uint64_t block_id);
 bool blocks_has_min_replicas(const struct blocks *b, uint64_t block_id);
-/* For a reader: client's own node first, then its rack, then others; stale and decommissioned ones later. Only if no good
- * replica exists the corrupt ones are returned (marked). For an unfinished block: the expected locations. */
+/* For a reader: client's own node first, then its rack, then others; stale and decommissioned ones later. Only if no
+ * good replica exists the corrupt ones are returned (marked). For an unfinished block: the expected locations. */
 size_t blocks_locations(struct blocks *b, uint64_t block_id, const char *client_ip, struct block_location *ret,
                         size_t ret_max);
 struct block_health { /* fsck's view */
     uint16_t expected, live, corrupt, excess, stale, decommissioning, decommissioned, pending;
-    uint16_t racks; /* of live replicas */
+    uint16_t racks;    /* of live replicas */
     bool is_misplaced; /* one rack where two were possible */
 };
 void blocks_health(const struct blocks *b, uint64_t block_id, struct block_health *ret);
 
-/* Lease recovery: a primary among the block's replicas gets a BlockRecovery command with its next heartbeat. Calling again
- * with a higher recovery id replaces the attempt and prefers another primary. truncate_bytes: UINT64_MAX = none.
+/* Lease recovery: a primary among the block's replicas gets a BlockRecovery command with its next heartbeat. Calling
+ * again with a higher recovery id replaces the attempt and prefers another primary. truncate_bytes: UINT64_MAX = none.
  * ERR_NOT_FOUND: no replica of the block has ever been reported: nothing to recover from. */
 #define BLOCKS_NO_TRUNCATE UINT64_MAX
 int blocks_start_recovery(struct blocks *b, const struct block_record *record, uint64_t recovery_id,
@@ -217,8 +218,8 @@ struct blocks_stats {
     uint32_t live, dead, stale, decommissioning_live, decommissioned_live, decommissioned_dead, decommissioning,
         entering_maintenance, in_maintenance_live, in_maintenance_dead, failed_volumes, xceivers;
     /* since start */
-    uint64_t replicas_copied, replicas_invalidated, replicas_corrupted, copy_timeouts, full_reports, incremental_reports,
-        heartbeats, recoveries_started, recoveries_done;
+    uint64_t replicas_copied, replicas_invalidated, replicas_corrupted, copy_timeouts, full_reports,
+        incremental_reports, heartbeats, recoveries_started, recoveries_done;
 };
 void blocks_stats(const struct blocks *b, struct blocks_stats *ret);
 
@@ -248,9 +249,11 @@ size_t blocks_corrupt(const struct blocks *b, uint64_t *cursor, uint64_t *ret_id
 
 /* ---- topology and membership; the texts are read by the shell around us ---- */
 
-/* "host-or-ip rack" lines; '#' starts a comment. Replaces the table and moves known nodes. ERR_CONFIG names the line. */
+/* "host-or-ip rack" lines; '#' starts a comment. Replaces the table and moves known nodes. ERR_CONFIG names the line.
+ */
 int blocks_set_topology(struct blocks *b, const char *table_text, struct err *reterr) MUST_CHECK;
-/* refreshNodes: names (host, host:port, ip, ip:port), white-space separated. include NULL or empty: everyone may join. */
+/* refreshNodes: names (host, host:port, ip, ip:port), white-space separated. include NULL or empty: everyone may join.
+ */
 int blocks_set_hosts(struct blocks *b, const char *include_text, const char *exclude_text, uint64_t now_ms,
                      struct err *reterr) MUST_CHECK;
 /* One host's rack, as learned from net.topology.script.file.name. */

@@ -14,8 +14,8 @@ struct datanode_registration {
     const char *uuid, *ip, *hostname, *software_version;
     uint16_t xfer_port, info_port, info_secure_port, ipc_port;
 };
-/* ERR_DISALLOWED_NODE: not in dfs.hosts; ERR_ILLEGAL_ARGUMENT: no uuid. *ret_node may be NULL-ed by the caller's lack of
- * interest; it is borrowed, good while the lock is held. */
+/* ERR_DISALLOWED_NODE: not in dfs.hosts; ERR_ILLEGAL_ARGUMENT: no uuid. *ret_node may be NULL-ed by the caller's lack
+ * of interest; it is borrowed, good while the lock is held. */
 int blocks_register(struct blocks *b, const struct datanode_registration *r, uint64_t now_ms,
                     struct datanode **ret_node, struct err *reterr) MUST_CHECK;
 /* The registered, live node of a later call. ERR_UNREGISTERED_NODE: unknown uuid, or the uuid now belongs to another
@@ -58,13 +58,13 @@ struct datanode_commands {
     struct invalidate_command *invalidates;
     struct recovery_command *recoveries;
     size_t transfer_count, invalidate_count, recovery_count;
-    uint64_t report_lease_id;          /* 0 = none granted */
+    uint64_t report_lease_id;           /* 0 = none granted */
     uint64_t balancer_bytes_per_second; /* 0 = no change to tell */
 };
-/* Arrays live in the arena. In safe mode there are no commands but the lease. ERR_UNREGISTERED_NODE: answer with a Register
- * command. */
-int blocks_heartbeat(struct blocks *b, struct datanode *node, const struct heartbeat *h, uint64_t now_ms, struct arena *a,
-                     struct datanode_commands *ret, struct err *reterr) MUST_CHECK;
+/* Arrays live in the arena. In safe mode there are no commands but the lease. ERR_UNREGISTERED_NODE: answer with a
+ * Register command. */
+int blocks_heartbeat(struct blocks *b, struct datanode *node, const struct heartbeat *h, uint64_t now_ms,
+                     struct arena *a, struct datanode_commands *ret, struct err *reterr) MUST_CHECK;
 
 /* "I am alive", without a report and without commands. */
 void blocks_lifeline(struct blocks *b, struct datanode *node, uint64_t now_ms);

@@ -6,7 +6,7 @@
 #include "common/mem.h"
 #include "namenode/blocks/internal.h"
 
-#define NODES_MAX 65000
+#define NODES_MAX             65000
 #define DECOMMISSION_CHECK_MS 10000
 
 /* ---- finding ---- */
@@ -63,7 +63,8 @@ int blocks_datanode(struct blocks *b, const char *uuid, uint16_t xfer_port, stru
     if (node->info.xfer_port != xfer_port)
         return err_set(reterr, ERR_UNREGISTERED_NODE,
                        "datanode %s (port %u): this identity now belongs to %s:%u, which is expected to serve it; two "
-                       "datanodes run on copies of one data folder", uuid, xfer_port, node->ip, node->info.xfer_port);
+                       "datanodes run on copies of one data folder",
+                       uuid, xfer_port, node->ip, node->info.xfer_port);
     *ret_node = node;
     return 0;
 }
@@ -133,6 +134,7 @@ void storage_free(struct storage *s)
 void storage_detach(struct blocks *b, struct storage *s)
 {
     struct datanode *node = s->node;
+    assert(node); /* detached once only */
     pending_cancel_storage(b, s);
     for (size_t i = 0; i < node->storage_count; i++)
         if (node->storages[i] == s) {
@@ -227,8 +229,8 @@ static bool is_blank(const char *text)
     return !text || text[strspn(text, " \t\r\n")] == '\0';
 }
 
-int blocks_register(struct blocks *b, const struct datanode_registration *r, uint64_t now_ms, struct datanode **ret_node,
-                    struct err *reterr)
+int blocks_register(struct blocks *b, const struct datanode_registration *r, uint64_t now_ms,
+                    struct datanode **ret_node, struct err *reterr)
 {
     if (!*r->uuid)
         return err_set(reterr, ERR_ILLEGAL_ARGUMENT, "datanode %s:%u registered without a uuid", r->ip, r->xfer_port);
@@ -241,9 +243,10 @@ int blocks_register(struct blocks *b, const struct datanode_registration *r, uin
         b->now_ms = now_ms;
     struct datanode_info candidate = {.ip = r->ip, .hostname = r->hostname, .xfer_port = r->xfer_port};
     if (!is_blank(b->include_hosts) && !hosts_contain(b->include_hosts, &candidate))
-        return err_set(reterr, ERR_DISALLOWED_NODE,
-                       "Datanode denied communication with namenode because the host is not in the include-list: %s (%s:%u)",
-                       r->hostname, r->ip, r->xfer_port);
+        return err_set(
+            reterr, ERR_DISALLOWED_NODE,
+            "Datanode denied communication with namenode because the host is not in the include-list: %s (%s:%u)",
+            r->hostname, r->ip, r->xfer_port);
     struct datanode *other = find_address(b, r->ip, r->xfer_port), *node = datanode_find(b, r->uuid);
     if (other && other != node)
         node_wipe(b, other);
@@ -361,7 +364,8 @@ void blocks_datanode_error(struct blocks *b, struct datanode *node, enum datanod
     /* A failed disk shows in the next heartbeat's storage reports; only the end of the whole node cannot wait. */
     if (error != DATANODE_FATAL_DISK_ERROR || !node->info.alive)
         return;
-    log_warn("blocks", "datanode.dead dn=%s:%u uuid=%s reason=fatal-disk-error", node->ip, node->info.xfer_port, node->uuid);
+    log_warn("blocks", "datanode.dead dn=%s:%u uuid=%s reason=fatal-disk-error", node->ip, node->info.xfer_port,
+             node->uuid);
     datanode_die(b, node);
     node->must_register = true;
 }

@@ -74,8 +74,8 @@ static uint32_t digest_of(const struct blocks *b, const struct block *blk, const
     return d ? d->digest : 0;
 }
 
-/* The digest that more than half of the voting replicas share, two of them at least; 0 if there is none. One that two had
- * before has a vote of its own: else a rotten replica could outvote a good one whose companions are away. */
+/* The digest that more than half of the voting replicas share, two of them at least; 0 if there is none. One that two
+ * had before has a vote of its own: else a rotten replica could outvote a good one whose companions are away. */
 static uint32_t majority(const struct blocks *b, const struct block *blk)
 {
     const struct replica *r = block_replicas(blk);
@@ -163,7 +163,8 @@ void block_digest_reported(struct blocks *b, struct block *blk, struct replica *
         return;
     }
     if (blk->digest != digest)
-        log_warn("blocks", "replica.suspect block=%llu gen=%llu digest=%08x other=%08x dn=%s:%u "
+        log_warn("blocks",
+                 "replica.suspect block=%llu gen=%llu digest=%08x other=%08x dn=%s:%u "
                  "action=left-to-the-datanodes'-own-verification",
                  (unsigned long long)blk->block_id, (unsigned long long)block_gen_stamp(blk), digest, blk->digest,
                  b->storages[r->storage]->node->ip, b->storages[r->storage]->node->info.xfer_port);

@@ -4,11 +4,11 @@
 #include "common/log.h"
 #include "namenode/blocks/internal.h"
 
-#define MISSED_HEARTBEATS_MAX 3 /* a storage that stays out of that many heartbeats in a row is gone */
-#define TRANSFERS_PER_HEARTBEAT 256
+#define MISSED_HEARTBEATS_MAX    3 /* a storage that stays out of that many heartbeats in a row is gone */
+#define TRANSFERS_PER_HEARTBEAT  256
 #define RECOVERIES_PER_HEARTBEAT 64
-#define LEASES_MAX 6 /* dfs.namenode.max.full.block.report.leases */
-#define LEASE_MS 300000
+#define LEASES_MAX               6 /* dfs.namenode.max.full.block.report.leases */
+#define LEASE_MS                 300000
 
 static void take_storages(struct blocks *b, struct datanode *node, const struct heartbeat *h)
 {
@@ -146,8 +146,8 @@ static void take_commands(struct blocks *b, struct datanode *node, struct arena 
     }
 }
 
-int blocks_heartbeat(struct blocks *b, struct datanode *node, const struct heartbeat *h, uint64_t now_ms, struct arena *a,
-                     struct datanode_commands *ret, struct err *reterr)
+int blocks_heartbeat(struct blocks *b, struct datanode *node, const struct heartbeat *h, uint64_t now_ms,
+                     struct arena *a, struct datanode_commands *ret, struct err *reterr)
 {
     *ret = (struct datanode_commands){0};
     if (now_ms > b->now_ms)

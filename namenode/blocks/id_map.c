@@ -24,8 +24,8 @@ void *id_map_get(const struct id_map *m, uint64_t id)
 
 static void resize(struct id_map *m, size_t capacity)
 {
-    struct id_map bigger = {.slots = mem_calloc(capacity, sizeof *bigger.slots), .capacity = capacity,
-                            .count = m->count};
+    struct id_map bigger = {
+        .slots = mem_calloc(capacity, sizeof *bigger.slots), .capacity = capacity, .count = m->count};
     for (size_t i = 0; i < m->capacity; i++)
         if (m->slots[i].value)
             *slot_for(&bigger, m->slots[i].id) = m->slots[i];

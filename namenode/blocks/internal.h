@@ -15,19 +15,19 @@
 #include "namenode/blocks/datanode_events.h"
 #include "namenode/blocks/id_map.h"
 
-#define NO_INDEX UINT16_MAX
-#define STORAGES_MAX 65535
+#define NO_INDEX              UINT16_MAX
+#define STORAGES_MAX          65535
 #define STORAGES_PER_NODE_MAX 256
-#define NAME_MAX_BYTES 255 /* of what a datanode calls itself and its storages */
+#define NAME_MAX_BYTES        255 /* of what a datanode calls itself and its storages */
 /* Deletions waiting per node. What does not fit is not lost: the next full report names those replicas again. */
 #define INVALIDATIONS_MAX (4u << 20)
-#define PRIORITY_COUNT 5
+#define PRIORITY_COUNT    5
 enum replication_priority {
-    PRIORITY_HIGHEST,       /* one replica left of several, or only on leaving nodes */
-    PRIORITY_VERY_LOW,      /* less than a third of what is wanted */
+    PRIORITY_HIGHEST,  /* one replica left of several, or only on leaving nodes */
+    PRIORITY_VERY_LOW, /* less than a third of what is wanted */
     PRIORITY_LOW_REDUNDANCY,
-    PRIORITY_MISPLACED,     /* enough, but all on one rack */
-    PRIORITY_LOST,          /* no readable replica: nothing to copy from */
+    PRIORITY_MISPLACED, /* enough, but all on one rack */
+    PRIORITY_LOST,      /* no readable replica: nothing to copy from */
 };
 
 struct storage {
@@ -55,26 +55,26 @@ struct transfer {
     uint16_t target; /* storage */
 };
 /* A first-in first-out queue of T in one array. */
-#define QUEUE(T)                     \
-    struct {                         \
-        T *items;                    \
-        size_t head, count, capacity; \
+#define QUEUE(T)                                                                                                       \
+    struct {                                                                                                           \
+        T *items;                                                                                                      \
+        size_t head, count, capacity;                                                                                  \
     }
 #define QUEUE_AT(q, i) ((q).items[((q).head + (i)) % (q).capacity])
-#define QUEUE_PUSH(q, item)                                                                              \
-    do {                                                                                                 \
-        if ((q).count == (q).capacity)                                                                   \
-            queue_resize(&(q).items, sizeof *(q).items, &(q).head, (q).count, &(q).capacity,             \
-                         (q).capacity ? (q).capacity * 2 : 16);                                          \
-        (q).items[((q).head + (q).count++) % (q).capacity] = (item);                                     \
+#define QUEUE_PUSH(q, item)                                                                                            \
+    do {                                                                                                               \
+        if ((q).count == (q).capacity)                                                                                 \
+            queue_resize(&(q).items, sizeof *(q).items, &(q).head, (q).count, &(q).capacity,                           \
+                         (q).capacity ? (q).capacity * 2 : 16);                                                        \
+        (q).items[((q).head + (q).count++) % (q).capacity] = (item);                                                   \
     } while (0)
-#define QUEUE_POP(q, ret) \
+#define QUEUE_POP(q, ret)                                                                                              \
     ((q).count ? (*(ret) = (q).items[(q).head], (q).head = ((q).head + 1) % (q).capacity, (q).count--, true) : false)
 /* Gives memory back once a queue that was long is nearly empty. */
-#define QUEUE_TRIM(q)                                                                                     \
-    do {                                                                                                  \
-        if ((q).capacity > 4096 && (q).count < (q).capacity / 8)                                          \
-            queue_resize(&(q).items, sizeof *(q).items, &(q).head, (q).count, &(q).capacity, (q).capacity / 4); \
+#define QUEUE_TRIM(q)                                                                                                  \
+    do {                                                                                                               \
+        if ((q).capacity > 4096 && (q).count < (q).capacity / 8)                                                       \
+            queue_resize(&(q).items, sizeof *(q).items, &(q).head, (q).count, &(q).capacity, (q).capacity / 4);        \
     } while (0)
 void queue_resize(void *items, size_t item_bytes, size_t *head, size_t count, size_t *capacity, size_t new_capacity);
 
@@ -86,7 +86,7 @@ struct datanode {
     size_t storage_count;
     QUEUE(struct invalidation) invalidations;
     QUEUE(struct transfer) transfers;
-    QUEUE(uint64_t) recoveries; /* block ids; the details are in their struct uc */
+    QUEUE(uint64_t) recoveries;     /* block ids; the details are in their struct uc */
     uint32_t copies_out, copies_in; /* under way */
     uint64_t bytes_out;
     uint64_t lease_id, lease_until_ms;
@@ -96,8 +96,8 @@ struct datanode {
     bool was_counted;      /* the pass began when it was leaving already */
 };
 
-/* A block under construction (or committed and not complete yet). The finalized replicas among its targets are in the block
- * map as well. */
+/* A block under construction (or committed and not complete yet). The finalized replicas among its targets are in the
+ * block map as well. */
 enum uc_reported { UC_EXPECTED, UC_RBW, UC_RWR, UC_FINALIZED };
 struct uc_target {
     uint16_t storage;
@@ -129,8 +129,8 @@ struct pending_deadline {
     uint64_t block_id, deadline_ms;
 };
 
-/* What is special about single replicas of a block: the stamp of a bad one (deleting it needs that), the digest of one that
- * disagrees. */
+/* What is special about single replicas of a block: the stamp of a bad one (deleting it needs that), the digest of one
+ * that disagrees. */
 struct doubt {
     uint16_t storage;
     uint32_t digest; /* 0 = none */
@@ -171,7 +171,7 @@ struct blocks {
     size_t rack_count;
     struct rack_entry *rack_table; /* ordered by host */
     size_t rack_table_count;
-    bool has_racks; /* live nodes are on more than one */
+    bool has_racks;                      /* live nodes are on more than one */
     char *include_hosts, *exclude_hosts; /* the texts */
 
     bool tracking; /* start-up safe mode is over: queues are kept */
@@ -200,7 +200,8 @@ uint64_t blocks_random(struct blocks *b);
 void blocks_drain_ready(struct blocks *b); /* at the end of every event */
 
 /* datanodes.c */
-struct storage *datanode_storage(struct blocks *b, struct datanode *node, const char *uuid, uint8_t type); /* makes it */
+struct storage *datanode_storage(struct blocks *b, struct datanode *node, const char *uuid,
+                                 uint8_t type); /* makes it */
 struct storage *datanode_storage_find(const struct datanode *node, const char *uuid);
 struct storage *blocks_storage_find(const struct blocks *b, const char *storage_uuid); /* of any node */
 struct datanode *datanode_find(const struct blocks *b, const char *uuid);
@@ -226,16 +227,16 @@ struct replica_counts {
     unsigned live;     /* good, on a node that stays */
     unsigned readable; /* good, on any live node */
     unsigned leaving, left, stale, corrupt, excess, racks;
-    bool unreported;   /* some storage has not sent a full report yet */
+    bool unreported; /* some storage has not sent a full report yet */
 };
 void block_count(const struct blocks *b, const struct block *blk, struct replica_counts *ret);
 struct replica *block_replica_on(const struct block *blk, const struct storage *s);
 /* After any change: counters, queue, deletion of corrupt and excess replicas. */
 void block_update(struct blocks *b, struct block *blk, uint64_t now_ms);
-void block_replica_good(struct blocks *b, struct block *blk, struct storage *s, uint32_t digest, const char *delete_hint,
-                        uint64_t now_ms);
-void block_replica_corrupt(struct blocks *b, struct block *blk, struct storage *s, uint64_t gen_stamp, const char *reason,
-                           uint64_t now_ms);
+void block_replica_good(struct blocks *b, struct block *blk, struct storage *s, uint32_t digest,
+                        const char *delete_hint, uint64_t now_ms);
+void block_replica_corrupt(struct blocks *b, struct block *blk, struct storage *s, uint64_t gen_stamp,
+                           const char *reason, uint64_t now_ms);
 void block_replica_forget(struct blocks *b, struct block *blk, size_t index); /* no update */
 void block_uncount(struct blocks *b, struct block *blk); /* before it leaves the table or the complete state */
 struct block *block_from_record(struct blocks *b, const struct block_record *record);
@@ -263,7 +264,8 @@ struct uc *uc_new(struct blocks *b, uint64_t block_id, uint64_t gen_stamp, uint6
 struct uc_target *uc_target_add(struct blocks *b, struct uc *uc, struct storage *s, bool book);
 void uc_free(struct blocks *b, struct uc *uc);
 void uc_free_value(void *uc);
-void uc_report(struct blocks *b, struct block *blk, struct storage *s, const struct block_list_entry *e, uint64_t now_ms);
+void uc_report(struct blocks *b, struct block *blk, struct storage *s, const struct block_list_entry *e,
+               uint64_t now_ms);
 void uc_drop_storages(struct blocks *b); /* those gone and swept */
 bool uc_recovery_command(struct blocks *b, struct datanode *node, uint64_t block_id, struct arena *a,
                          struct recovery_command *ret);
@@ -281,9 +283,9 @@ bool replication_take(struct blocks *b, struct datanode *node, struct arena *a, 
 
 /* placement.c */
 struct placement {
-    const struct datanode *writer;   /* first choice, or NULL */
-    uint16_t writer_rack;            /* NO_INDEX = none */
-    const struct datanode **taken;   /* has room for `count` more; chosen ones are added */
+    const struct datanode *writer; /* first choice, or NULL */
+    uint16_t writer_rack;          /* NO_INDEX = none */
+    const struct datanode **taken; /* has room for `count` more; chosen ones are added */
     size_t taken_count, excluded_count;
     const struct datanode **excluded;
     const char *const *favored;
@@ -298,7 +300,7 @@ struct block_location storage_location(const struct storage *s, bool corrupt);
 uint16_t rack_of_node(struct blocks *b, const struct datanode *node);
 uint16_t rack_intern(struct blocks *b, const char *name);
 int rack_lookup(const struct blocks *b, const char *host); /* -1: not in the table */
-void racks_refresh(struct blocks *b); /* after nodes came, went or moved */
+void racks_refresh(struct blocks *b);                      /* after nodes came, went or moved */
 void topology_free(struct blocks *b);
 bool hosts_contain(const char *text, const struct datanode_info *node);
 

@@ -22,8 +22,8 @@ static uint64_t free_bytes(const struct storage *s)
     return s->remaining_bytes > s->booked_bytes ? s->remaining_bytes - s->booked_bytes : 0;
 }
 
-/* The node's storage with most room; NULL if none has enough. RAM_DISK and PROVIDED are no place for a replica that is to
- * stay. */
+/* The node's storage with most room; NULL if none has enough. RAM_DISK and PROVIDED are no place for a replica that is
+ * to stay. */
 static struct storage *best_storage(const struct datanode *node, uint64_t block_bytes)
 {
     struct storage *best = NULL;
@@ -64,7 +64,8 @@ static struct datanode *emptier(struct datanode *x, struct datanode *y)
 {
     if (!x || !y)
         return x ? x : y;
-    uint64_t cx = x->info.capacity_bytes ? x->info.capacity_bytes : 1, cy = y->info.capacity_bytes ? y->info.capacity_bytes : 1;
+    uint64_t cx = x->info.capacity_bytes ? x->info.capacity_bytes : 1,
+             cy = y->info.capacity_bytes ? y->info.capacity_bytes : 1;
     double fx = (double)x->info.remaining_bytes / (double)cx, fy = (double)y->info.remaining_bytes / (double)cy;
     return fy > fx + 0.05 ? y : x;
 }
@@ -168,7 +169,8 @@ static size_t resolve(const struct blocks *b, const char *const *uuids, size_t c
     return found;
 }
 
-size_t blocks_choose_targets(struct blocks *b, const struct choose_args *args, struct block_location *ret, size_t ret_max)
+size_t blocks_choose_targets(struct blocks *b, const struct choose_args *args, struct block_location *ret,
+                             size_t ret_max)
 {
     size_t count = args->count < ret_max ? args->count : ret_max;
     if (count > BLOCK_LOCATIONS_MAX)
@@ -176,9 +178,13 @@ size_t blocks_choose_targets(struct blocks *b, const struct choose_args *args, s
     struct storage *chosen[BLOCK_LOCATIONS_MAX];
     const struct datanode **taken = mem_calloc(args->existing_count + count + 1, sizeof *taken);
     const struct datanode **excluded = mem_calloc(args->excluded_count + 1, sizeof *excluded);
-    struct placement p = {.taken = taken, .excluded = excluded, .favored = args->favored,
-                          .favored_count = args->favored_count, .block_bytes = args->block_bytes,
-                          .no_local_write = args->no_local_write, .writer_rack = NO_INDEX};
+    struct placement p = {.taken = taken,
+                          .excluded = excluded,
+                          .favored = args->favored,
+                          .favored_count = args->favored_count,
+                          .block_bytes = args->block_bytes,
+                          .no_local_write = args->no_local_write,
+                          .writer_rack = NO_INDEX};
     p.taken_count = resolve(b, args->existing, args->existing_count, taken);
     p.excluded_count = resolve(b, args->excluded, args->excluded_count, excluded);
     if (args->client_ip) {

@@ -130,8 +130,8 @@ static void delete_corrupt(struct blocks *b, struct block *blk, const struct rep
             queue_deletion(b, blk, &r[i]);
 }
 
-/* Which good replica to give up: one whose digest is doubted; else the hinted node's; else one whose rack has another, on the node that is silent longest or
- * fullest. */
+/* Which good replica to give up: one whose digest is doubted; else the hinted node's; else one whose rack has another,
+ * on the node that is silent longest or fullest. */
 static struct replica *choose_excess(const struct blocks *b, struct block *blk, const char *hint,
                                      const struct replica_counts *c)
 {
@@ -250,8 +250,8 @@ static struct replica *replica_make(struct blocks *b, struct block *blk, struct 
     return mine;
 }
 
-void block_replica_good(struct blocks *b, struct block *blk, struct storage *s, uint32_t digest, const char *delete_hint,
-                        uint64_t now_ms)
+void block_replica_good(struct blocks *b, struct block *blk, struct storage *s, uint32_t digest,
+                        const char *delete_hint, uint64_t now_ms)
 {
     bool is_new;
     struct replica *r = replica_make(b, blk, s, &is_new);
@@ -274,8 +274,8 @@ void block_replica_good(struct blocks *b, struct block *blk, struct storage *s, 
         update(b, blk, delete_hint);
 }
 
-void block_replica_corrupt(struct blocks *b, struct block *blk, struct storage *s, uint64_t gen_stamp, const char *reason,
-                           uint64_t now_ms)
+void block_replica_corrupt(struct blocks *b, struct block *blk, struct storage *s, uint64_t gen_stamp,
+                           const char *reason, uint64_t now_ms)
 {
     bool is_new;
     struct replica *r = replica_make(b, blk, s, &is_new);
@@ -290,7 +290,8 @@ void block_replica_corrupt(struct blocks *b, struct block *blk, struct storage *
             b->excess_count--;
         r->flags = REPLICA_CORRUPT;
         b->totals.replicas_corrupted++;
-        log_warn("blocks", "replica.corrupt block=%llu gen=%llu dn=%s:%u storage=%s reason='%s' action=replace-then-delete",
+        log_warn("blocks",
+                 "replica.corrupt block=%llu gen=%llu dn=%s:%u storage=%s reason='%s' action=replace-then-delete",
                  (unsigned long long)blk->block_id, (unsigned long long)(gen_stamp ? gen_stamp : block_gen_stamp(blk)),
                  s->node->ip, s->node->info.xfer_port, s->uuid, reason);
     }

@@ -6,8 +6,8 @@
 #include "namenode/blocks/internal.h"
 
 /* A source may have this much under way per stream it is allowed: many small blocks, or few large ones. */
-#define STREAM_BYTES (64u << 20)
-#define STREAM_BLOCKS 32u
+#define STREAM_BYTES      (64u << 20)
+#define STREAM_BLOCKS     32u
 #define TARGET_COPIES_MAX 128u
 #define EXAMINED_PER_TICK 2048  /* per priority: what cannot be copied now must not keep others waiting */
 #define OUTDATED_PER_TICK 65536 /* rows of blocks that need nothing any more: cheap to drop */
@@ -179,8 +179,8 @@ static bool has_room_to_send(const struct blocks *b, const struct datanode *node
            (node->copies_out < streams * STREAM_BLOCKS && node->bytes_out + bytes <= (uint64_t)streams * STREAM_BYTES);
 }
 
-/* A good replica's node that can send. Rather none that is silent or whose digest is doubted; else a leaving one first (it has
- * nothing else to do); else by chance. */
+/* A good replica's node that can send. Rather none that is silent or whose digest is doubted; else a leaving one first
+ * (it has nothing else to do); else by chance. */
 static struct datanode *choose_source(struct blocks *b, const struct block *blk)
 {
     struct datanode *best = NULL;
@@ -220,8 +220,8 @@ static enum scheduled schedule_copies(struct blocks *b, struct block *blk, uint6
         return NO_SOURCE;
     const struct datanode *taken[3 * REPLICAS_MAX];
     struct storage *targets[REPLICAS_MAX];
-    struct placement p = {.taken = taken, .block_bytes = block_bytes(blk), .writer_rack = NO_INDEX,
-                          .only_new_rack = is_misplaced};
+    struct placement p = {
+        .taken = taken, .block_bytes = block_bytes(blk), .writer_rack = NO_INDEX, .only_new_rack = is_misplaced};
     const struct replica *r = block_replicas(blk);
     for (unsigned i = 0; i < blk->replica_count; i++)
         if (storage_is_usable(b->storages[r[i].storage]))
@@ -291,7 +291,8 @@ bool replication_take(struct blocks *b, struct datanode *node, struct arena *a, 
         const struct pending *p = blk ? pending_of(b, blk) : NULL;
         if (!p)
             continue;
-        *ret = (struct transfer_command){.block_id = t.block_id, .gen_stamp = block_gen_stamp(blk),
+        *ret = (struct transfer_command){.block_id = t.block_id,
+                                         .gen_stamp = block_gen_stamp(blk),
                                          .bytes = block_bytes(blk),
                                          .targets = arena_array(a, struct block_location, p->count)};
         for (;;) {

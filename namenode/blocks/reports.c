@@ -4,7 +4,7 @@
 
 #include "namenode/blocks/internal.h"
 
-#define SCAN_STEPS_MAX 16 /* beyond that many records a seek is cheaper */
+#define SCAN_STEPS_MAX      16 /* beyond that many records a seek is cheaper */
 #define ABORTED_REPORTS_MAX 200
 
 /* ---- one replica ---- */
@@ -19,15 +19,14 @@ static void report_on_complete(struct blocks *b, struct block *blk, struct stora
         if (e->gen_stamp == gen_stamp && e->length_bytes == block_bytes(blk))
             block_replica_good(b, blk, s, digest_fold(e->xxh3), delete_hint, now_ms);
         else
-            block_replica_corrupt(b, blk, s, e->gen_stamp, e->gen_stamp == gen_stamp ? "wrong length"
-                                                                                     : "wrong generation stamp", now_ms);
+            block_replica_corrupt(b, blk, s, e->gen_stamp,
+                                  e->gen_stamp == gen_stamp ? "wrong length" : "wrong generation stamp", now_ms);
         return;
     case HDFS__REPLICA_STATE_PROTO__RBW:
         if (e->gen_stamp != gen_stamp)
             block_replica_corrupt(b, blk, s, e->gen_stamp, "being written, with another generation stamp", now_ms);
         return; /* the same stamp: it is about to be finalized */
-    case HDFS__REPLICA_STATE_PROTO__TEMPORARY:
-        return;
+    case HDFS__REPLICA_STATE_PROTO__TEMPORARY: return;
     default: /* left over from a restart in mid-write, or a recovery that is long over */
         block_replica_corrupt(b, blk, s, e->gen_stamp, "not finalized", now_ms);
     }
@@ -68,8 +67,10 @@ void blocks_replica_event(struct blocks *b, struct datanode *node, const char *s
         replica_deleted(b, s, event->block_id, now_ms);
         return;
     }
-    struct block_list_entry e = {.block_id = event->block_id, .gen_stamp = event->gen_stamp,
-                                 .length_bytes = event->bytes, .xxh3 = event->xxh3,
+    struct block_list_entry e = {.block_id = event->block_id,
+                                 .gen_stamp = event->gen_stamp,
+                                 .length_bytes = event->bytes,
+                                 .xxh3 = event->xxh3,
                                  .state = event->kind == REPLICA_RECEIVED ? HDFS__REPLICA_STATE_PROTO__FINALIZED
                                                                           : HDFS__REPLICA_STATE_PROTO__RBW};
     struct block *blk = block_known(b, event->block_id);
@@ -88,8 +89,8 @@ int blocks_report_begin(struct blocks *b, struct datanode *node, const char *sto
     if (now_ms > b->now_ms)
         b->now_ms = now_ms;
     if (!node->info.alive || node->must_register)
-        return err_set(reterr, ERR_UNREGISTERED_NODE, "datanode %s:%u must register again before its block report", node->ip,
-                       node->info.xfer_port);
+        return err_set(reterr, ERR_UNREGISTERED_NODE, "datanode %s:%u must register again before its block report",
+                       node->ip, node->info.xfer_port);
     if (lease_id && (lease_id != node->lease_id || now_ms > node->lease_until_ms))
         return err_set(reterr, ERR_BAD_REPORT_LEASE, "datanode %s:%u: block report lease %llx has expired", node->ip,
                        node->info.xfer_port, (unsigned long long)lease_id);

@@ -64,11 +64,8 @@ bool blocks_in_safe_mode(const struct blocks *b)
 bool blocks_safe_mode(struct blocks *b, enum safe_mode_action action, uint64_t now_ms)
 {
     switch (action) {
-    case SAFE_MODE_GET:
-        break;
-    case SAFE_MODE_ENTER:
-        b->safe_mode_manual = true;
-        break;
+    case SAFE_MODE_GET: break;
+    case SAFE_MODE_ENTER: b->safe_mode_manual = true; break;
     case SAFE_MODE_FORCE_EXIT:
     case SAFE_MODE_LEAVE:
         b->safe_mode_manual = false;
@@ -88,7 +85,8 @@ static void threshold_text(const struct blocks *b, struct buf *ret)
         buf_printf(ret, "The reported blocks %" PRIu64 " has reached the threshold %.4f of total blocks %" PRIu64 ". ",
                    b->safe_count, b->options.safe_mode_threshold, all);
     else
-        buf_printf(ret, "The reported blocks %" PRIu64 " needs additional %" PRIu64
+        buf_printf(ret,
+                   "The reported blocks %" PRIu64 " needs additional %" PRIu64
                    " blocks to reach the threshold %.4f of total blocks %" PRIu64 ".\n",
                    b->safe_count, wanted - b->safe_count, b->options.safe_mode_threshold, all);
     if (!min)
@@ -97,8 +95,10 @@ static void threshold_text(const struct blocks *b, struct buf *ret)
         buf_append_str(ret, "The number of live datanodes is not calculated since reported blocks hasn't reached the "
                             "threshold. ");
     else if (live < min)
-        buf_printf(ret, "The number of live datanodes %u needs an additional %u live datanodes to reach the minimum number "
-                   "%u.\n", live, min - live, min);
+        buf_printf(ret,
+                   "The number of live datanodes %u needs an additional %u live datanodes to reach the minimum number "
+                   "%u.\n",
+                   live, min - live, min);
     else
         buf_printf(ret, "The number of live datanodes %u has reached the minimum number %u. ", live, min);
 }
@@ -118,8 +118,6 @@ void blocks_safe_mode_text(const struct blocks *b, uint64_t now_ms, struct buf *
         buf_printf(ret, "In safe mode extension. Safe mode will be turned off automatically in %" PRIu64 " seconds.",
                    b->safe_mode_leave_ms > now_ms ? (b->safe_mode_leave_ms - now_ms) / 1000 : 0);
         break;
-    case SAFE_MODE_OFF:
-        buf_append_str(ret, "Safe mode will be turned off automatically soon.");
-        break;
+    case SAFE_MODE_OFF: buf_append_str(ret, "Safe mode will be turned off automatically soon."); break;
     }
 }

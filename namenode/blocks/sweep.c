@@ -24,7 +24,8 @@ static void begin(struct blocks *b)
     for (size_t i = 0; i < b->node_count; i++)
         if (b->nodes[i]) {
             b->nodes[i]->insufficient = 0;
-            b->nodes[i]->was_counted = b->sweep_rechecks && b->nodes[i]->info.admin == DATANODE_DECOMMISSION_IN_PROGRESS;
+            b->nodes[i]->was_counted =
+                b->sweep_rechecks && b->nodes[i]->info.admin == DATANODE_DECOMMISSION_IN_PROGRESS;
         }
 }
 
@@ -87,8 +88,8 @@ static void finish(struct blocks *b)
         datanodes_after_recheck(b);
 }
 
-/* Some shards of the block map; true while a pass is under way or wanted. Rows do not move while a shard is worked on: the
- * sweep neither adds nor removes blocks. */
+/* Some shards of the block map; true while a pass is under way or wanted. Rows do not move while a shard is worked on:
+ * the sweep neither adds nor removes blocks. */
 bool sweep_tick(struct blocks *b)
 {
     if (!b->sweep_running) {

@@ -6,7 +6,7 @@
 #include "common/mem.h"
 #include "namenode/blocks/internal.h"
 
-#define RACKS_MAX 60000
+#define RACKS_MAX     60000
 #define RACK_NAME_MAX 512
 
 uint16_t rack_intern(struct blocks *b, const char *name)

@@ -13,8 +13,12 @@ struct uc *uc_find(const struct blocks *b, uint64_t block_id)
 struct uc *uc_new(struct blocks *b, uint64_t block_id, uint64_t gen_stamp, uint64_t bytes, bool committed)
 {
     struct uc *uc = mem_new(struct uc);
-    *uc = (struct uc){.block_id = block_id, .gen_stamp = gen_stamp, .bytes = bytes, .committed = committed,
-                      .primary = NO_INDEX, .truncate_bytes = BLOCKS_NO_TRUNCATE};
+    *uc = (struct uc){.block_id = block_id,
+                      .gen_stamp = gen_stamp,
+                      .bytes = bytes,
+                      .committed = committed,
+                      .primary = NO_INDEX,
+                      .truncate_bytes = BLOCKS_NO_TRUNCATE};
     id_map_put(&b->under_construction, block_id, uc);
     return uc;
 }
@@ -139,20 +143,21 @@ static void distrust_other_versions(struct blocks *b, struct block *blk, const s
     for (size_t i = 0; i < uc->target_count; i++) {
         const struct uc_target *t = &uc->targets[i];
         struct storage *s = b->storages[t->storage];
-        bool is_other = uc->committed ? t->gen_stamp != uc->gen_stamp || t->bytes != uc->bytes
-                                      : t->gen_stamp < uc->gen_stamp;
+        bool is_other =
+            uc->committed ? t->gen_stamp != uc->gen_stamp || t->bytes != uc->bytes : t->gen_stamp < uc->gen_stamp;
         if (t->reported == UC_FINALIZED && is_other && storage_is_usable(s) && block_replica_on(blk, s))
             block_replica_corrupt(b, blk, s, t->gen_stamp, "stale generation stamp or length", now_ms);
     }
 }
 
-/* The finalized replicas on these storages are being changed to the new version: they are not bad, only not there yet. */
+/* The finalized replicas on these storages are being changed to the new version: they are not bad, only not there yet.
+ */
 static void forget_rewritten(struct blocks *b, struct block *blk, const char *const *datanode_uuids,
                              const char *const *storage_uuids, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
-        struct storage *s = named_storage(b, datanode_uuids ? datanode_uuids[i] : NULL,
-                                          storage_uuids ? storage_uuids[i] : NULL);
+        struct storage *s =
+            named_storage(b, datanode_uuids ? datanode_uuids[i] : NULL, storage_uuids ? storage_uuids[i] : NULL);
         struct uc *uc = uc_find(b, blk->block_id);
         const struct uc_target *t = s ? target_on(uc, s->index) : NULL;
         const struct replica *r = t && t->gen_stamp < uc->gen_stamp ? block_replica_on(blk, s) : NULL;
@@ -180,8 +185,8 @@ void blocks_update_pipeline(struct blocks *b, uint64_t block_id, uint64_t gen_st
     uc->targets = NULL;
     uc->target_count = uc->target_capacity = 0;
     for (size_t i = 0; i < count; i++) {
-        struct storage *s = named_storage(b, datanode_uuids ? datanode_uuids[i] : NULL,
-                                          storage_uuids ? storage_uuids[i] : NULL);
+        struct storage *s =
+            named_storage(b, datanode_uuids ? datanode_uuids[i] : NULL, storage_uuids ? storage_uuids[i] : NULL);
         struct uc_target *t = s ? uc_target_add(b, uc, s, true) : NULL;
         for (size_t k = 0; t && k < old_count; k++)
             if (old[k].storage == t->storage && old[k].gen_stamp >= gen_stamp) {
@@ -279,16 +284,14 @@ void blocks_reopen(struct blocks *b, const struct block_record *record)
 static enum uc_reported reported_state(uint32_t state)
 {
     switch (state) {
-    case HDFS__REPLICA_STATE_PROTO__FINALIZED:
-        return UC_FINALIZED;
-    case HDFS__REPLICA_STATE_PROTO__RBW:
-        return UC_RBW;
-    default:
-        return UC_RWR;
+    case HDFS__REPLICA_STATE_PROTO__FINALIZED: return UC_FINALIZED;
+    case HDFS__REPLICA_STATE_PROTO__RBW: return UC_RBW;
+    default: return UC_RWR;
     }
 }
 
-void uc_report(struct blocks *b, struct block *blk, struct storage *s, const struct block_list_entry *e, uint64_t now_ms)
+void uc_report(struct blocks *b, struct block *blk, struct storage *s, const struct block_list_entry *e,
+               uint64_t now_ms)
 {
     struct uc *uc = uc_find(b, e->block_id);
     assert(uc);
@@ -312,12 +315,13 @@ void uc_report(struct blocks *b, struct block *blk, struct storage *s, const str
         }
         return;
     }
-    bool is_wrong = uc->committed ? e->gen_stamp != uc->gen_stamp || e->length_bytes != uc->bytes
-                                  : e->gen_stamp < uc->gen_stamp;
+    bool is_wrong =
+        uc->committed ? e->gen_stamp != uc->gen_stamp || e->length_bytes != uc->bytes : e->gen_stamp < uc->gen_stamp;
     if (is_wrong) {
         block_replica_corrupt(b, blk, s, e->gen_stamp,
                               uc->committed ? "generation stamp or length differ from the committed block's"
-                                            : "stale generation stamp", now_ms);
+                                            : "stale generation stamp",
+                              now_ms);
         return;
     }
     t = t ? t : uc_target_add(b, uc, s, false);
@@ -388,15 +392,17 @@ bool uc_recovery_command(struct blocks *b, struct datanode *node, uint64_t block
     const struct storage *primary = b->storages[uc->primary];
     if (!storage_is_usable(primary) || primary->node != node)
         return false; /* another one was asked meanwhile */
-    *ret = (struct recovery_command){.block_id = block_id, .gen_stamp = uc->gen_stamp, .bytes = uc->bytes,
-                                     .recovery_id = uc->recovery_id, .truncate_bytes = uc->truncate_bytes,
+    *ret = (struct recovery_command){.block_id = block_id,
+                                     .gen_stamp = uc->gen_stamp,
+                                     .bytes = uc->bytes,
+                                     .recovery_id = uc->recovery_id,
+                                     .truncate_bytes = uc->truncate_bytes,
                                      .locations = arena_array(a, struct block_location, uc->target_count)};
     /* Silent nodes are left out as long as others can be asked: the primary would wait for them. */
     for (int pass = 0; pass < 2 && !ret->location_count; pass++)
         for (size_t i = 0; i < uc->target_count; i++) {
             const struct storage *s = b->storages[uc->targets[i].storage];
-            if (storage_is_usable(s) &&
-                (pass || b->now_ms <= s->node->info.last_heartbeat_ms + b->options.stale_ms))
+            if (storage_is_usable(s) && (pass || b->now_ms <= s->node->info.last_heartbeat_ms + b->options.stale_ms))
                 ret->locations[ret->location_count++] = storage_location(s, false);
         }
     return ret->location_count > 0;
@@ -431,8 +437,8 @@ void blocks_recovered(struct blocks *b, const struct block_recovery *r, uint64_t
         struct uc_target *t = storage_is_usable(s) ? uc_target_add(b, uc, s, false) : NULL;
         if (!t)
             continue;
-        *t = (struct uc_target){.storage = s->index, .reported = UC_FINALIZED, .gen_stamp = r->new_gen_stamp,
-                                .bytes = r->new_bytes};
+        *t = (struct uc_target){
+            .storage = s->index, .reported = UC_FINALIZED, .gen_stamp = r->new_gen_stamp, .bytes = r->new_bytes};
         block_replica_good(b, blk, s, 0, NULL, now_ms);
     }
 }

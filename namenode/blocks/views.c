@@ -18,8 +18,8 @@ static int by_rank(const void *x, const void *y)
     return a < c ? -1 : a > c;
 }
 
-/* Nearest first: the client's node, its rack, others; among equals by chance, so that load spreads. Nodes that are leaving
- * or silent come after all others. */
+/* Nearest first: the client's node, its rack, others; among equals by chance, so that load spreads. Nodes that are
+ * leaving or silent come after all others. */
 static uint64_t rank_of(struct blocks *b, const struct storage *s, const char *client_ip, int client_rack)
 {
     const struct datanode *node = s->node;
@@ -74,9 +74,15 @@ void blocks_health(const struct blocks *b, uint64_t block_id, struct block_healt
     struct replica_counts c;
     block_count(b, blk, &c);
     *ret = (struct block_health){
-        .expected = (uint16_t)blk->expected, .live = (uint16_t)c.live, .corrupt = (uint16_t)c.corrupt,
-        .excess = (uint16_t)c.excess, .stale = (uint16_t)c.stale, .decommissioning = (uint16_t)c.leaving,
-        .decommissioned = (uint16_t)c.left, .pending = (uint16_t)pending_count(b, blk), .racks = (uint16_t)c.racks,
+        .expected = (uint16_t)blk->expected,
+        .live = (uint16_t)c.live,
+        .corrupt = (uint16_t)c.corrupt,
+        .excess = (uint16_t)c.excess,
+        .stale = (uint16_t)c.stale,
+        .decommissioning = (uint16_t)c.leaving,
+        .decommissioned = (uint16_t)c.left,
+        .pending = (uint16_t)pending_count(b, blk),
+        .racks = (uint16_t)c.racks,
         .is_misplaced = c.racks == 1 && blk->expected > 1 && b->has_racks,
     };
 }
@@ -132,8 +138,8 @@ void blocks_stats(const struct blocks *b, struct blocks_stats *ret)
             count_node(b, b->nodes[i], ret);
     const uint64_t *p = b->priority_count;
     ret->blocks_total = b->seam.total_complete_blocks(b->seam.context);
-    ret->under_replicated = p[PRIORITY_HIGHEST] + p[PRIORITY_VERY_LOW] + p[PRIORITY_LOW_REDUNDANCY] +
-                            p[PRIORITY_MISPLACED];
+    ret->under_replicated =
+        p[PRIORITY_HIGHEST] + p[PRIORITY_VERY_LOW] + p[PRIORITY_LOW_REDUNDANCY] + p[PRIORITY_MISPLACED];
     ret->low_redundancy_highest = p[PRIORITY_HIGHEST];
     ret->misplaced = p[PRIORITY_MISPLACED];
     ret->corrupt = b->corrupt_count;
@@ -153,25 +159,20 @@ void blocks_stats(const struct blocks *b, struct blocks_stats *ret)
 static bool is_of_type(const struct datanode_info *n, enum datanode_list_type type)
 {
     switch (type) {
-    case DATANODES_LIVE:
-        return n->alive;
-    case DATANODES_DEAD:
-        return !n->alive;
-    case DATANODES_DECOMMISSIONING:
-        return n->alive && n->admin == DATANODE_DECOMMISSION_IN_PROGRESS;
-    case DATANODES_ENTERING_MAINTENANCE:
-        return n->alive && n->admin == DATANODE_ENTERING_MAINTENANCE;
-    case DATANODES_IN_MAINTENANCE:
-        return n->admin == DATANODE_IN_MAINTENANCE;
-    case DATANODES_ALL:
-        break;
+    case DATANODES_LIVE: return n->alive;
+    case DATANODES_DEAD: return !n->alive;
+    case DATANODES_DECOMMISSIONING: return n->alive && n->admin == DATANODE_DECOMMISSION_IN_PROGRESS;
+    case DATANODES_ENTERING_MAINTENANCE: return n->alive && n->admin == DATANODE_ENTERING_MAINTENANCE;
+    case DATANODES_IN_MAINTENANCE: return n->admin == DATANODE_IN_MAINTENANCE;
+    case DATANODES_ALL: break;
     }
     return true;
 }
 
 static int by_address(const void *x, const void *y)
 {
-    const struct datanode_info *a = *(const struct datanode_info *const *)x, *c = *(const struct datanode_info *const *)y;
+    const struct datanode_info *a = *(const struct datanode_info *const *)x,
+                               *c = *(const struct datanode_info *const *)y;
     int order = strverscmp(a->ip, c->ip);
     return order ? order : (int)a->xfer_port - (int)c->xfer_port;
 }
@@ -196,10 +197,14 @@ size_t blocks_storages(const struct blocks *b, const struct datanode_info *info,
     *ret = arena_array(a, struct storage_info, node->storage_count + 1);
     for (size_t i = 0; i < node->storage_count; i++) {
         const struct storage *s = node->storages[i];
-        (*ret)[i] = (struct storage_info){.uuid = s->uuid, .type = s->type, .failed = s->failed,
-                                          .capacity_bytes = s->capacity_bytes, .used_bytes = s->used_bytes,
+        (*ret)[i] = (struct storage_info){.uuid = s->uuid,
+                                          .type = s->type,
+                                          .failed = s->failed,
+                                          .capacity_bytes = s->capacity_bytes,
+                                          .used_bytes = s->used_bytes,
                                           .remaining_bytes = s->remaining_bytes,
-                                          .pool_used_bytes = s->pool_used_bytes, .block_count = s->block_count};
+                                          .pool_used_bytes = s->pool_used_bytes,
+                                          .block_count = s->block_count};
     }
     return node->storage_count;
 }
@@ -210,15 +215,19 @@ static void block_line(const struct blocks *b, const struct block *blk, struct b
 {
     struct replica_counts c;
     block_count(b, blk, &c);
-    buf_printf(ret, "blk_%" PRIu64 "_%" PRIu64 " size=%" PRIu64 " (replicas: live: %u decommissioning and decommissioned: "
-               "%u corrupt: %u in excess: %u wanted: %u)", blk->block_id, block_gen_stamp(blk), block_bytes(blk), c.live,
-               c.leaving + c.left, c.corrupt, c.excess, (unsigned)blk->expected);
+    buf_printf(ret,
+               "blk_%" PRIu64 "_%" PRIu64 " size=%" PRIu64 " (replicas: live: %u decommissioning and decommissioned: "
+               "%u corrupt: %u in excess: %u wanted: %u)",
+               blk->block_id, block_gen_stamp(blk), block_bytes(blk), c.live, c.leaving + c.left, c.corrupt, c.excess,
+               (unsigned)blk->expected);
     const struct replica *r = block_replicas(blk);
     for (unsigned i = 0; i < blk->replica_count; i++) {
         const struct storage *s = b->storages[r[i].storage];
         if (storage_is_usable(s))
             buf_printf(ret, " %s:%u%s", s->node->ip, s->node->info.xfer_port,
-                       r[i].flags & REPLICA_CORRUPT ? "(corrupt)" : r[i].flags & REPLICA_EXCESS ? "(excess)" : "");
+                       r[i].flags & REPLICA_CORRUPT  ? "(corrupt)"
+                       : r[i].flags & REPLICA_EXCESS ? "(excess)"
+                                                     : "");
     }
     buf_append_str(ret, "\n");
 }
@@ -256,7 +265,8 @@ void blocks_metasave(const struct blocks *b, uint64_t now_ms, size_t lines_max, 
                    p->deadline_ms > now_ms ? p->deadline_ms - now_ms : 0);
         lines++;
     }
-    buf_printf(ret, "Metasave: Blocks %" PRIu64 " waiting deletion from %u datanodes.\n", stats.pending_deletion, stats.live);
+    buf_printf(ret, "Metasave: Blocks %" PRIu64 " waiting deletion from %u datanodes.\n", stats.pending_deletion,
+               stats.live);
     for (size_t i = 0; i < b->node_count; i++)
         if (b->nodes[i] && b->nodes[i]->invalidations.count)
             buf_printf(ret, "%s:%u: %zu blocks\n", b->nodes[i]->ip, b->nodes[i]->info.xfer_port,

@@ -1,8 +1,9 @@
-/* DatanodeProtocol: what datanodes call. Every method checks the registration the datanode sends along, hands the event to
- * the block manager under the namenode lock, and packs the answer before it lets go of the lock (answers borrow from it).
+/* DatanodeProtocol: what datanodes call. Every method checks the registration the datanode sends along, hands the event
+ * to the block manager under the namenode lock, and packs the answer before it lets go of the lock (answers borrow from
+ * it).
  *
- * Failure modes: a registration of another cluster => UnregisteredNodeException (the datanode stops); a datanode we do not
- * know, or took for dead => a Register command (it registers and reports again). */
+ * Failure modes: a registration of another cluster => UnregisteredNodeException (the datanode stops); a datanode we do
+ * not know, or took for dead => a Register command (it registers and reports again). */
 #include <arpa/inet.h>
 #include <inttypes.h>
 #include <netdb.h>
@@ -21,12 +22,12 @@
 #include "namenode/serve/membership.h"
 #include "rpc/rpc_server.h"
 
-#define SOFTWARE_VERSION "3.4.1"               /* a Hadoop version: datanodes compare it with their own minimum */
-#define LAYOUT_VERSION ((uint32_t)-67)
-#define OLDEST_DATANODE_MAJOR 2
+#define SOFTWARE_VERSION          "3.4.1" /* a Hadoop version: datanodes compare it with their own minimum */
+#define LAYOUT_VERSION            ((uint32_t)-67)
+#define OLDEST_DATANODE_MAJOR     2
 #define CAPABILITY_REPORT_BUFFERS 1
-#define REPORT_SLICE 2048       /* replicas handled in one go under the lock */
-#define STORAGES_PER_CALL_MAX 256
+#define REPORT_SLICE              2048 /* replicas handled in one go under the lock */
+#define STORAGES_PER_CALL_MAX     256
 
 static void send_call(void *call)
 {
@@ -42,7 +43,8 @@ static int check_cluster(const struct namenode *nn, const Hdfs__DatanodeRegistra
         s->ctime == nn->ids.created_ms)
         return 0;
     return err_set(reterr, ERR_UNREGISTERED_NODE,
-                   "Datanode %s:%u belongs to another cluster (NS-%u-%s-%" PRIu64 "); this namenode is NS-%u-%s-%" PRIu64,
+                   "Datanode %s:%u belongs to another cluster (NS-%u-%s-%" PRIu64
+                   "); this namenode is NS-%u-%s-%" PRIu64,
                    r->datanodeid->hostname, r->datanodeid->xferport, s->namespceid, s->clusterid, s->ctime,
                    nn->ids.namespace_id, nn->ids.cluster_id, nn->ids.created_ms);
 }
@@ -51,8 +53,7 @@ static int check_pool(const struct namenode *nn, const char *pool_id, struct err
 {
     if (strcmp(pool_id, nn->ids.block_pool_id) == 0)
         return 0;
-    return err_set(reterr, ERR_IO, "Block pool %s is not this namenode's, which is %s", pool_id,
-                   nn->ids.block_pool_id);
+    return err_set(reterr, ERR_IO, "Block pool %s is not this namenode's, which is %s", pool_id, nn->ids.block_pool_id);
 }
 
 /* The registered datanode; the lock is held. */
@@ -91,8 +92,9 @@ static bool is_loopback(const char *ip)
     return strncmp(ip, "127.", 4) == 0 || strcmp(ip, "::1") == 0;
 }
 
-/* The address clients shall use: the one the datanode called from, whatever it believes its own to be. On one machine all
- * calls come from 127.0.0.1, while each datanode listens on a loopback address of its own: there it knows better. */
+/* The address clients shall use: the one the datanode called from, whatever it believes its own to be. On one machine
+ * all calls come from 127.0.0.1, while each datanode listens on a loopback address of its own: there it knows better.
+ */
 static const char *address_of(const struct rpc_call *call, const Hdfs__DatanodeIDProto *id)
 {
     const char *peer = rpc_call_client_ip(call);
@@ -116,17 +118,21 @@ static int check_reverse_name(const struct namenode *nn, const char *ip, struct 
                  : EAI_NONAME;
     if (!rc)
         return 0;
-    return err_set(reterr, ERR_DISALLOWED_NODE,
-                   "Datanode denied communication with namenode because hostname cannot be resolved (ip=%s): add a reverse "
-                   "name for it, or set dfs.namenode.datanode.registration.ip-hostname-check to false", ip);
+    return err_set(
+        reterr, ERR_DISALLOWED_NODE,
+        "Datanode denied communication with namenode because hostname cannot be resolved (ip=%s): add a reverse "
+        "name for it, or set dfs.namenode.datanode.registration.ip-hostname-check to false",
+        ip);
 }
 
 static int check_version(const Hdfs__DatanodeRegistrationProto *r, struct err *reterr)
 {
     if (strtol(r->softwareversion, NULL, 10) >= OLDEST_DATANODE_MAJOR)
         return 0;
-    return err_set(reterr, ERR_INCORRECT_VERSION, "The reported DataNode version is too low to communicate with this NameNode. "
-                   "DataNode version: '%s' Minimum DataNode version: '%d'", r->softwareversion, OLDEST_DATANODE_MAJOR);
+    return err_set(reterr, ERR_INCORRECT_VERSION,
+                   "The reported DataNode version is too low to communicate with this NameNode. "
+                   "DataNode version: '%s' Minimum DataNode version: '%d'",
+                   r->softwareversion, OLDEST_DATANODE_MAJOR);
 }
 
 static int check_registration(struct namenode *nn, const Hdfs__DatanodeRegistrationProto *r, const char *ip,
@@ -137,8 +143,10 @@ static int check_registration(struct namenode *nn, const Hdfs__DatanodeRegistrat
     if (!rc)
         rc = check_cluster(nn, r, reterr);
     if (!rc && (!id->xferport || id->xferport > UINT16_MAX || id->ipcport > UINT16_MAX || id->infoport > UINT16_MAX))
-        rc = err_set(reterr, ERR_ILLEGAL_ARGUMENT, "datanode %s registered with impossible ports: transfer %u, ipc %u, "
-                     "http %u", ip, id->xferport, id->ipcport, id->infoport);
+        rc = err_set(reterr, ERR_ILLEGAL_ARGUMENT,
+                     "datanode %s registered with impossible ports: transfer %u, ipc %u, "
+                     "http %u",
+                     ip, id->xferport, id->ipcport, id->infoport);
     return rc ? rc : check_reverse_name(nn, ip, reterr);
 }
 
@@ -162,9 +170,13 @@ static void register_datanode(struct rpc_call *call, const ProtobufCMessage *mes
     }
     membership_resolve_rack(nn, ip);
     struct datanode_registration registration = {
-        .uuid = r->datanodeid->datanodeuuid, .ip = ip, .hostname = r->datanodeid->hostname,
-        .software_version = r->softwareversion, .xfer_port = (uint16_t)r->datanodeid->xferport,
-        .info_port = (uint16_t)r->datanodeid->infoport, .ipc_port = (uint16_t)r->datanodeid->ipcport,
+        .uuid = r->datanodeid->datanodeuuid,
+        .ip = ip,
+        .hostname = r->datanodeid->hostname,
+        .software_version = r->softwareversion,
+        .xfer_port = (uint16_t)r->datanodeid->xferport,
+        .info_port = (uint16_t)r->datanodeid->infoport,
+        .ipc_port = (uint16_t)r->datanodeid->ipcport,
         .info_secure_port = (uint16_t)r->datanodeid->infosecureport,
     };
     namenode_lock(nn);
@@ -195,10 +207,14 @@ static struct storage_report storage_report_of(const Hdfs__StorageReportProto *r
     return (struct storage_report){
         .uuid = r->storage ? r->storage->storageuuid : r->storageuuid,
         .type = r->storage && r->storage->has_storagetype ? (uint8_t)r->storage->storagetype : 0,
-        .failed = r->failed, .capacity_bytes = r->capacity, .used_bytes = r->dfsused,
-        .non_dfs_used_bytes = r->has_nondfsused ? r->nondfsused
-                              : r->capacity > r->dfsused + r->remaining ? r->capacity - r->dfsused - r->remaining : 0,
-        .remaining_bytes = r->remaining, .pool_used_bytes = r->blockpoolused,
+        .failed = r->failed,
+        .capacity_bytes = r->capacity,
+        .used_bytes = r->dfsused,
+        .non_dfs_used_bytes = r->has_nondfsused                         ? r->nondfsused
+                              : r->capacity > r->dfsused + r->remaining ? r->capacity - r->dfsused - r->remaining
+                                                                        : 0,
+        .remaining_bytes = r->remaining,
+        .pool_used_bytes = r->blockpoolused,
     };
 }
 
@@ -209,8 +225,13 @@ static void heartbeat_of(const Hdfs__HeartbeatRequestProto *r, struct arena *a, 
     for (size_t i = 0; i < count; i++)
         storages[i] = storage_report_of(r->reports[i]);
     *ret = (struct heartbeat){
-        .storages = storages, .storage_count = count, .transfers = r->xmitsinprogress, .xceivers = r->xceivercount,
-        .failed_volumes = r->failedvolumes, .cache_capacity_bytes = r->cachecapacity, .cache_used_bytes = r->cacheused,
+        .storages = storages,
+        .storage_count = count,
+        .transfers = r->xmitsinprogress,
+        .xceivers = r->xceivercount,
+        .failed_volumes = r->failedvolumes,
+        .cache_capacity_bytes = r->cachecapacity,
+        .cache_used_bytes = r->cacheused,
         .wants_report_lease = r->requestfullblockreportlease,
     };
 }
@@ -277,8 +298,8 @@ static void send_lifeline(struct rpc_call *call, const ProtobufCMessage *message
 
 /* ---- blockReport: on the pool, in slices, the lock released in between ---- */
 
-static int begin_report(struct namenode *nn, const Hdfs__BlockReportRequestProto *r, const Hdfs__DatanodeStorageProto *s,
-                        struct full_report *ret, struct err *reterr)
+static int begin_report(struct namenode *nn, const Hdfs__BlockReportRequestProto *r,
+                        const Hdfs__DatanodeStorageProto *s, struct full_report *ret, struct err *reterr)
 {
     uint64_t lease_id = r->context ? r->context->leaseid : 0;
     struct datanode *node;
@@ -318,9 +339,11 @@ static int storage_block_report(struct namenode *nn, const Hdfs__BlockReportRequ
         namenode_unlock(nn);
     }
     if (!rc)
-        log_info("datanode_calls", "block_report dn=%s:%u storage=%s blocks=%" PRIu64 " unknown=%" PRIu64 " corrupt=%" PRIu64
-                 " took_ms=%" PRId64, r->registration->datanodeid->ipaddr, r->registration->datanodeid->xferport,
-                 s->storage->storageuuid, report.replicas, report.unknown, report.corrupt, clock_mono_ms() - started_ms);
+        log_info("datanode_calls",
+                 "block_report dn=%s:%u storage=%s blocks=%" PRIu64 " unknown=%" PRIu64 " corrupt=%" PRIu64
+                 " took_ms=%" PRId64,
+                 r->registration->datanodeid->ipaddr, r->registration->datanodeid->xferport, s->storage->storageuuid,
+                 report.replicas, report.unknown, report.corrupt, clock_mono_ms() - started_ms);
     return rc;
 }
 
@@ -390,8 +413,11 @@ static void replica_events(struct namenode *nn, struct datanode *node, const Hdf
     for (size_t i = from; i < to; i++) {
         const Hdfs__ReceivedDeletedBlockInfoProto *b = s->blocks[i];
         struct replica_event event = {
-            .kind = (enum replica_event_kind)b->status, .block_id = b->block->blockid, .gen_stamp = b->block->genstamp,
-            .bytes = b->block->numbytes, .xxh3 = b->has_xxh3 ? b->xxh3 : 0,
+            .kind = (enum replica_event_kind)b->status,
+            .block_id = b->block->blockid,
+            .gen_stamp = b->block->genstamp,
+            .bytes = b->block->numbytes,
+            .xxh3 = b->has_xxh3 ? b->xxh3 : 0,
             .delete_hint = b->deletehint && *b->deletehint ? b->deletehint : NULL,
         };
         if (event.kind >= REPLICA_RECEIVING && event.kind <= REPLICA_DELETED)
@@ -414,7 +440,8 @@ static void block_received_and_deleted(struct rpc_call *call, const ProtobufCMes
             namenode_lock(nn);
             rc = find_caller(nn, r->registration, &node, &e);
             if (!rc)
-                replica_events(nn, node, r->blocks[i], from, all - from < REPORT_SLICE ? all : from + REPORT_SLICE, now_ms);
+                replica_events(nn, node, r->blocks[i], from, all - from < REPORT_SLICE ? all : from + REPORT_SLICE,
+                               now_ms);
             namenode_unlock(nn);
         }
     Hdfs__BlockReceivedAndDeletedResponseProto response = HDFS__BLOCK_RECEIVED_AND_DELETED_RESPONSE_PROTO__INIT;
@@ -471,7 +498,8 @@ static void report_bad_blocks(struct rpc_call *call, const ProtobufCMessage *mes
 static void commit_block_synchronization(struct rpc_call *call, const ProtobufCMessage *message, void *context)
 {
     struct namenode *nn = context;
-    const Hdfs__CommitBlockSynchronizationRequestProto *r = (const Hdfs__CommitBlockSynchronizationRequestProto *)message;
+    const Hdfs__CommitBlockSynchronizationRequestProto *r =
+        (const Hdfs__CommitBlockSynchronizationRequestProto *)message;
     struct arena *a = rpc_call_arena(call);
     size_t count = r->n_newtaragets < BLOCK_LOCATIONS_MAX ? r->n_newtaragets : BLOCK_LOCATIONS_MAX;
     const char **nodes = arena_array(a, const char *, count + 1), **storages = arena_array(a, const char *, count + 1);
@@ -480,9 +508,15 @@ static void commit_block_synchronization(struct rpc_call *call, const ProtobufCM
         storages[i] = i < r->n_newtargetstorages ? r->newtargetstorages[i] : "";
     }
     struct block_recovery recovery = {
-        .block_id = r->block->blockid, .gen_stamp = r->block->generationstamp, .new_gen_stamp = r->newgenstamp,
-        .new_bytes = r->newlength, .close_file = r->closefile, .delete_block = r->deleteblock, .datanode_uuids = nodes,
-        .storage_uuids = storages, .count = count,
+        .block_id = r->block->blockid,
+        .gen_stamp = r->block->generationstamp,
+        .new_gen_stamp = r->newgenstamp,
+        .new_bytes = r->newlength,
+        .close_file = r->closefile,
+        .delete_block = r->deleteblock,
+        .datanode_uuids = nodes,
+        .storage_uuids = storages,
+        .count = count,
     };
     Hdfs__CommitBlockSynchronizationResponseProto response = HDFS__COMMIT_BLOCK_SYNCHRONIZATION_RESPONSE_PROTO__INIT;
     struct err e;
@@ -494,8 +528,10 @@ static void commit_block_synchronization(struct rpc_call *call, const ProtobufCM
     if (!rc)
         rc = blocks_recovery_result(nn->blocks, &recovery, (uint64_t)clock_mono_ms(), &seq, &e);
     namenode_unlock(nn);
-    log_info("datanode_calls", "block.recovered block=%" PRIu64 " gen=%" PRIu64 " bytes=%" PRIu64 " replicas=%zu delete=%d "
-             "err='%s'", recovery.block_id, recovery.new_gen_stamp, recovery.new_bytes, count, recovery.delete_block,
+    log_info("datanode_calls",
+             "block.recovered block=%" PRIu64 " gen=%" PRIu64 " bytes=%" PRIu64 " replicas=%zu delete=%d "
+             "err='%s'",
+             recovery.block_id, recovery.new_gen_stamp, recovery.new_bytes, count, recovery.delete_block,
              rc ? e.text : "");
     if (rc) {
         rpc_call_fail(call, &e);
@@ -510,7 +546,8 @@ static void commit_block_synchronization(struct rpc_call *call, const ProtobufCM
 #define METHOD(name, prefix, function, flags) RPC_METHOD(name, hdfs__##prefix, function, flags)
 
 static const struct rpc_method methods[] = {
-    {"versionRequest", &hdfs__version_request_proto__descriptor, &hdfs__version_response_proto__descriptor, version_request, 0},
+    {"versionRequest", &hdfs__version_request_proto__descriptor, &hdfs__version_response_proto__descriptor,
+     version_request, 0},
     METHOD("registerDatanode", register_datanode, register_datanode, RPC_MAY_BLOCK),
     {"sendHeartbeat", &hdfs__heartbeat_request_proto__descriptor, &hdfs__heartbeat_response_proto__descriptor,
      send_heartbeat, 0},
@@ -522,12 +559,14 @@ static const struct rpc_method methods[] = {
     METHOD("commitBlockSynchronization", commit_block_synchronization, commit_block_synchronization, 0),
 };
 static const struct rpc_method lifeline_methods[] = {
-    {"sendLifeline", &hdfs__heartbeat_request_proto__descriptor, &hdfs__lifeline_response_proto__descriptor, send_lifeline, 0},
+    {"sendLifeline", &hdfs__heartbeat_request_proto__descriptor, &hdfs__lifeline_response_proto__descriptor,
+     send_lifeline, 0},
 };
 
 struct rpc_service datanode_calls_service(struct namenode *nn)
 {
-    return (struct rpc_service){"org.apache.hadoop.hdfs.server.protocol.DatanodeProtocol", methods, ARRAY_COUNT(methods), nn};
+    return (struct rpc_service){"org.apache.hadoop.hdfs.server.protocol.DatanodeProtocol", methods,
+                                ARRAY_COUNT(methods), nn};
 }
 
 struct rpc_service datanode_lifeline_service(struct namenode *nn)

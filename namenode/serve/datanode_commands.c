@@ -38,8 +38,8 @@ static Hdfs__BlockProto *block_proto(uint64_t block_id, uint64_t gen_stamp, uint
     return p;
 }
 
-static Hdfs__DatanodeCommandProto *block_command(Hdfs__BlockCommandProto__Action action, const char *pool_id, size_t count,
-                                                 struct arena *a)
+static Hdfs__DatanodeCommandProto *block_command(Hdfs__BlockCommandProto__Action action, const char *pool_id,
+                                                 size_t count, struct arena *a)
 {
     Hdfs__DatanodeCommandProto *c = command(HDFS__DATANODE_COMMAND_PROTO__TYPE__BlockCommand, a);
     c->blkcmd = arena_new(a, Hdfs__BlockCommandProto);
@@ -92,10 +92,11 @@ static Hdfs__DatanodeCommandProto *transfer_proto(const struct datanode_commands
     return p;
 }
 
-static Hdfs__DatanodeCommandProto *invalidate_proto(const struct datanode_commands *c, const char *pool_id, struct arena *a)
+static Hdfs__DatanodeCommandProto *invalidate_proto(const struct datanode_commands *c, const char *pool_id,
+                                                    struct arena *a)
 {
-    Hdfs__DatanodeCommandProto *p = block_command(HDFS__BLOCK_COMMAND_PROTO__ACTION__INVALIDATE, pool_id,
-                                                  c->invalidate_count, a);
+    Hdfs__DatanodeCommandProto *p =
+        block_command(HDFS__BLOCK_COMMAND_PROTO__ACTION__INVALIDATE, pool_id, c->invalidate_count, a);
     for (size_t i = 0; i < c->invalidate_count; i++)
         p->blkcmd->blocks[i] = block_proto(c->invalidates[i].block_id, c->invalidates[i].gen_stamp, 0, a);
     return p;

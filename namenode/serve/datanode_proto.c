@@ -12,7 +12,8 @@ uint64_t wall_from_mono(const struct two_clocks *now, uint64_t mono_ms)
     return mono_ms ? now->wall_ms - (now->mono_ms - mono_ms) : 0;
 }
 
-Hdfs__DatanodeInfoProto *datanode_info_proto(const struct datanode_info *n, const struct two_clocks *now, struct arena *a)
+Hdfs__DatanodeInfoProto *datanode_info_proto(const struct datanode_info *n, const struct two_clocks *now,
+                                             struct arena *a)
 {
     Hdfs__DatanodeIDProto *id = arena_new(a, Hdfs__DatanodeIDProto);
     hdfs__datanode_idproto__init(id);

@@ -14,9 +14,9 @@
 #include "common/log.h"
 #include "namenode/blocks/blocks.h"
 
-#define FILE_MAX_BYTES (16u << 20)
+#define FILE_MAX_BYTES    (16u << 20)
 #define SCRIPT_TIMEOUT_MS 10000
-#define RACK_MAX 512
+#define RACK_MAX          512
 
 extern char **environ;
 
@@ -94,7 +94,8 @@ static int read_rack(int fd, char rack[RACK_MAX], struct err *reterr)
     rack[len] = '\0';
     rack[strcspn(rack, " \t\r\n")] = '\0';
     if (rack[0] != '/')
-        return err_set(reterr, ERR_CONFIG, "the topology script printed '%.60s', which is not a rack like /rack1", rack);
+        return err_set(reterr, ERR_CONFIG, "the topology script printed '%.60s', which is not a rack like /rack1",
+                       rack);
     return 0;
 }
 
@@ -104,9 +105,9 @@ void membership_resolve_rack(struct namenode *nn, const char *ip)
     if (!*script)
         return;
     struct err e;
-    pid_t pid;
+    pid_t pid = -1;
     int fd = -1;
-    char rack[RACK_MAX];
+    char rack[RACK_MAX] = "";
     int rc = start_script(script, ip, &pid, &fd, &e);
     if (!rc) {
         rc = read_rack(fd, rack, &e);

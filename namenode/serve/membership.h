@@ -10,8 +10,8 @@
  * Nothing changes if one of them cannot be read; the error names the file. Takes the lock itself. */
 int membership_load(struct namenode *nn, struct err *reterr) MUST_CHECK;
 
-/* Asks net.topology.script.file.name for an address's rack, if that is set. Trouble is logged: the node then is on the default
- * rack. Takes the lock itself. */
+/* Asks net.topology.script.file.name for an address's rack, if that is set. Trouble is logged: the node then is on the
+ * default rack. Takes the lock itself. */
 void membership_resolve_rack(struct namenode *nn, const char *ip);
 
 #endif

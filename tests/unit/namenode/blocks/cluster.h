@@ -1,5 +1,6 @@
-/* A simulated cluster for the block manager's tests: a store of block records, datanodes with disks full of replicas, and a
- * clock. Datanodes obey their commands at once on the next heartbeat; a test may kill, silence or corrupt them. */
+/* A simulated cluster for the block manager's tests: a store of block records, datanodes with disks full of replicas,
+ * and a clock. Datanodes obey their commands at once on the next heartbeat; a test may kill, silence or corrupt them.
+ */
 #ifndef CAIRN_TESTS_BLOCKS_CLUSTER_H
 #define CAIRN_TESTS_BLOCKS_CLUSTER_H
 
@@ -20,10 +21,10 @@
 #include "namenode/blocks/datanode_events.h"
 #include "namenode/blocks/internal.h"
 
-#define SIM_NODES 8
-#define SIM_BLOCKS 4096
-#define FIRST_ID 1073741825u
-#define SIM_XXH3(id) ((id) * 0x9e3779b97f4a7c15u | 1)
+#define SIM_NODES    8
+#define SIM_BLOCKS   4096
+#define FIRST_ID     1073741825u
+#define SIM_XXH3(id) ((id)*0x9e3779b97f4a7c15u | 1)
 
 struct sim_replica {
     uint64_t gen_stamp, bytes, xxh3;
@@ -31,7 +32,7 @@ struct sim_replica {
 };
 struct sim_node {
     char uuid[40], ip[40], storage[40];
-    bool up;          /* heartbeats are sent and copies arrive */
+    bool up; /* heartbeats are sent and copies arrive */
     bool needs_report;
     uint64_t capacity;
     struct sim_replica disk[SIM_BLOCKS];
@@ -47,7 +48,10 @@ struct sim {
     size_t on_min_count;
     bool drop_invalidations, drop_transfers;
     size_t scans, lookups;
-    struct { struct sim *sim; size_t at; } scan;
+    struct {
+        struct sim *sim;
+        size_t at;
+    } scan;
 };
 
 static inline bool sim_lookup(void *context, uint64_t id, struct block_record *ret)
@@ -131,21 +135,36 @@ static inline int sim_on_recovered(void *context, const struct block_recovery *r
 
 static inline struct blocks *sim_blocks(struct sim *sim, uint64_t seed)
 {
-    struct blocks_options options = {.replication_min = 1, .replication_max = 512, .safe_mode_threshold = 0.999,
-                                     .heartbeat_ms = 3000, .recheck_ms = 300000, .stale_ms = 30000, .max_streams = 2,
-                                     .pending_timeout_ms = 300000, .invalidate_limit = 1000, .consider_load = true,
-                                     .report_interval_ms = 21600000, .seed = seed, .pool_id = "BP-1"};
-    struct blocks_seam seam = {.context = sim, .lookup = sim_lookup, .scan_open = sim_scan_open,
-                               .scan_seek = sim_scan_seek, .scan_next = sim_scan_next, .scan_close = sim_scan_close,
-                               .total_complete_blocks = sim_total, .on_min_replicas = sim_on_min, .on_recovered = sim_on_recovered};
+    struct blocks_options options = {.replication_min = 1,
+                                     .replication_max = 512,
+                                     .safe_mode_threshold = 0.999,
+                                     .heartbeat_ms = 3000,
+                                     .recheck_ms = 300000,
+                                     .stale_ms = 30000,
+                                     .max_streams = 2,
+                                     .pending_timeout_ms = 300000,
+                                     .invalidate_limit = 1000,
+                                     .consider_load = true,
+                                     .report_interval_ms = 21600000,
+                                     .seed = seed,
+                                     .pool_id = "BP-1"};
+    struct blocks_seam seam = {.context = sim,
+                               .lookup = sim_lookup,
+                               .scan_open = sim_scan_open,
+                               .scan_seek = sim_scan_seek,
+                               .scan_next = sim_scan_next,
+                               .scan_close = sim_scan_close,
+                               .total_complete_blocks = sim_total,
+                               .on_min_replicas = sim_on_min,
+                               .on_recovered = sim_on_recovered};
     return blocks_new(&options, &seam, sim->now_ms);
 }
 
 static inline void sim_register(struct sim *sim, size_t n)
 {
     struct sim_node *node = &sim->nodes[n];
-    struct datanode_registration r = {.uuid = node->uuid, .ip = node->ip, .hostname = node->ip, .xfer_port = 9866,
-                                      .software_version = "3.4.1"};
+    struct datanode_registration r = {
+        .uuid = node->uuid, .ip = node->ip, .hostname = node->ip, .xfer_port = 9866, .software_version = "3.4.1"};
     struct err e;
     assert_int_equal(blocks_register(sim->b, &r, sim->now_ms, NULL, &e), 0);
     node->needs_report = true;
@@ -192,15 +211,17 @@ static inline void sim_full_report(struct sim *sim, size_t n)
     for (size_t i = 0; i < sim->record_end; i++)
         if (node->disk[i].there)
             entries[count++] = (struct block_list_entry){
-                .block_id = FIRST_ID + i, .gen_stamp = node->disk[i].gen_stamp, .length_bytes = node->disk[i].bytes,
+                .block_id = FIRST_ID + i,
+                .gen_stamp = node->disk[i].gen_stamp,
+                .length_bytes = node->disk[i].bytes,
                 .xxh3 = node->disk[i].rbw ? 0 : node->disk[i].xxh3,
                 .state = node->disk[i].rbw ? HDFS__REPLICA_STATE_PROTO__RBW : HDFS__REPLICA_STATE_PROTO__FINALIZED};
     struct full_report r;
     struct err e;
     assert_int_equal(blocks_report_begin(sim->b, sim_datanode(sim, n), node->storage, 1, 0, sim->now_ms, &r, &e), 0);
     for (size_t at = 0; at < count; at += 100)
-        assert_int_equal(blocks_report_slice(sim->b, &r, entries + at, count - at < 100 ? count - at : 100, sim->now_ms,
-                                             &e), 0);
+        assert_int_equal(
+            blocks_report_slice(sim->b, &r, entries + at, count - at < 100 ? count - at : 100, sim->now_ms, &e), 0);
     assert_int_equal(blocks_report_end(sim->b, &r, sim->now_ms, &e), 0);
     node->needs_report = false;
 }
@@ -208,7 +229,10 @@ static inline void sim_full_report(struct sim *sim, size_t n)
 static inline void sim_event(struct sim *sim, size_t n, enum replica_event_kind kind, uint64_t id)
 {
     const struct sim_replica *r = &sim->nodes[n].disk[id - FIRST_ID];
-    struct replica_event e = {.kind = kind, .block_id = id, .gen_stamp = r->gen_stamp, .bytes = r->bytes,
+    struct replica_event e = {.kind = kind,
+                              .block_id = id,
+                              .gen_stamp = r->gen_stamp,
+                              .bytes = r->bytes,
                               .xxh3 = kind == REPLICA_RECEIVED ? r->xxh3 : 0};
     blocks_replica_event(sim->b, sim_datanode(sim, n), sim->nodes[n].storage, 1, &e, sim->now_ms);
 }
@@ -229,21 +253,28 @@ static inline void sim_recover(struct sim *sim, const struct recovery_command *c
     for (size_t i = 0; i < c->location_count; i++) {
         size_t n = sim_node_of(sim, &c->locations[i]);
         struct sim_replica *r = &sim->nodes[n].disk[at];
-        if (!sim->nodes[n].up || !r->there || !r->bytes || r->gen_stamp < c->gen_stamp || r->gen_stamp >= c->recovery_id)
+        if (!sim->nodes[n].up || !r->there || !r->bytes || r->gen_stamp < c->gen_stamp ||
+            r->gen_stamp >= c->recovery_id)
             continue;
         on[count++] = n;
         shortest = r->bytes < shortest ? r->bytes : shortest;
     }
     const char *nodes[SIM_NODES], *storages[SIM_NODES];
     for (size_t i = 0; i < count; i++) {
-        sim->nodes[on[i]].disk[at] = (struct sim_replica){.gen_stamp = c->recovery_id, .bytes = shortest, .there = true,
-                                                          .xxh3 = SIM_XXH3(c->block_id)};
+        sim->nodes[on[i]].disk[at] = (struct sim_replica){
+            .gen_stamp = c->recovery_id, .bytes = shortest, .there = true, .xxh3 = SIM_XXH3(c->block_id)};
         nodes[i] = sim->nodes[on[i]].uuid;
         storages[i] = sim->nodes[on[i]].storage;
     }
-    struct block_recovery r = {.block_id = c->block_id, .gen_stamp = c->gen_stamp, .new_gen_stamp = c->recovery_id,
-                               .new_bytes = shortest, .close_file = true, .delete_block = !count,
-                               .datanode_uuids = nodes, .storage_uuids = storages, .count = count};
+    struct block_recovery r = {.block_id = c->block_id,
+                               .gen_stamp = c->gen_stamp,
+                               .new_gen_stamp = c->recovery_id,
+                               .new_bytes = shortest,
+                               .close_file = true,
+                               .delete_block = !count,
+                               .datanode_uuids = nodes,
+                               .storage_uuids = storages,
+                               .count = count};
     uint64_t seq;
     (void)!blocks_recovery_result(sim->b, &r, sim->now_ms, &seq, NULL); /* refused when another attempt has begun */
     for (size_t i = 0; i < count; i++)
@@ -285,7 +316,10 @@ static inline void sim_heartbeat(struct sim *sim, size_t n)
     uint64_t used = 0;
     for (size_t i = 0; i < sim->record_end; i++)
         used += node->disk[i].there ? node->disk[i].bytes : 0;
-    struct storage_report s = {.uuid = node->storage, .type = 1, .capacity_bytes = node->capacity, .used_bytes = used,
+    struct storage_report s = {.uuid = node->storage,
+                               .type = 1,
+                               .capacity_bytes = node->capacity,
+                               .used_bytes = used,
                                .remaining_bytes = node->capacity - used};
     struct heartbeat h = {.storages = &s, .storage_count = 1};
     AUTO(arena_free) struct arena a;
@@ -335,15 +369,19 @@ static inline void sim_start(struct sim *sim)
 static inline uint64_t sim_write(struct sim *sim, size_t writer, uint16_t replication, uint64_t bytes)
 {
     struct block_location targets[BLOCK_LOCATIONS_MAX];
-    struct choose_args args = {.client_ip = writer < SIM_NODES ? sim->nodes[writer].ip : NULL, .count = replication,
-                               .block_bytes = bytes};
+    struct choose_args args = {
+        .client_ip = writer < SIM_NODES ? sim->nodes[writer].ip : NULL, .count = replication, .block_bytes = bytes};
     size_t count = blocks_choose_targets(sim->b, &args, targets, BLOCK_LOCATIONS_MAX);
     if (!count || sim->record_end == SIM_BLOCKS)
         return 0;
     size_t at = sim->record_end++;
     uint64_t id = FIRST_ID + at, gs = sim->next_gen_stamp++;
-    sim->records[at] = (struct block_record){.block_id = id, .inode_id = 16386, .gen_stamp = gs, .bytes = 0,
-                                             .replication = replication, .state = BLOCK_UNDER_CONSTRUCTION};
+    sim->records[at] = (struct block_record){.block_id = id,
+                                             .inode_id = 16386,
+                                             .gen_stamp = gs,
+                                             .bytes = 0,
+                                             .replication = replication,
+                                             .state = BLOCK_UNDER_CONSTRUCTION};
     const char *storages[BLOCK_LOCATIONS_MAX];
     for (size_t i = 0; i < count; i++)
         storages[i] = targets[i].storage_uuid;
@@ -353,7 +391,8 @@ static inline uint64_t sim_write(struct sim *sim, size_t writer, uint16_t replic
         size_t n = sim_node_of(sim, &targets[i]);
         if (!sim->nodes[n].up)
             continue;
-        sim->nodes[n].disk[at] = (struct sim_replica){.gen_stamp = gs, .bytes = bytes, .xxh3 = SIM_XXH3(id), .there = true};
+        sim->nodes[n].disk[at] =
+            (struct sim_replica){.gen_stamp = gs, .bytes = bytes, .xxh3 = SIM_XXH3(id), .there = true};
         sim_event(sim, n, REPLICA_RECEIVING, id);
         sim_event(sim, n, REPLICA_RECEIVED, id);
         if (i == 0) { /* the client hears the last ack before the other datanodes' reports are in */

@@ -11,8 +11,11 @@ static size_t choose(struct sim *sim, const char *client, size_t count, struct b
 static void pipeline_is_local_then_other_rack_then_same_other_rack(void **state)
 {
     struct sim *sim = sim_new(6, 1);
-    assert_int_equal(blocks_set_topology(sim->b, "10.0.0.1 /a\n10.0.0.2 /a\n10.0.0.3 /b\n10.0.0.4 /b\n"
-                                                 "10.0.0.5 /c\n10.0.0.6 /c\n", NULL), 0);
+    assert_int_equal(blocks_set_topology(sim->b,
+                                         "10.0.0.1 /a\n10.0.0.2 /a\n10.0.0.3 /b\n10.0.0.4 /b\n"
+                                         "10.0.0.5 /c\n10.0.0.6 /c\n",
+                                         NULL),
+                     0);
     sim_start(sim);
     struct block_location l[BLOCK_LOCATIONS_MAX];
     for (int i = 0; i < 200; i++) {
@@ -49,8 +52,13 @@ static void excluded_and_existing_nodes_are_not_chosen(void **state)
     struct sim *sim = sim_new(5, 3);
     sim_start(sim);
     const char *excluded[] = {"uuid-0", "never heard of"}, *existing[] = {"uuid-1", "uuid-2"};
-    struct choose_args args = {.client_ip = "10.0.0.1", .count = 3, .block_bytes = MIB, .excluded = excluded,
-                               .excluded_count = 2, .existing = existing, .existing_count = 2};
+    struct choose_args args = {.client_ip = "10.0.0.1",
+                               .count = 3,
+                               .block_bytes = MIB,
+                               .excluded = excluded,
+                               .excluded_count = 2,
+                               .existing = existing,
+                               .existing_count = 2};
     struct block_location l[8];
     assert_int_equal(blocks_choose_targets(sim->b, &args, l, 8), 2);
     for (int i = 0; i < 2; i++)
@@ -97,8 +105,8 @@ static void favored_and_no_local_write(void **state)
     struct sim *sim = sim_new(4, 6);
     sim_start(sim);
     const char *favored[] = {"10.0.0.4:9866"};
-    struct choose_args args = {.client_ip = "10.0.0.1", .count = 2, .block_bytes = MIB, .favored = favored,
-                               .favored_count = 1};
+    struct choose_args args = {
+        .client_ip = "10.0.0.1", .count = 2, .block_bytes = MIB, .favored = favored, .favored_count = 1};
     struct block_location l[8];
     assert_int_equal(blocks_choose_targets(sim->b, &args, l, 8), 2);
     assert_string_equal(l[0].node->uuid, "uuid-3");

@@ -84,14 +84,15 @@ static void show_block(struct sim *sim, size_t at)
     const struct uc *uc = uc_find(sim->b, FIRST_ID + at);
     struct block_health h;
     blocks_health(sim->b, FIRST_ID + at, &h);
-    fprintf(stderr, "block %zu: record state=%d gs=%llu bytes=%llu replication=%u; live=%u corrupt=%u excess=%u pending=%u\n", at,
-            r->state, (unsigned long long)r->gen_stamp, (unsigned long long)r->bytes, r->replication, h.live, h.corrupt,
-            h.excess, h.pending);
+    fprintf(stderr,
+            "block %zu: record state=%d gs=%llu bytes=%llu replication=%u; live=%u corrupt=%u excess=%u pending=%u\n",
+            at, r->state, (unsigned long long)r->gen_stamp, (unsigned long long)r->bytes, r->replication, h.live,
+            h.corrupt, h.excess, h.pending);
     for (size_t n = 0; n < sim->node_count; n++)
         if (sim->nodes[n].disk[at].there)
             fprintf(stderr, "  on %s: gs=%llu bytes=%llu rbw=%d\n", sim->nodes[n].uuid,
-                    (unsigned long long)sim->nodes[n].disk[at].gen_stamp, (unsigned long long)sim->nodes[n].disk[at].bytes,
-                    sim->nodes[n].disk[at].rbw);
+                    (unsigned long long)sim->nodes[n].disk[at].gen_stamp,
+                    (unsigned long long)sim->nodes[n].disk[at].bytes, sim->nodes[n].disk[at].rbw);
     for (size_t i = 0; uc && i < uc->target_count; i++)
         fprintf(stderr, "  target %s: reported=%d gs=%llu\n", sim->b->storages[uc->targets[i].storage]->uuid,
                 uc->targets[i].reported, (unsigned long long)uc->targets[i].gen_stamp);
@@ -175,8 +176,8 @@ static void open_block(struct sim *sim, size_t writer)
         return;
     size_t at = sim->record_end++;
     uint64_t gs = sim->next_gen_stamp++;
-    sim->records[at] = (struct block_record){.block_id = FIRST_ID + at, .gen_stamp = gs, .replication = replication,
-                                             .state = BLOCK_UNDER_CONSTRUCTION};
+    sim->records[at] = (struct block_record){
+        .block_id = FIRST_ID + at, .gen_stamp = gs, .replication = replication, .state = BLOCK_UNDER_CONSTRUCTION};
     const char *storages[8];
     for (size_t i = 0; i < count; i++)
         storages[i] = l[i].storage_uuid;
@@ -185,8 +186,8 @@ static void open_block(struct sim *sim, size_t writer)
         size_t n = sim_node_of(sim, &l[i]);
         if (!sim->nodes[n].up)
             continue;
-        sim->nodes[n].disk[at] = (struct sim_replica){.gen_stamp = gs, .bytes = 100 + sim_random(sim) % 100, .there = true,
-                                                      .rbw = true};
+        sim->nodes[n].disk[at] =
+            (struct sim_replica){.gen_stamp = gs, .bytes = 100 + sim_random(sim) % 100, .there = true, .rbw = true};
         sim_event(sim, n, REPLICA_RECEIVING, FIRST_ID + at);
     }
 }
@@ -215,8 +216,11 @@ static void go_on_writing(struct sim *sim, size_t at, bool is_done)
     }
     for (size_t i = 0; i < count; i++) {
         struct sim_replica *r = &sim->nodes[on[i]].disk[at];
-        *r = (struct sim_replica){.gen_stamp = record->gen_stamp, .bytes = is_done ? 900 : r->bytes + 50, .there = true,
-                                  .rbw = !is_done, .xxh3 = is_done ? SIM_XXH3(FIRST_ID + at) : 0};
+        *r = (struct sim_replica){.gen_stamp = record->gen_stamp,
+                                  .bytes = is_done ? 900 : r->bytes + 50,
+                                  .there = true,
+                                  .rbw = !is_done,
+                                  .xxh3 = is_done ? SIM_XXH3(FIRST_ID + at) : 0};
     }
     if (!is_done)
         return;
@@ -238,7 +242,8 @@ static void go_on_writing(struct sim *sim, size_t at, bool is_done)
 static void recover_block(struct sim *sim, size_t at)
 {
     struct err e;
-    int rc = blocks_start_recovery(sim->b, &sim->records[at], sim->next_gen_stamp++, BLOCKS_NO_TRUNCATE, sim->now_ms, &e);
+    int rc =
+        blocks_start_recovery(sim->b, &sim->records[at], sim->next_gen_stamp++, BLOCKS_NO_TRUNCATE, sim->now_ms, &e);
     assert_true(rc == 0 || rc == ERR_NOT_FOUND);
 }
 
@@ -270,17 +275,15 @@ static void append_block(struct sim *sim, size_t at)
     for (size_t i = 0; i < joined; i++)
         for (size_t n = 0; n < sim->node_count; n++)
             if (strcmp(sim->nodes[n].uuid, nodes[i]) == 0)
-                sim->nodes[n].disk[at] = (struct sim_replica){.gen_stamp = gs, .bytes = sim->nodes[n].disk[at].bytes,
-                                                              .there = true, .rbw = true};
+                sim->nodes[n].disk[at] = (struct sim_replica){
+                    .gen_stamp = gs, .bytes = sim->nodes[n].disk[at].bytes, .there = true, .rbw = true};
 }
 
 static void writers_day(struct sim *sim, size_t n, size_t at)
 {
     switch (sim_random(sim) % 6) {
     case 0:
-    case 1:
-        open_block(sim, n);
-        break;
+    case 1: open_block(sim, n); break;
     case 2:
         if (sim->record_end && is_open(sim, at))
             go_on_writing(sim, at, false);
@@ -309,9 +312,7 @@ static void some_trouble(struct sim *sim)
     switch (sim_random(sim) % 16) {
     case 0:
     case 1:
-    case 2:
-        sim_write(sim, n, (uint16_t)(1 + sim_random(sim) % 4), 1 + sim_random(sim) % 100000);
-        break;
+    case 2: sim_write(sim, n, (uint16_t)(1 + sim_random(sim) % 4), 1 + sim_random(sim) % 100000); break;
     case 3:
         if (there && sim_random(sim) % 4 == 0)
             sim_remove(sim, id);
@@ -322,9 +323,7 @@ static void some_trouble(struct sim *sim)
             blocks_set_replication(sim->b, id, sim->records[at].replication, sim->now_ms);
         }
         break;
-    case 5:
-        sim->nodes[n].up = false;
-        break;
+    case 5: sim->nodes[n].up = false; break;
     case 6: /* a restart: it registers again when it is asked to, or by itself */
         if (!sim->nodes[n].up && sim_random(sim) % 2)
             sim_register(sim, n);
@@ -360,8 +359,7 @@ static void some_trouble(struct sim *sim)
             at = sim_random(sim) % sim->record_end; /* open ones are few: look for one */
         writers_day(sim, n, at);
         break;
-    default:
-        sim_run(sim, sim_random(sim) % 100 == 0 ? 700000 : 1000 * (1 + sim_random(sim) % 10));
+    default: sim_run(sim, sim_random(sim) % 100 == 0 ? 700000 : 1000 * (1 + sim_random(sim) % 10));
     }
 }
 
@@ -370,7 +368,7 @@ static void calm(struct sim *sim)
     sim->drop_transfers = sim->drop_invalidations = false;
     for (size_t n = 0; n < sim->node_count; n++)
         sim->nodes[n].up = true;
-    sim_run(sim, 700000); /* past every time-out */
+    sim_run(sim, 700000);                      /* past every time-out */
     for (int round = 0; round < 20; round++) { /* lease recovery, tried again until every block is closed */
         for (size_t at = 0; at < sim->record_end; at++)
             if (is_open(sim, at))
@@ -388,8 +386,8 @@ static void one_day(uint64_t seed)
 {
     struct sim *sim = sim_new(4 + seed % 3, seed);
     if (seed % 2)
-        assert_int_equal(blocks_set_topology(sim->b, "10.0.0.1 /a\n10.0.0.2 /a\n10.0.0.3 /b\n10.0.0.4 /b\n10.0.0.5 /c\n",
-                                             NULL), 0);
+        assert_int_equal(
+            blocks_set_topology(sim->b, "10.0.0.1 /a\n10.0.0.2 /a\n10.0.0.3 /b\n10.0.0.4 /b\n10.0.0.5 /c\n", NULL), 0);
     sim_start(sim);
     for (int i = 0; i < 600; i++) {
         some_trouble(sim);

@@ -1,6 +1,6 @@
 #include "cluster.h"
 
-#define MIB (1u << 20)
+#define MIB     (1u << 20)
 #define DEAD_MS 640000 /* 2 * 300 s + 10 * 3 s, and a heartbeat or two */
 
 static void lost_datanode_is_replaced(void **state)
@@ -285,7 +285,8 @@ static void one_of_two_that_agreed_before_is_the_odd_one(void **state)
     sim_free(sim);
 }
 
-/* Two replicas agreed; they go away, a rotten third returns alone, then one good one: the rotten one is the odd one still. */
+/* Two replicas agreed; they go away, a rotten third returns alone, then one good one: the rotten one is the odd one
+ * still. */
 static void confirmed_digest_outlives_its_replicas(void **state)
 {
     struct sim *sim = sim_new(3, 17);
@@ -348,7 +349,8 @@ static void blocks_on_one_rack_spread_when_a_second_one_appears(void **state)
     uint64_t ids[20];
     for (int i = 0; i < 20; i++)
         ids[i] = sim_write(sim, (size_t)i % 4, 2, MIB);
-    assert_int_equal(blocks_set_topology(sim->b, "10.0.0.1 /a\n10.0.0.2 /a\n10.0.0.3 /b # new\n10.0.0.4 /b\n", NULL), 0);
+    assert_int_equal(blocks_set_topology(sim->b, "10.0.0.1 /a\n10.0.0.2 /a\n10.0.0.3 /b # new\n10.0.0.4 /b\n", NULL),
+                     0);
     sim_run(sim, 60000);
     for (int i = 0; i < 20; i++) {
         struct block_health h;

@@ -7,8 +7,8 @@ static uint64_t open_block(struct sim *sim)
 {
     size_t at = sim->record_end++;
     uint64_t id = FIRST_ID + at, gs = sim->next_gen_stamp++;
-    sim->records[at] = (struct block_record){.block_id = id, .inode_id = 16386, .gen_stamp = gs, .replication = 3,
-                                             .state = BLOCK_UNDER_CONSTRUCTION};
+    sim->records[at] = (struct block_record){
+        .block_id = id, .inode_id = 16386, .gen_stamp = gs, .replication = 3, .state = BLOCK_UNDER_CONSTRUCTION};
     const char *storages[] = {"DS-0", "DS-1", "DS-2"};
     blocks_under_construction(sim->b, id, gs, 8 * MIB, 3, storages, 3);
     return id;
@@ -19,8 +19,8 @@ static struct block_record *record(struct sim *sim, uint64_t id)
 }
 static void put(struct sim *sim, size_t n, uint64_t id, uint64_t gs, uint64_t bytes, enum replica_event_kind kind)
 {
-    sim->nodes[n].disk[id - FIRST_ID] = (struct sim_replica){.gen_stamp = gs, .bytes = bytes, .xxh3 = SIM_XXH3(id),
-                                                             .there = true, .rbw = kind == REPLICA_RECEIVING};
+    sim->nodes[n].disk[id - FIRST_ID] = (struct sim_replica){
+        .gen_stamp = gs, .bytes = bytes, .xxh3 = SIM_XXH3(id), .there = true, .rbw = kind == REPLICA_RECEIVING};
     sim_event(sim, n, kind, id);
 }
 static bool commit(struct sim *sim, uint64_t id, uint64_t gs, uint64_t bytes)
@@ -41,7 +41,8 @@ static void replicas_before_commit_complete_the_block_at_once(void **state)
     sim_start(sim);
     uint64_t id = open_block(sim), gs = record(sim, id)->gen_stamp;
     struct block_location l[8];
-    assert_int_equal(blocks_locations(sim->b, id, "10.0.0.2", l, 8), 3); /* expected ones, for readers of an open file */
+    assert_int_equal(blocks_locations(sim->b, id, "10.0.0.2", l, 8),
+                     3); /* expected ones, for readers of an open file */
     assert_string_equal(l[0].node->uuid, "uuid-1");
     put(sim, 0, id, gs, 0, REPLICA_RECEIVING);
     put(sim, 0, id, gs, 5 * MIB, REPLICA_RECEIVED);
@@ -109,7 +110,8 @@ static void dead_writers_block_is_recovered_by_one_primary(void **state)
     uint64_t id = open_block(sim), gs = record(sim, id)->gen_stamp, recovery = sim->next_gen_stamp++;
     for (size_t n = 0; n < 3; n++)
         put(sim, n, id, gs, MIB, REPLICA_RECEIVING);
-    assert_int_equal(blocks_start_recovery(sim->b, record(sim, id), recovery, BLOCKS_NO_TRUNCATE, sim->now_ms, NULL), 0);
+    assert_int_equal(blocks_start_recovery(sim->b, record(sim, id), recovery, BLOCKS_NO_TRUNCATE, sim->now_ms, NULL),
+                     0);
     assert_int_equal(blocks_recovery_id(sim->b, id), recovery);
     size_t asked = 0, primary = 0;
     for (size_t n = 0; n < 3; n++) {
@@ -133,12 +135,18 @@ static void dead_writers_block_is_recovered_by_one_primary(void **state)
     assert_int_equal(blocks_start_recovery(sim->b, record(sim, id), second, BLOCKS_NO_TRUNCATE, sim->now_ms, NULL), 0);
     assert_string_not_equal(sim->b->storages[uc_find(sim->b, id)->primary]->uuid, sim->nodes[primary].storage);
     const char *nodes[] = {"uuid-0", "uuid-2"}, *storages[] = {"DS-0", "DS-2"};
-    struct block_recovery r = {.block_id = id, .gen_stamp = gs, .new_gen_stamp = second, .new_bytes = MIB - 7,
-                               .close_file = true, .datanode_uuids = nodes, .storage_uuids = storages, .count = 2};
+    struct block_recovery r = {.block_id = id,
+                               .gen_stamp = gs,
+                               .new_gen_stamp = second,
+                               .new_bytes = MIB - 7,
+                               .close_file = true,
+                               .datanode_uuids = nodes,
+                               .storage_uuids = storages,
+                               .count = 2};
     blocks_recovered(sim->b, &r, sim->now_ms);
     for (size_t n = 0; n < 3; n += 2)
-        sim->nodes[n].disk[id - FIRST_ID] = (struct sim_replica){.gen_stamp = second, .bytes = MIB - 7, .there = true,
-                                                                 .xxh3 = SIM_XXH3(id)};
+        sim->nodes[n].disk[id - FIRST_ID] =
+            (struct sim_replica){.gen_stamp = second, .bytes = MIB - 7, .there = true, .xxh3 = SIM_XXH3(id)};
     assert_true(commit(sim, id, second, MIB - 7));
     assert_int_equal(blocks_recovery_id(sim->b, id), 0);
     assert_int_equal(blocks_live_replicas(sim->b, id), 2);
@@ -169,8 +177,8 @@ static void open_and_committed_blocks_survive_a_namenode_restart(void **state)
     uint64_t open = open_block(sim), committed = open_block(sim);
     for (size_t n = 0; n < 3; n++) {
         put(sim, n, open, record(sim, open)->gen_stamp, MIB, REPLICA_RECEIVING);
-        sim->nodes[n].disk[committed - FIRST_ID] = (struct sim_replica){.gen_stamp = record(sim, committed)->gen_stamp,
-                                                                        .bytes = MIB, .xxh3 = 5, .there = true};
+        sim->nodes[n].disk[committed - FIRST_ID] = (struct sim_replica){
+            .gen_stamp = record(sim, committed)->gen_stamp, .bytes = MIB, .xxh3 = 5, .there = true};
     }
     record(sim, committed)->state = BLOCK_COMMITTED;
     record(sim, committed)->bytes = MIB;
@@ -247,10 +255,11 @@ static void safe_mode_ends_when_the_blocks_are_reported(void **state)
     sim->b = sim_blocks(sim, 1);
     AUTO(buf_free) struct buf text = {0};
     blocks_safe_mode_text(sim->b, sim->now_ms, &text);
-    assert_string_equal(buf_cstr(&text),
-                        "The reported blocks 0 needs additional 9 blocks to reach the threshold 0.9990 of total blocks 10.\n"
-                        "The minimum number of live datanodes is not required. "
-                        "Safe mode will be turned off automatically once the thresholds have been reached.");
+    assert_string_equal(
+        buf_cstr(&text),
+        "The reported blocks 0 needs additional 9 blocks to reach the threshold 0.9990 of total blocks 10.\n"
+        "The minimum number of live datanodes is not required. "
+        "Safe mode will be turned off automatically once the thresholds have been reached.");
     for (size_t n = 1; n < 3; n++) {
         sim->nodes[n].up = true;
         sim_register(sim, n);

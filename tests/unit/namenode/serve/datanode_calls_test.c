@@ -18,7 +18,7 @@
 #include "rpc/rpc_server.h"
 
 #define FIRST_ID 1073741825u
-#define BLOCKS 5000
+#define BLOCKS   5000
 
 struct fixture {
     char folder[64];
@@ -37,8 +37,8 @@ static bool lookup(void *context, uint64_t id, struct block_record *ret)
 {
     if (id < FIRST_ID || id >= FIRST_ID + BLOCKS)
         return false;
-    *ret = (struct block_record){.block_id = id, .gen_stamp = 1000, .bytes = 1000, .replication = 1,
-                                 .state = BLOCK_COMPLETE};
+    *ret = (struct block_record){
+        .block_id = id, .gen_stamp = 1000, .bytes = 1000, .replication = 1, .state = BLOCK_COMPLETE};
     return true;
 }
 static void *scan_open(void *context)
@@ -63,7 +63,8 @@ static uint64_t total(void *context)
 static void on_min_replicas(void *context, uint64_t id)
 {
 }
-static int on_recovered(void *context, const struct block_recovery *r, uint64_t now_ms, uint64_t *ret_seq, struct err *reterr)
+static int on_recovered(void *context, const struct block_recovery *r, uint64_t now_ms, uint64_t *ret_seq,
+                        struct err *reterr)
 {
     struct fixture *f = context;
     if (r->new_gen_stamp != 77)
@@ -84,22 +85,31 @@ static int set_up(void **state)
     f->config = config_new();
     struct err e;
     f->nn.config = f->config;
-    f->nn.ids = (struct namenode_ids){.cluster_id = "CID-1", .block_pool_id = "BP-1", .namespace_id = 4711, .created_ms = 99};
+    f->nn.ids =
+        (struct namenode_ids){.cluster_id = "CID-1", .block_pool_id = "BP-1", .namespace_id = 4711, .created_ms = 99};
     pthread_mutex_init(&f->nn.lock, NULL);
     assert_int_equal(journal_start(f->folder, &f->nn.journal, &e), 0);
     struct blocks_options o;
     blocks_options_from_config(&o, f->config);
     o.seed = 1;
     o.pool_id = "BP-1";
-    struct blocks_seam seam = {.context = f, .lookup = lookup, .scan_open = scan_open, .scan_seek = scan_seek,
-                               .scan_next = scan_next, .scan_close = scan_close, .total_complete_blocks = total,
-                               .on_min_replicas = on_min_replicas, .on_recovered = on_recovered};
+    struct blocks_seam seam = {.context = f,
+                               .lookup = lookup,
+                               .scan_open = scan_open,
+                               .scan_seek = scan_seek,
+                               .scan_next = scan_next,
+                               .scan_close = scan_close,
+                               .total_complete_blocks = total,
+                               .on_min_replicas = on_min_replicas,
+                               .on_recovered = on_recovered};
     f->nn.blocks = blocks_new(&o, &seam, (uint64_t)clock_mono_ms());
     struct rpc_service services[] = {datanode_calls_service(&f->nn)};
     struct rpc_server_options so = {.listen = {.host = "127.0.0.1"}, .services = services, .service_count = 1};
     assert_int_equal(rpc_server_start(&so, &f->server, &e), 0);
     struct net_address address = {.host = "127.0.0.1", .port = rpc_server_port(f->server)};
-    struct rpc_client_options co = {.addresses = &address, .address_count = 1, .user = "hdfs",
+    struct rpc_client_options co = {.addresses = &address,
+                                    .address_count = 1,
+                                    .user = "hdfs",
                                     .protocol = "org.apache.hadoop.hdfs.server.protocol.DatanodeProtocol"};
     assert_int_equal(rpc_client_new(&co, &f->client, &e), 0);
     arena_init(&f->arena, 64 << 20);
@@ -164,8 +174,8 @@ static void *call(struct fixture *f, const char *method, const void *request, co
         fail_msg("%s: %s", method, e.text);
     return response;
 }
-static void call_fails(struct fixture *f, const char *method, const void *request, const ProtobufCMessageDescriptor *type,
-                       int code, const char *text)
+static void call_fails(struct fixture *f, const char *method, const void *request,
+                       const ProtobufCMessageDescriptor *type, int code, const char *text)
 {
     ProtobufCMessage *response = NULL;
     struct err e = {0};
@@ -293,9 +303,11 @@ static void reports_end_safe_mode_and_strangers_are_deleted(void **state)
     context.has_leaseid = true;
     context.leaseid = lease + 2;
     request.context = &context;
-    call_fails(f, "blockReport", &request, &hdfs__block_report_response_proto__descriptor, ERR_BAD_REPORT_LEASE, "lease");
+    call_fails(f, "blockReport", &request, &hdfs__block_report_response_proto__descriptor, ERR_BAD_REPORT_LEASE,
+               "lease");
     context.leaseid = lease;
-    Hdfs__BlockReportResponseProto *r = call(f, "blockReport", &request, &hdfs__block_report_response_proto__descriptor);
+    Hdfs__BlockReportResponseProto *r =
+        call(f, "blockReport", &request, &hdfs__block_report_response_proto__descriptor);
     assert_int_equal(r->cmd->cmdtype, HDFS__DATANODE_COMMAND_PROTO__TYPE__FinalizeCommand);
     block_list_free(&list);
 
@@ -339,7 +351,8 @@ static void received_deleted_and_bad(void **state)
     Hdfs__ReceivedDeletedBlockInfoProto info = HDFS__RECEIVED_DELETED_BLOCK_INFO_PROTO__INIT, *infos = &info;
     info.block = &block;
     info.status = HDFS__RECEIVED_DELETED_BLOCK_INFO_PROTO__BLOCK_STATUS__RECEIVED;
-    Hdfs__StorageReceivedDeletedBlocksProto storage = HDFS__STORAGE_RECEIVED_DELETED_BLOCKS_PROTO__INIT, *storages = &storage;
+    Hdfs__StorageReceivedDeletedBlocksProto storage = HDFS__STORAGE_RECEIVED_DELETED_BLOCKS_PROTO__INIT,
+                                            *storages = &storage;
     storage.storageuuid = (char *)"DS-7";
     storage.n_blocks = 1;
     storage.blocks = &infos;

@@ -107,7 +107,8 @@ static void script_trouble_means_the_default_rack(void **state)
     assert_string_equal(join(f, "10.0.0.8", &e)->rack, "/default-rack");
     assert_int_equal(config_set(f->config, "net.topology.script.file.name", "/nowhere/script", "test", &e), 0);
     assert_string_equal(join(f, "10.0.0.9", &e)->rack, "/default-rack");
-    put(f, "net.topology.script.file.name", "script", "#!/bin/sh\nyes /long | tr -d '\\n'\n", 0755); /* never ends by itself */
+    put(f, "net.topology.script.file.name", "script", "#!/bin/sh\nyes /long | tr -d '\\n'\n",
+        0755); /* never ends by itself */
     assert_non_null(join(f, "10.0.0.10", &e));
 }
 
