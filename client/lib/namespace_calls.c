@@ -41,6 +41,12 @@ int dfs_lstat(struct dfs *fs, const char *path, struct arena *a, struct dfs_stat
     return convert_status(status, a, ret, reterr);
 }
 
+/* Callers make local files with these names. */
+static bool is_name(const char *text)
+{
+    return !strchr(text, '/') && strcmp(text, ".") != 0 && strcmp(text, "..") != 0;
+}
+
 int dfs_list(struct dfs *fs, const char *path, const char *start_after, bool need_locations, struct arena *a,
              struct dfs_listing *ret, struct err *reterr)
 {
@@ -65,6 +71,9 @@ int dfs_list(struct dfs *fs, const char *path, const char *start_after, bool nee
         rc = convert_status(list->partiallisting[i], a, &out.entries[i], reterr);
         if (rc < 0)
             return rc;
+        if (!is_name(out.entries[i].name))
+            return err_set(reterr, ERR_PROTOCOL, "%s: the namenode lists '%s', which is no name of a file", path,
+                           out.entries[i].name);
     }
     *ret = out;
     return 0;

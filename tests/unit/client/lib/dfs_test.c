@@ -82,6 +82,10 @@ static void serve_listing(struct rpc_call *call, const ProtobufCMessage *request
     if (strcmp(req->src, "/liar") == 0) { /* always more, never anything */
         list.remainingentries = 5;
         response.dirlist = &list;
+    } else if (strncmp(req->src, "/evil", 5) == 0) {
+        list.partiallisting = arena_array(a, Hdfs__HdfsFileStatusProto *, 1);
+        list.partiallisting[list.n_partiallisting++] = status_named(a, req->src + 5);
+        response.dirlist = &list;
     } else if (strcmp(req->src, "/none") != 0) {
         char after[32] = "";
         if (req->startafter.len)
@@ -210,6 +214,10 @@ static void listings_come_in_pages(void **state)
     }
     assert_int_equal(dfs_list_all(f->fs, "/none", &a, &l, &e), ERR_NOT_FOUND);
     assert_int_equal(dfs_list_all(f->fs, "/liar", &a, &l, &e), ERR_PROTOCOL);
+    assert_int_equal(dfs_list_all(f->fs, "/evil..", &a, &l, &e), ERR_PROTOCOL);
+    assert_int_equal(dfs_list_all(f->fs, "/evil../x", &a, &l, &e), ERR_PROTOCOL);
+    assert_int_equal(dfs_list_all(f->fs, "/evil/etc/passwd", &a, &l, &e), ERR_PROTOCOL);
+    assert_int_equal(dfs_list_all(f->fs, "/evil...", &a, &l, &e), 0);
     arena_free(&a);
 }
 
