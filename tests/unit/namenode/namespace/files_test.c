@@ -9,7 +9,7 @@
 static struct datanode *node_of(struct fixture *f, int i)
 {
     struct datanode *d = NULL;
-    char uuid[16], ip[16];
+    char uuid[32], ip[32];
     snprintf(uuid, sizeof uuid, "node-%d", i);
     snprintf(ip, sizeof ip, "127.0.0.%d", i + 1);
     struct datanode_registration r = {.uuid = uuid, .ip = ip, .hostname = ip, .software_version = "3.4.1", .xfer_port = 9866,

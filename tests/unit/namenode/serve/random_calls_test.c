@@ -69,7 +69,9 @@ static char *any_text(struct maker *m, const char *field)
 
 static uint64_t any_number(struct maker *m, const char *field)
 {
-    const struct counters *c = &m->f->nn.dir->counters; /* racy, and that is fine: a hint at what exists */
+    namenode_lock(&m->f->nn);
+    struct counters now = m->f->nn.dir->counters, *c = &now; /* a hint at what exists */
+    namenode_unlock(&m->f->nn);
     if (!strcmp(field, "fileId") || !strcmp(field, "id"))
         return any(3) ? 0 : c->next_inode - any(20);
     if (!strcmp(field, "blockId"))
@@ -195,7 +197,7 @@ static const struct rpc_method *any_method(const struct rpc_service *s)
 static struct datanode *node_of(struct fixture *f, int i)
 {
     struct datanode *d = NULL;
-    char uuid[16], ip[16];
+    char uuid[32], ip[32];
     snprintf(uuid, sizeof uuid, "node-%d", i);
     snprintf(ip, sizeof ip, "127.0.0.%d", i + 1);
     struct datanode_registration r = {.uuid = uuid, .ip = ip, .hostname = ip, .software_version = "3.4.1", .xfer_port = 9866,
@@ -211,7 +213,7 @@ static void nodes_up(struct fixture *f)
     arena_init(&a, 1 << 20);
     namenode_lock(&f->nn);
     for (int i = 0; i < NODES; i++) {
-        char storage[16];
+        char storage[32];
         struct datanode_commands commands;
         struct full_report report;
         snprintf(storage, sizeof storage, "DS-%d", i);
@@ -231,7 +233,7 @@ static void any_received(struct fixture *f)
 {
     struct txn t;
     struct block_record record;
-    char storage[16];
+    char storage[32];
     int node = (int)any(NODES);
     snprintf(storage, sizeof storage, "DS-%d", node);
     namenode_lock(&f->nn);
