@@ -104,6 +104,14 @@ static int run_writer_end_run(struct run_writer *w, struct err *reterr)
     return rc < 0 ? err_prefix(reterr, rc, "'%s'", w->path) : 0;
 }
 
+static inline uint8_t *put_varint(uint8_t *to, uint32_t value)
+{
+    for (; value > 0x7f; value >>= 7)
+        *to++ = (uint8_t)(value | 0x80);
+    *to++ = (uint8_t)value;
+    return to;
+}
+
 int run_writer_add(struct run_writer *w, uint32_t partition, const struct record *r, struct err *reterr)
 {
     int rc;
@@ -112,10 +120,11 @@ int run_writer_add(struct run_writer *w, uint32_t partition, const struct record
             return rc;
         run_writer_begin(w);
     }
-    wr_varint(&w->out, r->key_len);
-    wr_varint(&w->out, r->value_len);
-    buf_append(&w->out, r->key, r->key_len);
-    buf_append(&w->out, r->value, r->value_len);
+    uint8_t *to = buf_reserve(&w->out, RECORD_HEADER_MAX + (size_t)r->key_len + r->value_len);
+    to = put_varint(put_varint(to, r->key_len), r->value_len);
+    memcpy(to, r->key, r->key_len);
+    memcpy(to + r->key_len, r->value, r->value_len);
+    w->out.len = (size_t)(to - w->out.base) + r->key_len + r->value_len;
     w->run_records++;
     w->records++;
     return w->out.len < RUN_WRITE_BUFFER_BYTES ? 0 : run_writer_flush(w, reterr);

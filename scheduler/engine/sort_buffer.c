@@ -13,6 +13,8 @@ struct sort_entry {
     uint32_t partition;
     uint32_t offset; /* of the record: u32 key length, u32 value length, key, value */
 };
+#define READ_AHEAD 16
+
 struct sort_buffer {
     uint8_t *base;
     size_t bytes, used;
@@ -92,6 +94,8 @@ static struct record record_at(const struct sort_buffer *s, uint32_t offset)
 struct record sort_buffer_at(const struct sort_buffer *s, size_t i, uint32_t *ret_partition)
 {
     const struct sort_entry *e = s->end - s->count + i;
+    if (e + READ_AHEAD < s->end) /* records lie in memory as they came: every one is a cache miss otherwise */
+        __builtin_prefetch(s->base + e[READ_AHEAD].offset);
     *ret_partition = e->partition;
     return record_at(s, e->offset);
 }
@@ -191,6 +195,8 @@ static void sort_equal_heads(const struct sort_buffer *s, struct sort_entry *e, 
     bool same_length = true;
     uint32_t length = 0;
     for (size_t i = 0; i < n; i++) {
+        if (i + READ_AHEAD < n)
+            __builtin_prefetch(s->base + e[i + READ_AHEAD].offset + depth + 8);
         struct record r = record_at(s, e[i].offset);
         if (r.key_len > depth + 8) {
             e[i].prefix = key_bytes_at(r.key, r.key_len, depth + 8);
