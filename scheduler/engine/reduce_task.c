@@ -20,7 +20,7 @@ struct reduce_feed {
 
 static bool same_key(const struct buf *last, const struct record *r)
 {
-    return last->len == r->key_len && !memcmp(last->base, r->key, r->key_len);
+    return last->len == r->key_len && (!r->key_len || !memcmp(last->base, r->key, r->key_len));
 }
 
 static void feed_count(struct reduce_feed *feed, int64_t *records, int64_t *groups)

@@ -12,7 +12,7 @@ import pytest
 
 from lib.cluster import Cluster
 from lib.data import MIB
-from lib.libhdfs import O_APPEND, Hdfs
+from lib.libhdfs import O_APPEND, Hdfs, need_loadable
 from lib.waiting import wait_for
 
 QUICK = {
@@ -108,6 +108,7 @@ while True:
 
 
 def test_what_was_synced_is_there_after_kill_9_of_everything(cluster):
+    need_loadable()
     tests = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
     code = WRITER.format(tests=tests, uri=cluster.uri)
     writer = subprocess.Popen(["/usr/bin/python3", "-c", code], stdout=subprocess.PIPE, text=True)

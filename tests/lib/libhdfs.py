@@ -32,9 +32,14 @@ class ReadStatistics(ctypes.Structure):
     _fields_ = [(name, ctypes.c_uint64) for name in ("total", "local", "short_circuit", "zero_copy")]
 
 
-def _load():
+def need_loadable():
+    """Skips the test when this Python cannot load the library: a sanitizer's runtime must be the first one in a process."""
     if sanitizer.kind() and "LD_PRELOAD" not in os.environ:
         pytest.skip("a sanitizer's libhdfs.so needs LD_PRELOAD of the sanitizer's runtime")
+
+
+def _load():
+    need_loadable()
     lib = ctypes.CDLL(os.path.join(os.path.dirname(cairn_path()), "libhdfs.so"), use_errno=True)
     pointer, text, size = ctypes.c_void_p, ctypes.c_char_p, ctypes.c_int32
     signatures = {
