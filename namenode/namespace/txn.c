@@ -51,6 +51,16 @@ static void remember(struct txn *t, struct inode *n)
     t->inodes[t->inode_count++] = n;
 }
 
+int txn_peek(struct txn *t, uint64_t id, struct inode **ret, struct err *reterr)
+{
+    struct key k = key_of('i', id);
+    AUTO(store_value_free) struct store_value v = {0};
+    int rc = store_get(t->dir->store, t->snapshot, k.bytes, k.len, &v, reterr);
+    if (rc == ERR_NOT_FOUND)
+        return err_set(reterr, rc, "inode %llu does not exist", (unsigned long long)id);
+    return rc ? rc : inode_decode(id, (struct slice){(uint8_t *)v.base, v.len}, &t->arena, ret, reterr);
+}
+
 int txn_inode(struct txn *t, uint64_t id, struct inode **ret, struct err *reterr)
 {
     for (size_t i = t->inode_count; i-- > 0;)
@@ -58,21 +68,10 @@ int txn_inode(struct txn *t, uint64_t id, struct inode **ret, struct err *reterr
             *ret = t->inodes[i];
             return 0;
         }
-    struct key k = key_of('i', id);
-    AUTO(store_value_free) struct store_value v = {0};
-    int rc = store_get(t->dir->store, t->snapshot, k.bytes, k.len, &v, reterr);
-    if (rc == ERR_NOT_FOUND)
-        return err_set(reterr, rc, "inode %llu does not exist", (unsigned long long)id);
-    if (rc)
-        return rc;
-    struct inode *n = NULL;
-    rc = inode_decode(id, (struct slice){(uint8_t *)v.base, v.len}, &t->arena, &n, reterr);
-    if (rc)
-        return rc;
-    if (!t->snapshot) /* that an inode is one object matters to changes only; long walks need not search for it */
-        remember(t, n);
-    *ret = n;
-    return 0;
+    int rc = txn_peek(t, id, ret, reterr);
+    if (!rc && !t->snapshot) /* that an inode is one object matters to changes only; long walks need not search for it */
+        remember(t, *ret);
+    return rc;
 }
 
 int txn_child(struct txn *t, const struct inode *parent, const char *name, struct inode **ret, struct err *reterr)

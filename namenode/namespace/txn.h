@@ -74,6 +74,8 @@ void txn_reset(struct txn *t);
 
 /* ---- looking. ERR_NOT_FOUND; ERR_IO: the store is damaged ---- */
 int txn_inode(struct txn *t, uint64_t id, struct inode **ret, struct err *reterr) MUST_CHECK;
+/* The same, only to look at: another object each time, which no commit will write. For pages of many inodes. */
+int txn_peek(struct txn *t, uint64_t id, struct inode **ret, struct err *reterr) MUST_CHECK;
 /* *ret = NULL: no such entry (as of the txn's begin). */
 int txn_child(struct txn *t, const struct inode *parent, const char *name, struct inode **ret, struct err *reterr) MUST_CHECK;
 int txn_block(struct txn *t, uint64_t block_id, struct block_record *ret, struct err *reterr) MUST_CHECK;

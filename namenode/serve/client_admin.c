@@ -365,15 +365,16 @@ void client_list_open_files(struct rpc_call *call, const ProtobufCMessage *messa
         }
         struct inode *n = NULL;
         const char *path = NULL;
-        if (txn_inode(&op.t, be64_get(key.base + 1), &n, NULL) || txn_path(&op.t, n, &path, NULL) ||
+        txn_reset(&op.t); /* there may be many: what goes into the answer is copied */
+        if (txn_peek(&op.t, be64_get(key.base + 1), &n, NULL) || txn_path(&op.t, n, &path, NULL) ||
             strncmp(path, prefix, prefix_len))
             continue;
         Hdfs__OpenFilesBatchResponseProto *e = arena_new(op.arena, Hdfs__OpenFilesBatchResponseProto);
         hdfs__open_files_batch_response_proto__init(e);
         e->id = (int64_t)n->id;
-        e->path = (char *)(uintptr_t)path;
-        e->clientname = (char *)(uintptr_t)n->client_name;
-        e->clientmachine = (char *)(uintptr_t)n->client_machine;
+        e->path = arena_strdup(op.arena, path);
+        e->clientname = arena_strdup(op.arena, n->client_name);
+        e->clientmachine = arena_strdup(op.arena, n->client_machine);
         response->entries[response->n_entries++] = e;
     }
     store_iter_free(it);

@@ -93,7 +93,7 @@ static int list_directory(struct op *op, const struct inode *dir, struct slice a
     while (ret->n_partiallisting < max && ret->n_partiallisting <= dir->child_count && locations_left &&
            op->t.arena.total < LISTING_MEMORY_MAX && dir_iter_next(&d)) {
         struct inode *n = NULL;
-        rc = txn_inode(&op->t, d.child, &n, &op->err);
+        rc = txn_peek(&op->t, d.child, &n, &op->err);
         if (rc)
             break;
         Hdfs__HdfsFileStatusProto *s = status_of(op->arena, n, n->name);
