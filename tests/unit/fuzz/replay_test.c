@@ -4,6 +4,7 @@
 
 #define FUZZ_REPLAY
 #include "tests/fuzz/block_list_fuzz.c"
+#include "tests/fuzz/glob_fuzz.c"
 #include "tests/fuzz/op_header_fuzz.c"
 #include "tests/fuzz/packet_fuzz.c"
 #include "tests/fuzz/rpc_server_fuzz.c"
@@ -52,6 +53,7 @@ static void replay(void (*make)(struct fuzz_seeds *), void (*run)(struct slice))
         replay(name##_seeds, name##_run);                                                                              \
     }
 REPLAY(block_list)
+REPLAY(glob)
 REPLAY(op_header)
 REPLAY(packet)
 REPLAY(rpc_server)
@@ -60,7 +62,8 @@ REPLAY(rpc_wire)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(block_list_survives_mutations), cmocka_unit_test(op_header_survives_mutations),
+        cmocka_unit_test(block_list_survives_mutations), cmocka_unit_test(glob_survives_mutations),
+        cmocka_unit_test(op_header_survives_mutations),
         cmocka_unit_test(packet_survives_mutations),     cmocka_unit_test(rpc_server_survives_mutations),
         cmocka_unit_test(rpc_wire_survives_mutations),
     };
