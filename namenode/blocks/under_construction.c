@@ -60,17 +60,29 @@ void uc_free(struct blocks *b, struct uc *uc)
     uc_free_value(uc);
 }
 
-static struct uc_target *target_on(const struct uc *uc, uint16_t storage)
+/* A node has at most one replica of a block, and chooses the storage for it itself: targets are told apart by node. */
+static struct uc_target *target_of(const struct blocks *b, const struct uc *uc, const struct datanode *node)
 {
     for (size_t i = 0; i < uc->target_count; i++)
-        if (uc->targets[i].storage == storage)
+        if (b->storages[uc->targets[i].storage]->node == node)
             return &uc->targets[i];
     return NULL;
 }
 
+static void target_move(struct blocks *b, const struct uc *uc, struct uc_target *t, struct storage *s)
+{
+    bool booked = t->booked;
+    unbook(b, uc, t);
+    t->storage = s->index;
+    t->booked = booked;
+    if (booked)
+        s->booked_bytes += uc->bytes;
+}
+
+/* The node's target, made if need be. NULL when there are too many. */
 struct uc_target *uc_target_add(struct blocks *b, struct uc *uc, struct storage *s, bool book)
 {
-    struct uc_target *t = target_on(uc, s->index);
+    struct uc_target *t = target_of(b, uc, s->node);
     if (t)
         return t;
     if (uc->target_count == REPLICAS_MAX)
@@ -158,9 +170,10 @@ static void forget_rewritten(struct blocks *b, struct block *blk, const char *co
     for (size_t i = 0; i < count; i++) {
         struct storage *s =
             named_storage(b, datanode_uuids ? datanode_uuids[i] : NULL, storage_uuids ? storage_uuids[i] : NULL);
-        struct uc *uc = uc_find(b, blk->block_id);
-        const struct uc_target *t = s ? target_on(uc, s->index) : NULL;
-        const struct replica *r = t && t->gen_stamp < uc->gen_stamp ? block_replica_on(blk, s) : NULL;
+        const struct uc *uc = uc_find(b, blk->block_id);
+        const struct uc_target *t = s ? target_of(b, uc, s->node) : NULL;
+        const struct replica *r =
+            t && t->gen_stamp < uc->gen_stamp ? block_replica_on(blk, b->storages[t->storage]) : NULL;
         if (r)
             block_replica_forget(b, blk, (size_t)(r - block_replicas(blk)));
     }
@@ -188,12 +201,16 @@ void blocks_update_pipeline(struct blocks *b, uint64_t block_id, uint64_t gen_st
         struct storage *s =
             named_storage(b, datanode_uuids ? datanode_uuids[i] : NULL, storage_uuids ? storage_uuids[i] : NULL);
         struct uc_target *t = s ? uc_target_add(b, uc, s, true) : NULL;
-        for (size_t k = 0; t && k < old_count; k++)
-            if (old[k].storage == t->storage && old[k].gen_stamp >= gen_stamp) {
-                bool booked = t->booked;
+        for (size_t k = 0; t && k < old_count; k++) {
+            struct storage *was = b->storages[old[k].storage];
+            if (!storage_is_usable(was) || was->node != s->node)
+                continue;
+            target_move(b, uc, t, was); /* where the node said it is */
+            bool booked = t->booked;
+            if (old[k].gen_stamp >= gen_stamp)
                 *t = old[k];
-                t->booked = booked;
-            }
+            t->booked = booked;
+        }
     }
     free(old);
 }
@@ -298,7 +315,9 @@ void uc_report(struct blocks *b, struct block *blk, struct storage *s, const str
     if (e->state == HDFS__REPLICA_STATE_PROTO__TEMPORARY)
         return; /* a copy in the making; it counts when it is finalized */
     enum uc_reported state = reported_state(e->state);
-    struct uc_target *t = target_on(uc, s->index);
+    struct uc_target *t = target_of(b, uc, s->node);
+    if (t && t->storage != s->index)
+        target_move(b, uc, t, s);
     if (state != UC_FINALIZED) {
         if (!t && e->gen_stamp < uc->gen_stamp)
             return; /* left behind by a pipeline recovery */

@@ -103,6 +103,47 @@ static void pipeline_recovery_leaves_the_lost_node_behind(void **state)
     sim_free(sim);
 }
 
+/* Datanodes choose the disk themselves: a replica may be reported on another storage than the one that was named. */
+static void report_other_disk(struct sim *sim, size_t n, uint64_t id, uint64_t gs, uint64_t bytes,
+                              enum replica_event_kind kind)
+{
+    char storage[16];
+    snprintf(storage, sizeof storage, "DS-%zu-b", n % 10);
+    struct replica_event e = {.kind = kind, .block_id = id, .gen_stamp = gs, .bytes = bytes};
+    blocks_replica_event(sim->b, sim_datanode(sim, n), storage, 1, &e, sim->now_ms);
+}
+
+static void datanodes_may_use_another_disk_than_named(void **state)
+{
+    struct sim *sim = sim_new(4, 11);
+    sim_start(sim);
+    uint64_t id = open_block(sim), gs = record(sim, id)->gen_stamp;
+    for (size_t n = 0; n < 3; n++)
+        report_other_disk(sim, n, id, gs, 0, REPLICA_RECEIVING);
+    struct block_location l[8];
+    assert_int_equal(blocks_locations(sim->b, id, NULL, l, 8), 3); /* one per node */
+    assert_int_equal(sim->b->storages[0]->booked_bytes, 0);
+    uint64_t newer = sim->next_gen_stamp++;
+    const char *nodes[] = {"uuid-0", "uuid-1"}, *storages[] = {"DS-0", "DS-1"}; /* as the client was told */
+    record(sim, id)->gen_stamp = newer;
+    blocks_update_pipeline(sim->b, id, newer, 0, nodes, storages, 2);
+    for (size_t n = 0; n < 2; n++)
+        report_other_disk(sim, n, id, newer, MIB, REPLICA_RECEIVED);
+    assert_int_equal(blocks_locations(sim->b, id, NULL, l, 8), 2);
+    assert_true(commit(sim, id, newer, MIB));
+    assert_int_equal(sim_stats(sim).pending_replication, 0); /* nobody is waited for */
+    assert_int_equal(blocks_live_replicas(sim->b, id), 2);
+
+    record(sim, id)->state = BLOCK_UNDER_CONSTRUCTION; /* append: the finalized replicas are rewritten, not bad */
+    sim->complete_count--;
+    blocks_reopen(sim->b, record(sim, id));
+    record(sim, id)->gen_stamp = sim->next_gen_stamp++;
+    blocks_update_pipeline(sim->b, id, record(sim, id)->gen_stamp, MIB, nodes, storages, 2);
+    assert_int_equal(sim_stats(sim).replicas_corrupted, 0);
+    assert_int_equal(blocks_locations(sim->b, id, NULL, l, 8), 2);
+    sim_free(sim);
+}
+
 static void dead_writers_block_is_recovered_by_one_primary(void **state)
 {
     struct sim *sim = sim_new(3, 4);
@@ -296,6 +337,7 @@ int main(void)
         cmocka_unit_test(replicas_before_commit_complete_the_block_at_once),
         cmocka_unit_test(commit_waits_for_the_first_replica),
         cmocka_unit_test(pipeline_recovery_leaves_the_lost_node_behind),
+        cmocka_unit_test(datanodes_may_use_another_disk_than_named),
         cmocka_unit_test(dead_writers_block_is_recovered_by_one_primary),
         cmocka_unit_test(recovery_without_any_replica_says_so),
         cmocka_unit_test(open_and_committed_blocks_survive_a_namenode_restart),
