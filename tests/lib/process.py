@@ -16,10 +16,12 @@ def log_tail(path, lines=40):
 
 
 def is_alive(pid):
-    """Whether the process runs; a zombie does not."""
+    """Whether the process runs; a zombie does not, unless threads of it are still ending: they hold its files and locks."""
     try:
         with open(f"/proc/{pid}/stat") as file:
-            return file.read().rsplit(")", 1)[1].split()[0] not in "ZX"
+            if file.read().rsplit(")", 1)[1].split()[0] not in "ZX":
+                return True
+        return len(os.listdir(f"/proc/{pid}/task")) > 1
     except OSError:
         return False
 
