@@ -28,8 +28,8 @@ bool job_id_is_valid(const char *text)
 
 void attempt_id_format(const struct attempt_id *id, char out[ATTEMPT_ID_MAX])
 {
-    snprintf(out, ATTEMPT_ID_MAX, "attempt_%s_%c_%06" PRIu32 "_%" PRIu32, id->job + 4, id->map ? 'm' : 'r', id->partition,
-             id->attempt);
+    snprintf(out, ATTEMPT_ID_MAX, "attempt_%s_%c_%06" PRIu32 "_%" PRIu32, id->job + 4, id->map ? 'm' : 'r',
+             id->partition, id->attempt);
 }
 
 void task_id_format(const struct attempt_id *id, char out[ATTEMPT_ID_MAX])
@@ -42,7 +42,8 @@ bool attempt_id_parse(const char *text, struct attempt_id *ret)
     char kind = 0;
     int job_end = 0, all = 0;
     uint32_t partition = 0, attempt = 0;
-    if (sscanf(text, "attempt_%*[0-9]_%*[0-9]%n_%c_%9" SCNu32 "_%9" SCNu32 "%n", &job_end, &kind, &partition, &attempt, &all) != 3)
+    if (sscanf(text, "attempt_%*[0-9]_%*[0-9]%n_%c_%9" SCNu32 "_%9" SCNu32 "%n", &job_end, &kind, &partition, &attempt,
+               &all) != 3)
         return false;
     if (!all || text[all] || (kind != 'm' && kind != 'r') || job_end - 4 >= JOB_ID_MAX)
         return false;

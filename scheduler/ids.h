@@ -5,7 +5,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define JOB_ID_MAX 64
+#define JOB_ID_MAX     64
 #define ATTEMPT_ID_MAX 96
 
 struct attempt_id {

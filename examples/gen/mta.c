@@ -5,7 +5,15 @@
 
 #include "gen.h"
 
-enum { ROW_ZERO = 1, ROW_BAD_LATITUDE = 2, ROW_BAD_LONGITUDE = 3, ROW_NULL_LAST = 13, ROW_SHORT = 14, ROW_EMPTY = 15, ROW_CRLF = 16 };
+enum {
+    ROW_ZERO = 1,
+    ROW_BAD_LATITUDE = 2,
+    ROW_BAD_LONGITUDE = 3,
+    ROW_NULL_LAST = 13,
+    ROW_SHORT = 14,
+    ROW_EMPTY = 15,
+    ROW_CRLF = 16
+};
 #define START_TIME 1406865600 /* 2014-08-01 04:00:00 UTC */
 
 static void micro(char out[32], int64_t value)
@@ -31,8 +39,8 @@ static void coordinates(uint64_t kind, uint64_t v, uint64_t step, uint64_t off, 
 static void trip(uint64_t i, uint64_t v, uint64_t t, uint64_t off)
 {
     uint64_t along = off * 137500000 + hash(6, i) % 1000000, stop = hash(7, i) % 400000000, route = 1 + v % 90;
-    printf("\t%" PRIu64 ".%06" PRIu64 "\t%" PRIu64 "\t%s\tMTA NYCT_B%" PRIu64, along / 1000000, along % 1000000, t / 20 % 2,
-           off == 0 || off == 20 ? "LAYOVER_DURING" : "IN_PROGRESS", route);
+    printf("\t%" PRIu64 ".%06" PRIu64 "\t%" PRIu64 "\t%s\tMTA NYCT_B%" PRIu64, along / 1000000, along % 1000000,
+           t / 20 % 2, off == 0 || off == 20 ? "LAYOVER_DURING" : "IN_PROGRESS", route);
     printf("\tMTA NYCT_JG_C4-Weekday-%06" PRIu64 "_B%" PRIu64 "_%" PRIu64, t / 40 % 1000000, route, v);
     printf("\t%" PRIu64 ".%06" PRIu64 "\tMTA_%" PRIu64, stop / 1000000, stop % 1000000, 300000 + v % 90 * 100 + off);
 }

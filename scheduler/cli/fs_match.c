@@ -12,7 +12,8 @@ static bool same_place(const char *a, const char *b)
     char ip_x[64], ip_y[64];
     if (strncmp(a, scheme, sizeof scheme - 1) || strncmp(b, scheme, sizeof scheme - 1))
         return false;
-    if (net_parse(a + sizeof scheme - 1, NAMENODE_PORT, &x, NULL) < 0 || net_parse(b + sizeof scheme - 1, NAMENODE_PORT, &y, NULL) < 0)
+    if (net_parse(a + sizeof scheme - 1, NAMENODE_PORT, &x, NULL) < 0 ||
+        net_parse(b + sizeof scheme - 1, NAMENODE_PORT, &y, NULL) < 0)
         return false;
     if (x.port != y.port)
         return false;
@@ -25,5 +26,6 @@ int fs_must_match(const struct dfs *fs, const char *uri, const char *what, const
 {
     if (!uri || !strcmp(uri, dfs_uri(fs)) || same_place(uri, dfs_uri(fs)))
         return 0;
-    return err_set(reterr, ERR_UNSUPPORTED, "%s %s is in another file system than the job's %s", what, text, dfs_uri(fs));
+    return err_set(reterr, ERR_UNSUPPORTED, "%s %s is in another file system than the job's %s", what, text,
+                   dfs_uri(fs));
 }

@@ -4,8 +4,9 @@
 
 #include "client/lib/dfs.h"
 
-/* uri NULL: the path named none. Ports default to 8020, and names are resolved: hdfs://localhost is hdfs://127.0.0.1:8020.
- * ERR_UNSUPPORTED: another one; `what` and `text` are for the message. */
-int fs_must_match(const struct dfs *fs, const char *uri, const char *what, const char *text, struct err *reterr) MUST_CHECK;
+/* uri NULL: the path named none. Ports default to 8020, and names are resolved: hdfs://localhost is
+ * hdfs://127.0.0.1:8020. ERR_UNSUPPORTED: another one; `what` and `text` are for the message. */
+int fs_must_match(const struct dfs *fs, const char *uri, const char *what, const char *text,
+                  struct err *reterr) MUST_CHECK;
 
 #endif

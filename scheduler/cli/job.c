@@ -15,22 +15,23 @@
 #include "scheduler/ids.h"
 
 #define JOB_ARENA_BYTES (256u << 20)
-#define LOG_TIMEOUT_MS 30000
+#define LOG_TIMEOUT_MS  30000
 
-static const char usage_text[] =
-    "Usage: cairn job [generic options] COMMAND\n"
-    "  -list [all]          running jobs, or all that are remembered\n"
-    "  -status JOB          state and progress\n"
-    "  -counters JOB        its counters\n"
-    "  -history [JOB]       finished jobs, or every attempt of one\n"
-    "  -logs JOB|ATTEMPT    what the attempts wrote to stderr\n"
-    "  -wait JOB            follow it to its end; exit code 0 if it succeeded\n"
-    "  -kill JOB\n";
+static const char usage_text[] = "Usage: cairn job [generic options] COMMAND\n"
+                                 "  -list [all]          running jobs, or all that are remembered\n"
+                                 "  -status JOB          state and progress\n"
+                                 "  -counters JOB        its counters\n"
+                                 "  -history [JOB]       finished jobs, or every attempt of one\n"
+                                 "  -logs JOB|ATTEMPT    what the attempts wrote to stderr\n"
+                                 "  -wait JOB            follow it to its end; exit code 0 if it succeeded\n"
+                                 "  -kill JOB\n";
 
 static const char *attempt_state_name(Cairn__AttemptState state)
 {
-    static const char *const names[] = {[CAIRN__ATTEMPT_STATE__ATTEMPT_ASSIGNED] = "ASSIGNED", [CAIRN__ATTEMPT_STATE__ATTEMPT_RUNNING] = "RUNNING",
-                                        [CAIRN__ATTEMPT_STATE__ATTEMPT_SUCCEEDED] = "SUCCEEDED", [CAIRN__ATTEMPT_STATE__ATTEMPT_FAILED] = "FAILED",
+    static const char *const names[] = {[CAIRN__ATTEMPT_STATE__ATTEMPT_ASSIGNED] = "ASSIGNED",
+                                        [CAIRN__ATTEMPT_STATE__ATTEMPT_RUNNING] = "RUNNING",
+                                        [CAIRN__ATTEMPT_STATE__ATTEMPT_SUCCEEDED] = "SUCCEEDED",
+                                        [CAIRN__ATTEMPT_STATE__ATTEMPT_FAILED] = "FAILED",
                                         [CAIRN__ATTEMPT_STATE__ATTEMPT_KILLED] = "KILLED"};
     return (size_t)state < ARRAY_COUNT(names) && names[state] ? names[state] : "UNKNOWN";
 }
@@ -53,8 +54,8 @@ static int list_jobs(struct job_client *c, bool all, bool only_finished, struct 
     size_t shown = 0;
     for (size_t i = 0; i < jobs->n_jobs; i++)
         shown += !only_finished || jobs->jobs[i]->state >= CAIRN__JOB_STATE__JOB_SUCCEEDED;
-    printf("Total jobs:%zu\n%-28s %-11s %-19s %-10s %11s %11s  %s\n", shown, "JobId", "State", "StartTime", "UserName", "Maps", "Reduces",
-           "JobName");
+    printf("Total jobs:%zu\n%-28s %-11s %-19s %-10s %11s %11s  %s\n", shown, "JobId", "State", "StartTime", "UserName",
+           "Maps", "Reduces", "JobName");
     for (size_t i = 0; i < jobs->n_jobs; i++) {
         const Cairn__JobStatusProto *s = jobs->jobs[i];
         char when[32], maps[32], reduces[32];
@@ -62,8 +63,8 @@ static int list_jobs(struct job_client *c, bool all, bool only_finished, struct 
             continue;
         snprintf(maps, sizeof maps, "%u/%u", s->mapsdone, s->maps);
         snprintf(reduces, sizeof reduces, "%u/%u", s->reducesdone, s->reduces);
-        printf("%-28s %-11s %-19s %-10s %11s %11s  %s\n", s->jobid, job_state_name(s->state), time_text(s->submittedatms, when), s->user, maps,
-               reduces, s->name);
+        printf("%-28s %-11s %-19s %-10s %11s %11s  %s\n", s->jobid, job_state_name(s->state),
+               time_text(s->submittedatms, when), s->user, maps, reduces, s->name);
     }
     return 0;
 }
@@ -74,10 +75,11 @@ static void print_status(const Cairn__JobStatusProto *s)
     printf("Job: %s\nJob Name: %s\nUser: %s\nJob State: %s\n", s->jobid, s->name, s->user, job_state_name(s->state));
     printf("Submitted: %s\n", time_text(s->submittedatms, when));
     if (s->has_finishedatms)
-        printf("Finished: %s (took %.1f s)\n", time_text(s->finishedatms, when), (double)(s->finishedatms - s->submittedatms) / 1000);
+        printf("Finished: %s (took %.1f s)\n", time_text(s->finishedatms, when),
+               (double)(s->finishedatms - s->submittedatms) / 1000);
     printf("Output: %s\n", s->output ? s->output : "");
-    printf("Number of maps: %u (%u done, %u running)\nNumber of reduces: %u (%u done, %u running)\n", s->maps, s->mapsdone, s->mapsrunning,
-           s->reduces, s->reducesdone, s->reducesrunning);
+    printf("Number of maps: %u (%u done, %u running)\nNumber of reduces: %u (%u done, %u running)\n", s->maps,
+           s->mapsdone, s->mapsrunning, s->reduces, s->reducesdone, s->reducesrunning);
     printf("map() completion: %.2f\nreduce() completion: %.2f\n", (double)s->mapprogress, (double)s->reduceprogress);
     if (s->waitingfor)
         printf("Waiting for: %s\n", s->waitingfor);
@@ -110,9 +112,10 @@ static int show_history(struct job_client *c, const char *job_id, struct arena *
         rc = job_client_attempts(c, job_id, a, &attempts, reterr);
     for (size_t i = 0; rc == 0 && i < attempts->n_attempts; i++) {
         const Cairn__AttemptProto *at = attempts->attempts[i];
-        printf("%s\t%s\t%s\t%s\t%.1f s%s%s\n", at->attemptid, attempt_state_name(at->state), at->worker, localities[at->locality],
-               at->has_finishedatms ? (double)(at->finishedatms - at->startedatms) / 1000 : 0.0, at->diagnostics ? "\t" : "",
-               at->diagnostics ? at->diagnostics : "");
+        printf("%s\t%s\t%s\t%s\t%.1f s%s%s\n", at->attemptid, attempt_state_name(at->state), at->worker,
+               localities[at->locality],
+               at->has_finishedatms ? (double)(at->finishedatms - at->startedatms) / 1000 : 0.0,
+               at->diagnostics ? "\t" : "", at->diagnostics ? at->diagnostics : "");
     }
     if (rc == 0) {
         const Cairn__JobStatusProto *s;
@@ -144,7 +147,8 @@ static int show_logs(struct job_client *c, const char *id, struct arena *a, stru
             printf("==== %s %s on %s\n", at->attemptid, attempt_state_name(at->state), at->worker);
         rc = net_parse(at->httpaddress, 0, &address, reterr);
         if (rc == 0)
-            rc = http_get(&address, arena_printf(a, "/logs/%s", at->attemptid), LOG_TIMEOUT_MS, print_sink, NULL, reterr);
+            rc = http_get(&address, arena_printf(a, "/logs/%s", at->attemptid), LOG_TIMEOUT_MS, print_sink, NULL,
+                          reterr);
         if (rc < 0 && !one) { /* the others may still be there */
             printf("(no log: %s)\n", reterr->text);
             rc = 0;

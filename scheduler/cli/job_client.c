@@ -25,8 +25,11 @@ int job_client_connect(struct config *config, const char *user, struct job_clien
         return rc;
     if (!strcmp(address.host, "0.0.0.0"))
         strcpy(address.host, "127.0.0.1");
-    struct rpc_client_options options = {.addresses = &address, .address_count = 1, .protocol = "org.cairn.protocol.JobProtocol",
-                                         .user = user, .retry_for_ms = 10000};
+    struct rpc_client_options options = {.addresses = &address,
+                                         .address_count = 1,
+                                         .protocol = "org.cairn.protocol.JobProtocol",
+                                         .user = user,
+                                         .retry_for_ms = 10000};
     struct job_client *c = mem_new(struct job_client);
     rc = rpc_client_new(&options, &c->rpc, reterr);
     if (rc < 0)
@@ -44,8 +47,8 @@ void job_client_free(struct job_client *c)
     free(c);
 }
 
-static int job_call(struct job_client *c, const char *method, const ProtobufCMessage *request, const ProtobufCMessageDescriptor *type,
-                    struct arena *a, void *ret, struct err *reterr)
+static int job_call(struct job_client *c, const char *method, const ProtobufCMessage *request,
+                    const ProtobufCMessageDescriptor *type, struct arena *a, void *ret, struct err *reterr)
 {
     ProtobufCMessage *m = NULL;
     int rc = rpc_client_call(c->rpc, method, request, type, a, &m, reterr);
@@ -60,18 +63,21 @@ int job_client_new_id(struct job_client *c, struct arena *a, const char **ret_jo
 {
     Cairn__NewJobIdRequestProto request = CAIRN__NEW_JOB_ID_REQUEST_PROTO__INIT;
     Cairn__NewJobIdResponseProto *response;
-    int rc = job_call(c, "newJobId", &request.base, &cairn__new_job_id_response_proto__descriptor, a, &response, reterr);
+    int rc =
+        job_call(c, "newJobId", &request.base, &cairn__new_job_id_response_proto__descriptor, a, &response, reterr);
     if (rc == 0)
         *ret_job_id = response->jobid;
     return rc;
 }
 
-int job_client_submit(struct job_client *c, Cairn__JobSpecProto *job, struct arena *a, const char **ret_url, struct err *reterr)
+int job_client_submit(struct job_client *c, Cairn__JobSpecProto *job, struct arena *a, const char **ret_url,
+                      struct err *reterr)
 {
     Cairn__SubmitJobRequestProto request = CAIRN__SUBMIT_JOB_REQUEST_PROTO__INIT;
     Cairn__SubmitJobResponseProto *response;
     request.job = job;
-    int rc = job_call(c, "submitJob", &request.base, &cairn__submit_job_response_proto__descriptor, a, &response, reterr);
+    int rc =
+        job_call(c, "submitJob", &request.base, &cairn__submit_job_response_proto__descriptor, a, &response, reterr);
     if (rc == 0)
         *ret_url = response->trackingurl;
     return rc;
@@ -92,7 +98,8 @@ int job_client_get(struct job_client *c, const char *job_id, uint64_t after_vers
     return rc;
 }
 
-int job_client_list(struct job_client *c, bool all, struct arena *a, const Cairn__ListJobsResponseProto **ret, struct err *reterr)
+int job_client_list(struct job_client *c, bool all, struct arena *a, const Cairn__ListJobsResponseProto **ret,
+                    struct err *reterr)
 {
     Cairn__ListJobsRequestProto request = CAIRN__LIST_JOBS_REQUEST_PROTO__INIT;
     request.has_all = true;
@@ -114,8 +121,8 @@ int job_client_kill(struct job_client *c, const char *job_id, bool *ret_killed, 
     return rc;
 }
 
-int job_client_attempts(struct job_client *c, const char *job_id, struct arena *a, const Cairn__GetAttemptsResponseProto **ret,
-                        struct err *reterr)
+int job_client_attempts(struct job_client *c, const char *job_id, struct arena *a,
+                        const Cairn__GetAttemptsResponseProto **ret, struct err *reterr)
 {
     Cairn__GetAttemptsRequestProto request = CAIRN__GET_ATTEMPTS_REQUEST_PROTO__INIT;
     request.jobid = (char *)job_id;

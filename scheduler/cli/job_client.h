@@ -12,17 +12,20 @@ int job_client_connect(struct config *config, const char *user, struct job_clien
 void job_client_free(struct job_client *c); /* NULL is fine */
 
 int job_client_new_id(struct job_client *c, struct arena *a, const char **ret_job_id, struct err *reterr) MUST_CHECK;
-int job_client_submit(struct job_client *c, Cairn__JobSpecProto *job, struct arena *a, const char **ret_url, struct err *reterr) MUST_CHECK;
+int job_client_submit(struct job_client *c, Cairn__JobSpecProto *job, struct arena *a, const char **ret_url,
+                      struct err *reterr) MUST_CHECK;
 /* wait_ms > 0: until its version differs from after_version, at most so long. ERR_NOT_FOUND. */
 int job_client_get(struct job_client *c, const char *job_id, uint64_t after_version, uint32_t wait_ms, struct arena *a,
                    const Cairn__JobStatusProto **ret, struct err *reterr) MUST_CHECK;
-int job_client_list(struct job_client *c, bool all, struct arena *a, const Cairn__ListJobsResponseProto **ret, struct err *reterr) MUST_CHECK;
+int job_client_list(struct job_client *c, bool all, struct arena *a, const Cairn__ListJobsResponseProto **ret,
+                    struct err *reterr) MUST_CHECK;
 int job_client_kill(struct job_client *c, const char *job_id, bool *ret_killed, struct err *reterr) MUST_CHECK;
-int job_client_attempts(struct job_client *c, const char *job_id, struct arena *a, const Cairn__GetAttemptsResponseProto **ret,
-                        struct err *reterr) MUST_CHECK;
+int job_client_attempts(struct job_client *c, const char *job_id, struct arena *a,
+                        const Cairn__GetAttemptsResponseProto **ret, struct err *reterr) MUST_CHECK;
 
 /* Shows progress until the job is over; leaves its last status. Lines "map 30% reduce 0%", or a bar on a terminal. */
-int job_client_follow(struct job_client *c, const char *job_id, struct arena *a, const Cairn__JobStatusProto **ret, struct err *reterr) MUST_CHECK;
+int job_client_follow(struct job_client *c, const char *job_id, struct arena *a, const Cairn__JobStatusProto **ret,
+                      struct err *reterr) MUST_CHECK;
 void job_print_counters(const Cairn__JobStatusProto *status); /* stderr, as Hadoop groups them */
 const char *job_state_name(Cairn__JobState state);
 /* "2026-01-31 12:00:00,123 INFO mapreduce.Job: text" on stderr */

@@ -9,9 +9,9 @@
 #include "common/clock.h"
 #include "scheduler/cli/job_client.h"
 
-#define WAIT_MS 1000
+#define WAIT_MS          1000
 #define LINE_INTERVAL_MS 1000 /* Hadoop prints at most one line per second */
-#define BAR_CELLS 24
+#define BAR_CELLS        24
 
 void job_say(const char *format, ...)
 {
@@ -30,8 +30,10 @@ void job_say(const char *format, ...)
 
 const char *job_state_name(Cairn__JobState state)
 {
-    static const char *const names[] = {[CAIRN__JOB_STATE__JOB_RUNNING] = "RUNNING", [CAIRN__JOB_STATE__JOB_COMMITTING] = "COMMITTING",
-                                        [CAIRN__JOB_STATE__JOB_SUCCEEDED] = "SUCCEEDED", [CAIRN__JOB_STATE__JOB_FAILED] = "FAILED",
+    static const char *const names[] = {[CAIRN__JOB_STATE__JOB_RUNNING] = "RUNNING",
+                                        [CAIRN__JOB_STATE__JOB_COMMITTING] = "COMMITTING",
+                                        [CAIRN__JOB_STATE__JOB_SUCCEEDED] = "SUCCEEDED",
+                                        [CAIRN__JOB_STATE__JOB_FAILED] = "FAILED",
                                         [CAIRN__JOB_STATE__JOB_KILLED] = "KILLED"};
     return (size_t)state < ARRAY_COUNT(names) && names[state] ? names[state] : "UNKNOWN";
 }
@@ -54,7 +56,9 @@ struct shown {
 
 static void show(struct shown *s, const Cairn__JobStatusProto *status, bool last)
 {
-    int map = (int)(status->mapprogress * 100), reduce = status->reduces ? (int)(status->reduceprogress * 100) : last ? 100 : 0;
+    int map = (int)(status->mapprogress * 100), reduce = status->reduces ? (int)(status->reduceprogress * 100)
+                                                         : last          ? 100
+                                                                         : 0;
     int64_t now = clock_mono_ms();
     if (s->terminal) {
         fprintf(stderr, "\r");
@@ -82,9 +86,11 @@ static void show(struct shown *s, const Cairn__JobStatusProto *status, bool last
     }
 }
 
-int job_client_follow(struct job_client *c, const char *job_id, struct arena *a, const Cairn__JobStatusProto **ret, struct err *reterr)
+int job_client_follow(struct job_client *c, const char *job_id, struct arena *a, const Cairn__JobStatusProto **ret,
+                      struct err *reterr)
 {
-    struct shown shown = {.terminal = isatty(STDERR_FILENO), .map_percent = -1, .reduce_percent = -1, .at_ms = clock_mono_ms()};
+    struct shown shown = {
+        .terminal = isatty(STDERR_FILENO), .map_percent = -1, .reduce_percent = -1, .at_ms = clock_mono_ms()};
     uint64_t version = 0;
     for (;;) {
         const Cairn__JobStatusProto *status;
@@ -113,7 +119,8 @@ static void print_group(const Cairn__JobStatusProto *s, const char *group)
 
 void job_print_counters(const Cairn__JobStatusProto *s)
 {
-    static const char *const first[] = {"File System Counters", "Job Counters", "Map-Reduce Framework", "Shuffle Errors",
+    static const char *const first[] = {"File System Counters",       "Job Counters",
+                                        "Map-Reduce Framework",       "Shuffle Errors",
                                         "File Input Format Counters", "File Output Format Counters"};
     job_say("Counters: %zu", s->n_counters);
     for (size_t g = 0; g < ARRAY_COUNT(first); g++)

@@ -10,8 +10,8 @@
 #include "scheduler/engine/line_input.h"
 
 #define SPLIT_SLOP_PERCENT 110 /* Hadoop: the last split may be 10 % larger instead of leaving a crumb */
-#define SPLITS_MAX 200000
-#define INPUT_DEPTH_MAX 64
+#define SPLITS_MAX         200000
+#define INPUT_DEPTH_MAX    64
 
 struct split_plan {
     struct dfs *fs;
@@ -47,8 +47,10 @@ static int plan_add_dir(struct split_plan *p, const char *dir, int depth, struct
         if (entry->type != DFS_DIR)
             rc = plan_add_file(p, path, entry);
         else if (!p->recursive)
-            rc = err_set(reterr, ERR_IO, "Not a file: %s%s (-D mapreduce.input.fileinputformat.input.dir.recursive=true reads folders "
-                         "in folders)", dfs_uri(p->fs), path);
+            rc = err_set(reterr, ERR_IO,
+                         "Not a file: %s%s (-D mapreduce.input.fileinputformat.input.dir.recursive=true reads folders "
+                         "in folders)",
+                         dfs_uri(p->fs), path);
         else if (depth == INPUT_DEPTH_MAX)
             rc = err_set(reterr, ERR_TOO_LARGE, "folders are nested more than %d deep: %s", INPUT_DEPTH_MAX, path);
         else
@@ -131,7 +133,8 @@ static int plan_add_split(struct split_plan *p, const char *path, int64_t start,
 {
     Cairn__JobSpecProto *job = p->job;
     if (job->n_splits == SPLITS_MAX)
-        return err_set(reterr, ERR_TOO_LARGE, "more than %d splits; larger ones: -D mapreduce.input.fileinputformat.split.minsize=BYTES",
+        return err_set(reterr, ERR_TOO_LARGE,
+                       "more than %d splits; larger ones: -D mapreduce.input.fileinputformat.split.minsize=BYTES",
                        SPLITS_MAX);
     if (job->n_splits == p->split_capacity) {
         size_t capacity = p->split_capacity ? 2 * p->split_capacity : 64;
@@ -166,10 +169,10 @@ static int read_file(void *context, void *bytes, size_t len, size_t *ret_read, s
     return file_reader_read(context, bytes, len, ret_read, reterr);
 }
 
-/* NLineInputFormat: every split has so many lines, so the file is read once here. A split [start, end) has the lines that
- * begin in (start, end] (line_input.h), so its bounds lie one byte before the lines' beginnings, as in Hadoop. */
-static int plan_split_by_lines(struct split_plan *p, const char *path, const struct dfs_status *status, const struct dfs_blocks *blocks,
-                               struct err *reterr)
+/* NLineInputFormat: every split has so many lines, so the file is read once here. A split [start, end) has the lines
+ * that begin in (start, end] (line_input.h), so its bounds lie one byte before the lines' beginnings, as in Hadoop. */
+static int plan_split_by_lines(struct split_plan *p, const char *path, const struct dfs_status *status,
+                               const struct dfs_blocks *blocks, struct err *reterr)
 {
     int64_t lines_per_split = job_conf_int(p->job, "mapreduce.input.lineinputformat.linespermap", 1);
     struct file_reader *reader = NULL;
@@ -232,11 +235,12 @@ static int plan_split_file(struct split_plan *p, const char *path, const struct 
         rc = plan_add_split(p, path, at, size, false, &blocks, reterr);
         at += size;
     }
-    return rc < 0 || at == status->length ? rc : plan_add_split(p, path, at, status->length - at, false, &blocks, reterr);
+    return rc < 0 || at == status->length ? rc
+                                          : plan_add_split(p, path, at, status->length - at, false, &blocks, reterr);
 }
 
-int splits_compute(struct dfs *fs, const char *const *inputs, size_t input_count, Cairn__JobSpecProto *job, struct arena *a,
-                   size_t *ret_files, struct err *reterr)
+int splits_compute(struct dfs *fs, const char *const *inputs, size_t input_count, Cairn__JobSpecProto *job,
+                   struct arena *a, size_t *ret_files, struct err *reterr)
 {
     struct split_plan p = {.fs = fs, .job = job, .arena = a};
     p.min_bytes = job_conf_int(job, "mapreduce.input.fileinputformat.split.minsize", 1);

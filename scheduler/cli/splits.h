@@ -6,9 +6,9 @@
 #include "client/lib/dfs.h"
 
 /* Fills job->splits and job->holders in the arena. inputs: paths, globs or folders, each possibly several with commas.
- * Files whose names begin with "_" or "." in folders are left out. *ret_files = how many files. ERR_NOT_FOUND: "Input path
- * does not exist: ..." or "Input Pattern ... matches 0 files". */
-int splits_compute(struct dfs *fs, const char *const *inputs, size_t input_count, Cairn__JobSpecProto *job, struct arena *a,
-                   size_t *ret_files, struct err *reterr) MUST_CHECK;
+ * Files whose names begin with "_" or "." in folders are left out. *ret_files = how many files. ERR_NOT_FOUND: "Input
+ * path does not exist: ..." or "Input Pattern ... matches 0 files". */
+int splits_compute(struct dfs *fs, const char *const *inputs, size_t input_count, Cairn__JobSpecProto *job,
+                   struct arena *a, size_t *ret_files, struct err *reterr) MUST_CHECK;
 
 #endif

@@ -12,7 +12,7 @@
 
 /* Exit codes of Hadoop's StreamJob. */
 enum { EXIT_BAD_ARGUMENTS = 1, EXIT_JOB_FAILED = 1, EXIT_INVALID_JOB = 3, EXIT_OUTPUT_EXISTS = 4, EXIT_IO = 5 };
-#define LIST_MAX 1024
+#define LIST_MAX           1024
 #define SUBMIT_ARENA_BYTES (512u << 20)
 
 static const char usage_text[] =
@@ -58,7 +58,8 @@ static void on_interrupt(int number)
 static void leave_on_interrupt(const char *job_id)
 {
     snprintf(interrupted_text, sizeof interrupted_text,
-             "\n%s goes on running. Follow it with `cairn job -wait %s`, stop it with `cairn job -kill %s`.\n", job_id, job_id, job_id);
+             "\n%s goes on running. Follow it with `cairn job -wait %s`, stop it with `cairn job -kill %s`.\n", job_id,
+             job_id, job_id);
     signal(SIGINT, on_interrupt);
 }
 
@@ -83,15 +84,22 @@ static int take_value(struct streaming_args *args, const char *name, const char 
     const struct {
         const char *name;
         const char **text;
-    } single[] = {{"output", &r->output}, {"mapper", &r->mapper}, {"combiner", &r->combiner}, {"reducer", &r->reducer},
-                  {"inputformat", &r->input_format}, {"outputformat", &r->output_format}, {"partitioner", &r->partitioner}};
+    } single[] = {{"output", &r->output},
+                  {"mapper", &r->mapper},
+                  {"combiner", &r->combiner},
+                  {"reducer", &r->reducer},
+                  {"inputformat", &r->input_format},
+                  {"outputformat", &r->output_format},
+                  {"partitioner", &r->partitioner}};
     const struct {
         const char *name;
         const char **list;
         size_t *count;
-    } many[] = {{"input", args->inputs, &r->input_count}, {"file", args->files, &r->file_count}, {"files", args->files, &r->file_count},
-                {"cacheFile", args->files, &r->file_count}, {"cmdenv", args->cmdenv, &r->cmdenv_count}, {"jobconf", args->jobconf, &args->jobconf_count}};
-    static const char *const refused[] = {"archives", "cacheArchive", "inputreader", "mapdebug", "reducedebug", "io", "libjars", "additionalconfspec", "dfs"};
+    } many[] = {{"input", args->inputs, &r->input_count},   {"file", args->files, &r->file_count},
+                {"files", args->files, &r->file_count},     {"cacheFile", args->files, &r->file_count},
+                {"cmdenv", args->cmdenv, &r->cmdenv_count}, {"jobconf", args->jobconf, &args->jobconf_count}};
+    static const char *const refused[] = {"archives", "cacheArchive", "inputreader",        "mapdebug", "reducedebug",
+                                          "io",       "libjars",      "additionalconfspec", "dfs"};
     for (size_t i = 0; i < ARRAY_COUNT(refused); i++)
         if (!strcmp(name, refused[i]))
             return err_set(reterr, ERR_UNSUPPORTED, "option -%s is not supported", name);
@@ -112,7 +120,9 @@ static int take_value(struct streaming_args *args, const char *name, const char 
     if (!strcmp(name, "numReduceTasks")) {
         char *end;
         r->reduces = strtoll(value, &end, 10);
-        return *end || end == value || r->reduces < 0 ? err_set(reterr, ERR_ILLEGAL_ARGUMENT, "-numReduceTasks '%s' is not a number", value) : 0;
+        return *end || end == value || r->reduces < 0
+                   ? err_set(reterr, ERR_ILLEGAL_ARGUMENT, "-numReduceTasks '%s' is not a number", value)
+                   : 0;
     }
     return err_set(reterr, ERR_ILLEGAL_ARGUMENT, "Unrecognized option: -%s", name);
 }
@@ -188,7 +198,7 @@ static int run(struct streaming_args *args, struct config *config, struct arena 
             if (good)
                 fprintf(stderr, "Output directory: %s\n", args->request.output);
             else
-                fprintf(stderr, "Job not successful!%s%s\n", status->diagnostics ? " " : "", status->diagnostics ? status->diagnostics : "");
+                fprintf(stderr, "Job not successful!\n");
             *ret_exit = good ? 0 : EXIT_JOB_FAILED;
         }
     }
@@ -207,12 +217,8 @@ static int explain(const struct err *err)
         fprintf(stderr, "Error launching job , Invalid job conf : %s\n", err->text);
         return EXIT_INVALID_JOB;
     case ERR_ILLEGAL_ARGUMENT:
-    case ERR_UNSUPPORTED:
-        fprintf(stderr, "%s\nTry -help for more information\n", err->text);
-        return EXIT_BAD_ARGUMENTS;
-    default:
-        fprintf(stderr, "Error Launching job : %s\n", err->text);
-        return EXIT_IO;
+    case ERR_UNSUPPORTED: fprintf(stderr, "%s\nTry -help for more information\n", err->text); return EXIT_BAD_ARGUMENTS;
+    default: fprintf(stderr, "Error Launching job : %s\n", err->text); return EXIT_IO;
     }
 }
 
@@ -221,7 +227,8 @@ int streaming_main(int argc, char **argv)
     struct err err = {0};
     struct config *config = NULL;
     struct streaming_args *args = mem_new(struct streaming_args);
-    args->request = (struct job_request){.inputs = args->inputs, .files = args->files, .cmdenv = args->cmdenv, .reduces = -1};
+    args->request =
+        (struct job_request){.inputs = args->inputs, .files = args->files, .cmdenv = args->cmdenv, .reduces = -1};
     struct arena a;
     arena_init(&a, SUBMIT_ARENA_BYTES);
     int exit_code = 0;

@@ -18,7 +18,7 @@
 #include "scheduler/engine/job_conf.h"
 #include "scheduler/engine/partition.h"
 
-#define COPY_BYTES (256u << 10)
+#define COPY_BYTES    (256u << 10)
 #define JOB_FILES_MAX 1000
 
 /* ---- properties ---- */
@@ -43,9 +43,15 @@ static const char *const old_names[][2] = {
 };
 /* What would change the result if it were ignored. */
 static const char *const refused_settings[] = {
-    "mapreduce.job.output.key.comparator.class", "mapred.output.key.comparator.class", "mapreduce.job.output.group.comparator.class",
-    "mapred.output.value.groupfn.class",         "textinputformat.record.delimiter",   "stream.map.input.writer.class",
-    "stream.map.output.reader.class",            "stream.reduce.input.writer.class",   "stream.reduce.output.reader.class",
+    "mapreduce.job.output.key.comparator.class",
+    "mapred.output.key.comparator.class",
+    "mapreduce.job.output.group.comparator.class",
+    "mapred.output.value.groupfn.class",
+    "textinputformat.record.delimiter",
+    "stream.map.input.writer.class",
+    "stream.map.output.reader.class",
+    "stream.reduce.input.writer.class",
+    "stream.reduce.output.reader.class",
     "mapreduce.job.cache.archives",
 };
 
@@ -88,7 +94,8 @@ static int check_properties(const Cairn__JobSpecProto *job, struct err *reterr)
     for (size_t i = 0; i < ARRAY_COUNT(refused_settings); i++)
         if (job_conf_get(job, refused_settings[i]))
             return err_set(reterr, ERR_UNSUPPORTED, "-D %s is not supported", refused_settings[i]);
-    if (job_conf_bool(job, "mapreduce.output.fileoutputformat.compress", false) || job_conf_bool(job, "mapred.output.compress", false))
+    if (job_conf_bool(job, "mapreduce.output.fileoutputformat.compress", false) ||
+        job_conf_bool(job, "mapred.output.compress", false))
         return err_set(reterr, ERR_UNSUPPORTED, "compressed output is not supported");
     return job_conf_check(job, reterr);
 }
@@ -103,7 +110,8 @@ static int upload(struct dfs *fs, const char *local, const char *target, Cairn__
         return errno == ENOENT ? err_set(reterr, ERR_ILLEGAL_ARGUMENT, "File: %s does not exist.", local)
                                : err_errno(reterr, errno, "File: %s", local);
     if (!S_ISREG(st.st_mode))
-        return err_set(reterr, ERR_ILLEGAL_ARGUMENT, "File: %s is not a regular file (folders cannot be shipped)", local);
+        return err_set(reterr, ERR_ILLEGAL_ARGUMENT, "File: %s is not a regular file (folders cannot be shipped)",
+                       local);
     struct file_writer *writer = NULL;
     struct file_create how = {.mode = 0644, .overwrite = true, .create_parent = true};
     int rc = file_writer_create(fs, target, &how, &writer, reterr);
@@ -178,7 +186,8 @@ static int ship(struct file_list *list, const char *text, struct err *reterr)
     return rc;
 }
 
-/* `-mapper ./m.py` works without -file: a relative name of a file that is here is shipped, and called by its last part. */
+/* `-mapper ./m.py` works without -file: a relative name of a file that is here is shipped, and called by its last part.
+ */
 static int ship_command(struct file_list *list, char **command, struct err *reterr)
 {
     char **words;
@@ -239,7 +248,8 @@ static bool is_java_class(const char *text)
 static int check_command(const char *what, const char *command, struct err *reterr)
 {
     if (command && (is_java_class(command) || !strcmp(command, "aggregate")))
-        return err_set(reterr, ERR_UNSUPPORTED, "-%s %s: Java classes cannot run here; give a command (cat does what the Identity classes do)",
+        return err_set(reterr, ERR_UNSUPPORTED,
+                       "-%s %s: Java classes cannot run here; give a command (cat does what the Identity classes do)",
                        what, command);
     return 0;
 }
@@ -260,21 +270,27 @@ static int fill_formats(const struct job_request *request, Cairn__JobSpecProto *
             known = true;
         }
     if (!known)
-        return err_set(reterr, ERR_UNSUPPORTED, "-inputformat : class not found : %s (known: TextInputFormat, KeyValueTextInputFormat, "
-                       "NLineInputFormat)", request->input_format);
+        return err_set(reterr, ERR_UNSUPPORTED,
+                       "-inputformat : class not found : %s (known: TextInputFormat, KeyValueTextInputFormat, "
+                       "NLineInputFormat)",
+                       request->input_format);
     if (request->output_format && strcmp(class_name(request->output_format), "TextOutputFormat"))
-        return err_set(reterr, ERR_UNSUPPORTED, "-outputformat : class not found : %s (known: TextOutputFormat)", request->output_format);
+        return err_set(reterr, ERR_UNSUPPORTED, "-outputformat : class not found : %s (known: TextOutputFormat)",
+                       request->output_format);
     if (request->partitioner && strcmp(class_name(request->partitioner), "KeyFieldBasedPartitioner") &&
         strcmp(class_name(request->partitioner), "HashPartitioner"))
-        return err_set(reterr, ERR_UNSUPPORTED, "-partitioner : class not found : %s (known: HashPartitioner, KeyFieldBasedPartitioner)",
+        return err_set(reterr, ERR_UNSUPPORTED,
+                       "-partitioner : class not found : %s (known: HashPartitioner, KeyFieldBasedPartitioner)",
                        request->partitioner);
     job->has_fieldpartitioner = true;
-    job->fieldpartitioner = request->partitioner && !strcmp(class_name(request->partitioner), "KeyFieldBasedPartitioner");
+    job->fieldpartitioner =
+        request->partitioner && !strcmp(class_name(request->partitioner), "KeyFieldBasedPartitioner");
     struct partitioner ignored;
     return partitioner_open(job, &ignored, reterr);
 }
 
-static int fill_environment(const struct job_request *request, Cairn__JobSpecProto *job, struct arena *a, struct err *reterr)
+static int fill_environment(const struct job_request *request, Cairn__JobSpecProto *job, struct arena *a,
+                            struct err *reterr)
 {
     job->environment = arena_array(a, Cairn__PropertyProto *, request->cmdenv_count);
     for (size_t i = 0; i < request->cmdenv_count; i++) {
@@ -293,9 +309,11 @@ static int fill_environment(const struct job_request *request, Cairn__JobSpecPro
 static int fill_reduces(const struct job_request *request, Cairn__JobSpecProto *job, struct err *reterr)
 {
     const char *text = job_conf_get(job, "mapreduce.job.reduces");
-    int64_t reduces = request->reduces >= 0 ? request->reduces : job_conf_int(job, "mapreduce.job.reduces", text ? -1 : 1);
+    int64_t reduces =
+        request->reduces >= 0 ? request->reduces : job_conf_int(job, "mapreduce.job.reduces", text ? -1 : 1);
     if (reduces < 0 || reduces > 100000)
-        return err_set(reterr, ERR_ILLEGAL_ARGUMENT, "mapreduce.job.reduces '%s': a number from 0 to 100000 is wanted", text ? text : "");
+        return err_set(reterr, ERR_ILLEGAL_ARGUMENT, "mapreduce.job.reduces '%s': a number from 0 to 100000 is wanted",
+                       text ? text : "");
     if (request->reducer && !strcmp(request->reducer, "NONE"))
         reduces = 0;
     job->reduces = (uint32_t)reduces;
@@ -304,8 +322,8 @@ static int fill_reduces(const struct job_request *request, Cairn__JobSpecProto *
     return 0;
 }
 
-static int job_fill(const struct job_request *request, const struct config *config, struct dfs *fs, Cairn__JobSpecProto *job, struct arena *a,
-                    struct err *reterr)
+static int job_fill(const struct job_request *request, const struct config *config, struct dfs *fs,
+                    Cairn__JobSpecProto *job, struct arena *a, struct err *reterr)
 {
     struct property_list properties = {.job = job, .arena = a};
     config_each(config, add_set_property, &properties);
@@ -320,7 +338,8 @@ static int job_fill(const struct job_request *request, const struct config *conf
     job->has_lazyoutput = true;
     job->lazyoutput = request->lazy_output;
     if (rc == 0 && (rc = check_command("mapper", request->mapper, reterr)) == 0 &&
-        (rc = check_command("combiner", request->combiner, reterr)) == 0 && (rc = check_command("reducer", request->reducer, reterr)) == 0 &&
+        (rc = check_command("combiner", request->combiner, reterr)) == 0 &&
+        (rc = check_command("reducer", request->reducer, reterr)) == 0 &&
         (rc = fill_environment(request, job, a, reterr)) == 0 && (rc = fill_formats(request, job, reterr)) == 0)
         rc = fill_reduces(request, job, reterr);
     return rc;
@@ -383,8 +402,8 @@ static void remove_quietly(struct dfs *fs, const char *path)
         fprintf(stderr, "cairn: %s stays behind: %s\n", path, ignored.text);
 }
 
-int job_submit(struct dfs *fs, struct job_client *client, const struct config *config, struct job_request *request, struct arena *a,
-               const char **ret_job_id, const char **ret_url, struct err *reterr)
+int job_submit(struct dfs *fs, struct job_client *client, const struct config *config, struct job_request *request,
+               struct arena *a, const char **ret_job_id, const char **ret_url, struct err *reterr)
 {
     Cairn__JobSpecProto job = CAIRN__JOB_SPEC_PROTO__INIT;
     const char *id;

@@ -1,5 +1,5 @@
-/* From what a person asked for to a job the scheduler has: checks, job files into the staging folder, splits, the output
- * folder, submission. */
+/* From what a person asked for to a job the scheduler has: checks, job files into the staging folder, splits, the
+ * output folder, submission. */
 #ifndef CAIRN_SCHEDULER_CLI_SUBMIT_H
 #define CAIRN_SCHEDULER_CLI_SUBMIT_H
 
@@ -14,9 +14,9 @@ struct job_request { /* borrowed texts */
     int64_t reduces; /* -1: mapreduce.job.reduces */
     bool lazy_output, verbose;
 };
-/* On failure nothing stays behind. ERR_EXISTS: the output; ERR_NOT_FOUND: an input; ERR_ILLEGAL_ARGUMENT, ERR_UNSUPPORTED:
- * the request. *ret_job_id lives in the arena. */
-int job_submit(struct dfs *fs, struct job_client *client, const struct config *config, struct job_request *request, struct arena *a,
-               const char **ret_job_id, const char **ret_url, struct err *reterr) MUST_CHECK;
+/* On failure nothing stays behind. ERR_EXISTS: the output; ERR_NOT_FOUND: an input; ERR_ILLEGAL_ARGUMENT,
+ * ERR_UNSUPPORTED: the request. *ret_job_id lives in the arena. */
+int job_submit(struct dfs *fs, struct job_client *client, const struct config *config, struct job_request *request,
+               struct arena *a, const char **ret_job_id, const char **ret_url, struct err *reterr) MUST_CHECK;
 
 #endif

@@ -76,5 +76,6 @@ int command_find(const char *word, struct arena *a, const char **ret_path, struc
         }
     }
     return err_set(reterr, ERR_NOT_FOUND,
-                   "command '%s' is neither among the job's files nor on this node's PATH; ship it with -file %s", word, word);
+                   "command '%s' is neither among the job's files nor on this node's PATH; ship it with -file %s", word,
+                   word);
 }

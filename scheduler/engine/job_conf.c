@@ -58,8 +58,8 @@ int job_conf_check(const Cairn__JobSpecProto *job, struct err *reterr)
         const char *text = job_conf_get(job, job_numbers[i].name);
         int64_t value = 0;
         if (text && (!parse_whole_number(text, &value) || value < job_numbers[i].min || value > job_numbers[i].max))
-            return err_set(reterr, ERR_CONFIG, "%s is '%s'; a number from %lld to %lld is wanted", job_numbers[i].name, text,
-                           (long long)job_numbers[i].min, (long long)job_numbers[i].max);
+            return err_set(reterr, ERR_CONFIG, "%s is '%s'; a number from %lld to %lld is wanted", job_numbers[i].name,
+                           text, (long long)job_numbers[i].min, (long long)job_numbers[i].max);
     }
     return 0;
 }

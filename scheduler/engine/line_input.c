@@ -6,24 +6,24 @@
 #include "common/mem.h"
 
 #define LINE_INPUT_BUFFER_BYTES (1u << 20)
-#define LINE_INPUT_AHEAD_BYTES 8192
+#define LINE_INPUT_AHEAD_BYTES  8192
 
 struct line_input {
     struct byte_source source;
-    int64_t end;        /* INT64_MAX: to the end of the source */
-    int64_t pos;        /* file offset of raw[raw_next] */
-    uint8_t *raw;       /* raw_next .. raw_end: read, not yet handed out */
+    int64_t end;  /* INT64_MAX: to the end of the source */
+    int64_t pos;  /* file offset of raw[raw_next] */
+    uint8_t *raw; /* raw_next .. raw_end: read, not yet handed out */
     size_t raw_size, raw_next, raw_end;
-    bool at_eof;        /* the source has no more */
-    bool skipping;      /* the first line belongs to the split before */
+    bool at_eof;   /* the source has no more */
+    bool skipping; /* the first line belongs to the split before */
     bool done;
     bool bom_possible, bom_skipped;
-    bool cr_pending;    /* the last byte seen was CR: an LF right after it belongs to it */
-    bool open_line;     /* the last chunk did not end in LF */
+    bool cr_pending; /* the last byte seen was CR: an LF right after it belongs to it */
+    bool open_line;  /* the last chunk did not end in LF */
     int64_t count, bytes_read;
-    uint8_t *chunk;     /* only when CRs must be rewritten */
-    struct buf line;    /* line_input_line: the line that is being put together */
-    struct slice rest;  /* line_input_line: of the current chunk */
+    uint8_t *chunk;    /* only when CRs must be rewritten */
+    struct buf line;   /* line_input_line: the line that is being put together */
+    struct slice rest; /* line_input_line: of the current chunk */
     int64_t rest_offset;
 };
 
@@ -274,7 +274,8 @@ int line_input_line(struct line_input *in, struct slice *ret_line, int64_t *ret_
             }
         }
         if (!started)
-            *ret_offset = in->bom_skipped && in->rest_offset == 3 ? 0 : in->rest_offset; /* the mark is part of the line */
+            *ret_offset =
+                in->bom_skipped && in->rest_offset == 3 ? 0 : in->rest_offset; /* the mark is part of the line */
         started = true;
         size_t n = 0;
         while (n < in->rest.len && in->rest.base[n] != '\n' && in->rest.base[n] != '\r')

@@ -14,7 +14,7 @@
 #include "scheduler/engine/sort_buffer.h"
 #include "scheduler/engine/stream_child.h"
 
-#define FEED_BYTES (256u << 10)
+#define FEED_BYTES         (256u << 10)
 #define MERGE_BUFFER_BYTES (128u << 10)
 
 struct map_output {
@@ -187,7 +187,8 @@ static int combined_add(struct map_output *o, struct slice line, struct err *ret
     return rc < 0 || sort_buffer_add(o->combined, partition, &r) ? rc : spill_alone(o, partition, &r, reterr);
 }
 
-/* The whole sorted buffer goes through one run of the combiner: a key never spans partitions, so neither do its groups. */
+/* The whole sorted buffer goes through one run of the combiner: a key never spans partitions, so neither do its groups.
+ */
 static int combine_and_spill(struct map_output *o, struct err *reterr)
 {
     struct combine_feed feed = {.output = o};
@@ -233,7 +234,8 @@ static int spill(struct map_output *o, struct err *reterr)
 {
     sort_buffer_sort(o->buffer);
     task_report_alive(o->task->report);
-    return o->combined && sort_buffer_count(o->buffer) ? combine_and_spill(o, reterr) : spill_write(o, o->buffer, reterr);
+    return o->combined && sort_buffer_count(o->buffer) ? combine_and_spill(o, reterr)
+                                                       : spill_write(o, o->buffer, reterr);
 }
 
 int map_output_add(struct map_output *o, const struct record *r, struct err *reterr)

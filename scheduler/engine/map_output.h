@@ -22,6 +22,7 @@ struct record_feeder {
     bool open;
 };
 int record_feeder_add(struct record_feeder *f, const struct record *r, struct err *reterr) MUST_CHECK;
-int record_feeder_finish(struct record_feeder *f, struct err *reterr) MUST_CHECK; /* closes the command's stdin, frees */
+int record_feeder_finish(struct record_feeder *f,
+                         struct err *reterr) MUST_CHECK; /* closes the command's stdin, frees */
 
 #endif

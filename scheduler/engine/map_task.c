@@ -35,7 +35,8 @@ static void feed_progress(struct map_feed *feed, struct line_input *in, int64_t 
     *counted = lines;
     int64_t done = file_reader_tell(feed->reader) - t->spec->split->start;
     if (t->spec->split->length > 0)
-        task_report_progress(t->report, (float)done / (float)t->spec->split->length * (t->job->reduces ? 0.667f : 1.0f));
+        task_report_progress(t->report,
+                             (float)done / (float)t->spec->split->length * (t->job->reduces ? 0.667f : 1.0f));
 }
 
 /* TextInputFormat: the key (an offset) is dropped, the bytes go through as they are. */
@@ -116,8 +117,8 @@ static void *feed_thread(void *arg)
     const Cairn__SplitProto *split = feed->task->spec->split;
     struct byte_source source = {read_dfs, feed->reader};
     struct gunzip *gunzip = split->whole ? gunzip_new(source, split->path) : NULL;
-    struct line_input *in = line_input_new(gunzip ? gunzip_source(gunzip) : source, split->start,
-                                           split->whole ? -1 : split->length, 0);
+    struct line_input *in =
+        line_input_new(gunzip ? gunzip_source(gunzip) : source, split->start, split->whole ? -1 : split->length, 0);
     bool text = feed->task->job->inputformat == CAIRN__INPUT_FORMAT__INPUT_TEXT &&
                 job_conf_bool(feed->task->job, "stream.map.input.ignoreKey", true);
     feed->rc = text ? feed_text(feed, in) : feed_records(feed, in);

@@ -34,8 +34,8 @@ static int parse_key_options(const char *text, struct partitioner *p, struct err
         }
         struct key_spec spec = {.begin_char = 1};
         if (strncmp(at, "-k", 2) || p->spec_count == KEY_SPECS_MAX)
-            return err_set(reterr, ERR_CONFIG, "partitioner options '%s': up to %d times -kPOS1[,POS2] is understood", text,
-                           KEY_SPECS_MAX);
+            return err_set(reterr, ERR_CONFIG, "partitioner options '%s': up to %d times -kPOS1[,POS2] is understood",
+                           text, KEY_SPECS_MAX);
         at = parse_position(at + 2, &spec.begin_field, &spec.begin_char);
         if (at && *at == ',')
             at = parse_position(at + 1, &spec.end_field, &spec.end_char);
@@ -61,7 +61,8 @@ int partitioner_open(const Cairn__JobSpecProto *job, struct partitioner *ret, st
         if (fields) {
             int count = atoi(fields);
             if (count < 1)
-                return err_set(reterr, ERR_CONFIG, "num.key.fields.for.partition '%s' is not a positive number", fields);
+                return err_set(reterr, ERR_CONFIG, "num.key.fields.for.partition '%s' is not a positive number",
+                               fields);
             p.specs[p.spec_count++] = (struct key_spec){1, 1, count, 0};
         } else if (options && (rc = parse_key_options(options, &p, reterr)) < 0) {
             return rc;

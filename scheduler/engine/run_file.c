@@ -13,7 +13,7 @@
 #include "common/wr.h"
 
 #define RUN_WRITE_BUFFER_BYTES (256 << 10)
-#define RUN_PARTITIONS_MAX (1u << 20)
+#define RUN_PARTITIONS_MAX     (1u << 20)
 
 /* ---- writing ---- */
 
@@ -22,12 +22,12 @@ struct run_writer {
     char *path;
     uint32_t partitions, current; /* current run; partitions before it are complete */
     struct run_extent *extents;
-    struct buf out;       /* not yet written, ends at file offset `offset` + out.len */
-    int64_t offset;       /* written so far */
-    int64_t run_offset;   /* of the current run's header */
+    struct buf out;     /* not yet written, ends at file offset `offset` + out.len */
+    int64_t offset;     /* written so far */
+    int64_t run_offset; /* of the current run's header */
     uint64_t run_records, records;
     struct xxh3 *digest;
-    size_t digested;      /* of out: in the digest already */
+    size_t digested; /* of out: in the digest already */
 };
 
 static void run_writer_begin(struct run_writer *w)
@@ -206,7 +206,7 @@ struct run_reader {
     struct run_header header;
     int fd; /* -1: everything is in `bytes` */
     int64_t next_offset;
-    uint64_t unread;   /* payload bytes still in the file */
+    uint64_t unread; /* payload bytes still in the file */
     uint64_t records_left;
     struct buf buffer;
     size_t buffer_bytes;
@@ -236,12 +236,16 @@ int run_reader_file(int fd, struct run_extent where, size_t buffer_bytes, struct
     if ((rc = run_header_decode((struct slice){head, sizeof head}, &header, reterr)) < 0)
         return rc;
     if ((int64_t)header.payload_bytes != where.bytes - RUN_HEADER_BYTES)
-        return err_set(reterr, ERR_CHECKSUM, "a run of %lld bytes says it has %llu", (long long)where.bytes - RUN_HEADER_BYTES,
-                       (unsigned long long)header.payload_bytes);
+        return err_set(reterr, ERR_CHECKSUM, "a run of %lld bytes says it has %llu",
+                       (long long)where.bytes - RUN_HEADER_BYTES, (unsigned long long)header.payload_bytes);
     struct run_reader *r = mem_new(struct run_reader);
-    *r = (struct run_reader){.header = header, .fd = fd, .next_offset = where.offset + RUN_HEADER_BYTES,
-                             .unread = header.payload_bytes, .records_left = header.records,
-                             .buffer_bytes = buffer_bytes, .digest = xxh3_new()};
+    *r = (struct run_reader){.header = header,
+                             .fd = fd,
+                             .next_offset = where.offset + RUN_HEADER_BYTES,
+                             .unread = header.payload_bytes,
+                             .records_left = header.records,
+                             .buffer_bytes = buffer_bytes,
+                             .digest = xxh3_new()};
     *ret = r;
     return 0;
 }
@@ -256,7 +260,10 @@ int run_reader_memory(struct slice bytes, struct run_reader **ret, struct err *r
     if (header.payload_bytes != bytes.len - RUN_HEADER_BYTES || xxh3_of(payload, header.payload_bytes) != header.xxh3)
         return err_set(reterr, ERR_CHECKSUM, "a run's digest does not match");
     struct run_reader *r = mem_new(struct run_reader);
-    *r = (struct run_reader){.header = header, .fd = -1, .records_left = header.records, .pos = payload,
+    *r = (struct run_reader){.header = header,
+                             .fd = -1,
+                             .records_left = header.records,
+                             .pos = payload,
                              .end = payload + header.payload_bytes};
     *ret = r;
     return 0;

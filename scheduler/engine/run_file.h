@@ -1,9 +1,9 @@
 /* A run: records of one partition, sorted by key bytes. A run file holds one run per partition, one after the other;
  * it is what a map task spills, what it leaves behind as its output, and what the shuffle carries.
  *
- *   run:    header (32 bytes, big endian): magic "CRN1" u32, partition u32, payload bytes u64, records u64, XXH3 of the payload u64
- *           payload: records, each: varint key length, varint value length, key, value
- *   index:  file.index: per partition: offset u64, length with header u64; then XXH3 of all that u64
+ *   run:    header (32 bytes, big endian): magic "CRN1" u32, partition u32, payload bytes u64, records u64, XXH3 of the
+ * payload u64 payload: records, each: varint key length, varint value length, key, value index:  file.index: per
+ * partition: offset u64, length with header u64; then XXH3 of all that u64
  *
  * Readers treat every byte as hostile: lengths are checked before use, the digest when the payload's end is reached. */
 #ifndef CAIRN_SCHEDULER_ENGINE_RUN_FILE_H
@@ -15,10 +15,10 @@
 #include "common/buf.h"
 #include "common/err.h"
 
-#define RUN_MAGIC 0x43524e31u
-#define RUN_HEADER_BYTES 32
+#define RUN_MAGIC         0x43524e31u
+#define RUN_HEADER_BYTES  32
 #define RECORD_HEADER_MAX 20
-#define RECORD_BYTES_MAX (1u << 30) /* key or value */
+#define RECORD_BYTES_MAX  (1u << 30) /* key or value */
 
 struct record {
     const uint8_t *key, *value;
@@ -30,7 +30,7 @@ struct run_header {
     uint64_t payload_bytes, records, xxh3;
 };
 int run_header_decode(struct slice bytes, struct run_header *ret, struct err *reterr) MUST_CHECK; /* ERR_CHECKSUM */
-struct run_extent { /* where a run is in its file */
+struct run_extent {        /* where a run is in its file */
     int64_t offset, bytes; /* with header */
 };
 
@@ -51,7 +51,8 @@ int run_index_read(const char *path, uint32_t partition, struct run_extent *ret,
 /* ---- reading one run ---- */
 struct run_reader;
 /* From a file: fd is borrowed, read by pread. */
-int run_reader_file(int fd, struct run_extent where, size_t buffer_bytes, struct run_reader **ret, struct err *reterr) MUST_CHECK;
+int run_reader_file(int fd, struct run_extent where, size_t buffer_bytes, struct run_reader **ret,
+                    struct err *reterr) MUST_CHECK;
 /* From memory with header; borrowed. Verified at once. */
 int run_reader_memory(struct slice bytes, struct run_reader **ret, struct err *reterr) MUST_CHECK;
 void run_reader_free(struct run_reader *r);

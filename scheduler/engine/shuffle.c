@@ -1,9 +1,7 @@
 /* Happy path: one thread asks the scheduler for finished maps; fetchers take one map each, read its run over HTTP into
  * memory if it is small and there is room, else into a file. When memory fills up, what is in it is merged to a file.
- * Failure: a fetch that fails is reported to the scheduler and tried again with back-off; the scheduler decides when the
- * map's output counts as lost and has the map run again, which shows up as a new event for the same map. */
-#include "scheduler/engine/shuffle.h"
-
+ * Failure: a fetch that fails is reported to the scheduler and tried again with back-off; the scheduler decides when
+ * the map's output counts as lost and has the map run again, which shows up as a new event for the same map. */
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
@@ -13,51 +11,14 @@
 #include <unistd.h>
 
 #include "common/clock.h"
-#include "common/digest.h"
-#include "common/file.h"
-#include "common/http.h"
 #include "common/mem.h"
-#include "rpc/rpc_client.h"
 #include "scheduler/engine/job_conf.h"
+#include "scheduler/engine/shuffle_internal.h"
 
-#define FETCH_TIMEOUT_MS 30000
-#define EVENTS_WAIT_MS 5000
-#define BACKOFF_MIN_MS 200
-#define BACKOFF_MAX_MS 5000
+#define EVENTS_WAIT_MS   5000
+#define BACKOFF_MIN_MS   200
+#define BACKOFF_MAX_MS   5000
 #define FILE_READ_BUFFER (128u << 10)
-
-enum source_state { SOURCE_UNKNOWN, SOURCE_READY, SOURCE_FETCHING, SOURCE_HERE };
-
-struct map_source { /* guarded by shuffle.lock */
-    enum source_state state;
-    char *attempt;
-    struct net_address address;
-    int failures;
-    int64_t not_before_ms;
-};
-struct fetched { /* one run, in memory (bytes) or in a file */
-    struct buf bytes;
-    char *path;
-    struct run_extent where;
-};
-struct shuffle {
-    struct task *task;
-    pthread_mutex_t lock;
-    pthread_cond_t changed;
-    struct map_source *sources;
-    uint32_t maps, here;
-    struct fetched *runs;
-    size_t run_count, run_capacity;
-    size_t memory_used, memory_max; /* reserved by fetches too */
-    uint32_t files;
-    struct rpc_client *scheduler;
-    uint32_t next_event;
-    bool stopping;
-    int rc;
-    struct err err;
-    int *fds; /* opened for the merge */
-    size_t fd_count;
-};
 
 struct shuffle *shuffle_new(struct task *t)
 {
@@ -162,7 +123,8 @@ static int ask_for_outputs(struct shuffle *s, uint32_t wait_ms, struct err *rete
     request.has_waitms = true;
     request.waitms = wait_ms;
     ProtobufCMessage *m = NULL;
-    int rc = rpc_client_call(s->scheduler, "mapOutputs", &request.base, &cairn__map_outputs_response_proto__descriptor, &a, &m, reterr);
+    int rc = rpc_client_call(s->scheduler, "mapOutputs", &request.base, &cairn__map_outputs_response_proto__descriptor,
+                             &a, &m, reterr);
     if (rc == 0) {
         const Cairn__MapOutputsResponseProto *response = (const void *)m;
         pthread_mutex_lock(&s->lock);
@@ -189,141 +151,19 @@ static void report_failure(struct shuffle *s, const char *attempt, const struct 
     request.diagnostics = (char *)why->text;
     ProtobufCMessage *m = NULL;
     struct err err = {0};
-    if (rpc_client_call(s->scheduler, "fetchFailed", &request.base, &cairn__fetch_failed_response_proto__descriptor, &a, &m, &err) < 0)
+    if (rpc_client_call(s->scheduler, "fetchFailed", &request.base, &cairn__fetch_failed_response_proto__descriptor, &a,
+                        &m, &err) < 0)
         fprintf(stderr, "cairn task: the failed fetch could not be reported: %s\n", err.text);
     arena_free(&a);
 }
 
-/* ---- one fetch ---- */
-
-struct fetch {
-    struct shuffle *shuffle;
-    struct buf bytes; /* header, and the payload if it goes to memory */
-    bool have_header, in_memory;
-    struct run_header header;
-    size_t reserved;
-    int fd;
-    char *path;
-    int64_t received;
-    struct xxh3 *digest;
-};
-
-static int fetch_begin(struct fetch *f, struct err *reterr)
-{
-    struct shuffle *s = f->shuffle;
-    int rc = run_header_decode(buf_slice(&f->bytes), &f->header, reterr);
-    if (rc < 0)
-        return rc;
-    if (f->header.partition != s->task->spec->partition)
-        return err_set(reterr, ERR_CHECKSUM, "the run is of partition %u", f->header.partition);
-    if (f->header.payload_bytes > INT64_MAX / 2)
-        return err_set(reterr, ERR_CHECKSUM, "the run's header says %llu bytes", (unsigned long long)f->header.payload_bytes);
-    f->have_header = true;
-    uint64_t whole = f->header.payload_bytes + RUN_HEADER_BYTES;
-    pthread_mutex_lock(&s->lock);
-    f->in_memory = whole <= s->memory_max / 4 && s->memory_used + whole <= s->memory_max;
-    f->reserved = f->in_memory ? whole : 0;
-    s->memory_used += f->reserved;
-    uint32_t number = f->in_memory ? 0 : s->files++;
-    pthread_mutex_unlock(&s->lock);
-    if (f->in_memory) {
-        buf_reserve(&f->bytes, whole - f->bytes.len);
-        return 0;
-    }
-    f->path = mem_printf("%s/fetched%u.run", s->task->local_dir, number);
-    f->fd = open(f->path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-    if (f->fd < 0)
-        return err_errno(reterr, errno, "create '%s'", f->path);
-    f->digest = xxh3_new();
-    return file_pwrite_full(f->fd, f->bytes.base, RUN_HEADER_BYTES, 0, reterr);
-}
-
-static int fetch_sink(const void *bytes, size_t len, void *arg, struct err *reterr)
-{
-    struct fetch *f = arg;
-    const uint8_t *from = bytes;
-    int rc = 0;
-    if (!f->have_header) {
-        size_t need = RUN_HEADER_BYTES - f->bytes.len, take = len < need ? len : need;
-        buf_append(&f->bytes, from, take);
-        from += take;
-        len -= take;
-        if (f->bytes.len < RUN_HEADER_BYTES)
-            return 0;
-        if ((rc = fetch_begin(f, reterr)) < 0)
-            return rc;
-    }
-    if (f->received + (int64_t)len > (int64_t)f->header.payload_bytes)
-        return err_set(reterr, ERR_CHECKSUM, "more bytes came than the run's header says");
-    if (f->in_memory) {
-        buf_append(&f->bytes, from, len);
-    } else if (len) {
-        xxh3_update(f->digest, from, len);
-        rc = file_pwrite_full(f->fd, from, len, RUN_HEADER_BYTES + f->received, reterr);
-    }
-    f->received += (int64_t)len;
-    task_report_alive(f->shuffle->task->report);
-    return rc;
-}
-
-static int fetch_verify(struct fetch *f, struct err *reterr)
-{
-    if (!f->have_header || f->received != (int64_t)f->header.payload_bytes)
-        return err_set(reterr, ERR_IO, "the run is cut short");
-    uint64_t got = f->in_memory ? xxh3_of(f->bytes.base + RUN_HEADER_BYTES, (size_t)f->received) : xxh3_value(f->digest);
-    if (got != f->header.xxh3)
-        return err_set(reterr, ERR_CHECKSUM, "the run's digest does not match");
-    return 0;
-}
-
-static void runs_add_locked(struct shuffle *s, struct fetched run)
+void shuffle_keep_run_locked(struct shuffle *s, struct fetched run)
 {
     if (s->run_count == s->run_capacity) {
         s->run_capacity = s->run_capacity ? 2 * s->run_capacity : 16;
         s->runs = mem_realloc_array(s->runs, s->run_capacity, sizeof *s->runs);
     }
     s->runs[s->run_count++] = run;
-}
-
-static int fetch_run(struct shuffle *s, uint32_t map, const char *attempt, const struct net_address *address, struct err *reterr)
-{
-    struct fetch f = {.shuffle = s, .fd = -1};
-    char url[512];
-    snprintf(url, sizeof url, "/shuffle?job=%s&map=%s&reduce=%u", s->task->job->jobid, attempt, s->task->spec->partition);
-    int rc = http_get(address, url, FETCH_TIMEOUT_MS, fetch_sink, &f, reterr);
-    if (rc == 0)
-        rc = fetch_verify(&f, reterr);
-    int64_t bytes = f.received + RUN_HEADER_BYTES;
-    pthread_mutex_lock(&s->lock);
-    if (rc == 0 && f.header.records == 0) { /* nothing in it */
-        s->memory_used -= f.reserved;
-        buf_free(&f.bytes);
-        if (f.path)
-            unlink(f.path);
-    } else if (rc == 0) {
-        struct fetched run = {.path = STEAL(f.path), .where = {0, bytes}};
-        if (f.in_memory)
-            run.bytes = f.bytes;
-        else
-            buf_free(&f.bytes);
-        f.bytes = (struct buf){0};
-        runs_add_locked(s, run);
-    } else {
-        s->memory_used -= f.reserved;
-        if (f.path)
-            unlink(f.path);
-    }
-    pthread_mutex_unlock(&s->lock);
-    buf_free(&f.bytes);
-    free(f.path);
-    xxh3_free(f.digest);
-    if (f.fd >= 0)
-        close(f.fd);
-    if (rc == 0) {
-        counters_add(s->task->counters, COUNTER_SHUFFLED_MAPS, 1);
-        counters_add(s->task->counters, COUNTER_REDUCE_SHUFFLE_BYTES, bytes);
-    }
-    return rc < 0 ? err_prefix(reterr, rc, "output of %s", attempt) : 0;
 }
 
 /* ---- merging in between ---- */
@@ -340,7 +180,8 @@ static int open_run(struct shuffle *s, const struct fetched *f, struct run_reade
     return run_reader_file(fd, f->where, FILE_READ_BUFFER, ret, reterr);
 }
 
-static int merge_runs(struct shuffle *s, const struct fetched *runs, size_t count, struct merge **ret, struct err *reterr)
+static int merge_runs(struct shuffle *s, const struct fetched *runs, size_t count, struct merge **ret,
+                      struct err *reterr)
 {
     struct run_reader **readers = mem_calloc(count, sizeof *readers);
     size_t opened = 0;
@@ -359,7 +200,8 @@ static int merge_runs(struct shuffle *s, const struct fetched *runs, size_t coun
 }
 
 /* Runs -> one file. The result's run is `partition 0 of 1`. */
-static int merge_to_file(struct shuffle *s, struct fetched *runs, size_t count, uint32_t number, struct fetched *ret, struct err *reterr)
+static int merge_to_file(struct shuffle *s, struct fetched *runs, size_t count, uint32_t number, struct fetched *ret,
+                         struct err *reterr)
 {
     struct merge *m = NULL;
     struct run_writer *w = NULL;
@@ -388,7 +230,8 @@ static int merge_to_file(struct shuffle *s, struct fetched *runs, size_t count, 
     return rc;
 }
 
-/* When memory is more than two thirds full: everything in it becomes a file. Called with the lock, drops it meanwhile. */
+/* When memory is more than two thirds full: everything in it becomes a file. Called with the lock, drops it meanwhile.
+ */
 static void relieve_memory_locked(struct shuffle *s)
 {
     if (s->memory_used < s->memory_max / 3 * 2 || s->stopping)
@@ -417,7 +260,7 @@ static void relieve_memory_locked(struct shuffle *s)
     if (rc < 0)
         shuffle_fail_locked(s, rc, &err);
     else if (merged.path)
-        runs_add_locked(s, merged);
+        shuffle_keep_run_locked(s, merged);
 }
 
 /* ---- threads ---- */
@@ -442,12 +285,11 @@ static struct map_source *next_source_locked(struct shuffle *s, int64_t *ret_wai
 static void fetch_one_locked(struct shuffle *s, struct map_source *source)
 {
     source->state = SOURCE_FETCHING;
-    uint32_t map = (uint32_t)(source - s->sources);
     char *attempt = mem_strdup(source->attempt);
     struct net_address address = source->address;
     pthread_mutex_unlock(&s->lock);
     struct err err = {0};
-    int rc = fetch_run(s, map, attempt, &address, &err);
+    int rc = shuffle_fetch(s, attempt, &address, &err);
     if (rc < 0) {
         counters_add(s->task->counters, COUNTER_FAILED_SHUFFLE, 1);
         fprintf(stderr, "cairn task: fetch failed, will be tried again: %s\n", err.text);
@@ -511,8 +353,10 @@ static int connect_scheduler(struct shuffle *s, struct err *reterr)
 {
     struct net_address address;
     int rc = net_parse(s->task->spec->scheduler, 7077, &address, reterr);
-    struct rpc_client_options options = {.addresses = &address, .address_count = 1,
-                                         .protocol = "org.cairn.protocol.JobProtocol", .user = s->task->job->user,
+    struct rpc_client_options options = {.addresses = &address,
+                                         .address_count = 1,
+                                         .protocol = "org.cairn.protocol.JobProtocol",
+                                         .user = s->task->job->user,
                                          .retry_for_ms = 60000};
     return rc < 0 ? rc : rpc_client_new(&options, &s->scheduler, reterr);
 }
@@ -581,11 +425,11 @@ int shuffle_merge(struct shuffle *s, struct merge **ret, struct err *reterr)
             fetched_free(&on_disk[i]);
         s->run_count = kept;
         for (size_t i = take; i < n; i++)
-            runs_add_locked(s, on_disk[i]);
+            shuffle_keep_run_locked(s, on_disk[i]);
         free(on_disk);
         if (rc < 0)
             return rc;
-        runs_add_locked(s, merged);
+        shuffle_keep_run_locked(s, merged);
         files = files - take + 1;
     }
     return merge_runs(s, s->runs, s->run_count, ret, reterr);

@@ -1,5 +1,5 @@
-/* The shuffle's receiving end: fetches this reduce's run from every map's output as maps finish, several at a time, into
- * bounded memory or onto disk, verifies each, and gives them as one sorted stream. */
+/* The shuffle's receiving end: fetches this reduce's run from every map's output as maps finish, several at a time,
+ * into bounded memory or onto disk, verifies each, and gives them as one sorted stream. */
 #ifndef CAIRN_SCHEDULER_ENGINE_SHUFFLE_H
 #define CAIRN_SCHEDULER_ENGINE_SHUFFLE_H
 

@@ -102,12 +102,12 @@ struct record sort_buffer_at(const struct sort_buffer *s, size_t i, uint32_t *re
 
 /* ---- sorting ----
  *
- * Quicksort in three parts on (partition, prefix). Entries that are equal there get the next eight bytes of their keys as
- * their prefix and are sorted again, so that every record is looked at once per eight bytes of common beginning, and not
- * once per comparison: records are scattered in memory, entries are not. */
+ * Quicksort in three parts on (partition, prefix). Entries that are equal there get the next eight bytes of their keys
+ * as their prefix and are sorted again, so that every record is looked at once per eight bytes of common beginning, and
+ * not once per comparison: records are scattered in memory, entries are not. */
 
 #define SMALL_COUNT 24
-#define DEPTH_MAX 1024 /* beyond it keys are compared as a whole: bounds the recursion */
+#define DEPTH_MAX   1024 /* beyond it keys are compared as a whole: bounds the recursion */
 
 static inline int head_compare(const struct sort_entry *a, const struct sort_entry *b)
 {
@@ -117,7 +117,8 @@ static inline int head_compare(const struct sort_entry *a, const struct sort_ent
 }
 
 /* Both keys are equal up to depth, and prefix holds the bytes from there on. */
-static inline bool entry_less(const struct sort_buffer *s, const struct sort_entry *a, const struct sort_entry *b, uint32_t depth)
+static inline bool entry_less(const struct sort_buffer *s, const struct sort_entry *a, const struct sort_entry *b,
+                              uint32_t depth)
 {
     int order = head_compare(a, b);
     if (order)
@@ -179,8 +180,8 @@ static struct sort_entry median(const struct sort_entry *e, size_t n)
 
 static void sort_entries(const struct sort_buffer *s, struct sort_entry *e, size_t n, uint32_t depth);
 
-/* All have the same partition and prefix. Keys that end here come first, the shorter the earlier: they are beginnings of
- * the others. */
+/* All have the same partition and prefix. Keys that end here come first, the shorter the earlier: they are beginnings
+ * of the others. */
 static void sort_equal_heads(const struct sort_buffer *s, struct sort_entry *e, size_t n, uint32_t depth)
 {
     if (n <= SMALL_COUNT) {

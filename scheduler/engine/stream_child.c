@@ -16,9 +16,9 @@
 #include "scheduler/engine/job_conf.h"
 #include "scheduler/engine/run_file.h"
 
-#define PIPE_BYTES (1 << 20)
+#define PIPE_BYTES         (1 << 20)
 #define LINES_BUFFER_BYTES (256u << 10)
-#define STDERR_LINE_MAX 65536
+#define STDERR_LINE_MAX    65536
 
 struct stream_child {
     struct task *task;
@@ -263,7 +263,8 @@ int stream_lines_next(struct stream_lines *l, struct slice *ret_line, bool *ret_
         }
         if (l->end == l->capacity) {
             if (l->capacity >= RECORD_BYTES_MAX)
-                return err_set(reterr, ERR_TOO_LARGE, "the %s wrote a line of more than %u bytes", l->child->what, RECORD_BYTES_MAX);
+                return err_set(reterr, ERR_TOO_LARGE, "the %s wrote a line of more than %u bytes", l->child->what,
+                               RECORD_BYTES_MAX);
             l->capacity = l->capacity ? l->capacity * 2 : LINES_BUFFER_BYTES;
             l->bytes = mem_realloc(l->bytes, l->capacity);
         }

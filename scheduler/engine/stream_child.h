@@ -12,7 +12,8 @@ struct stream_child;
 int stream_child_start(struct task *t, const char *what, const char *command, struct stream_child **ret,
                        struct err *reterr) MUST_CHECK;
 /* All of it. *ret_open false: the command has closed its stdin or is gone; the rest is not wanted. */
-int stream_child_write(struct stream_child *c, const void *bytes, size_t len, bool *ret_open, struct err *reterr) MUST_CHECK;
+int stream_child_write(struct stream_child *c, const void *bytes, size_t len, bool *ret_open,
+                       struct err *reterr) MUST_CHECK;
 void stream_child_close_in(struct stream_child *c);
 int stream_child_read(struct stream_child *c, void *bytes, size_t len, size_t *ret_read, struct err *reterr) MUST_CHECK;
 /* Waits for its end. An exit status that is not 0 is an error (unless stream.non.zero.exit.is.failure=false), so is a

@@ -1,5 +1,5 @@
-/* One attempt of one task, inside its own process (`cairn task`): what its parts share. Immutable after the start except
- * where a part says otherwise. */
+/* One attempt of one task, inside its own process (`cairn task`): what its parts share. Immutable after the start
+ * except where a part says otherwise. */
 #ifndef CAIRN_SCHEDULER_ENGINE_TASK_H
 #define CAIRN_SCHEDULER_ENGINE_TASK_H
 

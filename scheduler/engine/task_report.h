@@ -6,8 +6,8 @@
 #include "common/err.h"
 #include "scheduler/engine/counters.h"
 
-#define TASK_REPORT_FD 3
-#define TASK_STATUS_MAX 512
+#define TASK_REPORT_FD        3
+#define TASK_STATUS_MAX       512
 #define TASK_REPORT_BYTES_MAX (256u << 10)
 
 struct task_report;

@@ -40,7 +40,8 @@ static int fail_interrupted_job(struct interrupted *in, const char *job_id, stru
     int rc = job_store_get(in->store, job_id, &w.arena, &record, reterr);
     if (rc == 0) {
         record->status->state = CAIRN__JOB_STATE__JOB_FAILED;
-        record->status->diagnostics = arena_strdup(&w.arena, "the scheduler was restarted while the job ran; submit it again");
+        record->status->diagnostics =
+            arena_strdup(&w.arena, "the scheduler was restarted while the job ran; submit it again");
         record->status->has_finishedatms = true;
         record->status->finishedatms = clock_wall_ms();
         w.job_id = record->spec->jobid;
@@ -92,9 +93,11 @@ int scheduler_main(int argc, char **argv)
     struct err err = {0};
     int rc = daemon_begin(&d, &argc, argv, &config, &err);
     if (rc == 0 && argc > 1)
-        rc = err_set(&err, ERR_ILLEGAL_ARGUMENT, "'%s' is not understood; settings are given as -D name=value", argv[1]);
+        rc =
+            err_set(&err, ERR_ILLEGAL_ARGUMENT, "'%s' is not understood; settings are given as -D name=value", argv[1]);
     if (rc == 0)
-        rc = job_store_open(config_str(config, "cairn.scheduler.dir"), (uint32_t)config_int(config, "cairn.scheduler.history-max"), &store, &err);
+        rc = job_store_open(config_str(config, "cairn.scheduler.dir"),
+                            (uint32_t)config_int(config, "cairn.scheduler.history-max"), &store, &err);
     if (rc == 0)
         rc = fail_interrupted(config, store, &err);
     if (rc == 0)
@@ -108,7 +111,8 @@ int scheduler_main(int argc, char **argv)
         rc = start_rpc(config, master, &rpc, &err);
     }
     if (rc == 0) {
-        log_info("scheduler", "serving rpc=%s http=%s", config_str(config, "cairn.scheduler.address"), master_tracking_base(master));
+        log_info("scheduler", "serving rpc=%s http=%s", config_str(config, "cairn.scheduler.address"),
+                 master_tracking_base(master));
         daemon_ready(&d);
         daemon_wait(&d);
     }

@@ -1,6 +1,6 @@
-/* The slow ends of jobs. Committing: every winning attempt wrote into a folder of its own under OUTPUT/_temporary/0; the
- * files in those folders are renamed into OUTPUT, then _temporary goes and _SUCCESS appears. So readers that wait for
- * _SUCCESS see everything or nothing, and no attempt needs permission to commit. */
+/* The slow ends of jobs. Committing: every winning attempt wrote into a folder of its own under OUTPUT/_temporary/0;
+ * the files in those folders are renamed into OUTPUT, then _temporary goes and _SUCCESS appears. So readers that wait
+ * for _SUCCESS see everything or nothing, and no attempt needs permission to commit. */
 #include "scheduler/master/master.h"
 
 #include <stdlib.h>
@@ -12,7 +12,7 @@
 #include "common/mem.h"
 #include "scheduler/engine/job_conf.h"
 
-#define FINISH_ARENA_BYTES (512u << 20)
+#define FINISH_ARENA_BYTES      (512u << 20)
 #define DIAGNOSTIC_ATTEMPTS_MAX 20000 /* in a job's record */
 
 static void add_winners(struct finish_work *w, const struct job *j)

@@ -8,26 +8,39 @@
 #include "common/metrics.h"
 #include "scheduler/master/master.h"
 
-static struct metric jobs_running = {.name = "cairn_scheduler_jobs_running", .help = "Jobs that are not over.", .kind = METRIC_GAUGE};
-static struct metric workers_live = {.name = "cairn_scheduler_workers_live", .help = "Registered workers.", .kind = METRIC_GAUGE};
-static struct metric slots_total = {.name = "cairn_scheduler_slots", .help = "Slots of live workers.", .kind = METRIC_GAUGE};
-static struct metric slots_used = {.name = "cairn_scheduler_slots_used", .help = "Running attempts.", .kind = METRIC_GAUGE};
+static struct metric jobs_running = {
+    .name = "cairn_scheduler_jobs_running", .help = "Jobs that are not over.", .kind = METRIC_GAUGE};
+static struct metric workers_live = {
+    .name = "cairn_scheduler_workers_live", .help = "Registered workers.", .kind = METRIC_GAUGE};
+static struct metric slots_total = {
+    .name = "cairn_scheduler_slots", .help = "Slots of live workers.", .kind = METRIC_GAUGE};
+static struct metric slots_used = {
+    .name = "cairn_scheduler_slots_used", .help = "Running attempts.", .kind = METRIC_GAUGE};
 static struct metric *const ui_metrics[] = {&jobs_running, &workers_live, &slots_total, &slots_used};
 
 static const char page_head[] =
     "<!doctype html><html><head><meta charset=utf-8><title>Cairn scheduler</title><style>"
     "body{font:15px/1.5 system-ui,sans-serif;margin:2em auto;max-width:72em;padding:0 1em;color:#222}"
-    "table{border-collapse:collapse;width:100%;margin:.5em 0 2em}td,th{text-align:left;padding:.3em .7em;border-bottom:1px solid #ddd}"
-    "th{color:#666;font-weight:500}a{color:#06c;text-decoration:none}.bad{color:#b00}.ok{color:#070}</style></head><body>";
+    "table{border-collapse:collapse;width:100%;margin:.5em 0 2em}td,th{text-align:left;padding:.3em "
+    ".7em;border-bottom:1px solid #ddd}"
+    "th{color:#666;font-weight:500}a{color:#06c;text-decoration:none}.bad{color:#b00}.ok{color:#070}</style></"
+    "head><body>";
 
-static const char *const state_names[] = {[CAIRN__JOB_STATE__JOB_RUNNING] = "RUNNING", [CAIRN__JOB_STATE__JOB_COMMITTING] = "COMMITTING",
-                                          [CAIRN__JOB_STATE__JOB_SUCCEEDED] = "SUCCEEDED", [CAIRN__JOB_STATE__JOB_FAILED] = "FAILED",
+static const char *const state_names[] = {[CAIRN__JOB_STATE__JOB_RUNNING] = "RUNNING",
+                                          [CAIRN__JOB_STATE__JOB_COMMITTING] = "COMMITTING",
+                                          [CAIRN__JOB_STATE__JOB_SUCCEEDED] = "SUCCEEDED",
+                                          [CAIRN__JOB_STATE__JOB_FAILED] = "FAILED",
                                           [CAIRN__JOB_STATE__JOB_KILLED] = "KILLED"};
-static const char *const attempt_names[] = {[CAIRN__ATTEMPT_STATE__ATTEMPT_ASSIGNED] = "ASSIGNED", [CAIRN__ATTEMPT_STATE__ATTEMPT_RUNNING] = "RUNNING",
-                                            [CAIRN__ATTEMPT_STATE__ATTEMPT_SUCCEEDED] = "SUCCEEDED", [CAIRN__ATTEMPT_STATE__ATTEMPT_FAILED] = "FAILED",
+static const char *const attempt_names[] = {[CAIRN__ATTEMPT_STATE__ATTEMPT_ASSIGNED] = "ASSIGNED",
+                                            [CAIRN__ATTEMPT_STATE__ATTEMPT_RUNNING] = "RUNNING",
+                                            [CAIRN__ATTEMPT_STATE__ATTEMPT_SUCCEEDED] = "SUCCEEDED",
+                                            [CAIRN__ATTEMPT_STATE__ATTEMPT_FAILED] = "FAILED",
                                             [CAIRN__ATTEMPT_STATE__ATTEMPT_KILLED] = "KILLED"};
-static const char *const locality_names[] = {[0] = "", [CAIRN__LOCALITY__LOCALITY_NODE] = "node-local", [CAIRN__LOCALITY__LOCALITY_RACK] = "rack-local",
-                                             [CAIRN__LOCALITY__LOCALITY_ANY] = "remote", [CAIRN__LOCALITY__LOCALITY_NONE] = ""};
+static const char *const locality_names[] = {[0] = "",
+                                             [CAIRN__LOCALITY__LOCALITY_NODE] = "node-local",
+                                             [CAIRN__LOCALITY__LOCALITY_RACK] = "rack-local",
+                                             [CAIRN__LOCALITY__LOCALITY_ANY] = "remote",
+                                             [CAIRN__LOCALITY__LOCALITY_NONE] = ""};
 
 static void cell(struct buf *b, const char *text)
 {
@@ -50,7 +63,8 @@ static void workers_table(struct buf *b, const struct resources *r)
         cell(b, w->name);
         buf_printf(b, "<td><a href=\"http://%s:%u/\">%s:%u</a>", w->ip, w->http_port, w->ip, w->http_port);
         cell(b, w->rack ? w->rack : "");
-        buf_printf(b, "<td>%u / %u<td>%s</tr>", w->running, w->slots, worker_is_sick(w) ? "<span class=bad>failing</span>" : "live");
+        buf_printf(b, "<td>%u / %u<td>%s</tr>", w->running, w->slots,
+                   worker_is_sick(w) ? "<span class=bad>failing</span>" : "live");
     }
     buf_append_str(b, "</table>");
 }
@@ -80,8 +94,10 @@ static void job_json(struct buf *b, const Cairn__JobStatusProto *s, bool counter
     json_field(b, "user", s->user);
     json_field(b, "state", state_names[s->state]);
     json_field(b, "output", s->output ? s->output : "");
-    buf_printf(b, ",\"submitted_at_ms\":%" PRId64 ",\"finished_at_ms\":%" PRId64, s->submittedatms, s->has_finishedatms ? s->finishedatms : 0);
-    buf_printf(b, ",\"maps\":%u,\"maps_done\":%u,\"reduces\":%u,\"reduces_done\":%u", s->maps, s->mapsdone, s->reduces, s->reducesdone);
+    buf_printf(b, ",\"submitted_at_ms\":%" PRId64 ",\"finished_at_ms\":%" PRId64, s->submittedatms,
+               s->has_finishedatms ? s->finishedatms : 0);
+    buf_printf(b, ",\"maps\":%u,\"maps_done\":%u,\"reduces\":%u,\"reduces_done\":%u", s->maps, s->mapsdone, s->reduces,
+               s->reducesdone);
     buf_printf(b, ",\"map_progress\":%.4f,\"reduce_progress\":%.4f", (double)s->mapprogress, (double)s->reduceprogress);
     if (s->diagnostics)
         json_field(b, "diagnostics", s->diagnostics);
@@ -115,7 +131,8 @@ static bool history_row(const Cairn__JobRecordProto *record, void *arg)
     return --rows->left > 0;
 }
 
-static const char job_columns[] = "<table><tr><th>Job<th>Name<th>User<th>State<th>Maps<th>Reduces<th>Took<th>Waiting for</tr>";
+static const char job_columns[] =
+    "<table><tr><th>Job<th>Name<th>User<th>State<th>Maps<th>Reduces<th>Took<th>Waiting for</tr>";
 
 static void page_index(struct http_request *request, struct http_reply *reply, void *context)
 {
@@ -162,11 +179,13 @@ static Cairn__JobRecordProto *job_record(struct master *m, const char *job_id, s
 
 static void attempts_table(struct buf *b, const Cairn__JobRecordProto *record)
 {
-    buf_append_str(b, "<h2>Attempts</h2><table><tr><th>Attempt<th>State<th>Node<th>Input<th>Progress<th>Took<th>Status<th>Log</tr>");
+    buf_append_str(
+        b,
+        "<h2>Attempts</h2><table><tr><th>Attempt<th>State<th>Node<th>Input<th>Progress<th>Took<th>Status<th>Log</tr>");
     for (size_t i = 0; i < record->n_attempts; i++) {
         const Cairn__AttemptProto *at = record->attempts[i];
-        buf_printf(b, "<tr><td>%s<td class=%s>%s", at->attemptid, at->state == CAIRN__ATTEMPT_STATE__ATTEMPT_FAILED ? "bad" : "ok",
-                   attempt_names[at->state]);
+        buf_printf(b, "<tr><td>%s<td class=%s>%s", at->attemptid,
+                   at->state == CAIRN__ATTEMPT_STATE__ATTEMPT_FAILED ? "bad" : "ok", attempt_names[at->state]);
         cell(b, at->worker);
         buf_printf(b, "<td>%s<td>%.0f%%", locality_names[at->locality], (double)at->progress * 100);
         buf_printf(b, "<td>%.1f s", at->has_finishedatms ? (double)(at->finishedatms - at->startedatms) / 1000 : 0);
@@ -256,12 +275,12 @@ static void json_job(struct http_request *request, struct http_reply *reply, voi
     buf_append_str(b, ",\n\"attempts\":[");
     for (size_t i = 0; i < record->n_attempts; i++) {
         const Cairn__AttemptProto *at = record->attempts[i];
-        buf_printf(b, "%s{\"id\":\"%s\",\"state\":\"%s\",\"locality\":\"%s\"", i ? ",\n" : "", at->attemptid, attempt_names[at->state],
-                   locality_names[at->locality]);
+        buf_printf(b, "%s{\"id\":\"%s\",\"state\":\"%s\",\"locality\":\"%s\"", i ? ",\n" : "", at->attemptid,
+                   attempt_names[at->state], locality_names[at->locality]);
         json_field(b, "worker", at->worker);
         json_field(b, "http_address", at->httpaddress);
-        buf_printf(b, ",\"started_at_ms\":%" PRId64 ",\"finished_at_ms\":%" PRId64 ",\"progress\":%.4f", at->startedatms,
-                   at->has_finishedatms ? at->finishedatms : 0, (double)at->progress);
+        buf_printf(b, ",\"started_at_ms\":%" PRId64 ",\"finished_at_ms\":%" PRId64 ",\"progress\":%.4f",
+                   at->startedatms, at->has_finishedatms ? at->finishedatms : 0, (double)at->progress);
         if (at->diagnostics)
             json_field(b, "diagnostics", at->diagnostics);
         buf_append_str(b, "}");
@@ -303,19 +322,21 @@ static void page_jmx(struct http_request *request, struct http_reply *reply, voi
     struct buf *b = &reply->body;
     buf_append_str(b, "{\"beans\":[{\"name\":\"Cairn:service=Scheduler,name=Scheduler\"");
     for (size_t i = 0; i < ARRAY_COUNT(ui_metrics); i++)
-        buf_printf(b, ",\"%s\":%" PRId64, ui_metrics[i]->name + strlen("cairn_scheduler_"), (int64_t)ui_metrics[i]->value);
+        buf_printf(b, ",\"%s\":%" PRId64, ui_metrics[i]->name + strlen("cairn_scheduler_"),
+                   (int64_t)ui_metrics[i]->value);
     buf_append_str(b, "}]}\n");
 }
 
 static const struct http_route ui_routes[] = {
-    {"GET", "/", page_index},           {"GET", "/jobs/*", page_job}, {"GET", "/v1/jobs", json_jobs},
-    {"GET", "/v1/jobs/*", json_job},    {"GET", "/metrics", page_metrics}, {"GET", "/jmx", page_jmx},
+    {"GET", "/", page_index},        {"GET", "/jobs/*", page_job},      {"GET", "/v1/jobs", json_jobs},
+    {"GET", "/v1/jobs/*", json_job}, {"GET", "/metrics", page_metrics}, {"GET", "/jmx", page_jmx},
 };
 
 int http_ui_start(struct master *m, const struct net_address *listen, struct http_server **ret, struct err *reterr)
 {
     for (size_t i = 0; i < ARRAY_COUNT(ui_metrics); i++)
         metric_register(ui_metrics[i]);
-    struct http_options options = {.listen = *listen, .routes = ui_routes, .route_count = ARRAY_COUNT(ui_routes), .context = m};
+    struct http_options options = {
+        .listen = *listen, .routes = ui_routes, .route_count = ARRAY_COUNT(ui_routes), .context = m};
     return http_start(&options, ret, reterr);
 }

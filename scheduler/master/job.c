@@ -13,8 +13,10 @@ static int job_spec_check(const Cairn__JobSpecProto *spec, struct err *reterr)
     if (spec->output[0] != '/' || !spec->output[1])
         return err_set(reterr, ERR_ILLEGAL_ARGUMENT, "output '%s' is not an absolute path", spec->output);
     if (spec->n_splits > JOB_TASKS_MAX || spec->reduces > JOB_TASKS_MAX)
-        return err_set(reterr, ERR_TOO_LARGE, "%zu maps and %u reduces; at most %d of each (larger splits: -D "
-                       "mapreduce.input.fileinputformat.split.minsize=BYTES)", spec->n_splits, spec->reduces, JOB_TASKS_MAX);
+        return err_set(reterr, ERR_TOO_LARGE,
+                       "%zu maps and %u reduces; at most %d of each (larger splits: -D "
+                       "mapreduce.input.fileinputformat.split.minsize=BYTES)",
+                       spec->n_splits, spec->reduces, JOB_TASKS_MAX);
     if (spec->reduces && !spec->reducer)
         return err_set(reterr, ERR_ILLEGAL_ARGUMENT, "%u reduces but no reducer", spec->reduces);
     for (size_t i = 0; i < spec->n_splits; i++) {
@@ -119,8 +121,11 @@ struct attempt *job_attempt_new(struct job *j, bool map, uint32_t task, int64_t 
         j->attempts = mem_realloc_array(j->attempts, j->attempt_capacity, sizeof *j->attempts);
     }
     struct attempt *a = mem_new(struct attempt);
-    *a = (struct attempt){.map = map, .task = task, .number = job_task(j, map, task)->attempts++,
-                          .state = CAIRN__ATTEMPT_STATE__ATTEMPT_ASSIGNED, .started_ms = now_ms};
+    *a = (struct attempt){.map = map,
+                          .task = task,
+                          .number = job_task(j, map, task)->attempts++,
+                          .state = CAIRN__ATTEMPT_STATE__ATTEMPT_ASSIGNED,
+                          .started_ms = now_ms};
     j->attempts[j->attempt_count++] = a;
     return a;
 }

@@ -11,19 +11,20 @@
 #include "common/err.h"
 #include "scheduler/ids.h"
 
-#define JOB_TASKS_MAX 200000
-#define JOB_COUNTERS_MAX 512
+#define JOB_TASKS_MAX      200000
+#define JOB_COUNTERS_MAX   512
 #define TASK_FAILED_ON_MAX 4
 
 enum task_state { TASK_PENDING, TASK_RUNNING, TASK_DONE };
 
-/*  PENDING --launch--> RUNNING --succeeded--> DONE;  RUNNING --failed, killed, lost--> PENDING;  DONE --output lost--> PENDING */
+/*  PENDING --launch--> RUNNING --succeeded--> DONE;  RUNNING --failed, killed, lost--> PENDING;  DONE --output lost-->
+ * PENDING */
 struct task_info {
     enum task_state state;
     uint32_t attempts; /* begun */
     uint32_t failures;
     uint32_t running;
-    int64_t winner;    /* index in job->attempts, -1 */
+    int64_t winner;                         /* index in job->attempts, -1 */
     uint64_t failed_on[TASK_FAILED_ON_MAX]; /* workers */
 };
 struct counter_value {
@@ -43,7 +44,7 @@ struct attempt {
     Cairn__Locality locality;
     int64_t started_ms, finished_ms;
     float progress;
-    char *status, *diagnostics; /* or NULL */
+    char *status, *diagnostics;     /* or NULL */
     struct counter_value *counters; /* of a winner */
     size_t counter_count;
     uint32_t fetch_failures;
@@ -70,14 +71,15 @@ struct job {
     struct job_counter counters[JOB_COUNTERS_MAX];
     size_t counter_count;
     char *diagnostics;
-    const char *waiting_for; /* static text or NULL */
+    const char *waiting_for;   /* static text or NULL */
     int64_t declined_since_ms; /* a free slot was turned down for want of local input; 0 = no */
     uint64_t version;
     uint64_t sequence; /* order of submission */
 };
 
 /* Takes the arena over, in which spec lives. ERR_ILLEGAL_ARGUMENT, ERR_CONFIG: the specification makes no sense. */
-int job_new(struct arena *arena, const Cairn__JobSpecProto *spec, int64_t now_ms, struct job **ret, struct err *reterr) MUST_CHECK;
+int job_new(struct arena *arena, const Cairn__JobSpecProto *spec, int64_t now_ms, struct job **ret,
+            struct err *reterr) MUST_CHECK;
 void job_free(struct job *j);
 bool job_is_over(const struct job *j);
 struct task_info *job_task(struct job *j, bool map, uint32_t task);

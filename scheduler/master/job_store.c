@@ -14,9 +14,9 @@
 #include "scheduler/ids.h"
 
 #define RECORD_ARENA_BYTES (256u << 20)
-#define KEY_MAX 64
+#define KEY_MAX            64
 #define WRITE_BUFFER_BYTES (1u << 20)
-#define BLOCK_CACHE_BYTES (1u << 20)
+#define BLOCK_CACHE_BYTES  (1u << 20)
 
 struct job_store {
     leveldb_t *db;
@@ -128,7 +128,8 @@ int job_store_put(struct job_store *s, const Cairn__JobRecordProto *record, stru
     return failed ? leveldb_failed(failed, "job store", reterr) : 0;
 }
 
-int job_store_get(struct job_store *s, const char *job_id, struct arena *a, Cairn__JobRecordProto **ret, struct err *reterr)
+int job_store_get(struct job_store *s, const char *job_id, struct arena *a, Cairn__JobRecordProto **ret,
+                  struct err *reterr)
 {
     char key[KEY_MAX], *failed = NULL;
     size_t len = 0;
@@ -138,14 +139,16 @@ int job_store_get(struct job_store *s, const char *job_id, struct arena *a, Cair
     if (!bytes)
         return err_set(reterr, ERR_NOT_FOUND, "job '%s' is not known here", job_id);
     ProtobufCMessage *m = NULL;
-    int rc = message_unpack(&cairn__job_record_proto__descriptor, (struct slice){(const uint8_t *)bytes, len}, a, &m, reterr);
+    int rc = message_unpack(&cairn__job_record_proto__descriptor, (struct slice){(const uint8_t *)bytes, len}, a, &m,
+                            reterr);
     leveldb_free(bytes);
     if (rc == 0)
         *ret = (Cairn__JobRecordProto *)m;
     return rc < 0 ? err_prefix(reterr, rc, "record of %s", job_id) : 0;
 }
 
-int job_store_each(struct job_store *s, bool (*fn)(const Cairn__JobRecordProto *record, void *arg), void *arg, struct err *reterr)
+int job_store_each(struct job_store *s, bool (*fn)(const Cairn__JobRecordProto *record, void *arg), void *arg,
+                   struct err *reterr)
 {
     leveldb_iterator_t *it = leveldb_create_iterator(s->db, s->read);
     struct arena a;
@@ -156,7 +159,8 @@ int job_store_each(struct job_store *s, bool (*fn)(const Cairn__JobRecordProto *
         size_t len;
         const char *value = leveldb_iter_value(it, &len);
         ProtobufCMessage *m = NULL;
-        rc = message_unpack(&cairn__job_record_proto__descriptor, (struct slice){(const uint8_t *)value, len}, &a, &m, reterr);
+        rc = message_unpack(&cairn__job_record_proto__descriptor, (struct slice){(const uint8_t *)value, len}, &a, &m,
+                            reterr);
         if (rc == 0)
             more = fn((const Cairn__JobRecordProto *)m, arg);
         arena_reset(&a);

@@ -15,8 +15,10 @@ void job_store_close(struct job_store *s); /* NULL is fine */
 /* Also drops the oldest records beyond finished_max. */
 int job_store_put(struct job_store *s, const Cairn__JobRecordProto *record, struct err *reterr) MUST_CHECK;
 /* ERR_NOT_FOUND. */
-int job_store_get(struct job_store *s, const char *job_id, struct arena *a, Cairn__JobRecordProto **ret, struct err *reterr) MUST_CHECK;
+int job_store_get(struct job_store *s, const char *job_id, struct arena *a, Cairn__JobRecordProto **ret,
+                  struct err *reterr) MUST_CHECK;
 /* The newest first, until fn returns false. Records live only during the call. */
-int job_store_each(struct job_store *s, bool (*fn)(const Cairn__JobRecordProto *record, void *arg), void *arg, struct err *reterr) MUST_CHECK;
+int job_store_each(struct job_store *s, bool (*fn)(const Cairn__JobRecordProto *record, void *arg), void *arg,
+                   struct err *reterr) MUST_CHECK;
 
 #endif

@@ -154,7 +154,8 @@ bool master_has_commands_locked(struct master *m, uint64_t worker_id, uint64_t a
     return q && q->count && q->list[q->count - 1].seq > after;
 }
 
-void master_commands_locked(struct master *m, uint64_t worker_id, uint64_t after, struct arena *a, Cairn__PollCommandsResponseProto *ret)
+void master_commands_locked(struct master *m, uint64_t worker_id, uint64_t after, struct arena *a,
+                            Cairn__PollCommandsResponseProto *ret)
 {
     struct command_queue *q = queue_of(m, worker_id, false);
     if (!q)
@@ -206,9 +207,9 @@ static void finish_queue(struct master *m, const struct sched_action *action)
 
 static void log_over(const struct job *j)
 {
-    log_info("scheduler", "job=%s state=%d maps=%u reduces=%u took_ms=%lld%s%s", j->spec->jobid, (int)j->state, j->map_count,
-             j->reduce_count, (long long)(j->finished_ms - j->submitted_ms), j->diagnostics ? " why=" : "",
-             j->diagnostics ? j->diagnostics : "");
+    log_info("scheduler", "job=%s state=%d maps=%u reduces=%u took_ms=%lld%s%s", j->spec->jobid, (int)j->state,
+             j->map_count, j->reduce_count, (long long)(j->finished_ms - j->submitted_ms),
+             j->diagnostics ? " why=" : "", j->diagnostics ? j->diagnostics : "");
 }
 
 static void wake_waiters_locked(struct master *m, int64_t now_ms)
@@ -231,9 +232,7 @@ void master_apply_locked(struct master *m, struct sched_actions *actions)
         Cairn__CommandProto command = CAIRN__COMMAND_PROTO__INIT;
         char id[ATTEMPT_ID_MAX];
         switch (action->kind) {
-        case SCHED_LAUNCH:
-            queue_launch(m, action);
-            break;
+        case SCHED_LAUNCH: queue_launch(m, action); break;
         case SCHED_KILL:
             job_attempt_id(action->job, action->attempt, id);
             command.killattempt = id;
@@ -247,8 +246,7 @@ void master_apply_locked(struct master *m, struct sched_actions *actions)
             log_over(action->job);
             finish_queue(m, action);
             break;
-        case SCHED_COMMIT:
-            finish_queue(m, action);
+        case SCHED_COMMIT: finish_queue(m, action);
         }
     }
     sched_actions_free(actions);
@@ -287,7 +285,8 @@ static void *ticker_thread(void *arg)
         uint32_t live = resources_live_count(sched_resources(m->sched));
         sched_tick(m->sched, master_now_ms(), &actions);
         if (resources_live_count(sched_resources(m->sched)) < live) {
-            log_warn("scheduler", "workers lost: live=%u before=%u", resources_live_count(sched_resources(m->sched)), live);
+            log_warn("scheduler", "workers lost: live=%u before=%u", resources_live_count(sched_resources(m->sched)),
+                     live);
             drop_queues_of_lost_workers_locked(m);
         }
         master_apply_locked(m, &actions);
@@ -351,10 +350,11 @@ int master_new(const struct config *config, struct job_store *store, struct mast
     m->finish_last = &m->finish_first;
     pthread_mutex_init(&m->lock, NULL);
     pthread_cond_init(&m->finish_wake, NULL);
-    m->sched = sched_new(&(struct sched_limits){.worker_timeout_ms = config_ms(config, "cairn.scheduler.worker-timeout"),
-                                                .locality_delay_ms = config_ms(config, "cairn.scheduler.locality-delay"),
-                                                .worker_id_base = (uint64_t)m->start_wall_ms * 1000,
-                                                .locality = config_bool(config, "cairn.scheduler.locality")});
+    m->sched =
+        sched_new(&(struct sched_limits){.worker_timeout_ms = config_ms(config, "cairn.scheduler.worker-timeout"),
+                                         .locality_delay_ms = config_ms(config, "cairn.scheduler.locality-delay"),
+                                         .worker_id_base = (uint64_t)m->start_wall_ms * 1000,
+                                         .locality = config_bool(config, "cairn.scheduler.locality")});
     int errnum = pthread_create(&m->ticker, NULL, ticker_thread, m);
     if (errnum == 0 && (errnum = pthread_create(&m->finisher, NULL, finish_thread, m)) != 0) {
         pthread_mutex_lock(&m->lock);

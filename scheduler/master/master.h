@@ -1,7 +1,8 @@
-/* The scheduler daemon's shell around the decision core: one lock, the commands waiting for workers, the calls that wait
- * for something to happen, and one thread that does what touches the file system or the job store.
+/* The scheduler daemon's shell around the decision core: one lock, the commands waiting for workers, the calls that
+ * wait for something to happen, and one thread that does what touches the file system or the job store.
  *
- * Every event goes: master_lock, a sched_* function, master_apply_locked, master_unlock. Nothing blocks under the lock. */
+ * Every event goes: master_lock, a sched_* function, master_apply_locked, master_unlock. Nothing blocks under the lock.
+ */
 #ifndef CAIRN_SCHEDULER_MASTER_MASTER_H
 #define CAIRN_SCHEDULER_MASTER_MASTER_H
 
@@ -13,7 +14,8 @@
 #include "scheduler/master/sched.h"
 
 struct master;
-int master_new(const struct config *config, struct job_store *store, struct master **ret, struct err *reterr) MUST_CHECK;
+int master_new(const struct config *config, struct job_store *store, struct master **ret,
+               struct err *reterr) MUST_CHECK;
 void master_stop(struct master *m); /* answers every waiting call; before the RPC server is stopped */
 void master_free(struct master *m); /* after the RPC server is stopped; NULL is fine */
 
@@ -43,7 +45,8 @@ struct waiter {
 void master_wait_locked(struct master *m, struct waiter w, uint32_t wait_ms);
 
 /* Commands of one worker with seq > after, in the arena; drops those up to `after`. */
-void master_commands_locked(struct master *m, uint64_t worker_id, uint64_t after, struct arena *a, Cairn__PollCommandsResponseProto *ret);
+void master_commands_locked(struct master *m, uint64_t worker_id, uint64_t after, struct arena *a,
+                            Cairn__PollCommandsResponseProto *ret);
 bool master_has_commands_locked(struct master *m, uint64_t worker_id, uint64_t after);
 void master_forget_worker_locked(struct master *m, uint64_t worker_id);
 
@@ -55,7 +58,7 @@ struct finish_work {
     enum sched_action_kind kind; /* COMMIT or OVER */
     struct arena arena;
     char *job_id, *user, *fs_uri, *output, *staging_dir; /* in the arena */
-    char **winners;              /* attempt ids whose folders hold the output */
+    char **winners;                                      /* attempt ids whose folders hold the output */
     size_t winner_count;
     bool lazy, mark_success, succeeded;
     Cairn__JobRecordProto *record;
@@ -70,6 +73,7 @@ void finish_clean(const struct config *config, const struct finish_work *w);
 
 /* http_ui.c */
 struct http_server;
-int http_ui_start(struct master *m, const struct net_address *listen, struct http_server **ret, struct err *reterr) MUST_CHECK;
+int http_ui_start(struct master *m, const struct net_address *listen, struct http_server **ret,
+                  struct err *reterr) MUST_CHECK;
 
 #endif

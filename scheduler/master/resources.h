@@ -1,5 +1,5 @@
-/* Layer 1 of the scheduler: which workers there are, what room they have, who is near which data. Knows nothing of jobs.
- * Part of the decision core: no I/O, no clock, no threads; guarded by whoever owns it. */
+/* Layer 1 of the scheduler: which workers there are, what room they have, who is near which data. Knows nothing of
+ * jobs. Part of the decision core: no I/O, no clock, no threads; guarded by whoever owns it. */
 #ifndef CAIRN_SCHEDULER_MASTER_RESOURCES_H
 #define CAIRN_SCHEDULER_MASTER_RESOURCES_H
 
@@ -10,7 +10,7 @@
 
 struct worker {
     uint64_t id;
-    char *name;          /* as shown to people */
+    char *name; /* as shown to people */
     char *ip;
     char *datanode_host; /* or NULL */
     char *rack;          /* learned from block locations; NULL = not known yet */
@@ -31,7 +31,7 @@ struct worker_description {
     uint32_t slots;
 };
 
-#define WORKERS_MAX 10000
+#define WORKERS_MAX          10000
 #define WORKER_SICK_FAILURES 6 /* that many failures in a row, none elsewhere between: others are preferred */
 
 void resources_free(struct resources *r);

@@ -1,12 +1,7 @@
-/* Placing, in one paragraph: after every event each worker with a free slot is offered to the jobs, the one with the
- * fewest running tasks first. A job gives it a pending map whose input that worker holds; else, only after having turned
- * down slots for locality_delay_ms (or when no live worker holds the input at all), one from the same rack or any. Reduces
- * come when all maps have been placed and enough are done. When running reduces hold every slot and a map must run again,
- * one worker may exceed its slots by one, or the job could never end.
- *
- * Failing: an attempt that fails is tried again on another worker, up to the job's limit, then the job fails. A worker
- * that is silent takes its running attempts with it, and for jobs with reduces still to come also its finished map output. */
-#include "scheduler/master/sched.h"
+/* Failing: an attempt that fails is tried again on another worker, up to the job's limit, then the job fails. A worker
+ * that is silent takes its running attempts with it, and for jobs with reduces still to come also its finished map
+ * output. */
+#include "scheduler/master/sched_internal.h"
 
 #include <assert.h>
 #include <stdio.h>
@@ -16,14 +11,6 @@
 #include "common/mem.h"
 
 #define FETCH_FAILURES_MAX 3 /* reports until a map's output counts as lost */
-
-struct sched {
-    struct sched_limits limits;
-    struct resources resources;
-    struct job **jobs; /* in order of submission */
-    size_t job_count, job_capacity;
-    uint64_t next_sequence;
-};
 
 struct sched *sched_new(const struct sched_limits *limits)
 {
@@ -50,7 +37,8 @@ void sched_actions_free(struct sched_actions *a)
     *a = (struct sched_actions){0};
 }
 
-static void act(struct sched_actions *out, enum sched_action_kind kind, uint64_t worker_id, struct job *job, struct attempt *attempt)
+void sched_act(struct sched_actions *out, enum sched_action_kind kind, uint64_t worker_id, struct job *job,
+               struct attempt *attempt)
 {
     if (out->count == out->capacity) {
         out->capacity = out->capacity ? 2 * out->capacity : 16;
@@ -77,246 +65,18 @@ const struct resources *sched_resources(const struct sched *s)
     return &s->resources;
 }
 
-/* ---- placing ---- */
-
-static bool task_failed_on(const struct task_info *t, uint64_t worker_id)
-{
-    for (int i = 0; i < TASK_FAILED_ON_MAX; i++)
-        if (t->failed_on[i] == worker_id)
-            return true;
-    return false;
-}
-
-/* A worker where the task failed, or a sick one, only if there is no better one alive. */
-static bool worker_suits(const struct sched *s, const struct task_info *t, const struct worker *w)
-{
-    if (!task_failed_on(t, w->id) && !worker_is_sick(w))
-        return true;
-    for (size_t i = 0; i < s->resources.count; i++) {
-        const struct worker *other = s->resources.workers[i];
-        if (!other->lost && !task_failed_on(t, other->id) && !worker_is_sick(other))
-            return false;
-    }
-    return true;
-}
-
-static bool split_is_on(const struct job *j, uint32_t map, const struct worker *w)
-{
-    const Cairn__SplitProto *split = j->spec->splits[map];
-    for (size_t i = 0; i < split->n_holders; i++)
-        if (worker_holds(w, j->spec->holders[split->holders[i]]))
-            return true;
-    return false;
-}
-
-static bool split_is_in_rack(const struct job *j, uint32_t map, const struct worker *w)
-{
-    const Cairn__SplitProto *split = j->spec->splits[map];
-    for (size_t i = 0; w->rack && i < split->n_holders; i++) {
-        const char *rack = j->spec->holders[split->holders[i]]->rack;
-        if (rack && !strcmp(rack, w->rack))
-            return true;
-    }
-    return false;
-}
-
-static bool split_has_live_holder(const struct sched *s, const struct job *j, uint32_t map)
-{
-    for (size_t i = 0; i < s->resources.count; i++) {
-        const struct worker *w = s->resources.workers[i];
-        if (!w->lost && worker_suits(s, &j->maps[map], w) && split_is_on(j, map, w))
-            return true;
-    }
-    return false;
-}
-
-static Cairn__Locality locality_of(const struct job *j, uint32_t map, const struct worker *w)
-{
-    if (j->spec->splits[map]->n_holders == 0)
-        return CAIRN__LOCALITY__LOCALITY_NONE;
-    if (split_is_on(j, map, w))
-        return CAIRN__LOCALITY__LOCALITY_NODE;
-    return split_is_in_rack(j, map, w) ? CAIRN__LOCALITY__LOCALITY_RACK : CAIRN__LOCALITY__LOCALITY_ANY;
-}
-
-/* The map this worker should run for this job now, or -1. */
-static int64_t pick_map(struct sched *s, struct job *j, const struct worker *w, int64_t now_ms)
-{
-    int64_t rack = -1, any = -1, homeless = -1;
-    uint32_t seen = 0;
-    for (uint32_t m = 0; m < j->map_count && seen < j->maps_pending; m++) {
-        if (j->maps[m].state != TASK_PENDING)
-            continue;
-        seen++;
-        if (!worker_suits(s, &j->maps[m], w))
-            continue;
-        if (!s->limits.locality || split_is_on(j, m, w)) {
-            j->declined_since_ms = 0;
-            return m;
-        }
-        if (any < 0)
-            any = m;
-        if (rack < 0 && split_is_in_rack(j, m, w))
-            rack = m;
-        if (homeless < 0 && (!j->spec->splits[m]->n_holders || !split_has_live_holder(s, j, m)))
-            homeless = m;
-    }
-    if (homeless >= 0)
-        return homeless;
-    if (any < 0)
-        return -1;
-    if (j->declined_since_ms == 0)
-        j->declined_since_ms = now_ms;
-    if (now_ms - j->declined_since_ms < s->limits.locality_delay_ms) {
-        j->waiting_for = "a free slot on a node that holds the input";
-        return -1;
-    }
-    return rack >= 0 ? rack : any;
-}
-
-static int64_t pick_reduce(struct sched *s, struct job *j, const struct worker *w)
-{
-    if (j->reduces_pending == 0 || j->maps_pending > 0 || j->maps_done < j->slow_start * j->map_count)
-        return -1;
-    for (uint32_t r = 0; r < j->reduce_count; r++)
-        if (j->reduces[r].state == TASK_PENDING && worker_suits(s, &j->reduces[r], w))
-            return r;
-    return -1;
-}
-
-static void task_set_state(struct job *j, bool map, struct task_info *t, enum task_state to)
+void sched_move_task(struct job *j, bool map, struct task_info *t, enum task_state to)
 {
     uint32_t *counts[] = {map ? &j->maps_pending : &j->reduces_pending, map ? &j->maps_running : &j->reduces_running,
                           map ? &j->maps_done : &j->reduces_done};
-    static const unsigned moves[] = {[TASK_PENDING] = BIT(TASK_RUNNING), [TASK_RUNNING] = BIT(TASK_DONE) | BIT(TASK_PENDING),
+    static const unsigned moves[] = {[TASK_PENDING] = BIT(TASK_RUNNING),
+                                     [TASK_RUNNING] = BIT(TASK_DONE) | BIT(TASK_PENDING),
                                      [TASK_DONE] = BIT(TASK_PENDING)};
     assert(moves[t->state] & BIT(to));
     --*counts[t->state];
     ++*counts[to];
     t->state = to;
     j->version++;
-}
-
-static void launch(struct job *j, bool map, uint32_t task, struct worker *w, int64_t now_ms, struct sched_actions *out)
-{
-    static const char *const local_names[] = {[CAIRN__LOCALITY__LOCALITY_NODE] = "Data-local map tasks",
-                                              [CAIRN__LOCALITY__LOCALITY_RACK] = "Rack-local map tasks",
-                                              [CAIRN__LOCALITY__LOCALITY_ANY] = "Other local map tasks"};
-    struct task_info *t = job_task(j, map, task);
-    struct attempt *a = job_attempt_new(j, map, task, now_ms);
-    a->worker_id = w->id;
-    a->worker_name = mem_strdup(w->name);
-    a->http_address = mem_printf(strchr(w->ip, ':') ? "[%s]:%u" : "%s:%u", w->ip, w->http_port);
-    a->locality = map ? locality_of(j, task, w) : CAIRN__LOCALITY__LOCALITY_NONE;
-    t->running++;
-    task_set_state(j, map, t, TASK_RUNNING);
-    w->running++;
-    j->waiting_for = NULL;
-    if (!j->started_ms)
-        j->started_ms = now_ms;
-    job_count(j, JOB_COUNTER_GROUP, map ? "Launched map tasks" : "Launched reduce tasks", 1);
-    if (a->locality != CAIRN__LOCALITY__LOCALITY_NONE) {
-        job_count(j, JOB_COUNTER_GROUP, local_names[a->locality], 1);
-        job_count(j, "Cairn", a->locality == CAIRN__LOCALITY__LOCALITY_NODE ? "maps_local" : "maps_remote", 1);
-    }
-    act(out, SCHED_LAUNCH, w->id, j, a);
-}
-
-static uint32_t job_running(const struct job *j)
-{
-    return j->maps_running + j->reduces_running;
-}
-
-/* Jobs that want slots, fewest running tasks first, then oldest: a small job does not wait behind a large one. */
-static struct job *next_job(const struct sched *s, const struct job *after)
-{
-    struct job *best = NULL;
-    for (size_t i = 0; i < s->job_count; i++) {
-        struct job *j = s->jobs[i];
-        if (j->state != CAIRN__JOB_STATE__JOB_RUNNING || j->maps_pending + j->reduces_pending == 0)
-            continue;
-        bool comes_after = !after || job_running(j) > job_running(after) ||
-                           (job_running(j) == job_running(after) && j->sequence > after->sequence);
-        if (comes_after && (!best || job_running(j) < job_running(best)))
-            best = j;
-    }
-    return best;
-}
-
-static bool offer(struct sched *s, struct worker *w, int64_t now_ms, struct sched_actions *out)
-{
-    for (struct job *j = next_job(s, NULL); j; j = next_job(s, j)) {
-        int64_t task = j->maps_pending ? pick_map(s, j, w, now_ms) : -1;
-        bool map = task >= 0;
-        if (!map)
-            task = pick_reduce(s, j, w);
-        if (task >= 0) {
-            launch(j, map, (uint32_t)task, w, now_ms, out);
-            return true;
-        }
-    }
-    return false;
-}
-
-/* Every slot is taken, and a job's reduces wait for a map that must run again. */
-static void rescue_maps(struct sched *s, int64_t now_ms, struct sched_actions *out)
-{
-    for (size_t i = 0; i < s->job_count; i++) {
-        struct job *j = s->jobs[i];
-        if (j->state != CAIRN__JOB_STATE__JOB_RUNNING || !j->maps_pending || !j->reduces_running || j->maps_running)
-            continue;
-        for (size_t k = 0; k < s->resources.count && j->maps_pending; k++) {
-            struct worker *w = s->resources.workers[k];
-            int64_t task = w->lost || w->running != w->slots ? -1 : pick_map(s, j, w, now_ms);
-            if (task >= 0)
-                launch(j, true, (uint32_t)task, w, now_ms, out);
-        }
-    }
-}
-
-static struct worker *freest_worker(const struct sched *s, const bool *declined)
-{
-    struct worker *best = NULL;
-    for (size_t i = 0; i < s->resources.count; i++) {
-        struct worker *w = s->resources.workers[i];
-        if (w->lost || declined[i] || w->running >= w->slots)
-            continue;
-        if (!best || w->slots - w->running > best->slots - best->running)
-            best = w;
-    }
-    return best;
-}
-
-static size_t worker_index(const struct sched *s, const struct worker *w)
-{
-    size_t i = 0;
-    while (s->resources.workers[i] != w)
-        i++;
-    return i;
-}
-
-static void assign(struct sched *s, int64_t now_ms, struct sched_actions *out)
-{
-    bool work = false, any_free = false;
-    for (size_t i = 0; i < s->job_count; i++) {
-        struct job *j = s->jobs[i];
-        work |= j->state == CAIRN__JOB_STATE__JOB_RUNNING && j->maps_pending + j->reduces_pending > 0;
-        j->waiting_for = resources_live_count(&s->resources) ? NULL : "a worker: none is registered";
-    }
-    if (!work)
-        return;
-    bool *declined = mem_calloc(s->resources.count, sizeof *declined);
-    for (struct worker *w; (w = freest_worker(s, declined));) {
-        any_free = true;
-        if (!offer(s, w, now_ms, out))
-            declined[worker_index(s, w)] = true;
-    }
-    free(declined);
-    if (!any_free)
-        rescue_maps(s, now_ms, out);
-    for (size_t i = 0; i < s->job_count && !any_free; i++)
-        if (!s->jobs[i]->waiting_for && job_running(s->jobs[i]) == 0)
-            s->jobs[i]->waiting_for = "a free slot: all are taken";
 }
 
 /* ---- attempts end ---- */
@@ -329,7 +89,8 @@ static void worker_release(struct sched *s, uint64_t worker_id)
 }
 
 /* The attempt is no longer running, for whatever reason. */
-static void attempt_end(struct sched *s, struct job *j, struct attempt *a, Cairn__AttemptState state, const char *why, int64_t now_ms)
+static void attempt_end(struct sched *s, struct job *j, struct attempt *a, Cairn__AttemptState state, const char *why,
+                        int64_t now_ms)
 {
     a->state = state;
     a->finished_ms = now_ms;
@@ -337,7 +98,8 @@ static void attempt_end(struct sched *s, struct job *j, struct attempt *a, Cairn
         job_set_text(&a->diagnostics, why);
     job_task(j, a->map, a->task)->running--;
     worker_release(s, a->worker_id);
-    job_count(j, JOB_COUNTER_GROUP, a->map ? "Total time spent by all map tasks (ms)" : "Total time spent by all reduce tasks (ms)",
+    job_count(j, JOB_COUNTER_GROUP,
+              a->map ? "Total time spent by all map tasks (ms)" : "Total time spent by all reduce tasks (ms)",
               now_ms - a->started_ms);
     if (state == CAIRN__ATTEMPT_STATE__ATTEMPT_KILLED)
         job_count(j, JOB_COUNTER_GROUP, a->map ? "Killed map tasks" : "Killed reduce tasks", 1);
@@ -350,17 +112,18 @@ static bool attempt_is_live(const struct attempt *a)
 }
 
 /* FAILED or KILLED: stop what runs, let the workers and the shell clean up. */
-static void job_end(struct sched *s, struct job *j, Cairn__JobState state, const char *why, int64_t now_ms, struct sched_actions *out)
+static void job_end(struct sched *s, struct job *j, Cairn__JobState state, const char *why, int64_t now_ms,
+                    struct sched_actions *out)
 {
     for (size_t i = 0; i < j->attempt_count; i++) {
         struct attempt *a = j->attempts[i];
         if (!attempt_is_live(a))
             continue;
-        act(out, SCHED_KILL, a->worker_id, j, a);
+        sched_act(out, SCHED_KILL, a->worker_id, j, a);
         attempt_end(s, j, a, CAIRN__ATTEMPT_STATE__ATTEMPT_KILLED, "the job is over", now_ms);
         struct task_info *t = job_task(j, a->map, a->task);
         if (t->state == TASK_RUNNING && t->running == 0)
-            task_set_state(j, a->map, t, TASK_PENDING);
+            sched_move_task(j, a->map, t, TASK_PENDING);
     }
     j->state = state;
     j->finished_ms = now_ms;
@@ -370,8 +133,8 @@ static void job_end(struct sched *s, struct job *j, Cairn__JobState state, const
     j->version++;
     for (size_t i = 0; i < s->resources.count; i++)
         if (!s->resources.workers[i]->lost)
-            act(out, SCHED_FORGET, s->resources.workers[i]->id, j, NULL);
-    act(out, SCHED_OVER, 0, j, NULL);
+            sched_act(out, SCHED_FORGET, s->resources.workers[i]->id, j, NULL);
+    sched_act(out, SCHED_OVER, 0, j, NULL);
 }
 
 static void job_maybe_commit(struct job *j, struct sched_actions *out)
@@ -380,11 +143,11 @@ static void job_maybe_commit(struct job *j, struct sched_actions *out)
         return;
     j->state = CAIRN__JOB_STATE__JOB_COMMITTING;
     j->version++;
-    act(out, SCHED_COMMIT, 0, j, NULL);
+    sched_act(out, SCHED_COMMIT, 0, j, NULL);
 }
 
-static void attempt_succeeded(struct sched *s, struct job *j, struct attempt *a, size_t index, const Cairn__AttemptReportProto *report,
-                              int64_t now_ms, struct sched_actions *out)
+static void attempt_succeeded(struct sched *s, struct job *j, struct attempt *a, size_t index,
+                              const Cairn__AttemptReportProto *report, int64_t now_ms, struct sched_actions *out)
 {
     struct task_info *t = job_task(j, a->map, a->task);
     struct worker *w = resources_find(&s->resources, a->worker_id);
@@ -395,14 +158,14 @@ static void attempt_succeeded(struct sched *s, struct job *j, struct attempt *a,
     attempt_keep_counters(j, a, report->counters, report->n_counters);
     attempt_apply_counters(j, a, 1);
     t->winner = (int64_t)index;
-    task_set_state(j, a->map, t, TASK_DONE);
+    sched_move_task(j, a->map, t, TASK_DONE);
     if (a->map && j->reduce_count)
         job_add_event(j, a->task, (uint32_t)index, false);
     job_maybe_commit(j, out);
 }
 
-static void attempt_failed(struct sched *s, struct job *j, struct attempt *a, const Cairn__AttemptReportProto *report, int64_t now_ms,
-                           struct sched_actions *out)
+static void attempt_failed(struct sched *s, struct job *j, struct attempt *a, const Cairn__AttemptReportProto *report,
+                           int64_t now_ms, struct sched_actions *out)
 {
     struct task_info *t = job_task(j, a->map, a->task);
     struct worker *w = resources_find(&s->resources, a->worker_id);
@@ -413,13 +176,14 @@ static void attempt_failed(struct sched *s, struct job *j, struct attempt *a, co
     t->failed_on[t->failures % TASK_FAILED_ON_MAX] = a->worker_id;
     t->failures++;
     if (t->running == 0)
-        task_set_state(j, a->map, t, TASK_PENDING);
+        sched_move_task(j, a->map, t, TASK_PENDING);
     if (t->failures < (a->map ? j->max_attempts_map : j->max_attempts_reduce))
         return;
     char id[ATTEMPT_ID_MAX];
     job_attempt_id(j, a, id);
-    char *why = mem_printf("%s %06u failed %u times. Last attempt %s on %s (%s): %s", a->map ? "map" : "reduce", a->task, t->failures,
-                           id, a->worker_name, a->http_address, a->diagnostics ? a->diagnostics : "no reason given");
+    char *why = mem_printf("%s %06u failed %u times. Last attempt %s on %s (%s): %s", a->map ? "map" : "reduce",
+                           a->task, t->failures, id, a->worker_name, a->http_address,
+                           a->diagnostics ? a->diagnostics : "no reason given");
     job_end(s, j, CAIRN__JOB_STATE__JOB_FAILED, why, now_ms, out);
     free(why);
 }
@@ -429,11 +193,11 @@ static void attempt_killed(struct sched *s, struct job *j, struct attempt *a, co
     struct task_info *t = job_task(j, a->map, a->task);
     attempt_end(s, j, a, CAIRN__ATTEMPT_STATE__ATTEMPT_KILLED, why, now_ms);
     if (t->running == 0 && t->state == TASK_RUNNING)
-        task_set_state(j, a->map, t, TASK_PENDING);
+        sched_move_task(j, a->map, t, TASK_PENDING);
 }
 
-static void attempt_report(struct sched *s, struct job *j, struct attempt *a, size_t index, const Cairn__AttemptReportProto *report,
-                           int64_t now_ms, struct sched_actions *out)
+static void attempt_report(struct sched *s, struct job *j, struct attempt *a, size_t index,
+                           const Cairn__AttemptReportProto *report, int64_t now_ms, struct sched_actions *out)
 {
     if (report->status)
         job_set_text(&a->status, report->status);
@@ -445,14 +209,9 @@ static void attempt_report(struct sched *s, struct job *j, struct attempt *a, si
         a->state = CAIRN__ATTEMPT_STATE__ATTEMPT_RUNNING;
         a->progress = report->progress >= 0 && report->progress <= 1 ? report->progress : 0;
         break;
-    case CAIRN__ATTEMPT_STATE__ATTEMPT_SUCCEEDED:
-        attempt_succeeded(s, j, a, index, report, now_ms, out);
-        break;
-    case CAIRN__ATTEMPT_STATE__ATTEMPT_KILLED:
-        attempt_killed(s, j, a, report->diagnostics, now_ms);
-        break;
-    default:
-        attempt_failed(s, j, a, report, now_ms, out);
+    case CAIRN__ATTEMPT_STATE__ATTEMPT_SUCCEEDED: attempt_succeeded(s, j, a, index, report, now_ms, out); break;
+    case CAIRN__ATTEMPT_STATE__ATTEMPT_KILLED: attempt_killed(s, j, a, report->diagnostics, now_ms); break;
+    default: attempt_failed(s, j, a, report, now_ms, out);
     }
 }
 
@@ -467,7 +226,7 @@ static void map_output_lost(struct job *j, uint32_t map)
     a->state = CAIRN__ATTEMPT_STATE__ATTEMPT_KILLED;
     job_set_text(&a->diagnostics, "its output was lost with its worker or could not be fetched");
     t->winner = -1;
-    task_set_state(j, true, t, TASK_PENDING);
+    sched_move_task(j, true, t, TASK_PENDING);
 }
 
 static void worker_lost(struct sched *s, struct worker *w, int64_t now_ms)
@@ -499,12 +258,12 @@ int sched_register(struct sched *s, int64_t now_ms, const struct worker_descript
     for (size_t i = 0; i < s->job_count; i++)
         resources_learn_racks(&s->resources, s->jobs[i]->spec->holders, s->jobs[i]->spec->n_holders);
     *ret_id = w->id;
-    assign(s, now_ms, out);
+    sched_assign(s, now_ms, out);
     return 0;
 }
 
-int sched_heartbeat(struct sched *s, int64_t now_ms, uint64_t worker_id, Cairn__AttemptReportProto *const *reports, size_t count,
-                    struct sched_actions *out, struct err *reterr)
+int sched_heartbeat(struct sched *s, int64_t now_ms, uint64_t worker_id, Cairn__AttemptReportProto *const *reports,
+                    size_t count, struct sched_actions *out, struct err *reterr)
 {
     struct worker *w = resources_find(&s->resources, worker_id);
     if (!w)
@@ -524,11 +283,12 @@ int sched_heartbeat(struct sched *s, int64_t now_ms, uint64_t worker_id, Cairn__
         ended |= !attempt_is_live(a);
     }
     if (ended)
-        assign(s, now_ms, out);
+        sched_assign(s, now_ms, out);
     return 0;
 }
 
-void sched_fetch_failed(struct sched *s, int64_t now_ms, const struct attempt_id *map, bool corrupt, struct sched_actions *out)
+void sched_fetch_failed(struct sched *s, int64_t now_ms, const struct attempt_id *map, bool corrupt,
+                        struct sched_actions *out)
 {
     struct job *j = sched_job(s, map->job);
     size_t index;
@@ -540,7 +300,7 @@ void sched_fetch_failed(struct sched *s, int64_t now_ms, const struct attempt_id
     if (!corrupt && a->fetch_failures < FETCH_FAILURES_MAX)
         return;
     map_output_lost(j, a->task);
-    assign(s, now_ms, out);
+    sched_assign(s, now_ms, out);
 }
 
 /* ---- jobs ---- */
@@ -555,10 +315,11 @@ void sched_submit(struct sched *s, int64_t now_ms, struct job *job, struct sched
     s->jobs[s->job_count++] = job;
     resources_learn_racks(&s->resources, job->spec->holders, job->spec->n_holders);
     job_maybe_commit(job, out); /* nothing to do at all */
-    assign(s, now_ms, out);
+    sched_assign(s, now_ms, out);
 }
 
-void sched_committed(struct sched *s, int64_t now_ms, const char *job_id, const struct err *why_not, struct sched_actions *out)
+void sched_committed(struct sched *s, int64_t now_ms, const char *job_id, const struct err *why_not,
+                     struct sched_actions *out)
 {
     struct job *j = sched_job(s, job_id);
     if (!j || j->state != CAIRN__JOB_STATE__JOB_COMMITTING)
@@ -578,7 +339,7 @@ bool sched_kill(struct sched *s, int64_t now_ms, const char *job_id, const char 
     if (!j || j->state != CAIRN__JOB_STATE__JOB_RUNNING)
         return false;
     job_end(s, j, CAIRN__JOB_STATE__JOB_KILLED, reason, now_ms, out);
-    assign(s, now_ms, out);
+    sched_assign(s, now_ms, out);
     return true;
 }
 
@@ -589,7 +350,7 @@ void sched_tick(struct sched *s, int64_t now_ms, struct sched_actions *out)
         if (now_ms - w->last_seen_ms >= s->limits.worker_timeout_ms)
             worker_lost(s, w, now_ms);
     }
-    assign(s, now_ms, out);
+    sched_assign(s, now_ms, out);
 }
 
 void sched_job_remove(struct sched *s, const char *job_id)

@@ -8,8 +8,8 @@
 #include "scheduler/master/master.h"
 
 #define JOB_ARENA_BYTES (256ul << 20)
-#define LIST_LIMIT 1000
-#define ATTEMPTS_LIMIT 10000
+#define LIST_LIMIT      1000
+#define ATTEMPTS_LIMIT  10000
 
 static void new_job_id(struct rpc_call *call, const ProtobufCMessage *request, void *context)
 {
@@ -67,8 +67,8 @@ static void submit_job(struct rpc_call *call, const ProtobufCMessage *message, v
         if (sched_job(s, job->spec->jobid)) {
             rc = err_set(&err, ERR_ILLEGAL_ARGUMENT, "%s was submitted already", job->spec->jobid);
         } else {
-            log_info("scheduler", "submit job=%s user=%s name='%s' maps=%u reduces=%u", job->spec->jobid, job->spec->user,
-                     job->spec->name, job->map_count, job->reduce_count);
+            log_info("scheduler", "submit job=%s user=%s name='%s' maps=%u reduces=%u", job->spec->jobid,
+                     job->spec->user, job->spec->name, job->map_count, job->reduce_count);
             struct sched_actions actions = {0};
             sched_submit(s, master_now_ms(), STEAL(job), &actions);
             master_apply_locked(m, &actions);
@@ -81,7 +81,8 @@ static void submit_job(struct rpc_call *call, const ProtobufCMessage *message, v
         return;
     }
     Cairn__SubmitJobResponseProto response = CAIRN__SUBMIT_JOB_RESPONSE_PROTO__INIT;
-    response.trackingurl = arena_printf(rpc_call_arena(call), "%s/jobs/%s", master_tracking_base(m), request->job->jobid);
+    response.trackingurl =
+        arena_printf(rpc_call_arena(call), "%s/jobs/%s", master_tracking_base(m), request->job->jobid);
     rpc_call_reply(call, &response.base);
 }
 
@@ -189,7 +190,8 @@ static void kill_job(struct rpc_call *call, const ProtobufCMessage *message, voi
     struct sched *s = master_lock(m);
     const struct job *j = sched_job(s, request->jobid);
     bool allowed = !j || !strcmp(j->spec->user, rpc_call_user(call)) || !strcmp(rpc_call_user(call), "root");
-    bool killed = allowed && sched_kill(s, master_now_ms(), request->jobid, arena_printf(a, "killed by %s", rpc_call_user(call)), &actions);
+    bool killed = allowed && sched_kill(s, master_now_ms(), request->jobid,
+                                        arena_printf(a, "killed by %s", rpc_call_user(call)), &actions);
     int rc = allowed ? 0 : err_set(&err, ERR_ACCESS, "%s belongs to %s", request->jobid, j->spec->user);
     master_apply_locked(m, &actions);
     master_unlock(m);
@@ -211,7 +213,8 @@ static void get_attempts(struct rpc_call *call, const ProtobufCMessage *message,
     const Cairn__GetAttemptsRequestProto *request = (const void *)message;
     struct arena *a = rpc_call_arena(call);
     Cairn__GetAttemptsResponseProto response = CAIRN__GET_ATTEMPTS_RESPONSE_PROTO__INIT;
-    size_t start = request->start, limit = request->has_limit && request->limit < ATTEMPTS_LIMIT ? request->limit : ATTEMPTS_LIMIT;
+    size_t start = request->start,
+           limit = request->has_limit && request->limit < ATTEMPTS_LIMIT ? request->limit : ATTEMPTS_LIMIT;
     struct sched *s = master_lock(m);
     const struct job *j = sched_job(s, request->jobid);
     if (j) {
@@ -220,7 +223,8 @@ static void get_attempts(struct rpc_call *call, const ProtobufCMessage *message,
         limit = limit < j->attempt_count - start ? limit : j->attempt_count - start;
         response.attempts = arena_array(a, Cairn__AttemptProto *, limit);
         while (response.n_attempts < limit) {
-            response.attempts[response.n_attempts] = attempt_message(j, j->attempts[start + response.n_attempts], master_epoch_ms(m), a);
+            response.attempts[response.n_attempts] =
+                attempt_message(j, j->attempts[start + response.n_attempts], master_epoch_ms(m), a);
             response.n_attempts++;
         }
     }
@@ -289,8 +293,8 @@ static void fetch_failed(struct rpc_call *call, const ProtobufCMessage *message,
     const Cairn__FetchFailedRequestProto *request = (const void *)message;
     struct attempt_id id;
     if (attempt_id_parse(request->mapattemptid, &id)) {
-        log_warn("scheduler", "fetch failed map=%s reduce=%s corrupt=%d why=%s", request->mapattemptid, request->reduceattemptid,
-                 request->corrupt, request->diagnostics ? request->diagnostics : "");
+        log_warn("scheduler", "fetch failed map=%s reduce=%s corrupt=%d why=%s", request->mapattemptid,
+                 request->reduceattemptid, request->corrupt, request->diagnostics ? request->diagnostics : "");
         struct sched_actions actions = {0};
         struct sched *s = master_lock(m);
         sched_fetch_failed(s, master_now_ms(), &id, request->corrupt, &actions);

@@ -16,8 +16,10 @@ static void register_worker(struct rpc_call *call, const ProtobufCMessage *messa
         rpc_call_fail(call, &err);
         return;
     }
-    struct worker_description d = {.name = request->hostname, .ip = request->ip ? request->ip : rpc_call_client_ip(call),
-                                   .datanode_host = request->datanodehost, .http_port = (uint16_t)request->httpport,
+    struct worker_description d = {.name = request->hostname,
+                                   .ip = request->ip ? request->ip : rpc_call_client_ip(call),
+                                   .datanode_host = request->datanodehost,
+                                   .http_port = (uint16_t)request->httpport,
                                    .slots = request->slots};
     Cairn__RegisterWorkerResponseProto response = CAIRN__REGISTER_WORKER_RESPONSE_PROTO__INIT;
     struct sched_actions actions = {0};
@@ -29,8 +31,8 @@ static void register_worker(struct rpc_call *call, const ProtobufCMessage *messa
         rpc_call_fail(call, &err);
         return;
     }
-    log_info("scheduler", "worker=%llu host=%s ip=%s port=%u slots=%u registered", (unsigned long long)response.workerid, d.name, d.ip,
-             d.http_port, d.slots);
+    log_info("scheduler", "worker=%llu host=%s ip=%s port=%u slots=%u registered",
+             (unsigned long long)response.workerid, d.name, d.ip, d.http_port, d.slots);
     response.heartbeatms = HEARTBEAT_MS;
     response.ip = (char *)d.ip;
     rpc_call_reply(call, &response.base);
@@ -43,7 +45,8 @@ static void heartbeat(struct rpc_call *call, const ProtobufCMessage *message, vo
     struct sched_actions actions = {0};
     struct err err = {0};
     struct sched *s = master_lock(m);
-    int rc = sched_heartbeat(s, master_now_ms(), request->workerid, request->attempts, request->n_attempts, &actions, &err);
+    int rc =
+        sched_heartbeat(s, master_now_ms(), request->workerid, request->attempts, request->n_attempts, &actions, &err);
     master_apply_locked(m, &actions);
     master_unlock(m);
     if (rc < 0) {
@@ -75,7 +78,8 @@ static void poll_commands(struct rpc_call *call, const ProtobufCMessage *message
 {
     const Cairn__PollCommandsRequestProto *request = (const void *)message;
     master_lock(context);
-    master_wait_locked(context, (struct waiter){.call = call, .request = message, .answer = poll_commands_answer}, request->waitms);
+    master_wait_locked(context, (struct waiter){.call = call, .request = message, .answer = poll_commands_answer},
+                       request->waitms);
     master_unlock(context);
 }
 

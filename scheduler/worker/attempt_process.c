@@ -21,8 +21,8 @@
 #include "scheduler/worker/worker.h"
 
 #define TASK_TIMEOUT_MS 600000
-#define LOG_TAIL_BYTES 2048
-#define LOG_TAIL_LINES 12
+#define LOG_TAIL_BYTES  2048
+#define LOG_TAIL_LINES  12
 
 extern char **environ;
 
@@ -47,7 +47,8 @@ struct setting_list {
     size_t count, capacity;
 };
 
-/* What this node was told (where its datanode's socket is, say) holds for its tasks too, unless the job says otherwise. */
+/* What this node was told (where its datanode's socket is, say) holds for its tasks too, unless the job says otherwise.
+ */
 static void add_node_setting(const char *name, const char *value, const char *source, void *arg)
 {
     struct setting_list *list = arg;
@@ -69,8 +70,8 @@ static void add_node_setting(const char *name, const char *value, const char *so
 }
 
 /* The folders of an attempt and the file that describes it. */
-static int attempt_prepare(struct worker_daemon *w, const Cairn__TaskSpecProto *from, const char *job_dir, const char *work_dir,
-                           const char *output_dir, struct err *reterr)
+static int attempt_prepare(struct worker_daemon *w, const Cairn__TaskSpecProto *from, const char *job_dir,
+                           const char *work_dir, const char *output_dir, struct err *reterr)
 {
     char *tmp = mem_printf("%s/tmp", work_dir), *logs = mem_printf("%s/logs/%s", w->dir, from->job->jobid);
     const char *dirs[] = {job_dir, tmp, output_dir, logs};
@@ -97,7 +98,8 @@ static int attempt_prepare(struct worker_daemon *w, const Cairn__TaskSpecProto *
     arena_free(&a);
     char *path = mem_printf("%s/.task", work_dir);
     int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-    rc = fd < 0 ? err_errno(reterr, errno, "create '%s'", path) : file_pwrite_full(fd, bytes.base, bytes.len, 0, reterr);
+    rc =
+        fd < 0 ? err_errno(reterr, errno, "create '%s'", path) : file_pwrite_full(fd, bytes.base, bytes.len, 0, reterr);
     if (fd >= 0)
         close(fd);
     free(path);
@@ -129,7 +131,8 @@ static int attempt_spawn(const char *log_path, const char *work_dir, int report_
     return errnum ? err_errno(reterr, errnum, "start `cairn task`") : 0;
 }
 
-int attempt_start(struct worker_daemon *w, const Cairn__TaskSpecProto *spec, struct attempt_process **ret, struct err *reterr)
+int attempt_start(struct worker_daemon *w, const Cairn__TaskSpecProto *spec, struct attempt_process **ret,
+                  struct err *reterr)
 {
     struct attempt_id id;
     if (!attempt_id_parse(spec->attemptid, &id) || strcmp(id.job, spec->job->jobid))
@@ -143,8 +146,10 @@ int attempt_start(struct worker_daemon *w, const Cairn__TaskSpecProto *spec, str
         fds[1] = moved;
     }
     (void)fcntl(fds[0], F_SETFL, O_NONBLOCK);
-    char *job_dir = mem_printf("%s/jobs/%s", w->dir, id.job), *work_dir = mem_printf("%s/work/%s", job_dir, spec->attemptid);
-    char *output_dir = mem_printf("%s/output/%s", job_dir, spec->attemptid), *log_path = attempt_log_path(w, id.job, spec->attemptid);
+    char *job_dir = mem_printf("%s/jobs/%s", w->dir, id.job),
+         *work_dir = mem_printf("%s/work/%s", job_dir, spec->attemptid);
+    char *output_dir = mem_printf("%s/output/%s", job_dir, spec->attemptid),
+         *log_path = attempt_log_path(w, id.job, spec->attemptid);
     pid_t pid = 0;
     int rc = attempt_prepare(w, spec, job_dir, work_dir, output_dir, reterr);
     if (rc == 0)

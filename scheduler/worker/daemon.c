@@ -25,7 +25,7 @@
 #include "main/commands.h"
 #include "scheduler/worker/worker.h"
 
-#define CHECK_MS 1000
+#define CHECK_MS      1000
 #define CLEAN_LOGS_MS (10 * 60 * 1000)
 
 static struct attempt_process *attempt_find(struct worker_daemon *w, const char *id)
@@ -135,7 +135,8 @@ static void remove_old_logs(struct worker_daemon *w)
         struct stat st;
         char *path = mem_printf("%s/%s", logs, e->d_name);
         struct err err = {0};
-        if (!strncmp(e->d_name, "job_", 4) && stat(path, &st) == 0 && st.st_mtime < before && file_remove_tree(path, &err) < 0)
+        if (!strncmp(e->d_name, "job_", 4) && stat(path, &st) == 0 && st.st_mtime < before &&
+            file_remove_tree(path, &err) < 0)
             log_warn("worker", "path=%s stays: err=%s", path, err.text);
         free(path);
     }
@@ -265,12 +266,14 @@ int worker_main(int argc, char **argv)
     pthread_cond_init(&w.report_wake, &attr);
     int rc = daemon_begin(&d, &argc, argv, &config, &err);
     if (rc == 0 && argc > 1)
-        rc = err_set(&err, ERR_ILLEGAL_ARGUMENT, "'%s' is not understood; settings are given as -D name=value", argv[1]);
+        rc =
+            err_set(&err, ERR_ILLEGAL_ARGUMENT, "'%s' is not understood; settings are given as -D name=value", argv[1]);
     if (rc == 0) {
         w.config = config;
         char absolute[4096]; /* attempts run in folders of their own: no relative paths */
         const char *dir = config_str(config, "cairn.worker.dir");
-        w.dir = dir[0] == '/' || !getcwd(absolute, sizeof absolute) ? mem_strdup(dir) : mem_printf("%s/%s", absolute, dir);
+        w.dir =
+            dir[0] == '/' || !getcwd(absolute, sizeof absolute) ? mem_strdup(dir) : mem_printf("%s/%s", absolute, dir);
         w.scheduler = mem_strdup(config_str(config, "cairn.scheduler.address"));
         rc = claim_dir(&w, &lock_fd, &err);
     }

@@ -16,7 +16,8 @@
 #include "scheduler/ids.h"
 #include "scheduler/worker/worker.h"
 
-static struct metric shuffle_bytes = {.name = "cairn_worker_shuffle_bytes_total", .help = "Map output sent.", .kind = METRIC_COUNTER};
+static struct metric shuffle_bytes = {
+    .name = "cairn_worker_shuffle_bytes_total", .help = "Map output sent.", .kind = METRIC_COUNTER};
 
 static void serve_shuffle(struct http_request *request, struct http_reply *reply, void *context)
 {
@@ -87,7 +88,8 @@ static void serve_index(struct http_request *request, struct http_reply *reply, 
                       "<body style=\"font:15px/1.5 system-ui,sans-serif;margin:2em\"><h1>Cairn worker</h1><table>");
     pthread_mutex_lock(&w->lock);
     for (const struct attempt_process *p = w->attempts; p; p = p->next) {
-        buf_printf(b, "<tr><td><a href=\"/logs/%s\">%s</a><td>%.0f%%<td>", p->id, p->id, p->report ? (double)p->report->progress * 100 : 0);
+        buf_printf(b, "<tr><td><a href=\"/logs/%s\">%s</a><td>%.0f%%<td>", p->id, p->id,
+                   p->report ? (double)p->report->progress * 100 : 0);
         html_escape(b, p->report && p->report->status ? p->report->status : "");
         buf_append_str(b, "</tr>");
     }
@@ -102,17 +104,22 @@ static void serve_metrics(struct http_request *request, struct http_reply *reply
 }
 
 static const struct http_route worker_routes[] = {
-    {"GET", "/shuffle", serve_shuffle}, {"GET", "/logs/*", serve_log}, {"GET", "/", serve_index}, {"GET", "/metrics", serve_metrics},
+    {"GET", "/shuffle", serve_shuffle},
+    {"GET", "/logs/*", serve_log},
+    {"GET", "/", serve_index},
+    {"GET", "/metrics", serve_metrics},
 };
 
 int worker_http_start(struct worker_daemon *w, struct http_server **ret, struct err *reterr)
 {
     metric_register(&shuffle_bytes);
-    struct http_options options = {.routes = worker_routes, .route_count = ARRAY_COUNT(worker_routes), .context = w, .threads = 4};
+    struct http_options options = {
+        .routes = worker_routes, .route_count = ARRAY_COUNT(worker_routes), .context = w, .threads = 4};
     int rc = net_parse(config_str(w->config, "cairn.worker.http-address"), 8081, &options.listen, reterr);
     if (rc < 0)
         return rc;
-    if (net_is_literal(options.listen.host) && strcmp(options.listen.host, "0.0.0.0") && strcmp(options.listen.host, "::"))
+    if (net_is_literal(options.listen.host) && strcmp(options.listen.host, "0.0.0.0") &&
+        strcmp(options.listen.host, "::"))
         snprintf(w->own_ip, sizeof w->own_ip, "%.*s", (int)sizeof w->own_ip - 1, options.listen.host);
     bool usual = options.listen.port == 8081; /* several workers on one machine: the next free one */
     while ((rc = http_start(&options, ret, reterr)) == ERR_BUSY && usual && options.listen.port < 8081 + 100)

@@ -12,8 +12,8 @@
 #include "proto/message.h"
 #include "scheduler/worker/worker.h"
 
-#define POLL_WAIT_MS 20000
-#define RETRY_MS 500
+#define POLL_WAIT_MS     20000
+#define RETRY_MS         500
 #define LINK_ARENA_BYTES (128u << 20)
 
 static void wake_main(struct worker_daemon *w)
@@ -37,10 +37,12 @@ static int register_worker(struct worker_daemon *w, struct err *reterr)
     request.httpport = w->http_port;
     request.slots = (uint32_t)config_int(w->config, "cairn.worker.slots");
     ProtobufCMessage *m = NULL;
-    int rc = rpc_client_call(w->report_client, "registerWorker", &request.base, &cairn__register_worker_response_proto__descriptor, &a, &m, reterr);
+    int rc = rpc_client_call(w->report_client, "registerWorker", &request.base,
+                             &cairn__register_worker_response_proto__descriptor, &a, &m, reterr);
     if (rc == 0) {
         const Cairn__RegisterWorkerResponseProto *response = (const void *)m;
-        log_info("worker", "registered as worker=%llu ip=%s with scheduler=%s", (unsigned long long)response->workerid, response->ip, w->scheduler);
+        log_info("worker", "registered as worker=%llu ip=%s with scheduler=%s", (unsigned long long)response->workerid,
+                 response->ip, w->scheduler);
         pthread_mutex_lock(&w->lock);
         if (!w->ip)
             w->ip = mem_strdup(response->ip);
@@ -156,7 +158,8 @@ static void send_reports(struct worker_daemon *w)
     }
     ProtobufCMessage *m = NULL;
     struct err err = {0};
-    int rc = rpc_client_call(w->report_client, "heartbeat", &request.base, &cairn__heartbeat_response_proto__descriptor, &a, &m, &err);
+    int rc = rpc_client_call(w->report_client, "heartbeat", &request.base, &cairn__heartbeat_response_proto__descriptor,
+                             &a, &m, &err);
     pthread_mutex_lock(&w->lock);
     reports_sent_locked(w, rc == 0);
     pthread_mutex_unlock(&w->lock);
@@ -224,7 +227,8 @@ static void poll_commands(struct worker_daemon *w, uint64_t worker_id, uint64_t 
     request.waitms = POLL_WAIT_MS;
     ProtobufCMessage *m = NULL;
     struct err err = {0};
-    int rc = rpc_client_call(w->command_client, "pollCommands", &request.base, &cairn__poll_commands_response_proto__descriptor, &a, &m, &err);
+    int rc = rpc_client_call(w->command_client, "pollCommands", &request.base,
+                             &cairn__poll_commands_response_proto__descriptor, &a, &m, &err);
     if (rc == 0) {
         const Cairn__PollCommandsResponseProto *response = (const void *)m;
         pthread_mutex_lock(&w->lock);
@@ -272,9 +276,14 @@ int link_start(struct worker_daemon *w, pthread_t ret_threads[2], struct err *re
     int rc = net_parse(w->scheduler, 7077, &address, reterr);
     if (rc < 0)
         return rc;
-    struct rpc_client_options options = {.addresses = &address, .address_count = 1, .protocol = "org.cairn.protocol.WorkerProtocol",
-                                         .user = "cairn", .local_ip = w->own_ip[0] ? w->own_ip : NULL, .call_timeout_ms = 60000};
-    if ((rc = rpc_client_new(&options, &w->report_client, reterr)) < 0 || (rc = rpc_client_new(&options, &w->command_client, reterr)) < 0)
+    struct rpc_client_options options = {.addresses = &address,
+                                         .address_count = 1,
+                                         .protocol = "org.cairn.protocol.WorkerProtocol",
+                                         .user = "cairn",
+                                         .local_ip = w->own_ip[0] ? w->own_ip : NULL,
+                                         .call_timeout_ms = 60000};
+    if ((rc = rpc_client_new(&options, &w->report_client, reterr)) < 0 ||
+        (rc = rpc_client_new(&options, &w->command_client, reterr)) < 0)
         return rc;
     int errnum = pthread_create(&ret_threads[0], NULL, report_thread, w);
     if (errnum == 0 && (errnum = pthread_create(&ret_threads[1], NULL, command_thread, w)) != 0) {

@@ -16,7 +16,8 @@
 /* On this node:  DIR/jobs/JOB/files/             job files, once per job
  *                DIR/jobs/JOB/work/ATTEMPT/      working directory, gone when the attempt is over
  *                DIR/jobs/JOB/output/ATTEMPT/    map output, gone when the job is over
- *                DIR/logs/JOB/ATTEMPT            what the attempt wrote to stderr, kept for cairn.worker.log-retention */
+ *                DIR/logs/JOB/ATTEMPT            what the attempt wrote to stderr, kept for cairn.worker.log-retention
+ */
 
 struct attempt_process {
     char *id, *job_id;
@@ -28,9 +29,9 @@ struct attempt_process {
     Cairn__TaskReportProto *report; /* the last one, or NULL */
     char *diagnostics;
     int64_t last_heard_ms, timeout_ms;
-    bool killed;      /* by command */
-    bool changed;     /* since the last heartbeat was built */
-    bool sent;        /* ended, and the heartbeat that says so is on its way */
+    bool killed;  /* by command */
+    bool changed; /* since the last heartbeat was built */
+    bool sent;    /* ended, and the heartbeat that says so is on its way */
     struct attempt_process *next;
 };
 
@@ -39,12 +40,12 @@ struct worker_daemon {
     char *dir, *scheduler; /* "host:port" */
     char *ip;              /* what others reach us by; NULL until registered, then fixed */
     uint16_t http_port;
-    char own_ip[64];       /* as configured, "" = let the scheduler see it */
+    char own_ip[64]; /* as configured, "" = let the scheduler see it */
     struct rpc_client *report_client, *command_client;
-    int wake_fd;           /* eventfd: the main thread has something to do */
-    pthread_mutex_t lock;  /* guards what follows */
+    int wake_fd;          /* eventfd: the main thread has something to do */
+    pthread_mutex_t lock; /* guards what follows */
     pthread_cond_t report_wake;
-    uint64_t worker_id;    /* 0: not registered */
+    uint64_t worker_id; /* 0: not registered */
     struct attempt_process *attempts;
     Cairn__CommandProto **commands; /* for the main thread, in order */
     size_t command_count, command_capacity;
@@ -52,7 +53,8 @@ struct worker_daemon {
 };
 
 /* attempt_process.c: main thread only, with the lock held unless said otherwise */
-int attempt_start(struct worker_daemon *w, const Cairn__TaskSpecProto *spec, struct attempt_process **ret, struct err *reterr) MUST_CHECK;
+int attempt_start(struct worker_daemon *w, const Cairn__TaskSpecProto *spec, struct attempt_process **ret,
+                  struct err *reterr) MUST_CHECK;
 void attempt_kill(struct attempt_process *p, const char *why); /* the whole group; it ends a little later */
 void attempt_read_reports(struct worker_daemon *w, struct attempt_process *p);
 void attempt_free(struct attempt_process *p);

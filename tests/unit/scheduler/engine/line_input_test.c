@@ -44,7 +44,8 @@ static void expected_lines(struct slice text, struct buf *ret)
         buf_append(ret, "\n", 1);
 }
 
-static void read_split(struct slice text, size_t start, size_t len, size_t buffer, size_t at_once, bool by_line, struct buf *ret)
+static void read_split(struct slice text, size_t start, size_t len, size_t buffer, size_t at_once, bool by_line,
+                       struct buf *ret)
 {
     struct memory m = {text.base, text.len, start, at_once};
     struct line_input *in = line_input_new((struct byte_source){memory_read, &m}, (int64_t)start, (int64_t)len, buffer);
@@ -79,10 +80,12 @@ static void check_text(struct slice text, size_t split, size_t buffer, size_t at
     for (int by_line = 0; by_line < 2; by_line++) {
         struct buf got = {0};
         for (size_t start = 0; start < text.len; start += split)
-            read_split(text, start, split < text.len - start ? split : text.len - start, buffer, at_once, by_line, &got);
+            read_split(text, start, split < text.len - start ? split : text.len - start, buffer, at_once, by_line,
+                       &got);
         if (got.len != want.len || (want.len && memcmp(got.base, want.base, want.len)))
-            fail_msg("split %zu buffer %zu at_once %zu by_line %d: got %zu bytes '%.*s', want %zu '%.*s'", split, buffer, at_once, by_line,
-                     got.len, (int)got.len, (char *)got.base, want.len, (int)want.len, (char *)want.base);
+            fail_msg("split %zu buffer %zu at_once %zu by_line %d: got %zu bytes '%.*s', want %zu '%.*s'", split,
+                     buffer, at_once, by_line, got.len, (int)got.len, (char *)got.base, want.len, (int)want.len,
+                     (char *)want.base);
         buf_free(&got);
     }
     buf_free(&want);
@@ -96,8 +99,12 @@ static struct slice text_of(const char *text)
 static void every_split_size_gives_the_same_lines(void **state)
 {
     static const char *const texts[] = {
-        "a\nbb\nccc\n", "a\r\nbb\r\n\r\nccc", "\n\n\n", "no end", "\r\r\r", "a\rb\rc\r", "a\r\n", "\r\n\r\n", "x\n\r\ny\r\n\n",
-        "\xef\xbb\xbfmark\nline\n", "\xef\xbb", "one line that is much longer than a block of the file it is in\nand another\n",
+        "a\nbb\nccc\n",   "a\r\nbb\r\n\r\nccc",
+        "\n\n\n",         "no end",
+        "\r\r\r",         "a\rb\rc\r",
+        "a\r\n",          "\r\n\r\n",
+        "x\n\r\ny\r\n\n", "\xef\xbb\xbfmark\nline\n",
+        "\xef\xbb",       "one line that is much longer than a block of the file it is in\nand another\n",
     };
     for (size_t t = 0; t < ARRAY_COUNT(texts); t++)
         for (size_t split = 1; split <= strlen(texts[t]) + 1; split++)

@@ -55,8 +55,15 @@ static void attempt_ids_survive_and_bad_ones_do_not(void **state)
     assert_true(back.map && back.partition == 12 && back.attempt == 3);
     task_id_format(&id, text);
     assert_string_equal(text, "task_1795251022102_0001_m_000012");
-    static const char *const bad[] = {"", "attempt_", "attempt_1_1_x_0_0", "attempt_1_1_m_0_0/../x", "attempt_1_1_m_0", "task_1_1_m_0_0",
-                                      "attempt_../../1_m_0_0", "attempt_1_1_m_99999999999_0", "attempt_1_1_m_-1_0"};
+    static const char *const bad[] = {"",
+                                      "attempt_",
+                                      "attempt_1_1_x_0_0",
+                                      "attempt_1_1_m_0_0/../x",
+                                      "attempt_1_1_m_0",
+                                      "task_1_1_m_0_0",
+                                      "attempt_../../1_m_0_0",
+                                      "attempt_1_1_m_99999999999_0",
+                                      "attempt_1_1_m_-1_0"};
     for (size_t i = 0; i < ARRAY_COUNT(bad); i++)
         assert_false(attempt_id_parse(bad[i], &back));
     assert_true(job_id_is_valid("job_1_0001"));

@@ -11,7 +11,7 @@
 #include "scheduler/engine/sort_buffer.h"
 
 #define PARTITIONS 3
-#define RUNS 5
+#define RUNS       5
 
 struct pair {
     uint32_t partition;
@@ -112,7 +112,8 @@ static void long_and_nested_keys_are_ordered(void **state)
         struct record last = sort_buffer_at(s, 0, &last_partition);
         for (size_t i = 1; i < sort_buffer_count(s); i++) {
             struct record r = sort_buffer_at(s, i, &partition);
-            assert_true(partition > last_partition || (partition == last_partition && record_key_compare(&last, &r) <= 0));
+            assert_true(partition > last_partition ||
+                        (partition == last_partition && record_key_compare(&last, &r) <= 0));
             last = r;
             last_partition = partition;
         }
@@ -247,9 +248,11 @@ static void every_flipped_byte_is_noticed(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(sorted_buffer_has_the_order_of_qsort),     cmocka_unit_test(inputs_that_defeat_quicksort_end_soon),
+        cmocka_unit_test(sorted_buffer_has_the_order_of_qsort),
+        cmocka_unit_test(inputs_that_defeat_quicksort_end_soon),
         cmocka_unit_test(long_and_nested_keys_are_ordered),
-        cmocka_unit_test(full_buffer_says_so_and_can_be_used_again), cmocka_unit_test(merged_runs_are_all_records_in_order),
+        cmocka_unit_test(full_buffer_says_so_and_can_be_used_again),
+        cmocka_unit_test(merged_runs_are_all_records_in_order),
         cmocka_unit_test(every_flipped_byte_is_noticed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -8,7 +8,7 @@
 #include "scheduler/master/sched.h"
 
 #define WORKER_TIMEOUT_MS 20000
-#define DELAY_MS 3000
+#define DELAY_MS          3000
 
 struct world {
     struct sched *sched;
@@ -20,7 +20,8 @@ struct world {
 static void world_open(struct world *w, int workers, uint32_t slots)
 {
     *w = (struct world){.now_ms = 1000};
-    w->sched = sched_new(&(struct sched_limits){.worker_timeout_ms = WORKER_TIMEOUT_MS, .locality_delay_ms = DELAY_MS, .locality = true});
+    w->sched = sched_new(&(struct sched_limits){
+        .worker_timeout_ms = WORKER_TIMEOUT_MS, .locality_delay_ms = DELAY_MS, .locality = true});
     for (int i = 0; i < workers; i++) {
         char ip[32];
         snprintf(ip, sizeof ip, "10.0.0.%d", i + 1);
@@ -226,8 +227,8 @@ static void lost_worker_gives_back_attempts_and_map_output(void **state)
     w.now_ms += 1;
     sched_tick(w.sched, w.now_ms, &w.actions);
     assert_int_equal(resources_live_count(sched_resources(w.sched)), 1);
-    assert_int_equal(j->event_count, events + 2);  /* two outputs lost */
-    assert_int_equal(counter(j, "records"), 20);   /* and with them what they counted */
+    assert_int_equal(j->event_count, events + 2); /* two outputs lost */
+    assert_int_equal(counter(j, "records"), 20);  /* and with them what they counted */
     assert_true(j->maps_running + j->maps_pending == 2);
     w.now_ms += DELAY_MS;
     sched_tick(w.sched, w.now_ms, &w.actions);
@@ -341,7 +342,8 @@ static void random_days_end_well(void **state)
             const struct resources *r = sched_resources(w.sched);
             for (size_t i = 0; i < r->count; i++)
                 if (chance != 0 || i || steps > 300)
-                    assert_int_equal(sched_heartbeat(w.sched, w.now_ms, r->workers[i]->id, NULL, 0, &w.actions, NULL), 0);
+                    assert_int_equal(sched_heartbeat(w.sched, w.now_ms, r->workers[i]->id, NULL, 0, &w.actions, NULL),
+                                     0);
             if (chance == 1 && steps < 300) { /* a worker restarts */
                 struct worker_description d = {.name = "x", .ip = "10.0.0.1", .http_port = 8081, .slots = 2};
                 uint64_t id;
@@ -351,10 +353,13 @@ static void random_days_end_well(void **state)
             for (size_t n = 0; (j = sched_job_at(w.sched, n)); n++) {
                 struct attempt *a = live_attempt(j, rand() % 2);
                 if (a)
-                    report(&w, j, a, rand() % 12 ? CAIRN__ATTEMPT_STATE__ATTEMPT_SUCCEEDED : CAIRN__ATTEMPT_STATE__ATTEMPT_FAILED);
+                    report(&w, j, a,
+                           rand() % 12 ? CAIRN__ATTEMPT_STATE__ATTEMPT_SUCCEEDED
+                                       : CAIRN__ATTEMPT_STATE__ATTEMPT_FAILED);
                 if (j->event_count && rand() % 50 == 0 && steps < 300) {
                     const struct map_event *e = &j->events[(size_t)rand() % j->event_count];
-                    struct attempt_id id = {.map = true, .partition = e->map, .attempt = j->attempts[e->attempt]->number};
+                    struct attempt_id id = {
+                        .map = true, .partition = e->map, .attempt = j->attempts[e->attempt]->number};
                     snprintf(id.job, sizeof id.job, "%s", j->spec->jobid);
                     sched_fetch_failed(w.sched, w.now_ms, &id, true, &w.actions);
                 }
