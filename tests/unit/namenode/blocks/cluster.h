@@ -29,9 +29,10 @@
 struct sim_replica {
     uint64_t gen_stamp, bytes, xxh3;
     bool there, rbw;
+    bool second; /* on the node's second disk: the node chooses, whatever was named */
 };
 struct sim_node {
-    char uuid[40], ip[40], storage[40];
+    char uuid[40], ip[40], storage[40], storage2[40];
     bool up; /* heartbeats are sent and copies arrive */
     bool needs_report;
     uint64_t capacity;
@@ -46,7 +47,7 @@ struct sim {
     size_t node_count;
     uint64_t next_gen_stamp;
     size_t on_min_count;
-    bool drop_invalidations, drop_transfers;
+    bool drop_invalidations, drop_transfers, two_disks;
     size_t scans, lookups;
     struct {
         struct sim *sim;
@@ -187,6 +188,7 @@ static inline struct sim *sim_new(size_t node_count, uint64_t seed)
         snprintf(node->uuid, sizeof node->uuid, "uuid-%zu", n);
         snprintf(node->ip, sizeof node->ip, "10.0.0.%zu", n + 1);
         snprintf(node->storage, sizeof node->storage, "DS-%zu", n);
+        snprintf(node->storage2, sizeof node->storage2, "DS-%zu-2", n);
         node->capacity = 1u << 30;
     }
     return sim;
@@ -203,13 +205,18 @@ static inline uint64_t sim_random(struct sim *sim)
     return sim->random >> 33;
 }
 
-static inline void sim_full_report(struct sim *sim, size_t n)
+static inline bool sim_second(struct sim *sim)
+{
+    return sim->two_disks && sim_random(sim) % 2;
+}
+
+static inline void sim_disk_report(struct sim *sim, size_t n, bool second)
 {
     struct sim_node *node = &sim->nodes[n];
     static struct block_list_entry entries[SIM_BLOCKS];
     size_t count = 0;
     for (size_t i = 0; i < sim->record_end; i++)
-        if (node->disk[i].there)
+        if (node->disk[i].there && node->disk[i].second == second)
             entries[count++] = (struct block_list_entry){
                 .block_id = FIRST_ID + i,
                 .gen_stamp = node->disk[i].gen_stamp,
@@ -218,12 +225,25 @@ static inline void sim_full_report(struct sim *sim, size_t n)
                 .state = node->disk[i].rbw ? HDFS__REPLICA_STATE_PROTO__RBW : HDFS__REPLICA_STATE_PROTO__FINALIZED};
     struct full_report r;
     struct err e;
-    assert_int_equal(blocks_report_begin(sim->b, sim_datanode(sim, n), node->storage, 1, 0, sim->now_ms, &r, &e), 0);
+    const char *storage = second ? node->storage2 : node->storage;
+    assert_int_equal(blocks_report_begin(sim->b, sim_datanode(sim, n), storage, 1, 0, sim->now_ms, &r, &e), 0);
     for (size_t at = 0; at < count; at += 100)
         assert_int_equal(
             blocks_report_slice(sim->b, &r, entries + at, count - at < 100 ? count - at : 100, sim->now_ms, &e), 0);
     assert_int_equal(blocks_report_end(sim->b, &r, sim->now_ms, &e), 0);
-    node->needs_report = false;
+}
+
+static inline void sim_full_report(struct sim *sim, size_t n)
+{
+    sim_disk_report(sim, n, false);
+    if (sim->two_disks)
+        sim_disk_report(sim, n, true);
+    sim->nodes[n].needs_report = false;
+}
+
+static inline const char *sim_storage(struct sim *sim, size_t n, uint64_t id)
+{
+    return sim->nodes[n].disk[id - FIRST_ID].second ? sim->nodes[n].storage2 : sim->nodes[n].storage;
 }
 
 static inline void sim_event(struct sim *sim, size_t n, enum replica_event_kind kind, uint64_t id)
@@ -234,7 +254,7 @@ static inline void sim_event(struct sim *sim, size_t n, enum replica_event_kind 
                               .gen_stamp = r->gen_stamp,
                               .bytes = r->bytes,
                               .xxh3 = kind == REPLICA_RECEIVED ? r->xxh3 : 0};
-    blocks_replica_event(sim->b, sim_datanode(sim, n), sim->nodes[n].storage, 1, &e, sim->now_ms);
+    blocks_replica_event(sim->b, sim_datanode(sim, n), sim_storage(sim, n, id), 1, &e, sim->now_ms);
 }
 
 static inline size_t sim_node_of(struct sim *sim, const struct block_location *l)
@@ -261,10 +281,14 @@ static inline void sim_recover(struct sim *sim, const struct recovery_command *c
     }
     const char *nodes[SIM_NODES], *storages[SIM_NODES];
     for (size_t i = 0; i < count; i++) {
-        sim->nodes[on[i]].disk[at] = (struct sim_replica){
-            .gen_stamp = c->recovery_id, .bytes = shortest, .there = true, .xxh3 = SIM_XXH3(c->block_id)};
+        struct sim_replica *mine = &sim->nodes[on[i]].disk[at];
+        *mine = (struct sim_replica){.gen_stamp = c->recovery_id,
+                                     .bytes = shortest,
+                                     .there = true,
+                                     .second = mine->second,
+                                     .xxh3 = SIM_XXH3(c->block_id)};
         nodes[i] = sim->nodes[on[i]].uuid;
-        storages[i] = sim->nodes[on[i]].storage;
+        storages[i] = sim_storage(sim, on[i], c->block_id);
     }
     struct block_recovery r = {.block_id = c->block_id,
                                .gen_stamp = c->gen_stamp,
@@ -301,10 +325,11 @@ static inline void sim_obey(struct sim *sim, size_t n, const struct datanode_com
             if (!sim->nodes[to].up || !node->disk[at].there || sim->nodes[to].disk[at].there)
                 continue;
             if (node->disk[at].xxh3 != SIM_XXH3(c->transfers[i].block_id)) { /* the receiver verifies what it is sent */
-                blocks_report_bad(sim->b, c->transfers[i].block_id, 0, node->uuid, node->storage, "copy", sim->now_ms);
+                blocks_report_bad(sim->b, c->transfers[i].block_id, 0, node->uuid, "", "copy", sim->now_ms);
                 break;
             }
             sim->nodes[to].disk[at] = node->disk[at];
+            sim->nodes[to].disk[at].second = sim_second(sim);
             sim_event(sim, to, REPLICA_RECEIVED, c->transfers[i].block_id);
         }
     }
@@ -321,7 +346,9 @@ static inline void sim_heartbeat(struct sim *sim, size_t n)
                                .capacity_bytes = node->capacity,
                                .used_bytes = used,
                                .remaining_bytes = node->capacity - used};
-    struct heartbeat h = {.storages = &s, .storage_count = 1};
+    struct storage_report both[] = {s, s};
+    both[1].uuid = node->storage2;
+    struct heartbeat h = {.storages = both, .storage_count = sim->two_disks ? 2 : 1};
     AUTO(arena_free) struct arena a;
     arena_init(&a, 1 << 24);
     struct datanode_commands c;
@@ -391,8 +418,8 @@ static inline uint64_t sim_write(struct sim *sim, size_t writer, uint16_t replic
         size_t n = sim_node_of(sim, &targets[i]);
         if (!sim->nodes[n].up)
             continue;
-        sim->nodes[n].disk[at] =
-            (struct sim_replica){.gen_stamp = gs, .bytes = bytes, .xxh3 = SIM_XXH3(id), .there = true};
+        sim->nodes[n].disk[at] = (struct sim_replica){
+            .gen_stamp = gs, .bytes = bytes, .xxh3 = SIM_XXH3(id), .there = true, .second = sim_second(sim)};
         sim_event(sim, n, REPLICA_RECEIVING, id);
         sim_event(sim, n, REPLICA_RECEIVED, id);
         if (i == 0) { /* the client hears the last ack before the other datanodes' reports are in */

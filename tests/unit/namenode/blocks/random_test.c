@@ -186,8 +186,11 @@ static void open_block(struct sim *sim, size_t writer)
         size_t n = sim_node_of(sim, &l[i]);
         if (!sim->nodes[n].up)
             continue;
-        sim->nodes[n].disk[at] =
-            (struct sim_replica){.gen_stamp = gs, .bytes = 100 + sim_random(sim) % 100, .there = true, .rbw = true};
+        sim->nodes[n].disk[at] = (struct sim_replica){.gen_stamp = gs,
+                                                      .bytes = 100 + sim_random(sim) % 100,
+                                                      .there = true,
+                                                      .rbw = true,
+                                                      .second = sim_second(sim)};
         sim_event(sim, n, REPLICA_RECEIVING, FIRST_ID + at);
     }
 }
@@ -220,6 +223,7 @@ static void go_on_writing(struct sim *sim, size_t at, bool is_done)
                                   .bytes = is_done ? 900 : r->bytes + 50,
                                   .there = true,
                                   .rbw = !is_done,
+                                  .second = r->second,
                                   .xxh3 = is_done ? SIM_XXH3(FIRST_ID + at) : 0};
     }
     if (!is_done)
@@ -275,8 +279,11 @@ static void append_block(struct sim *sim, size_t at)
     for (size_t i = 0; i < joined; i++)
         for (size_t n = 0; n < sim->node_count; n++)
             if (strcmp(sim->nodes[n].uuid, nodes[i]) == 0)
-                sim->nodes[n].disk[at] = (struct sim_replica){
-                    .gen_stamp = gs, .bytes = sim->nodes[n].disk[at].bytes, .there = true, .rbw = true};
+                sim->nodes[n].disk[at] = (struct sim_replica){.gen_stamp = gs,
+                                                              .bytes = sim->nodes[n].disk[at].bytes,
+                                                              .there = true,
+                                                              .rbw = true,
+                                                              .second = sim->nodes[n].disk[at].second};
 }
 
 static void writers_day(struct sim *sim, size_t n, size_t at)
@@ -385,6 +392,7 @@ static void calm(struct sim *sim)
 static void one_day(uint64_t seed)
 {
     struct sim *sim = sim_new(4 + seed % 3, seed);
+    sim->two_disks = seed / 2 % 2;
     if (seed % 2)
         assert_int_equal(
             blocks_set_topology(sim->b, "10.0.0.1 /a\n10.0.0.2 /a\n10.0.0.3 /b\n10.0.0.4 /b\n10.0.0.5 /c\n", NULL), 0);
