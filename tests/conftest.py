@@ -1,5 +1,4 @@
 """Fixtures that every folder of tests may use."""
-import os
 import shutil
 
 import pytest
@@ -7,6 +6,7 @@ import pytest
 from lib import apache as apache_lib
 from lib import sanitizer
 from lib.cluster import Cluster
+from lib.needs import missing
 
 _reports = []  # one sanitizer.Reports, when the executable under test was built with SAN=...
 
@@ -29,13 +29,6 @@ def pytest_runtest_teardown(item, nextitem):
     for reports in _reports:
         if text := reports.take():
             pytest.fail(f"sanitizer reports:\n{text}", pytrace=False)
-
-
-def missing(reason):
-    """A tool of an interop test is not there: a skip that says why; where the tests must run, a failure."""
-    if os.environ.get("CI") == "true" or os.environ.get("CAIRN_INTEROP") == "required":
-        pytest.fail(reason, pytrace=False)
-    pytest.skip(reason)
 
 
 @pytest.fixture(scope="session")

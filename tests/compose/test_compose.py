@@ -4,8 +4,8 @@ import subprocess
 
 import pytest
 
-from conftest import missing
 from lib.engine import Engine, Unavailable
+from lib.needs import missing
 from lib.waiting import wait_for
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
