@@ -55,11 +55,16 @@ static int open_replica(const struct write_request *q, struct replica_writer **r
     struct block_store *s = q->x->dn->store;
     struct replica_create create = create_of(q);
     struct replica_reopen reopen = reopen_of(q);
-    if (q->from_datanode || q->is_transfer)
+    if (q->from_datanode || q->is_transfer) {
+        create.replace = q->is_transfer ? REPLACE_OLDER : REPLACE_STALE;
         return block_store_create_temporary(s, &create, ret, reterr);
+    }
     switch (q->op->stage) {
     case STAGE(PIPELINE_SETUP_CREATE):
-        create.replace_gen_stamp = q->op->latestgenerationstamp;
+        if (q->op->latestgenerationstamp >= create.gen_stamp) { /* a pipeline that could not be set up, set up again */
+            create.gen_stamp = q->op->latestgenerationstamp;
+            create.replace = REPLACE_UNFINISHED;
+        }
         return block_store_create_rbw(s, &create, ret, reterr);
     case STAGE(PIPELINE_SETUP_APPEND): return block_store_append(s, &reopen, ret, reterr);
     case STAGE(PIPELINE_SETUP_APPEND_RECOVERY): return block_store_recover_append(s, &reopen, ret, reterr);

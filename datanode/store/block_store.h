@@ -89,7 +89,7 @@ void replica_reader_close(struct replica_reader *r);
 struct replica_writer;
 struct replica_create {
     uint64_t block_id, gen_stamp;
-    uint64_t replace_gen_stamp; /* RBW: an unfinished replica up to this stamp may be replaced; 0 = none */
+    enum replica_replace replace; /* what may be there already */
     uint64_t expected_bytes;    /* a hint; reserved if sensible */
     const char *storage_id;     /* a wish; NULL or "" = any */
     int storage_type;           /* a wish */

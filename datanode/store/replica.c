@@ -161,12 +161,16 @@ int replica_check_update_recovery(const struct replica *r, uint64_t recovery_id,
     return 0;
 }
 
-int replica_check_replace(const struct replica *r, uint64_t new_gen_stamp, struct err *reterr)
+int replica_check_replace(const struct replica *r, enum replica_replace what, uint64_t new_gen_stamp, struct err *reterr)
 {
     bool unfinished = r->state == REPLICA_RBW || r->state == REPLICA_RWR || r->state == REPLICA_TEMPORARY;
-    if (!new_gen_stamp || !unfinished || r->gen_stamp > new_gen_stamp)
+    bool older = r->gen_stamp < new_gen_stamp;
+    bool may = (what == REPLACE_UNFINISHED && unfinished && r->gen_stamp <= new_gen_stamp) ||
+               (what == REPLACE_STALE && unfinished && older) ||
+               (what == REPLACE_OLDER && older && r->state != REPLICA_RUR);
+    if (!may)
         return refuse(r, reterr, ERR_REPLICA_EXISTS,
-                      "already exists and cannot be created (stamps %" PRIu64 ", new %" PRIu64 ")", r->gen_stamp,
+                      "already exists and thus cannot be created (stamp %" PRIu64 ", new %" PRIu64 ")", r->gen_stamp,
                       new_gen_stamp);
     return 0;
 }

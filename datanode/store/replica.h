@@ -75,7 +75,14 @@ int replica_check_init_recovery(const struct replica *r, uint64_t gen_stamp, uin
                                 struct err *reterr) MUST_CHECK;
 int replica_check_update_recovery(const struct replica *r, uint64_t recovery_id, uint64_t old_bytes, uint64_t new_bytes,
                                   struct err *reterr) MUST_CHECK;
-/* May the set-up of a new pipeline for this block replace what is here? With new_gen_stamp 0: never. */
-int replica_check_replace(const struct replica *r, uint64_t new_gen_stamp, struct err *reterr) MUST_CHECK;
+/* May a new replica take the place of this one? ERR_REPLICA_EXISTS. */
+enum replica_replace {
+    REPLACE_NOTHING,
+    REPLACE_UNFINISHED, /* by one of the same stamp or a newer one: the client sets its pipeline up again */
+    REPLACE_STALE,      /* unfinished and older: a copy of the block as it is now */
+    REPLACE_OLDER,      /* in any state, but older: the client wants it for its pipeline */
+};
+int replica_check_replace(const struct replica *r, enum replica_replace what, uint64_t new_gen_stamp,
+                          struct err *reterr) MUST_CHECK;
 
 #endif

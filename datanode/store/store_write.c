@@ -22,7 +22,7 @@ static int check_pool_open(struct block_store *s, struct err *reterr)
 /* ---- creating ---- */
 
 /* Puts a new, claimed replica into the map; what is there under its id already must be replaceable and is removed. */
-static int reserve_id(struct block_store *s, struct replica *fresh, uint64_t replace_gen_stamp, struct err *reterr)
+static int reserve_id(struct block_store *s, struct replica *fresh, enum replica_replace replace, struct err *reterr)
 {
     for (;;) {
         pthread_mutex_lock(&s->lock);
@@ -35,10 +35,10 @@ static int reserve_id(struct block_store *s, struct replica *fresh, uint64_t rep
             pthread_mutex_unlock(&s->lock);
             return 0;
         }
-        int rc = replica_check_replace(there, replace_gen_stamp, reterr);
+        int rc = replica_check_replace(there, replace, fresh->gen_stamp, reterr);
         if (rc == 0)
             rc = store_claim_locked(s, fresh->block_id, true, &there, reterr);
-        if (rc == 0 && (rc = replica_check_replace(there, replace_gen_stamp, reterr)) < 0)
+        if (rc == 0 && (rc = replica_check_replace(there, replace, fresh->gen_stamp, reterr)) < 0)
             store_release_locked(s, there); /* it changed while we waited */
         pthread_mutex_unlock(&s->lock);
         if (rc == ERR_REPLICA_NOT_FOUND) /* it went away by itself */
@@ -75,7 +75,7 @@ static void start_work(struct replica *r, const struct meta_header *meta)
 }
 
 static int create(struct block_store *s, const struct replica_create *c, enum replica_state state,
-                  uint64_t replace_gen_stamp, struct replica_writer **ret, struct err *reterr)
+                  struct replica_writer **ret, struct err *reterr)
 {
     struct meta_header meta = c->meta;
     int rc = check_pool_open(s, reterr);
@@ -96,7 +96,7 @@ static int create(struct block_store *s, const struct replica_create *c, enum re
     r->state = (uint8_t)state;
     r->volume = volume;
     start_work(r, &meta);
-    rc = reserve_id(s, r, replace_gen_stamp, reterr);
+    rc = reserve_id(s, r, c->replace, reterr);
     if (rc < 0) {
         replica_free(r);
         return rc;
@@ -115,16 +115,13 @@ static int create(struct block_store *s, const struct replica_create *c, enum re
 int block_store_create_rbw(struct block_store *s, const struct replica_create *c, struct replica_writer **ret,
                            struct err *reterr)
 {
-    struct replica_create made = *c;
-    if (made.replace_gen_stamp > made.gen_stamp)
-        made.gen_stamp = made.replace_gen_stamp;
-    return create(s, &made, REPLICA_RBW, c->replace_gen_stamp, ret, reterr);
+    return create(s, c, REPLICA_RBW, ret, reterr);
 }
 
 int block_store_create_temporary(struct block_store *s, const struct replica_create *c, struct replica_writer **ret,
                                  struct err *reterr)
 {
-    return create(s, c, REPLICA_TEMPORARY, 0, ret, reterr);
+    return create(s, c, REPLICA_TEMPORARY, ret, reterr);
 }
 
 /* ---- reopening ---- */

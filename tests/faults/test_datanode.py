@@ -1,6 +1,7 @@
 """What a datanode must survive: kill -9 while it is written to, a disk that dies, rot that nobody reads, readers beside a
 writer, and a namenode that goes away."""
 import glob
+import hashlib
 import os
 import re
 import signal
@@ -10,8 +11,8 @@ import time
 
 import pytest
 
-from lib.cluster import Cluster
-from lib.data import MIB
+from lib.cluster import Cluster, cairn_path, client_env
+from lib.data import MIB, sha256_file, write_file
 from lib.libhdfs import O_APPEND, Hdfs, need_loadable
 from lib.waiting import wait_for
 
@@ -232,3 +233,19 @@ def test_a_clean_stop_breaks_no_reader_elsewhere(cluster, fs):
     for reader in readers:
         reader.join()
     assert not wrong
+
+
+def test_a_node_that_comes_back_in_the_middle_of_a_put(cluster, tmp_path):
+    """Its half of the block is stale by then: the block goes on without it, and gets its third replica there again."""
+    path = str(tmp_path / "big")
+    write_file(path, 200 * MIB)
+    put = subprocess.Popen([cairn_path(), "fs", "-fs", cluster.uri, "-put", path, "/big"], env=client_env())
+    written = lambda: sum(os.path.getsize(f) for f in data_files(cluster, "datanode-2", "rbw") if os.path.exists(f))
+    wait_for(lambda: written() > MIB, 60, "a block to be under way", every_s=0.01)
+    cluster.kill("datanode-2")
+    cluster.start_again("datanode-2")
+    assert put.wait(120) == 0
+    assert hashlib.sha256(cluster.fs("-cat", "/big", check=True).stdout).hexdigest() == sha256_file(path)
+    healthy = re.compile(rb"Under-replicated blocks:\s+0 ")
+    wait_for(lambda: healthy.search(cluster.fsck("/").stdout), 90, "three replicas of each block", every_s=0.5)
+    wait_for(lambda: not data_files(cluster, "datanode-2", "rbw"), 30, "the stale half to be gone", every_s=0.5)

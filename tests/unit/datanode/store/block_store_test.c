@@ -197,7 +197,7 @@ static void a_new_pipeline_replaces_what_it_began(void **state)
     struct replica_writer *w = create(1);
     struct replica_view v;
     replica_writer_release(w);
-    struct replica_create again = {.block_id = 1, .gen_stamp = 1001, .replace_gen_stamp = 1002, .meta = crc32c};
+    struct replica_create again = {.block_id = 1, .gen_stamp = 1002, .replace = REPLACE_UNFINISHED, .meta = crc32c};
     assert_int_equal(block_store_create_rbw(store, &again, &w, NULL), 0);
     assert_int_equal(write_at(w, 0, 100), 0);
     finalize(w, &v);

@@ -110,14 +110,31 @@ static void a_recovery_ends_only_as_it_began(void **state)
     assert_int_equal(replica_check_update_recovery(&r, 2000, 1000, 600, NULL), ERR_IO);
 }
 
-static void a_finished_replica_is_never_replaced(void **state)
+static bool replaces(const struct replica *r, enum replica_replace what, uint64_t new_gen_stamp)
+{
+    return replica_check_replace(r, what, new_gen_stamp, NULL) == 0;
+}
+
+static void only_what_cannot_be_missed_is_replaced(void **state)
 {
     struct replica r = replica_in(REPLICA_FINALIZED, 1000, 0);
-    assert_int_equal(replica_check_replace(&r, 5000, NULL), ERR_REPLICA_EXISTS);
-    r = replica_in(REPLICA_RBW, 1000, 0);
-    assert_int_equal(replica_check_replace(&r, 0, NULL), ERR_REPLICA_EXISTS);
-    assert_int_equal(replica_check_replace(&r, 1000, NULL), ERR_REPLICA_EXISTS);
-    assert_int_equal(replica_check_replace(&r, 1002, NULL), 0);
+    assert_false(replaces(&r, REPLACE_NOTHING, 5000));
+    assert_false(replaces(&r, REPLACE_UNFINISHED, 5000));
+    assert_false(replaces(&r, REPLACE_STALE, 5000));
+    assert_false(replaces(&r, REPLACE_OLDER, 1001));
+    assert_true(replaces(&r, REPLACE_OLDER, 1002));
+    for (enum replica_state s = 0; s < REPLICA_STATE_COUNT; s++) {
+        if (s != REPLICA_RBW && s != REPLICA_RWR && s != REPLICA_TEMPORARY)
+            continue;
+        r = replica_in(s, 1000, 0);
+        assert_false(replaces(&r, REPLACE_NOTHING, 5000));
+        assert_false(replaces(&r, REPLACE_UNFINISHED, 1000));
+        assert_true(replaces(&r, REPLACE_UNFINISHED, 1001));
+        assert_false(replaces(&r, REPLACE_STALE, 1001));
+        assert_true(replaces(&r, REPLACE_STALE, 1002));
+    }
+    r = replica_in(REPLICA_RUR, 1000, 0); /* somebody is about to decide about it */
+    assert_false(replaces(&r, REPLACE_STALE, 5000) || replaces(&r, REPLACE_OLDER, 5000));
 }
 
 int main(void)
@@ -131,7 +148,7 @@ int main(void)
         cmocka_unit_test(an_append_is_recovered_when_all_is_acked),
         cmocka_unit_test(only_a_newer_recovery_takes_over),
         cmocka_unit_test(a_recovery_ends_only_as_it_began),
-        cmocka_unit_test(a_finished_replica_is_never_replaced),
+        cmocka_unit_test(only_what_cannot_be_missed_is_replaced),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
