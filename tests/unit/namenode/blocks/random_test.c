@@ -49,7 +49,11 @@ static void check_counts(struct sim *sim)
     }
     for (size_t i = 0; i < b->pending.capacity; i++) {
         const struct pending *p = b->pending.slots[i].value;
+        const struct block *blk = p ? block_table_find(&b->table, p->block_id) : NULL;
         for (size_t k = 0; p && k < p->count; k++) {
+            for (unsigned m = 0; m < blk->replica_count; m++) /* nobody waits for what has arrived */
+                assert_ptr_not_equal(b->storages[p->copies[k].target]->node,
+                                     b->storages[block_replicas(blk)[m].storage]->node);
             booked[p->copies[k].target] += p->bytes;
             in[b->storages[p->copies[k].target]->node->index]++;
             if (p->copies[k].source != NO_INDEX)
