@@ -1,6 +1,7 @@
 /* Prints a file of an HDFS cluster:
  *
- *     cc -I/usr/local/include/cairn read_file.c -lhdfs -o read_file && ./read_file hdfs://namenode:8020 /data/flights.csv
+ *     cc -I/usr/local/include/cairn read_file.c -lhdfs -o read_file && ./read_file hdfs://namenode:8020
+ * /data/flights.csv
  */
 #include <fcntl.h>
 #include <stdio.h>

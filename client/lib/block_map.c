@@ -12,10 +12,10 @@
 #include "common/mem.h"
 
 /* Bytes of a file asked for at once. 64 blocks of the usual size: a small answer, and few of them. */
-#define WINDOW_BYTES ((int64_t)8 << 30)
+#define WINDOW_BYTES            ((int64_t)8 << 30)
 #define WINDOW_ANSWER_MAX_BYTES (256u << 20)
 /* The last block of an open file may have no datanode for a moment (its namenode just started). */
-#define LENGTH_TRIES 8
+#define LENGTH_TRIES    8
 #define LENGTH_RETRY_MS 500
 
 struct block_window {
@@ -70,8 +70,8 @@ static int visible_length(struct block_map *m, const struct dfs_block *b, int64_
     }
     if (unknown == b->node_count) { /* allocated, but no byte arrived yet; or no datanode at all */
         if (b->node_count == 0 && b->bytes > 0)
-            return err_set(reterr, ERR_NOT_REPLICATED_YET, "%s: no datanode has its last block %" PRIu64 " at the moment", m->path,
-                           b->block_id);
+            return err_set(reterr, ERR_NOT_REPLICATED_YET,
+                           "%s: no datanode has its last block %" PRIu64 " at the moment", m->path, b->block_id);
         *ret = 0;
         return 0;
     }
@@ -256,7 +256,8 @@ int block_map_find(struct block_map *m, int64_t offset, const struct dfs_block *
             return 0;
         }
         if (fetched)
-            return err_set(reterr, ERR_IO, "%s: the namenode names no block at offset %" PRId64 "; the file was changed", m->path,
+            return err_set(reterr, ERR_IO,
+                           "%s: the namenode names no block at offset %" PRId64 "; the file was changed", m->path,
                            offset);
         int rc = block_map_refetch(m, offset, reterr);
         if (rc < 0)

@@ -1,5 +1,5 @@
-/* Where the blocks of one open file are: fetched from the namenode in windows as they are needed, kept, fetched again when
- * all that was known failed. Any thread. */
+/* Where the blocks of one open file are: fetched from the namenode in windows as they are needed, kept, fetched again
+ * when all that was known failed. Any thread. */
 #ifndef CAIRN_CLIENT_LIB_BLOCK_MAP_H
 #define CAIRN_CLIENT_LIB_BLOCK_MAP_H
 
@@ -8,8 +8,8 @@
 struct block_map;
 struct block_window; /* what was fetched at once; keeps the blocks handed out from it alive */
 
-/* Fetches the first window and the length: that of the finished blocks plus, while somebody writes, what readers may see
- * of the last one. path is copied, fs borrowed. */
+/* Fetches the first window and the length: that of the finished blocks plus, while somebody writes, what readers may
+ * see of the last one. path is copied, fs borrowed. */
 int block_map_open(struct dfs *fs, const char *path, struct block_map **ret, struct err *reterr) MUST_CHECK;
 void block_map_free(struct block_map *m); /* NULL is fine */
 int64_t block_map_length(struct block_map *m);

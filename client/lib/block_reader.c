@@ -1,8 +1,9 @@
-/* The way of the bytes: one recvmsg takes the checksums of a packet, its data (into the caller's memory if that has room
- * for all of it) and the header of the packet after it, so that a stream costs one system call per packet.
+/* The way of the bytes: one recvmsg takes the checksums of a packet, its data (into the caller's memory if that has
+ * room for all of it) and the header of the packet after it, so that a stream costs one system call per packet.
  *
- * Failure modes: the datanode goes away or stalls (ERR_CLOSED, ERR_TIMEOUT), it refuses (ERR_IO with its words), it sends
- * packets that do not follow on one another (ERR_PROTOCOL), the data do not match their checksums (ERR_CHECKSUM). */
+ * Failure modes: the datanode goes away or stalls (ERR_CLOSED, ERR_TIMEOUT), it refuses (ERR_IO with its words), it
+ * sends packets that do not follow on one another (ERR_PROTOCOL), the data do not match their checksums (ERR_CHECKSUM).
+ */
 #include "client/lib/block_reader.h"
 
 #include <errno.h>
@@ -23,7 +24,7 @@
 #include "proto/packet.h"
 
 #define BYTES_PER_CHECKSUM_MAX (1u << 20)
-#define END_WAIT_MS 100 /* for the empty last packet; after that a new connection is cheaper */
+#define END_WAIT_MS            100 /* for the empty last packet; after that a new connection is cheaper */
 
 struct block_reader {
     struct dfs *fs;
@@ -32,13 +33,13 @@ struct block_reader {
     uint64_t block_id;
     enum checksum_type type;
     uint32_t bytes_per_checksum;
-    int64_t pos, end;     /* in the block: next byte wanted, first one not wanted */
+    int64_t pos, end;      /* in the block: next byte wanted, first one not wanted */
     int64_t packet_offset; /* where the next packet must begin */
     int64_t seqno;         /* that it must have */
     uint8_t head[PACKET_HEADER_ACCEPT_BYTES];
-    size_t head_bytes;     /* received of the next header, maybe all */
+    size_t head_bytes; /* received of the next header, maybe all */
     struct buf checksums;
-    struct buf rest;       /* a packet that the caller takes in parts */
+    struct buf rest; /* a packet that the caller takes in parts */
     size_t rest_at;
 };
 
@@ -76,8 +77,8 @@ static int read_start(struct block_reader *r, struct err *reterr)
         return err_set(reterr, ERR_PROTOCOL, "checksum type %d over %" PRIu32 " bytes is not known", (int)r->type,
                        r->bytes_per_checksum);
     if (info->chunkoffset > (uint64_t)r->pos || (uint64_t)r->pos - info->chunkoffset >= r->bytes_per_checksum)
-        return err_set(reterr, ERR_PROTOCOL, "data begin at %" PRIu64 " though %" PRId64 " was asked for", info->chunkoffset,
-                       r->pos);
+        return err_set(reterr, ERR_PROTOCOL, "data begin at %" PRIu64 " though %" PRId64 " was asked for",
+                       info->chunkoffset, r->pos);
     r->packet_offset = (int64_t)info->chunkoffset;
     return 0;
 }
@@ -88,8 +89,8 @@ static int open_on(struct block_reader *r, const struct dfs_block *b, struct err
     return rc < 0 ? rc : read_start(r, reterr);
 }
 
-int block_reader_open(struct dfs *fs, const struct dfs_block *b, const struct dfs_datanode *d, int64_t offset, int64_t len,
-                      struct block_reader **ret, struct err *reterr)
+int block_reader_open(struct dfs *fs, const struct dfs_block *b, const struct dfs_datanode *d, int64_t offset,
+                      int64_t len, struct block_reader **ret, struct err *reterr)
 {
     struct block_reader *r = mem_new(struct block_reader);
     *r = (struct block_reader){.fs = fs, .fd = -1, .block_id = b->block_id, .pos = offset, .end = offset + len};
@@ -109,7 +110,8 @@ int block_reader_open(struct dfs *fs, const struct dfs_block *b, const struct df
     if (rc < 0) {
         net_closep(&r->fd);
         free(r);
-        return err_prefix(reterr, rc, "read block %" PRIu64 "_%" PRIu64 " from %.64s", b->block_id, b->gen_stamp, d->ip);
+        return err_prefix(reterr, rc, "read block %" PRIu64 "_%" PRIu64 " from %.64s", b->block_id, b->gen_stamp,
+                          d->ip);
     }
     *ret = r;
     return 0;
@@ -180,10 +182,11 @@ static int check_header(const struct block_reader *r, const struct packet_header
         return err_set(reterr, ERR_PROTOCOL,
                        "packet %" PRId64 " at %" PRId64 " with %" PRIu32 " bytes and %" PRIu32
                        " of checksums%s; packet %" PRId64 " at %" PRId64 " was due",
-                       h->seqno, h->offset_in_block, h->data_bytes, h->checksum_bytes, h->last_in_block ? ", the last," : "",
-                       r->seqno, r->packet_offset);
+                       h->seqno, h->offset_in_block, h->data_bytes, h->checksum_bytes,
+                       h->last_in_block ? ", the last," : "", r->seqno, r->packet_offset);
     if (h->offset_in_block + h->data_bytes <= r->pos)
-        return err_set(reterr, ERR_PROTOCOL, "packet at %" PRId64 " ends before byte %" PRId64, h->offset_in_block, r->pos);
+        return err_set(reterr, ERR_PROTOCOL, "packet at %" PRId64 " ends before byte %" PRId64, h->offset_in_block,
+                       r->pos);
     return 0;
 }
 
@@ -204,7 +207,9 @@ static int read_packet(struct block_reader *r, uint8_t *bytes, size_t len, size_
     rc = receive(r, checksums, h.checksum_bytes, data, h.data_bytes, reterr);
     if (rc < 0)
         return rc;
-    long bad = r->type == CHECKSUM_NULL ? -1 : checksum_verify_chunks(r->type, data, h.data_bytes, r->bytes_per_checksum, checksums);
+    long bad = r->type == CHECKSUM_NULL
+                   ? -1
+                   : checksum_verify_chunks(r->type, data, h.data_bytes, r->bytes_per_checksum, checksums);
     if (bad >= 0)
         return err_set(reterr, ERR_CHECKSUM, "the data at offset %" PRId64 " do not match their checksum",
                        h.offset_in_block + bad * (int64_t)r->bytes_per_checksum);

@@ -1,72 +1,33 @@
-/* The happy path: block_writer_create asks for a block and connects; packets are queued, sent, acknowledged, given back;
- * block_writer_end waits for the data, sends the last packet, waits for it.
+/* The happy path: block_writer_create asks for a block and connects; packets are queued, sent, acknowledged, given
+ * back; block_writer_end waits for the data, sends the last packet, waits for it.
  *
- * What can go wrong: a node cannot be reached while the block is set up (the block is abandoned, the node excluded, another
- * block asked for); a node is lost later: an acknowledgement names it, or nothing happens for too long (then the first node
- * is blamed), or the connection just ends: a reset can overtake the acknowledgement that names somebody else, so all nodes
- * get another try, and connecting shows who is gone. Then, in Hadoop's order: drop it, maybe take another in, get a new
- * generation stamp, connect anew, tell the namenode, send again what was not acknowledged. */
-#include "client/lib/block_writer.h"
-
-#include <errno.h>
+ * What can go wrong: a node cannot be reached while the block is set up (the block is abandoned, the node excluded,
+ * another block asked for); a node is lost later: an acknowledgement names it, or nothing happens for too long (then
+ * the first node is blamed), or the connection just ends: a reset can overtake the acknowledgement that names somebody
+ * else, so all nodes get another try, and connecting shows who is gone. Then, in Hadoop's order: drop it, maybe take
+ * another in, get a new generation stamp, connect anew, tell the namenode, send again what was not acknowledged. */
 #include <inttypes.h>
-#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
+#include "client/lib/block_writer_internal.h"
 #include "client/lib/datanode.h"
 #include "client/lib/dfs_convert.h"
 #include "client/lib/dfs_internal.h"
 #include "client/lib/pipeline.h"
 #include "common/clock.h"
 #include "common/mem.h"
-#include "common/rd.h"
-#include "proto/message.h"
-#include "proto/op_header.h"
 
-#define WINDOW_PACKETS 64
-#define QUIET_PACKETS 16 /* so many may be unacknowledged before anybody looks */
-#define HEARTBEAT_MS 30000
-#define SETUP_TRIES 4      /* Hadoop: 1 + dfs.client.block.write.retries */
-#define SETUP_WAIT_MS 1000
-#define RECOVERIES_MAX 5   /* without anything acknowledged in between */
-#define REPLACE_TRIES 3
-#define ACK_MAX_BYTES 8192
+#define WINDOW_PACKETS  64
+#define QUIET_PACKETS   16 /* so many may be unacknowledged before anybody looks */
+#define SETUP_TRIES     4  /* Hadoop: 1 + dfs.client.block.write.retries */
+#define SETUP_WAIT_MS   1000
+#define RECOVERIES_MAX  5 /* without anything acknowledged in between */
+#define REPLACE_TRIES   3
 #define NODE_MEMORY_MAX (64u << 20)
-#define LOST_FOR_MS 60000 /* a datanode that was started again deserves another try */
-#define LOST_MAX 64 /* more failures than that say nothing about the nodes any more */
-#define BAD_UNKNOWN SIZE_MAX
-
-struct block_writer {
-    struct block_writer_options o;
-    struct dfs *fs;
-    struct arena arena;      /* of block */
-    struct dfs_block block;  /* bytes: acknowledged */
-    bool appended;
-    int fd;
-    struct write_packet *head, *tail, *unsent; /* unacknowledged, oldest first; unsent: first not wholly in the socket */
-    size_t queued, unsent_at;                  /* bytes of `unsent` in the socket */
-    int64_t bytes_sent;                        /* largest offset ever given to a socket */
-    int64_t sent_ms, progress_ms;
-    unsigned recoveries;   /* since the last acknowledgement */
-    bool retried_whole;    /* ditto: tried again with all nodes */
-    uint8_t acks[ACK_MAX_BYTES];
-    size_t ack_bytes;
-};
-
-/* Why the pipeline does not work any more, and whose fault it is. */
-struct trouble {
-    size_t bad;
-    struct err why;
-};
-
-static int64_t silence_max_ms(const struct block_writer *w)
-{
-    return config_ms(w->fs->config, "dfs.client.socket-timeout") + pipeline_extra_ms(w->block.node_count);
-}
+#define LOST_FOR_MS     60000 /* a datanode that was started again deserves another try */
+#define LOST_MAX        64    /* more failures than that say nothing about the nodes any more */
 
 /* ---- nodes ---- */
 
@@ -106,12 +67,14 @@ static int no_node_left(const struct block_writer *w, const struct err *why, str
 {
     char list[512] = "", name[NET_ADDRESS_MAX];
     for (size_t i = 0, at = 0; i < w->o.lost->count && at < sizeof list; i++)
-        at += (size_t)snprintf(list + at, sizeof list - at, "%s%s", i ? ", " : "", datanode_name(&w->o.lost->nodes[i], name));
-    return err_set(reterr, ERR_IO, "%s: block %" PRIu64 ": all datanodes failed (%s): %s", w->o.file->path, w->block.block_id, list,
-                   why->text);
+        at += (size_t)snprintf(list + at, sizeof list - at, "%s%s", i ? ", " : "",
+                               datanode_name(&w->o.lost->nodes[i], name));
+    return err_set(reterr, ERR_IO, "%s: block %" PRIu64 ": all datanodes failed (%s): %s", w->o.file->path,
+                   w->block.block_id, list, why->text);
 }
 
-static struct pipeline_request pipeline_request(const struct block_writer *w, enum pipeline_stage stage, uint64_t new_gen_stamp)
+static struct pipeline_request pipeline_request(const struct block_writer *w, enum pipeline_stage stage,
+                                                uint64_t new_gen_stamp)
 {
     return (struct pipeline_request){
         .stage = stage,
@@ -123,208 +86,6 @@ static struct pipeline_request pipeline_request(const struct block_writer *w, en
         .type = w->o.pool->type,
         .bytes_per_checksum = w->o.pool->bytes_per_checksum,
     };
-}
-
-/* ---- acknowledgements ---- */
-
-static void packet_acked(struct block_writer *w)
-{
-    struct write_packet *p = w->head;
-    int64_t end = p->offset + p->data_bytes;
-    if (end > w->block.bytes)
-        w->block.bytes = end;
-    w->head = p->next;
-    if (!w->head)
-        w->tail = NULL;
-    w->queued--;
-    w->recoveries = 0;
-    w->retried_whole = false;
-    packet_give_back(w->o.pool, p);
-}
-
-static int trouble_of_ack(const struct block_writer *w, const Hdfs__PipelineAckProto *ack, struct trouble *t)
-{
-    if (ack->n_reply > w->block.node_count || (ack->n_flag && ack->n_flag != ack->n_reply)) {
-        t->bad = BAD_UNKNOWN;
-        return err_set(&t->why, ERR_PROTOCOL, "%zu replies and %zu flags from %zu nodes", ack->n_reply, ack->n_flag,
-                       w->block.node_count);
-    }
-    for (size_t i = ack->n_reply; i-- > 0;) {
-        int status = ack->n_flag ? (int)(ack->flag[i] & 15) : (int)ack->reply[i];
-        if (status == HDFS__STATUS__SUCCESS)
-            continue;
-        char name[NET_ADDRESS_MAX];
-        t->bad = i;
-        return err_set(&t->why, ERR_IO, "datanode %s answered %s", datanode_name(&w->block.nodes[i], name), status_name(status));
-    }
-    return 0;
-}
-
-static int ack_take(struct block_writer *w, const Hdfs__PipelineAckProto *ack, struct trouble *t)
-{
-    int rc = trouble_of_ack(w, ack, t);
-    if (rc < 0)
-        return rc;
-    w->progress_ms = clock_mono_ms();
-    if (ack->seqno == PACKET_SEQNO_HEARTBEAT)
-        return 0;
-    t->bad = BAD_UNKNOWN;
-    if (!w->head || w->head == w->unsent || ack->seqno != w->head->seqno || ack->n_reply != w->block.node_count)
-        return err_set(&t->why, ERR_PROTOCOL, "packet %" PRId64 " acknowledged by %zu of %zu nodes; %" PRId64 " was due", ack->seqno,
-                       ack->n_reply, w->block.node_count, w->head ? w->head->seqno : -1);
-    packet_acked(w);
-    return 0;
-}
-
-/* Those that are there whole. */
-static int acks_decode(struct block_writer *w, struct trouble *t)
-{
-    size_t at = 0;
-    for (;;) {
-        struct rd rd = rd_of((struct slice){w->acks + at, w->ack_bytes - at});
-        uint64_t len = rd_varint(&rd);
-        if (!rd.bad && len > ACK_MAX_BYTES - 10) {
-            t->bad = BAD_UNKNOWN;
-            return err_set(&t->why, ERR_PROTOCOL, "an acknowledgement of %" PRIu64 " bytes", len);
-        }
-        struct slice body = rd_slice(&rd, len);
-        if (rd.bad)
-            break;
-        AUTO_ARENA(a, 1u << 20);
-        ProtobufCMessage *ack;
-        t->bad = BAD_UNKNOWN;
-        int rc = message_unpack(&hdfs__pipeline_ack_proto__descriptor, body, &a, &ack, &t->why);
-        if (rc == 0)
-            rc = ack_take(w, (Hdfs__PipelineAckProto *)ack, t);
-        if (rc < 0)
-            return rc;
-        at = (size_t)(rd.pos - w->acks);
-    }
-    memmove(w->acks, w->acks + at, w->ack_bytes - at);
-    w->ack_bytes -= at;
-    return 0;
-}
-
-/* Takes in what has come, without waiting, until nothing is due: after the last acknowledgement of a block the connection
- * may end. */
-static int acks_receive(struct block_writer *w, struct trouble *t)
-{
-    while (w->head) {
-        ssize_t n = recv(w->fd, w->acks + w->ack_bytes, sizeof w->acks - w->ack_bytes, MSG_DONTWAIT);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0 && errno == EAGAIN)
-            return 0;
-        if (n <= 0) {
-            t->bad = BAD_UNKNOWN;
-            return n ? err_errno(&t->why, errno, "receive from the first datanode")
-                     : err_set(&t->why, ERR_CLOSED, "the first datanode closed the connection");
-        }
-        w->ack_bytes += (size_t)n;
-        int rc = acks_decode(w, t);
-        if (rc < 0)
-            return rc;
-    }
-    return 0;
-}
-
-/* ---- sending ---- */
-
-/* As much as the socket takes, without waiting. A failure here says less than the acknowledgements that may still come. */
-static int packets_send(struct block_writer *w, struct trouble *t)
-{
-    while (w->unsent) {
-        struct write_packet *p = w->unsent;
-        size_t total = p->head_bytes + p->data_bytes;
-        struct iovec iov[2] = {{p->head, p->head_bytes}, {p->data, p->data_bytes}};
-        size_t skip = w->unsent_at;
-        if (skip >= p->head_bytes) {
-            iov[0] = (struct iovec){p->data + (skip - p->head_bytes), total - skip};
-        } else {
-            iov[0].iov_base = p->head + skip;
-            iov[0].iov_len -= skip;
-        }
-        struct msghdr m = {.msg_iov = iov, .msg_iovlen = skip >= p->head_bytes || !p->data_bytes ? 1 : 2};
-        ssize_t n = sendmsg(w->fd, &m, MSG_DONTWAIT | MSG_NOSIGNAL);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0 && errno == EAGAIN)
-            return 0;
-        if (n < 0) {
-            err_errno(&t->why, errno, "send to the first datanode");
-            t->bad = BAD_UNKNOWN;
-            return t->why.code;
-        }
-        w->sent_ms = clock_mono_ms();
-        if (w->unsent_at == 0 && p->offset + p->data_bytes > w->bytes_sent)
-            w->bytes_sent = p->offset + p->data_bytes;
-        w->unsent_at += (size_t)n;
-        if (w->unsent_at == total) {
-            w->unsent = p->next;
-            w->unsent_at = 0;
-        }
-    }
-    return 0;
-}
-
-static void heartbeat_send(struct block_writer *w)
-{
-    uint8_t bytes[PACKET_HEADER_MAX_BYTES];
-    size_t len = packet_header_encode(&(struct packet_header){.seqno = PACKET_SEQNO_HEARTBEAT}, bytes);
-    /* If there is no room, bytes are under way and none is needed; the pieces of a packet must not be torn apart. */
-    if (send(w->fd, bytes, len, MSG_DONTWAIT | MSG_NOSIGNAL) == (ssize_t)len)
-        w->sent_ms = clock_mono_ms();
-}
-
-void block_writer_idle(struct block_writer *w)
-{
-    if (w->fd >= 0 && !w->unsent && clock_mono_ms() - w->sent_ms >= HEARTBEAT_MS)
-        heartbeat_send(w);
-}
-
-static int wait_for_socket(struct block_writer *w, struct trouble *t)
-{
-    int64_t now_ms = clock_mono_ms();
-    int64_t silence_ms = now_ms - w->progress_ms, max_ms = silence_max_ms(w);
-    if (silence_ms >= max_ms) {
-        t->bad = BAD_UNKNOWN;
-        return err_set(&t->why, ERR_TIMEOUT, "no acknowledgement for %" PRId64 " ms", silence_ms);
-    }
-    if (!w->unsent && now_ms - w->sent_ms >= HEARTBEAT_MS)
-        heartbeat_send(w);
-    int64_t wait_ms = max_ms - silence_ms;
-    if (wait_ms > HEARTBEAT_MS)
-        wait_ms = HEARTBEAT_MS;
-    struct pollfd p = {.fd = w->fd, .events = (short)(POLLIN | (w->unsent ? POLLOUT : 0))};
-    if (poll(&p, 1, (int)wait_ms) < 0 && errno != EINTR) {
-        t->bad = BAD_UNKNOWN;
-        return err_errno(&t->why, errno, "poll");
-    }
-    return 0;
-}
-
-/* Sends everything and waits until at most `unacked` packets are left. */
-static int pump_once(struct block_writer *w, size_t unacked, struct trouble *t)
-{
-    if (w->queued <= unacked && !w->unsent)
-        return 0;
-    w->progress_ms = clock_mono_ms();
-    for (;;) {
-        struct trouble sending;
-        int sent = packets_send(w, &sending);
-        int rc = acks_receive(w, t);
-        if (rc == 0 && sent < 0) {
-            *t = sending;
-            rc = sent;
-        }
-        if (rc < 0)
-            return rc;
-        if (w->queued <= unacked && !w->unsent)
-            return 0;
-        rc = wait_for_socket(w, t);
-        if (rc < 0)
-            return rc;
-    }
 }
 
 /* ---- repair ---- */
@@ -364,7 +125,8 @@ static int replace_node_once(struct block_writer *w, bool *ret_again, struct err
         return rc;
     size_t added = index_of_new(&w->block, &wider);
     if (wider.node_count != w->block.node_count + 1 || added == wider.node_count)
-        return err_set(reterr, ERR_IO, "block %" PRIu64 ": the namenode knows no further datanode for it", w->block.block_id);
+        return err_set(reterr, ERR_IO, "block %" PRIu64 ": the namenode knows no further datanode for it",
+                       w->block.block_id);
     wider.gen_stamp = w->block.gen_stamp;
     wider.bytes = w->block.bytes;
     rc = pipeline_transfer(w->fs, &wider, added ? added - 1 : 1, added, reterr);
@@ -387,8 +149,8 @@ static int replace_node(struct block_writer *w, struct err *reterr)
     return best_effort ? 0 : rc;
 }
 
-/* New generation, new connection with the nodes that are left. On failure *t says whom to drop next, unless the error is
- * the namenode's, which is final (*ret_final). */
+/* New generation, new connection with the nodes that are left. On failure *t says whom to drop next, unless the error
+ * is the namenode's, which is final (*ret_final). */
 static int reconnect(struct block_writer *w, enum pipeline_stage stage, struct trouble *t, bool *ret_final)
 {
     AUTO_ARENA(a, NODE_MEMORY_MAX);
@@ -416,15 +178,16 @@ static int reconnect(struct block_writer *w, enum pipeline_stage stage, struct t
 }
 
 /* Until a pipeline stands. failed: there was one, and *t says what went wrong with it. */
-static int establish(struct block_writer *w, enum pipeline_stage stage, struct trouble *t, bool failed, struct err *reterr)
+static int establish(struct block_writer *w, enum pipeline_stage stage, struct trouble *t, bool failed,
+                     struct err *reterr)
 {
     for (;; failed = true) {
         net_closep(&w->fd);
         w->ack_bytes = 0;
         if (failed) {
             if (w->recoveries++ == RECOVERIES_MAX)
-                return err_set(reterr, ERR_IO, "%s: block %" PRIu64 ": gave up after %d repairs of its pipeline: %s", w->o.file->path,
-                               w->block.block_id, RECOVERIES_MAX, t->why.text);
+                return err_set(reterr, ERR_IO, "%s: block %" PRIu64 ": gave up after %d repairs of its pipeline: %s",
+                               w->o.file->path, w->block.block_id, RECOVERIES_MAX, t->why.text);
             if (t->bad == BAD_UNKNOWN && t->why.code == ERR_CLOSED && !w->retried_whole) {
                 w->retried_whole = true;
             } else {
@@ -460,7 +223,7 @@ static int pump(struct block_writer *w, size_t unacked, struct err *reterr)
 {
     for (;;) {
         struct trouble t;
-        int rc = pump_once(w, unacked, &t);
+        int rc = block_stream_pump(w, unacked, &t);
         if (rc == 0)
             return 0;
         bool closing = w->head && w->head->last; /* all data are acknowledged; only the end is not */
@@ -469,7 +232,7 @@ static int pump(struct block_writer *w, size_t unacked, struct err *reterr)
             return rc;
         if (closing) { /* the answer to the connection said that all have finished the block */
             w->unsent = NULL;
-            packet_acked(w);
+            block_stream_acked(w);
         }
     }
 }
@@ -531,8 +294,8 @@ static int setup_once(struct block_writer *w, const struct dfs_block *previous, 
     return abandoned < 0 ? abandoned : rc;
 }
 
-int block_writer_create(const struct block_writer_options *options, const struct dfs_block *previous, struct block_writer **ret,
-                        struct err *reterr)
+int block_writer_create(const struct block_writer_options *options, const struct dfs_block *previous,
+                        struct block_writer **ret, struct err *reterr)
 {
     struct block_writer *w = block_writer_new(options);
     bool final = false;
@@ -556,8 +319,8 @@ int block_writer_create(const struct block_writer_options *options, const struct
     return 0;
 }
 
-int block_writer_append(const struct block_writer_options *options, const struct dfs_block *last, struct block_writer **ret,
-                        struct err *reterr)
+int block_writer_append(const struct block_writer_options *options, const struct dfs_block *last,
+                        struct block_writer **ret, struct err *reterr)
 {
     struct block_writer *w = block_writer_new(options);
     copy_block(last, &w->arena, &w->block);
@@ -565,7 +328,8 @@ int block_writer_append(const struct block_writer_options *options, const struct
     w->bytes_sent = last->bytes;
     struct trouble t = {.bad = 0};
     int rc = last->node_count ? establish(w, PIPELINE_APPEND, &t, false, reterr)
-                              : err_set(reterr, ERR_IO, "%s: no datanode has its last block %" PRIu64, options->file->path, last->block_id);
+                              : err_set(reterr, ERR_IO, "%s: no datanode has its last block %" PRIu64,
+                                        options->file->path, last->block_id);
     if (rc < 0) {
         block_writer_free(w);
         return rc;
@@ -596,7 +360,7 @@ int block_writer_send(struct block_writer *w, struct write_packet *packet, struc
     struct trouble t;
     packet_queue(w, packet);
     /* Looking for acknowledgements after every packet would find none most of the time. */
-    if (w->queued <= QUIET_PACKETS && packets_send(w, &t) == 0 && !w->unsent)
+    if (w->queued <= QUIET_PACKETS && block_stream_send(w, &t) == 0 && !w->unsent)
         return 0;
     return pump(w, WINDOW_PACKETS, reterr);
 }

@@ -1,8 +1,8 @@
 /* One block on its way into a pipeline of datanodes, with repair of the pipeline when a datanode is lost.
  *
- * There is no thread behind it: packets go into the socket as the writer brings them, and what comes back is read on the
- * way. That saves two wake-ups per packet, and the kernel's buffers keep the bytes moving in the meantime. Silence is
- * broken by block_writer_idle, which the lease renewer calls. One thread at a time (the file's lock). */
+ * There is no thread behind it: packets go into the socket as the writer brings them, and what comes back is read on
+ * the way. That saves two wake-ups per packet, and the kernel's buffers keep the bytes moving in the meantime. Silence
+ * is broken by block_writer_idle, which the lease renewer calls. One thread at a time (the file's lock). */
 #ifndef CAIRN_CLIENT_LIB_BLOCK_WRITER_H
 #define CAIRN_CLIENT_LIB_BLOCK_WRITER_H
 
@@ -11,7 +11,8 @@
 
 struct block_writer;
 
-/* Datanodes that failed, so that neither this block nor the next ones of the file go there for a while. Zeroed = none. */
+/* Datanodes that failed, so that neither this block nor the next ones of the file go there for a while. Zeroed = none.
+ */
 struct lost_nodes {
     struct arena arena;
     int64_t last_ms; /* when one was added */
@@ -31,11 +32,11 @@ struct block_writer_options {
 };
 
 /* A new block. previous: NULL or the one before with its final length. */
-int block_writer_create(const struct block_writer_options *options, const struct dfs_block *previous, struct block_writer **ret,
-                        struct err *reterr) MUST_CHECK;
+int block_writer_create(const struct block_writer_options *options, const struct dfs_block *previous,
+                        struct block_writer **ret, struct err *reterr) MUST_CHECK;
 /* The last block of a file opened for append; its length is in `last`. */
-int block_writer_append(const struct block_writer_options *options, const struct dfs_block *last, struct block_writer **ret,
-                        struct err *reterr) MUST_CHECK;
+int block_writer_append(const struct block_writer_options *options, const struct dfs_block *last,
+                        struct block_writer **ret, struct err *reterr) MUST_CHECK;
 
 /* Takes the packet, sends it, and returns when the kernel has it and no more than the window is unacknowledged.
  * Every error is final. */

@@ -9,14 +9,15 @@
 #include "proto/message.h"
 
 #define SMALL_ANSWER_BYTES (1u << 20)
-#define DEFAULTS_KEEP_MS (60 * 60 * 1000)
+#define DEFAULTS_KEEP_MS   (60 * 60 * 1000)
 
 int dfs_statfs(struct dfs *fs, struct dfs_stats *ret, struct err *reterr)
 {
     AUTO_ARENA(a, SMALL_ANSWER_BYTES);
     Hdfs__GetFsStatusRequestProto request = HDFS__GET_FS_STATUS_REQUEST_PROTO__INIT;
     ProtobufCMessage *answer;
-    int rc = dfs_call(fs, "getFsStats", &request.base, &hdfs__get_fs_stats_response_proto__descriptor, &a, &answer, reterr);
+    int rc =
+        dfs_call(fs, "getFsStats", &request.base, &hdfs__get_fs_stats_response_proto__descriptor, &a, &answer, reterr);
     if (rc < 0)
         return rc;
     const Hdfs__GetFsStatsResponseProto *s = (Hdfs__GetFsStatsResponseProto *)answer;
@@ -38,14 +39,15 @@ static int fetch_server_defaults(struct dfs *fs, struct dfs_server_defaults *ret
     AUTO_ARENA(a, SMALL_ANSWER_BYTES);
     Hdfs__GetServerDefaultsRequestProto request = HDFS__GET_SERVER_DEFAULTS_REQUEST_PROTO__INIT;
     ProtobufCMessage *answer;
-    int rc = dfs_call(fs, "getServerDefaults", &request.base, &hdfs__get_server_defaults_response_proto__descriptor, &a, &answer,
-                      reterr);
+    int rc = dfs_call(fs, "getServerDefaults", &request.base, &hdfs__get_server_defaults_response_proto__descriptor, &a,
+                      &answer, reterr);
     if (rc < 0)
         return rc;
     const Hdfs__FsServerDefaultsProto *d = ((Hdfs__GetServerDefaultsResponseProto *)answer)->serverdefaults;
     if (d->checksumtype > HDFS__CHECKSUM_TYPE_PROTO__CHECKSUM_CRC32C || d->bytesperchecksum == 0 ||
         d->bytesperchecksum > 1u << 20 || d->blocksize > INT64_MAX)
-        return err_set(reterr, ERR_PROTOCOL, "server defaults: checksum type %d over %" PRIu32 " bytes, block size %" PRIu64,
+        return err_set(reterr, ERR_PROTOCOL,
+                       "server defaults: checksum type %d over %" PRIu32 " bytes, block size %" PRIu64,
                        (int)d->checksumtype, d->bytesperchecksum, d->blocksize);
     *ret = (struct dfs_server_defaults){
         .block_bytes = (int64_t)d->blocksize,
@@ -83,14 +85,14 @@ int dfs_get_server_defaults(struct dfs *fs, struct dfs_server_defaults *ret, str
     return 0;
 }
 
-int dfs_datanode_report(struct dfs *fs, enum dfs_report_type type, struct arena *a, struct dfs_datanode **ret, size_t *ret_count,
-                        struct err *reterr)
+int dfs_datanode_report(struct dfs *fs, enum dfs_report_type type, struct arena *a, struct dfs_datanode **ret,
+                        size_t *ret_count, struct err *reterr)
 {
     Hdfs__GetDatanodeReportRequestProto request = HDFS__GET_DATANODE_REPORT_REQUEST_PROTO__INIT;
     request.type = (Hdfs__DatanodeReportTypeProto)type;
     ProtobufCMessage *answer;
-    int rc = dfs_call(fs, "getDatanodeReport", &request.base, &hdfs__get_datanode_report_response_proto__descriptor, a, &answer,
-                      reterr);
+    int rc = dfs_call(fs, "getDatanodeReport", &request.base, &hdfs__get_datanode_report_response_proto__descriptor, a,
+                      &answer, reterr);
     if (rc < 0)
         return rc;
     const Hdfs__GetDatanodeReportResponseProto *report = (Hdfs__GetDatanodeReportResponseProto *)answer;
@@ -108,14 +110,15 @@ int dfs_safemode(struct dfs *fs, enum dfs_safemode_action action, bool *ret_on, 
     Hdfs__SetSafeModeRequestProto request = HDFS__SET_SAFE_MODE_REQUEST_PROTO__INIT;
     request.action = (Hdfs__SafeModeActionProto)action;
     ProtobufCMessage *answer;
-    int rc = dfs_call(fs, "setSafeMode", &request.base, &hdfs__set_safe_mode_response_proto__descriptor, &a, &answer, reterr);
+    int rc = dfs_call(fs, "setSafeMode", &request.base, &hdfs__set_safe_mode_response_proto__descriptor, &a, &answer,
+                      reterr);
     if (rc == 0)
         *ret_on = ((Hdfs__SetSafeModeResponseProto *)answer)->result;
     return rc;
 }
 
-int dfs_block_locations(struct dfs *fs, const char *path, int64_t offset, int64_t length, struct arena *a, struct dfs_blocks *ret,
-                        struct err *reterr)
+int dfs_block_locations(struct dfs *fs, const char *path, int64_t offset, int64_t length, struct arena *a,
+                        struct dfs_blocks *ret, struct err *reterr)
 {
     if (offset < 0 || length < 0)
         return err_set(reterr, ERR_ILLEGAL_ARGUMENT, "%s: negative offset or length", path);

@@ -11,7 +11,7 @@
 #include "proto/op_header.h"
 #include "rpc/rpc_client.h"
 
-#define WRITE_TIMEOUT_MS (8 * 60 * 1000) /* Hadoop's: a datanode may be that busy before it takes more */
+#define WRITE_TIMEOUT_MS         (8 * 60 * 1000) /* Hadoop's: a datanode may be that busy before it takes more */
 #define CLIENT_DATANODE_PROTOCOL "org.apache.hadoop.hdfs.protocol.ClientDatanodeProtocol"
 
 static struct net_address datanode_address(struct dfs *fs, const struct dfs_datanode *d, uint16_t port)

@@ -15,10 +15,10 @@
 #include "proto/message.h"
 #include "rpc/rpc_client.h"
 
-#define DFS_DEFAULT_PORT 8020
+#define DFS_DEFAULT_PORT  8020
 #define DFS_NAMENODES_MAX 16
-#define DFS_LINKS_MAX 32 /* as Hadoop: symlinks followed for one call */
-#define CLIENT_PROTOCOL "org.apache.hadoop.hdfs.protocol.ClientProtocol"
+#define DFS_LINKS_MAX     32 /* as Hadoop: symlinks followed for one call */
+#define CLIENT_PROTOCOL   "org.apache.hadoop.hdfs.protocol.ClientProtocol"
 
 /* ---- where the namenode is ---- */
 
@@ -34,8 +34,8 @@ static bool list_has(const char *list, const char *word, size_t len)
     return false;
 }
 
-static int namenodes_of_nameservice(const struct config *c, const char *service, struct net_address *ret, size_t *ret_count,
-                                    struct err *reterr)
+static int namenodes_of_nameservice(const struct config *c, const char *service, struct net_address *ret,
+                                    size_t *ret_count, struct err *reterr)
 {
     char key[512];
     snprintf(key, sizeof key, "dfs.ha.namenodes.%s", service);
@@ -45,8 +45,8 @@ static int namenodes_of_nameservice(const struct config *c, const char *service,
         snprintf(key, sizeof key, "dfs.namenode.rpc-address.%s", service);
         const char *address = config_get(c, key);
         if (!address)
-            return err_set(reterr, ERR_CONFIG, "nameservice '%s': neither dfs.ha.namenodes.%s nor %s is set", service, service,
-                           key);
+            return err_set(reterr, ERR_CONFIG, "nameservice '%s': neither dfs.ha.namenodes.%s nor %s is set", service,
+                           service, key);
         *ret_count = 1;
         return net_parse(address, DFS_DEFAULT_PORT, ret, reterr);
     }
@@ -57,7 +57,8 @@ static int namenodes_of_nameservice(const struct config *c, const char *service,
         if (!address)
             return err_set(reterr, ERR_CONFIG, "nameservice '%s': %s is not set", service, key);
         if (count == DFS_NAMENODES_MAX)
-            return err_set(reterr, ERR_CONFIG, "nameservice '%s' has more than %d namenodes", service, DFS_NAMENODES_MAX);
+            return err_set(reterr, ERR_CONFIG, "nameservice '%s' has more than %d namenodes", service,
+                           DFS_NAMENODES_MAX);
         int rc = net_parse(address, DFS_DEFAULT_PORT, &ret[count++], reterr);
         if (rc < 0)
             return err_prefix(reterr, rc, "%s", key);
@@ -70,11 +71,12 @@ static int namenodes_of_nameservice(const struct config *c, const char *service,
 }
 
 /* "hdfs://authority/whatever" => addresses, and the URI without its path. */
-static int namenodes_of_uri(const struct config *c, const char *uri, struct net_address *ret, size_t *ret_count, char **ret_uri,
-                            struct err *reterr)
+static int namenodes_of_uri(const struct config *c, const char *uri, struct net_address *ret, size_t *ret_count,
+                            char **ret_uri, struct err *reterr)
 {
     if (strncmp(uri, "hdfs://", 7) != 0)
-        return err_set(reterr, ERR_CONFIG, "'%s' is not a file system of ours: want hdfs://host:port (fs.defaultFS, or -fs)", uri);
+        return err_set(reterr, ERR_CONFIG,
+                       "'%s' is not a file system of ours: want hdfs://host:port (fs.defaultFS, or -fs)", uri);
     size_t len = strcspn(uri + 7, "/");
     if (!len)
         return err_set(reterr, ERR_CONFIG, "'%s' names no host: want hdfs://host:port (fs.defaultFS, or -fs)", uri);
@@ -206,7 +208,8 @@ struct rpc_client *dfs_namenode(struct dfs *fs)
 /* ---- calls ---- */
 
 int dfs_call(struct dfs *fs, const char *method, const ProtobufCMessage *request,
-             const ProtobufCMessageDescriptor *response_type, struct arena *a, ProtobufCMessage **ret, struct err *reterr)
+             const ProtobufCMessageDescriptor *response_type, struct arena *a, ProtobufCMessage **ret,
+             struct err *reterr)
 {
     size_t before = a->total;
     ProtobufCMessage *response;
@@ -215,8 +218,8 @@ int dfs_call(struct dfs *fs, const char *method, const ProtobufCMessage *request
         return rc;
     /* What we make of an answer is no larger than the answer, and must not run into the arena's bound. */
     if (a->total - before > a->max_bytes - (a->total < a->max_bytes ? a->total : a->max_bytes))
-        return err_set(reterr, ERR_TOO_LARGE, "%s: the answer is larger than half of the %zu bytes meant for it", method,
-                       a->max_bytes);
+        return err_set(reterr, ERR_TOO_LARGE, "%s: the answer is larger than half of the %zu bytes meant for it",
+                       method, a->max_bytes);
     *ret = response;
     return 0;
 }
@@ -236,7 +239,8 @@ static int path_of_unresolved(struct dfs *fs, const char *text, struct arena *a,
 }
 
 int dfs_path_call(struct dfs *fs, const char *method, const ProtobufCMessage *request, char **path,
-                  const ProtobufCMessageDescriptor *response_type, struct arena *a, ProtobufCMessage **ret, struct err *reterr)
+                  const ProtobufCMessageDescriptor *response_type, struct arena *a, ProtobufCMessage **ret,
+                  struct err *reterr)
 {
     const char *asked = *path;
     struct err local, *why = reterr ? reterr : &local; /* the text is needed even if nobody asked for it */

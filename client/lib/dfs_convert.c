@@ -82,8 +82,8 @@ int convert_block(const Hdfs__LocatedBlockProto *from, struct arena *a, struct d
     if (b->numbytes > INT64_MAX || count > BLOCK_NODES_MAX || (from->n_storageids && from->n_storageids != count) ||
         (from->n_storagetypes && from->n_storagetypes != count))
         return err_set(reterr, ERR_PROTOCOL,
-                       "block %" PRIu64 " of %" PRIu64 " bytes: %zu nodes, %zu storage ids, %zu storage types", b->blockid,
-                       b->numbytes, count, from->n_storageids, from->n_storagetypes);
+                       "block %" PRIu64 " of %" PRIu64 " bytes: %zu nodes, %zu storage ids, %zu storage types",
+                       b->blockid, b->numbytes, count, from->n_storageids, from->n_storagetypes);
     if (from->has_blockindices)
         return err_set(reterr, ERR_UNSUPPORTED, "block %" PRIu64 " is erasure coded; only replicated files can be read",
                        b->blockid);
@@ -127,8 +127,8 @@ int convert_blocks(const Hdfs__LocatedBlocksProto *from, struct arena *a, struct
             return rc;
         struct dfs_block *b = &out.blocks[i];
         if (b->offset < end || b->bytes > INT64_MAX - b->offset)
-            return err_set(reterr, ERR_PROTOCOL, "block %" PRIu64 " at file offset %" PRId64 ": blocks overlap", b->block_id,
-                           b->offset);
+            return err_set(reterr, ERR_PROTOCOL, "block %" PRIu64 " at file offset %" PRId64 ": blocks overlap",
+                           b->block_id, b->offset);
         end = b->offset + b->bytes;
     }
     if (from->lastblock) {

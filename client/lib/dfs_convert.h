@@ -6,10 +6,13 @@
 #include "client/lib/dfs.h"
 #include "hdfs/common.pb-c.h"
 
-int convert_status(const Hdfs__HdfsFileStatusProto *from, struct arena *a, struct dfs_status *ret, struct err *reterr) MUST_CHECK;
+int convert_status(const Hdfs__HdfsFileStatusProto *from, struct arena *a, struct dfs_status *ret,
+                   struct err *reterr) MUST_CHECK;
 void convert_datanode(const Hdfs__DatanodeInfoProto *from, struct dfs_datanode *ret);
-int convert_block(const Hdfs__LocatedBlockProto *from, struct arena *a, struct dfs_block *ret, struct err *reterr) MUST_CHECK;
-int convert_blocks(const Hdfs__LocatedBlocksProto *from, struct arena *a, struct dfs_blocks *ret, struct err *reterr) MUST_CHECK;
+int convert_block(const Hdfs__LocatedBlockProto *from, struct arena *a, struct dfs_block *ret,
+                  struct err *reterr) MUST_CHECK;
+int convert_blocks(const Hdfs__LocatedBlocksProto *from, struct arena *a, struct dfs_blocks *ret,
+                   struct err *reterr) MUST_CHECK;
 
 /* Deep copy into another arena. */
 void copy_block(const struct dfs_block *from, struct arena *a, struct dfs_block *ret);

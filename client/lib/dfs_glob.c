@@ -51,7 +51,8 @@ static int child_path(struct arena *a, const char *dir, const char *name, const 
 }
 
 /* Entries of dir whose names match. What is gone or no directory has none. */
-static int match_in(struct dfs *fs, const char *dir, const char *component, struct arena *a, struct matches *out, struct err *reterr)
+static int match_in(struct dfs *fs, const char *dir, const char *component, struct arena *a, struct matches *out,
+                    struct err *reterr)
 {
     const char *after = NULL;
     struct dfs_listing page;
@@ -76,8 +77,8 @@ static int match_in(struct dfs *fs, const char *dir, const char *component, stru
 }
 
 /* from x component => to. *ret_known: the statuses in `to` are real. */
-static int match_component(struct dfs *fs, const struct matches *from, const char *component, struct arena *a, struct matches *to,
-                           bool *ret_known, struct err *reterr)
+static int match_component(struct dfs *fs, const struct matches *from, const char *component, struct arena *a,
+                           struct matches *to, bool *ret_known, struct err *reterr)
 {
     *ret_known = dfs_glob_has_wildcard(component);
     for (size_t i = 0; i < from->count; i++) {
@@ -147,7 +148,8 @@ static int compare_paths(const void *a, const void *b)
     return strcmp(((const struct dfs_match *)a)->path, ((const struct dfs_match *)b)->path);
 }
 
-int dfs_glob(struct dfs *fs, const char *pattern, struct arena *a, struct dfs_match **ret, size_t *ret_count, struct err *reterr)
+int dfs_glob(struct dfs *fs, const char *pattern, struct arena *a, struct dfs_match **ret, size_t *ret_count,
+             struct err *reterr)
 {
     AUTO(matches_free) struct matches all = {0};
     const char **patterns;

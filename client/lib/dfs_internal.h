@@ -36,8 +36,8 @@ int dfs_path_call(struct dfs *fs, const char *method, const ProtobufCMessage *re
 /* For calls with two paths: *path with the symlinks of its parent folder resolved. */
 int dfs_resolve_parent(struct dfs *fs, const char *path, struct arena *a, char **ret, struct err *reterr) MUST_CHECK;
 
-#define AUTO_ARENA(name, max)                    \
-    AUTO(arena_free) struct arena name;          \
+#define AUTO_ARENA(name, max)                                                                                          \
+    AUTO(arena_free) struct arena name;                                                                                \
     arena_init(&name, max)
 
 #endif

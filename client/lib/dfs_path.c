@@ -2,7 +2,8 @@
 
 #include <string.h>
 
-/* "scheme://authority" or "scheme:" at the front; 0 if there is none. A colon after the first slash belongs to a name. */
+/* "scheme://authority" or "scheme:" at the front; 0 if there is none. A colon after the first slash belongs to a name.
+ */
 static size_t scheme_len(const char *text)
 {
     size_t n = strcspn(text, ":/");

@@ -19,7 +19,8 @@ struct dfs_match {
     const char *path;
     struct dfs_status status;
 };
-int dfs_glob(struct dfs *fs, const char *pattern, struct arena *a, struct dfs_match **ret, size_t *ret_count, struct err *reterr) MUST_CHECK;
+int dfs_glob(struct dfs *fs, const char *pattern, struct arena *a, struct dfs_match **ret, size_t *ret_count,
+             struct err *reterr) MUST_CHECK;
 bool dfs_glob_has_wildcard(const char *pattern);
 
 #endif

@@ -1,6 +1,7 @@
-/* The checksum that `hadoop fs -checksum` prints: datanodes give the MD5 of the CRCs of each block, and the file's is the
- * MD5 of those, padded with zeros to 32, 64, 128, ... bytes (Hadoop hashes its growing buffer, not just what is in it).
- * With dfs.checksum.combine.mode = COMPOSITE_CRC they give the CRC of each block, and the file's is the CRC of all. */
+/* The checksum that `hadoop fs -checksum` prints: datanodes give the MD5 of the CRCs of each block, and the file's is
+ * the MD5 of those, padded with zeros to 32, 64, 128, ... bytes (Hadoop hashes its growing buffer, not just what is in
+ * it). With dfs.checksum.combine.mode = COMPOSITE_CRC they give the CRC of each block, and the file's is the CRC of
+ * all. */
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,7 +16,7 @@
 #include "proto/op_header.h"
 
 #define LOCATIONS_MAX_BYTES (256u << 20)
-#define PADDED_MIN_BYTES 32
+#define PADDED_MIN_BYTES    32
 
 struct block_sum {
     uint8_t md5[MD5_BYTES];
@@ -51,7 +52,8 @@ static int sum_from_node(struct dfs *fs, const struct dfs_block *b, const struct
     const Hdfs__OpBlockChecksumResponseProto *sum = answer->checksumresponse;
     size_t want = composite ? sizeof ret->crc : MD5_BYTES;
     if (!sum || sum->blockchecksum.len != want)
-        return err_set(reterr, ERR_PROTOCOL, "the answer to BLOCK_CHECKSUM holds no %s", composite ? "composite CRC" : "MD5");
+        return err_set(reterr, ERR_PROTOCOL, "the answer to BLOCK_CHECKSUM holds no %s",
+                       composite ? "composite CRC" : "MD5");
     struct rd rd = {.pos = sum->blockchecksum.data, .end = sum->blockchecksum.data + want};
     if (composite)
         ret->crc = rd_u32be(&rd);
@@ -63,8 +65,8 @@ static int sum_from_node(struct dfs *fs, const struct dfs_block *b, const struct
     return 0;
 }
 
-static int sum_of_block(struct dfs *fs, const char *path, const struct dfs_block *b, bool composite, struct block_sum *ret,
-                        struct err *reterr)
+static int sum_of_block(struct dfs *fs, const char *path, const struct dfs_block *b, bool composite,
+                        struct block_sum *ret, struct err *reterr)
 {
     int rc = err_set(reterr, ERR_IO, "no datanode has it");
     for (size_t i = 0; i < b->node_count; i++) {
@@ -76,8 +78,8 @@ static int sum_of_block(struct dfs *fs, const char *path, const struct dfs_block
 }
 
 /* *ret is the first block's, but for the CRC, which is that of all blocks. */
-static int sum_of_blocks(struct dfs *fs, const char *path, const struct dfs_blocks *blocks, bool composite, struct buf *md5s,
-                         struct block_sum *ret, struct err *reterr)
+static int sum_of_blocks(struct dfs *fs, const char *path, const struct dfs_blocks *blocks, bool composite,
+                         struct buf *md5s, struct block_sum *ret, struct err *reterr)
 {
     for (size_t i = 0; i < blocks->count; i++) {
         struct block_sum sum = {0};
@@ -89,7 +91,8 @@ static int sum_of_blocks(struct dfs *fs, const char *path, const struct dfs_bloc
         if (sum.bytes_per_crc != ret->bytes_per_crc || sum.type != ret->type)
             return err_set(reterr, ERR_IO, "%s: its blocks have checksums of different kinds", path);
         if (i > 0 && composite)
-            ret->crc = checksum_combine((enum checksum_type)sum.type, ret->crc, sum.crc, (uint64_t)blocks->blocks[i].bytes);
+            ret->crc =
+                checksum_combine((enum checksum_type)sum.type, ret->crc, sum.crc, (uint64_t)blocks->blocks[i].bytes);
         buf_append(md5s, sum.md5, MD5_BYTES);
     }
     return 0;
@@ -116,7 +119,8 @@ static int combine_mode(const struct config *config, bool *ret_composite, struct
     const char *mode = config_get(config, "dfs.checksum.combine.mode");
     *ret_composite = mode && !strcmp(mode, "COMPOSITE_CRC");
     if (mode && *mode && !*ret_composite && strcmp(mode, "MD5MD5CRC"))
-        return err_set(reterr, ERR_CONFIG, "dfs.checksum.combine.mode is '%s': MD5MD5CRC or COMPOSITE_CRC is expected", mode);
+        return err_set(reterr, ERR_CONFIG, "dfs.checksum.combine.mode is '%s': MD5MD5CRC or COMPOSITE_CRC is expected",
+                       mode);
     return 0;
 }
 

@@ -18,11 +18,11 @@
 #include "common/mem.h"
 #include "hdfs/client_namenode.pb-c.h"
 
-#define ROUNDS_MAX 4
-#define ROUND_WAIT_MS 500 /* times the number of rounds so far */
+#define ROUNDS_MAX        4
+#define ROUND_WAIT_MS     500 /* times the number of rounds so far */
 #define ROUND_WAIT_MAX_MS 5000
-#define DEAD_MAX 256
-#define SKIP_MAX_BYTES (256 << 10) /* a seek this far ahead reads over the gap instead of starting anew */
+#define DEAD_MAX          256
+#define SKIP_MAX_BYTES    (256 << 10) /* a seek this far ahead reads over the gap instead of starting anew */
 
 /* A place in the file being read from some replica. */
 struct cursor {
@@ -105,7 +105,8 @@ static void report_corrupt(struct file_reader *r, const struct dfs_block *b, siz
     request.blocks = &located;
     ProtobufCMessage *answer;
     /* Help for others; our own read goes on elsewhere whether or not the namenode hears it. */
-    (void)!dfs_call(r->fs, "reportBadBlocks", &request.base, &hdfs__report_bad_blocks_response_proto__descriptor, &a, &answer, NULL);
+    (void)!dfs_call(r->fs, "reportBadBlocks", &request.base, &hdfs__report_bad_blocks_response_proto__descriptor, &a,
+                    &answer, NULL);
 }
 
 /* ---- cursors ---- */
@@ -117,7 +118,8 @@ static void cursor_close(struct cursor *c)
     *c = (struct cursor){0};
 }
 
-/* Opens at c->pos a replica that is not known as bad. want: bytes wanted from there on, within the block or past its end. */
+/* Opens at c->pos a replica that is not known as bad. want: bytes wanted from there on, within the block or past its
+ * end. */
 static int cursor_open(struct file_reader *r, struct cursor *c, int64_t want, struct err *reterr)
 {
     int rc = block_map_find(r->map, c->pos, &c->block, &c->window, reterr);
@@ -125,16 +127,18 @@ static int cursor_open(struct file_reader *r, struct cursor *c, int64_t want, st
         return rc;
     const struct dfs_block *b = c->block;
     if (!choose_node(r, b, &c->node))
-        return err_set(reterr, ERR_IO, "Could not obtain block: %s:blk_%" PRIu64 "_%" PRIu64 " file=%s: %s", b->pool_id, b->block_id,
-                       b->gen_stamp, r->path, b->node_count ? "all its datanodes failed" : "no datanode has it");
+        return err_set(reterr, ERR_IO, "Could not obtain block: %s:blk_%" PRIu64 "_%" PRIu64 " file=%s: %s", b->pool_id,
+                       b->block_id, b->gen_stamp, r->path,
+                       b->node_count ? "all its datanodes failed" : "no datanode has it");
     int64_t from = c->pos - b->offset, left = b->bytes - from;
     c->local = datanode_is_local(r->fs, &b->nodes[c->node]);
     return block_reader_open(r->fs, b, &b->nodes[c->node], from, want < left ? want : left, &c->reader, reterr);
 }
 
-/* Waits a little, forgets who failed, and asks the namenode again. Gives up after some rounds, or, for a client that rather
- * waits, when the time for that is over. */
-static int next_round(struct file_reader *r, int64_t pos, int rounds, int64_t since_ms, const struct err *why, struct err *reterr)
+/* Waits a little, forgets who failed, and asks the namenode again. Gives up after some rounds, or, for a client that
+ * rather waits, when the time for that is over. */
+static int next_round(struct file_reader *r, int64_t pos, int rounds, int64_t since_ms, const struct err *why,
+                      struct err *reterr)
 {
     bool patient = clock_mono_ms() - since_ms < config_ms(r->fs->config, "cairn.client.retry-for");
     if (rounds >= ROUNDS_MAX && !patient)
@@ -273,8 +277,8 @@ int file_reader_seek(struct file_reader *r, int64_t offset, struct err *reterr)
 {
     int64_t length = block_map_length(r->map);
     if (offset < 0 || offset > length)
-        return err_set(reterr, ERR_ILLEGAL_ARGUMENT, "%s: cannot seek to %" PRId64 ", its length is %" PRId64, r->path, offset,
-                       length);
+        return err_set(reterr, ERR_ILLEGAL_ARGUMENT, "%s: cannot seek to %" PRId64 ", its length is %" PRId64, r->path,
+                       offset, length);
     int64_t ahead = offset - r->cursor.pos;
     if (r->cursor.reader && ahead > 0 && ahead <= SKIP_MAX_BYTES)
         skip_to(r, offset);
@@ -287,7 +291,8 @@ int64_t file_reader_tell(const struct file_reader *r)
     return r->pos;
 }
 
-int file_reader_pread(struct file_reader *r, void *bytes, size_t len, int64_t offset, size_t *ret_read, struct err *reterr)
+int file_reader_pread(struct file_reader *r, void *bytes, size_t len, int64_t offset, size_t *ret_read,
+                      struct err *reterr)
 {
     int64_t length = block_map_length(r->map);
     if (offset < 0)

@@ -1,8 +1,9 @@
 /* Writing files: bytes into packets, packets into blocks, blocks into the file.
  *
- * The caller's bytes are copied once, into the packet that will be sent, and checksummed there. A packet starts at a chunk
- * boundary; if a flush sends one that ends inside a chunk, the next one begins with that chunk again, so that its checksum
- * covers the whole chunk. Only the first packet of an append may start inside a chunk, and then ends with it. */
+ * The caller's bytes are copied once, into the packet that will be sent, and checksummed there. A packet starts at a
+ * chunk boundary; if a flush sends one that ends inside a chunk, the next one begins with that chunk again, so that its
+ * checksum covers the whole chunk. Only the first packet of an append may start inside a chunk, and then ends with it.
+ */
 #include <inttypes.h>
 #include <pthread.h>
 #include <stdlib.h>
@@ -28,13 +29,13 @@ struct file_writer {
 
     struct arena arena; /* of previous */
     bool has_previous;
-    struct dfs_block previous;   /* the block before the open one, or the last one */
-    struct block_writer *block;  /* the open one, or NULL */
-    bool flushed;                /* ever */
-    bool persisted;              /* the namenode was told of it by fsync */
-    int64_t block_start;         /* in the file */
-    int64_t block_pos;           /* bytes written to the block by the caller */
-    int64_t resumed_at;          /* block_pos when the block was opened for append */
+    struct dfs_block previous;  /* the block before the open one, or the last one */
+    struct block_writer *block; /* the open one, or NULL */
+    bool flushed;               /* ever */
+    bool persisted;             /* the namenode was told of it by fsync */
+    int64_t block_start;        /* in the file */
+    int64_t block_pos;          /* bytes written to the block by the caller */
+    int64_t resumed_at;         /* block_pos when the block was opened for append */
     int64_t flushed_pos;
     struct write_packet *packet; /* being filled, or NULL */
     int64_t seqno;
@@ -42,7 +43,8 @@ struct file_writer {
 
 /* ---- opening and closing ---- */
 
-static int choose_checksum(struct dfs *fs, int64_t block_bytes, uint32_t *ret_chunk_bytes, enum checksum_type *ret, struct err *reterr)
+static int choose_checksum(struct dfs *fs, int64_t block_bytes, uint32_t *ret_chunk_bytes, enum checksum_type *ret,
+                           struct err *reterr)
 {
     const char *name = config_str(fs->config, "dfs.checksum.type");
     uint32_t chunk_bytes = (uint32_t)config_int(fs->config, "dfs.bytes-per-checksum");
@@ -50,7 +52,8 @@ static int choose_checksum(struct dfs *fs, int64_t block_bytes, uint32_t *ret_ch
         return err_set(reterr, ERR_CONFIG, "dfs.checksum.type is '%s'; it can be CRC32C, CRC32 or NULL", name);
     if (block_bytes % chunk_bytes)
         return err_set(reterr, ERR_ILLEGAL_ARGUMENT,
-                       "dfs.bytes-per-checksum (%" PRIu32 ") does not divide the block size (%" PRId64 ")", chunk_bytes, block_bytes);
+                       "dfs.bytes-per-checksum (%" PRIu32 ") does not divide the block size (%" PRId64 ")", chunk_bytes,
+                       block_bytes);
     *ret = strcmp(name, "CRC32C") == 0 ? CHECKSUM_CRC32C : strcmp(name, "CRC32") == 0 ? CHECKSUM_CRC32 : CHECKSUM_NULL;
     *ret_chunk_bytes = chunk_bytes;
     return 0;
@@ -115,14 +118,17 @@ static int fill_defaults(struct dfs *fs, struct file_create *how, struct err *re
     if (rc < 0)
         return rc;
     if (!how->replication)
-        how->replication = config_is_set(fs->config, "dfs.replication") ? (uint32_t)config_int(fs->config, "dfs.replication")
-                                                                        : server.replication;
+        how->replication = config_is_set(fs->config, "dfs.replication")
+                               ? (uint32_t)config_int(fs->config, "dfs.replication")
+                               : server.replication;
     if (!how->block_bytes)
-        how->block_bytes = config_is_set(fs->config, "dfs.blocksize") ? config_size(fs->config, "dfs.blocksize") : server.block_bytes;
+        how->block_bytes =
+            config_is_set(fs->config, "dfs.blocksize") ? config_size(fs->config, "dfs.blocksize") : server.block_bytes;
     return 0;
 }
 
-int file_writer_create(struct dfs *fs, const char *path, const struct file_create *how, struct file_writer **ret, struct err *reterr)
+int file_writer_create(struct dfs *fs, const char *path, const struct file_create *how, struct file_writer **ret,
+                       struct err *reterr)
 {
     struct file_create full = *how;
     int rc = fill_defaults(fs, &full, reterr);
@@ -232,8 +238,9 @@ static int block_end(struct file_writer *w, struct err *reterr)
         return rc;
     const struct dfs_block *b = block_writer_block(w->block);
     if (b->bytes != w->block_pos)
-        return err_set(reterr, ERR_BAD_STATE, "%s: block %" PRIu64 ": %" PRId64 " bytes written, %" PRId64 " acknowledged",
-                       w->file.path, b->block_id, w->block_pos, b->bytes);
+        return err_set(reterr, ERR_BAD_STATE,
+                       "%s: block %" PRIu64 ": %" PRId64 " bytes written, %" PRId64 " acknowledged", w->file.path,
+                       b->block_id, w->block_pos, b->bytes);
     remember_previous(w, b);
     block_writer_free(w->block);
     w->block = NULL;

@@ -59,7 +59,8 @@ int glob_check(const char *pattern, struct err *reterr)
         } else if (*p == '[') {
             p = class_end(p);
             if (!p)
-                return err_set(reterr, ERR_ILLEGAL_ARGUMENT, "Illegal file pattern: %s has a [ that is not closed", pattern);
+                return err_set(reterr, ERR_ILLEGAL_ARGUMENT, "Illegal file pattern: %s has a [ that is not closed",
+                               pattern);
         } else if (*p == '{') {
             depth++;
         } else if (*p == '}' && depth) {
@@ -231,7 +232,8 @@ int glob_expand(const char *pattern, struct arena *a, const char ***ret, size_t 
         for (;; branch++) {
             const char *stop = branch_end(branch);
             if (count + n > GLOB_EXPANDED_MAX)
-                return err_set(reterr, ERR_ILLEGAL_ARGUMENT, "%s stands for more than %d patterns", pattern, GLOB_EXPANDED_MAX);
+                return err_set(reterr, ERR_ILLEGAL_ARGUMENT, "%s stands for more than %d patterns", pattern,
+                               GLOB_EXPANDED_MAX);
             made[n++] = arena_printf(a, "%.*s%.*s%s", (int)(group - from), from, (int)(stop - branch), branch, tail);
             branch = stop;
             if (*stop == '}')

@@ -12,9 +12,9 @@
 #include "hdfs/client_namenode.pb-c.h"
 
 #define LEASE_RENEW_EVERY_MS 30000 /* half of the soft limit, at which others may take the file over */
-#define LEASE_RETRY_MS 3000
-#define LEASE_LINGER_MS 30000      /* the thread waits so long for another writer before it ends */
-#define LEASE_TICK_MS 5000         /* how often connections are looked after */
+#define LEASE_RETRY_MS       3000
+#define LEASE_LINGER_MS      30000 /* the thread waits so long for another writer before it ends */
+#define LEASE_TICK_MS        5000  /* how often connections are looked after */
 
 struct lease_renewer {
     struct dfs *fs;
@@ -32,8 +32,10 @@ static void renew_lease(struct dfs *fs, int64_t *due_ms)
     request.clientname = fs->client_name;
     AUTO_ARENA(a, 4096);
     ProtobufCMessage *response;
-    /* A renewal that fails is tried again soon; if it never succeeds, the writer's next call says that the lease is gone. */
-    int rc = dfs_call(fs, "renewLease", &request.base, &hdfs__renew_lease_response_proto__descriptor, &a, &response, NULL);
+    /* A renewal that fails is tried again soon; if it never succeeds, the writer's next call says that the lease is
+     * gone. */
+    int rc =
+        dfs_call(fs, "renewLease", &request.base, &hdfs__renew_lease_response_proto__descriptor, &a, &response, NULL);
     *due_ms = clock_mono_ms() + (rc < 0 ? LEASE_RETRY_MS : LEASE_RENEW_EVERY_MS);
 }
 
@@ -69,8 +71,8 @@ static void *lease_thread(void *arg)
     return NULL;
 }
 
-/* The program's signals are not this thread's business. If there can be no thread, the lease lasts a minute by itself, and
- * the next writer tries again. */
+/* The program's signals are not this thread's business. If there can be no thread, the lease lasts a minute by itself,
+ * and the next writer tries again. */
 static bool start_thread(struct lease_renewer *l)
 {
     sigset_t all, old;

@@ -1,5 +1,5 @@
-/* Keeps the lease of a client alive while it has files open for writing, and their datanode connections too: one thread,
- * started with the first open writer, gone a while after the last. */
+/* Keeps the lease of a client alive while it has files open for writing, and their datanode connections too: one
+ * thread, started with the first open writer, gone a while after the last. */
 #ifndef CAIRN_CLIENT_LIB_LEASE_RENEWER_H
 #define CAIRN_CLIENT_LIB_LEASE_RENEWER_H
 

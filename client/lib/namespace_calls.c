@@ -16,8 +16,8 @@ int dfs_stat(struct dfs *fs, const char *path, struct arena *a, struct dfs_statu
     Hdfs__GetFileInfoRequestProto request = HDFS__GET_FILE_INFO_REQUEST_PROTO__INIT;
     request.src = (char *)path;
     ProtobufCMessage *answer;
-    int rc = dfs_path_call(fs, "getFileInfo", &request.base, &request.src, &hdfs__get_file_info_response_proto__descriptor, a,
-                           &answer, reterr);
+    int rc = dfs_path_call(fs, "getFileInfo", &request.base, &request.src,
+                           &hdfs__get_file_info_response_proto__descriptor, a, &answer, reterr);
     if (rc < 0)
         return rc;
     const Hdfs__HdfsFileStatusProto *status = ((Hdfs__GetFileInfoResponseProto *)answer)->fs;
@@ -56,8 +56,8 @@ int dfs_list(struct dfs *fs, const char *path, const char *start_after, bool nee
     request.startafter.len = strlen((char *)request.startafter.data);
     request.needlocation = need_locations;
     ProtobufCMessage *answer;
-    int rc = dfs_path_call(fs, "getListing", &request.base, &request.src, &hdfs__get_listing_response_proto__descriptor, a,
-                           &answer, reterr);
+    int rc = dfs_path_call(fs, "getListing", &request.base, &request.src, &hdfs__get_listing_response_proto__descriptor,
+                           a, &answer, reterr);
     if (rc < 0)
         return rc;
     const Hdfs__DirectoryListingProto *list = ((Hdfs__GetListingResponseProto *)answer)->dirlist;
@@ -66,7 +66,8 @@ int dfs_list(struct dfs *fs, const char *path, const char *start_after, bool nee
     struct dfs_listing out = {arena_array(a, struct dfs_status, list->n_partiallisting), list->n_partiallisting,
                               list->remainingentries};
     if (!out.count && out.remaining)
-        return err_set(reterr, ERR_PROTOCOL, "%s: an empty page of a listing with %u entries to come", path, out.remaining);
+        return err_set(reterr, ERR_PROTOCOL, "%s: an empty page of a listing with %u entries to come", path,
+                       out.remaining);
     for (size_t i = 0; i < out.count; i++) {
         rc = convert_status(list->partiallisting[i], a, &out.entries[i], reterr);
         if (rc < 0)
@@ -80,14 +81,16 @@ int dfs_list(struct dfs *fs, const char *path, const char *start_after, bool nee
 }
 
 /* Room for more entries; doubling, so that a directory of a million costs few copies. */
-static int listing_grow(struct dfs_listing *l, size_t more, size_t *capacity, struct arena *a, const char *path, struct err *reterr)
+static int listing_grow(struct dfs_listing *l, size_t more, size_t *capacity, struct arena *a, const char *path,
+                        struct err *reterr)
 {
     if (l->count + more <= *capacity)
         return 0;
     size_t wanted = 2 * (l->count + more);
     struct dfs_status *entries = arena_try_alloc(a, wanted * sizeof *entries);
     if (!entries)
-        return err_set(reterr, ERR_TOO_LARGE, "%s: more than %zu entries do not fit the memory meant for them", path, l->count);
+        return err_set(reterr, ERR_TOO_LARGE, "%s: more than %zu entries do not fit the memory meant for them", path,
+                       l->count);
     if (l->count)
         memcpy(entries, l->entries, l->count * sizeof *entries);
     l->entries = entries;
@@ -140,8 +143,8 @@ int dfs_is_closed(struct dfs *fs, const char *path, bool *ret_closed, struct err
     request.src = (char *)path;
     AUTO_ARENA(a, SMALL_ANSWER_BYTES);
     ProtobufCMessage *answer;
-    int rc = dfs_path_call(fs, "isFileClosed", &request.base, &request.src, &hdfs__is_file_closed_response_proto__descriptor,
-                           &a, &answer, reterr);
+    int rc = dfs_path_call(fs, "isFileClosed", &request.base, &request.src,
+                           &hdfs__is_file_closed_response_proto__descriptor, &a, &answer, reterr);
     if (rc == 0)
         *ret_closed = ((Hdfs__IsFileClosedResponseProto *)answer)->result;
     return rc;
@@ -154,8 +157,8 @@ int dfs_check_access(struct dfs *fs, const char *path, unsigned rwx, struct err 
     request.mode = (Hdfs__AclEntryProto__FsActionProto)(rwx & 7);
     AUTO_ARENA(a, SMALL_ANSWER_BYTES);
     ProtobufCMessage *answer;
-    return dfs_path_call(fs, "checkAccess", &request.base, &request.path, &hdfs__check_access_response_proto__descriptor, &a,
-                         &answer, reterr);
+    return dfs_path_call(fs, "checkAccess", &request.base, &request.path,
+                         &hdfs__check_access_response_proto__descriptor, &a, &answer, reterr);
 }
 
 int dfs_content_summary(struct dfs *fs, const char *path, struct dfs_summary *ret, struct err *reterr)
@@ -186,8 +189,8 @@ int dfs_mkdirs(struct dfs *fs, const char *path, uint16_t mode, bool create_pare
     request.createparent = create_parent;
     AUTO_ARENA(a, SMALL_ANSWER_BYTES);
     ProtobufCMessage *answer;
-    int rc = dfs_path_call(fs, "mkdirs", &request.base, &request.src, &hdfs__mkdirs_response_proto__descriptor, &a, &answer,
-                           reterr);
+    int rc = dfs_path_call(fs, "mkdirs", &request.base, &request.src, &hdfs__mkdirs_response_proto__descriptor, &a,
+                           &answer, reterr);
     if (rc == 0 && !((Hdfs__MkdirsResponseProto *)answer)->result)
         return err_set(reterr, ERR_IO, "%s: the namenode did not make the directory", path);
     return rc;
@@ -200,8 +203,8 @@ int dfs_delete(struct dfs *fs, const char *path, bool recursive, bool *ret_delet
     request.src = (char *)path;
     request.recursive = recursive;
     ProtobufCMessage *answer;
-    int rc = dfs_path_call(fs, "delete", &request.base, &request.src, &hdfs__delete_response_proto__descriptor, &a, &answer,
-                           reterr);
+    int rc = dfs_path_call(fs, "delete", &request.base, &request.src, &hdfs__delete_response_proto__descriptor, &a,
+                           &answer, reterr);
     if (rc == 0)
         *ret_deleted = ((Hdfs__DeleteResponseProto *)answer)->result;
     return rc;
@@ -216,8 +219,8 @@ int dfs_resolve_parent(struct dfs *fs, const char *path, struct arena *a, char *
     Hdfs__GetFileInfoRequestProto request = HDFS__GET_FILE_INFO_REQUEST_PROTO__INIT;
     request.src = (char *)parent;
     ProtobufCMessage *answer;
-    int rc = dfs_path_call(fs, "getFileInfo", &request.base, &request.src, &hdfs__get_file_info_response_proto__descriptor, a,
-                           &answer, reterr);
+    int rc = dfs_path_call(fs, "getFileInfo", &request.base, &request.src,
+                           &hdfs__get_file_info_response_proto__descriptor, a, &answer, reterr);
     if (rc == 0 && request.src != parent)
         *ret = (char *)dfs_path_join(a, request.src, dfs_path_name(path));
     return rc;
@@ -225,7 +228,8 @@ int dfs_resolve_parent(struct dfs *fs, const char *path, struct arena *a, char *
 
 /* The exception does not say on which of the two paths the link is. */
 static int rename_call(struct dfs *fs, const char *method, const ProtobufCMessage *request, char **from, char **to,
-                       const ProtobufCMessageDescriptor *type, struct arena *a, ProtobufCMessage **ret, struct err *reterr)
+                       const ProtobufCMessageDescriptor *type, struct arena *a, ProtobufCMessage **ret,
+                       struct err *reterr)
 {
     int rc = dfs_call(fs, method, request, type, a, ret, reterr);
     if (rc != ERR_UNRESOLVED_PATH)
@@ -243,8 +247,8 @@ int dfs_rename(struct dfs *fs, const char *from, const char *to, bool *ret_done,
     request.src = (char *)from;
     request.dst = (char *)to;
     ProtobufCMessage *answer;
-    int rc = rename_call(fs, "rename", &request.base, &request.src, &request.dst, &hdfs__rename_response_proto__descriptor, &a,
-                         &answer, reterr);
+    int rc = rename_call(fs, "rename", &request.base, &request.src, &request.dst,
+                         &hdfs__rename_response_proto__descriptor, &a, &answer, reterr);
     if (rc == 0)
         *ret_done = ((Hdfs__RenameResponseProto *)answer)->result;
     return rc;
@@ -260,8 +264,8 @@ int dfs_rename2(struct dfs *fs, const char *from, const char *to, bool overwrite
     request.has_movetotrash = to_trash;
     request.movetotrash = to_trash;
     ProtobufCMessage *answer;
-    return rename_call(fs, "rename2", &request.base, &request.src, &request.dst, &hdfs__rename2_response_proto__descriptor, &a,
-                       &answer, reterr);
+    return rename_call(fs, "rename2", &request.base, &request.src, &request.dst,
+                       &hdfs__rename2_response_proto__descriptor, &a, &answer, reterr);
 }
 
 int dfs_concat(struct dfs *fs, const char *target, const char *const *sources, size_t count, struct err *reterr)
@@ -285,8 +289,8 @@ int dfs_truncate(struct dfs *fs, const char *path, int64_t length, bool *ret_don
     request.newlength = (uint64_t)length;
     request.clientname = fs->client_name;
     ProtobufCMessage *answer;
-    int rc = dfs_path_call(fs, "truncate", &request.base, &request.src, &hdfs__truncate_response_proto__descriptor, &a, &answer,
-                           reterr);
+    int rc = dfs_path_call(fs, "truncate", &request.base, &request.src, &hdfs__truncate_response_proto__descriptor, &a,
+                           &answer, reterr);
     if (rc == 0)
         *ret_done = ((Hdfs__TruncateResponseProto *)answer)->result;
     return rc;
@@ -303,8 +307,8 @@ int dfs_symlink(struct dfs *fs, const char *target, const char *link, bool creat
     request.dirperm = &permission;
     request.createparent = create_parent;
     ProtobufCMessage *answer;
-    return dfs_path_call(fs, "createSymlink", &request.base, &request.link, &hdfs__create_symlink_response_proto__descriptor,
-                         &a, &answer, reterr);
+    return dfs_path_call(fs, "createSymlink", &request.base, &request.link,
+                         &hdfs__create_symlink_response_proto__descriptor, &a, &answer, reterr);
 }
 
 int dfs_recover_lease(struct dfs *fs, const char *path, bool *ret_closed, struct err *reterr)
@@ -314,8 +318,8 @@ int dfs_recover_lease(struct dfs *fs, const char *path, bool *ret_closed, struct
     request.src = (char *)path;
     request.clientname = fs->client_name;
     ProtobufCMessage *answer;
-    int rc = dfs_path_call(fs, "recoverLease", &request.base, &request.src, &hdfs__recover_lease_response_proto__descriptor, &a,
-                           &answer, reterr);
+    int rc = dfs_path_call(fs, "recoverLease", &request.base, &request.src,
+                           &hdfs__recover_lease_response_proto__descriptor, &a, &answer, reterr);
     if (rc == 0)
         *ret_closed = ((Hdfs__RecoverLeaseResponseProto *)answer)->result;
     return rc;
@@ -332,8 +336,8 @@ int dfs_set_permission(struct dfs *fs, const char *path, uint16_t mode, struct e
     request.src = (char *)path;
     request.permission = &permission;
     ProtobufCMessage *answer;
-    return dfs_path_call(fs, "setPermission", &request.base, &request.src, &hdfs__set_permission_response_proto__descriptor, &a,
-                         &answer, reterr);
+    return dfs_path_call(fs, "setPermission", &request.base, &request.src,
+                         &hdfs__set_permission_response_proto__descriptor, &a, &answer, reterr);
 }
 
 int dfs_set_owner(struct dfs *fs, const char *path, const char *owner, const char *group, struct err *reterr)
@@ -344,8 +348,8 @@ int dfs_set_owner(struct dfs *fs, const char *path, const char *owner, const cha
     request.username = (char *)owner;
     request.groupname = (char *)group;
     ProtobufCMessage *answer;
-    return dfs_path_call(fs, "setOwner", &request.base, &request.src, &hdfs__set_owner_response_proto__descriptor, &a, &answer,
-                         reterr);
+    return dfs_path_call(fs, "setOwner", &request.base, &request.src, &hdfs__set_owner_response_proto__descriptor, &a,
+                         &answer, reterr);
 }
 
 int dfs_set_times(struct dfs *fs, const char *path, int64_t mtime_ms, int64_t atime_ms, struct err *reterr)
@@ -356,8 +360,8 @@ int dfs_set_times(struct dfs *fs, const char *path, int64_t mtime_ms, int64_t at
     request.mtime = (uint64_t)mtime_ms;
     request.atime = (uint64_t)atime_ms;
     ProtobufCMessage *answer;
-    return dfs_path_call(fs, "setTimes", &request.base, &request.src, &hdfs__set_times_response_proto__descriptor, &a, &answer,
-                         reterr);
+    return dfs_path_call(fs, "setTimes", &request.base, &request.src, &hdfs__set_times_response_proto__descriptor, &a,
+                         &answer, reterr);
 }
 
 int dfs_set_replication(struct dfs *fs, const char *path, uint32_t replication, bool *ret_done, struct err *reterr)
@@ -367,8 +371,8 @@ int dfs_set_replication(struct dfs *fs, const char *path, uint32_t replication, 
     request.src = (char *)path;
     request.replication = replication;
     ProtobufCMessage *answer;
-    int rc = dfs_path_call(fs, "setReplication", &request.base, &request.src, &hdfs__set_replication_response_proto__descriptor,
-                           &a, &answer, reterr);
+    int rc = dfs_path_call(fs, "setReplication", &request.base, &request.src,
+                           &hdfs__set_replication_response_proto__descriptor, &a, &answer, reterr);
     if (rc == 0)
         *ret_done = ((Hdfs__SetReplicationResponseProto *)answer)->result;
     return rc;

@@ -8,7 +8,8 @@ struct peer_cache;
 
 struct peer_cache *peer_cache_new(void);
 void peer_cache_free(struct peer_cache *c); /* closes what is kept; NULL is fine */
-/* A kept connection to address ("ip:port"), now the caller's, or -1. The datanode may have closed it in the meantime. */
+/* A kept connection to address ("ip:port"), now the caller's, or -1. The datanode may have closed it in the meantime.
+ */
 int peer_cache_take(struct peer_cache *c, const char *address);
 void peer_cache_put(struct peer_cache *c, const char *address, int fd); /* takes fd, in any case */
 

@@ -86,8 +86,8 @@ int pipeline_connect(struct dfs *fs, const struct pipeline_request *r, int *ret_
     }
     if (rc < 0) {
         char name[NET_ADDRESS_MAX];
-        return err_prefix(reterr, rc, "block %" PRIu64 "_%" PRIu64 ": pipeline of %zu nodes, %s", b->block_id, b->gen_stamp,
-                          b->node_count, datanode_name(&b->nodes[*ret_bad], name));
+        return err_prefix(reterr, rc, "block %" PRIu64 "_%" PRIu64 ": pipeline of %zu nodes, %s", b->block_id,
+                          b->gen_stamp, b->node_count, datanode_name(&b->nodes[*ret_bad], name));
     }
     *ret_fd = fd;
     fd = -1;

@@ -6,24 +6,26 @@
 #include "common/digest.h"
 
 enum pipeline_stage { /* Hadoop's BlockConstructionStage */
-    PIPELINE_APPEND = 0,
-    PIPELINE_APPEND_RECOVERY = 1,
-    PIPELINE_STREAMING_RECOVERY = 3,
-    PIPELINE_CLOSE_RECOVERY = 5,
-    PIPELINE_CREATE = 6,
+                      PIPELINE_APPEND = 0,
+                      PIPELINE_APPEND_RECOVERY = 1,
+                      PIPELINE_STREAMING_RECOVERY = 3,
+                      PIPELINE_CLOSE_RECOVERY = 5,
+                      PIPELINE_CREATE = 6,
 };
 struct pipeline_request {
     enum pipeline_stage stage;
-    const struct dfs_block *block; /* with the generation it has, its nodes in pipeline order, its acknowledged length */
-    uint64_t new_gen_stamp;        /* 0 when the block is new */
+    const struct dfs_block
+        *block;             /* with the generation it has, its nodes in pipeline order, its acknowledged length */
+    uint64_t new_gen_stamp; /* 0 when the block is new */
     struct dfs_token token;
-    int64_t bytes_sent;            /* at most; >= block->bytes */
-    int64_t block_bytes;           /* how large it may get: space to reserve */
+    int64_t bytes_sent;  /* at most; >= block->bytes */
+    int64_t block_bytes; /* how large it may get: space to reserve */
     enum checksum_type type;
     uint32_t bytes_per_checksum;
 };
 /* A connection on which packets may follow. On failure *ret_bad is the index of the node to blame. */
-int pipeline_connect(struct dfs *fs, const struct pipeline_request *r, int *ret_fd, size_t *ret_bad, struct err *reterr) MUST_CHECK;
+int pipeline_connect(struct dfs *fs, const struct pipeline_request *r, int *ret_fd, size_t *ret_bad,
+                     struct err *reterr) MUST_CHECK;
 /* Makes nodes[from] copy what it has of the block to nodes[to]. */
 int pipeline_transfer(struct dfs *fs, const struct dfs_block *b, size_t from, size_t to, struct err *reterr) MUST_CHECK;
 /* Extra time to allow for a pipeline of so many nodes. */

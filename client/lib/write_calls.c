@@ -10,13 +10,14 @@
 
 #define SMALL_ANSWER_BYTES (1u << 20)
 /* Waiting for datanodes to report: short steps first, since ours report at once; about 25 s in all, as Hadoop waits. */
-#define WAIT_FIRST_MS 5
+#define WAIT_FIRST_MS    5
 #define WAIT_STEP_MAX_MS 2000
-#define WAIT_TOTAL_MS 25000
+#define WAIT_TOTAL_MS    25000
 
 /* ---- opening ---- */
 
-static int answer_of_status(const Hdfs__HdfsFileStatusProto *s, const char *path, struct create_answer *ret, struct err *reterr)
+static int answer_of_status(const Hdfs__HdfsFileStatusProto *s, const char *path, struct create_answer *ret,
+                            struct err *reterr)
 {
     if (!s)
         return err_set(reterr, ERR_PROTOCOL, "%s: the namenode opened the file but does not say which it is", path);
@@ -24,7 +25,8 @@ static int answer_of_status(const Hdfs__HdfsFileStatusProto *s, const char *path
         return err_set(reterr, ERR_UNSUPPORTED, "%s lies where files are %s, which is not supported", path,
                        s->ecpolicy ? "erasure coded" : "encrypted");
     if (s->blocksize == 0 || s->blocksize > INT64_MAX || s->length > INT64_MAX)
-        return err_set(reterr, ERR_PROTOCOL, "%s: length %" PRIu64 ", block size %" PRIu64, path, s->length, s->blocksize);
+        return err_set(reterr, ERR_PROTOCOL, "%s: length %" PRIu64 ", block size %" PRIu64, path, s->length,
+                       s->blocksize);
     *ret = (struct create_answer){
         .path = (char *)path,
         .file_id = s->fileid,
@@ -35,8 +37,8 @@ static int answer_of_status(const Hdfs__HdfsFileStatusProto *s, const char *path
     return 0;
 }
 
-int call_create(struct dfs *fs, const char *path, const struct file_create *how, struct arena *a, struct create_answer *ret,
-                struct err *reterr)
+int call_create(struct dfs *fs, const char *path, const struct file_create *how, struct arena *a,
+                struct create_answer *ret, struct err *reterr)
 {
     Hdfs__FsPermissionProto permission = HDFS__FS_PERMISSION_PROTO__INIT;
     Hdfs__CreateRequestProto request = HDFS__CREATE_REQUEST_PROTO__INIT;
@@ -49,12 +51,13 @@ int call_create(struct dfs *fs, const char *path, const struct file_create *how,
     request.replication = how->replication;
     request.blocksize = (uint64_t)how->block_bytes;
     ProtobufCMessage *answer;
-    int rc = dfs_path_call(fs, "create", &request.base, &request.src, &hdfs__create_response_proto__descriptor, a, &answer,
-                           reterr);
+    int rc = dfs_path_call(fs, "create", &request.base, &request.src, &hdfs__create_response_proto__descriptor, a,
+                           &answer, reterr);
     return rc < 0 ? rc : answer_of_status(((Hdfs__CreateResponseProto *)answer)->fs, request.src, ret, reterr);
 }
 
-int call_append(struct dfs *fs, const char *path, bool new_block, struct arena *a, struct create_answer *ret, struct err *reterr)
+int call_append(struct dfs *fs, const char *path, bool new_block, struct arena *a, struct create_answer *ret,
+                struct err *reterr)
 {
     Hdfs__AppendRequestProto request = HDFS__APPEND_REQUEST_PROTO__INIT;
     request.src = (char *)path;
@@ -62,8 +65,8 @@ int call_append(struct dfs *fs, const char *path, bool new_block, struct arena *
     request.has_flag = 1;
     request.flag = HDFS__CREATE_FLAG_PROTO__APPEND | (new_block ? HDFS__CREATE_FLAG_PROTO__NEW_BLOCK : 0);
     ProtobufCMessage *message;
-    int rc = dfs_path_call(fs, "append", &request.base, &request.src, &hdfs__append_response_proto__descriptor, a, &message,
-                           reterr);
+    int rc = dfs_path_call(fs, "append", &request.base, &request.src, &hdfs__append_response_proto__descriptor, a,
+                           &message, reterr);
     if (rc < 0)
         return rc;
     const Hdfs__AppendResponseProto *answer = (Hdfs__AppendResponseProto *)message;
@@ -110,12 +113,14 @@ int call_add_block(const struct open_file *f, const struct dfs_block *previous, 
     int64_t step_ms = WAIT_FIRST_MS, waited_ms = 0;
     int rc;
     do
-        rc = dfs_call(f->fs, "addBlock", &request.base, &hdfs__add_block_response_proto__descriptor, a, &answer, reterr);
+        rc =
+            dfs_call(f->fs, "addBlock", &request.base, &hdfs__add_block_response_proto__descriptor, a, &answer, reterr);
     while (rc == ERR_NOT_REPLICATED_YET && wait_more(&step_ms, &waited_ms));
     if (rc == 0)
         rc = convert_block(((Hdfs__AddBlockResponseProto *)answer)->block, a, ret, reterr);
     if (rc == 0 && ret->node_count == 0)
-        return err_set(reterr, ERR_PROTOCOL, "%s: the namenode gave block %" PRIu64 " without datanodes", f->path, ret->block_id);
+        return err_set(reterr, ERR_PROTOCOL, "%s: the namenode gave block %" PRIu64 " without datanodes", f->path,
+                       ret->block_id);
     return rc;
 }
 
@@ -129,7 +134,8 @@ int call_abandon_block(const struct open_file *f, const struct dfs_block *b, str
     request.has_fileid = 1;
     request.fileid = f->file_id;
     ProtobufCMessage *answer;
-    return dfs_call(f->fs, "abandonBlock", &request.base, &hdfs__abandon_block_response_proto__descriptor, &a, &answer, reterr);
+    return dfs_call(f->fs, "abandonBlock", &request.base, &hdfs__abandon_block_response_proto__descriptor, &a, &answer,
+                    reterr);
 }
 
 int call_fsync(const struct open_file *f, int64_t last_block_bytes, struct err *reterr)
@@ -158,14 +164,15 @@ int call_complete(const struct open_file *f, const struct dfs_block *last, struc
         request.has_fileid = 1;
         request.fileid = f->file_id;
         ProtobufCMessage *answer;
-        int rc = dfs_call(f->fs, "complete", &request.base, &hdfs__complete_response_proto__descriptor, &a, &answer, reterr);
+        int rc =
+            dfs_call(f->fs, "complete", &request.base, &hdfs__complete_response_proto__descriptor, &a, &answer, reterr);
         if (rc < 0)
             return rc;
         if (((Hdfs__CompleteResponseProto *)answer)->result)
             return 0;
     } while (wait_more(&step_ms, &waited_ms));
-    return err_set(reterr, ERR_IO, "Unable to close file %s: its last block is not replicated enough after %d s", f->path,
-                   WAIT_TOTAL_MS / 1000);
+    return err_set(reterr, ERR_IO, "Unable to close file %s: its last block is not replicated enough after %d s",
+                   f->path, WAIT_TOTAL_MS / 1000);
 }
 
 /* ---- repairing a pipeline ---- */
@@ -205,8 +212,8 @@ int call_update_pipeline(const struct open_file *f, const struct dfs_block *b, u
         request.newnodes[i] = proto_of_datanode(&b->nodes[i], &a)->id;
     request.storageids = (char **)b->storage_ids;
     ProtobufCMessage *answer;
-    return dfs_call(f->fs, "updatePipeline", &request.base, &hdfs__update_pipeline_response_proto__descriptor, &a, &answer,
-                    reterr);
+    return dfs_call(f->fs, "updatePipeline", &request.base, &hdfs__update_pipeline_response_proto__descriptor, &a,
+                    &answer, reterr);
 }
 
 int call_additional_datanode(const struct open_file *f, const struct dfs_block *b, const struct dfs_datanode *excluded,

@@ -5,13 +5,16 @@
 
 #include "common/mem.h"
 
-void packet_pool_init(struct packet_pool *p, uint32_t packet_bytes, uint32_t bytes_per_checksum, enum checksum_type type)
+void packet_pool_init(struct packet_pool *p, uint32_t packet_bytes, uint32_t bytes_per_checksum,
+                      enum checksum_type type)
 {
-    /* As Hadoop cuts them: header, checksums and data together are at most packet_bytes, in whole chunks, at least one. */
-    uint32_t chunks = packet_bytes > PACKET_HEADER_MAX_BYTES ? (packet_bytes - PACKET_HEADER_MAX_BYTES) / (bytes_per_checksum + 4) : 0;
-    *p = (struct packet_pool){.data_max = (chunks ? chunks : 1) * bytes_per_checksum,
-                              .bytes_per_checksum = bytes_per_checksum,
-                              .type = type};
+    /* As Hadoop cuts them: header, checksums and data together are at most packet_bytes, in whole chunks, at least one.
+     */
+    uint32_t chunks = packet_bytes > PACKET_HEADER_MAX_BYTES
+                          ? (packet_bytes - PACKET_HEADER_MAX_BYTES) / (bytes_per_checksum + 4)
+                          : 0;
+    *p = (struct packet_pool){
+        .data_max = (chunks ? chunks : 1) * bytes_per_checksum, .bytes_per_checksum = bytes_per_checksum, .type = type};
 }
 
 void packet_pool_free(struct packet_pool *p)

@@ -15,9 +15,9 @@ struct write_packet {
     uint32_t data_bytes, capacity;
     bool last, sync;
     uint8_t *data;
-    uint8_t *checksums;      /* in front of the data */
-    uint8_t *head;           /* set when sealed: the header, with the checksums right behind it */
-    size_t head_bytes;       /* of header and checksums */
+    uint8_t *checksums; /* in front of the data */
+    uint8_t *head;      /* set when sealed: the header, with the checksums right behind it */
+    size_t head_bytes;  /* of header and checksums */
 };
 
 /* Packets of one file all have room for the same number of bytes; used ones are kept, since memory touched before is
@@ -27,7 +27,8 @@ struct packet_pool {
     enum checksum_type type;
     struct write_packet *spare;
 };
-void packet_pool_init(struct packet_pool *p, uint32_t packet_bytes, uint32_t bytes_per_checksum, enum checksum_type type);
+void packet_pool_init(struct packet_pool *p, uint32_t packet_bytes, uint32_t bytes_per_checksum,
+                      enum checksum_type type);
 void packet_pool_free(struct packet_pool *p);
 struct write_packet *packet_take(struct packet_pool *p, int64_t offset); /* empty; capacity is data_max */
 void packet_give_back(struct packet_pool *p, struct write_packet *packet);

@@ -6,7 +6,8 @@
 
 FUZZ_SEEDS(glob)
 {
-    const char *const samples[] = {"/a/{b,c/{d,e}}/[^x-z]*\nbcd", "hdfs://h:8020/a/../b/./c\n.", "*a?\\*{,x}[]]\nüa*", "a/..//b\n"};
+    const char *const samples[] = {"/a/{b,c/{d,e}}/[^x-z]*\nbcd", "hdfs://h:8020/a/../b/./c\n.", "*a?\\*{,x}[]]\nüa*",
+                                   "a/..//b\n"};
     for (size_t i = 0; i < ARRAY_COUNT(samples); i++)
         fuzz_seed(seeds, (const uint8_t *)samples[i], strlen(samples[i]));
 }

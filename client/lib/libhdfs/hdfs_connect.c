@@ -150,7 +150,8 @@ static char *uri_of(const char *namenode, tPort port)
     size_t len = strlen(namenode);
     while (len && namenode[len - 1] == '/')
         len--;
-    return port ? mem_printf("%s%.*s:%u", scheme, (int)len, namenode, port) : mem_printf("%s%.*s", scheme, (int)len, namenode);
+    return port ? mem_printf("%s%.*s:%u", scheme, (int)len, namenode, port)
+                : mem_printf("%s%.*s", scheme, (int)len, namenode);
 }
 
 static int builder_connect(const struct hdfsBuilder *b, hdfsFS *ret, struct err *reterr)
@@ -162,7 +163,8 @@ static int builder_connect(const struct hdfsBuilder *b, hdfsFS *ret, struct err 
     if (rc < 0)
         return rc;
     if (!b->namenode)
-        return err_set(reterr, ERR_UNSUPPORTED, "no namenode is named, which would mean local files: open those directly");
+        return err_set(reterr, ERR_UNSUPPORTED,
+                       "no namenode is named, which would mean local files: open those directly");
     AUTO(mem_freep) char *uri = uri_of(b->namenode, b->port);
     if (!uri && !config_is_set(c, "fs.defaultFS"))
         rc = cli_find_cluster(c, reterr);
@@ -233,8 +235,9 @@ static bool same_authority(const char *a, const char *b) /* both "hdfs://..." */
     struct net_address x, y;
     if (strcmp(a, b) == 0)
         return true;
-    return strncmp(a, "hdfs://", 7) == 0 && strncmp(b, "hdfs://", 7) == 0 && net_parse(a + 7, DEFAULT_PORT, &x, NULL) == 0 &&
-           net_parse(b + 7, DEFAULT_PORT, &y, NULL) == 0 && strcmp(x.host, y.host) == 0 && x.port == y.port;
+    return strncmp(a, "hdfs://", 7) == 0 && strncmp(b, "hdfs://", 7) == 0 &&
+           net_parse(a + 7, DEFAULT_PORT, &x, NULL) == 0 && net_parse(b + 7, DEFAULT_PORT, &y, NULL) == 0 &&
+           strcmp(x.host, y.host) == 0 && x.port == y.port;
 }
 
 int hdfs_path(hdfsFS fs, const char *text, struct arena *a, const char **ret, struct err *reterr)

@@ -18,7 +18,8 @@ struct hdfsStreamBuilder {
 
 /* ---- opening ---- */
 
-static int open_write(hdfsFS fs, const char *path, const struct hdfsStreamBuilder *b, struct file_writer **ret, struct err *reterr)
+static int open_write(hdfsFS fs, const char *path, const struct hdfsStreamBuilder *b, struct file_writer **ret,
+                      struct err *reterr)
 {
     if (b->flags & O_APPEND)
         return file_writer_append(fs->dfs, path, false, ret, reterr);

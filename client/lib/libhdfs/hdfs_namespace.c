@@ -6,12 +6,12 @@
 #include "client/lib/libhdfs/hdfs_internal.h"
 #include "common/mem.h"
 
-#define COPY_BYTES (1u << 20)
+#define COPY_BYTES     (1u << 20)
 #define FLAG_ENCRYPTED 2u
 #define TREE_DEPTH_MAX 1000 /* as deep as a namenode lets a path be */
 
-#define PATH_ARENA(a)                    \
-    AUTO(arena_free) struct arena a;     \
+#define PATH_ARENA(a)                                                                                                  \
+    AUTO(arena_free) struct arena a;                                                                                   \
     arena_init(&a, HDFS_ANSWER_MAX_BYTES)
 
 /* ---- status ---- */
@@ -173,7 +173,9 @@ int hdfsDelete(hdfsFS fs, const char *path, int recursive)
         rc = dfs_delete(fs->dfs, resolved, recursive != 0, &deleted, &why);
     if (rc < 0)
         return hdfs_fail(rc, &why);
-    return deleted ? 0 : hdfs_fail_errno(ENOENT, "%s was not deleted: it does not exist, or is the root directory", resolved);
+    return deleted
+               ? 0
+               : hdfs_fail_errno(ENOENT, "%s was not deleted: it does not exist, or is the root directory", resolved);
 }
 
 int hdfsRename(hdfsFS fs, const char *oldPath, const char *newPath)
@@ -304,7 +306,8 @@ static int copy_tree(hdfsFS from_fs, const char *from, hdfsFS to_fs, const char 
         AUTO(arena_free) struct arena names;
         arena_init(&names, 1u << 20);
         const char *name = list.entries[i].name;
-        rc = copy_tree(from_fs, dfs_path_join(&names, from, name), to_fs, dfs_path_join(&names, to, name), depth + 1, reterr);
+        rc = copy_tree(from_fs, dfs_path_join(&names, from, name), to_fs, dfs_path_join(&names, to, name), depth + 1,
+                       reterr);
     }
     return rc;
 }

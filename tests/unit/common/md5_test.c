@@ -40,6 +40,7 @@ static void pieces_give_the_same_as_the_whole(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(the_rfc_s_examples), cmocka_unit_test(pieces_give_the_same_as_the_whole)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(the_rfc_s_examples),
+                                       cmocka_unit_test(pieces_give_the_same_as_the_whole)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

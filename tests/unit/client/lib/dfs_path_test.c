@@ -82,8 +82,10 @@ static void parents_and_names(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(paths_become_absolute_and_normal), cmocka_unit_test(uris_are_split),
-        cmocka_unit_test(colons_in_names_are_no_schemes),   cmocka_unit_test(what_leads_nowhere_is_refused),
+        cmocka_unit_test(paths_become_absolute_and_normal),
+        cmocka_unit_test(uris_are_split),
+        cmocka_unit_test(colons_in_names_are_no_schemes),
+        cmocka_unit_test(what_leads_nowhere_is_refused),
         cmocka_unit_test(parents_and_names),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -248,7 +248,8 @@ static void defaults_are_asked_for_once(void **state)
 
 /* ---- which namenode ---- */
 
-static int connect_with(const char *const settings[][2], size_t count, const char *uri, struct dfs **ret, struct err *reterr)
+static int connect_with(const char *const settings[][2], size_t count, const char *uri, struct dfs **ret,
+                        struct err *reterr)
 {
     struct config *c = config_new();
     for (size_t i = 0; i < count; i++)

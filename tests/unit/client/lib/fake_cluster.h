@@ -1,6 +1,6 @@
-/* A namenode and some datanodes on loopback, in threads of the test, that do as told: enough of them for one client's files,
- * and faults at exact points. The node at the head of a pipeline writes for all of it, so a "lost" node further down is just
- * an acknowledgement that says so. */
+/* A namenode and some datanodes on loopback, in threads of the test, that do as told: enough of them for one client's
+ * files, and faults at exact points. The node at the head of a pipeline writes for all of it, so a "lost" node further
+ * down is just an acknowledgement that says so. */
 #ifndef TESTS_UNIT_CLIENT_LIB_FAKE_CLUSTER_H
 #define TESTS_UNIT_CLIENT_LIB_FAKE_CLUSTER_H
 
@@ -19,10 +19,10 @@
 #include "proto/packet.h"
 #include "rpc/rpc_server.h"
 
-#define FAKE_NODES 4
+#define FAKE_NODES  4
 #define FAKE_BLOCKS 64
-#define FAKE_CHUNK 512
-#define FAKE_NEVER (1 << 30)
+#define FAKE_CHUNK  512
+#define FAKE_NEVER  (1 << 30)
 
 struct fake_replica {
     bool there, finalized;
@@ -31,25 +31,42 @@ struct fake_replica {
 };
 struct fake_block {
     uint64_t id, gen_stamp;
-    int64_t bytes;     /* as the namenode knows it */
+    int64_t bytes; /* as the namenode knows it */
     bool in_file;
     bool nodes[FAKE_NODES]; /* where the namenode believes it is */
     struct fake_replica replicas[FAKE_NODES];
 };
 /* How a node answers packets; all but the first once only. */
-enum fake_ack { FAKE_ACK, FAKE_ACK_WRONG_SEQNO, FAKE_ACK_TWICE, FAKE_ACK_TOO_MANY, FAKE_ACK_TOO_FEW, FAKE_ACK_GARBAGE, FAKE_ACK_ENDLESS, FAKE_ACK_SILENCE };
-enum fake_lie { FAKE_HONEST, FAKE_FLIPPED_BYTE, FAKE_CUT_SHORT, FAKE_WRONG_SEQNO, FAKE_HUGE_PACKET, FAKE_REFUSES, FAKE_NO_DATA };
+enum fake_ack {
+    FAKE_ACK,
+    FAKE_ACK_WRONG_SEQNO,
+    FAKE_ACK_TWICE,
+    FAKE_ACK_TOO_MANY,
+    FAKE_ACK_TOO_FEW,
+    FAKE_ACK_GARBAGE,
+    FAKE_ACK_ENDLESS,
+    FAKE_ACK_SILENCE
+};
+enum fake_lie {
+    FAKE_HONEST,
+    FAKE_FLIPPED_BYTE,
+    FAKE_CUT_SHORT,
+    FAKE_WRONG_SEQNO,
+    FAKE_HUGE_PACKET,
+    FAKE_REFUSES,
+    FAKE_NO_DATA
+};
 struct fake_node {
     struct fake_cluster *cluster;
     int index, listen_fd;
     uint16_t port;
     pthread_t thread;
-    _Atomic bool dead;           /* takes no connections and drops those it has */
-    _Atomic int dies_at_packet;  /* of all packets that pass through it */
-    _Atomic enum fake_lie lie;   /* when read */
-    _Atomic enum fake_ack ack;   /* as head of a pipeline */
+    _Atomic bool dead;          /* takes no connections and drops those it has */
+    _Atomic int dies_at_packet; /* of all packets that pass through it */
+    _Atomic enum fake_lie lie;  /* when read */
+    _Atomic enum fake_ack ack;  /* as head of a pipeline */
     _Atomic int reads, setups;
-    _Atomic bool died_at_end;    /* of a block */
+    _Atomic bool died_at_end; /* of a block */
 };
 struct fake_cluster {
     pthread_mutex_t lock; /* of blocks */
@@ -246,7 +263,8 @@ static void fake_read(struct fake_node *n, int fd, const Hdfs__OpReadBlockProto 
     struct fake_replica *r = b ? &b->replicas[n->index] : NULL;
     struct buf data = {0};
     bool fine = n->lie != FAKE_REFUSES && r && r->there && op->offset + op->len <= r->data.len;
-    uint64_t from = op->offset / FAKE_CHUNK * FAKE_CHUNK, to = (op->offset + op->len + FAKE_CHUNK - 1) / FAKE_CHUNK * FAKE_CHUNK;
+    uint64_t from = op->offset / FAKE_CHUNK * FAKE_CHUNK,
+             to = (op->offset + op->len + FAKE_CHUNK - 1) / FAKE_CHUNK * FAKE_CHUNK;
     if (fine) {
         to = to > r->data.len ? r->data.len : to;
         buf_append(&data, r->data.base + from, to - from);
@@ -267,7 +285,8 @@ static void fake_read(struct fake_node *n, int fd, const Hdfs__OpReadBlockProto 
     for (size_t at = 0; at <= data.len; seqno++) {
         uint8_t head[PACKET_HEADER_MAX_BYTES], sums[4 * 8];
         size_t len = data.len - at < 8 * FAKE_CHUNK ? data.len - at : 8 * FAKE_CHUNK;
-        struct packet_header h = {(int64_t)(from + at), seqno, (uint32_t)(4 * checksum_chunk_count(len, FAKE_CHUNK)), (uint32_t)len, len == 0, false};
+        struct packet_header h = {(int64_t)(from + at), seqno,    (uint32_t)(4 * checksum_chunk_count(len, FAKE_CHUNK)),
+                                  (uint32_t)len,        len == 0, false};
         checksum_chunks(CHECKSUM_CRC32C, data.base + at, len, FAKE_CHUNK, sums);
         if (n->lie == FAKE_FLIPPED_BYTE && len && at + len == data.len)
             data.base[at + len / 2] ^= 1;
@@ -278,7 +297,8 @@ static void fake_read(struct fake_node *n, int fd, const Hdfs__OpReadBlockProto 
             memset(head, 0x7f, 4);
         if ((n->lie == FAKE_CUT_SHORT && at) || n->lie == FAKE_NO_DATA)
             goto out;
-        if (net_write_full(fd, head, head_len, NULL) < 0 || (len && net_write_full(fd, sums, h.checksum_bytes, NULL) < 0) ||
+        if (net_write_full(fd, head, head_len, NULL) < 0 ||
+            (len && net_write_full(fd, sums, h.checksum_bytes, NULL) < 0) ||
             (len && net_write_full(fd, data.base + at, len, NULL) < 0))
             goto out;
         at += len ? len : 1;
@@ -362,7 +382,8 @@ static void *fake_accept(void *arg)
 
 /* ---- namenode: one file, /f ---- */
 
-static Hdfs__LocatedBlockProto *fake_located(struct fake_cluster *c, const struct fake_block *b, int64_t offset, struct arena *a)
+static Hdfs__LocatedBlockProto *fake_located(struct fake_cluster *c, const struct fake_block *b, int64_t offset,
+                                             struct arena *a)
 {
     Hdfs__LocatedBlockProto *l = arena_new(a, Hdfs__LocatedBlockProto);
     hdfs__located_block_proto__init(l);
@@ -647,7 +668,8 @@ static struct fake_cluster *fake_start(int replication, int64_t block_bytes)
         assert_int_equal(net_listen(&any, &n->listen_fd, &n->port, NULL), 0);
         assert_int_equal(pthread_create(&n->thread, NULL, fake_accept, n), 0);
     }
-    struct rpc_service service = {"org.apache.hadoop.hdfs.protocol.ClientProtocol", fake_methods, ARRAY_COUNT(fake_methods), c};
+    struct rpc_service service = {"org.apache.hadoop.hdfs.protocol.ClientProtocol", fake_methods,
+                                  ARRAY_COUNT(fake_methods), c};
     struct rpc_server_options options = {.listen = {"127.0.0.1", 0}, .services = &service, .service_count = 1};
     assert_int_equal(rpc_server_start(&options, &c->server, NULL), 0);
     c->port = rpc_server_port(c->server);

@@ -81,7 +81,8 @@ static void expect_replicas(struct fake_cluster *c, int at_least)
 
 static void what_is_written_is_read(void **state)
 {
-    const size_t lengths[] = {0, 1, 511, 512, 513, 64512, 64513, BLOCK_BYTES - 1, BLOCK_BYTES, BLOCK_BYTES + 1, 3 * BLOCK_BYTES, 1000001};
+    const size_t lengths[] = {
+        0, 1, 511, 512, 513, 64512, 64513, BLOCK_BYTES - 1, BLOCK_BYTES, BLOCK_BYTES + 1, 3 * BLOCK_BYTES, 1000001};
     for (size_t i = 0; i < ARRAY_COUNT(lengths); i++) {
         struct fake_cluster *c = fake_start(3, BLOCK_BYTES);
         struct dfs *fs = fake_connect(c);
@@ -303,7 +304,8 @@ static void readers_go_on_with_another_replica(void **state)
 {
     const size_t len = 2 * BLOCK_BYTES + 5000;
     uint8_t *bytes = pattern(len);
-    const enum fake_lie lies[] = {FAKE_FLIPPED_BYTE, FAKE_CUT_SHORT, FAKE_WRONG_SEQNO, FAKE_HUGE_PACKET, FAKE_REFUSES, FAKE_NO_DATA};
+    const enum fake_lie lies[] = {FAKE_FLIPPED_BYTE, FAKE_CUT_SHORT, FAKE_WRONG_SEQNO,
+                                  FAKE_HUGE_PACKET,  FAKE_REFUSES,   FAKE_NO_DATA};
     for (size_t i = 0; i < ARRAY_COUNT(lies); i++) {
         struct dfs *fs;
         struct fake_cluster *c = with_file(&fs, bytes, len);

@@ -26,20 +26,23 @@ static void stars_and_question_marks(void **state)
 
 static void classes(void **state)
 {
-    yes("[abc]", "b"), no("[abc]", "d"), yes("[a-c]x", "bx"), no("[^a-c]", "b"), yes("[^a-c]", "d"), yes("[a\\-c]", "-");
+    yes("[abc]", "b"), no("[abc]", "d"), yes("[a-c]x", "bx"), no("[^a-c]", "b"), yes("[^a-c]", "d"),
+        yes("[a\\-c]", "-");
     no("[a\\-c]", "b"), yes("[ä-ü]", "ö"), yes("[]]", "]");
 }
 
 static void alternatives(void **state)
 {
-    yes("{a,b}", "a"), yes("{a,b}", "b"), no("{a,b}", "c"), yes("x{a,bc}y", "xbcy"), no("x{a,bc}y", "xby"), yes("{a,}b", "b");
+    yes("{a,b}", "a"), yes("{a,b}", "b"), no("{a,b}", "c"), yes("x{a,bc}y", "xbcy"), no("x{a,bc}y", "xby"),
+        yes("{a,}b", "b");
     yes("{a*,b?}c", "axxc"), yes("{a,{b,c}d}e", "cde"), no("{a,{b,c}d}e", "ce"), yes("2014-0{8,9}*", "2014-09-30");
     yes("{[a,b],x}", ","), yes("a}", "a}"), yes("a,b", "a,b");
 }
 
 static void escapes(void **state)
 {
-    yes("\\[z\\]", "[z]"), yes("\\*", "*"), no("\\*", "a"), yes("a\\?b", "a?b"), yes("\\{a\\,b\\}", "{a,b}"), yes("{a\\,b,c}", "a,b"), yes("\\\\", "\\");
+    yes("\\[z\\]", "[z]"), yes("\\*", "*"), no("\\*", "a"), yes("a\\?b", "a?b"), yes("\\{a\\,b\\}", "{a,b}"),
+        yes("{a\\,b,c}", "a,b"), yes("\\\\", "\\");
 }
 
 static void broken_patterns_are_named(void **state)
@@ -54,7 +57,8 @@ static void broken_patterns_are_named(void **state)
 
 static void a_pattern_that_explodes_ends(void **state)
 {
-    no("*a*a*a*a*a*a*a*a*a*a*a*a*a*a*a*b", "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa");
+    no("*a*a*a*a*a*a*a*a*a*a*a*a*a*a*a*b",
+       "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa");
 }
 
 static void wildcards_are_seen(void **state)
@@ -93,10 +97,14 @@ static void braces_with_slashes_become_patterns(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(stars_and_question_marks),     cmocka_unit_test(classes),
-        cmocka_unit_test(alternatives),                 cmocka_unit_test(escapes),
-        cmocka_unit_test(broken_patterns_are_named),    cmocka_unit_test(a_pattern_that_explodes_ends),
-        cmocka_unit_test(wildcards_are_seen),           cmocka_unit_test(braces_with_slashes_become_patterns),
+        cmocka_unit_test(stars_and_question_marks),
+        cmocka_unit_test(classes),
+        cmocka_unit_test(alternatives),
+        cmocka_unit_test(escapes),
+        cmocka_unit_test(broken_patterns_are_named),
+        cmocka_unit_test(a_pattern_that_explodes_ends),
+        cmocka_unit_test(wildcards_are_seen),
+        cmocka_unit_test(braces_with_slashes_become_patterns),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

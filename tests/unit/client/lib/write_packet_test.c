@@ -6,7 +6,8 @@ static void packets_are_cut_as_hadoop_cuts_them(void **state)
 {
     const struct {
         uint32_t packet, chunk, data;
-    } cases[] = {{65536, 512, 126 * 512}, {1024, 512, 512}, {1, 512, 512}, {65536, 4096, 15 * 4096}, {65536, 1 << 20, 1 << 20}};
+    } cases[] = {
+        {65536, 512, 126 * 512}, {1024, 512, 512}, {1, 512, 512}, {65536, 4096, 15 * 4096}, {65536, 1 << 20, 1 << 20}};
     for (size_t i = 0; i < ARRAY_COUNT(cases); i++) {
         struct packet_pool p;
         packet_pool_init(&p, cases[i].packet, cases[i].chunk, CHECKSUM_CRC32C);
