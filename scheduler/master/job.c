@@ -149,7 +149,7 @@ void job_add_event(struct job *j, uint32_t map, uint32_t attempt, bool lost)
 void job_set_text(char **where, const char *text)
 {
     free(*where);
-    *where = text && text[0] ? mem_strdup(text) : NULL;
+    *where = text && text[0] ? mem_strndup(text, strnlen(text, JOB_TEXT_MAX)) : NULL;
 }
 
 /* ---- counters ---- */
@@ -159,7 +159,8 @@ static int64_t counter_index(struct job *j, const char *group, const char *name)
     for (size_t i = 0; i < j->counter_count; i++)
         if (!strcmp(j->counters[i].name, name) && !strcmp(j->counters[i].group, group))
             return (int64_t)i;
-    if (j->counter_count == JOB_COUNTERS_MAX)
+    if (j->counter_count == JOB_COUNTERS_MAX || strlen(group) > JOB_COUNTER_NAME_MAX ||
+        strlen(name) > JOB_COUNTER_NAME_MAX)
         return -1;
     j->counters[j->counter_count] = (struct job_counter){mem_strdup(group), mem_strdup(name), 0};
     return (int64_t)j->counter_count++;

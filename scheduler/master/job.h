@@ -88,9 +88,12 @@ struct attempt *job_attempt(const struct job *j, const struct attempt_id *id, si
 struct attempt *job_attempt_new(struct job *j, bool map, uint32_t task, int64_t now_ms);
 void job_attempt_id(const struct job *j, const struct attempt *a, char out[ATTEMPT_ID_MAX]);
 void job_add_event(struct job *j, uint32_t map, uint32_t attempt, bool lost);
+#define JOB_TEXT_MAX 8192 /* what others send us is cut */
 void job_set_text(char **where, const char *text);
 
-/* Hadoop's job counters, or counters by name. Past JOB_COUNTERS_MAX names new ones are dropped. */
+/* Hadoop's job counters, or counters by name. Past JOB_COUNTERS_MAX names new ones are dropped, so are names longer
+ * than JOB_COUNTER_NAME_MAX. */
+#define JOB_COUNTER_NAME_MAX 256
 void job_count(struct job *j, const char *group, const char *name, int64_t delta);
 #define JOB_COUNTER_GROUP "Job Counters"
 void attempt_keep_counters(struct job *j, struct attempt *a, Cairn__CounterProto *const *counters, size_t count);

@@ -2,17 +2,24 @@
 #include <string.h>
 
 #include "common/log.h"
+#include "common/net.h"
 #include "scheduler/master/master.h"
 
-#define HEARTBEAT_MS 1000
+#define HEARTBEAT_MS    1000
+#define WORKER_NAME_MAX 255
 
 static void register_worker(struct rpc_call *call, const ProtobufCMessage *message, void *context)
 {
     struct master *m = context;
     const Cairn__RegisterWorkerRequestProto *request = (const void *)message;
     struct err err = {0};
-    if (request->slots < 1 || request->slots > 1024 || request->httpport < 1 || request->httpport > 65535) {
+    if (request->slots < 1 || request->slots > 1024 || request->httpport < 1 || request->httpport > 65535)
         err_set(&err, ERR_ILLEGAL_ARGUMENT, "worker with %u slots on port %u", request->slots, request->httpport);
+    else if ((request->ip && !net_is_literal(request->ip)) || strlen(request->hostname) > WORKER_NAME_MAX ||
+             (request->datanodehost && strlen(request->datanodehost) > WORKER_NAME_MAX))
+        err_set(&err, ERR_ILLEGAL_ARGUMENT, "worker '%.64s' at '%.64s': not an address, or too long a name",
+                request->hostname, request->ip ? request->ip : "");
+    if (err.code) {
         rpc_call_fail(call, &err);
         return;
     }

@@ -332,14 +332,27 @@ def test_mapper_that_reads_only_a_part_of_its_input(running):
     assert output(running, "/o/head").count(b"\n") == 3
 
 
-def test_locality_is_a_measurement(running, tmp_path):
-    """With one replica of each block and slots enough, maps run where their block is; with locality off, about a third do."""
-    run_cairn("fs", "-fs", running.uri, "-D", "dfs.replication=1", "-D", "dfs.blocksize=65536", "-put", "-f", "-", "/local/in",
-              stdin=WORDS * 3, check=True)
-    text = run(running, "-mapper", "cat", "-numReduceTasks", 0, "-input", "/local/in", out="/o/local")
-    maps = counter(text, "Launched map tasks")
-    assert maps > 10 and counter(text, "maps_local") >= 0.9 * maps
+def one_replica_job(cluster):
+    """(maps, local maps) of a job whose blocks have one replica each."""
+    run_cairn("fs", "-fs", cluster.uri, "-D", "dfs.replication=1", "-D", "dfs.blocksize=32768", "-put", "-f", "-", "/local",
+              stdin=WORDS * 2, check=True)
+    text = run(cluster, "-mapper", "cat", "-numReduceTasks", 0, "-input", "/local", out="/o-local")
+    assert counter(text, "maps_local") + counter(text, "maps_remote") == counter(text, "Launched map tasks") > 10
+    return text
+
+
+def test_maps_run_where_their_block_is(running):
+    text = one_replica_job(running)
+    assert counter(text, "maps_local") >= 0.9 * counter(text, "Launched map tasks")
     assert counter(text, "bytes_local") >= 0.9 * (counter(text, "bytes_local") + counter(text, "bytes_remote"))
+
+
+def test_locality_is_a_measurement(tmp_path):
+    """Switched off, maps run anywhere, and the counters say so."""
+    with Cluster(tmp_path / "cluster", properties=SMALL_BLOCKS | {"cairn.scheduler.locality": "false"}) as cluster:
+        text = one_replica_job(cluster)
+        assert counter(text, "maps_local") <= 0.7 * counter(text, "Launched map tasks")
+        assert counter(text, "bytes_remote") > 0
 
 
 # ---- wrong input, failures ----
