@@ -3,6 +3,7 @@
 
 #include <inttypes.h>
 #include <malloc.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,6 +23,7 @@
 
 #define DEFAULT_BALANCE_BYTES_PER_SECOND (100 << 20) /* dfs.datanode.balance.bandwidthPerSec */
 #define READY_WAIT_MS 1000
+#define STOP_MS 15000
 #define MALLOC_ARENAS 2             /* hundreds of threads must not have a heap each */
 #define MALLOC_MMAP_BYTES (64 << 10) /* buffers of transfers go back to the system when they are done */
 
@@ -124,8 +126,20 @@ static int start(struct datanode *dn, struct servers *s, struct err *reterr)
     return rc;
 }
 
+/* A copy to a node that hangs would keep us for minutes. Nothing on disk depends on an orderly end. */
+static void *stop_watch(void *arg)
+{
+    (void)arg;
+    clock_sleep_ms(STOP_MS);
+    log_warn("datanode", "not everything ended within %d s; leaving all the same", STOP_MS / 1000);
+    _exit(0);
+}
+
 static void stop(struct datanode *dn, struct servers *s)
 {
+    pthread_t watch;
+    if (pthread_create(&watch, NULL, stop_watch, NULL) == 0)
+        pthread_detach(watch);
     http_stop(s->http);
     short_circuit_stop(dn->short_circuit);
     xfer_server_stop(dn->xfer);

@@ -167,12 +167,11 @@ static int store(struct receiver *r, const struct packet *p, struct err *reterr)
         rc = replica_writer_write(r->writer, &piece, &r->args->sent, reterr);
         metric_add(&datanode_bytes_written, h->data_bytes);
     }
-    if (rc == 0 && h->sync_block) {
-        if (h->last_in_block)
-            r->sync_at_end = true;
-        rc = replica_writer_sync(r->writer, reterr);
-    }
-    return rc;
+    if (rc < 0 || !h->sync_block)
+        return rc;
+    r->sync_at_end |= h->last_in_block;
+    /* Finalizing syncs too, but only when the next node has answered: both disks shall work at the same time. */
+    return h->last_in_block && !has_mirror(r) ? 0 : replica_writer_sync(r->writer, reterr);
 }
 
 static int on_packet(struct receiver *r, const struct packet *p, struct err *reterr)

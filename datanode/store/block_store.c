@@ -273,7 +273,7 @@ static struct timespec deadline_after_ms(int64_t ms)
     return t;
 }
 
-static void ask_owner_to_stop(struct replica_work *w)
+void store_ask_owner_to_stop_locked(struct replica_work *w)
 {
     w->stop_asked = true;
     for (size_t i = 0; i < ARRAY_COUNT(w->owner_fds); i++)
@@ -298,7 +298,7 @@ int store_claim_locked(struct block_store *s, uint64_t block_id, bool stop_owner
         if (!stop_owner)
             return err_set(reterr, ERR_BUSY, "block %" PRId64 "_%" PRIu64 " (%s) is being changed by somebody else",
                            (int64_t)block_id, r->gen_stamp, replica_state_name(r->state));
-        ask_owner_to_stop(w);
+        store_ask_owner_to_stop_locked(w);
         s->waiters++;
         int rc = pthread_cond_timedwait(&s->changed, &s->lock, &deadline);
         s->waiters--;
@@ -381,7 +381,7 @@ static void take_out_volume_locked(struct block_store *s, size_t index)
             if (r->volume != index)
                 continue;
             if (r->work && r->work->claimed)
-                ask_owner_to_stop(r->work); /* its release forgets it */
+                store_ask_owner_to_stop_locked(r->work); /* its release forgets it */
             else
                 forget_locked(s, r);
         }

@@ -16,6 +16,8 @@ void replica_writer_watch(struct replica_writer *w, int upstream_fd, int mirror_
     pthread_mutex_lock(&w->store->lock);
     w->replica->work->owner_fds[0] = upstream_fd;
     w->replica->work->owner_fds[1] = mirror_fd;
+    if (w->replica->work->stop_asked) /* before there was anything to shut down */
+        store_ask_owner_to_stop_locked(w->replica->work);
     pthread_mutex_unlock(&w->store->lock);
 }
 

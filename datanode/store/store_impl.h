@@ -73,6 +73,7 @@ enum replica_place replica_place_of(const struct replica *r);
 int store_claim_locked(struct block_store *s, uint64_t block_id, bool stop_owner, struct replica **ret,
                        struct err *reterr) MUST_CHECK;
 void store_release_locked(struct block_store *s, struct replica *r);
+void store_ask_owner_to_stop_locked(struct replica_work *w);
 /* The only way to change a length: keeps the volume's sum right. */
 void store_set_length_locked(struct block_store *s, struct replica *r, uint64_t disk_bytes);
 void store_promise_locked(struct block_store *s, struct replica *r, uint64_t bytes); /* 0 ends it */
