@@ -15,6 +15,20 @@ static int fail(const char *what)
     return EXIT_FAILURE;
 }
 
+static int print_file(hdfsFS fs, const char *path)
+{
+    static char buffer[1 << 20];
+    tSize n;
+    hdfsFile file = hdfsOpenFile(fs, path, O_RDONLY, 0, 0, 0);
+    if (!file)
+        return fail(path);
+    while ((n = hdfsRead(fs, file, buffer, sizeof buffer)) > 0)
+        fwrite(buffer, 1, (size_t)n, stdout);
+    int status = n < 0 ? fail(path) : EXIT_SUCCESS;
+    hdfsCloseFile(fs, file);
+    return status;
+}
+
 int main(int argc, char **argv)
 {
     if (argc != 3) {
@@ -24,16 +38,7 @@ int main(int argc, char **argv)
     hdfsFS fs = hdfsConnect(argv[1], 0);
     if (!fs)
         return fail(argv[1]);
-    hdfsFile file = hdfsOpenFile(fs, argv[2], O_RDONLY, 0, 0, 0);
-    if (!file)
-        return fail(argv[2]);
-    static char buffer[1 << 20];
-    tSize n;
-    while ((n = hdfsRead(fs, file, buffer, sizeof buffer)) > 0)
-        fwrite(buffer, 1, (size_t)n, stdout);
-    if (n < 0)
-        return fail(argv[2]);
-    hdfsCloseFile(fs, file);
+    int status = print_file(fs, argv[2]);
     hdfsDisconnect(fs);
-    return EXIT_SUCCESS;
+    return status;
 }

@@ -11,6 +11,7 @@ import time
 
 import pytest
 
+from lib import sanitizer
 from lib.cluster import Cluster, cairn_path, client_env
 from lib.data import MIB, sha256_file, write_file
 from lib.libhdfs import O_APPEND, Hdfs, need_loadable
@@ -112,7 +113,8 @@ def test_what_was_synced_is_there_after_kill_9_of_everything(cluster):
     need_loadable()
     tests = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
     code = WRITER.format(tests=tests, uri=cluster.uri)
-    writer = subprocess.Popen(["/usr/bin/python3", "-c", code], stdout=subprocess.PIPE, text=True)
+    writer = subprocess.Popen(["/usr/bin/python3", "-c", code], stdout=subprocess.PIPE, text=True,
+                              env=sanitizer.python_env())
     synced = 0
     began = time.monotonic()
     while time.monotonic() - began < 2:

@@ -7,6 +7,7 @@ import tempfile
 
 SUPPRESSIONS = os.path.join(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))), "tools", "tsan.supp")
 _RUNTIMES = {b"__asan_init": "address", b"__tsan_init": "thread"}
+_PRELOADED = os.environ.get("LD_PRELOAD", "")
 _SLOWNESS = {"": 1, "address": 3, "thread": 6}
 
 
@@ -36,11 +37,22 @@ def memory_factor():
     return 12 if kind() else 1
 
 
+def can_load_libhdfs():
+    """Whether this Python can load the library: a sanitizer's runtime must be the first one in a process (see Makefile)."""
+    return bool(_PRELOADED) or not kind()
+
+
+def python_env():
+    """The environment of another Python that loads the library. Python itself leaks: that is not looked for."""
+    return os.environ | ({"LD_PRELOAD": _PRELOADED, "ASAN_OPTIONS": "detect_leaks=0"} if kind() else {})
+
+
 class Reports:
     """The folder in which every process of this test run leaves its sanitizer reports."""
 
     def __init__(self):
         self.folder = tempfile.mkdtemp(prefix="cairn-sanitizer-")
+        os.environ.pop("LD_PRELOAD", None)  # it was for this process only
         common = f"log_path={self.folder}/report:print_stacktrace=1"
         os.environ["ASAN_OPTIONS"] = f"{common}:detect_leaks=1:detect_stack_use_after_return=1"
         os.environ["UBSAN_OPTIONS"] = common
