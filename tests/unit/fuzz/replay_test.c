@@ -5,10 +5,12 @@
 #define FUZZ_REPLAY
 #include "tests/fuzz/block_list_fuzz.c"
 #include "tests/fuzz/glob_fuzz.c"
+#include "tests/fuzz/line_input_fuzz.c"
 #include "tests/fuzz/op_header_fuzz.c"
 #include "tests/fuzz/packet_fuzz.c"
 #include "tests/fuzz/rpc_server_fuzz.c"
 #include "tests/fuzz/rpc_wire_fuzz.c"
+#include "tests/fuzz/run_file_fuzz.c"
 
 #define MUTATIONS 300
 
@@ -54,18 +56,20 @@ static void replay(void (*make)(struct fuzz_seeds *), void (*run)(struct slice))
     }
 REPLAY(block_list)
 REPLAY(glob)
+REPLAY(line_input)
 REPLAY(op_header)
 REPLAY(packet)
 REPLAY(rpc_server)
 REPLAY(rpc_wire)
+REPLAY(run_file)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(block_list_survives_mutations), cmocka_unit_test(glob_survives_mutations),
-        cmocka_unit_test(op_header_survives_mutations),
+        cmocka_unit_test(line_input_survives_mutations), cmocka_unit_test(op_header_survives_mutations),
         cmocka_unit_test(packet_survives_mutations),     cmocka_unit_test(rpc_server_survives_mutations),
-        cmocka_unit_test(rpc_wire_survives_mutations),
+        cmocka_unit_test(rpc_wire_survives_mutations),   cmocka_unit_test(run_file_survives_mutations),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
