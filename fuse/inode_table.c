@@ -8,7 +8,7 @@
 #include "common/digest.h"
 #include "common/mem.h"
 
-#define INODE_ROOT_NUMBER 1
+#define INODE_ROOT_NUMBER   1
 #define INODE_BUCKETS_FIRST 1024
 
 struct inode_table {
@@ -187,7 +187,8 @@ void inode_unref(struct inode_table *t, struct inode *inode)
     pthread_mutex_unlock(&t->lock);
 }
 
-const char *inode_path(struct inode_table *t, const char *prefix, struct inode *inode, const char *name, struct arena *a)
+const char *inode_path(struct inode_table *t, const char *prefix, struct inode *inode, const char *name,
+                       struct arena *a)
 {
     pthread_mutex_lock(&t->lock);
     size_t prefix_len = strlen(prefix), len = prefix_len + (name ? strlen(name) + 1 : 0) + 1;

@@ -1,6 +1,6 @@
 /* The names the kernel knows. The kernel speaks of numbers, HDFS of paths: an inode remembers its parent and name, its
- * path is built when it is needed, and a rename is a change of two fields. An inode lives while the kernel's lookup count
- * or a reference of ours holds it; then so do its ancestors.
+ * path is built when it is needed, and a rename is a change of two fields. An inode lives while the kernel's lookup
+ * count or a reference of ours holds it; then so do its ancestors.
  *
  * Any thread may call; the table has one lock of its own, never held across I/O. */
 #ifndef CAIRN_FUSE_INODE_TABLE_H
@@ -18,11 +18,11 @@ struct inode {
     /* guarded by the table's lock */
     struct inode *parent, *hash_next;
     char *name;
-    uint64_t file_id;  /* the namenode's; 0 unknown */
-    uint64_t lookups;  /* the kernel's */
-    uint32_t refs;     /* ours, children included */
-    bool detached;     /* unlinked, or renamed over */
-    uint32_t opens;    /* handles */
+    uint64_t file_id;     /* the namenode's; 0 unknown */
+    uint64_t lookups;     /* the kernel's */
+    uint32_t refs;        /* ours, children included */
+    bool detached;        /* unlinked, or renamed over */
+    uint32_t opens;       /* handles */
     bool remove_at_close; /* unlinked while open: it has a hidden name until then */
 
     _Atomic int64_t known_length;   /* as the namenode last said */
@@ -30,14 +30,14 @@ struct inode {
 
     /* guarded by lock, which may be held across I/O */
     pthread_mutex_t lock;
-    struct write_stream *stream;  /* NULL unless it is being written through this mount */
-    uint64_t seen_mtime_ns;       /* version of what the kernel's page cache holds */
+    struct write_stream *stream; /* NULL unless it is being written through this mount */
+    uint64_t seen_mtime_ns;      /* version of what the kernel's page cache holds */
     int64_t seen_length;
 };
 
 struct inode_table;
 
-struct inode_table *inode_table_new(void); /* with the root, fuse_ino_t 1 */
+struct inode_table *inode_table_new(void);    /* with the root, fuse_ino_t 1 */
 void inode_table_free(struct inode_table *t); /* no request may be running */
 
 struct inode *inode_of(struct inode_table *t, uint64_t ino); /* numbers the kernel got from us */
@@ -51,7 +51,8 @@ void inode_ref(struct inode_table *t, struct inode *inode);
 void inode_unref(struct inode_table *t, struct inode *inode);
 
 /* prefix + path of the inode (+ "/" + name if not NULL), in the arena. NULL if the inode was unlinked. */
-const char *inode_path(struct inode_table *t, const char *prefix, struct inode *inode, const char *name, struct arena *a);
+const char *inode_path(struct inode_table *t, const char *prefix, struct inode *inode, const char *name,
+                       struct arena *a);
 /* After the namenode did it. */
 void inode_renamed(struct inode_table *t, struct inode *from, const char *name, struct inode *to, const char *new_name);
 void inode_unlinked(struct inode_table *t, struct inode *parent, const char *name);

@@ -20,10 +20,10 @@
 #include "fuse/write_stream.h"
 #include "main/commands.h"
 
-#define MOUNT_THREADS_MAX 16
-#define MOUNT_READAHEAD_KB 1024
+#define MOUNT_THREADS_MAX      16
+#define MOUNT_READAHEAD_KB     1024
 #define MOUNT_EXTEND_MAX_BYTES ((int64_t)1 << 30)
-#define MOUNT_RETRY_DEFAULT "60s"
+#define MOUNT_RETRY_DEFAULT    "60s"
 
 static const char mount_usage[] =
     "Usage: cairn mount [generic options] [hdfs://HOST:PORT/PATH] TARGET [--path P] [--foreground] [-o OPTION,...]\n"
@@ -37,10 +37,10 @@ static const char mount_usage[] =
 
 struct mount_options {
     const char *target, *path;
-    char *uri;            /* owned; NULL = fs.defaultFS */
+    char *uri; /* owned; NULL = fs.defaultFS */
     bool foreground, allow_other, pretend;
     double cache_timeout_s;
-    struct buf fuse;      /* comma list for FUSE */
+    struct buf fuse; /* comma list for FUSE */
 };
 
 /* ---- command line ---- */
@@ -125,7 +125,8 @@ static int mount_parse(int argc, char **argv, struct config *config, struct moun
         else if (!o->target)
             o->target = word;
         else
-            rc = err_set(reterr, ERR_CONFIG, "one mount point is enough: '%s' and '%s'\n%s", o->target, word, mount_usage);
+            rc = err_set(reterr, ERR_CONFIG, "one mount point is enough: '%s' and '%s'\n%s", o->target, word,
+                         mount_usage);
     }
     if (rc == 0 && !o->target)
         rc = err_set(reterr, ERR_CONFIG, "a mount point is needed\n%s", mount_usage);
@@ -194,7 +195,8 @@ static void mount_raise_readahead(const char *target)
     unsigned major_number, minor_number;
     setting[0] = 0;
     while (f && real && getline(&line, &capacity, f) > 0)
-        if (sscanf(line, "%*d %*d %u:%u %*s %4095s", &major_number, &minor_number, point) == 3 && strcmp(point, real) == 0)
+        if (sscanf(line, "%*d %*d %u:%u %*s %4095s", &major_number, &minor_number, point) == 3 &&
+            strcmp(point, real) == 0)
             snprintf(setting, sizeof setting, "/sys/class/bdi/%u:%u/read_ahead_kb", major_number, minor_number);
     free(line);
     if (f)
@@ -234,8 +236,9 @@ static int mount_serve(struct mount *m, struct fuse_session *session, const stru
 
 static int mount_run(struct mount *m, const struct mount_options *o)
 {
-    AUTO(mem_freep) char *list = mem_printf("fsname=%s%s,subtype=cairn%s%s", o->uri ? o->uri : "cairn", m->root,
-                                            o->allow_other ? ",allow_other" : "", o->fuse.len ? (char *)o->fuse.base : "");
+    AUTO(mem_freep)
+    char *list = mem_printf("fsname=%s%s,subtype=cairn%s%s", o->uri ? o->uri : "cairn", m->root,
+                            o->allow_other ? ",allow_other" : "", o->fuse.len ? (char *)o->fuse.base : "");
     char *argv[] = {"cairn", "-o", list, NULL};
     struct fuse_args args = FUSE_ARGS_INIT(3, argv);
     int code = 1;
@@ -256,7 +259,8 @@ static int mount_run(struct mount *m, const struct mount_options *o)
     return code;
 }
 
-static int mount_start(struct daemon *d, struct config *config, struct mount_options *o, struct err *reterr, int *ret_code)
+static int mount_start(struct daemon *d, struct config *config, struct mount_options *o, struct err *reterr,
+                       int *ret_code)
 {
     struct arena a;
     const char *root = "/", *authority;

@@ -1,9 +1,9 @@
 /* The mount: a file system of the kernel's on a struct dfs (ours or Apache's).
  *
  * Requests come from libfuse's threads, any number at once. The tree of names the kernel knows is inode_table.h; a file
- * being written is a stream (write_stream.h). Reads of every kind and writes front to back work; anything else that would
- * need a block to be changed in place is refused with EOPNOTSUPP and one log line, never done wrongly.
- * Semantics and limits for users: docs/mount.md. */
+ * being written is a stream (write_stream.h). Reads of every kind and writes front to back work; anything else that
+ * would need a block to be changed in place is refused with EOPNOTSUPP and one log line, never done wrongly. Semantics
+ * and limits for users: docs/mount.md. */
 #ifndef CAIRN_FUSE_MOUNT_H
 #define CAIRN_FUSE_MOUNT_H
 
@@ -20,9 +20,9 @@
 struct mount {
     struct inode_table *inodes;
     struct users *users;
-    struct daemon *daemon;   /* told ready when the kernel has said hello */
-    char *root;              /* path in the file system that the mount point shows; "" for "/" */
-    double cache_timeout_s;  /* how long the kernel may believe names and attributes */
+    struct daemon *daemon;    /* told ready when the kernel has said hello */
+    char *root;               /* path in the file system that the mount point shows; "" for "/" */
+    double cache_timeout_s;   /* how long the kernel may believe names and attributes */
     int64_t extend_max_bytes; /* truncate upwards writes zeros: at most this many */
 };
 

@@ -11,8 +11,8 @@
 static void op_init(void *userdata, struct fuse_conn_info *conn)
 {
     struct mount *m = userdata;
-    conn->want |= conn->capable & (FUSE_CAP_ASYNC_READ | FUSE_CAP_READDIRPLUS | FUSE_CAP_READDIRPLUS_AUTO | FUSE_CAP_PARALLEL_DIROPS |
-                                   FUSE_CAP_ATOMIC_O_TRUNC | FUSE_CAP_AUTO_INVAL_DATA);
+    conn->want |= conn->capable & (FUSE_CAP_ASYNC_READ | FUSE_CAP_READDIRPLUS | FUSE_CAP_READDIRPLUS_AUTO |
+                                   FUSE_CAP_PARALLEL_DIROPS | FUSE_CAP_ATOMIC_O_TRUNC | FUSE_CAP_AUTO_INVAL_DATA);
     /* The write-back cache would send pages in any order and of any age; streams want them as they come. */
     conn->want &= ~(unsigned)FUSE_CAP_WRITEBACK_CACHE;
     conn->max_write = MOUNT_IO_MAX_BYTES;
@@ -35,8 +35,12 @@ void mount_fail(fuse_req_t req, const char *operation, const char *path, const s
 {
     int errnum = err_to_errno(why->code);
     switch (errnum) {
-    case EIO: case EPROTO: case ETIMEDOUT: case ECONNREFUSED: case ECONNRESET: case ENOSPC:
-        log_error("mount", "op=%s path=%s errno=%d err=%s", operation, path, errnum, why->text);
+    case EIO:
+    case EPROTO:
+    case ETIMEDOUT:
+    case ECONNREFUSED:
+    case ECONNRESET:
+    case ENOSPC: log_error("mount", "op=%s path=%s errno=%d err=%s", operation, path, errnum, why->text);
     }
     if (errnum == ECONNREFUSED || errnum == ECONNRESET || errnum == EPROTO)
         errnum = EIO; /* programs know what to do with these */

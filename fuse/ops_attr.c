@@ -7,7 +7,7 @@
 #include "fuse/mount.h"
 #include "fuse/write_stream.h"
 
-#define OP_ARENA_BYTES (4 << 20)
+#define OP_ARENA_BYTES      (4 << 20)
 #define OP_STAT_BLOCK_BYTES 512
 
 static struct timespec timespec_of(uint64_t ns, int64_t ms)
@@ -26,7 +26,9 @@ void mount_stat(struct mount *m, struct inode *inode, const struct dfs_status *s
     struct stat st = {
         .st_ino = status->file_id,
         .st_mode = type_bits(status->type) | status->mode,
-        .st_nlink = status->nlink ? status->nlink : status->type == DFS_DIR ? 2 : 1,
+        .st_nlink = status->nlink             ? status->nlink
+                    : status->type == DFS_DIR ? 2
+                                              : 1,
         .st_uid = users_uid(m->users, status->owner),
         .st_gid = users_gid(m->users, status->group),
         .st_size = status->length,
@@ -105,8 +107,8 @@ void op_forget_multi(fuse_req_t req, size_t count, struct fuse_forget_data *forg
 /* An unlinked file that is still open has no name to ask for: what we last knew of it. */
 static void stat_unlinked(struct mount *m, struct inode *inode, struct stat *ret)
 {
-    struct dfs_status status = {.type = DFS_FILE, .mode = 0600, .owner = "root", .group = "root", .nlink = 1,
-                                .length = inode->known_length};
+    struct dfs_status status = {
+        .type = DFS_FILE, .mode = 0600, .owner = "root", .group = "root", .nlink = 1, .length = inode->known_length};
     mount_stat(m, inode, &status, ret);
     ret->st_nlink = 0;
 }
@@ -150,8 +152,8 @@ static int64_t time_to_set(const struct timespec *at, bool set, bool now)
     return set ? (int64_t)at->tv_sec * 1000 + at->tv_nsec / 1000000 : -1;
 }
 
-static int set_attributes(struct mount *m, struct dfs *fs, struct inode *inode, const char *path, const struct stat *attr,
-                          int to_set, struct arena *a, struct err *reterr)
+static int set_attributes(struct mount *m, struct dfs *fs, struct inode *inode, const char *path,
+                          const struct stat *attr, int to_set, struct arena *a, struct err *reterr)
 {
     int rc = 0;
     if (to_set & FUSE_SET_ATTR_SIZE) {
@@ -165,9 +167,16 @@ static int set_attributes(struct mount *m, struct dfs *fs, struct inode *inode, 
         rc = dfs_set_owner(fs, path, to_set & FUSE_SET_ATTR_UID ? users_uid_name(attr->st_uid, a) : NULL,
                            to_set & FUSE_SET_ATTR_GID ? users_gid_name(attr->st_gid, a) : NULL, reterr);
     int times = FUSE_SET_ATTR_MTIME | FUSE_SET_ATTR_ATIME | FUSE_SET_ATTR_MTIME_NOW | FUSE_SET_ATTR_ATIME_NOW;
+    if (rc == 0 && (to_set & times)) {
+        /* The namenode stamps a file when it is completed: `cp -p` sets the times of one that is still open. */
+        pthread_mutex_lock(&inode->lock);
+        rc = stream_finish(inode, reterr);
+        pthread_mutex_unlock(&inode->lock);
+    }
     if (rc == 0 && (to_set & times))
-        rc = dfs_set_times(fs, path, time_to_set(&attr->st_mtim, to_set & FUSE_SET_ATTR_MTIME, to_set & FUSE_SET_ATTR_MTIME_NOW),
-                           time_to_set(&attr->st_atim, to_set & FUSE_SET_ATTR_ATIME, to_set & FUSE_SET_ATTR_ATIME_NOW), reterr);
+        rc = dfs_set_times(
+            fs, path, time_to_set(&attr->st_mtim, to_set & FUSE_SET_ATTR_MTIME, to_set & FUSE_SET_ATTR_MTIME_NOW),
+            time_to_set(&attr->st_atim, to_set & FUSE_SET_ATTR_ATIME, to_set & FUSE_SET_ATTR_ATIME_NOW), reterr);
     return rc;
 }
 

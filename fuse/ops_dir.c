@@ -14,7 +14,7 @@
 #define RENAME_NOREPLACE (1 << 0)
 #endif
 
-#define OP_ARENA_BYTES (4 << 20)
+#define OP_ARENA_BYTES      (4 << 20)
 #define LISTING_ARENA_BYTES (64 << 20) /* one page of at most dfs.ls.limit entries */
 
 /* ---- one name ---- */
@@ -233,7 +233,7 @@ struct listing {
     struct dfs *fs;
     struct arena arena; /* of the page */
     struct dfs_listing page;
-    off_t page_start;   /* position of its first entry */
+    off_t page_start; /* position of its first entry */
     bool loaded;
 };
 
@@ -260,7 +260,8 @@ void op_releasedir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
     fuse_reply_err(req, 0);
 }
 
-static int listing_load(struct listing *l, struct mount *m, fuse_ino_t ino, const char *after, off_t start, struct err *reterr)
+static int listing_load(struct listing *l, struct mount *m, fuse_ino_t ino, const char *after, off_t start,
+                        struct err *reterr)
 {
     struct arena fresh;
     struct dfs_listing page;
@@ -291,7 +292,8 @@ static int listing_at(struct listing *l, struct mount *m, fuse_ino_t ino, off_t 
     if (!l->loaded || position < l->page_start)
         rc = listing_load(l, m, ino, NULL, 2, reterr);
     while (rc == 0 && position >= l->page_start + (off_t)l->page.count && l->page.remaining && l->page.count)
-        rc = listing_load(l, m, ino, l->page.entries[l->page.count - 1].name, l->page_start + (off_t)l->page.count, reterr);
+        rc = listing_load(l, m, ino, l->page.entries[l->page.count - 1].name, l->page_start + (off_t)l->page.count,
+                          reterr);
     if (rc < 0)
         return rc;
     off_t index = position - l->page_start;
@@ -300,8 +302,8 @@ static int listing_at(struct listing *l, struct mount *m, fuse_ino_t ino, off_t 
 }
 
 /* Adds one entry; returns the bytes it takes (more than fit = not added). */
-static size_t listing_add(fuse_req_t req, struct mount *m, fuse_ino_t ino, const struct dfs_status *status, const char *name,
-                          off_t next, bool plus, char *to, size_t room)
+static size_t listing_add(fuse_req_t req, struct mount *m, fuse_ino_t ino, const struct dfs_status *status,
+                          const char *name, off_t next, bool plus, char *to, size_t room)
 {
     struct fuse_entry_param entry = {.attr = {.st_ino = ino, .st_mode = S_IFDIR}};
     if (!status) /* "." and ".." have no lookup count */
@@ -322,7 +324,8 @@ static size_t listing_add(fuse_req_t req, struct mount *m, fuse_ino_t ino, const
     return fuse_add_direntry_plus(req, to, room, name, &entry, next);
 }
 
-static void list_directory(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset, struct fuse_file_info *fi, bool plus)
+static void list_directory(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset, struct fuse_file_info *fi,
+                           bool plus)
 {
     struct mount *m = mount_of(req);
     struct listing *l = (struct listing *)(uintptr_t)fi->fh;

@@ -15,10 +15,10 @@
 struct open_file {
     struct dfs *fs; /* as the user that opened it */
     bool may_write, append;
-    uint64_t file_id; /* 0 unknown */
-    pthread_mutex_t lock; /* guards reader; not held while it reads */
+    uint64_t file_id;           /* 0 unknown */
+    pthread_mutex_t lock;       /* guards reader; not held while it reads */
     struct file_reader *reader; /* opened by the first read */
-    unsigned reading;     /* preads under way; the reader is replaced only at 0 */
+    unsigned reading;           /* preads under way; the reader is replaced only at 0 */
     pthread_cond_t idle;
 };
 
@@ -199,7 +199,8 @@ static bool has_grown(const struct open_file *file, struct mount *m, struct inod
     struct dfs_status status;
     arena_init(&a, OP_ARENA_BYTES);
     const char *path = inode_path(m->inodes, m->root, inode, NULL, &a);
-    bool same = path && (!file->file_id || (dfs_lstat(file->fs, path, &a, &status, NULL) == 0 && status.file_id == file->file_id));
+    bool same = path && (!file->file_id ||
+                         (dfs_lstat(file->fs, path, &a, &status, NULL) == 0 && status.file_id == file->file_id));
     arena_free(&a);
     return same;
 }

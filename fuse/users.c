@@ -12,11 +12,11 @@
 #include "common/clock.h"
 #include "common/mem.h"
 
-#define USERS_DFS_MAX 32
-#define USERS_NAMES_MAX 64
-#define USERS_NAME_TTL_MS 60000
+#define USERS_DFS_MAX          32
+#define USERS_NAMES_MAX        64
+#define USERS_NAME_TTL_MS      60000
 #define USERS_NSS_BUFFER_BYTES 16384
-#define USERS_NOBODY 65534
+#define USERS_NOBODY           65534
 
 struct user_dfs {
     uid_t uid;

@@ -1,5 +1,5 @@
-/* Who is asking: uid and gid <-> names, and one dfs object per user (permissions are the namenode's to check). Caches are
- * bounded; any thread may call. */
+/* Who is asking: uid and gid <-> names, and one dfs object per user (permissions are the namenode's to check). Caches
+ * are bounded; any thread may call. */
 #ifndef CAIRN_FUSE_USERS_H
 #define CAIRN_FUSE_USERS_H
 

@@ -7,8 +7,8 @@
 #include "common/mem.h"
 
 #define STREAM_RECOVERY_TIMEOUT_MS 60000
-#define STREAM_RECOVERY_POLL_MS 50
-#define STREAM_ZEROS_BYTES 65536
+#define STREAM_RECOVERY_POLL_MS    50
+#define STREAM_ZEROS_BYTES         65536
 
 void stream_begin(struct inode *inode, struct dfs *fs, struct file_writer *writer, int64_t length)
 {
@@ -45,8 +45,8 @@ int stream_at(struct inode *inode, struct dfs *fs, const char *path, int64_t off
         rc = file_length(fs, path, &length, reterr);
     if (rc == 0 && offset >= 0 && length != offset)
         rc = err_set(reterr, ERR_UNSUPPORTED,
-                     "write at offset %" PRId64 " of a file of %" PRId64 " bytes: only writes at the end are possible", offset,
-                     length);
+                     "write at offset %" PRId64 " of a file of %" PRId64 " bytes: only writes at the end are possible",
+                     offset, length);
     if (rc < 0 || inode->stream)
         return rc;
     struct file_writer *writer;
@@ -121,7 +121,8 @@ int stream_truncate(struct inode *inode, struct dfs *fs, const char *path, int64
         return rc;
     if (length > now) {
         if (length - now > extend_max_bytes)
-            return err_set(reterr, ERR_TOO_LARGE, "extending a file by %" PRId64 " bytes of zeros; at most %" PRId64 " are possible",
+            return err_set(reterr, ERR_TOO_LARGE,
+                           "extending a file by %" PRId64 " bytes of zeros; at most %" PRId64 " are possible",
                            length - now, extend_max_bytes);
         bool was_open = inode->stream != NULL;
         rc = stream_at(inode, fs, path, now, reterr);

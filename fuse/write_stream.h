@@ -1,8 +1,8 @@
 /* A file that is being written through this mount, front to back.
  *
  * One stream per inode, shared by all its open handles and guarded by inode->lock. Bytes go straight into the block
- * pipeline; a write that does not start where the last one ended is refused. The stream ends (the file is complete, other
- * readers see all of it) when a handle is closed, and comes back by append when more is written.
+ * pipeline; a write that does not start where the last one ended is refused. The stream ends (the file is complete,
+ * other readers see all of it) when a handle is closed, and comes back by append when more is written.
  *
  *   NONE --create/first write--> WRITING --close/fsync error--> NONE      WRITING --append later--> WRITING */
 #ifndef CAIRN_FUSE_WRITE_STREAM_H

@@ -14,7 +14,7 @@
 #include "main/commands.h"
 #include "rpc/rpc_client.h"
 
-#define EXIT_FAILED 255 /* -1 */
+#define EXIT_FAILED      255 /* -1 */
 #define SAFEMODE_POLL_MS 500
 
 int admin_misuse(struct admin *a, struct err *reterr, const char *format, ...)
@@ -66,8 +66,11 @@ static int safemode_run(struct admin *a, int argc, char **argv, struct err *rete
     static const struct {
         const char *word;
         enum dfs_safemode_action action;
-    } words[] = {{"leave", DFS_SAFEMODE_LEAVE}, {"enter", DFS_SAFEMODE_ENTER}, {"get", DFS_SAFEMODE_GET},
-                 {"wait", DFS_SAFEMODE_GET},    {"forceExit", DFS_SAFEMODE_FORCE_EXIT}};
+    } words[] = {{"leave", DFS_SAFEMODE_LEAVE},
+                 {"enter", DFS_SAFEMODE_ENTER},
+                 {"get", DFS_SAFEMODE_GET},
+                 {"wait", DFS_SAFEMODE_GET},
+                 {"forceExit", DFS_SAFEMODE_FORCE_EXIT}};
     size_t k = 0;
     while (k < ARRAY_COUNT(words) && strcasecmp(argv[0], words[k].word))
         k++;
@@ -87,7 +90,8 @@ static int safemode_run(struct admin *a, int argc, char **argv, struct err *rete
 static int refresh_nodes_run(struct admin *a, int argc, char **argv, struct err *reterr)
 {
     Hdfs__RefreshNodesRequestProto request = HDFS__REFRESH_NODES_REQUEST_PROTO__INIT;
-    int rc = admin_call(a, "refreshNodes", &request.base, &hdfs__refresh_nodes_response_proto__descriptor, NULL, reterr);
+    int rc =
+        admin_call(a, "refreshNodes", &request.base, &hdfs__refresh_nodes_response_proto__descriptor, NULL, reterr);
     if (rc == 0)
         puts("Refresh nodes successful");
     return rc;
@@ -99,7 +103,8 @@ static int save_namespace_run(struct admin *a, int argc, char **argv, struct err
         return err_set(reterr, ERR_UNSUPPORTED, "'%s' is not supported: -saveNamespace takes no option here", argv[0]);
     Hdfs__SaveNamespaceRequestProto request = HDFS__SAVE_NAMESPACE_REQUEST_PROTO__INIT;
     ProtobufCMessage *response;
-    int rc = admin_call(a, "saveNamespace", &request.base, &hdfs__save_namespace_response_proto__descriptor, &response, reterr);
+    int rc = admin_call(a, "saveNamespace", &request.base, &hdfs__save_namespace_response_proto__descriptor, &response,
+                        reterr);
     if (rc == 0)
         puts(((Hdfs__SaveNamespaceResponseProto *)response)->saved ? "Save namespace successful"
                                                                    : "No extra checkpoint has been made");
@@ -130,7 +135,8 @@ static int roll_edits_run(struct admin *a, int argc, char **argv, struct err *re
 static int finalize_run(struct admin *a, int argc, char **argv, struct err *reterr)
 {
     Hdfs__FinalizeUpgradeRequestProto request = HDFS__FINALIZE_UPGRADE_REQUEST_PROTO__INIT;
-    int rc = admin_call(a, "finalizeUpgrade", &request.base, &hdfs__finalize_upgrade_response_proto__descriptor, NULL, reterr);
+    int rc = admin_call(a, "finalizeUpgrade", &request.base, &hdfs__finalize_upgrade_response_proto__descriptor, NULL,
+                        reterr);
     if (rc == 0)
         puts("Finalize upgrade successful");
     return rc;
@@ -143,8 +149,8 @@ static int bandwidth_run(struct admin *a, int argc, char **argv, struct err *ret
     if (config_parse_size(argv[0], &bytes) < 0 || bytes < 0)
         return admin_misuse(a, reterr, "Bandwidth should be a non-negative integer");
     request.bandwidth = bytes;
-    int rc = admin_call(a, "setBalancerBandwidth", &request.base, &hdfs__set_balancer_bandwidth_response_proto__descriptor,
-                        NULL, reterr);
+    int rc = admin_call(a, "setBalancerBandwidth", &request.base,
+                        &hdfs__set_balancer_bandwidth_response_proto__descriptor, NULL, reterr);
     if (rc == 0)
         printf("Balancer bandwidth is set to %" PRId64 "\n", bytes);
     return rc;
@@ -154,8 +160,8 @@ static int refresh_acl_run(struct admin *a, int argc, char **argv, struct err *r
 {
     Hdfs__RefreshServiceAclRequestProto request = HDFS__REFRESH_SERVICE_ACL_REQUEST_PROTO__INIT;
     int rc = admin_call_protocol(a, NULL, "org.apache.hadoop.security.authorize.RefreshAuthorizationPolicyProtocol",
-                                 "refreshServiceAcl", &request.base, &hdfs__refresh_service_acl_response_proto__descriptor,
-                                 NULL, reterr);
+                                 "refreshServiceAcl", &request.base,
+                                 &hdfs__refresh_service_acl_response_proto__descriptor, NULL, reterr);
     if (rc == 0)
         puts("Refresh service acl successful");
     return rc;
@@ -176,9 +182,9 @@ static int refresh_proxies_run(struct admin *a, int argc, char **argv, struct er
 {
     Hdfs__RefreshSuperUserGroupsConfigurationRequestProto request =
         HDFS__REFRESH_SUPER_USER_GROUPS_CONFIGURATION_REQUEST_PROTO__INIT;
-    int rc = admin_call_protocol(a, NULL, "org.apache.hadoop.security.RefreshUserMappingsProtocol",
-                                 "refreshSuperUserGroupsConfiguration", &request.base,
-                                 &hdfs__refresh_super_user_groups_configuration_response_proto__descriptor, NULL, reterr);
+    int rc = admin_call_protocol(
+        a, NULL, "org.apache.hadoop.security.RefreshUserMappingsProtocol", "refreshSuperUserGroupsConfiguration",
+        &request.base, &hdfs__refresh_super_user_groups_configuration_response_proto__descriptor, NULL, reterr);
     if (rc == 0)
         puts("Refresh super user groups configuration successful");
     return rc;
@@ -187,8 +193,8 @@ static int refresh_proxies_run(struct admin *a, int argc, char **argv, struct er
 static int refresh_queue_run(struct admin *a, int argc, char **argv, struct err *reterr)
 {
     Hdfs__RefreshCallQueueRequestProto request = HDFS__REFRESH_CALL_QUEUE_REQUEST_PROTO__INIT;
-    int rc = admin_call_protocol(a, NULL, "org.apache.hadoop.ipc.RefreshCallQueueProtocol", "refreshCallQueue", &request.base,
-                                 &hdfs__refresh_call_queue_response_proto__descriptor, NULL, reterr);
+    int rc = admin_call_protocol(a, NULL, "org.apache.hadoop.ipc.RefreshCallQueueProtocol", "refreshCallQueue",
+                                 &request.base, &hdfs__refresh_call_queue_response_proto__descriptor, NULL, reterr);
     if (rc == 0)
         puts("Refresh call queue successful");
     return rc;
@@ -202,8 +208,9 @@ int datanode_info_run(struct admin *a, int argc, char **argv, struct err *reterr
         return admin_misuse(a, reterr, "%s", why.text);
     Hdfs__GetDatanodeInfoRequestProto request = HDFS__GET_DATANODE_INFO_REQUEST_PROTO__INIT;
     ProtobufCMessage *response;
-    int rc = admin_call_protocol(a, &address, "org.apache.hadoop.hdfs.protocol.ClientDatanodeProtocol", "getDatanodeInfo",
-                                 &request.base, &hdfs__get_datanode_info_response_proto__descriptor, &response, reterr);
+    int rc =
+        admin_call_protocol(a, &address, "org.apache.hadoop.hdfs.protocol.ClientDatanodeProtocol", "getDatanodeInfo",
+                            &request.base, &hdfs__get_datanode_info_response_proto__descriptor, &response, reterr);
     if (rc < 0)
         return err_prefix(reterr, rc, "Datanode unreachable. %s", err_java_class(reterr));
     const Hdfs__DatanodeLocalInfoProto *info = ((Hdfs__GetDatanodeInfoResponseProto *)response)->localinfo;
@@ -224,15 +231,16 @@ struct admin_command {
 #define ANY 100000
 
 static const struct admin_command admin_commands[] = {
-    {"report", "[-live] [-dead] [-decommissioning] [-enteringmaintenance] [-inmaintenance] [-slownodes]", 0, 6, report_run,
-     "Capacity, blocks that need care, and every datanode, or only those of the given kinds."},
+    {"report", "[-live] [-dead] [-decommissioning] [-enteringmaintenance] [-inmaintenance] [-slownodes]", 0, 6,
+     report_run, "Capacity, blocks that need care, and every datanode, or only those of the given kinds."},
     {"safemode", "<enter | leave | get | wait | forceExit>", 1, 1, safemode_run,
      "In safe mode the namenode changes nothing and replicates nothing. wait: until it has left."},
     {"saveNamespace", "[-beforeShutdown]", 0, 1, save_namespace_run, "Writes the namespace out (safe mode only)."},
     {"rollEdits", "", 0, 0, roll_edits_run, "Begins a new segment of the edit log."},
     {"restoreFailedStorage", "true|false|check", 1, 1, NULL, ""},
     {"refreshNodes", "", 0, 0, refresh_nodes_run, "Reads the files named by dfs.hosts and dfs.hosts.exclude again."},
-    {"setQuota", "<quota> <dirname>...<dirname>", 0, ANY, set_quota_run, "At most this many names below each directory."},
+    {"setQuota", "<quota> <dirname>...<dirname>", 0, ANY, set_quota_run,
+     "At most this many names below each directory."},
     {"clrQuota", "<dirname>...<dirname>", 0, ANY, clear_quota_run, "Takes that limit away."},
     {"setSpaceQuota", "<quota> [-storageType <storagetype>] <dirname>...<dirname>", 0, ANY, set_space_quota_run,
      "At most this many bytes below each directory, replicas counted. 50t is 50 TiB."},
@@ -260,9 +268,11 @@ static const struct admin_command admin_commands[] = {
     {"provisionSnapshotTrash", "<snapshotDir> [-all]", 1, 2, NULL, ""},
     {"shutdownDatanode", "<datanode_host:ipc_port> [upgrade]", 1, 2, NULL, ""},
     {"evictWriters", "<datanode_host:ipc_port>", 1, 1, NULL, ""},
-    {"getDatanodeInfo", "<datanode_host:ipc_port>", 1, 1, datanode_info_run, "How long a datanode runs, and its version."},
+    {"getDatanodeInfo", "<datanode_host:ipc_port>", 1, 1, datanode_info_run,
+     "How long a datanode runs, and its version."},
     {"metasave", "filename", 1, 1, metasave_run, "Writes the namenode's block queues to a file in its log folder."},
-    {"triggerBlockReport", "[-incremental] <datanode_host:ipc_port> [-namenode <namenode_host:ipc_port>]", 1, 4, NULL, ""},
+    {"triggerBlockReport", "[-incremental] <datanode_host:ipc_port> [-namenode <namenode_host:ipc_port>]", 1, 4, NULL,
+     ""},
     {"listOpenFiles", "[-blockingDecommission] [-path <path>]", 0, 3, NULL, ""},
     {0},
 };
@@ -290,7 +300,8 @@ static int print_usage(const struct admin_command *c)
     } else {
         fputs("\nNote: Administrative commands can only be run as the HDFS superuser.\n", stderr);
         print_all(stderr);
-        fputs("\nGeneric options supported are: -conf <configuration file>, -D <property=value>, -fs <hdfs://namenode:port>\n\n",
+        fputs("\nGeneric options supported are: -conf <configuration file>, -D <property=value>, -fs "
+              "<hdfs://namenode:port>\n\n",
               stderr);
     }
     return EXIT_FAILED;

@@ -12,9 +12,9 @@
 #include "main/commands.h"
 #include "rpc/rpc_client.h"
 
-#define EXIT_FAILED 255 /* -1 */
-#define LINE_KEPT 1024
-#define READ_TIMEOUT_MS (10 * 60 * 1000) /* a large tree is checked between two lines */
+#define EXIT_FAILED        255 /* -1 */
+#define LINE_KEPT          1024
+#define READ_TIMEOUT_MS    (10 * 60 * 1000) /* a large tree is checked between two lines */
 #define NAMENODE_HTTP_PORT 9870
 
 struct fsck {
@@ -45,7 +45,8 @@ static void print_usage(FILE *to)
           "\t-showprogress\taccepted\n"
           "\t-blockId\twhich file a block belongs to and where it is\n"
           "\t-replicate\tmoves replicas that break the placement rules\n\n"
-          "Generic options supported are: -conf <configuration file>, -D <property=value>, -fs <hdfs://namenode:port>\n\n",
+          "Generic options supported are: -conf <configuration file>, -D <property=value>, -fs "
+          "<hdfs://namenode:port>\n\n",
           to);
 }
 
@@ -204,9 +205,10 @@ static int exit_code(const char *last)
     static const struct {
         const char *ending;
         int code;
-    } endings[] = {{"is HEALTHY", 0},        {"is CORRUPT", 1},          {"does not exist", 0},
-                   {"is EXCESS", 0},         {"is DECOMMISSIONED", 2},   {"is DECOMMISSIONING", 3},
-                   {"is IN MAINTENANCE", 4}, {"is ENTERING MAINTENANCE", 5}, {"is STALE", 6}};
+    } endings[] = {
+        {"is HEALTHY", 0},        {"is CORRUPT", 1},         {"does not exist", 0},    {"is EXCESS", 0},
+        {"is DECOMMISSIONED", 2}, {"is DECOMMISSIONING", 3}, {"is IN MAINTENANCE", 4}, {"is ENTERING MAINTENANCE", 5},
+        {"is STALE", 6}};
     for (size_t i = 0; i < ARRAY_COUNT(endings); i++)
         if (ends_with(last, endings[i].ending))
             return endings[i].code;

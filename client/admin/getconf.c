@@ -58,8 +58,8 @@ static int print_groups(struct admin *a, const char *user, struct err *reterr)
     Hdfs__GetGroupsForUserRequestProto request = HDFS__GET_GROUPS_FOR_USER_REQUEST_PROTO__INIT;
     request.user = (char *)user;
     ProtobufCMessage *answer;
-    int rc = admin_call_protocol(a, NULL, "org.apache.hadoop.tools.GetUserMappingsProtocol", "getGroupsForUser", &request.base,
-                                 &hdfs__get_groups_for_user_response_proto__descriptor, &answer, reterr);
+    int rc = admin_call_protocol(a, NULL, "org.apache.hadoop.tools.GetUserMappingsProtocol", "getGroupsForUser",
+                                 &request.base, &hdfs__get_groups_for_user_response_proto__descriptor, &answer, reterr);
     if (rc < 0)
         return rc;
     const Hdfs__GetGroupsForUserResponseProto *groups = (void *)answer;

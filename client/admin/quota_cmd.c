@@ -85,8 +85,10 @@ static int type_take(struct admin *a, int *argc, char **argv, struct quota_chang
                 q->type = types[k].type;
             }
         if (!q->has_type)
-            return admin_misuse(a, reterr, "Storage type %s is not available. Available storage types are [SSD, DISK, ARCHIVE, PROVIDED, NVDIMM]",
-                                argv[i + 1]);
+            return admin_misuse(
+                a, reterr,
+                "Storage type %s is not available. Available storage types are [SSD, DISK, ARCHIVE, PROVIDED, NVDIMM]",
+                argv[i + 1]);
         memmove(argv + i, argv + i + 2, (size_t)(*argc - i - 2) * sizeof *argv);
         *argc -= 2;
         break;

@@ -136,7 +136,8 @@ static int print_summary(struct admin *a, struct err *reterr)
     int rc = dfs_statfs(a->fs, &st, reterr);
     if (rc < 0 || (rc = dfs_safemode(a->fs, DFS_SAFEMODE_GET, &safe_mode, reterr)) < 0)
         return rc;
-    Hdfs__GetFsReplicatedBlockStatsRequestProto blocks_request = HDFS__GET_FS_REPLICATED_BLOCK_STATS_REQUEST_PROTO__INIT;
+    Hdfs__GetFsReplicatedBlockStatsRequestProto blocks_request =
+        HDFS__GET_FS_REPLICATED_BLOCK_STATS_REQUEST_PROTO__INIT;
     Hdfs__GetFsECBlockGroupStatsRequestProto groups_request = HDFS__GET_FS_ECBLOCK_GROUP_STATS_REQUEST_PROTO__INIT;
     ProtobufCMessage *blocks = NULL, *groups = NULL;
     rc = admin_call(a, "getFsReplicatedBlockStats", &blocks_request.base,

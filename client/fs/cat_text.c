@@ -10,7 +10,7 @@
 #include "common/clock.h"
 #include "common/mem.h"
 
-#define BUFFER_BYTES (1 << 20)
+#define BUFFER_BYTES    (1 << 20)
 #define END_SHOWN_BYTES 1024 /* of head and tail */
 
 static int output_write(const void *bytes, size_t len, struct err *reterr)
@@ -61,7 +61,8 @@ static int cat_path(struct walk *w, struct item *it, struct err *reterr)
     return rc;
 }
 
-static int cat_with(struct shell *sh, struct args *args, int (*on_path)(struct walk *, struct item *, struct err *), struct err *reterr)
+static int cat_with(struct shell *sh, struct args *args, int (*on_path)(struct walk *, struct item *, struct err *),
+                    struct err *reterr)
 {
     struct option_flag f[] = {{"ignoreCrc"}, {0}}; /* taken; damaged replicas are passed over anyway */
     int rc = shell_options(sh, args, 1, ARGS_ANY, f, reterr);
@@ -146,8 +147,9 @@ static int text_show(struct item *it, struct source *in, struct err *reterr)
     } refused[] = {{"SEQ", "SequenceFile"}, {"Obj", "Avro file"}, {"BZh", "bzip2"}, {"\x28\xb5\x2f\xfd", "Zstandard"}};
     for (size_t i = 0; i < ARRAY_COUNT(refused); i++)
         if (have >= strlen(refused[i].magic) && !memcmp(magic, refused[i].magic, strlen(refused[i].magic)))
-            return err_set(reterr, ERR_UNSUPPORTED, "`%s': %s data is not supported by -text; use -cat for the raw bytes",
-                           it->text, refused[i].what);
+            return err_set(reterr, ERR_UNSUPPORTED,
+                           "`%s': %s data is not supported by -text; use -cat for the raw bytes", it->text,
+                           refused[i].what);
     if (have && name_ends(it->path, ".deflate"))
         return inflate_show(in, it->text, reterr);
     return show(in, INT64_MAX, NULL, reterr);

@@ -98,6 +98,8 @@ static unsigned part_apply(struct chmod_part p, unsigned existing, bool may_exec
 uint16_t chmod_apply(const struct chmod_change *c, uint16_t mode, bool is_dir)
 {
     bool may_execute = is_dir || (mode & 0111);
-    return (uint16_t)(part_apply(c->sticky, mode >> 9 & 1, false) << 9 | part_apply(c->user, mode >> 6 & 7, may_execute) << 6 |
-                      part_apply(c->group, mode >> 3 & 7, may_execute) << 3 | part_apply(c->others, mode & 7, may_execute));
+    return (uint16_t)(part_apply(c->sticky, mode >> 9 & 1, false) << 9 |
+                      part_apply(c->user, mode >> 6 & 7, may_execute) << 6 |
+                      part_apply(c->group, mode >> 3 & 7, may_execute) << 3 |
+                      part_apply(c->others, mode & 7, may_execute));
 }

@@ -7,7 +7,7 @@
 
 struct chmod_change {
     struct chmod_part {
-        char how; /* '+', '-', '=' */
+        char how;      /* '+', '-', '=' */
         unsigned bits; /* rwx, and 8 for X */
     } user, group, others, sticky;
 };

@@ -3,10 +3,10 @@
 
 #include "client/fs/shell.h"
 
-#define COPY_HELP                                                                                              \
-    "-f: replaces a destination file that exists.\n"                                                           \
-    "-p: keeps times, owner, group and mode.\n"                                                                \
-    "-t <thread count>: copies this many files at once.\n"                                                     \
+#define COPY_HELP                                                                                                      \
+    "-f: replaces a destination file that exists.\n"                                                                   \
+    "-p: keeps times, owner, group and mode.\n"                                                                        \
+    "-t <thread count>: copies this many files at once.\n"                                                             \
     "-q <thread pool queue size>: accepted; the queue needs no tuning.\n"
 #define CLUSTER_COPY_HELP "-d: writes under the final name at once, not as <dst>._COPYING_ first.\n"
 
@@ -20,15 +20,17 @@ const struct shell_command shell_commands[] = {
      "-v: shows the block size too."},
     {"chgrp", "[-R] GROUP PATH...", NULL, chgrp_run, "Changes the group. -R: with everything below."},
     {"chmod", "[-R] <MODE[,MODE]... | OCTALMODE> PATH...", NULL, chmod_run,
-     "Changes permissions. MODE: letters rwxXt, such as +t,a+r,g-w. OCTALMODE: three digits, or four with 0 or 1 (sticky)\n"
+     "Changes permissions. MODE: letters rwxXt, such as +t,a+r,g-w. OCTALMODE: three digits, or four with 0 or 1 "
+     "(sticky)\n"
      "in front. No umask applies. -R: with everything below."},
     {"chown", "[-R] [OWNER][:[GROUP]] PATH...", NULL, chown_run, "Changes owner and group. -R: with everything below."},
     {"concat", "<target path> <src path> <src path> ...", NULL, concat_run,
      "Moves the blocks of the sources to the end of target, without copying. The sources are gone then."},
-    {"copyFromLocal", "[-f] [-p] [-l] [-d] [-t <thread count>] [-q <thread pool queue size>] <localsrc> ... <dst>", NULL,
-     put_run, "The same as -put."},
-    {"copyToLocal", "[-f] [-p] [-crc] [-ignoreCrc] [-t <thread count>] [-q <thread pool queue size>] <src> ... <localdst>",
-     NULL, get_run, "The same as -get."},
+    {"copyFromLocal", "[-f] [-p] [-l] [-d] [-t <thread count>] [-q <thread pool queue size>] <localsrc> ... <dst>",
+     NULL, put_run, "The same as -put."},
+    {"copyToLocal",
+     "[-f] [-p] [-crc] [-ignoreCrc] [-t <thread count>] [-q <thread pool queue size>] <src> ... <localdst>", NULL,
+     get_run, "The same as -get."},
     {"count", "[-q] [-h] [-v] [-t [<storage type>]] [-u] [-x] [-e] [-s] <path> ...", NULL, count_run,
      "Counts directories, files and bytes: DIR_COUNT FILE_COUNT CONTENT_SIZE PATHNAME\n"
      "-q: quotas first: QUOTA REM_QUOTA SPACE_QUOTA REM_SPACE_QUOTA\n"
@@ -51,9 +53,10 @@ const struct shell_command shell_commands[] = {
      "Walks down and prints what matches.\n"
      "-name pattern, -iname pattern: the last component matches (-iname: whatever its case).\n"
      "-print, -print0: prints the path and a newline, or a NUL. -a, -and: both (also without the word)."},
-    {"get", "[-f] [-p] [-crc] [-ignoreCrc] [-t <thread count>] [-q <thread pool queue size>] <src> ... <localdst>", NULL,
-     get_run, "Copies to the local file system; - is standard output.\n" COPY_HELP
-              "-crc: writes .name.crc files too. -ignoreCrc: accepted; checksums are always verified."},
+    {"get", "[-f] [-p] [-crc] [-ignoreCrc] [-t <thread count>] [-q <thread pool queue size>] <src> ... <localdst>",
+     NULL, get_run,
+     "Copies to the local file system; - is standard output.\n" COPY_HELP
+     "-crc: writes .name.crc files too. -ignoreCrc: accepted; checksums are always verified."},
     {"getfacl", "[-R] <path>", NULL, getfacl_run, "Shows permissions in the form of an access control list."},
     {"getfattr", "[-R] {-n name | -d} [-e en] <path>", NULL, unsupported_run, "Not supported."},
     {"getmerge", "[-nl] [-skip-empty-file] <src> <localdst>", NULL, getmerge_run,
@@ -88,7 +91,8 @@ const struct shell_command shell_commands[] = {
      "Sets how many replicas files have. -w: waits until they have them. -R: accepted."},
     {"stat", "[format] <path> ...", NULL, stat_run,
      "Prints what format says: %a octal mode, %A mode, %b bytes, %F type, %g group, %n name, %o block size,\n"
-     "%r replication, %u owner, %x %X time of access, %y %Y time of modification (UTC, and ms since 1970). Default %y."},
+     "%r replication, %u owner, %x %X time of access, %y %Y time of modification (UTC, and ms since 1970). Default "
+     "%y."},
     {"tail", "[-f] [-s <sleep interval>] <file>", NULL, tail_run,
      "Shows the last KiB. -f: and what is added. -s: looking every so many milliseconds."},
     {"test", "-[defswrz] <path>", NULL, test_run,

@@ -9,7 +9,7 @@
 #include "client/lib/dfs_path.h"
 #include "common/mem.h"
 
-#define COPY_BUFFER_BYTES (1 << 20)
+#define COPY_BUFFER_BYTES  (1 << 20)
 #define STATUS_ARENA_BYTES (64 << 20)
 
 static struct copy *copy_of(struct walk *w)
@@ -41,7 +41,8 @@ static int copy_argument(struct walk *w, struct item *src, struct err *reterr)
         if (!strcmp(target.path, src->path))
             return err_set(reterr, ERR_EXISTS, "`%s' to `%s': are identical", src->text, item_qualified(&target, &a));
         if (!strncmp(target.path, src->path, len) && (src->path[len - 1] == '/' || target.path[len] == '/'))
-            return err_set(reterr, ERR_INVALID_PATH, "`%s' to `%s': is a subdirectory of itself", src->text, target.text);
+            return err_set(reterr, ERR_INVALID_PATH, "`%s' to `%s': is a subdirectory of itself", src->text,
+                           target.text);
     }
     return walk_group(w, NULL, src, 1, reterr);
 }
@@ -141,7 +142,8 @@ static int temporary_rename(const struct item *temp, const struct item *target, 
     return rc;
 }
 
-int copy_stream(struct copy *c, struct source *in, const char *name, int64_t length, struct item *target, struct err *reterr)
+int copy_stream(struct copy *c, struct source *in, const char *name, int64_t length, struct item *target,
+                struct err *reterr)
 {
     if (target->exists && (target->status.type == DFS_DIR || !c->overwrite))
         return path_error(reterr, ERR_EXISTS, target->text, "File exists");
@@ -201,7 +203,8 @@ int copy_path(struct copy *c, struct item *src, struct item *target, struct err 
 void copy_init(struct copy *c, struct shell *sh)
 {
     *c = (struct copy){
-        .walk = {.sh = sh, .context = c, .on_argument = copy_argument, .on_path = copy_each, .on_descend = copy_descend},
+        .walk =
+            {.sh = sh, .context = c, .on_argument = copy_argument, .on_path = copy_each, .on_descend = copy_descend},
         .on_pair = copy_path,
         .threads = 1,
     };
@@ -239,7 +242,8 @@ static int destination_check(struct copy *c, size_t count, struct err *reterr)
         return dst->status.type == DFS_DIR ? 0 : path_error(reterr, ERR_NOT_DIR, dst->text, "Is not a directory");
     }
     if (dst->exists)
-        return dst->status.type == DFS_DIR || c->overwrite ? 0 : path_error(reterr, ERR_EXISTS, dst->text, "File exists");
+        return dst->status.type == DFS_DIR || c->overwrite ? 0
+                                                           : path_error(reterr, ERR_EXISTS, dst->text, "File exists");
     bool there;
     int rc = item_parent_exists(dst, &there, reterr);
     if (rc < 0 || there)

@@ -21,12 +21,14 @@ struct copy {
 };
 
 void copy_init(struct copy *c, struct shell *sh);
-/* The last operand as destination: a cluster path (a pattern must match one) or a local one; "." when it is the only. */
+/* The last operand as destination: a cluster path (a pattern must match one) or a local one; "." when it is the only.
+ */
 int copy_destination(struct copy *c, struct args *args, struct err *reterr) MUST_CHECK;
 int copy_local_destination(struct copy *c, struct args *args, struct err *reterr) MUST_CHECK;
 /* Checks the destination against the number of sources, then walks them; waits for all copies. */
 int copy_run(struct copy *c, struct item *sources, size_t count, struct err *reterr) MUST_CHECK;
-int copy_target(struct copy *c, const struct item *src, struct arena *a, struct item *ret, struct err *reterr) MUST_CHECK;
+int copy_target(struct copy *c, const struct item *src, struct arena *a, struct item *ret,
+                struct err *reterr) MUST_CHECK;
 /* Standard input (or any source) into target; length -1: unknown. */
 int copy_stream(struct copy *c, struct source *in, const char *name, int64_t length, struct item *target,
                 struct err *reterr) MUST_CHECK;

@@ -23,7 +23,8 @@ static int du_path(struct walk *w, struct item *it, struct err *reterr)
     if (rc < 0)
         return rc;
     char length[HUMAN_MAX], space[HUMAN_MAX];
-    const char *cells[] = {human_size(sum.length, u->human, length), human_size(sum.space_consumed, u->human, space), it->text};
+    const char *cells[] = {human_size(sum.length, u->human, length), human_size(sum.space_consumed, u->human, space),
+                           it->text};
     table_row(&u->table, cells);
     return 0;
 }
@@ -145,7 +146,8 @@ static int count_path(struct walk *w, struct item *it, struct err *reterr)
 {
     const struct count *c = w->context;
     struct quota_usage q;
-    int rc = quota_usage_get(it->fs, it->path, (c->quota_only || c->types.count) && !c->erasure_coding && !c->snapshots, &q, reterr);
+    int rc = quota_usage_get(it->fs, it->path, (c->quota_only || c->types.count) && !c->erasure_coding && !c->snapshots,
+                             &q, reterr);
     if (rc < 0)
         return rc;
     if (c->types.count)
@@ -156,7 +158,8 @@ static int count_path(struct walk *w, struct item *it, struct err *reterr)
         const struct snapshot_usage none = {0}, *minus = c->exclude_snapshots ? &q.snapshots : &none;
         char dirs[HUMAN_MAX], files[HUMAN_MAX], length[HUMAN_MAX];
         printf("%12s %12s %18s ", human_size(q.directories - minus->directories, c->human, dirs),
-               human_size(q.files - minus->files, c->human, files), human_size(q.length - minus->length, c->human, length));
+               human_size(q.files - minus->files, c->human, files),
+               human_size(q.length - minus->length, c->human, length));
     }
     if (c->erasure_coding) {
         char policy[80];
@@ -166,8 +169,9 @@ static int count_path(struct walk *w, struct item *it, struct err *reterr)
     }
     if (c->snapshots) {
         char a[HUMAN_MAX], b[HUMAN_MAX], d[HUMAN_MAX], e[HUMAN_MAX];
-        printf("%18s %24s %24s %28s ", human_size(q.snapshots.length, c->human, a), human_size(q.snapshots.files, c->human, b),
-               human_size(q.snapshots.directories, c->human, d), human_size(q.snapshots.space, c->human, e));
+        printf("%18s %24s %24s %28s ", human_size(q.snapshots.length, c->human, a),
+               human_size(q.snapshots.files, c->human, b), human_size(q.snapshots.directories, c->human, d),
+               human_size(q.snapshots.space, c->human, e));
     }
     puts(it->text);
     return 0;
@@ -189,7 +193,8 @@ static void count_header(const struct count *c)
     if (c->erasure_coding)
         printf("%20s ", "ERASURECODING_POLICY");
     if (c->snapshots)
-        printf("%18s %24s %24s %28s ", "SNAPSHOT_LENGTH", "SNAPSHOT_FILE_COUNT", "SNAPSHOT_DIR_COUNT", "SNAPSHOT_SPACE_CONSUMED");
+        printf("%18s %24s %24s %28s ", "SNAPSHOT_LENGTH", "SNAPSHOT_FILE_COUNT", "SNAPSHOT_DIR_COUNT",
+               "SNAPSHOT_SPACE_CONSUMED");
     puts("PATHNAME");
 }
 
@@ -199,8 +204,12 @@ int count_run(struct shell *sh, struct args *args, struct err *reterr)
     int rc = shell_options(sh, args, 1, ARGS_ANY, f, reterr);
     if (rc < 0)
         return rc;
-    struct count c = {.quota = f[0].on, .human = f[1].on, .quota_only = f[3].on, .exclude_snapshots = f[4].on,
-                      .erasure_coding = f[5].on, .snapshots = f[6].on};
+    struct count c = {.quota = f[0].on,
+                      .human = f[1].on,
+                      .quota_only = f[3].on,
+                      .exclude_snapshots = f[4].on,
+                      .erasure_coding = f[5].on,
+                      .snapshots = f[6].on};
     if (c.quota || c.quota_only) {
         struct err why;
         if (f[7].value && storage_types_parse(f[7].value, &c.types, &why) < 0)

@@ -62,7 +62,8 @@ static int op_truncate(struct shell_fs *fs, const char *path, int64_t length, bo
     return dfs_truncate(fs->dfs, path, length, ret_done, reterr);
 }
 
-static int op_concat(struct shell_fs *fs, const char *target, const char *const *sources, size_t count, struct err *reterr)
+static int op_concat(struct shell_fs *fs, const char *target, const char *const *sources, size_t count,
+                     struct err *reterr)
 {
     return dfs_concat(fs->dfs, target, sources, count, reterr);
 }

@@ -62,9 +62,7 @@ static int find_path(struct walk *w, struct item *it, struct err *reterr)
             if (!glob_matches(t->pattern, dfs_path_name(it->path), t->kind == FIND_INAME ? FNM_CASEFOLD : 0, &a))
                 return 0;
             break;
-        case FIND_PRINT:
-            puts(it->text);
-            break;
+        case FIND_PRINT: puts(it->text); break;
         case FIND_PRINT0:
             fputs(it->text, stdout);
             putchar('\0');
@@ -80,8 +78,14 @@ static int find_parse(struct find *find, struct args *words, struct err *reterr)
         const char *word;
         int kind; /* -1: means nothing by itself */
         bool has_pattern;
-    } known[] = {{"-name", FIND_NAME, true}, {"-iname", FIND_INAME, true}, {"-print", FIND_PRINT}, {"-print0", FIND_PRINT0},
-                 {"-a", -1},                 {"-and", -1},                 {"(", -1},              {")", -1}};
+    } known[] = {{"-name", FIND_NAME, true},
+                 {"-iname", FIND_INAME, true},
+                 {"-print", FIND_PRINT},
+                 {"-print0", FIND_PRINT0},
+                 {"-a", -1},
+                 {"-and", -1},
+                 {"(", -1},
+                 {")", -1}};
     bool acts = false;
     for (char *word; (word = args_shift(words));) {
         size_t k = 0;

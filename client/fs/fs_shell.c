@@ -49,7 +49,8 @@ int shell_misuse(struct shell *sh, struct err *reterr, const char *format, ...)
     return ERR_ILLEGAL_ARGUMENT;
 }
 
-int shell_options(struct shell *sh, struct args *a, size_t min, size_t max, struct option_flag *flags, struct err *reterr)
+int shell_options(struct shell *sh, struct args *a, size_t min, size_t max, struct option_flag *flags,
+                  struct err *reterr)
 {
     struct err why;
     if (options_parse(a, min, max, flags, false, &why) < 0)
@@ -154,7 +155,8 @@ static int about_run(struct shell *sh, struct args *args, bool help, struct err 
     if (!args->count)
         print_all(stdout, help);
     for (char *name; (name = args_shift(args));) {
-        const struct shell_command *c = shell_command_find(arena_printf(&sh->arena, "-%s", *name == '-' ? name + 1 : name));
+        const struct shell_command *c =
+            shell_command_find(arena_printf(&sh->arena, "-%s", *name == '-' ? name + 1 : name));
         if (!c)
             return shell_misuse(sh, reterr, "`%s': Unknown command", name);
         if (help)

@@ -18,7 +18,7 @@ const char *human_fixed(double value, int decimals, char out[HUMAN_MAX]);
 const char *human_prefixed(int64_t n, const char *unit, int decimals, char out[HUMAN_MAX]);
 /* "1.5 K" if human, else "1536". */
 const char *human_size(int64_t n, bool human, char out[HUMAN_MAX]);
-const char *human_bytes(int64_t n, char out[HUMAN_MAX]);               /* "1.50 KB" */
+const char *human_bytes(int64_t n, char out[HUMAN_MAX]);                       /* "1.50 KB" */
 const char *human_percent(double fraction, int decimals, char out[HUMAN_MAX]); /* "12.50%", "NaN%" */
 /* "50t", "5m", "12": a number with an optional binary prefix. 0 or ERR_ILLEGAL_ARGUMENT. */
 int human_parse_prefixed(const char *text, int64_t *ret, struct err *reterr) MUST_CHECK;

@@ -132,7 +132,8 @@ static const char *unquoted(const char *pattern, struct arena *a)
 }
 
 /* A match is called the way its pattern was: with scheme, absolute or relative. */
-static const char *match_text(const struct uri_parts *pattern, struct shell_fs *fs, const struct dfs_match *m, struct arena *a)
+static const char *match_text(const struct uri_parts *pattern, struct shell_fs *fs, const struct dfs_match *m,
+                              struct arena *a)
 {
     if (pattern->scheme && pattern->authority)
         return arena_printf(a, "%s://%s%s", pattern->scheme, pattern->authority, m->path);
@@ -143,7 +144,8 @@ static const char *match_text(const struct uri_parts *pattern, struct shell_fs *
     return path_relative(fs->working_dir, m->path, m->status.type == DFS_DIR, a);
 }
 
-int item_glob(struct shell *sh, const char *text, struct arena *a, struct item **ret, size_t *ret_count, struct err *reterr)
+int item_glob(struct shell *sh, const char *text, struct arena *a, struct item **ret, size_t *ret_count,
+              struct err *reterr)
 {
     if (!*text)
         return shell_misuse(sh, reterr, "Can not create a Path from an empty string");
@@ -182,13 +184,15 @@ int item_glob(struct shell *sh, const char *text, struct arena *a, struct item *
     return 0;
 }
 
-void item_child(const struct item *parent, const char *name, const struct dfs_status *status, struct arena *a, struct item *ret)
+void item_child(const struct item *parent, const char *name, const struct dfs_status *status, struct arena *a,
+                struct item *ret)
 {
     size_t len = strlen(parent->text);
     bool here = !strcmp(parent->text, ".");
     *ret = (struct item){
         .fs = parent->fs,
-        .text = here ? name : arena_printf(a, "%s%s%s", parent->text, len && parent->text[len - 1] == '/' ? "" : "/", name),
+        .text =
+            here ? name : arena_printf(a, "%s%s%s", parent->text, len && parent->text[len - 1] == '/' ? "" : "/", name),
         .path = dfs_path_join(a, parent->path, name),
         .exists = status != NULL,
     };
@@ -196,7 +200,8 @@ void item_child(const struct item *parent, const char *name, const struct dfs_st
         ret->status = *status;
 }
 
-int item_child_lookup(const struct item *parent, const char *name, struct arena *a, struct item *ret, struct err *reterr)
+int item_child_lookup(const struct item *parent, const char *name, struct arena *a, struct item *ret,
+                      struct err *reterr)
 {
     if (!parent->exists)
         return path_not_found(reterr, parent->text);

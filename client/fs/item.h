@@ -21,9 +21,10 @@ static inline bool item_is_dir(const struct item *it)
 /* The text as it is, no glob; one that is missing is fine (exists = false). */
 int item_lookup(struct shell *sh, const char *text, struct arena *a, struct item *ret, struct err *reterr) MUST_CHECK;
 /* The same on the local file system: plain path or file: URI. */
-int item_lookup_local(struct shell *sh, const char *text, struct arena *a, struct item *ret, struct err *reterr) MUST_CHECK;
-/* What a pattern matches, sorted. A plain name that is missing gives one item with exists = false; a pattern that matches
- * nothing gives ERR_NOT_FOUND. */
+int item_lookup_local(struct shell *sh, const char *text, struct arena *a, struct item *ret,
+                      struct err *reterr) MUST_CHECK;
+/* What a pattern matches, sorted. A plain name that is missing gives one item with exists = false; a pattern that
+ * matches nothing gives ERR_NOT_FOUND. */
 int item_glob(struct shell *sh, const char *text, struct arena *a, struct item **ret, size_t *ret_count,
               struct err *reterr) MUST_CHECK;
 /* Entry `name` of a directory, with (status) or without (exists = false) knowing it. */

@@ -236,7 +236,8 @@ static int op_truncate(struct shell_fs *fs, const char *path, int64_t length, bo
     return 0;
 }
 
-static int op_concat(struct shell_fs *fs, const char *target, const char *const *sources, size_t count, struct err *reterr)
+static int op_concat(struct shell_fs *fs, const char *target, const char *const *sources, size_t count,
+                     struct err *reterr)
 {
     return err_set(reterr, ERR_UNSUPPORTED, "Not implemented by the LocalFileSystem FileSystem implementation");
 }
@@ -338,7 +339,8 @@ static int op_open(struct shell_fs *fs, const char *path, struct source **ret, s
         return local_error(reterr, path);
     (void)posix_fadvise(fd, 0, 0, POSIX_FADV_SEQUENTIAL); /* advice only */
     struct local_source *source = mem_new(struct local_source);
-    *source = (struct local_source){.base = {source_read, source_seek, source_close}, .fd = fd, .path = mem_strdup(path)};
+    *source =
+        (struct local_source){.base = {source_read, source_seek, source_close}, .fd = fd, .path = mem_strdup(path)};
     *ret = &source->base;
     return 0;
 }

@@ -13,7 +13,7 @@
 struct ls {
     bool path_only, directory_itself, human, hide_nonprintable, by_time, by_size, reverse, access_time, erasure_coding;
     int replication_width, length_width, owner_width, group_width; /* they only grow */
-    int policy_width; /* of the group being printed */
+    int policy_width;                                              /* of the group being printed */
 };
 
 static int64_t shown_time(const struct ls *ls, const struct item *it)
@@ -76,7 +76,11 @@ static void print_hidden(const char *text)
 {
     const unsigned char *at = (const unsigned char *)text;
     while (*at) {
-        int len = *at < 0x80 ? 1 : *at >= 0xF0 && *at < 0xF5 ? 4 : *at >= 0xE0 && *at < 0xF0 ? 3 : *at >= 0xC2 && *at < 0xE0 ? 2 : 0;
+        int len = *at < 0x80                  ? 1
+                  : *at >= 0xF0 && *at < 0xF5 ? 4
+                  : *at >= 0xE0 && *at < 0xF0 ? 3
+                  : *at >= 0xC2 && *at < 0xE0 ? 2
+                                              : 0;
         bool good = len > 0;
         for (int i = 1; good && i < len; i++)
             good = (at[i] & 0xC0) == 0x80;

@@ -56,7 +56,8 @@ static int parent_required(struct walk *w, struct item *it, struct err *reterr)
     int rc = item_parent_exists(it, &there, reterr);
     if (rc < 0 || there)
         return rc;
-    return err_set(reterr, ERR_NOT_FOUND, "`%s': No such file or directory: `%s'", it->text, item_qualified(it, &w->sh->arena));
+    return err_set(reterr, ERR_NOT_FOUND, "`%s': No such file or directory: `%s'", it->text,
+                   item_qualified(it, &w->sh->arena));
 }
 
 static int touchz_there(struct walk *w, struct item *it, struct err *reterr)

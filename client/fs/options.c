@@ -54,7 +54,8 @@ static struct option_flag *flag_find(struct option_flag *flags, const char *name
     return NULL;
 }
 
-int options_parse(struct args *a, size_t min, size_t max, struct option_flag *flags, bool skip_unknown, struct err *reterr)
+int options_parse(struct args *a, size_t min, size_t max, struct option_flag *flags, bool skip_unknown,
+                  struct err *reterr)
 {
     size_t at = 0;
     while (at < a->count && a->v[at][0] == '-' && a->v[at][1]) {

@@ -15,13 +15,13 @@ struct args {
 #define ARGS_ANY ((size_t)-1)
 
 struct option_flag {
-    const char *name;  /* without the dash; NULL ends the list */
+    const char *name; /* without the dash; NULL ends the list */
     bool takes_value;
     bool on;           /* result */
     const char *value; /* result, "" when the value is missing; NULL when the option was not given */
 };
 
-char *args_shift(struct args *a);                /* takes the first away; NULL if none is left */
+char *args_shift(struct args *a); /* takes the first away; NULL if none is left */
 void args_remove(struct args *a, size_t index);
 /* Takes "name value" away wherever it stands before "--". NULL value in *ret if absent. */
 int args_pop_value(struct args *a, const char *name, const char **ret, struct err *reterr) MUST_CHECK;

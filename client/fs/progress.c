@@ -16,7 +16,7 @@
 
 #define FIRST_DRAW_MS 500 /* what is done sooner needs no bar */
 #define DRAW_EVERY_MS 200
-#define NAME_SHOWN 32
+#define NAME_SHOWN    32
 
 struct progress {
     _Atomic int64_t done, expected;
@@ -44,13 +44,15 @@ static void progress_draw(struct progress *p)
     if (!p->endless && rate > 0) {
         int64_t left_s = (int64_t)((double)(expected - done) / rate) + 1;
         if (left_s < 360000)
-            snprintf(eta, sizeof eta, "  ETA %" PRId64 ":%02" PRId64 ":%02" PRId64, left_s / 3600, left_s / 60 % 60, left_s % 60);
+            snprintf(eta, sizeof eta, "  ETA %" PRId64 ":%02" PRId64 ":%02" PRId64, left_s / 3600, left_s / 60 % 60,
+                     left_s % 60);
     }
     if (p->endless)
-        snprintf(line, sizeof line, "%-*s  %10s  %10s/s", NAME_SHOWN, p->name, human_bytes(done, amount), human_bytes((int64_t)rate, speed));
+        snprintf(line, sizeof line, "%-*s  %10s  %10s/s", NAME_SHOWN, p->name, human_bytes(done, amount),
+                 human_bytes((int64_t)rate, speed));
     else
-        snprintf(line, sizeof line, "%-*s %3d%%  %10s  %10s/s%s", NAME_SHOWN, p->name, percent, human_bytes(done, amount),
-                 human_bytes((int64_t)rate, speed), eta);
+        snprintf(line, sizeof line, "%-*s %3d%%  %10s  %10s/s%s", NAME_SHOWN, p->name, percent,
+                 human_bytes(done, amount), human_bytes((int64_t)rate, speed), eta);
     fprintf(stderr, "\r%.*s\033[K", line_width() - 1, line);
     p->drawn = true;
 }

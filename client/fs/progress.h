@@ -7,7 +7,7 @@
 
 struct progress;
 
-struct progress *progress_start(void);  /* NULL when nobody looks; all functions take NULL */
+struct progress *progress_start(void); /* NULL when nobody looks; all functions take NULL */
 void progress_expect(struct progress *p, const char *name, int64_t bytes); /* a file begins; bytes -1: unknown */
 void progress_add(struct progress *p, int64_t bytes);
 void progress_finish(struct progress *p); /* clears the line, frees p */

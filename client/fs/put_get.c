@@ -145,15 +145,19 @@ static int keep_parse(struct copy *c, const char *letters, struct err *reterr)
         c->keep_times = c->keep_owner = c->keep_permission = true;
     for (; *letters; letters++)
         switch (*letters) {
-        case 't': case 'T': c->keep_times = true; break;
-        case 'o': case 'O': c->keep_owner = true; break;
-        case 'p': case 'P': c->keep_permission = true; break;
-        case 'a': case 'A':
-            return err_set(reterr, ERR_UNSUPPORTED, "-p%c: ACLs are not supported by this client", *letters);
-        case 'x': case 'X':
-            return err_set(reterr, ERR_UNSUPPORTED, "-p%c: extended attributes are not supported by this client", *letters);
-        default:
-            return err_set(reterr, ERR_ILLEGAL_ARGUMENT, "No attribute for %c", *letters);
+        case 't':
+        case 'T': c->keep_times = true; break;
+        case 'o':
+        case 'O': c->keep_owner = true; break;
+        case 'p':
+        case 'P': c->keep_permission = true; break;
+        case 'a':
+        case 'A': return err_set(reterr, ERR_UNSUPPORTED, "-p%c: ACLs are not supported by this client", *letters);
+        case 'x':
+        case 'X':
+            return err_set(reterr, ERR_UNSUPPORTED, "-p%c: extended attributes are not supported by this client",
+                           *letters);
+        default: return err_set(reterr, ERR_ILLEGAL_ARGUMENT, "No attribute for %c", *letters);
         }
     return 0;
 }
@@ -284,7 +288,8 @@ int getmerge_run(struct shell *sh, struct args *args, struct err *reterr)
     rc = walk_args(&w, args, reterr);
     struct sink *out = NULL;
     if (rc == 0 && !m.failed)
-        rc = dst.fs->ops->create(dst.fs, dst.path, &(struct sink_options){.overwrite = true, .side_file = true}, &out, reterr);
+        rc = dst.fs->ops->create(dst.fs, dst.path, &(struct sink_options){.overwrite = true, .side_file = true}, &out,
+                                 reterr);
     if (rc == 0 && out) {
         struct progress *p = progress_start();
         rc = merge_write(&m, f[0].on ? "\n" : NULL, f[1].on, out, p, reterr);
@@ -300,7 +305,8 @@ int getmerge_run(struct shell *sh, struct args *args, struct err *reterr)
 
 /* ---- -appendToFile ---- */
 
-static int append_all(struct shell *sh, struct item *items, size_t count, bool from_stdin, struct sink *out, struct err *reterr)
+static int append_all(struct shell *sh, struct item *items, size_t count, bool from_stdin, struct sink *out,
+                      struct err *reterr)
 {
     if (from_stdin && count)
         return err_set(reterr, ERR_ILLEGAL_ARGUMENT, "stdin (-) must be the sole input argument when present");

@@ -33,7 +33,8 @@ int storage_types_parse(const char *text, struct storage_types *ret, struct err 
                (strlen(storage_type_names[type]) != len || strncasecmp(storage_type_names[type], text, len)))
             type++;
         if (len && (type == STORAGE_TYPE_COUNT || found.count == ARRAY_COUNT(found.types)))
-            return err_set(reterr, ERR_ILLEGAL_ARGUMENT, "No enum constant org.apache.hadoop.fs.StorageType.%.*s", (int)len, text);
+            return err_set(reterr, ERR_ILLEGAL_ARGUMENT, "No enum constant org.apache.hadoop.fs.StorageType.%.*s",
+                           (int)len, text);
         if (len)
             found.types[found.count++] = type;
         text += len + (text[len] == ',');
@@ -47,7 +48,8 @@ static void types_fill(const Hdfs__StorageTypeQuotaInfosProto *infos, struct quo
     for (size_t i = 0; infos && i < infos->n_typequotainfo; i++)
         for (int type = 0; type < STORAGE_TYPE_COUNT; type++)
             if (wire_types[type] == (int)infos->typequotainfo[i]->type)
-                q->types[type] = (struct type_quota){(int64_t)infos->typequotainfo[i]->quota, (int64_t)infos->typequotainfo[i]->consumed};
+                q->types[type] = (struct type_quota){(int64_t)infos->typequotainfo[i]->quota,
+                                                     (int64_t)infos->typequotainfo[i]->consumed};
 }
 
 static int usage_get(struct shell_fs *fs, const char *path, struct arena *a, struct quota_usage *q, struct err *reterr)
@@ -68,7 +70,8 @@ static int usage_get(struct shell_fs *fs, const char *path, struct arena *a, str
     return 0;
 }
 
-static int summary_get(struct shell_fs *fs, const char *path, struct arena *a, struct quota_usage *q, struct err *reterr)
+static int summary_get(struct shell_fs *fs, const char *path, struct arena *a, struct quota_usage *q,
+                       struct err *reterr)
 {
     Hdfs__GetContentSummaryRequestProto request = HDFS__GET_CONTENT_SUMMARY_REQUEST_PROTO__INIT;
     request.path = (char *)path;
@@ -87,7 +90,8 @@ static int summary_get(struct shell_fs *fs, const char *path, struct arena *a, s
     q->space_quota = (int64_t)sum->spacequota;
     q->snapshots = (struct snapshot_usage){(int64_t)sum->snapshotlength, (int64_t)sum->snapshotfilecount,
                                            (int64_t)sum->snapshotdirectorycount, (int64_t)sum->snapshotspaceconsumed};
-    snprintf(q->erasure_coding, sizeof q->erasure_coding, "%s", sum->erasurecodingpolicy ? sum->erasurecodingpolicy : "");
+    snprintf(q->erasure_coding, sizeof q->erasure_coding, "%s",
+             sum->erasurecodingpolicy ? sum->erasurecodingpolicy : "");
     types_fill(sum->typequotainfos, q);
     return 0;
 }

@@ -27,6 +27,7 @@ struct quota_usage {
     char erasure_coding[64]; /* policy, "Replicated", or "" where the file system knows none */
 };
 /* quota_only: the cheaper call that does not walk the tree; length, files and directories stay 0. */
-int quota_usage_get(struct shell_fs *fs, const char *path, bool quota_only, struct quota_usage *ret, struct err *reterr) MUST_CHECK;
+int quota_usage_get(struct shell_fs *fs, const char *path, bool quota_only, struct quota_usage *ret,
+                    struct err *reterr) MUST_CHECK;
 
 #endif

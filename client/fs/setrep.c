@@ -23,9 +23,8 @@ static void setrep_remember(struct walk *w, const struct item *it)
         s->max = s->max ? s->max * 2 : 64;
         s->waiting = mem_realloc_array(s->waiting, s->max, sizeof *s->waiting);
     }
-    s->waiting[s->count++] = (struct item){.fs = it->fs,
-                                           .text = arena_strdup(&w->sh->arena, it->text),
-                                           .path = arena_strdup(&w->sh->arena, it->path)};
+    s->waiting[s->count++] = (struct item){
+        .fs = it->fs, .text = arena_strdup(&w->sh->arena, it->text), .path = arena_strdup(&w->sh->arena, it->path)};
 }
 
 static int setrep_path(struct walk *w, struct item *it, struct err *reterr)

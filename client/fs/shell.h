@@ -4,7 +4,8 @@
  * operand that fails is reported as "name: text" on stderr and the others go on; the exit code is 1 then. Wrong usage
  * ends at once with the usage and exit code 255 (shell_misuse). Messages and codes are those of Hadoop's FsShell.
  *
- * One thread runs the command; copies may run on more (copy.h), and only shell_report and shell_warn are for them too. */
+ * One thread runs the command; copies may run on more (copy.h), and only shell_report and shell_warn are for them too.
+ */
 #ifndef CAIRN_CLIENT_FS_SHELL_H
 #define CAIRN_CLIENT_FS_SHELL_H
 

@@ -29,7 +29,10 @@ static uint16_t umask_parse(const char *text)
         case 'r': allowed |= granting ? who & 0444 : 0; break;
         case 'w': allowed |= granting ? who & 0222 : 0; break;
         case 'x': allowed |= granting ? who & 0111 : 0; break;
-        case ',': who = 0; granting = false; break;
+        case ',':
+            who = 0;
+            granting = false;
+            break;
         case '-': break;
         default: return UMASK_DEFAULT;
         }
@@ -92,7 +95,8 @@ static int default_get(struct shell *sh, struct shell_fs **ret, struct err *rete
 {
     const char *uri = config_get(sh->config, "fs.defaultFS");
     if (!uri || !*uri || (!config_is_set(sh->config, "fs.defaultFS") && !strncmp(uri, "file:", 5)))
-        return err_set(reterr, ERR_CONFIG, "no file system is named and no local cluster runs: give -fs hdfs://host:port, "
+        return err_set(reterr, ERR_CONFIG,
+                       "no file system is named and no local cluster runs: give -fs hdfs://host:port, "
                        "set fs.defaultFS in $HADOOP_CONF_DIR/core-site.xml, or start a cluster with `cairn up`");
     if (!strncmp(uri, "file:", 5)) {
         *ret = shell_fs_local(sh);

@@ -1,6 +1,6 @@
 /* The file systems a shell command works on: an HDFS cluster (dfs_fs.c) or this machine's files (local_fs.c), behind
- * one table of functions. Paths are absolute and normalised. Errors and arenas as in client/lib/dfs.h; an operation that a
- * file system does not have gives ERR_UNSUPPORTED. Any thread may call. */
+ * one table of functions. Paths are absolute and normalised. Errors and arenas as in client/lib/dfs.h; an operation
+ * that a file system does not have gives ERR_UNSUPPORTED. Any thread may call. */
 #ifndef CAIRN_CLIENT_FS_SHELL_FS_H
 #define CAIRN_CLIENT_FS_SHELL_FS_H
 
@@ -23,8 +23,8 @@ struct sink {
 };
 struct sink_options {
     bool overwrite;
-    bool side_file;       /* local files: write .name.crc too */
-    bool lazy;            /* one replica, as `-put -l` asks for */
+    bool side_file; /* local files: write .name.crc too */
+    bool lazy;      /* one replica, as `-put -l` asks for */
 };
 
 struct shell_fs_ops {
@@ -42,7 +42,8 @@ struct shell_fs_ops {
     int (*set_times)(struct shell_fs *fs, const char *path, int64_t mtime_ms, int64_t atime_ms, struct err *reterr);
     int (*set_replication)(struct shell_fs *fs, const char *path, uint32_t n, bool *ret_done, struct err *reterr);
     int (*truncate)(struct shell_fs *fs, const char *path, int64_t length, bool *ret_done, struct err *reterr);
-    int (*concat)(struct shell_fs *fs, const char *target, const char *const *sources, size_t count, struct err *reterr);
+    int (*concat)(struct shell_fs *fs, const char *target, const char *const *sources, size_t count,
+                  struct err *reterr);
     int (*check_access)(struct shell_fs *fs, const char *path, unsigned rwx, struct err *reterr);
     int (*summary)(struct shell_fs *fs, const char *path, struct dfs_summary *ret, struct err *reterr);
     int (*statfs)(struct shell_fs *fs, struct dfs_stats *ret, struct err *reterr);
@@ -57,17 +58,18 @@ struct shell_fs_ops {
 
 struct shell_fs {
     const struct shell_fs_ops *ops;
-    struct dfs *dfs;           /* NULL: local */
+    struct dfs *dfs; /* NULL: local */
     const char *scheme, *authority;
-    const char *uri;           /* "hdfs://host:port", "file:///" */
-    const char *qualifier;     /* what stands before a path to qualify it: "hdfs://host:port", "file://" */
+    const char *uri;       /* "hdfs://host:port", "file:///" */
+    const char *qualifier; /* what stands before a path to qualify it: "hdfs://host:port", "file://" */
     const char *working_dir;
     uint16_t umask;
     struct shell_fs *next;
 };
 
 /* scheme NULL: fs.defaultFS. Opened once per cluster and kept until shell_fs_close_all. */
-int shell_fs_get(struct shell *sh, const char *scheme, const char *authority, struct shell_fs **ret, struct err *reterr) MUST_CHECK;
+int shell_fs_get(struct shell *sh, const char *scheme, const char *authority, struct shell_fs **ret,
+                 struct err *reterr) MUST_CHECK;
 struct shell_fs *shell_fs_local(struct shell *sh);
 void shell_fs_close_all(struct shell *sh);
 

@@ -26,7 +26,9 @@ static void stat_field(char field, const struct item *it)
     case 'a': printf("%o", st->mode); break;
     case 'A': fputs(mode_symbols(st->mode, symbols), stdout); break;
     case 'b': printf("%" PRId64, st->length); break;
-    case 'F': fputs(st->type == DFS_DIR ? "directory" : st->type == DFS_FILE ? "regular file" : "symlink", stdout); break;
+    case 'F':
+        fputs(st->type == DFS_DIR ? "directory" : st->type == DFS_FILE ? "regular file" : "symlink", stdout);
+        break;
     case 'g': fputs(st->group, stdout); break;
     case 'n': fputs(dfs_path_name(it->path), stdout); break;
     case 'o': printf("%" PRId64, st->block_bytes); break;

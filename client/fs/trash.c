@@ -9,7 +9,7 @@
 #include "client/lib/dfs_path.h"
 #include "common/clock.h"
 
-#define MKDIR_TRIES 100
+#define MKDIR_TRIES      100
 #define CHECKPOINT_TRIES 1000
 
 /* Scripts look for these lines where Hadoop's logger puts them. */
@@ -98,7 +98,8 @@ int trash_move(struct shell *sh, struct item *it, bool *ret_moved, struct err *r
     if (path_below(it->path, root))
         return 0;
     if (path_below(root, it->path))
-        return err_set(reterr, ERR_INVALID_PATH, "Cannot move \"%s\" to the trash, as it contains the trash. Consider using -skipTrash option",
+        return err_set(reterr, ERR_INVALID_PATH,
+                       "Cannot move \"%s\" to the trash, as it contains the trash. Consider using -skipTrash option",
                        item_qualified(it, a));
     const char *parent = dfs_path_parent(a, it->path);
     const char *folder = arena_printf(a, "%s/Current%s", root, parent && strcmp(parent, "/") ? parent : "");

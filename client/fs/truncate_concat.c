@@ -41,7 +41,8 @@ static int truncate_path(struct walk *w, struct item *it, struct err *reterr)
     if (it->status.type == DFS_DIR)
         return path_error(reterr, ERR_IS_DIR, it->text, "Is a directory");
     if (t->length > it->status.length)
-        return shell_misuse(w->sh, reterr, "Cannot truncate to a larger file size. Current size: %" PRId64 ", truncate size: %lld.",
+        return shell_misuse(w->sh, reterr,
+                            "Cannot truncate to a larger file size. Current size: %" PRId64 ", truncate size: %lld.",
                             it->status.length, t->length);
     bool done;
     int rc = it->fs->ops->truncate(it->fs, it->path, t->length, &done, reterr);
@@ -52,8 +53,9 @@ static int truncate_path(struct walk *w, struct item *it, struct err *reterr)
         return 0;
     }
     if (!t->wait) {
-        printf("Truncating %s to length: %lld. Wait for block recovery to complete before further updating this file.\n",
-               it->text, t->length);
+        printf(
+            "Truncating %s to length: %lld. Wait for block recovery to complete before further updating this file.\n",
+            it->text, t->length);
         return 0;
     }
     if (t->count == ARRAY_COUNT(t->waiting) && (rc = truncate_wait(t, reterr)) < 0)
@@ -93,11 +95,13 @@ int concat_run(struct shell *sh, struct args *args, struct err *reterr)
     if (count < 3)
         return err_set(reterr, ERR_ILLEGAL_ARGUMENT, "The number of source paths is less than 2. %s", usage);
     if (!items[0].exists || items[0].status.type != DFS_FILE)
-        return err_set(reterr, ERR_NOT_FOUND, "Target path %s does not exist or is not file.", item_qualified(&items[0], &sh->arena));
+        return err_set(reterr, ERR_NOT_FOUND, "Target path %s does not exist or is not file.",
+                       item_qualified(&items[0], &sh->arena));
     const char **sources = arena_array(&sh->arena, const char *, count);
     for (size_t i = 1; i < count; i++) {
         if (!items[i].exists || items[i].status.type != DFS_FILE)
-            return err_set(reterr, ERR_NOT_FOUND, "%s does not exist or is not file.", item_qualified(&items[i], &sh->arena));
+            return err_set(reterr, ERR_NOT_FOUND, "%s does not exist or is not file.",
+                           item_qualified(&items[i], &sh->arena));
         if (items[i].fs != items[0].fs)
             return path_error(reterr, ERR_UNSUPPORTED, items[i].text, "Does not match target filesystem");
         sources[i - 1] = items[i].path;

@@ -5,7 +5,8 @@
 
 #include "common/mem.h"
 
-#define LISTING_MAX_BYTES ((size_t)1 << 40) /* a directory held whole costs what it costs; pages are bounded by the namenode */
+#define LISTING_MAX_BYTES                                                                                              \
+    ((size_t)1 << 40) /* a directory held whole costs what it costs; pages are bounded by the namenode */
 
 /* What a path's failure means for the rest: misuse ends everything, anything else is told and passed over. */
 static int report(struct walk *w, int rc, struct err *reterr)
@@ -43,7 +44,8 @@ int walk_group(struct walk *w, const struct item *parent, struct item *items, si
     return 0;
 }
 
-static int page_read(struct item *dir, const char *start_after, struct arena *a, struct dfs_listing *ret, struct err *reterr)
+static int page_read(struct item *dir, const char *start_after, struct arena *a, struct dfs_listing *ret,
+                     struct err *reterr)
 {
     return dir->fs->ops->list(dir->fs, dir->path, start_after, a, ret, reterr);
 }

@@ -7,11 +7,11 @@
 
 struct walk {
     struct shell *sh;
-    void *context;     /* the command's own */
+    void *context; /* the command's own */
     bool recursive;
-    bool sorted;       /* hold and sort each directory */
-    size_t group;      /* entries handed to on_group at a time; 0 => one */
-    int depth;         /* 0 for operands */
+    bool sorted;  /* hold and sort each directory */
+    size_t group; /* entries handed to on_group at a time; 0 => one */
+    int depth;    /* 0 for operands */
     /* All may be NULL but on_path. */
     int (*on_argument)(struct walk *w, struct item *it, struct err *reterr); /* default: walk_item */
     int (*on_missing)(struct walk *w, struct item *it, struct err *reterr);  /* default: "No such file or directory" */
@@ -29,7 +29,8 @@ int walk_items(struct walk *w, struct item *items, size_t count, struct err *ret
 /* on_path, below it if recursive, after_path. */
 int walk_item(struct walk *w, struct item *it, struct err *reterr) MUST_CHECK;
 /* A group: on_group, then walk_item for each, failures reported. */
-int walk_group(struct walk *w, const struct item *parent, struct item *items, size_t count, struct err *reterr) MUST_CHECK;
+int walk_group(struct walk *w, const struct item *parent, struct item *items, size_t count,
+               struct err *reterr) MUST_CHECK;
 int walk_children(struct walk *w, struct item *dir, struct err *reterr) MUST_CHECK;
 
 #endif

@@ -198,6 +198,24 @@ def test_modes_owners_and_times(here):
     assert os.statvfs(here).f_blocks > 0
 
 
+def test_copies_keep_times_and_modes(here, tmp_path):
+    (tmp_path / "tree" / "sub").mkdir(parents=True)
+    for name, content in ("a", b"one"), ("empty", b""), ("sub/b", b"x" * 100000):
+        (tmp_path / "tree" / name).write_bytes(content)
+        os.chmod(tmp_path / "tree" / name, 0o640)
+        os.utime(tmp_path / "tree" / name, (1500000000, 1400000000))
+    os.utime(tmp_path / "tree" / "sub", (1500000000, 1300000000))
+    subprocess.run(["cp", "-a", tmp_path / "tree", here + "/cp"], check=True)
+    os.mkdir(here + "/tar")
+    subprocess.run(f"tar -C {tmp_path}/tree -cf - . | tar -C {here}/tar -xpf -", shell=True, check=True)
+    for copy in "cp", "tar":
+        for name in "a", "empty", "sub/b":
+            st = os.stat(f"{here}/{copy}/{name}")
+            assert (stat.S_IMODE(st.st_mode), st.st_mtime) == (0o640, 1400000000), f"{copy} {name}"
+        assert os.stat(f"{here}/{copy}/sub").st_mtime == 1300000000, copy
+    assert tree_hashes(here + "/cp") == tree_hashes(tmp_path / "tree")
+
+
 def test_another_user_is_checked_by_the_namenode(here):
     open(here + "/secret", "w").write("x")
     os.chmod(here + "/secret", 0o600)

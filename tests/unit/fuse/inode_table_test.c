@@ -131,12 +131,9 @@ static void thousands_of_names_are_found_again(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(paths_follow_a_rename_of_an_ancestor),
-        TEST(the_same_name_is_one_inode_until_it_is_forgotten),
-        TEST(another_file_of_the_name_is_another_inode),
-        TEST(a_target_renamed_over_loses_its_name),
-        TEST(children_of_a_removed_directory_have_no_path),
-        TEST(only_open_files_are_hidden_and_only_once),
+        TEST(paths_follow_a_rename_of_an_ancestor),         TEST(the_same_name_is_one_inode_until_it_is_forgotten),
+        TEST(another_file_of_the_name_is_another_inode),    TEST(a_target_renamed_over_loses_its_name),
+        TEST(children_of_a_removed_directory_have_no_path), TEST(only_open_files_are_hidden_and_only_once),
         TEST(thousands_of_names_are_found_again),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
