@@ -204,15 +204,18 @@ class ApacheCluster:
             self.start_namenode()
             for index in range(self._wanted):
                 self.start_datanode(index)
-            wait_for(self._is_ready, 60, f"{self._wanted} live datanodes")
+            wait_for(self.is_ready, 60, f"{self._wanted} live datanodes")
         except BaseException:
             print(self.log_tails())
             self.stop()
             raise
         return self
 
+    def transfer_port(self, index):
+        return self._base + 10 + 5 * index
+
     def _datanode_site(self, index):
-        host, port = "127.0.0.1", self._base + 10 + 5 * index
+        host, port = "127.0.0.1", self.transfer_port(index)
         return self._hdfs_site() | {
             "dfs.datanode.address": f"{host}:{port}",
             "dfs.datanode.ipc.address": f"{host}:{port + 1}",
@@ -225,7 +228,7 @@ class ApacheCluster:
         with urllib.request.urlopen(url, timeout=5) as reply:
             return json.load(reply)["beans"][0]
 
-    def _is_ready(self):
+    def is_ready(self):
         for daemon in self.daemons:
             daemon.check_alive()
         state = self.jmx("FSNamesystemState")
