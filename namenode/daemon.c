@@ -26,11 +26,11 @@
 #include "namenode/serve/park.h"
 #include "rpc/rpc_server.h"
 
-#define LEASE_SOFT_MS 60000
+#define LEASE_SOFT_MS  60000
 #define LEASE_RETRY_MS 30000 /* between attempts at a last block's recovery */
-#define MALLOC_ARENAS 2     /* a few busy threads: more arenas would cost memory, not save time */
-#define PORT_RPC 8020
-#define PORT_HTTP 9870
+#define MALLOC_ARENAS  2     /* a few busy threads: more arenas would cost memory, not save time */
+#define PORT_RPC       8020
+#define PORT_HTTP      9870
 
 struct parts {
     struct namenode nn;
@@ -57,7 +57,8 @@ static int rpc_address(const struct config *c, struct net_address *ret, struct e
         return net_parse(text, PORT_RPC, ret, reterr);
     const char *uri = config_str(c, "fs.defaultFS");
     if (strncmp(uri, "hdfs://", 7))
-        return err_set(reterr, ERR_CONFIG, "fs.defaultFS is '%s', not hdfs://HOST:PORT: set it, or dfs.namenode.rpc-address", uri);
+        return err_set(reterr, ERR_CONFIG,
+                       "fs.defaultFS is '%s', not hdfs://HOST:PORT: set it, or dfs.namenode.rpc-address", uri);
     char authority[NET_ADDRESS_MAX];
     snprintf(authority, sizeof authority, "%.*s", (int)strcspn(uri + 7, "/"), uri + 7);
     int rc = net_parse(authority, PORT_RPC, ret, reterr);
@@ -90,12 +91,14 @@ static int open_namespace(struct parts *p, struct err *reterr)
     rc = rc ? rc : fsdir_open(nn->store, nn->journal, &options, (uint64_t)clock_wall_ns(), &nn->dir, reterr);
     if (rc)
         return rc;
-    journal_wait(nn->journal, journal_latest(nn->journal)); /* a new root is on the disk before the folder counts as made */
+    journal_wait(nn->journal,
+                 journal_latest(nn->journal)); /* a new root is on the disk before the folder counts as made */
     rc = name_folder_finish(&p->folder, &nn->ids, reterr);
     if (rc)
         return rc;
     nn->first_block_since_start = nn->dir->counters.next_block;
-    nn->leases = leases_new(LEASE_SOFT_MS, (uint64_t)config_ms(nn->config, "dfs.namenode.lease-hard-limit-sec"), LEASE_RETRY_MS);
+    nn->leases =
+        leases_new(LEASE_SOFT_MS, (uint64_t)config_ms(nn->config, "dfs.namenode.lease-hard-limit-sec"), LEASE_RETRY_MS);
     return leases_load(nn, nn->started_ms, reterr);
 }
 
@@ -116,7 +119,7 @@ static int serve(struct parts *p, struct net_address address, struct err *reterr
     struct namenode *nn = &p->nn;
     const char *bind = config_str(nn->config, "dfs.namenode.rpc-bind-host");
     struct rpc_service services[3 + ADMIN_SERVICES] = {client_calls_service(nn), datanode_calls_service(nn),
-                                                    datanode_lifeline_service(nn)};
+                                                       datanode_lifeline_service(nn)};
     admin_services(nn, services + 3);
     struct rpc_server_options options = {
         .listen = address,

@@ -13,9 +13,9 @@
 #include "namenode/namespace/leases.h"
 #include "namenode/serve/park.h"
 
-#define REAP_CHILDREN 200      /* per step */
-#define TICK_MS 1000
-#define PARK_CHECK_MS 100
+#define REAP_CHILDREN   200 /* per step */
+#define TICK_MS         1000
+#define PARK_CHECK_MS   100
 #define LEASES_PER_TICK 100
 
 /* ---- the reaper ---- */

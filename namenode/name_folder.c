@@ -75,14 +75,18 @@ static int lock_folder(const struct config *c, struct name_folder *f, struct err
         int error = errno;
         name_folder_close(f);
         return error == EWOULDBLOCK
-                   ? err_set(reterr, ERR_BUSY, "%s is in use by another namenode: stop that one, or give this one another "
-                                               "dfs.namenode.name.dir", f->path)
+                   ? err_set(reterr, ERR_BUSY,
+                             "%s is in use by another namenode: stop that one, or give this one another "
+                             "dfs.namenode.name.dir",
+                             f->path)
                    : err_errno(reterr, error, "cannot lock %s", path);
     }
     if (exists(f, "current/VERSION")) {
         name_folder_close(f);
-        return err_set(reterr, ERR_CONFIG, "%s holds the metadata of an Apache Hadoop NameNode, which cannot be used: give another "
-                                           "dfs.namenode.name.dir", f->path);
+        return err_set(reterr, ERR_CONFIG,
+                       "%s holds the metadata of an Apache Hadoop NameNode, which cannot be used: give another "
+                       "dfs.namenode.name.dir",
+                       f->path);
     }
     return 0;
 }
@@ -123,8 +127,10 @@ static int version_read(const struct name_folder *f, struct namenode_ids *ret, s
     if (!version_field(t, "cairnNamenodeVersion", version, sizeof version))
         return err_set(reterr, ERR_CONFIG, "%s is damaged: it names no version. Restore it from a backup", path);
     if (strtol(version, NULL, 10) != FOLDER_VERSION)
-        return err_set(reterr, ERR_CONFIG, "%s was written by another version of cairn (folder version %s, this one knows %d): "
-                                           "start that version", f->path, version, FOLDER_VERSION);
+        return err_set(reterr, ERR_CONFIG,
+                       "%s was written by another version of cairn (folder version %s, this one knows %d): "
+                       "start that version",
+                       f->path, version, FOLDER_VERSION);
     struct namenode_ids ids = {0};
     if (!version_field(t, "clusterID", ids.cluster_id, sizeof ids.cluster_id) ||
         !version_field(t, "blockpoolID", ids.block_pool_id, sizeof ids.block_pool_id) ||
@@ -140,9 +146,10 @@ static int version_write(const struct name_folder *f, const struct namenode_ids 
 {
     char path[4200];
     AUTO(buf_free) struct buf text = {0};
-    buf_printf(&text, "cairnNamenodeVersion=%d\nclusterID=%s\nblockpoolID=%s\nnamespaceID=%u\ncTime=%" PRIu64
-                      "\nstorageType=NAME_NODE\n", FOLDER_VERSION, ids->cluster_id, ids->block_pool_id, ids->namespace_id,
-               ids->created_ms);
+    buf_printf(&text,
+               "cairnNamenodeVersion=%d\nclusterID=%s\nblockpoolID=%s\nnamespaceID=%u\ncTime=%" PRIu64
+               "\nstorageType=NAME_NODE\n",
+               FOLDER_VERSION, ids->cluster_id, ids->block_pool_id, ids->namespace_id, ids->created_ms);
     return file_write_atomic(inside(f, "VERSION", path), text.base, text.len, 0600, reterr);
 }
 
@@ -170,8 +177,8 @@ static void make_ids(const char *address, const char *cluster_id, struct namenod
                  (unsigned)(a >> 16 & 0xffff), (unsigned)(a & 0xfff), (unsigned)(0x8000 | (b >> 48 & 0x3fff)),
                  (unsigned long long)(b & 0xffffffffffffull));
     ret->created_ms = (uint64_t)clock_wall_ms();
-    snprintf(ret->block_pool_id, sizeof ret->block_pool_id, "BP-%u-%s-%" PRIu64, (unsigned)(random64() & 0x7fffffff), ip,
-             ret->created_ms);
+    snprintf(ret->block_pool_id, sizeof ret->block_pool_id, "BP-%u-%s-%" PRIu64, (unsigned)(random64() & 0x7fffffff),
+             ip, ret->created_ms);
     ret->namespace_id = (uint32_t)(random64() % 0x7ffffffe) + 1;
 }
 
@@ -200,11 +207,15 @@ int name_folder_open(const struct config *c, const char *address, struct name_fo
     if (exists(&f, "VERSION")) {
         rc = version_read(&f, ret_ids, reterr);
         if (!rc && !exists(&f, "meta/CURRENT") && !exists(&f, "formatting"))
-            rc = err_set(reterr, ERR_CONFIG, "%s/meta, the file system's metadata, is missing: restore it from a backup. "
-                                             "`cairn namenode -format` would start an empty file system", f.path);
+            rc = err_set(reterr, ERR_CONFIG,
+                         "%s/meta, the file system's metadata, is missing: restore it from a backup. "
+                         "`cairn namenode -format` would start an empty file system",
+                         f.path);
     } else if (exists(&f, "meta") && !exists(&f, "formatting")) {
-        rc = err_set(reterr, ERR_CONFIG, "%s has metadata but no VERSION file: restore the file from a backup. "
-                                         "`cairn namenode -format` would start an empty file system", f.path);
+        rc = err_set(reterr, ERR_CONFIG,
+                     "%s has metadata but no VERSION file: restore the file from a backup. "
+                     "`cairn namenode -format` would start an empty file system",
+                     f.path);
     } else {
         rc = file_write_atomic(inside(&f, "formatting", path), "", 0, 0600, reterr);
         rc = rc ? rc : begin(&f, address, NULL, ret_ids, reterr);

@@ -1,8 +1,8 @@
 /* The namenode's state, shared by the RPC services, the HTTP pages and the background threads.
  *
  * One lock guards the namespace, the leases and the block map together: a file's block list and the replica map must
- * never disagree, and every operation is short (LevelDB reads and one unsynced batch). Under the lock there is no fsync,
- * no network and no unbounded scan. Order: `lock` is taken before any lock inside store and journal. */
+ * never disagree, and every operation is short (LevelDB reads and one unsynced batch). Under the lock there is no
+ * fsync, no network and no unbounded scan. Order: `lock` is taken before any lock inside store and journal. */
 #ifndef CAIRN_NAMENODE_NAMENODE_H
 #define CAIRN_NAMENODE_NAMENODE_H
 
@@ -12,11 +12,11 @@
 
 #include "common/config.h"
 
-struct blocks;    /* namenode/blocks/blocks.h: block map, datanodes, replication, safe mode */
-struct fsdir;     /* namenode/namespace/fsdir.h: inodes, dentries, files under construction */
-struct leases;    /* namenode/namespace/leases.h */
-struct store;     /* namenode/journal/store.h: LevelDB */
-struct journal;   /* namenode/journal/journal.h: group commit */
+struct blocks;  /* namenode/blocks/blocks.h: block map, datanodes, replication, safe mode */
+struct fsdir;   /* namenode/namespace/fsdir.h: inodes, dentries, files under construction */
+struct leases;  /* namenode/namespace/leases.h */
+struct store;   /* namenode/journal/store.h: LevelDB */
+struct journal; /* namenode/journal/journal.h: group commit */
 
 struct namenode_ids {        /* constant once the name folder is opened */
     char cluster_id[64];     /* CID-<uuid> */
@@ -29,9 +29,9 @@ struct namenode {
     const struct config *config; /* immutable */
     struct namenode_ids ids;
     int64_t started_wall_ms;
-    uint64_t started_ms;         /* monotonic */
+    uint64_t started_ms;              /* monotonic */
     uint64_t first_block_since_start; /* older blocks' places are known only once datanodes have reported */
-    char address[300]; /* "host:port" of the RPC server, for pages and messages */
+    char address[300];                /* "host:port" of the RPC server, for pages and messages */
 
     pthread_mutex_t lock;
     struct fsdir *dir;     /* guarded by lock */
@@ -41,7 +41,7 @@ struct namenode {
     uint64_t reap_pending; /* guarded by lock: discards since the reaper last found nothing to do */
     struct reaper *reaper; /* guarded by lock */
     pthread_cond_t housekeeping_wake;
-    bool stopping;         /* guarded by lock */
+    bool stopping; /* guarded by lock */
 
     struct store *store;     /* reads: any thread; writes: through fsdir's mutations, under lock */
     struct journal *journal; /* locks for itself */
@@ -58,8 +58,8 @@ static inline void namenode_unlock(struct namenode *nn)
 
 /* namenode/serve/: the method tables, each with its count. context = struct namenode *. */
 struct rpc_service;
-struct rpc_service client_calls_service(struct namenode *nn);   /* ClientProtocol */
-struct rpc_service datanode_calls_service(struct namenode *nn); /* DatanodeProtocol */
+struct rpc_service client_calls_service(struct namenode *nn);      /* ClientProtocol */
+struct rpc_service datanode_calls_service(struct namenode *nn);    /* DatanodeProtocol */
 struct rpc_service datanode_lifeline_service(struct namenode *nn); /* DatanodeLifelineProtocol */
 
 #endif

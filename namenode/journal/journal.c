@@ -44,7 +44,8 @@ struct journal {
 
 static void die(const struct journal *j, const char *doing, const char *name)
 {
-    log_error("journal", "%s/%s: %s: %s; stopping, since acknowledged changes could be lost: check the disk, then start again",
+    log_error("journal",
+              "%s/%s: %s: %s; stopping, since acknowledged changes could be lost: check the disk, then start again",
               j->folder, name, doing, strerror(errno));
     _exit(1);
 }

@@ -6,8 +6,8 @@
  * next writer, who holds the namenode's lock, wait for the disk.
  *
  * One round: take all who wait, list the folder's *.log, open those that are new (and sync the folder, for a log's
- * name has to survive too), fdatasync each, answer all. A log that vanished between was turned into a table, which LevelDB
- * syncs before it removes the log. Logs stay open until LevelDB removes them.
+ * name has to survive too), fdatasync each, answer all. A log that vanished between was turned into a table, which
+ * LevelDB syncs before it removes the log. Logs stay open until LevelDB removes them.
  *
  * If a sync fails, nobody knows what is on the disk: the process stops with a message, unanswered clients try again. */
 #ifndef CAIRN_NAMENODE_JOURNAL_JOURNAL_H
@@ -31,8 +31,8 @@ void journal_stop(struct journal *j);
 uint64_t journal_written(struct journal *j);
 uint64_t journal_latest(const struct journal *j); /* the number of the newest batch */
 
-/* Calls done(arg) once batch `seq` and all before it are on the disk: at once if they are, else from the journal's thread.
- * done must not block. */
+/* Calls done(arg) once batch `seq` and all before it are on the disk: at once if they are, else from the journal's
+ * thread. done must not block. */
 void journal_when_synced(struct journal *j, uint64_t seq, void (*done)(void *arg), void *arg);
 void journal_wait(struct journal *j, uint64_t seq); /* blocks; not from a done() */
 struct journal_stats journal_stats(const struct journal *j);

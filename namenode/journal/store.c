@@ -7,10 +7,10 @@
 #include "common/mem.h"
 
 /* Memory is a cache with a bound; these are most of the bound. */
-#define BLOCK_CACHE_BYTES (8u << 20)
-#define WRITE_BUFFER_BYTES (4u << 20) /* up to two exist while one is being written out */
-#define TABLE_BYTES (4u << 20)
-#define OPEN_TABLES_MAX 256 /* each keeps its index and filter in memory */
+#define BLOCK_CACHE_BYTES   (8u << 20)
+#define WRITE_BUFFER_BYTES  (4u << 20) /* up to two exist while one is being written out */
+#define TABLE_BYTES         (4u << 20)
+#define OPEN_TABLES_MAX     256 /* each keeps its index and filter in memory */
 #define FILTER_BITS_PER_KEY 10
 
 struct store {

@@ -33,7 +33,8 @@ int tree_set_owner(struct txn *t, const struct fs_user *u, const char *text, con
     if (rc)
         return rc;
     if (owner && !u->is_super && strcmp(owner, u->name))
-        return err_set(reterr, ERR_ACCESS, "User %s is not a super user (non-super user cannot change owner).", u->name);
+        return err_set(reterr, ERR_ACCESS, "User %s is not a super user (non-super user cannot change owner).",
+                       u->name);
     if (group && !u->is_super && !fs_user_in_group(u, group))
         return err_set(reterr, ERR_ACCESS, "User %s does not belong to %s", u->name, group);
     if (owner)
@@ -50,8 +51,9 @@ int tree_set_times(struct txn *t, const struct fs_user *u, const char *text, uin
 {
     struct path p;
     if (!t->dir->limits.atime_precision_ns && atime_ms != TREE_TIME_LEAVE)
-        return err_set(reterr, ERR_IO, "Access time for hdfs is not configured.  Please set "
-                                       "dfs.namenode.accesstime.precision configuration parameter.");
+        return err_set(reterr, ERR_IO,
+                       "Access time for hdfs is not configured.  Please set "
+                       "dfs.namenode.accesstime.precision configuration parameter.");
     int rc = path_resolve(t, u, text, 0, &p, reterr);
     if (rc)
         return rc;
@@ -74,8 +76,9 @@ int tree_check_replication(const struct fsdir *dir, const char *path, uint32_t r
         return err_set(reterr, ERR_IO, "Requested replication factor of %u exceeds maximum of %u for %s", replication,
                        dir->limits.replication_max, path);
     if (replication < dir->limits.replication_min)
-        return err_set(reterr, ERR_IO, "Requested replication factor of %u is less than the required minimum of %u for %s",
-                       replication, dir->limits.replication_min, path);
+        return err_set(reterr, ERR_IO,
+                       "Requested replication factor of %u is less than the required minimum of %u for %s", replication,
+                       dir->limits.replication_min, path);
     return 0;
 }
 

@@ -38,18 +38,20 @@ static int check_create(const struct file_op *o, const struct file_create_args *
         return err_set(reterr, ERR_NOT_FOUND, "Can't overwrite non-existent %s for client %s", p->text,
                        args->client_machine);
     if (args->block_bytes < limits->block_bytes_min)
-        return err_set(reterr, ERR_IO,
-                       "Specified block size is less than configured minimum value (dfs.namenode.fs-limits.min-block-size): "
-                       "%llu < %llu",
-                       (unsigned long long)args->block_bytes, (unsigned long long)limits->block_bytes_min);
+        return err_set(
+            reterr, ERR_IO,
+            "Specified block size is less than configured minimum value (dfs.namenode.fs-limits.min-block-size): "
+            "%llu < %llu",
+            (unsigned long long)args->block_bytes, (unsigned long long)limits->block_bytes_min);
     if (args->block_bytes > INT64_MAX)
-        return err_set(reterr, ERR_IO, "Specified block size %llu is not possible", (unsigned long long)args->block_bytes);
+        return err_set(reterr, ERR_IO, "Specified block size %llu is not possible",
+                       (unsigned long long)args->block_bytes);
     return tree_check_replication(o->t->dir, p->text, args->replication, reterr);
 }
 
 /* The file that is in the way: removed, or an error. */
-static int make_way(const struct file_op *o, const struct fs_user *u, const struct file_create_args *args, struct path *p,
-                    struct err *reterr)
+static int make_way(const struct file_op *o, const struct fs_user *u, const struct file_create_args *args,
+                    struct path *p, struct err *reterr)
 {
     struct inode *there = path_target(p);
     if (args->overwrite) {
@@ -61,7 +63,8 @@ static int make_way(const struct file_op *o, const struct fs_user *u, const stru
         return 0;
     }
     bool closed = false;
-    int rc = file_take_over(o, there, "CREATE_FILE", p->text, args->client_name, args->client_machine, false, &closed, reterr);
+    int rc = file_take_over(o, there, "CREATE_FILE", p->text, args->client_name, args->client_machine, false, &closed,
+                            reterr);
     return rc ? rc : err_set(reterr, ERR_EXISTS, "%s for client %s already exists", p->text, args->client_machine);
 }
 
@@ -107,8 +110,9 @@ static int find(const struct file_op *o, const struct fs_user *u, const struct f
     struct inode *n = NULL;
     int rc = txn_inode(o->t, ref->file_id, &n, reterr);
     if (rc == ERR_NOT_FOUND || (!rc && !txn_is_attached(o->t, n)))
-        return err_set(reterr, ERR_NOT_FOUND, "File does not exist: %s (inode %llu) Holder %s does not have any open files.",
-                       ref->path, (unsigned long long)ref->file_id, ref->client_name);
+        return err_set(reterr, ERR_NOT_FOUND,
+                       "File does not exist: %s (inode %llu) Holder %s does not have any open files.", ref->path,
+                       (unsigned long long)ref->file_id, ref->client_name);
     if (!rc)
         *ret = n;
     return rc;
@@ -127,11 +131,13 @@ int file_check_lease(const struct file_op *o, const struct fs_user *u, const str
     if (ret_any)
         *ret_any = n;
     if (!n->is_open)
-        return err_set(reterr, ERR_LEASE_EXPIRED, "File is not open for writing: %s (inode %llu) Holder %s does not have any "
-                                                  "open files.", ref->path, id, ref->client_name);
+        return err_set(reterr, ERR_LEASE_EXPIRED,
+                       "File is not open for writing: %s (inode %llu) Holder %s does not have any "
+                       "open files.",
+                       ref->path, id, ref->client_name);
     if (strcmp(n->client_name, ref->client_name))
-        return err_set(reterr, ERR_LEASE_EXPIRED, "Client (=%s) is not the lease owner (=%s: %s (inode %llu)", ref->client_name,
-                       n->client_name, ref->path, id);
+        return err_set(reterr, ERR_LEASE_EXPIRED, "Client (=%s) is not the lease owner (=%s: %s (inode %llu)",
+                       ref->client_name, n->client_name, ref->path, id);
     *ret = n;
     return 0;
 }
@@ -144,7 +150,8 @@ static bool is_block(const struct file_block *b, const struct block_id_stamp *as
 }
 
 /* The writer says how long its last block became. Enough replicas may be there already: then the block is complete. */
-static int commit_last_block(const struct file_op *o, struct inode *n, const struct block_id_stamp *last, struct err *reterr)
+static int commit_last_block(const struct file_op *o, struct inode *n, const struct block_id_stamp *last,
+                             struct err *reterr)
 {
     struct file_block *b = inode_last_block(n);
     if (!b || b->state != BLOCK_UNDER_CONSTRUCTION)
@@ -152,11 +159,13 @@ static int commit_last_block(const struct file_op *o, struct inode *n, const str
     if (!last)
         return 0; /* nothing is said about it */
     if (b->id != last->id || b->stamp != last->stamp)
-        return err_set(reterr, ERR_IO, "Commit block with mismatching block: blk_%llu_%llu was given, the last one is blk_%llu_%llu",
+        return err_set(reterr, ERR_IO,
+                       "Commit block with mismatching block: blk_%llu_%llu was given, the last one is blk_%llu_%llu",
                        (unsigned long long)last->id, (unsigned long long)last->stamp, (unsigned long long)b->id,
                        (unsigned long long)b->stamp);
     if (last->length_bytes > n->block_bytes && last->length_bytes > b->length_bytes)
-        return err_set(reterr, ERR_IO, "Commit block blk_%llu_%llu with %llu bytes, more than the file's block size of %llu",
+        return err_set(reterr, ERR_IO,
+                       "Commit block blk_%llu_%llu with %llu bytes, more than the file's block size of %llu",
                        (unsigned long long)b->id, (unsigned long long)b->stamp, (unsigned long long)last->length_bytes,
                        (unsigned long long)n->block_bytes);
     txn_set_block(o->t, n, b, b->stamp, last->length_bytes, BLOCK_COMMITTED);
@@ -210,10 +219,11 @@ static int choose(const struct file_op *o, const struct inode *n, const char *pa
     char excluded[32] = "no";
     if (args->excluded_count)
         snprintf(excluded, sizeof excluded, "%zu", args->excluded_count);
-    return err_set(reterr, ERR_IO,
-                   "File %s could only be written to %zu of the %u minReplication nodes. There are %u datanode(s) running and "
-                   "%s node(s) are excluded in this operation.",
-                   path, ret->target_count, o->t->dir->limits.replication_min, stats.live, excluded);
+    return err_set(
+        reterr, ERR_IO,
+        "File %s could only be written to %zu of the %u minReplication nodes. There are %u datanode(s) running and "
+        "%s node(s) are excluded in this operation.",
+        path, ret->target_count, o->t->dir->limits.replication_min, stats.live, excluded);
 }
 
 /* A call that was made before: the block it got, again. */
@@ -239,17 +249,20 @@ static int add_block_case(const struct inode *n, const struct block_id_stamp *pr
         return 0; /* append at a block's end */
     if (is_block(penultimate, previous)) {
         if (last->length_bytes || last->state != BLOCK_UNDER_CONSTRUCTION)
-            return err_set(reterr, ERR_IO, "Request looked like a retry to allocate block blk_%llu_%llu but it already contains "
-                                           "%llu bytes",
+            return err_set(reterr, ERR_IO,
+                           "Request looked like a retry to allocate block blk_%llu_%llu but it already contains "
+                           "%llu bytes",
                            (unsigned long long)last->id, (unsigned long long)last->stamp,
                            (unsigned long long)last->length_bytes);
         *ret = ADD_BLOCK_AGAIN;
         return 0;
     }
-    return err_set(reterr, ERR_IO, "Cannot allocate block in %s: passed 'previous' block blk_%llu_%llu does not match actual last "
-                                   "block in file blk_%llu_%llu",
-                   path, (unsigned long long)(previous ? previous->id : 0), (unsigned long long)(previous ? previous->stamp : 0),
-                   (unsigned long long)(last ? last->id : 0), (unsigned long long)(last ? last->stamp : 0));
+    return err_set(reterr, ERR_IO,
+                   "Cannot allocate block in %s: passed 'previous' block blk_%llu_%llu does not match actual last "
+                   "block in file blk_%llu_%llu",
+                   path, (unsigned long long)(previous ? previous->id : 0),
+                   (unsigned long long)(previous ? previous->stamp : 0), (unsigned long long)(last ? last->id : 0),
+                   (unsigned long long)(last ? last->stamp : 0));
 }
 
 int file_add_block(const struct file_op *o, const struct fs_user *u, const struct file_ref *ref,
@@ -269,8 +282,9 @@ int file_add_block(const struct file_op *o, const struct fs_user *u, const struc
                                            (unsigned long long)ret->block->id, ref->path);
     }
     if (n->block_count >= o->t->dir->limits.blocks_per_file)
-        return err_set(reterr, ERR_IO, "File has reached the limit on maximum number of blocks "
-                                       "(dfs.namenode.fs-limits.max-blocks-per-file): %zu >= %llu",
+        return err_set(reterr, ERR_IO,
+                       "File has reached the limit on maximum number of blocks "
+                       "(dfs.namenode.fs-limits.max-blocks-per-file): %zu >= %llu",
                        n->block_count, (unsigned long long)o->t->dir->limits.blocks_per_file);
     /* All but the last block must be safe; the last one's reports may still be on their way. */
     if (n->block_count > 1 && n->blocks[n->block_count - 2].state != BLOCK_COMPLETE)
@@ -280,7 +294,8 @@ int file_add_block(const struct file_op *o, const struct fs_user *u, const struc
     if (rc)
         return rc;
     if (n->block_count && inode_last_block(n)->state == BLOCK_UNDER_CONSTRUCTION)
-        return err_set(reterr, ERR_IO, "Cannot allocate block in %s: its last block was not given as 'previous'", ref->path);
+        return err_set(reterr, ERR_IO, "Cannot allocate block in %s: its last block was not given as 'previous'",
+                       ref->path);
     ret->offset = inode_length(n);
     struct file_block *b = txn_add_block(o->t, n);
     rc = file_commit(o, reterr);
@@ -289,7 +304,8 @@ int file_add_block(const struct file_op *o, const struct fs_user *u, const struc
     const char *storages[BLOCK_LOCATIONS_MAX];
     for (size_t i = 0; i < ret->target_count; i++)
         storages[i] = ret->targets[i].storage_uuid;
-    blocks_under_construction(o->nn->blocks, b->id, b->stamp, n->block_bytes, n->replication, storages, ret->target_count);
+    blocks_under_construction(o->nn->blocks, b->id, b->stamp, n->block_bytes, n->replication, storages,
+                              ret->target_count);
     ret->block = b;
     return 0;
 }
@@ -356,8 +372,8 @@ int file_complete(const struct file_op *o, const struct fs_user *u, const struct
     if (n->block_count > 1 && n->blocks[n->block_count - 2].state != BLOCK_COMPLETE)
         return 0;
     if (!last && inode_last_block(n) && inode_last_block(n)->state == BLOCK_UNDER_CONSTRUCTION)
-        return err_set(reterr, ERR_IO, "complete of %s names no last block, but block blk_%llu is still being written", ref->path,
-                       (unsigned long long)inode_last_block(n)->id);
+        return err_set(reterr, ERR_IO, "complete of %s names no last block, but block blk_%llu is still being written",
+                       ref->path, (unsigned long long)inode_last_block(n)->id);
     rc = commit_last_block(o, n, last, reterr);
     return rc ? rc : file_try_close(o, n, ret_closed, reterr);
 }
@@ -384,16 +400,19 @@ int file_check_pipeline(const struct file_op *o, const char *client_name, uint64
     struct inode *n = NULL;
     int rc = txn_block(o->t, block_id, &record, reterr);
     if (rc == ERR_NOT_FOUND)
-        return err_set(reterr, ERR_IO, "blk_%llu does not exist or is not under Construction null", (unsigned long long)block_id);
+        return err_set(reterr, ERR_IO, "blk_%llu does not exist or is not under Construction null",
+                       (unsigned long long)block_id);
     rc = rc ? rc : txn_inode(o->t, record.inode_id, &n, reterr);
     if (rc)
         return rc;
     if (record.state == BLOCK_COMPLETE && !n->is_open)
-        return err_set(reterr, ERR_IO, "blk_%llu does not exist or is not under Construction", (unsigned long long)block_id);
+        return err_set(reterr, ERR_IO, "blk_%llu does not exist or is not under Construction",
+                       (unsigned long long)block_id);
     if (!n->is_open || !txn_is_attached(o->t, n))
         return err_set(reterr, ERR_IO, "The file of blk_%llu is already deleted", (unsigned long long)block_id);
     if (strcmp(n->client_name, client_name))
-        return err_set(reterr, ERR_LEASE_EXPIRED, "Lease mismatch: %s (inode %llu) is owned by %s but is accessed by %s", n->name,
+        return err_set(reterr, ERR_LEASE_EXPIRED,
+                       "Lease mismatch: %s (inode %llu) is owned by %s but is accessed by %s", n->name,
                        (unsigned long long)n->id, n->client_name, client_name);
     *ret = n;
     return 0;
@@ -418,8 +437,8 @@ int file_update_pipeline(const struct file_op *o, const char *client_name, const
         return rc;
     struct file_block *b = inode_last_block(n);
     if (!b || b->id != old_block->id || b->state != BLOCK_UNDER_CONSTRUCTION)
-        return err_set(reterr, ERR_IO, "blk_%llu is not the block that %s is writing", (unsigned long long)old_block->id,
-                       client_name);
+        return err_set(reterr, ERR_IO, "blk_%llu is not the block that %s is writing",
+                       (unsigned long long)old_block->id, client_name);
     if (new_block->id != b->id || new_block->stamp <= b->stamp || new_block->stamp >= o->t->counters.next_stamp ||
         new_block->length_bytes < b->length_bytes)
         return err_set(reterr, ERR_IO, "Update blk_%llu_%llu (size %llu) to an older state: blk_%llu_%llu (size %llu)",

@@ -1,8 +1,8 @@
 /* Writing files: create, blocks, close, append, truncate, concat, and what happens when a writer is gone.
  *
  * Every function here runs in the caller's txn under the namenode's lock and commits by itself, since the block map has
- * to hear of a change after it is in the store and before anyone else looks. It may have committed something even when it
- * fails (an attempt to take over a dead writer's file starts its recovery and still answers "try again"). Rules and
+ * to hear of a change after it is in the store and before anyone else looks. It may have committed something even when
+ * it fails (an attempt to take over a dead writer's file starts its recovery and still answers "try again"). Rules and
  * texts are HDFS's. */
 #ifndef CAIRN_NAMENODE_NAMESPACE_FILES_H
 #define CAIRN_NAMENODE_NAMESPACE_FILES_H
@@ -61,7 +61,8 @@ int file_abandon_block(const struct file_op *o, const struct fs_user *u, const s
                        struct err *reterr) MUST_CHECK;
 /* *ret_closed false: some block has not been reported by enough datanodes yet. */
 int file_complete(const struct file_op *o, const struct fs_user *u, const struct file_ref *ref,
-                  const struct block_id_stamp *last, bool *ret_closed, uint64_t *ret_inode, struct err *reterr) MUST_CHECK;
+                  const struct block_id_stamp *last, bool *ret_closed, uint64_t *ret_inode,
+                  struct err *reterr) MUST_CHECK;
 /* Closes an open file whose blocks are all complete (or committed with enough replicas). */
 int file_try_close(const struct file_op *o, struct inode *n, bool *ret_closed, struct err *reterr) MUST_CHECK;
 int file_fsync(const struct file_op *o, const struct fs_user *u, const struct file_ref *ref, int64_t last_length,
@@ -75,7 +76,8 @@ int file_update_pipeline(const struct file_op *o, const char *client_name, const
                          const struct block_id_stamp *new_block, const char *const *datanode_uuids,
                          const char *const *storage_uuids, size_t count, struct err *reterr) MUST_CHECK;
 /* The core's news that a committed block has enough replicas. *ret_inode: its file; 0 if there is nothing to do. */
-int file_block_replicated(const struct file_op *o, uint64_t block_id, uint64_t *ret_inode, struct err *reterr) MUST_CHECK;
+int file_block_replicated(const struct file_op *o, uint64_t block_id, uint64_t *ret_inode,
+                          struct err *reterr) MUST_CHECK;
 
 /* ---- append, truncate, concat ---- */
 /* *ret_block NULL: no block, or it is full. */
@@ -84,14 +86,15 @@ int file_append(const struct file_op *o, const struct fs_user *u, const char *pa
                 struct err *reterr) MUST_CHECK;
 int file_truncate(const struct file_op *o, const struct fs_user *u, const char *path, uint64_t length,
                   const char *client_name, const char *client_machine, bool *ret_done, struct err *reterr) MUST_CHECK;
-int file_concat(const struct file_op *o, const struct fs_user *u, const char *target, char *const *sources, size_t count,
-                struct err *reterr) MUST_CHECK;
+int file_concat(const struct file_op *o, const struct fs_user *u, const char *target, char *const *sources,
+                size_t count, struct err *reterr) MUST_CHECK;
 
 /* ---- dead writers ---- */
 /* Another client wants the file: fine if it is closed, or can be closed at once; else ERR_ALREADY_BEING_CREATED or
  * ERR_RECOVERY_IN_PROGRESS. force: recoverLease, which does not wait for the soft limit (*ret_closed false then). */
-int file_take_over(const struct file_op *o, struct inode *n, const char *doing, const char *path, const char *client_name,
-                   const char *client_machine, bool force, bool *ret_closed, struct err *reterr) MUST_CHECK;
+int file_take_over(const struct file_op *o, struct inode *n, const char *doing, const char *path,
+                   const char *client_name, const char *client_machine, bool force, bool *ret_closed,
+                   struct err *reterr) MUST_CHECK;
 /* Closes the file or starts the recovery of its last block. */
 int file_release_lease(const struct file_op *o, struct inode *n, const char *path, bool *ret_closed,
                        struct err *reterr) MUST_CHECK;

@@ -23,8 +23,9 @@ static int check_last_replicated(const struct file_op *o, const struct inode *n,
     const struct file_block *b = inode_last_block(n);
     if (!b || blocks_has_min_replicas(o->nn->blocks, b->id))
         return 0;
-    return err_set(reterr, ERR_IO, "append: lastBlock=blk_%" PRIu64 "_%" PRIu64 " of src=%s is not sufficiently replicated yet.",
-                   b->id, b->stamp, path);
+    return err_set(reterr, ERR_IO,
+                   "append: lastBlock=blk_%" PRIu64 "_%" PRIu64 " of src=%s is not sufficiently replicated yet.", b->id,
+                   b->stamp, path);
 }
 
 int file_append(const struct file_op *o, const struct fs_user *u, const char *path, const char *client_name,
@@ -38,7 +39,8 @@ int file_append(const struct file_op *o, const struct fs_user *u, const char *pa
         return rc;
     struct inode *n = path_target(&p);
     if (!n)
-        return err_set(reterr, ERR_NOT_FOUND, "Failed to append to non-existent file %s for client %s", p.text, client_machine);
+        return err_set(reterr, ERR_NOT_FOUND, "Failed to append to non-existent file %s for client %s", p.text,
+                       client_machine);
     if (!inode_is_file(n))
         return err_set(reterr, ERR_EXISTS, "Cannot append to directory %s; already exists as a directory.", p.text);
     rc = access_check(u, n, ACCESS_WRITE, p.text, reterr);
@@ -91,7 +93,8 @@ int file_truncate(const struct file_op *o, const struct fs_user *u, const char *
     uint64_t old = inode_length(n);
     if (length > old)
         return err_set(reterr, ERR_HADOOP_ILLEGAL_ARGUMENT,
-                       "Cannot truncate to a larger file size. Current size: %" PRIu64 ", truncate size: %" PRIu64 ".", old, length);
+                       "Cannot truncate to a larger file size. Current size: %" PRIu64 ", truncate size: %" PRIu64 ".",
+                       old, length);
     *ret_done = true;
     if (length == old)
         return 0;
@@ -132,27 +135,27 @@ static int concat_source(const struct file_op *o, const struct fs_user *u, const
     if (rc)
         return rc;
     if (n == to)
-        return err_set(reterr, ERR_HADOOP_ILLEGAL_ARGUMENT, "concat: the src file %s is the same with target file %s", ret->text,
-                       target->text);
-    if (path_parent(ret) != path_parent(target))
-        return err_set(reterr, ERR_HADOOP_ILLEGAL_ARGUMENT, "Source file %s is not in the same directory with the target %s",
+        return err_set(reterr, ERR_HADOOP_ILLEGAL_ARGUMENT, "concat: the src file %s is the same with target file %s",
                        ret->text, target->text);
+    if (path_parent(ret) != path_parent(target))
+        return err_set(reterr, ERR_HADOOP_ILLEGAL_ARGUMENT,
+                       "Source file %s is not in the same directory with the target %s", ret->text, target->text);
     if (n->is_open || !n->block_count)
-        return err_set(reterr, ERR_HADOOP_ILLEGAL_ARGUMENT, "concat: source file %s is invalid or empty or underConstruction",
-                       ret->text);
+        return err_set(reterr, ERR_HADOOP_ILLEGAL_ARGUMENT,
+                       "concat: source file %s is invalid or empty or underConstruction", ret->text);
     if (n->block_bytes > to->block_bytes)
         return err_set(reterr, ERR_HADOOP_ILLEGAL_ARGUMENT,
                        "concat: source file %s has preferred block size %" PRIu64
                        " which is greater than the target file's preferred block size %" PRIu64,
                        ret->text, n->block_bytes, to->block_bytes);
     if (n->block_count + to->block_count > o->t->dir->limits.blocks_per_file)
-        return err_set(reterr, ERR_HADOOP_ILLEGAL_ARGUMENT, "concat: %s would have more than %" PRIu64 " blocks", target->text,
-                       o->t->dir->limits.blocks_per_file);
+        return err_set(reterr, ERR_HADOOP_ILLEGAL_ARGUMENT, "concat: %s would have more than %" PRIu64 " blocks",
+                       target->text, o->t->dir->limits.blocks_per_file);
     return 0;
 }
 
-int file_concat(const struct file_op *o, const struct fs_user *u, const char *target, char *const *sources, size_t count,
-                struct err *reterr)
+int file_concat(const struct file_op *o, const struct fs_user *u, const char *target, char *const *sources,
+                size_t count, struct err *reterr)
 {
     struct path to, from;
     int rc = path_resolve(o->t, u, target, 0, &to, reterr);

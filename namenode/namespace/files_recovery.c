@@ -6,7 +6,8 @@
 #include "namenode/namespace/files.h"
 #include "namenode/namespace/leases.h"
 
-#define REPORTS_AWAITED_MS 60000 /* after a start, datanodes get this long to say what they have of unfinished blocks */
+#define REPORTS_AWAITED_MS 60000 /* after a start, datanodes get this long to say what they have of unfinished blocks  \
+                                  */
 
 struct block_record file_block_record(const struct inode *n, const struct file_block *b)
 {
@@ -31,8 +32,8 @@ int file_begin_recovery(const struct file_op *o, struct inode *n, struct err *re
     struct block_record record = file_block_record(n, b);
     struct err why = {0};
     if (blocks_start_recovery(o->nn->blocks, &record, n->recovery_stamp, n->truncate_length, o->now_ms, &why) < 0)
-        log_warn("leases", "block=%" PRIu64 " of inode %" PRIu64 " cannot be recovered now, trying again later: %s", b->id, n->id,
-                 why.text);
+        log_warn("leases", "block=%" PRIu64 " of inode %" PRIu64 " cannot be recovered now, trying again later: %s",
+                 b->id, n->id, why.text);
     return 0;
 }
 
@@ -56,8 +57,10 @@ int file_release_lease(const struct file_op *o, struct inode *n, const char *pat
     struct file_block *b = inode_last_block(n);
     if (b->state != BLOCK_UNDER_CONSTRUCTION)
         return err_set(reterr, ERR_ALREADY_BEING_CREATED,
-                       "DIR* NameSystem.internalReleaseLease: Failed to release lease for file %s. Committed blocks are waiting to "
-                       "be minimally replicated. Try again later.", path);
+                       "DIR* NameSystem.internalReleaseLease: Failed to release lease for file %s. Committed blocks "
+                       "are waiting to "
+                       "be minimally replicated. Try again later.",
+                       path);
     if (leases_is_recovering(o->nn->leases, n->id, o->now_ms))
         return 0;
     if (is_empty(o, b)) {
@@ -73,14 +76,15 @@ int file_release_lease(const struct file_op *o, struct inode *n, const char *pat
     return file_begin_recovery(o, n, reterr);
 }
 
-int file_take_over(const struct file_op *o, struct inode *n, const char *doing, const char *path, const char *client_name,
-                   const char *client_machine, bool force, bool *ret_closed, struct err *reterr)
+int file_take_over(const struct file_op *o, struct inode *n, const char *doing, const char *path,
+                   const char *client_name, const char *client_machine, bool force, bool *ret_closed,
+                   struct err *reterr)
 {
     *ret_closed = true;
     if (!n->is_open)
         return 0;
-#define REFUSE(code, ...)                                                                                            \
-    err_set(reterr, code, "Failed to %s %s for %s on %s because %s", doing, path, client_name, client_machine,       \
+#define REFUSE(code, ...)                                                                                              \
+    err_set(reterr, code, "Failed to %s %s for %s on %s because %s", doing, path, client_name, client_machine,         \
             arena_printf(&o->t->arena, __VA_ARGS__))
     if (force)
         return file_release_lease(o, n, path, ret_closed, reterr);
@@ -149,17 +153,22 @@ int file_block_recovered(const struct file_op *o, const struct block_recovery *r
     if (rc)
         return rc;
     if (!txn_is_attached(o->t, n))
-        return err_set(reterr, ERR_NOT_FOUND, "File not found: inode %" PRIu64 ", likely due to delayed block removal", n->id);
+        return err_set(reterr, ERR_NOT_FOUND, "File not found: inode %" PRIu64 ", likely due to delayed block removal",
+                       n->id);
     struct file_block *b = inode_last_block(n);
     if (!n->is_open || !b || b->id != r->block_id || b->state == BLOCK_COMPLETE) {
         if (record.state == BLOCK_COMPLETE && record.gen_stamp == r->new_gen_stamp)
             return 0; /* said before */
-        return err_set(reterr, ERR_IO, "Unexpected block (=blk_%" PRIu64 ") since the file (inode %" PRIu64
-                                       ") is not under construction", r->block_id, n->id);
+        return err_set(reterr, ERR_IO,
+                       "Unexpected block (=blk_%" PRIu64 ") since the file (inode %" PRIu64
+                       ") is not under construction",
+                       r->block_id, n->id);
     }
     if (r->new_gen_stamp != n->recovery_stamp)
-        return err_set(reterr, ERR_IO, "The recovery id %" PRIu64 " does not match current recovery id %" PRIu64
-                                       " for block blk_%" PRIu64, r->new_gen_stamp, n->recovery_stamp, r->block_id);
+        return err_set(reterr, ERR_IO,
+                       "The recovery id %" PRIu64 " does not match current recovery id %" PRIu64
+                       " for block blk_%" PRIu64,
+                       r->new_gen_stamp, n->recovery_stamp, r->block_id);
     if (r->delete_block) {
         txn_drop_last_block(o->t, n);
         n->recovery_stamp = 0;

@@ -12,7 +12,7 @@
 #include "proto/message.h"
 
 #define BLOCK_ID_FIRST ((1ull << 30) + 1) /* Hadoop's first ids and stamps */
-#define STAMP_FIRST 1001
+#define STAMP_FIRST    1001
 
 void fsdir_options_from_config(struct fsdir_options *ret, const struct config *c)
 {
@@ -79,7 +79,8 @@ static int counters_read(struct fsdir *dir, struct err *reterr)
 static int make_root(struct fsdir *dir, uint64_t now_ns, struct err *reterr)
 {
     struct txn t;
-    dir->counters = (struct counters){.next_inode = INODE_ROOT, .next_block = BLOCK_ID_FIRST, .next_stamp = STAMP_FIRST};
+    dir->counters =
+        (struct counters){.next_inode = INODE_ROOT, .next_block = BLOCK_ID_FIRST, .next_stamp = STAMP_FIRST};
     txn_begin(&t, dir, now_ns);
     struct inode *root = txn_new_inode(&t, INODE_DIRECTORY, 0755, dir->superuser, dir->supergroup);
     root->parent = root->id;

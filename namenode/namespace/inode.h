@@ -11,9 +11,9 @@
 #include "common/err.h"
 #include "namenode/blocks/blocks.h"
 
-#define INODE_ROOT 16385u  /* Hadoop's number for "/" */
+#define INODE_ROOT  16385u /* Hadoop's number for "/" */
 #define INODE_FIRST 16386u /* the first one given out */
-#define INODE_NONE 0u      /* as parent: cut off the tree */
+#define INODE_NONE  0u     /* as parent: cut off the tree */
 
 enum inode_type { INODE_DIRECTORY = 1, INODE_FILE = 2, INODE_SYMLINK = 3 };
 

@@ -1,6 +1,6 @@
-/* Who writes which file, and since when nothing was heard of him. A lease belongs to a client name, not to a connection; one
- * client has many files. A core: time comes in, no I/O, guarded by the namenode's lock. It lives in memory only; start-up
- * rebuilds it from the store's index of open files. */
+/* Who writes which file, and since when nothing was heard of him. A lease belongs to a client name, not to a
+ * connection; one client has many files. A core: time comes in, no I/O, guarded by the namenode's lock. It lives in
+ * memory only; start-up rebuilds it from the store's index of open files. */
 #ifndef CAIRN_NAMENODE_NAMESPACE_LEASES_H
 #define CAIRN_NAMENODE_NAMESPACE_LEASES_H
 
@@ -23,7 +23,7 @@ void leases_renew(struct leases *l, const char *holder, uint64_t now_ms); /* unk
 
 const char *leases_holder(const struct leases *l, uint64_t inode); /* NULL; good until the next change */
 bool leases_soft_expired(const struct leases *l, const char *holder, uint64_t now_ms); /* an unknown holder's has */
-bool leases_is_recovering(const struct leases *l, uint64_t inode, uint64_t now_ms); /* for less than retry_ms */
+bool leases_is_recovering(const struct leases *l, uint64_t inode, uint64_t now_ms);    /* for less than retry_ms */
 /* Files of leases past the hard limit. The leases count as renewed afterwards, so that one that cannot be released
  * at once comes again later. */
 size_t leases_take_expired(struct leases *l, uint64_t now_ms, uint64_t *ret_inodes, size_t ret_max);

@@ -16,9 +16,10 @@ static int check_component(const struct fsdir *dir, const char *text, const char
         return is_last ? err_set(reterr, ERR_HADOOP_ILLEGAL_ARGUMENT, "\".snapshot\" is a reserved name.")
                        : err_set(reterr, ERR_SNAPSHOT_ACCESS, "Modification on a read-only snapshot is disallowed");
     if (len > dir->limits.component_bytes)
-        return err_set(reterr, ERR_NAME_TOO_LONG,
-                       "The maximum path component name limit of %.*s in directory %.*s is exceeded: limit=%zu length=%zu",
-                       (int)len, name, (int)(name - text > 1 ? name - text - 1 : 1), text, dir->limits.component_bytes, len);
+        return err_set(
+            reterr, ERR_NAME_TOO_LONG,
+            "The maximum path component name limit of %.*s in directory %.*s is exceeded: limit=%zu length=%zu",
+            (int)len, name, (int)(name - text > 1 ? name - text - 1 : 1), text, dir->limits.component_bytes, len);
     return 0;
 }
 
@@ -177,8 +178,9 @@ int path_resolve(struct txn *t, const struct fs_user *u, const char *text, unsig
                  struct err *reterr)
 {
     struct path p = {0};
-    int rc = text[0] == '/' ? resolve_reserved(t, text, &text, reterr)
-                            : err_set(reterr, ERR_INVALID_PATH, "Invalid path name Absolute path required, but got '%s'", text);
+    int rc = text[0] == '/'
+                 ? resolve_reserved(t, text, &text, reterr)
+                 : err_set(reterr, ERR_INVALID_PATH, "Invalid path name Absolute path required, but got '%s'", text);
     rc = rc ? rc : split(t, text, &p, reterr);
     if (rc)
         return rc;

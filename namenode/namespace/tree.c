@@ -65,8 +65,8 @@ int tree_mkdirs(struct txn *t, const struct fs_user *u, const char *text, uint16
     return 0;
 }
 
-int tree_prepare_parent(struct txn *t, const struct fs_user *u, struct path *p, bool create_parents, uint16_t parents_mode,
-                        bool copy_parent_mode, struct inode **ret_parent, struct err *reterr)
+int tree_prepare_parent(struct txn *t, const struct fs_user *u, struct path *p, bool create_parents,
+                        uint16_t parents_mode, bool copy_parent_mode, struct inode **ret_parent, struct err *reterr)
 {
     int rc = check_ancestor_write(t, u, p, reterr);
     if (rc)
@@ -96,8 +96,8 @@ int tree_symlink(struct txn *t, const struct fs_user *u, const char *target, con
     if (rc)
         return rc;
     if (path_target(&p) || !p.count)
-        return err_set(reterr, ERR_EXISTS, "failed to create link %s either because the filename is invalid or the file exists",
-                       p.text);
+        return err_set(reterr, ERR_EXISTS,
+                       "failed to create link %s either because the filename is invalid or the file exists", p.text);
     rc = tree_prepare_parent(t, u, &p, create_parent, parents_mode, false, &parent, reterr);
     if (rc)
         return rc;
@@ -142,7 +142,8 @@ int tree_delete(struct txn *t, const struct fs_user *u, const char *text, bool r
 }
 
 /* Depth first with an explicit stack of inode numbers; memory is bounded by the widest level's directories. */
-static int check_subtree(struct txn *t, const struct fs_user *u, struct inode *top, const char *path, struct err *reterr)
+static int check_subtree(struct txn *t, const struct fs_user *u, struct inode *top, const char *path,
+                         struct err *reterr)
 {
     AUTO(buf_free) struct buf stack = {0};
     buf_append(&stack, &top->id, sizeof top->id);
@@ -206,7 +207,8 @@ int tree_check_delete(struct fsdir *dir, const struct fs_user *u, const char *te
 
 /* ---- renaming ---- */
 
-/* Moves the target of `from` to be p->names[last] in `to_parent`; from and to share a txn, so parents are one object. */
+/* Moves the target of `from` to be p->names[last] in `to_parent`; from and to share a txn, so parents are one object.
+ */
 static void move(struct txn *t, struct path *from, struct inode *to_parent, const char *name)
 {
     struct inode *n = path_target(from);
@@ -273,7 +275,8 @@ int tree_rename(struct txn *t, const struct fs_user *u, const char *from_text, c
     return 0;
 }
 
-static int rename2_check(struct txn *t, const struct path *from, const struct path *to, bool overwrite, struct err *reterr)
+static int rename2_check(struct txn *t, const struct path *from, const struct path *to, bool overwrite,
+                         struct err *reterr)
 {
     struct inode *n = path_target(from), *there = path_target(to), *to_parent = path_parent(to);
     if (!n)
@@ -285,7 +288,8 @@ static int rename2_check(struct txn *t, const struct path *from, const struct pa
     if (n->type == INODE_SYMLINK && !strcmp(n->target, to->text))
         return err_set(reterr, ERR_EXISTS, "Cannot rename symlink %s to its target %s", from->text, to->text);
     if (is_below(to, n))
-        return err_set(reterr, ERR_IO, "Rename destination %s is a directory or file under source %s", to->text, from->text);
+        return err_set(reterr, ERR_IO, "Rename destination %s is a directory or file under source %s", to->text,
+                       from->text);
     if (!to->count)
         return err_set(reterr, ERR_IO, "rename destination cannot be the root");
     if (there && inode_is_dir(there) != inode_is_dir(n))

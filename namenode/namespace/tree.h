@@ -1,5 +1,6 @@
-/* Operations on names: directories, renames, removal, links, attributes. Each checks permissions, works inside the caller's
- * txn, and leaves committing to the caller; on failure end the txn without a commit. Texts and rules are HDFS's. */
+/* Operations on names: directories, renames, removal, links, attributes. Each checks permissions, works inside the
+ * caller's txn, and leaves committing to the caller; on failure end the txn without a commit. Texts and rules are
+ * HDFS's. */
 #ifndef CAIRN_NAMENODE_NAMESPACE_TREE_H
 #define CAIRN_NAMENODE_NAMESPACE_TREE_H
 
@@ -10,8 +11,9 @@ int tree_mkdirs(struct txn *t, const struct fs_user *u, const char *path, uint16
                 struct err *reterr) MUST_CHECK;
 /* For create: the parents of p are made if they may be (create_parents), w on the nearest ancestor is checked.
  * *ret_parent: the directory the new entry goes into. */
-int tree_prepare_parent(struct txn *t, const struct fs_user *u, struct path *p, bool create_parents, uint16_t parents_mode,
-                        bool copy_parent_mode, struct inode **ret_parent, struct err *reterr) MUST_CHECK;
+int tree_prepare_parent(struct txn *t, const struct fs_user *u, struct path *p, bool create_parents,
+                        uint16_t parents_mode, bool copy_parent_mode, struct inode **ret_parent,
+                        struct err *reterr) MUST_CHECK;
 
 /* O(1): the subtree goes to the reaper. *ret_deleted false: there was nothing, or it was "/".
  * subtree_checked: the caller has seen (tree_check_delete) that the user may remove everything below. */
@@ -28,7 +30,8 @@ int tree_rename2(struct txn *t, const struct fs_user *u, const char *from, const
 int tree_symlink(struct txn *t, const struct fs_user *u, const char *target, const char *link, uint16_t parents_mode,
                  bool create_parent, struct err *reterr) MUST_CHECK;
 
-int tree_set_permission(struct txn *t, const struct fs_user *u, const char *path, uint16_t mode, struct err *reterr) MUST_CHECK;
+int tree_set_permission(struct txn *t, const struct fs_user *u, const char *path, uint16_t mode,
+                        struct err *reterr) MUST_CHECK;
 int tree_set_owner(struct txn *t, const struct fs_user *u, const char *path, const char *owner, const char *group,
                    struct err *reterr) MUST_CHECK; /* NULL = leave */
 #define TREE_TIME_LEAVE UINT64_MAX
@@ -37,6 +40,7 @@ int tree_set_times(struct txn *t, const struct fs_user *u, const char *path, uin
 /* *ret_file NULL: missing or a directory (the answer is false). Else whose blocks now have *ret_old before. */
 int tree_set_replication(struct txn *t, const struct fs_user *u, const char *path, uint32_t replication,
                          struct inode **ret_file, struct err *reterr) MUST_CHECK;
-int tree_check_replication(const struct fsdir *dir, const char *path, uint32_t replication, struct err *reterr) MUST_CHECK;
+int tree_check_replication(const struct fsdir *dir, const char *path, uint32_t replication,
+                           struct err *reterr) MUST_CHECK;
 
 #endif

@@ -69,7 +69,8 @@ int txn_inode(struct txn *t, uint64_t id, struct inode **ret, struct err *reterr
             return 0;
         }
     int rc = txn_peek(t, id, ret, reterr);
-    if (!rc && !t->snapshot) /* that an inode is one object matters to changes only; long walks need not search for it */
+    if (!rc &&
+        !t->snapshot) /* that an inode is one object matters to changes only; long walks need not search for it */
         remember(t, *ret);
     return rc;
 }
@@ -146,7 +147,7 @@ int txn_path(struct txn *t, struct inode *n, const char **ret, struct err *reter
     for (size_t i = count; i-- > 0;)
         to += sprintf(to, "/%s", chain[i]->name);
     if (!count)
-        strcpy(path, "/");
+        memcpy(path, "/", 2);
     *ret = path;
     return 0;
 }

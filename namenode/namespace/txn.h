@@ -1,8 +1,8 @@
 /* The namespace's tables, and the one door to them.
  *
- * A txn is one look at the namespace or one change of it. Inodes are loaded into its arena, once each; changes are made to
- * those objects and by the functions below, and reach the store as one batch in txn_commit: all or nothing. A txn that
- * is ended without a commit has changed nothing.
+ * A txn is one look at the namespace or one change of it. Inodes are loaded into its arena, once each; changes are made
+ * to those objects and by the functions below, and reach the store as one batch in txn_commit: all or nothing. A txn
+ * that is ended without a commit has changed nothing.
  *
  * The namenode's lock is held from txn_begin to txn_end, except for a txn_begin_snapshot, which only reads. */
 #ifndef CAIRN_NAMENODE_NAMESPACE_TXN_H
@@ -31,8 +31,8 @@ struct fsdir {
     struct journal *journal; /* borrowed; NULL in tests that need none */
     struct counters counters;
     struct fsdir_limits limits;
-    bool permissions;            /* dfs.permissions.enabled */
-    char superuser[256];         /* the namenode's OS user */
+    bool permissions;    /* dfs.permissions.enabled */
+    char superuser[256]; /* the namenode's OS user */
     char supergroup[256];
     char write_error[ERR_TEXT_MAX]; /* not empty: a batch could not be written, no more changes are taken */
 };
@@ -77,7 +77,8 @@ int txn_inode(struct txn *t, uint64_t id, struct inode **ret, struct err *reterr
 /* The same, only to look at: another object each time, which no commit will write. For pages of many inodes. */
 int txn_peek(struct txn *t, uint64_t id, struct inode **ret, struct err *reterr) MUST_CHECK;
 /* *ret = NULL: no such entry (as of the txn's begin). */
-int txn_child(struct txn *t, const struct inode *parent, const char *name, struct inode **ret, struct err *reterr) MUST_CHECK;
+int txn_child(struct txn *t, const struct inode *parent, const char *name, struct inode **ret,
+              struct err *reterr) MUST_CHECK;
 int txn_block(struct txn *t, uint64_t block_id, struct block_record *ret, struct err *reterr) MUST_CHECK;
 /* The path up to the root, in the arena; ERR_NOT_FOUND if the inode was cut off the tree. */
 int txn_path(struct txn *t, struct inode *n, const char **ret, struct err *reterr) MUST_CHECK;

@@ -12,7 +12,7 @@
 /* ---- groups ---- */
 
 #define CACHE_ENTRIES 64
-#define CACHE_MS 300000 /* hadoop.security.groups.cache.secs */
+#define CACHE_MS      300000 /* hadoop.security.groups.cache.secs */
 
 struct cached_user {
     char name[USER_NAME_MAX];
@@ -122,8 +122,8 @@ bool access_allowed(const struct fs_user *u, const struct inode *n, unsigned acc
 
 static const char *access_name(unsigned access)
 {
-    static const char *const names[] = {"NONE",         "EXECUTE",    "WRITE", "WRITE_EXECUTE", "READ",
-                                        "READ_EXECUTE", "READ_WRITE", "ALL"};
+    static const char *const names[] = {"NONE", "EXECUTE",      "WRITE",      "WRITE_EXECUTE",
+                                        "READ", "READ_EXECUTE", "READ_WRITE", "ALL"};
     return names[access & 7];
 }
 
@@ -155,15 +155,15 @@ int access_check_owner(const struct fs_user *u, const struct inode *n, const cha
     return err_set(reterr, ERR_ACCESS, "Permission denied. user=%s is not the owner of inode=%s", u->name, path);
 }
 
-int access_check_sticky(const struct fs_user *u, const struct inode *parent, const struct inode *child, const char *path,
-                        struct err *reterr)
+int access_check_sticky(const struct fs_user *u, const struct inode *parent, const struct inode *child,
+                        const char *path, struct err *reterr)
 {
     if (u->is_super || !(parent->mode & 01000) || !strcmp(u->name, parent->owner) || !strcmp(u->name, child->owner))
         return 0;
     char mode[11], parent_mode[11];
     return err_set(reterr, ERR_ACCESS,
-                   "Permission denied by sticky bit: user=%s, path=\"%s\":%s:%s:%s, parent=\"%s\":%s:%s:%s", u->name, path,
-                   child->owner, child->group, mode_text(child, mode), parent->name, parent->owner, parent->group,
+                   "Permission denied by sticky bit: user=%s, path=\"%s\":%s:%s:%s, parent=\"%s\":%s:%s:%s", u->name,
+                   path, child->owner, child->group, mode_text(child, mode), parent->name, parent->owner, parent->group,
                    mode_text(parent, parent_mode));
 }
 

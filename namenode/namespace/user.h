@@ -5,7 +5,7 @@
 #include "namenode/namespace/txn.h"
 
 #define USER_GROUPS_MAX 64
-#define USER_NAME_MAX 128
+#define USER_NAME_MAX   128
 
 struct fs_user {
     const char *name;
@@ -20,14 +20,14 @@ bool fs_user_in_group(const struct fs_user *u, const char *group);
 void fs_user_forget_groups(void); /* refreshUserToGroupsMappings */
 
 enum access { /* FsAction's numbers: the bits rwx */
-    ACCESS_NONE = 0,
-    ACCESS_EXECUTE = 1,
-    ACCESS_WRITE = 2,
-    ACCESS_WRITE_EXECUTE = 3,
-    ACCESS_READ = 4,
-    ACCESS_READ_EXECUTE = 5,
-    ACCESS_READ_WRITE = 6,
-    ACCESS_ALL = 7,
+              ACCESS_NONE = 0,
+              ACCESS_EXECUTE = 1,
+              ACCESS_WRITE = 2,
+              ACCESS_WRITE_EXECUTE = 3,
+              ACCESS_READ = 4,
+              ACCESS_READ_EXECUTE = 5,
+              ACCESS_READ_WRITE = 6,
+              ACCESS_ALL = 7,
 };
 bool access_allowed(const struct fs_user *u, const struct inode *n, unsigned access);
 /* ERR_ACCESS in Hadoop's words; path: of the inode, for the message. */
@@ -35,8 +35,8 @@ int access_check(const struct fs_user *u, const struct inode *n, unsigned access
                  struct err *reterr) MUST_CHECK;
 int access_check_owner(const struct fs_user *u, const struct inode *n, const char *path, struct err *reterr) MUST_CHECK;
 /* May `child` be removed from (or renamed out of) `parent`, as far as the sticky bit goes? */
-int access_check_sticky(const struct fs_user *u, const struct inode *parent, const struct inode *child, const char *path,
-                        struct err *reterr) MUST_CHECK;
+int access_check_sticky(const struct fs_user *u, const struct inode *parent, const struct inode *child,
+                        const char *path, struct err *reterr) MUST_CHECK;
 int access_check_super(const struct fs_user *u, struct err *reterr) MUST_CHECK;
 
 #endif

@@ -1,6 +1,6 @@
-/* The tree is walked on a snapshot, without the lock; the lock is taken for one file's blocks at a time. Files come in the
- * order of their names, depth first, as Hadoop lists them. Memory is one frame per level, and the text, which is cut off
- * at REPORT_BYTES_MAX (the summary always comes). */
+/* The tree is walked on a snapshot, without the lock; the lock is taken for one file's blocks at a time. Files come in
+ * the order of their names, depth first, as Hadoop lists them. Memory is one frame per level, and the text, which is
+ * cut off at REPORT_BYTES_MAX (the summary always comes). */
 #include "namenode/pages/fsck.h"
 
 #include <inttypes.h>
@@ -16,8 +16,8 @@
 #include "namenode/namespace/tree.h"
 
 #define REPORT_BYTES_MAX (64u << 20)
-#define DEPTH_MAX 20000
-#define DAMAGED_KEPT 10000 /* paths for -delete and -list-corruptfileblocks */
+#define DEPTH_MAX        20000
+#define DAMAGED_KEPT     10000 /* paths for -delete and -list-corruptfileblocks */
 
 struct fsck_options {
     bool files, blocks, locations, racks, details, open_files, delete, list_corrupt;
@@ -25,7 +25,8 @@ struct fsck_options {
 struct fsck_sums {
     uint64_t directories, symlinks, files, bytes, blocks;
     uint64_t open_files, open_bytes, open_blocks;
-    uint64_t min_replicated, over, under, misplaced, missing, corrupt, missing_bytes, corrupt_bytes, damaged_files, under_min;
+    uint64_t min_replicated, over, under, misplaced, missing, corrupt, missing_bytes, corrupt_bytes, damaged_files,
+        under_min;
     uint64_t replicas, replicas_expected, replicas_missing, decommissioned, decommissioning;
 };
 struct fsck {
@@ -58,10 +59,11 @@ static void print_locations(struct fsck *f, const struct block_location *l, size
             buf_printf(to, "DatanodeInfoWithStorage[%s:%u,%s,%s]", d->ip, d->xfer_port, l[i].storage_uuid,
                        types[l[i].storage_type < ARRAY_COUNT(types) ? l[i].storage_type : 1]);
         if (f->o.details)
-            buf_append_str(to, l[i].corrupt ? "(CORRUPT)" : d->admin == DATANODE_DECOMMISSIONED ? "(DECOMMISSIONED)"
-                                              : d->admin == DATANODE_DECOMMISSION_IN_PROGRESS   ? "(DECOMMISSIONING)"
-                                              : d->stale                                        ? "(STALE_NODE)"
-                                                                                                : "(LIVE)");
+            buf_append_str(to, l[i].corrupt                                    ? "(CORRUPT)"
+                               : d->admin == DATANODE_DECOMMISSIONED           ? "(DECOMMISSIONED)"
+                               : d->admin == DATANODE_DECOMMISSION_IN_PROGRESS ? "(DECOMMISSIONING)"
+                               : d->stale                                      ? "(STALE_NODE)"
+                                                                               : "(LIVE)");
     }
     buf_append_str(to, "]");
 }
@@ -70,8 +72,8 @@ struct file_result {
     uint64_t missing, missing_bytes, corrupt, corrupt_bytes, under, misplaced;
 };
 
-static void check_block(struct fsck *f, const struct inode *n, const struct file_block *b, size_t index, struct buf *report,
-                        struct file_result *r)
+static void check_block(struct fsck *f, const struct inode *n, const struct file_block *b, size_t index,
+                        struct buf *report, struct file_result *r)
 {
     struct block_health h = {0};
     struct block_location l[BLOCK_LOCATIONS_MAX];
@@ -101,16 +103,21 @@ static void check_block(struct fsck *f, const struct inode *n, const struct file
         r->under++;
         if (!f->o.files)
             buf_printf(f->out, "\n%s: ", path);
-        buf_printf(f->out, " Under replicated %s. Target Replicas is %u but found %u live replica(s), %u decommissioned replica(s), "
-                           "%u decommissioning replica(s).\n", name, n->replication, h.live, h.decommissioned, h.decommissioning);
+        buf_printf(
+            f->out,
+            " Under replicated %s. Target Replicas is %u but found %u live replica(s), %u decommissioned replica(s), "
+            "%u decommissioning replica(s).\n",
+            name, n->replication, h.live, h.decommissioned, h.decommissioning);
     }
     if (h.is_misplaced) {
         s->misplaced++;
         if (!f->o.files)
             buf_printf(f->out, "%s%s: ", r->under ? "" : "\n", path);
         r->misplaced++;
-        buf_printf(f->out, " Replica placement policy is violated for %s. Block should be additionally replicated on 1 more "
-                           "rack(s).\n", name);
+        buf_printf(f->out,
+                   " Replica placement policy is violated for %s. Block should be additionally replicated on 1 more "
+                   "rack(s).\n",
+                   name);
     }
     buf_printf(report, "%zu. %s len=%" PRIu64, index, name, b->length_bytes);
     if (is_missing && !is_corrupt) {
@@ -136,11 +143,13 @@ static void print_file_end(struct fsck *f, const struct file_result *r, struct b
 {
     const char *path = buf_cstr(&f->path), *before = f->o.files ? "" : "\n", *after = f->o.files ? "\n" : "";
     if (r->missing)
-        buf_printf(f->out, "%s%s%s MISSING %" PRIu64 " blocks of total size %" PRIu64 " B%s%s", before, f->o.files ? "" : path,
-                   f->o.files ? "" : ":", r->missing, r->missing_bytes, f->o.files ? "" : ".", after);
+        buf_printf(f->out, "%s%s%s MISSING %" PRIu64 " blocks of total size %" PRIu64 " B%s%s", before,
+                   f->o.files ? "" : path, f->o.files ? "" : ":", r->missing, r->missing_bytes, f->o.files ? "" : ".",
+                   after);
     if (r->corrupt)
-        buf_printf(f->out, "%s%s%s CORRUPT %" PRIu64 " blocks of total size %" PRIu64 " B%s%s", before, f->o.files ? "" : path,
-                   f->o.files ? "" : ":", r->corrupt, r->corrupt_bytes, f->o.files ? "" : ".", after);
+        buf_printf(f->out, "%s%s%s CORRUPT %" PRIu64 " blocks of total size %" PRIu64 " B%s%s", before,
+                   f->o.files ? "" : path, f->o.files ? "" : ":", r->corrupt, r->corrupt_bytes, f->o.files ? "" : ".",
+                   after);
     if (!f->o.files)
         return;
     if (!r->missing && !r->corrupt && !r->under && !r->misplaced)
@@ -155,8 +164,9 @@ static void print_unfinished(struct fsck *f, const struct file_block *b, size_t 
 {
     struct block_location l[BLOCK_LOCATIONS_MAX];
     size_t count = blocks_locations(f->nn->blocks, b->id, NULL, l, BLOCK_LOCATIONS_MAX);
-    buf_printf(report, "\nUnder Construction Block:\n%zu. %s:blk_%" PRIu64 "_%" PRIu64 " len=%" PRIu64 " Expected_repl=%zu", index,
-               f->nn->ids.block_pool_id, b->id, b->stamp, b->length_bytes, count);
+    buf_printf(report,
+               "\nUnder Construction Block:\n%zu. %s:blk_%" PRIu64 "_%" PRIu64 " len=%" PRIu64 " Expected_repl=%zu",
+               index, f->nn->ids.block_pool_id, b->id, b->stamp, b->length_bytes, count);
     print_locations(f, l, count, report);
 }
 
@@ -183,8 +193,8 @@ static void check_file_locked(struct fsck *f, const struct inode *n)
     s->bytes += length;
     s->blocks += n->block_count;
     if (f->o.files || n->is_open)
-        buf_printf(f->out, "%s %" PRIu64 " bytes, replicated: replication=%u, %zu block(s)%s: ", buf_cstr(&f->path), length,
-                   n->replication, n->block_count, n->is_open ? ", OPENFORWRITE" : "");
+        buf_printf(f->out, "%s %" PRIu64 " bytes, replicated: replication=%u, %zu block(s)%s: ", buf_cstr(&f->path),
+                   length, n->replication, n->block_count, n->is_open ? ", OPENFORWRITE" : "");
     else if (s->files % 100 == 0)
         buf_append_str(f->out, ".");
     for (size_t i = 0; i < n->block_count; i++) {
@@ -339,9 +349,11 @@ static void print_replicated(struct fsck *f, struct buf *b)
         if (s->damaged_files)
             buf_printf(b, "\n  CORRUPT FILES:\t%" PRIu64, s->damaged_files);
         if (s->missing)
-            buf_printf(b, "\n  MISSING BLOCKS:\t%" PRIu64 "\n  MISSING SIZE:\t\t%" PRIu64 " B", s->missing, s->missing_bytes);
+            buf_printf(b, "\n  MISSING BLOCKS:\t%" PRIu64 "\n  MISSING SIZE:\t\t%" PRIu64 " B", s->missing,
+                       s->missing_bytes);
         if (s->corrupt)
-            buf_printf(b, "\n  CORRUPT BLOCKS: \t%" PRIu64 "\n  CORRUPT SIZE:\t\t%" PRIu64 " B", s->corrupt, s->corrupt_bytes);
+            buf_printf(b, "\n  CORRUPT BLOCKS: \t%" PRIu64 "\n  CORRUPT SIZE:\t\t%" PRIu64 " B", s->corrupt,
+                       s->corrupt_bytes);
         buf_append_str(b, stars);
     }
     print_line(b, "Minimally replicated blocks:\t", s->min_replicated, s->blocks);
@@ -350,9 +362,11 @@ static void print_replicated(struct fsck *f, struct buf *b)
     print_line(b, "Mis-replicated blocks:\t\t", s->misplaced, s->blocks);
     char average[32];
     snprintf(average, sizeof average, "%.8g", s->blocks ? (double)((float)s->replicas / (float)s->blocks) : 0.0);
-    buf_printf(b, "\n Default replication factor:\t%lld\n Average block replication:\t%s%s\n Missing blocks:\t\t%" PRIu64
-                  "\n Corrupt blocks:\t\t%" PRIu64, (long long)config_int(f->nn->config, "dfs.replication"), average,
-               strchr(average, '.') ? "" : ".0", s->missing, s->corrupt);
+    buf_printf(b,
+               "\n Default replication factor:\t%lld\n Average block replication:\t%s%s\n Missing blocks:\t\t%" PRIu64
+               "\n Corrupt blocks:\t\t%" PRIu64,
+               (long long)config_int(f->nn->config, "dfs.replication"), average, strchr(average, '.') ? "" : ".0",
+               s->missing, s->corrupt);
     print_line(b, "Missing replicas:\t\t", s->replicas_missing, s->replicas ? s->replicas_expected : 0);
     if (s->decommissioned)
         print_line(b, "DecommissionedReplicas:\t", s->decommissioned, 0);
@@ -394,16 +408,20 @@ static void print_summary(struct fsck *f, const char *path, int64_t started_ms)
     namenode_lock(f->nn);
     count_nodes(f->nn, &nodes, &racks);
     namenode_unlock(f->nn);
-    buf_printf(f->out, "\nStatus: %s\n Number of data-nodes:\t%zu\n Number of racks:\t\t%zu\n Total dirs:\t\t\t%" PRIu64
-                       "\n Total symlinks:\t\t%" PRIu64 "\n\nReplicated Blocks:\n", healthy ? "HEALTHY" : "CORRUPT", nodes, racks,
-               f->sums.directories, f->sums.symlinks);
+    buf_printf(f->out,
+               "\nStatus: %s\n Number of data-nodes:\t%zu\n Number of racks:\t\t%zu\n Total dirs:\t\t\t%" PRIu64
+               "\n Total symlinks:\t\t%" PRIu64 "\n\nReplicated Blocks:\n",
+               healthy ? "HEALTHY" : "CORRUPT", nodes, racks, f->sums.directories, f->sums.symlinks);
     print_replicated(f, f->out);
-    buf_printf(f->out, "\nErasure Coded Block Groups:\n Total size:\t0 B\n Total files:\t0\n Total block groups (validated):\t0\n"
-                       " Minimally erasure-coded block groups:\t0\n Over-erasure-coded block groups:\t0\n"
-                       " Under-erasure-coded block groups:\t0\n Unsatisfactory placement block groups:\t0\n"
-                       " Average block group size:\t0.0\n Missing block groups:\t\t0\n Corrupt block groups:\t\t0\n"
-                       " Missing internal blocks:\t0\n Blocks queued for replication:\t0\n"
-                       "FSCK ended at %s in %lld milliseconds\n", date_text(date), (long long)(clock_mono_ms() - started_ms));
+    buf_printf(
+        f->out,
+        "\nErasure Coded Block Groups:\n Total size:\t0 B\n Total files:\t0\n Total block groups (validated):\t0\n"
+        " Minimally erasure-coded block groups:\t0\n Over-erasure-coded block groups:\t0\n"
+        " Under-erasure-coded block groups:\t0\n Unsatisfactory placement block groups:\t0\n"
+        " Average block group size:\t0.0\n Missing block groups:\t\t0\n Corrupt block groups:\t\t0\n"
+        " Missing internal blocks:\t0\n Blocks queued for replication:\t0\n"
+        "FSCK ended at %s in %lld milliseconds\n",
+        date_text(date), (long long)(clock_mono_ms() - started_ms));
     buf_printf(f->out, "\n\nThe filesystem under path '%s' is %s", path, healthy ? "HEALTHY" : "CORRUPT");
 }
 
@@ -462,13 +480,17 @@ static void fsck_block(struct namenode *nn, const char *text, struct buf *out)
     } else {
         blocks_health(nn->blocks, id, &h);
         size_t count = blocks_locations(nn->blocks, id, NULL, l, BLOCK_LOCATIONS_MAX);
-        buf_printf(out, "Block Id: blk_%" PRIu64 "\nBlock belongs to: %s\nNo. of Expected Replica: %u\nNo. of live Replica: %u\n"
-                        "No. of excess Replica: %u\nNo. of stale Replica: %u\nNo. of decommissioned Replica: %u\n"
-                        "No. of decommissioning Replica: %u\nNo. of corrupted Replica: %u\n",
-                   id, path, record.replication, h.live, h.excess, h.stale, h.decommissioned, h.decommissioning, h.corrupt);
+        buf_printf(
+            out,
+            "Block Id: blk_%" PRIu64 "\nBlock belongs to: %s\nNo. of Expected Replica: %u\nNo. of live Replica: %u\n"
+            "No. of excess Replica: %u\nNo. of stale Replica: %u\nNo. of decommissioned Replica: %u\n"
+            "No. of decommissioning Replica: %u\nNo. of corrupted Replica: %u\n",
+            id, path, record.replication, h.live, h.excess, h.stale, h.decommissioned, h.decommissioning, h.corrupt);
         for (size_t i = 0; i < count; i++)
             buf_printf(out, "Block replica on datanode/rack: %s%s is %s\n", l[i].node->hostname, l[i].node->rack,
-                       l[i].corrupt ? "CORRUPT" : l[i].node->stale ? "STALE" : "HEALTHY");
+                       l[i].corrupt       ? "CORRUPT"
+                       : l[i].node->stale ? "STALE"
+                                          : "HEALTHY");
     }
     txn_end(&t);
     namenode_unlock(nn);
@@ -495,7 +517,8 @@ static int fsck_path(struct fsck *f, const char *path, struct err *reterr)
 void fsck_page(struct http_request *request, struct http_reply *reply, void *context)
 {
     struct namenode *nn = context;
-    const char *path = http_query(request, "path"), *user = http_query(request, "ugi"), *blocks = http_query(request, "blockId");
+    const char *path = http_query(request, "path"), *user = http_query(request, "ugi"),
+               *blocks = http_query(request, "blockId");
     struct fsck f = {.nn = nn, .out = &reply->body};
     f.o = (struct fsck_options){
         .files = http_query(request, "files"),

@@ -13,8 +13,8 @@
 #include "namenode/namespace/txn.h"
 
 #define PAGE_MEMORY_MAX (64u << 20)
-#define DOMAIN "Hadoop:service=NameNode,name="
-#define VERSION "3.4.1, compatible" /* of the protocol; dashboards show it */
+#define DOMAIN          "Hadoop:service=NameNode,name="
+#define VERSION         "3.4.1, compatible" /* of the protocol; dashboards show it */
 
 /* All is gathered under the lock, once. */
 struct view {
@@ -61,8 +61,8 @@ static double percent(uint64_t part, uint64_t whole)
 
 static json_t *node_json(const struct datanode_info *d, uint64_t now_ms)
 {
-    static const char *const states[] = {"In Service", "Decommission In Progress", "Decommissioned", "Entering Maintenance",
-                                         "In Maintenance"};
+    static const char *const states[] = {"In Service", "Decommission In Progress", "Decommissioned",
+                                         "Entering Maintenance", "In Maintenance"};
     json_t *o = json_object();
     char text[300];
     snprintf(text, sizeof text, "%s:%u", d->ip, d->info_port);
@@ -258,7 +258,8 @@ void jmx_page(struct http_request *request, struct http_reply *reply, void *cont
     v.safe_mode = blocks_in_safe_mode(nn->blocks);
     blocks_safe_mode_text(nn->blocks, v.now_ms, &v.safe_mode_text);
     buf_cstr(&v.safe_mode_text);
-    json_t *all[] = {name_node_info(nn, &v), name_node_status(nn), fs_namesystem(&v), fs_namesystem_state(&v), memory_bean()};
+    json_t *all[] = {name_node_info(nn, &v), name_node_status(nn), fs_namesystem(&v), fs_namesystem_state(&v),
+                     memory_bean()};
     namenode_unlock(nn);
     const char *query = http_query(request, "qry");
     json_t *beans = json_array();

@@ -23,7 +23,8 @@ struct pages {
 
 static const char page_head[] =
     "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width\">"
-    "<title>Cairn namenode</title><style>body{font:15px/1.45 system-ui,sans-serif;margin:2em auto;max-width:62em;padding:0 1em;"
+    "<title>Cairn namenode</title><style>body{font:15px/1.45 system-ui,sans-serif;margin:2em "
+    "auto;max-width:62em;padding:0 1em;"
     "color:#222}h1{font-size:1.4em}h2{font-size:1.1em;margin-top:1.6em}table{border-collapse:collapse;width:100%}"
     "th,td{text-align:left;padding:.25em .8em .25em 0;border-bottom:1px solid #ddd}td.n,th.n{text-align:right}"
     ".bad{color:#b00}.ok{color:#070}a{color:#046}@media(prefers-color-scheme:dark){body{background:#181818;color:#ddd}"
@@ -62,8 +63,9 @@ static void nodes_table(struct buf *b, const struct blocks *blocks, uint64_t now
     const struct datanode_info **nodes = NULL;
     arena_init(&a, PAGE_MEMORY_MAX);
     size_t count = blocks_datanodes(blocks, DATANODES_ALL, &a, &nodes);
-    buf_append_str(b, "<h2>Datanodes</h2><table><tr><th>Node<th>Rack<th>State<th class=n>Last contact<th class=n>Capacity"
-                      "<th class=n>Used<th class=n>Remaining<th class=n>Blocks<th class=n>Failed volumes");
+    buf_append_str(b,
+                   "<h2>Datanodes</h2><table><tr><th>Node<th>Rack<th>State<th class=n>Last contact<th class=n>Capacity"
+                   "<th class=n>Used<th class=n>Remaining<th class=n>Blocks<th class=n>Failed volumes");
     for (size_t i = 0; i < count; i++) {
         const struct datanode_info *d = nodes[i];
         buf_append_str(b, "<tr><td>");
@@ -181,15 +183,16 @@ static void metrics_page(struct http_request *request, struct http_reply *reply,
 /* ---- life ---- */
 
 static const struct http_route routes[] = {
-    {"GET", "/", status_page},     {"GET", "/dfshealth.html", status_page}, {"GET", "/jmx", jmx_page},
-    {"GET", "/metrics", metrics_page}, {"GET", "/prom", metrics_page},      {"GET", "/fsck", fsck_page},
+    {"GET", "/", status_page},         {"GET", "/dfshealth.html", status_page}, {"GET", "/jmx", jmx_page},
+    {"GET", "/metrics", metrics_page}, {"GET", "/prom", metrics_page},          {"GET", "/fsck", fsck_page},
 };
 
 int pages_start(struct namenode *nn, const struct net_address *listen, struct pages **ret, struct err *reterr)
 {
     static bool registered;
     struct pages *p = mem_new(struct pages);
-    struct http_options options = {.listen = *listen, .routes = routes, .route_count = ARRAY_COUNT(routes), .context = nn};
+    struct http_options options = {
+        .listen = *listen, .routes = routes, .route_count = ARRAY_COUNT(routes), .context = nn};
     for (size_t i = 0; !registered && i < ARRAY_COUNT(metrics); i++)
         metric_register(&metrics[i]);
     registered = true;

@@ -7,7 +7,8 @@
 #include "namenode/namenode.h"
 
 struct pages;
-int pages_start(struct namenode *nn, const struct net_address *listen, struct pages **ret, struct err *reterr) MUST_CHECK;
+int pages_start(struct namenode *nn, const struct net_address *listen, struct pages **ret,
+                struct err *reterr) MUST_CHECK;
 uint16_t pages_port(const struct pages *p);
 void pages_stop(struct pages *p); /* NULL is fine */
 

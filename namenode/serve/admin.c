@@ -72,7 +72,8 @@ static void get_groups_for_user(struct rpc_call *call, const ProtobufCMessage *m
 
 static void refresh_user_to_groups(struct rpc_call *call, const ProtobufCMessage *message, void *context)
 {
-    Hdfs__RefreshUserToGroupsMappingsResponseProto response = HDFS__REFRESH_USER_TO_GROUPS_MAPPINGS_RESPONSE_PROTO__INIT;
+    Hdfs__RefreshUserToGroupsMappingsResponseProto response =
+        HDFS__REFRESH_USER_TO_GROUPS_MAPPINGS_RESPONSE_PROTO__INIT;
     fs_user_forget_groups();
     reply_if_super(context, call, &response.base);
 }
@@ -88,12 +89,14 @@ static const struct rpc_method mapping_methods[] = {
     RPC_METHOD("getGroupsForUser", hdfs__get_groups_for_user, get_groups_for_user, RPC_MAY_BLOCK),
 };
 static const struct rpc_method refresh_user_methods[] = {
-    RPC_METHOD("refreshUserToGroupsMappings", hdfs__refresh_user_to_groups_mappings, refresh_user_to_groups, RPC_MAY_BLOCK),
+    RPC_METHOD("refreshUserToGroupsMappings", hdfs__refresh_user_to_groups_mappings, refresh_user_to_groups,
+               RPC_MAY_BLOCK),
     RPC_METHOD("refreshSuperUserGroupsConfiguration", hdfs__refresh_super_user_groups_configuration,
                refresh_super_user_groups, RPC_MAY_BLOCK),
 };
 
-/* ---- the rest of the Refresh* family: nothing of ours is read from files at run time, so there is nothing to do ---- */
+/* ---- the rest of the Refresh* family: nothing of ours is read from files at run time, so there is nothing to do ----
+ */
 
 static void refresh_service_acl(struct rpc_call *call, const ProtobufCMessage *message, void *context)
 {
@@ -128,8 +131,8 @@ static const struct rpc_method queue_methods[] = {
     RPC_METHOD("refreshCallQueue", hdfs__refresh_call_queue, refresh_call_queue, RPC_MAY_BLOCK),
 };
 static const struct rpc_method generic_methods[] = {
-    {"refresh", &hdfs__generic_refresh_request_proto__descriptor, &hdfs__generic_refresh_response_collection_proto__descriptor,
-     generic_refresh, RPC_MAY_BLOCK},
+    {"refresh", &hdfs__generic_refresh_request_proto__descriptor,
+     &hdfs__generic_refresh_response_collection_proto__descriptor, generic_refresh, RPC_MAY_BLOCK},
 };
 
 void admin_services(struct namenode *nn, struct rpc_service ret[ADMIN_SERVICES])
@@ -137,8 +140,10 @@ void admin_services(struct namenode *nn, struct rpc_service ret[ADMIN_SERVICES])
     const struct rpc_service all[ADMIN_SERVICES] = {
         {"org.apache.hadoop.ha.HAServiceProtocol", ha_methods, ARRAY_COUNT(ha_methods), nn},
         {"org.apache.hadoop.tools.GetUserMappingsProtocol", mapping_methods, ARRAY_COUNT(mapping_methods), nn},
-        {"org.apache.hadoop.security.RefreshUserMappingsProtocol", refresh_user_methods, ARRAY_COUNT(refresh_user_methods), nn},
-        {"org.apache.hadoop.security.authorize.RefreshAuthorizationPolicyProtocol", acl_methods, ARRAY_COUNT(acl_methods), nn},
+        {"org.apache.hadoop.security.RefreshUserMappingsProtocol", refresh_user_methods,
+         ARRAY_COUNT(refresh_user_methods), nn},
+        {"org.apache.hadoop.security.authorize.RefreshAuthorizationPolicyProtocol", acl_methods,
+         ARRAY_COUNT(acl_methods), nn},
         {"org.apache.hadoop.ipc.RefreshCallQueueProtocol", queue_methods, ARRAY_COUNT(queue_methods), nn},
         {"org.apache.hadoop.ipc.GenericRefreshProtocol", generic_methods, ARRAY_COUNT(generic_methods), nn},
     };

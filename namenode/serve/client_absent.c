@@ -1,5 +1,6 @@
-/* ClientProtocol: features that files here do not have. Looking for them finds none, as on an HDFS where nobody set any;
- * setting one is refused with Hadoop's UnsupportedOperation (or, where no method is registered, as an unknown method). */
+/* ClientProtocol: features that files here do not have. Looking for them finds none, as on an HDFS where nobody set
+ * any; setting one is refused with Hadoop's UnsupportedOperation (or, where no method is registered, as an unknown
+ * method). */
 #include <string.h>
 
 #include "namenode/serve/client_calls.h"

@@ -11,9 +11,9 @@
 #include "namenode/serve/op.h"
 #include "namenode/serve/status.h"
 
-#define METASAVE_LINES_MAX 100000
+#define METASAVE_LINES_MAX  100000
 #define OPEN_FILES_PER_PAGE 1000
-#define STORAGE_POLICY_HOT 7
+#define STORAGE_POLICY_HOT  7
 
 void client_get_server_defaults(struct rpc_call *call, const ProtobufCMessage *message, void *context)
 {
@@ -27,7 +27,8 @@ void client_get_server_defaults(struct rpc_call *call, const ProtobufCMessage *m
     d.bytesperchecksum = (uint32_t)config_int(c, "dfs.bytes-per-checksum");
     d.writepacketsize = (uint32_t)config_size(c, "dfs.client-write-packet-size");
     d.filebuffersize = 4096;
-    d.has_encryptdatatransfer = d.has_trashinterval = d.has_checksumtype = d.has_policyid = d.has_snapshottrashrootenabled = 1;
+    d.has_encryptdatatransfer = d.has_trashinterval = d.has_checksumtype = d.has_policyid =
+        d.has_snapshottrashrootenabled = 1;
     d.trashinterval = (uint64_t)(config_ms(c, "fs.trash.interval") / 60000);
     d.checksumtype = strcmp(config_str(c, "dfs.checksum.type"), "CRC32") ? HDFS__CHECKSUM_TYPE_PROTO__CHECKSUM_CRC32C
                                                                          : HDFS__CHECKSUM_TYPE_PROTO__CHECKSUM_CRC32;
@@ -174,7 +175,8 @@ void client_set_balancer_bandwidth(struct rpc_call *call, const ProtobufCMessage
     OP_RESPONSE(&op, hdfs__set_balancer_bandwidth_response_proto, Hdfs__SetBalancerBandwidthResponseProto);
     int rc = op_check_super(&op);
     if (!rc && q->bandwidth < 0)
-        rc = err_set(&op.err, ERR_ILLEGAL_ARGUMENT, "Bandwidth should be a non-negative value, not %" PRId64, q->bandwidth);
+        rc = err_set(&op.err, ERR_ILLEGAL_ARGUMENT, "Bandwidth should be a non-negative value, not %" PRId64,
+                     q->bandwidth);
     if (!rc)
         blocks_set_balancer_bandwidth(op.nn->blocks, (uint64_t)q->bandwidth);
     op_end_read(&op, rc, &response->base);
@@ -256,8 +258,9 @@ void client_rolling_upgrade(struct rpc_call *call, const ProtobufCMessage *messa
     OP_RESPONSE(&op, hdfs__rolling_upgrade_response_proto, Hdfs__RollingUpgradeResponseProto);
     int rc = op_check_super(&op);
     if (!rc && q->action != HDFS__ROLLING_UPGRADE_ACTION_PROTO__QUERY)
-        rc = err_set(&op.err, ERR_UNSUPPORTED_ACTION, "rolling upgrades are not supported: stop the namenode and start the new "
-                                                      "version on the same folder");
+        rc = err_set(&op.err, ERR_UNSUPPORTED_ACTION,
+                     "rolling upgrades are not supported: stop the namenode and start the new "
+                     "version on the same folder");
     op_end_read(&op, rc, &response->base);
 }
 
@@ -299,11 +302,13 @@ void client_meta_save(struct rpc_call *call, const ProtobufCMessage *message, vo
     op_begin(&op, context, call);
     OP_RESPONSE(&op, hdfs__meta_save_response_proto, Hdfs__MetaSaveResponseProto);
     int rc = op_check_super(&op);
-    if (!rc && (strchr(q->filename, '/') || !*q->filename || q->filename[0] == '.' || strlen(q->filename) > KEY_NAME_MAX))
+    if (!rc &&
+        (strchr(q->filename, '/') || !*q->filename || q->filename[0] == '.' || strlen(q->filename) > KEY_NAME_MAX))
         rc = err_set(&op.err, ERR_ILLEGAL_ARGUMENT, "metasave: '%.100s' is not a plain file name", q->filename);
     if (!rc) {
-        buf_printf(&text, "%" PRIu64 " files and directories, %" PRIu64 " blocks = %" PRIu64 " total filesystem objects\n",
-                   nn->dir->counters.inodes, nn->dir->counters.blocks, nn->dir->counters.inodes + nn->dir->counters.blocks);
+        buf_printf(
+            &text, "%" PRIu64 " files and directories, %" PRIu64 " blocks = %" PRIu64 " total filesystem objects\n",
+            nn->dir->counters.inodes, nn->dir->counters.blocks, nn->dir->counters.inodes + nn->dir->counters.blocks);
         blocks_metasave(nn->blocks, op.file.now_ms, METASAVE_LINES_MAX, &text);
     }
     namenode_unlock(nn);
@@ -333,7 +338,8 @@ void client_list_corrupt_file_blocks(struct rpc_call *call, const ProtobufCMessa
         struct block_record record;
         struct inode *n = NULL;
         const char *path = NULL;
-        if (txn_block(&op.t, ids[i], &record, NULL) || txn_inode(&op.t, record.inode_id, &n, NULL) || txn_path(&op.t, n, &path, NULL))
+        if (txn_block(&op.t, ids[i], &record, NULL) || txn_inode(&op.t, record.inode_id, &n, NULL) ||
+            txn_path(&op.t, n, &path, NULL))
             continue;
         if (!strncmp(path, q->path, prefix_len) && (path[prefix_len] == '/' || !path[prefix_len]))
             corrupt.files[corrupt.n_files++] = (char *)(uintptr_t)path;

@@ -4,11 +4,10 @@
 
 static const struct rpc_method methods[] = {
 #define CLIENT_ROW(wire_name, c_name, flags) RPC_METHOD(#wire_name, hdfs__##c_name, client_##c_name, flags),
-    CLIENT_METHODS(CLIENT_ROW)
-    {"getFsStats", &hdfs__get_fs_status_request_proto__descriptor, &hdfs__get_fs_stats_response_proto__descriptor,
-     client_get_fs_stats, 0},
-    {"getHAServiceState", &hdfs__haservice_state_request_proto__descriptor, &hdfs__haservice_state_response_proto__descriptor,
-     client_get_ha_service_state, 0},
+    CLIENT_METHODS(CLIENT_ROW){"getFsStats", &hdfs__get_fs_status_request_proto__descriptor,
+                               &hdfs__get_fs_stats_response_proto__descriptor, client_get_fs_stats, 0},
+    {"getHAServiceState", &hdfs__haservice_state_request_proto__descriptor,
+     &hdfs__haservice_state_response_proto__descriptor, client_get_ha_service_state, 0},
 };
 
 struct rpc_service client_calls_service(struct namenode *nn)

@@ -86,7 +86,8 @@ static int list_directory(struct op *op, const struct inode *dir, struct slice a
                           Hdfs__DirectoryListingProto *ret)
 {
     size_t max = op->nn->dir->limits.list_entries, locations_left = max;
-    ret->partiallisting = arena_array(op->arena, Hdfs__HdfsFileStatusProto *, max < dir->child_count ? max : dir->child_count + 1);
+    ret->partiallisting =
+        arena_array(op->arena, Hdfs__HdfsFileStatusProto *, max < dir->child_count ? max : dir->child_count + 1);
     struct dir_iter d;
     int rc = 0;
     dir_iter_open(&d, &op->t, dir, (const char *)after.base, after.len);
@@ -169,7 +170,8 @@ static bool any_without_place(const Hdfs__LocatedBlocksProto *blocks)
 static int touch(struct op *op, struct inode *n)
 {
     uint64_t precision = op->nn->dir->limits.atime_precision_ns, now_ns = op->t.now_ns;
-    if (!precision || now_ns < n->atime_ns + precision || blocks_in_safe_mode(op->nn->blocks) || *op->nn->dir->write_error)
+    if (!precision || now_ns < n->atime_ns + precision || blocks_in_safe_mode(op->nn->blocks) ||
+        *op->nn->dir->write_error)
         return 0;
     n->atime_ns = now_ns;
     txn_dirty(n);
@@ -185,7 +187,8 @@ void client_get_block_locations(struct rpc_call *call, const ProtobufCMessage *m
     OP_RESPONSE(&op, hdfs__get_block_locations_response_proto, Hdfs__GetBlockLocationsResponseProto);
     int rc = path_resolve(&op.t, &op.user, q->src, 0, &p, &op.err);
     if (!rc && (q->offset > INT64_MAX || q->length > INT64_MAX))
-        rc = err_set(&op.err, ERR_HADOOP_ILLEGAL_ARGUMENT, "Negative offset or length is not supported. File: %s", p.text);
+        rc = err_set(&op.err, ERR_HADOOP_ILLEGAL_ARGUMENT, "Negative offset or length is not supported. File: %s",
+                     p.text);
     if (!rc && !inode_is_file(path_target(&p)))
         rc = err_set(&op.err, ERR_NOT_FOUND, "Path is not a file: %s", p.text);
     rc = rc ? rc : access_check(&op.user, path_target(&p), ACCESS_READ, p.text, &op.err);

@@ -17,7 +17,8 @@ void client_mkdirs(struct rpc_call *call, const ProtobufCMessage *message, void 
     op_begin(&op, context, call);
     OP_RESPONSE(&op, hdfs__mkdirs_response_proto, Hdfs__MkdirsResponseProto);
     int rc = op_check_safe_mode(&op, "create directory", q->src);
-    rc = rc ? rc : tree_mkdirs(&op.t, &op.user, q->src, (uint16_t)(q->masked->perm & MODE_BITS), q->createparent, &op.err);
+    rc = rc ? rc
+            : tree_mkdirs(&op.t, &op.user, q->src, (uint16_t)(q->masked->perm & MODE_BITS), q->createparent, &op.err);
     response->result = 1;
     op_end(&op, rc, &response->base);
 }
@@ -90,8 +91,8 @@ void client_create_symlink(struct rpc_call *call, const ProtobufCMessage *messag
     OP_RESPONSE(&op, hdfs__create_symlink_response_proto, Hdfs__CreateSymlinkResponseProto);
     int rc = op_check_safe_mode(&op, "create symlink", q->link);
     rc = rc ? rc
-            : tree_symlink(&op.t, &op.user, q->target, q->link, (uint16_t)(q->dirperm->perm & MODE_BITS), q->createparent,
-                           &op.err);
+            : tree_symlink(&op.t, &op.user, q->target, q->link, (uint16_t)(q->dirperm->perm & MODE_BITS),
+                           q->createparent, &op.err);
     op_end(&op, rc, &response->base);
 }
 

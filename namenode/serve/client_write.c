@@ -60,7 +60,8 @@ void client_append(struct rpc_call *call, const ProtobufCMessage *message, void 
     int rc = op_check_safe_mode(&op, "append to file", q->src);
     rc = rc ? rc : check_client_name(&op, q->clientname);
     rc = rc ? rc
-            : file_append(&op.file, &op.user, q->src, q->clientname, rpc_call_client_ip(call), new_block, &n, &b, &op.err);
+            : file_append(&op.file, &op.user, q->src, q->clientname, rpc_call_client_ip(call), new_block, &n, &b,
+                          &op.err);
     if (!rc)
         response->stat = status_of(op.arena, n, "");
     if (!rc && b) {
@@ -118,7 +119,8 @@ void client_add_block(struct rpc_call *call, const ProtobufCMessage *message, vo
         rc = file_add_block(&op.file, &op.user, &ref, q->previous ? &previous : NULL, &choose, &made, &op.err);
     }
     if (!rc)
-        response->block = status_located_block(op.arena, op.nn, made.block, made.offset, made.targets, made.target_count);
+        response->block =
+            status_located_block(op.arena, op.nn, made.block, made.offset, made.targets, made.target_count);
     op_end(&op, rc, &response->base);
 }
 
@@ -179,7 +181,8 @@ void client_truncate(struct rpc_call *call, const ProtobufCMessage *message, voi
     int rc = op_check_safe_mode(&op, "truncate for", q->src);
     rc = rc ? rc : check_client_name(&op, q->clientname);
     rc = rc ? rc
-            : file_truncate(&op.file, &op.user, q->src, q->newlength, q->clientname, rpc_call_client_ip(call), &done, &op.err);
+            : file_truncate(&op.file, &op.user, q->src, q->newlength, q->clientname, rpc_call_client_ip(call), &done,
+                            &op.err);
     response->result = done;
     op_end(&op, rc, &response->base);
 }
@@ -213,8 +216,10 @@ void client_get_additional_datanode(struct rpc_call *call, const ProtobufCMessag
     rc = rc ? rc : op_check_pool(&op, q->blk->poolid);
     rc = rc ? rc : file_check_lease(&op.file, &op.user, &ref, &n, NULL, &op.err);
     if (!rc) {
-        struct choose_args choose = {.client_ip = n->client_machine, .count = q->numadditionalnodes,
-                                     .block_bytes = n->block_bytes, .excluded_count = q->n_excludes,
+        struct choose_args choose = {.client_ip = n->client_machine,
+                                     .count = q->numadditionalnodes,
+                                     .block_bytes = n->block_bytes,
+                                     .excluded_count = q->n_excludes,
                                      .existing_count = q->n_existings};
         choose.excluded = uuids_of(&op, q->excludes, &choose.excluded_count);
         choose.existing = uuids_of(&op, q->existings, &choose.existing_count);
@@ -263,7 +268,8 @@ void client_update_pipeline(struct rpc_call *call, const ProtobufCMessage *messa
             storages[i] = i < q->n_storageids ? q->storageids[i] : "";
         }
         struct block_id_stamp old_block = block_of(q->oldblock), new_block = block_of(q->newblock);
-        rc = file_update_pipeline(&op.file, q->clientname, &old_block, &new_block, nodes, storages, q->n_newnodes, &op.err);
+        rc = file_update_pipeline(&op.file, q->clientname, &old_block, &new_block, nodes, storages, q->n_newnodes,
+                                  &op.err);
     }
     op_end(&op, rc, &response->base);
 }
@@ -278,7 +284,8 @@ void client_report_bad_blocks(struct rpc_call *call, const ProtobufCMessage *mes
         const Hdfs__LocatedBlockProto *l = q->blocks[i];
         for (size_t j = 0; j < l->n_locs; j++)
             blocks_report_bad(op.nn->blocks, l->b->blockid, l->b->generationstamp, l->locs[j]->id->datanodeuuid,
-                              j < l->n_storageids ? l->storageids[j] : "", "client machine reported it", op.file.now_ms);
+                              j < l->n_storageids ? l->storageids[j] : "", "client machine reported it",
+                              op.file.now_ms);
     }
     op_end_read(&op, 0, &response->base);
 }

@@ -40,8 +40,8 @@ const char *op_caller(const struct rpc_call *call); /* never "" */
 /* Prepared answers go out once what is written now is on the disk. */
 void answer_when_synced(struct namenode *nn, struct rpc_call *call);
 
-#define OP_RESPONSE(op, prefix, Type)                                 \
-    Type *response = arena_new((op)->arena, Type);                    \
+#define OP_RESPONSE(op, prefix, Type)                                                                                  \
+    Type *response = arena_new((op)->arena, Type);                                                                     \
     prefix##__init(response)
 
 #endif

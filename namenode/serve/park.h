@@ -1,5 +1,5 @@
-/* complete() calls whose last block has not been reported by enough datanodes yet. Some clients do not ask again after a
- * "not yet", so the call waits a moment for the report. Guarded by the namenode's lock. */
+/* complete() calls whose last block has not been reported by enough datanodes yet. Some clients do not ask again after
+ * a "not yet", so the call waits a moment for the report. Guarded by the namenode's lock. */
 #ifndef CAIRN_NAMENODE_SERVE_PARK_H
 #define CAIRN_NAMENODE_SERVE_PARK_H
 

@@ -5,8 +5,8 @@
 
 #include "common/clock.h"
 
-#define NEW(a, prefix, Type, name)      \
-    Type *name = arena_new((a), Type);  \
+#define NEW(a, prefix, Type, name)                                                                                     \
+    Type *name = arena_new((a), Type);                                                                                 \
     prefix##__init(name)
 
 static ProtobufCBinaryData bytes_of(const char *text)
@@ -21,7 +21,8 @@ static char *borrowed(const char *text)
 
 Hdfs__HdfsFileStatusProto *status_of(struct arena *a, const struct inode *n, const char *local_name)
 {
-    static const unsigned posix_types[] = {[INODE_DIRECTORY] = S_IFDIR, [INODE_FILE] = S_IFREG, [INODE_SYMLINK] = S_IFLNK};
+    static const unsigned posix_types[] = {
+        [INODE_DIRECTORY] = S_IFDIR, [INODE_FILE] = S_IFREG, [INODE_SYMLINK] = S_IFLNK};
     NEW(a, hdfs__hdfs_file_status_proto, Hdfs__HdfsFileStatusProto, s);
     NEW(a, hdfs__fs_permission_proto, Hdfs__FsPermissionProto, permission);
     permission->perm = n->mode;
@@ -33,7 +34,8 @@ Hdfs__HdfsFileStatusProto *status_of(struct arena *a, const struct inode *n, con
     s->group = borrowed(n->group);
     s->modification_time = n->mtime_ns / 1000000;
     s->access_time = inode_is_dir(n) ? 0 : n->atime_ns / 1000000;
-    s->has_fileid = s->has_childrennum = s->has_flags = s->has_block_replication = s->has_blocksize = s->has_storagepolicy = 1;
+    s->has_fileid = s->has_childrennum = s->has_flags = s->has_block_replication = s->has_blocksize =
+        s->has_storagepolicy = 1;
     s->fileid = n->id;
     s->childrennum = inode_is_dir(n) ? (int32_t)n->child_count : 0;
     s->block_replication = n->replication;
@@ -66,7 +68,8 @@ Hdfs__DatanodeInfoProto *status_datanode(struct arena *a, const struct datanode_
     id->infosecureport = d->info_secure_port;
     info->id = id;
     info->has_capacity = info->has_dfsused = info->has_remaining = info->has_blockpoolused = info->has_lastupdate = 1;
-    info->has_xceivercount = info->has_nondfsused = info->has_adminstate = info->has_cachecapacity = info->has_cacheused = 1;
+    info->has_xceivercount = info->has_nondfsused = info->has_adminstate = info->has_cachecapacity =
+        info->has_cacheused = 1;
     info->has_lastupdatemonotonic = info->has_numblocks = 1;
     info->capacity = d->capacity_bytes;
     info->dfsused = d->used_bytes;
@@ -128,8 +131,8 @@ Hdfs__LocatedBlockProto *status_located_block(struct arena *a, const struct name
     return l;
 }
 
-static Hdfs__LocatedBlockProto *locate(struct arena *a, const struct namenode *nn, const struct file_block *b, uint64_t offset,
-                                       const char *client_ip)
+static Hdfs__LocatedBlockProto *locate(struct arena *a, const struct namenode *nn, const struct file_block *b,
+                                       uint64_t offset, const char *client_ip)
 {
     struct block_location locations[BLOCK_LOCATIONS_MAX];
     size_t count = blocks_locations(nn->blocks, b->id, client_ip, locations, BLOCK_LOCATIONS_MAX);
@@ -156,6 +159,7 @@ Hdfs__LocatedBlocksProto *status_located_blocks(struct arena *a, const struct na
             all->blocks[all->n_blocks++] = locate(a, nn, b, at, client_ip);
     }
     bool has_last = all->n_blocks && all->blocks[all->n_blocks - 1]->b->blockid == last->id;
-    all->lastblock = has_last ? all->blocks[all->n_blocks - 1] : locate(a, nn, last, total - last->length_bytes, client_ip);
+    all->lastblock =
+        has_last ? all->blocks[all->n_blocks - 1] : locate(a, nn, last, total - last->length_bytes, client_ip);
     return all;
 }

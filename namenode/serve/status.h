@@ -1,5 +1,5 @@
-/* What clients see of inodes, blocks and datanodes. Everything is built in the given arena; strings of inodes and nodes are
- * borrowed, so pack the answer before the lock is released. */
+/* What clients see of inodes, blocks and datanodes. Everything is built in the given arena; strings of inodes and nodes
+ * are borrowed, so pack the answer before the lock is released. */
 #ifndef CAIRN_NAMENODE_SERVE_STATUS_H
 #define CAIRN_NAMENODE_SERVE_STATUS_H
 

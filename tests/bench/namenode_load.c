@@ -14,7 +14,7 @@
 #include "hdfs/client_namenode.pb-c.h"
 #include "rpc/rpc_client.h"
 
-#define THREADS_MAX 64
+#define THREADS_MAX      64
 #define FILES_PER_FOLDER 1000
 
 struct load {
@@ -34,8 +34,10 @@ struct worker {
 
 static struct rpc_client *connect_to(const struct net_address *address)
 {
-    struct rpc_client_options o = {.addresses = address, .address_count = 1,
-                                   .protocol = "org.apache.hadoop.hdfs.protocol.ClientProtocol", .user = "root"};
+    struct rpc_client_options o = {.addresses = address,
+                                   .address_count = 1,
+                                   .protocol = "org.apache.hadoop.hdfs.protocol.ClientProtocol",
+                                   .user = "root"};
     struct rpc_client *c = NULL;
     struct err why = {0};
     if (rpc_client_new(&o, &c, &why) < 0) {
@@ -170,7 +172,7 @@ int main(int argc, char **argv)
         }
     }
     double seconds = (double)(clock_mono_ms() - start_ms) / 1000;
-    printf("%s %ld in %.3f s: %.0f/s, %ld failures\n", l.what, l.count, seconds, (double)l.count / (seconds > 0 ? seconds : 1e-3),
-           failures);
+    printf("%s %ld in %.3f s: %.0f/s, %ld failures\n", l.what, l.count, seconds,
+           (double)l.count / (seconds > 0 ? seconds : 1e-3), failures);
     return failures != 0;
 }

@@ -12,8 +12,8 @@ static struct datanode *node_of(struct fixture *f, int i)
     char uuid[32], ip[32];
     snprintf(uuid, sizeof uuid, "node-%d", i);
     snprintf(ip, sizeof ip, "127.0.0.%d", i + 1);
-    struct datanode_registration r = {.uuid = uuid, .ip = ip, .hostname = ip, .software_version = "3.4.1", .xfer_port = 9866,
-                                      .ipc_port = 9867};
+    struct datanode_registration r = {
+        .uuid = uuid, .ip = ip, .hostname = ip, .software_version = "3.4.1", .xfer_port = 9866, .ipc_port = 9867};
     if (blocks_datanode(f->nn.blocks, uuid, 9866, &d, NULL))
         assert_int_equal(blocks_register(f->nn.blocks, &r, f->now_ms, &d, ERR(f)), 0);
     return d;
@@ -29,8 +29,8 @@ static void beat(struct fixture *f, struct datanode_commands ret[NODES], struct 
 {
     for (int i = 0; i < NODES; i++) {
         char storage[16];
-        struct storage_report s = {.uuid = storage_of(i, storage), .type = 1, .capacity_bytes = 1ull << 40,
-                                   .remaining_bytes = 1ull << 39};
+        struct storage_report s = {
+            .uuid = storage_of(i, storage), .type = 1, .capacity_bytes = 1ull << 40, .remaining_bytes = 1ull << 39};
         struct heartbeat h = {.storages = &s, .storage_count = 1};
         assert_int_equal(blocks_heartbeat(f->nn.blocks, node_of(f, i), &h, f->now_ms, a, &ret[i], ERR(f)), 0);
     }
@@ -45,7 +45,9 @@ static void nodes_up(struct fixture *f)
     arena_init(&a, 1 << 20);
     beat(f, commands, &a);
     for (int i = 0; i < NODES; i++) {
-        assert_int_equal(blocks_report_begin(f->nn.blocks, node_of(f, i), storage_of(i, storage), 1, 0, f->now_ms, &report, ERR(f)), 0);
+        assert_int_equal(
+            blocks_report_begin(f->nn.blocks, node_of(f, i), storage_of(i, storage), 1, 0, f->now_ms, &report, ERR(f)),
+            0);
         assert_int_equal(blocks_report_end(f->nn.blocks, &report, f->now_ms, ERR(f)), 0);
     }
     arena_free(&a);
@@ -61,10 +63,17 @@ static void received(struct fixture *f, int node, uint64_t id, uint64_t stamp, u
 
 /* ---- what a client does ---- */
 
-static int create(struct fixture *f, const struct fs_user *u, const char *path, const char *client, bool overwrite, uint64_t *ret_id)
+static int create(struct fixture *f, const struct fs_user *u, const char *path, const char *client, bool overwrite,
+                  uint64_t *ret_id)
 {
-    struct file_create_args args = {.path = path, .client_name = client, .client_machine = "127.0.0.1", .mode = 0644,
-                                    .replication = 3, .block_bytes = BLOCK, .create = true, .overwrite = overwrite,
+    struct file_create_args args = {.path = path,
+                                    .client_name = client,
+                                    .client_machine = "127.0.0.1",
+                                    .mode = 0644,
+                                    .replication = 3,
+                                    .block_bytes = BLOCK,
+                                    .create = true,
+                                    .overwrite = overwrite,
                                     .create_parents = true};
     struct inode *n = NULL;
     int rc = IN_TXN(f, file_create(o, u, &args, &n, ERR(f)));
@@ -73,26 +82,26 @@ static int create(struct fixture *f, const struct fs_user *u, const char *path, 
     return rc;
 }
 
-static int add_block(struct fixture *f, const char *path, uint64_t id, const char *client, const struct block_id_stamp *previous,
-                     struct block_id_stamp *ret)
+static int add_block(struct fixture *f, const char *path, uint64_t id, const char *client,
+                     const struct block_id_stamp *previous, struct block_id_stamp *ret)
 {
     struct file_ref ref = {path, id, client};
     struct choose_args choose = {0};
     struct new_block made = {0};
     struct block_id_stamp got = {0};
     int rc = IN_TXN(f, ({
-        int inner = file_add_block(o, &f->root, &ref, previous, &choose, &made, ERR(f));
-        if (!inner)
-            got = (struct block_id_stamp){made.block->id, made.block->stamp, 0};
-        inner;
-    }));
+                        int inner = file_add_block(o, &f->root, &ref, previous, &choose, &made, ERR(f));
+                        if (!inner)
+                            got = (struct block_id_stamp){made.block->id, made.block->stamp, 0};
+                        inner;
+                    }));
     if (!rc)
         *ret = got;
     return rc;
 }
 
-static int complete(struct fixture *f, const char *path, uint64_t id, const char *client, const struct block_id_stamp *last,
-                    bool *ret_closed)
+static int complete(struct fixture *f, const char *path, uint64_t id, const char *client,
+                    const struct block_id_stamp *last, bool *ret_closed)
 {
     struct file_ref ref = {path, id, client};
     uint64_t inode = 0;
@@ -292,14 +301,16 @@ static void test_append(void **state)
     uint64_t id = file_of(f, "/x", BLOCK + 10);
     struct inode *n = NULL;
     struct file_block *last = NULL;
-    assert_int_equal(IN_TXN(f, file_append(o, &f->root, "/nope", "a", "127.0.0.1", false, &n, &last, ERR(f))), ERR_NOT_FOUND);
+    assert_int_equal(IN_TXN(f, file_append(o, &f->root, "/nope", "a", "127.0.0.1", false, &n, &last, ERR(f))),
+                     ERR_NOT_FOUND);
     assert_int_equal(IN_TXN(f, ({
-        int rc = file_append(o, &f->root, "/x", "a", "127.0.0.1", false, &n, &last, ERR(f));
-        has_block = last;
-        if (last)
-            b = (struct block_id_stamp){last->id, last->stamp, last->length_bytes};
-        rc;
-    })), 0);
+                                int rc = file_append(o, &f->root, "/x", "a", "127.0.0.1", false, &n, &last, ERR(f));
+                                has_block = last;
+                                if (last)
+                                    b = (struct block_id_stamp){last->id, last->stamp, last->length_bytes};
+                                rc;
+                            })),
+                     0);
     assert_true(has_block);
     assert_int_equal(b.length_bytes, 10);
     assert_true(look(f, "/x").is_open);
@@ -324,10 +335,11 @@ static void test_append_at_a_block_end(void **state)
     struct inode *n = NULL;
     struct file_block *last = NULL;
     assert_int_equal(IN_TXN(f, ({
-        int rc = file_append(o, &f->root, "/x", "a", "127.0.0.1", false, &n, &last, ERR(f));
-        has_block = last;
-        rc;
-    })), 0);
+                                int rc = file_append(o, &f->root, "/x", "a", "127.0.0.1", false, &n, &last, ERR(f));
+                                has_block = last;
+                                rc;
+                            })),
+                     0);
     assert_false(has_block);
     assert_int_equal(add_block(f, "/x", id, "a", NULL, &b), 0); /* previous may be left out here */
     assert_int_equal(look(f, "/x").blocks, 2);
@@ -339,7 +351,8 @@ static void test_truncate(void **state)
     bool done = false;
     nodes_up(f);
     file_of(f, "/x", 3 * BLOCK);
-    assert_int_equal(IN_TXN(f, file_truncate(o, &f->root, "/x", 4 * BLOCK, "a", "h", &done, ERR(f))), ERR_HADOOP_ILLEGAL_ARGUMENT);
+    assert_int_equal(IN_TXN(f, file_truncate(o, &f->root, "/x", 4 * BLOCK, "a", "h", &done, ERR(f))),
+                     ERR_HADOOP_ILLEGAL_ARGUMENT);
     assert_int_equal(IN_TXN(f, file_truncate(o, &f->root, "/x", 2 * BLOCK, "a", "h", &done, ERR(f))), 0);
     assert_true(done);
     assert_int_equal(look(f, "/x").length, 2 * BLOCK);
@@ -359,8 +372,14 @@ static void test_truncate(void **state)
     assert_non_null(r);
     assert_int_equal(r->truncate_bytes, 100);
     const char *nodes[] = {"node-0", "node-1", "node-2"}, *storages[] = {"DS-0", "DS-1", "DS-2"};
-    struct block_recovery s = {.block_id = r->block_id, .gen_stamp = r->gen_stamp, .new_gen_stamp = r->recovery_id,
-                               .new_bytes = 100, .close_file = true, .datanode_uuids = nodes, .storage_uuids = storages, .count = 3};
+    struct block_recovery s = {.block_id = r->block_id,
+                               .gen_stamp = r->gen_stamp,
+                               .new_gen_stamp = r->recovery_id,
+                               .new_bytes = 100,
+                               .close_file = true,
+                               .datanode_uuids = nodes,
+                               .storage_uuids = storages,
+                               .count = 3};
     struct block_recovery stale = s;
     stale.new_gen_stamp--;
     assert_int_equal(IN_TXN(f, file_block_recovered(o, &stale, ERR(f))), ERR_IO);
@@ -380,7 +399,8 @@ static void test_concat(void **state)
     file_of(f, "/d/b", 10);
     file_of(f, "/d/c", 2 * BLOCK);
     file_of(f, "/e", 10);
-    char *twice[] = {"/d/b", "/d/b"}, *self[] = {"/d/a"}, *elsewhere[] = {"/e"}, *good[] = {"/d/b", "/d/c"}, *missing[] = {"/d/z"};
+    char *twice[] = {"/d/b", "/d/b"}, *self[] = {"/d/a"}, *elsewhere[] = {"/e"}, *good[] = {"/d/b", "/d/c"},
+         *missing[] = {"/d/z"};
     assert_int_equal(IN_TXN(f, file_concat(o, &f->root, "/d/a", twice, 2, ERR(f))), ERR_HADOOP_ILLEGAL_ARGUMENT);
     assert_int_equal(IN_TXN(f, file_concat(o, &f->root, "/d/a", self, 1, ERR(f))), ERR_HADOOP_ILLEGAL_ARGUMENT);
     assert_int_equal(IN_TXN(f, file_concat(o, &f->root, "/d/a", elsewhere, 1, ERR(f))), ERR_HADOOP_ILLEGAL_ARGUMENT);
@@ -402,7 +422,12 @@ static void test_set_replication(void **state)
     bool is_file = false;
     nodes_up(f);
     file_of(f, "/x", 10);
-#define SETREP(path, count) IN_TXN(f, ({ int rc = tree_set_replication(t, &f->root, path, count, &n, ERR(f)); is_file = n; rc; }))
+#define SETREP(path, count)                                                                                            \
+    IN_TXN(f, ({                                                                                                       \
+               int rc = tree_set_replication(t, &f->root, path, count, &n, ERR(f));                                    \
+               is_file = n;                                                                                            \
+               rc;                                                                                                     \
+           }))
     assert_int_equal(SETREP("/x", 2), 0);
     assert_true(is_file);
     assert_int_equal(look(f, "/x").replication, 2);
@@ -462,8 +487,14 @@ static void test_dead_writer(void **state)
     assert_non_null(r);
     assert_int_equal(r->block_id, b.id);
     const char *nodes[] = {"node-0", "node-1"}, *storages[] = {"DS-0", "DS-1"};
-    struct block_recovery s = {.block_id = r->block_id, .gen_stamp = r->gen_stamp, .new_gen_stamp = r->recovery_id,
-                               .new_bytes = 60, .close_file = true, .datanode_uuids = nodes, .storage_uuids = storages, .count = 2};
+    struct block_recovery s = {.block_id = r->block_id,
+                               .gen_stamp = r->gen_stamp,
+                               .new_gen_stamp = r->recovery_id,
+                               .new_bytes = 60,
+                               .close_file = true,
+                               .datanode_uuids = nodes,
+                               .storage_uuids = storages,
+                               .count = 2};
     assert_int_equal(IN_TXN(f, file_block_recovered(o, &s, ERR(f))), 0);
     arena_free(&a);
     assert_false(look(f, "/x").is_open);

@@ -21,8 +21,8 @@
 #include "namenode/seam.h"
 #include "namenode/serve/park.h"
 
-#define SOFT_MS 60000
-#define HARD_MS 1200000
+#define SOFT_MS  60000
+#define HARD_MS  1200000
 #define RETRY_MS 30000
 
 struct fixture {
@@ -38,7 +38,8 @@ struct fixture {
 
 static inline void fixture_open(struct fixture *f)
 {
-    struct fsdir_options o = {.limits = f->limits, .permissions = true, .superuser = "root", .supergroup = "supergroup"};
+    struct fsdir_options o = {
+        .limits = f->limits, .permissions = true, .superuser = "root", .supergroup = "supergroup"};
     struct blocks_options options;
     struct blocks_seam seam = namespace_seam(&f->nn);
     char path[128];
@@ -83,9 +84,16 @@ static inline int fixture_setup(void **state)
     snprintf(f->nn.ids.block_pool_id, sizeof f->nn.ids.block_pool_id, "BP-1-127.0.0.1-1");
     f->now_ms = 1000000;
     f->now_ns = 1700000000000000000ull;
-    f->limits = (struct fsdir_limits){.component_bytes = 255, .children = 1000, .path_bytes = 8000, .depth = 1000,
-                                      .list_entries = 1000, .block_bytes_min = 1024, .blocks_per_file = 100,
-                                      .replication_min = 1, .replication_max = 512, .atime_precision_ns = 3600000000000ull};
+    f->limits = (struct fsdir_limits){.component_bytes = 255,
+                                      .children = 1000,
+                                      .path_bytes = 8000,
+                                      .depth = 1000,
+                                      .list_entries = 1000,
+                                      .block_bytes_min = 1024,
+                                      .blocks_per_file = 100,
+                                      .replication_min = 1,
+                                      .replication_max = 512,
+                                      .atime_precision_ns = 3600000000000ull};
     f->root = (struct fs_user){.name = "root", .is_super = true};
     f->ann = (struct fs_user){.name = "ann", .group_count = 1, .groups = {"staff"}};
     f->bob = (struct fs_user){.name = "bob", .group_count = 1, .groups = {"staff"}};
@@ -111,19 +119,19 @@ static inline void fixture_reopen(struct fixture *f)
 }
 
 /* One operation in a txn of its own, committed if it succeeded; the value is its result. */
-#define IN_TXN(f, call)                                                              \
-    __extension__({                                                                  \
-        struct txn t_;                                                               \
-        struct txn *t = &t_;                                                         \
-        struct file_op op_ = {&(f)->nn, t, (f)->now_ms}, *o = &op_;                   \
-        (void)o;                                                                     \
-        (f)->err = (struct err){0};                                                  \
-        txn_begin(t, (f)->nn.dir, (f)->now_ns += 1000000);                           \
-        int rc_ = (call);                                                            \
-        if (!rc_)                                                                    \
-            rc_ = file_commit(o, &(f)->err);                                         \
-        txn_end(t);                                                                  \
-        rc_;                                                                         \
+#define IN_TXN(f, call)                                                                                                \
+    __extension__({                                                                                                    \
+        struct txn t_;                                                                                                 \
+        struct txn *t = &t_;                                                                                           \
+        struct file_op op_ = {&(f)->nn, t, (f)->now_ms}, *o = &op_;                                                    \
+        (void)o;                                                                                                       \
+        (f)->err = (struct err){0};                                                                                    \
+        txn_begin(t, (f)->nn.dir, (f)->now_ns += 1000000);                                                             \
+        int rc_ = (call);                                                                                              \
+        if (!rc_)                                                                                                      \
+            rc_ = file_commit(o, &(f)->err);                                                                           \
+        txn_end(t);                                                                                                    \
+        rc_;                                                                                                           \
     })
 #define ERR(f) (&(f)->err)
 
@@ -144,10 +152,18 @@ static inline struct seen look(struct fixture *f, const char *path)
     assert_int_equal(path_resolve(&t, &f->root, path, PATH_MAY_MISS | PATH_NO_FOLLOW, &p, &f->err), 0);
     struct inode *n = path_target(&p);
     if (n) {
-        s = (struct seen){.exists = true, .is_dir = inode_is_dir(n), .is_open = n->is_open, .id = n->id,
-                          .mtime_ns = n->mtime_ns, .children = n->child_count, .subdirs = n->subdir_count,
-                          .length = inode_length(n), .mode = n->mode, .replication = n->replication,
-                          .blocks = n->block_count, .parent = n->parent};
+        s = (struct seen){.exists = true,
+                          .is_dir = inode_is_dir(n),
+                          .is_open = n->is_open,
+                          .id = n->id,
+                          .mtime_ns = n->mtime_ns,
+                          .children = n->child_count,
+                          .subdirs = n->subdir_count,
+                          .length = inode_length(n),
+                          .mode = n->mode,
+                          .replication = n->replication,
+                          .blocks = n->block_count,
+                          .parent = n->parent};
         snprintf(s.owner, sizeof s.owner, "%s", n->owner);
         snprintf(s.group, sizeof s.group, "%s", n->group);
         snprintf(s.target, sizeof s.target, "%s", n->target ? n->target : "");

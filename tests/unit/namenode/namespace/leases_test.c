@@ -7,8 +7,8 @@
 
 #include "namenode/namespace/leases.h"
 
-#define SOFT 60000
-#define HARD 1200000
+#define SOFT  60000
+#define HARD  1200000
 #define RETRY 30000
 
 static void test_soft_and_hard_limits(void **state)

@@ -225,7 +225,8 @@ static void test_links_are_for_the_client_to_follow(void **state)
 {
     struct fixture *f = *state;
     mkdirs(f, "/d/e");
-#define SYMLINK(target, link) assert_int_equal(IN_TXN(f, tree_symlink(t, &f->root, target, link, 0755, false, ERR(f))), 0)
+#define SYMLINK(target, link)                                                                                          \
+    assert_int_equal(IN_TXN(f, tree_symlink(t, &f->root, target, link, 0755, false, ERR(f))), 0)
     SYMLINK("/d", "/abs");
     SYMLINK("e", "/d/rel");
     SYMLINK("../d/e", "/d/up");
@@ -281,12 +282,14 @@ static void test_permissions(void **state)
     assert_string_equal(look(f, "/ann/x").owner, "ann");
     assert_string_equal(look(f, "/ann/x").group, "staff"); /* the parent's */
     assert_int_equal(IN_TXN(f, tree_mkdirs(t, &f->ann, "/y", 0755, false, ERR(f))), ERR_ACCESS);
-    assert_string_equal(f->err.text, "Permission denied: user=ann, access=WRITE, inode=\"/\":root:supergroup:drwxr-xr-x");
+    assert_string_equal(f->err.text,
+                        "Permission denied: user=ann, access=WRITE, inode=\"/\":root:supergroup:drwxr-xr-x");
     assert_int_equal(IN_TXN(f, tree_delete(t, &f->bob, "/ann/x", true, &deleted, ERR(f))), ERR_ACCESS);
     assert_string_equal(f->err.text, "Permission denied: user=bob, access=WRITE, inode=\"/ann\":ann:staff:drwxr-x---");
     struct fs_user other = {.name = "eve"};
     assert_int_equal(resolve_only(f, &other, "/ann/x", 0), ERR_ACCESS);
-    assert_string_equal(f->err.text, "Permission denied: user=eve, access=EXECUTE, inode=\"/ann\":ann:staff:drwxr-x---");
+    assert_string_equal(f->err.text,
+                        "Permission denied: user=eve, access=EXECUTE, inode=\"/ann\":ann:staff:drwxr-x---");
     assert_int_equal(IN_TXN(f, tree_set_permission(t, &f->bob, "/ann", 0777, ERR(f))), ERR_ACCESS);
     assert_int_equal(IN_TXN(f, tree_set_owner(t, &f->ann, "/ann", "bob", NULL, ERR(f))), ERR_ACCESS);
     assert_int_equal(IN_TXN(f, tree_set_owner(t, &f->ann, "/ann", NULL, "wheel", ERR(f))), ERR_ACCESS);

@@ -1,6 +1,6 @@
-/* Thousands of random but well-formed ClientProtocol calls, from several users, against the real handlers on a real store with
- * three datanodes that say yes. Nothing may crash or hang, and afterwards every table must agree with every other, before and
- * after a restart. $CAIRN_RANDOM_SEED and $CAIRN_RANDOM_CALLS choose another run. */
+/* Thousands of random but well-formed ClientProtocol calls, from several users, against the real handlers on a real
+ * store with three datanodes that say yes. Nothing may crash or hang, and afterwards every table must agree with every
+ * other, before and after a restart. $CAIRN_RANDOM_SEED and $CAIRN_RANDOM_CALLS choose another run. */
 #include "tests/unit/namenode/namespace/fixture.h"
 
 #include <time.h>
@@ -12,8 +12,8 @@
 #include "rpc/rpc_client.h"
 #include "rpc/rpc_server.h"
 
-#define USERS 3
-#define NODES 3
+#define USERS    3
+#define NODES    3
 #define PROTOCOL "org.apache.hadoop.hdfs.protocol.ClientProtocol"
 
 static uint64_t random_state;
@@ -35,7 +35,15 @@ struct maker {
 
 static char *any_path(struct maker *m)
 {
-    static const char *const odd[] = {"", "a", "//", "/a//b", "/../x", "/a:b", "/.reserved", "/.reserved/raw/a", "/a/.snapshot/x",
+    static const char *const odd[] = {"",
+                                      "a",
+                                      "//",
+                                      "/a//b",
+                                      "/../x",
+                                      "/a:b",
+                                      "/.reserved",
+                                      "/.reserved/raw/a",
+                                      "/a/.snapshot/x",
                                       "/.reserved/.inodes/16385/a"};
     if (any(40) == 0)
         return arena_strdup(m->a, odd[any(ARRAY_COUNT(odd))]);
@@ -171,7 +179,8 @@ static ProtobufCMessage *any_message(struct maker *m, const ProtobufCMessageDesc
         }
         if (f->label == PROTOBUF_C_LABEL_OPTIONAL && (any(3) == 0 || depth > 3))
             continue;
-        if (f->label == PROTOBUF_C_LABEL_OPTIONAL && f->type != PROTOBUF_C_TYPE_STRING && f->type != PROTOBUF_C_TYPE_MESSAGE)
+        if (f->label == PROTOBUF_C_LABEL_OPTIONAL && f->type != PROTOBUF_C_TYPE_STRING &&
+            f->type != PROTOBUF_C_TYPE_MESSAGE)
             *(protobuf_c_boolean *)(void *)(base + f->quantifier_offset) = 1;
         any_value(m, f, base + f->offset, depth);
     }
@@ -183,7 +192,8 @@ static ProtobufCMessage *any_message(struct maker *m, const ProtobufCMessageDesc
 /* Half of the calls are those that build something. */
 static const struct rpc_method *any_method(const struct rpc_service *s)
 {
-    static const char *const builders[] = {"create", "addBlock", "addBlock", "complete", "append", "mkdirs", "rename", "truncate"};
+    static const char *const builders[] = {"create", "addBlock", "addBlock", "complete",
+                                           "append", "mkdirs",   "rename",   "truncate"};
     const struct rpc_method *method = &s->methods[any(s->method_count)];
     const char *wanted = any(2) ? builders[any(ARRAY_COUNT(builders))] : method->name;
     for (size_t i = 0; i < s->method_count; i++)
@@ -200,8 +210,8 @@ static struct datanode *node_of(struct fixture *f, int i)
     char uuid[32], ip[32];
     snprintf(uuid, sizeof uuid, "node-%d", i);
     snprintf(ip, sizeof ip, "127.0.0.%d", i + 1);
-    struct datanode_registration r = {.uuid = uuid, .ip = ip, .hostname = ip, .software_version = "3.4.1", .xfer_port = 9866,
-                                      .ipc_port = 9867};
+    struct datanode_registration r = {
+        .uuid = uuid, .ip = ip, .hostname = ip, .software_version = "3.4.1", .xfer_port = 9866, .ipc_port = 9867};
     if (blocks_datanode(f->nn.blocks, uuid, 9866, &d, NULL))
         assert_int_equal(blocks_register(f->nn.blocks, &r, f->now_ms, &d, ERR(f)), 0);
     return d;
@@ -217,10 +227,12 @@ static void nodes_up(struct fixture *f)
         struct datanode_commands commands;
         struct full_report report;
         snprintf(storage, sizeof storage, "DS-%d", i);
-        struct storage_report s = {.uuid = storage, .type = 1, .capacity_bytes = 1ull << 50, .remaining_bytes = 1ull << 49};
+        struct storage_report s = {
+            .uuid = storage, .type = 1, .capacity_bytes = 1ull << 50, .remaining_bytes = 1ull << 49};
         struct heartbeat h = {.storages = &s, .storage_count = 1};
         assert_int_equal(blocks_heartbeat(f->nn.blocks, node_of(f, i), &h, f->now_ms, &a, &commands, ERR(f)), 0);
-        assert_int_equal(blocks_report_begin(f->nn.blocks, node_of(f, i), storage, 1, 0, f->now_ms, &report, ERR(f)), 0);
+        assert_int_equal(blocks_report_begin(f->nn.blocks, node_of(f, i), storage, 1, 0, f->now_ms, &report, ERR(f)),
+                         0);
         assert_int_equal(blocks_report_end(f->nn.blocks, &report, f->now_ms, ERR(f)), 0);
     }
     blocks_safe_mode(f->nn.blocks, SAFE_MODE_FORCE_EXIT, f->now_ms);
@@ -241,7 +253,9 @@ static void any_received(struct fixture *f)
     bool found = !txn_block(&t, f->nn.dir->counters.next_block - 1 - any(6), &record, NULL);
     txn_end(&t);
     if (found) {
-        struct replica_event e = {.kind = REPLICA_RECEIVED, .block_id = record.block_id, .gen_stamp = record.gen_stamp,
+        struct replica_event e = {.kind = REPLICA_RECEIVED,
+                                  .block_id = record.block_id,
+                                  .gen_stamp = record.gen_stamp,
                                   .bytes = record.state == BLOCK_UNDER_CONSTRUCTION ? 4096 : record.bytes};
         blocks_replica_event(f->nn.blocks, node_of(f, node), storage, 1, &e, f->now_ms);
     }
@@ -330,7 +344,8 @@ static void check_all(struct fixture *f)
     assert_int_equal(seen.blocks, c->blocks);
     assert_int_equal(seen.complete_blocks, c->complete_blocks);
     assert_int_equal(records, c->blocks);
-    assert_int_equal(dentries + unreachable + 1, c->inodes); /* every inode but the root has one name or waits to be reaped */
+    assert_int_equal(dentries + unreachable + 1,
+                     c->inodes); /* every inode but the root has one name or waits to be reaped */
 }
 
 /* ---- the test ---- */
@@ -348,7 +363,8 @@ static void serve(struct fixture *f, struct clients *c)
     assert_int_equal(rpc_server_start(&o, &c->server, ERR(f)), 0);
     struct net_address at = {"127.0.0.1", rpc_server_port(c->server)};
     for (int i = 0; i < USERS; i++) {
-        struct rpc_client_options options = {.addresses = &at, .address_count = 1, .protocol = PROTOCOL, .user = users[i]};
+        struct rpc_client_options options = {
+            .addresses = &at, .address_count = 1, .protocol = PROTOCOL, .user = users[i]};
         assert_int_equal(rpc_client_new(&options, &c->list[i], ERR(f)), 0);
     }
 }
