@@ -33,8 +33,14 @@ void shell_report(struct shell *sh, const struct err *e)
 {
     shell_warn(sh, "%s", e->text);
     pthread_mutex_lock(&sh->lock);
+    bool hint = e->code == ERR_CONNECT && !config_is_set(sh->config, "fs.defaultFS") && !sh->hinted;
+    sh->hinted |= hint;
     sh->error_count++;
     pthread_mutex_unlock(&sh->lock);
+    if (hint)
+        shell_warn(sh,
+                   "no file system was named and no local cluster runs: give -fs hdfs://host:port, set fs.defaultFS in "
+                   "$HADOOP_CONF_DIR/core-site.xml, or start one with `cairn up`");
 }
 
 int shell_misuse(struct shell *sh, struct err *reterr, const char *format, ...)

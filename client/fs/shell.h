@@ -31,6 +31,7 @@ struct shell {
     bool misused;                 /* the error that run() returned is about usage */
     pthread_mutex_t lock;         /* guards error_count and the order of messages */
     int error_count;
+    bool hinted; /* at how to name a file system */
 };
 
 struct shell_command {

@@ -93,11 +93,7 @@ static int dfs_get(struct shell *sh, const char *uri, struct shell_fs **ret, str
 
 static int default_get(struct shell *sh, struct shell_fs **ret, struct err *reterr)
 {
-    const char *uri = config_get(sh->config, "fs.defaultFS");
-    if (!uri || !*uri || (!config_is_set(sh->config, "fs.defaultFS") && !strncmp(uri, "file:", 5)))
-        return err_set(reterr, ERR_CONFIG,
-                       "no file system is named and no local cluster runs: give -fs hdfs://host:port, "
-                       "set fs.defaultFS in $HADOOP_CONF_DIR/core-site.xml, or start a cluster with `cairn up`");
+    const char *uri = config_str(sh->config, "fs.defaultFS");
     if (!strncmp(uri, "file:", 5)) {
         *ret = shell_fs_local(sh);
         return 0;

@@ -275,6 +275,13 @@ def test_wrong_usage_and_unreachable_servers(cluster, fs):
         assert b"not supported" in fs(command, "/").stderr
 
 
+def test_without_a_cluster_the_remedy_is_told():
+    alone = ["unshare", "-rn"]  # a network of its own: no cluster is found, nothing listens
+    done = subprocess.run([*alone, cairn_path(), "fs", "-ls", "/"], capture_output=True, env=client_env(), check=False)
+    assert done.returncode == 1
+    assert b"127.0.0.1:8020" in done.stderr and b"cairn up" in done.stderr
+
+
 def test_the_same_bytes_arrive(fs, tmp_path):
     digest = write_file(str(tmp_path / "f"), 10 * MIB + 333)
     fs.ok("-put", tmp_path / "f", "{w}/f")
