@@ -19,12 +19,6 @@ int file_commit(const struct file_op *o, struct err *reterr)
     return 0;
 }
 
-void file_forget_blocks(const struct file_op *o, const struct inode *n)
-{
-    for (size_t i = 0; i < n->block_count; i++)
-        blocks_remove(o->nn->blocks, n->blocks[i].id);
-}
-
 /* ---- create ---- */
 
 static int check_create(const struct file_op *o, const struct file_create_args *args, const struct path *p,

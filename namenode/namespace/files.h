@@ -22,8 +22,6 @@ struct block_id_stamp {
 
 /* Commits, and ends the leases of files that were closed or discarded. Also for tree operations. */
 int file_commit(const struct file_op *o, struct err *reterr) MUST_CHECK;
-/* Replicas of the inode's blocks go (after the commit that took them out of the store). */
-void file_forget_blocks(const struct file_op *o, const struct inode *n);
 
 /* ---- create ---- */
 struct file_create_args {
