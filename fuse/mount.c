@@ -230,6 +230,7 @@ static int mount_serve(struct mount *m, struct fuse_session *session, const stru
     int rc = fuse_session_loop_mt(session, loop);
     fuse_loop_cfg_destroy(loop);
     inode_each(m->inodes, finish_stream, NULL);
+    open_handles_end(&m->handles, m);
     log_info("mount", "unmounted target=%s", o->target);
     return rc < 0 ? 1 : 0;
 }
@@ -271,6 +272,7 @@ static int mount_start(struct daemon *d, struct config *config, struct mount_opt
     if (rc == 0 && o->path)
         rc = dfs_path_resolve(o->path[0] ? o->path : "/", "root", &a, &root, &authority, reterr);
     struct mount m = {.daemon = d, .cache_timeout_s = o->cache_timeout_s, .extend_max_bytes = MOUNT_EXTEND_MAX_BYTES};
+    pthread_mutex_init(&m.handles.lock, NULL);
     m.root = mem_strdup(strcmp(root, "/") == 0 ? "" : root);
     m.users = users_new(config, o->uri);
     m.inodes = inode_table_new();
@@ -283,6 +285,7 @@ static int mount_start(struct daemon *d, struct config *config, struct mount_opt
     inode_table_free(m.inodes);
     users_free(m.users);
     free(m.root);
+    pthread_mutex_destroy(&m.handles.lock);
     arena_free(&a);
     return rc;
 }

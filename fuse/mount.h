@@ -13,6 +13,7 @@
 #include "client/lib/dfs.h"
 #include "common/daemon.h"
 #include "fuse/inode_table.h"
+#include "fuse/open_handles.h"
 #include "fuse/users.h"
 
 #define MOUNT_IO_MAX_BYTES (1 << 20)
@@ -20,6 +21,7 @@
 struct mount {
     struct inode_table *inodes;
     struct users *users;
+    struct open_handles handles;
     struct daemon *daemon;    /* told ready when the kernel has said hello */
     char *root;               /* path in the file system that the mount point shows; "" for "/" */
     double cache_timeout_s;   /* how long the kernel may believe names and attributes */

@@ -229,6 +229,7 @@ void op_rename(fuse_req_t req, fuse_ino_t parent, const char *name, fuse_ino_t n
 
 /* Offsets are positions: 0 is ".", 1 is "..", then the names in order. One page is held; going back starts again. */
 struct listing {
+    struct open_handle handle;
     pthread_mutex_t lock;
     struct dfs *fs;
     struct arena arena; /* of the page */
@@ -236,6 +237,16 @@ struct listing {
     off_t page_start; /* position of its first entry */
     bool loaded;
 };
+
+static void listing_end(struct mount *m, struct open_handle *h)
+{
+    struct listing *l = (struct listing *)h;
+    open_handles_remove(&m->handles, h);
+    dfs_unref(l->fs);
+    arena_free(&l->arena);
+    pthread_mutex_destroy(&l->lock);
+    free(l);
+}
 
 void op_opendir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
@@ -247,16 +258,15 @@ void op_opendir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
     l->fs = fs;
     arena_init(&l->arena, LISTING_ARENA_BYTES);
     fi->fh = (uint64_t)(uintptr_t)l;
-    fuse_reply_open(req, fi);
+    struct mount *m = mount_of(req);
+    open_handles_add(&m->handles, &l->handle, listing_end);
+    if (fuse_reply_open(req, fi) < 0) /* the caller was interrupted: nobody will close it */
+        listing_end(m, &l->handle);
 }
 
 void op_releasedir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
-    struct listing *l = (struct listing *)(uintptr_t)fi->fh;
-    dfs_unref(l->fs);
-    arena_free(&l->arena);
-    pthread_mutex_destroy(&l->lock);
-    free(l);
+    listing_end(mount_of(req), (struct open_handle *)(uintptr_t)fi->fh);
     fuse_reply_err(req, 0);
 }
 

@@ -13,6 +13,8 @@
 #define OP_ARENA_BYTES (4 << 20)
 
 struct open_file {
+    struct open_handle handle;
+    struct inode *inode;
     struct dfs *fs; /* as the user that opened it */
     bool may_write, append;
     uint64_t file_id;           /* 0 unknown */
@@ -27,6 +29,13 @@ static struct open_file *file_of(const struct fuse_file_info *fi)
     return (struct open_file *)(uintptr_t)fi->fh;
 }
 
+static void file_detach(struct mount *m, struct open_file *file);
+
+static void file_end(struct mount *m, struct open_handle *h)
+{
+    file_detach(m, (struct open_file *)h);
+}
+
 static void file_attach(struct fuse_file_info *fi, struct mount *m, struct inode *inode, struct dfs *fs)
 {
     struct open_file *file = mem_new(struct open_file);
@@ -35,7 +44,9 @@ static void file_attach(struct fuse_file_info *fi, struct mount *m, struct inode
     file->append = fi->flags & O_APPEND;
     pthread_mutex_init(&file->lock, NULL);
     pthread_cond_init(&file->idle, NULL);
+    file->inode = inode;
     inode_opened(m->inodes, inode);
+    open_handles_add(&m->handles, &file->handle, file_end);
     fi->fh = (uint64_t)(uintptr_t)file;
 }
 
@@ -61,10 +72,12 @@ static void hidden_remove(struct mount *m, struct inode *inode, struct dfs *fs)
     arena_free(&a);
 }
 
-/* The end of a handle, which the kernel closed or never got. */
-static void file_detach(struct mount *m, struct inode *inode, struct open_file *file)
+/* The end of a handle, which the kernel closed, never got, or did not close before the unmount. */
+static void file_detach(struct mount *m, struct open_file *file)
 {
     struct err err = {0};
+    struct inode *inode = file->inode;
+    open_handles_remove(&m->handles, &file->handle);
     bool last = inode_closed(m->inodes, inode);
     if (file->may_write) { /* only a stream without bytes is left, or one whose last close failed */
         pthread_mutex_lock(&inode->lock);
@@ -118,7 +131,7 @@ void op_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode,
             stream_begin(inode, fs, STEAL(writer), 0);
         pthread_mutex_unlock(&inode->lock);
         if (fuse_reply_create(req, &entry, fi) < 0) { /* the caller was interrupted: nobody will close it */
-            file_detach(m, inode, file_of(fi));
+            file_detach(m, file_of(fi));
             inode_forget(m->inodes, inode, 1);
         }
     } else {
@@ -181,7 +194,7 @@ void op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
         file_of(fi)->reader = STEAL(reader);
         file_of(fi)->file_id = status.file_id;
         if (fuse_reply_open(req, fi) < 0)
-            file_detach(m, inode, file_of(fi));
+            file_detach(m, file_of(fi));
     }
     arena_free(&a);
     dfs_unref(fs);
@@ -335,7 +348,6 @@ void op_fsync(fuse_req_t req, fuse_ino_t ino, int data_only, struct fuse_file_in
 void op_release(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
     struct mount *m = mount_of(req);
-    struct inode *inode = inode_of(m->inodes, ino);
-    file_detach(m, inode, file_of(fi));
+    file_detach(m, file_of(fi));
     fuse_reply_err(req, 0);
 }

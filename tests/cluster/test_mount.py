@@ -315,12 +315,19 @@ def test_sigterm_completes_open_files_and_unmounts(cluster, tmp_path):
     wait_for(lambda: os.path.ismount(target), 20, "the mount")
     left_open = os.open(target / "left_open", os.O_WRONLY | os.O_CREAT)
     os.write(left_open, b"not closed")
+    (target / "unlinked").write_bytes(b"x")
+    unlinked = os.open(target / "unlinked", os.O_RDONLY)
+    os.unlink(target / "unlinked")  # it lives under a hidden name as long as it is open
+    folder = os.open(target, os.O_RDONLY)
     mounted.terminate()
     assert mounted.wait(20) == 0
     assert not os.path.ismount(target)
     assert cluster.fs("-cat", "/left_open").stdout == b"not closed"
-    with pytest.raises(OSError):
-        os.close(left_open)
+    assert b"/.cairn-unlinked-" not in cluster.fs("-ls", "-C", "/").stdout  # nothing hidden is left behind
+    os.close(folder)
+    for handle in unlinked, left_open:
+        with pytest.raises(OSError):
+            os.close(handle)
 
 
 def test_killed_mount_is_repaired_by_mounting_again(cluster, tmp_path):
