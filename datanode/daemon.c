@@ -109,8 +109,13 @@ static int start(struct datanode *dn, struct servers *s, struct err *reterr)
     int rc = block_store_open(&options, &dn->store, reterr);
     if (rc == 0)
         rc = xfer_server_start(dn, &dn->xfer, &dn->transfer_port, reterr);
-    if (rc == 0 && *dn->settings.domain_socket_path)
+    if (rc == 0 && *dn->settings.domain_socket_path) {
         rc = short_circuit_start(dn, &dn->short_circuit, reterr);
+        if (rc == ERR_BUSY) { /* several datanodes of one machine with the same settings: readers can do without */
+            log_warn("datanode", "no short-circuit reads: %s", reterr->text);
+            rc = 0;
+        }
+    }
     if (rc == 0)
         rc = ipc_server_start(dn, &s->ipc, reterr);
     if (rc == 0) {

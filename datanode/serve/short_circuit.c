@@ -43,6 +43,18 @@ static int make_path(const struct datanode *dn, char *out, size_t out_bytes, str
     return 0;
 }
 
+static bool somebody_listens(const struct sockaddr_un *address)
+{
+    AUTO(net_closep) int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    return fd >= 0 && (connect(fd, (const struct sockaddr *)address, sizeof *address) == 0 || errno == EAGAIN);
+}
+
+static int refuse_taken(const char *path, struct err *reterr)
+{
+    return err_set(reterr, ERR_BUSY,
+                   "dfs.domain.socket.path: another daemon listens at '%s'; give each its own path, or use _PORT in it", path);
+}
+
 static int listen_at(struct short_circuit *s, struct err *reterr)
 {
     char *path = s->address.sun_path, *slash;
@@ -56,14 +68,16 @@ static int listen_at(struct short_circuit *s, struct err *reterr)
         if (rc < 0)
             return rc;
     }
+    s->address.sun_family = AF_UNIX;
+    if (somebody_listens(&s->address))
+        return refuse_taken(path, reterr);
     struct stat st;
     if (stat(path, &st) == 0 && S_ISSOCK(st.st_mode))
-        (void)unlink(path); /* a daemon's that ended without a goodbye; one that lives holds our volumes' locks */
-    s->address.sun_family = AF_UNIX;
+        (void)unlink(path); /* of a daemon that ended without a goodbye */
     s->listen_fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (s->listen_fd < 0 || bind(s->listen_fd, (struct sockaddr *)&s->address, sizeof s->address) < 0 ||
         chmod(path, 0666) < 0 || listen(s->listen_fd, BACKLOG) < 0)
-        return err_errno(reterr, errno, "dfs.domain.socket.path: cannot listen at '%s'", path);
+        return errno == EADDRINUSE ? refuse_taken(path, reterr) : err_errno(reterr, errno, "dfs.domain.socket.path: cannot listen at '%s'", path);
     return 0;
 }
 

@@ -220,12 +220,13 @@ def test_a_disk_that_dies(cluster, fs, two_disks, tolerated):
 
 
 def test_a_clean_stop_breaks_no_reader_elsewhere(cluster, fs):
-    fs.put("/file", pattern(20 * MIB))
+    want = pattern(20 * MIB)
+    fs.put("/file", want)
     wrong = []
 
     def read_all():
         for _ in range(5):
-            if Hdfs(cluster.uri).get("/file") != pattern(20 * MIB):
+            if Hdfs(cluster.uri).get("/file") != want:
                 wrong.append(1)
 
     readers = [threading.Thread(target=read_all) for _ in range(3)]

@@ -22,15 +22,26 @@ def cluster(tmp_path_factory):
     # Short: a UNIX socket's name has 107 bytes.
     socket_path = f"/tmp/cairn-{os.getpid()}-_PORT.sock"
     properties = {"dfs.replication": 1, "dfs.domain.socket.path": socket_path}
-    with Cluster(folder / "cluster", nodes=1, properties=properties) as running:
+    with Cluster(folder / "cluster", nodes=2, properties=properties) as running:
         running.socket_path = socket_path
         yield running
 
 
 @pytest.fixture(scope="module")
-def node(cluster):
-    host, port = cluster.daemon("datanode-1")["address"].split(":")
-    return host, int(port)
+def nodes(cluster):
+    """(host, port) of the one that has the UNIX socket (both have the same settings and port), then of the other."""
+    def has_socket(name):
+        return "short_circuit: listening" in open(cluster.daemon(name)["log"]).read()
+
+    names = sorted(["datanode-1", "datanode-2"], key=has_socket, reverse=True)
+    assert has_socket(names[0]) and not has_socket(names[1])
+    addresses = [cluster.daemon(name)["address"].split(":") for name in names]
+    return [(host, int(port)) for host, port in addresses]
+
+
+@pytest.fixture(scope="module")
+def node(nodes):
+    return nodes[0]
 
 
 @pytest.fixture(scope="module")
@@ -259,6 +270,22 @@ def test_files_are_passed_over_the_unix_socket(cluster, node, pool, target):
         assert status(local.request_fds(target, version=0)[0]) == xfer.ERROR_UNSUPPORTED
     with xfer.Connection(node) as remote:
         assert status(remote.request_fds(target)[0]) == xfer.ERROR_UNSUPPORTED
+
+
+def test_a_balancer_moves_a_replica(nodes, node, target):
+    """The target fetches it from the node that has it, and says so when it is there."""
+    with xfer.Connection(node) as writer:
+        writer.write_block(target)
+        send(writer, 0, 0, DATA)
+        send(writer, 1, len(DATA), b"", last=True)
+    source = xfer.message(
+        (1, xfer.message((1, node[0]), (2, node[0]), (3, "uuid"), (4, node[1]), (5, 0), (6, 0)))
+    )
+    with xfer.Connection(nodes[1]) as balancer:
+        balancer.op(xfer.REPLACE_BLOCK, xfer.message((1, xfer.message((1, target))), (2, "uuid"), (3, source)))
+        answers = [status(balancer.answer()), status(balancer.answer())]
+        assert answers == [xfer.IN_PROGRESS, xfer.SUCCESS]
+    assert visible(nodes[1], target, len(DATA)) == DATA
 
 
 def test_it_is_still_well(cluster, node):
