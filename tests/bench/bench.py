@@ -260,7 +260,7 @@ def main():
     parser.add_argument("sections", nargs="*", choices=[*SECTIONS, []], help="what to measure; default: everything")
     parser.add_argument("--record", action="store_true", help="write docs/benchmarks.md")
     args = parser.parse_args()
-    start = time.monotonic()
+    start, load_before = time.monotonic(), os.getloadavg()[0]
     work = tempfile.mkdtemp(prefix="cairn-bench-")
     done = []
     try:
@@ -275,7 +275,7 @@ def main():
         shutil.rmtree(work, ignore_errors=True)
     if args.record:
         with open(os.path.join(ROOT, "docs", "benchmarks.md"), "w") as file:
-            file.write(page(done, apache.VERSION, time.monotonic() - start))
+            file.write(page(done, apache.VERSION, time.monotonic() - start, load_before))
 
 
 if __name__ == "__main__":

@@ -41,8 +41,8 @@ def machine():
     return f"{os.cpu_count()} cores ({cpu}), {gib:.0f} GiB, Linux {platform.release()}"
 
 
-def page(sections, hadoop_version, seconds):
-    """docs/benchmarks.md."""
+def page(sections, hadoop_version, seconds, load_before):
+    """docs/benchmarks.md. load_before: what else kept the machine busy when the run began."""
     intro = [
         "# Benchmarks",
         "",
@@ -52,7 +52,8 @@ def page(sections, hadoop_version, seconds):
         "client, servers and load share the same cores. Medians; each step was run once before to warm up.",
         "",
         f"Machine: {machine()}. Apache Hadoop {hadoop_version} with Java's default settings, its client in a JVM that",
-        f"was already running. The run took {seconds:.0f} s.",
+        f"was already running. The run took {seconds:.0f} s. The load average before it was {load_before:.1f}: other work",
+        "ran on the same cores, so the ratios are rough." if load_before > 1 else "nothing else ran.",
         "",
     ]
     return "\n".join(intro) + "\n" + "\n\n".join(section.markdown() for section in sections) + "\n"
