@@ -77,7 +77,8 @@ static int listen_at(struct short_circuit *s, struct err *reterr)
     s->listen_fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (s->listen_fd < 0 || bind(s->listen_fd, (struct sockaddr *)&s->address, sizeof s->address) < 0 ||
         chmod(path, 0666) < 0 || listen(s->listen_fd, BACKLOG) < 0)
-        return errno == EADDRINUSE ? refuse_taken(path, reterr) : err_errno(reterr, errno, "dfs.domain.socket.path: cannot listen at '%s'", path);
+        return errno == EADDRINUSE ? refuse_taken(path, reterr)
+                                   : err_errno(reterr, errno, "dfs.domain.socket.path: cannot listen at '%s'", path);
     return 0;
 }
 
