@@ -37,7 +37,7 @@ static inline void wr_varint(struct buf *b, uint64_t value)
 }
 static inline void wr_zigzag(struct buf *b, int64_t value)
 {
-    wr_varint(b, ((uint64_t)value << 1) ^ (uint64_t)(value >> 63));
+    wr_varint(b, ((uint64_t)value << 1) ^ (value < 0 ? UINT64_MAX : 0));
 }
 
 #endif

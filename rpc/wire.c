@@ -116,7 +116,7 @@ static size_t varint_size(uint64_t value)
 
 static uint32_t zigzag32(int32_t value)
 {
-    return ((uint32_t)value << 1) ^ (uint32_t)(value >> 31);
+    return ((uint32_t)value << 1) ^ (value < 0 ? UINT32_MAX : 0);
 }
 
 static void put_varint(struct buf *to, uint32_t tag, uint64_t value)

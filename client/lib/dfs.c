@@ -243,7 +243,7 @@ int dfs_path_call(struct dfs *fs, const char *method, const ProtobufCMessage *re
                   struct err *reterr)
 {
     const char *asked = *path;
-    struct err local, *why = reterr ? reterr : &local; /* the text is needed even if nobody asked for it */
+    struct err local = {0}, *why = reterr ? reterr : &local; /* the text is needed even if nobody asked for it */
     for (int links = 0;; links++) {
         int rc = dfs_call(fs, method, request, response_type, a, ret, why);
         if (rc != ERR_UNRESOLVED_PATH)

@@ -73,7 +73,7 @@ static int open_volumes(struct block_store *s, const struct block_store_options 
 
 int block_store_open(const struct block_store_options *options, struct block_store **ret, struct err *reterr)
 {
-    struct err local;
+    struct err local = {0};
     reterr = reterr ? reterr : &local;
     struct block_store *s = mem_new(struct block_store);
     s->failed_volumes_tolerated = options->failed_volumes_tolerated;

@@ -77,7 +77,7 @@ void map_output_free(struct map_output *o)
 
 struct record record_of_line(struct slice line, char separator, int key_fields)
 {
-    const uint8_t *from = line.base, *end = line.base + line.len, *sep = NULL;
+    const uint8_t *from = line.base, *end = line.base + line.len, *sep = line.base;
     for (int i = 0; i < key_fields; i++) {
         sep = from < end ? memchr(from, separator, (size_t)(end - from)) : NULL;
         if (!sep)

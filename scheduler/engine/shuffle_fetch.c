@@ -113,7 +113,8 @@ int shuffle_fetch(struct shuffle *s, const char *attempt, const struct net_addre
         if (f.path)
             unlink(f.path);
     } else if (rc == 0) {
-        struct fetched run = {.path = STEAL(f.path), .where = {0, bytes}};
+        struct fetched run = {.where = {0, bytes}};
+        run.path = STEAL(f.path);
         if (f.in_memory)
             run.bytes = f.bytes;
         else
