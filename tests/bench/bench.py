@@ -7,6 +7,7 @@ import argparse
 import os
 import random
 import shutil
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -146,22 +147,26 @@ def build_metadata_rate(work):
 def metadata(servers, work):
     program = build_metadata_rate(work)
     rows = []
-    for threads, count in (1, 1000), (16, 8000):
-        rates, cpu = {}, {}
-        for server, cluster, pids in servers.each():
-            host, port = cluster.namenode.split(":")
-            for attempt in "warm-up", "run":
-                command = [program, host, port, f"/bench-{threads}-{attempt}", str(threads), str(count)]
+    for threads, count in (1, 600), (16, 8000):
+        rates, runs = {}, {}
+        for attempt in range(1 + ROUNDS):  # in turn, so that both servers see the same machine; the first warms up
+            for server, cluster, pids in servers.each():
+                folder = f"/bench-{threads}-{attempt}"
+                command = [program, *cluster.namenode.split(":"), folder, str(threads), str(count)]
                 output = []
                 sample = measure(lambda: output.append(checked(command, stdout=subprocess.PIPE, text=True).stdout), pids)
-                servers.cairn_fs(cluster, "-rm", "-r", "-skipTrash", command[3])
-            for line in output[0].splitlines():
-                name, rate = line.split()
-                rates[name, server], cpu[name, server] = float(rate), sample
-        for (name, server), rate in rates.items():
-            share = cpu[name, server]  # of the whole run: the operations follow each other too fast to tell apart
-            operations = len({name for name, _ in rates})
-            ratios = {"Apache": rate / rates[name, "Apache"]} if server == "Cairn" else {}
+                servers.cairn_fs(cluster, "-rm", "-r", "-skipTrash", folder)
+                if attempt == 0:
+                    continue
+                runs.setdefault(server, []).append(sample)
+                for line in output[0].splitlines():
+                    name, rate = line.split()
+                    rates.setdefault((name, server), []).append(float(rate))
+        operations = len({name for name, _ in rates})
+        middle = {key: statistics.median(values) for key, values in rates.items()}
+        for (name, server), rate in middle.items():
+            share = median(runs[server])  # of a whole run: the operations follow each other too fast to tell apart
+            ratios = {"Apache": rate / middle[name, "Apache"]} if server == "Cairn" else {}
             what = f"{name}, {threads} client thread{'s' * (threads > 1)}, {server}"
             rows.append(Row(what, rate, share.client_cpu_s / operations, share.server_cpu_s / operations, ratios))
     note = "Calls of one C program through libhdfs; create makes and closes an empty file. CPU: the mean over its operations."
