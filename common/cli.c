@@ -145,7 +145,7 @@ int cli_load(int *argc, char **argv, struct config **ret, struct err *reterr)
 {
     struct config *c = NULL;
     int rc = cli_load_options(argc, argv, false, &c, reterr);
-    if (rc == 0 && !config_is_set(c, "fs.defaultFS"))
+    if (rc == 0)
         rc = cli_find_cluster(c, reterr);
     if (rc < 0) {
         config_free(c);
@@ -160,10 +160,10 @@ int cli_load(int *argc, char **argv, struct config **ret, struct err *reterr)
 static int cluster_use(struct config *c, const char *dir, struct err *reterr)
 {
     static const struct {
-        const char *field, *key;
-    } fields[] = {{"fs", "fs.defaultFS"},
-                  {"namenode_http", "cairn.namenode.http-address"},
-                  {"scheduler", "cairn.scheduler.address"}};
+        const char *field, *key, *also; /* also: Hadoop's name for the same, which is as good */
+    } fields[] = {{"fs", "fs.defaultFS", NULL},
+                  {"namenode_http", "cairn.namenode.http-address", "dfs.namenode.http-address"},
+                  {"scheduler", "cairn.scheduler.address", NULL}};
     AUTO(mem_freep) char *path = mem_printf("%s/cluster.json", dir);
     struct buf text = {0};
     int rc = file_read(path, CLUSTER_JSON_MAX_BYTES, &text, reterr);
@@ -176,7 +176,8 @@ static int cluster_use(struct config *c, const char *dir, struct err *reterr)
         return err_set(reterr, ERR_CONFIG, "'%s' line %d: %s", path, why.line, why.text);
     for (size_t i = 0; rc == 0 && i < ARRAY_COUNT(fields); i++) {
         const char *value = json_string_value(json_object_get(root, fields[i].field));
-        if (value && !config_is_set(c, fields[i].key))
+        bool given = config_is_set(c, fields[i].key) || (fields[i].also && config_is_set(c, fields[i].also));
+        if (value && !given)
             rc = config_set(c, fields[i].key, value, path, reterr);
     }
     json_decref(root);
@@ -202,7 +203,7 @@ int cli_find_cluster(struct config *c, struct err *reterr)
     const char *fs_uri = config_is_set(c, "fs.defaultFS") ? config_str(c, "fs.defaultFS") : NULL;
     const char *chosen = getenv("CAIRN_DIR");
     if (chosen && *chosen)
-        return cluster_use(c, chosen, reterr);
+        return !fs_uri || cluster_serves(chosen, fs_uri) ? cluster_use(c, chosen, reterr) : 0;
     FILE *f = fopen("/proc/net/unix", "re");
     if (!f)
         return 0;

@@ -8,8 +8,7 @@
 
 /* Takes -fs URI, -conf FILE, -D name=value (or -Dname=value), -jt/-scheduler HOST:PORT, --config DIR out of argv (only
  * before the first operand that is not an option; argc/argv shrink in place, argv[0] stays), loads the settings in
- * their order, and, when no fs.defaultFS was set by anyone, finds the local cluster that this user has running (see
- * cli_find_cluster). Also takes our own --debug. Errors are ready to print after "argv0: ". */
+ * their order, and finds the local cluster that this user has running and means (see cli_find_cluster). Also takes our own --debug. Errors are ready to print after "argv0: ". */
 int cli_load(int *argc, char **argv, struct config **ret, struct err *reterr) MUST_CHECK;
 
 /* For daemons and `cairn up`: the same sources, the generic options may stand anywhere before "--", and no cluster is
@@ -17,9 +16,10 @@ int cli_load(int *argc, char **argv, struct config **ret, struct err *reterr) MU
 int cli_load_settings(int *argc, char **argv, struct config **ret, struct err *reterr) MUST_CHECK;
 
 /* `cairn up` holds an abstract UNIX socket named cairn-cluster:<uid>:<DIR>; /proc/net/unix lists them, so nothing is
- * written outside DIR. One running => its DIR/cluster.json sets fs.defaultFS and cairn.scheduler.address. None: leaves
- * things alone (returns 0). Several: ERR_CONFIG naming them, unless $CAIRN_DIR chooses. When fs.defaultFS was set by
- * someone, only clusters that serve it count (to find the scheduler that belongs to `-fs URI`). */
+ * written outside DIR. One running => its DIR/cluster.json sets fs.defaultFS, cairn.namenode.http-address and
+ * cairn.scheduler.address where nobody did. None: leaves things alone (returns 0). Several: ERR_CONFIG naming them,
+ * unless $CAIRN_DIR chooses. When fs.defaultFS was set by someone, only clusters that serve it count (to find the pages
+ * and the scheduler that belong to `-fs URI`). */
 int cli_find_cluster(struct config *c, struct err *reterr) MUST_CHECK;
 #define CLI_CLUSTER_SOCKET_PREFIX "cairn-cluster:"
 
