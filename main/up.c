@@ -224,13 +224,11 @@ static int up_detach(const char *dir)
         return -1;
     close(fds[0]);
     setsid();
-    int null = open("/dev/null", O_RDONLY), out = open(log, O_WRONLY | O_CREAT | O_APPEND, 0644);
+    int null = open("/dev/null", O_RDONLY | O_CLOEXEC), out = open(log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
     if (null >= 0)
         dup2(null, 0);
-    if (out >= 0) {
+    if (out >= 0)
         dup2(out, 2);
-        fcntl(out, F_SETFD, FD_CLOEXEC);
-    }
     return fds[1];
 }
 

@@ -106,6 +106,7 @@ static void *stderr_thread(void *arg)
 static void child_exec(struct stream_child *c, const char *path, char **words, int in, int out, int err)
 {
     signal(SIGPIPE, SIG_DFL);
+    signal(SIGINT, SIG_DFL); /* ignored below `cairn up` */
     sigset_t none;
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
