@@ -252,6 +252,16 @@ def test_environment_of_the_commands(running, tmp_path):
     assert attempt in env["CWD"]
 
 
+def test_commands_inherit_nothing_of_the_daemons(running):
+    put(running, "/bare/in", b"x\n")
+    script = "cat >/dev/null; for f in /proc/self/fd/*; do readlink $f; done; grep SigIgn /proc/self/status"
+    run(running, "-input", "/bare/in", "-mapper", f"sh -c '{script}'", "-reducer", "NONE", out="/bare/out")
+    lines = output(running, "/bare/out").decode().split("\n")
+    assert not [line for line in lines if ".log" in line]
+    ignored = int(next(line for line in lines if line.startswith("SigIgn:")).split()[1], 16)
+    assert not ignored & (1 << (signal.SIGINT - 1) | 1 << (signal.SIGPIPE - 1))
+
+
 def test_reporter_lines_and_logs(running):
     put(running, "/rep/in", b"a\nb\n")
     script = "cat; echo reporter:counter:mine,seen,41 >&2; echo reporter:counter:mine,seen,1 >&2; echo reporter:status:all is well >&2; echo a plain line >&2"
