@@ -167,6 +167,8 @@ static int cluster_use(struct config *c, const char *dir, struct err *reterr)
     AUTO(mem_freep) char *path = mem_printf("%s/cluster.json", dir);
     struct buf text = {0};
     int rc = file_read(path, CLUSTER_JSON_MAX_BYTES, &text, reterr);
+    if (rc == ERR_NOT_FOUND)
+        return err_set(reterr, rc, "the local cluster in '%s' is not running, or not ready yet (there is no cluster.json)", dir);
     if (rc < 0)
         return rc;
     json_error_t why;
