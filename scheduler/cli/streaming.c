@@ -182,9 +182,9 @@ static int run(struct streaming_args *args, struct config *config, struct arena 
     if (rc == 0) {
         char id[128];
         snprintf(id, sizeof id, "%s", job_id);
+        leave_on_interrupt(id); /* before anyone is told that it runs */
         job_say("The url to track the job: %s", url);
         job_say("Running job: %s", id);
-        leave_on_interrupt(id);
         if (args->background) {
             job_say("Job is running in background.");
         } else if ((rc = job_client_follow(client, id, a, &status, reterr)) == 0) {

@@ -7,7 +7,6 @@ import os
 import re
 import signal
 import subprocess
-import time
 
 import pytest
 
@@ -466,7 +465,6 @@ def test_interrupt_leaves_the_job_running(running):
     seen = b""
     while b"Running job" not in seen:
         seen += process.stderr.readline()
-    time.sleep(0.2)
     process.send_signal(signal.SIGINT)
     rest = process.stderr.read()
     assert process.wait(10) == 130 and b"goes on running" in rest
