@@ -82,7 +82,12 @@ def test_killed_while_it_is_read(client, big, tmp_path):
     cluster = client.server.cluster
     client.fs("-rm", "-f", "-skipTrash", "/read")
     client.fs("-D", f"dfs.blocksize={256 * data.MIB}", "-D", "dfs.replication=3", "-put", path, "/read")
-    holders = client.fsck("/read", "-files", "-blocks", "-locations")
+
+    def all_reported():
+        report = client.fsck("/read", "-files", "-blocks", "-locations")
+        return "Live_repl=3" in report and report
+
+    holders = wait_for(all_reported, 30, "three replicas of the block")
     ports = [number for number in (1, 2, 3, 4) if f":{cluster.transfer_port(number - 1)}," in holders]
     with concurrent.futures.ThreadPoolExecutor() as pool:
         get = pool.submit(client.fs, "-get", "/read", str(tmp_path / "back"))
