@@ -12,6 +12,7 @@
 #include "common/clock.h"
 #include "common/file.h"
 #include "common/mem.h"
+#include "main/cluster.h"
 #include "main/commands.h"
 
 #define DOWN_TIMEOUT_MS 60000
@@ -47,21 +48,27 @@ static bool down_wait(pid_t pid, const char *word, int timeout_ms)
 static int down_cluster(const char *dir, const char *path, json_t *root)
 {
     pid_t supervisor = (pid_t)json_integer_value(json_object_get(root, "supervisor"));
-    if (supervisor > 1 && down_is_ours(supervisor, " up ")) {
+    int socket_fd = -1;
+    /* Whoever holds the folder's socket is its supervisor; cluster.json has its pid. */
+    bool supervised = cluster_hold_socket(dir, &socket_fd, NULL) == ERR_BUSY;
+    if (socket_fd >= 0)
+        close(socket_fd);
+    if (supervised && supervisor > 1) {
         kill(supervisor, SIGTERM);
         if (!down_wait(supervisor, " up ", DOWN_TIMEOUT_MS)) {
             fprintf(stderr, "cairn down: the supervisor (pid %d) does not end; see %s/logs/up.log\n", (int)supervisor, dir);
             return 1;
         }
     }
+    AUTO(mem_freep) char *mark = mem_printf("--config %s/conf ", dir); /* what `up` starts every daemon with */
     size_t i;
     json_t *daemon;
     json_array_foreach(json_object_get(root, "daemons"), i, daemon)
     {
         pid_t pid = (pid_t)json_integer_value(json_object_get(daemon, "pid"));
-        if (pid > 1 && down_is_ours(pid, dir)) {
+        if (pid > 1 && down_is_ours(pid, mark)) {
             kill(pid, SIGTERM);
-            if (!down_wait(pid, dir, DOWN_TIMEOUT_MS / 6))
+            if (!down_wait(pid, mark, DOWN_TIMEOUT_MS / 6))
                 kill(pid, SIGKILL);
         }
     }

@@ -204,6 +204,7 @@ static int up_detach(const char *dir)
 {
     int fds[2];
     char outcome[2048];
+    close_range(3, ~0U, 0); /* what the caller had open (a lock, a pipe) is not ours to keep */
     AUTO(mem_freep) char *log = mem_printf("%s/logs/up.log", dir);
     AUTO(mem_freep) char *logs = mem_printf("%s/logs", dir);
     if (file_mkdirs(logs, 0755, NULL) < 0 || pipe2(fds, O_CLOEXEC) < 0)
