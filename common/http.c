@@ -212,17 +212,32 @@ void html_escape(struct buf *b, const char *text)
         }
 }
 
+/* Bytes of the UTF-8 character at p, or 0 if there is none (overlong forms and surrogates included). */
+static size_t utf8_length(const unsigned char *p)
+{
+    size_t n = p[0] < 0x80 ? 1 : p[0] >= 0xC2 && p[0] < 0xE0 ? 2 : (p[0] & 0xF0) == 0xE0 ? 3 : p[0] >= 0xF0 && p[0] < 0xF5 ? 4 : 0;
+    for (size_t i = 1; i < n; i++)
+        if ((p[i] & 0xC0) != 0x80) /* the NUL at the end of the text is caught here */
+            return 0;
+    bool overlong = (p[0] == 0xE0 && p[1] < 0xA0) || (p[0] == 0xF0 && p[1] < 0x90);
+    bool surrogate = p[0] == 0xED && p[1] >= 0xA0, too_large = p[0] == 0xF4 && p[1] >= 0x90;
+    return overlong || surrogate || too_large ? 0 : n;
+}
+
 void json_escape(struct buf *b, const char *text)
 {
     buf_append_str(b, "\"");
-    for (; *text; text++) {
-        unsigned char c = (unsigned char)*text;
-        if (c == '"' || c == '\\')
-            buf_printf(b, "\\%c", c);
-        else if (c < ' ')
-            buf_printf(b, "\\u%04x", c);
+    for (const unsigned char *p = (const unsigned char *)text; *p;) {
+        size_t n = utf8_length(p);
+        if (n == 0)
+            buf_append_str(b, "\\ufffd"); /* a name may be any bytes; JSON may not */
+        else if (*p == '"' || *p == '\\')
+            buf_printf(b, "\\%c", *p);
+        else if (*p < ' ')
+            buf_printf(b, "\\u%04x", *p);
         else
-            buf_append(b, text, 1);
+            buf_append(b, p, n);
+        p += n ? n : 1;
     }
     buf_append_str(b, "\"");
 }

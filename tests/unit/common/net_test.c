@@ -103,6 +103,9 @@ static void escaping_leaves_nothing_dangerous(void **state)
     buf_clear(&b);
     json_escape(&b, "a\"\\\n");
     assert_string_equal(buf_cstr(&b), "\"a\\\"\\\\\\u000a\"");
+    buf_clear(&b);
+    json_escape(&b, "\xc3\xa9 \xe2\x82\xac \xff \xc0\xaf \xed\xa0\x80 \xe2\x82");
+    assert_string_equal(buf_cstr(&b), "\"\xc3\xa9 \xe2\x82\xac \\ufffd \\ufffd\\ufffd \\ufffd\\ufffd\\ufffd \\ufffd\\ufffd\"");
     buf_free(&b);
 }
 
