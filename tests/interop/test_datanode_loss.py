@@ -83,19 +83,21 @@ def test_killed_while_it_is_read(client, big, tmp_path):
     client.fs("-rm", "-f", "-skipTrash", "/read")
     client.fs("-D", f"dfs.blocksize={256 * data.MIB}", "-D", "dfs.replication=3", "-put", path, "/read")
 
-    def all_reported():
+    # A pipeline that meets a node which has just come back may end with two replicas; Apache's namenode then takes up to
+    # five minutes to make the third if its first try fails. Two are enough for what is tested here.
+    def holders():
         report = client.fsck("/read", "-files", "-blocks", "-locations")
-        return "Live_repl=3" in report and report
+        found = [number for number in (1, 2, 3, 4) if f":{cluster.transfer_port(number - 1)}," in report]
+        return len(found) >= (3 if client.server.name == "cairn" else 2) and found
 
-    holders = wait_for(all_reported, 30, "three replicas of the block")
-    ports = [number for number in (1, 2, 3, 4) if f":{cluster.transfer_port(number - 1)}," in holders]
+    ports = wait_for(holders, 30, "enough replicas of the block")[:-1]
     with concurrent.futures.ThreadPoolExecutor() as pool:
         get = pool.submit(client.fs, "-get", "/read", str(tmp_path / "back"))
         wait_for(lambda: stored_bytes(tmp_path) > 10 * data.MIB, 30, "the first bytes", every_s=0.005)
-        for number in ports[:2]:  # whichever was read from, one replica stays
+        for number in ports:  # whichever was read from, one replica stays
             cluster.daemon(f"datanode{number}").kill()
         get.result()
     assert data.sha256_file(tmp_path / "back") == sha256
-    for number in ports[:2]:
+    for number in ports:
         cluster.start_datanode(number - 1)
     wait_for(cluster.is_ready, 60, "four live datanodes again")
