@@ -42,17 +42,15 @@ static bool next_to_reap(struct namenode *nn, uint64_t *ret)
     return wrapped && next_from(nn, 0, ret);
 }
 
-static void erase(struct txn *t, struct inode *n, struct buf *blocks)
+static void erase(struct txn *t, struct inode *n)
 {
-    for (size_t i = 0; i < n->block_count; i++)
-        buf_append(blocks, &n->blocks[i].id, sizeof n->blocks[i].id);
     if (n->is_open)
         txn_close_file(t, n);
     txn_erase(t, n);
 }
 
 /* Some of a cut-off directory's children: files go, directories are cut off in turn. */
-static int reap_children(struct txn *t, struct inode *dir, struct reaper *r, struct buf *blocks, struct err *reterr)
+static int reap_children(struct txn *t, struct inode *dir, struct reaper *r, struct err *reterr)
 {
     struct dir_iter d;
     int rc = 0;
@@ -70,7 +68,7 @@ static int reap_children(struct txn *t, struct inode *dir, struct reaper *r, str
         if (inode_is_dir(child) && child->child_count)
             txn_discard(t, child);
         else
-            erase(t, child, blocks);
+            erase(t, child);
     }
     int close_rc = dir_iter_close(&d, rc ? NULL : reterr);
     return rc ? rc : close_rc;
@@ -86,16 +84,13 @@ int reap_step(struct namenode *nn, bool *ret_more, struct err *reterr)
     struct txn t;
     struct file_op o = {nn, &t, (uint64_t)clock_mono_ms()};
     struct inode *n = NULL;
-    AUTO(buf_free) struct buf blocks = {0};
     txn_begin(&t, nn->dir, (uint64_t)clock_wall_ns());
     int rc = txn_inode(&t, id, &n, reterr);
     if (!rc && inode_is_dir(n) && n->child_count)
-        rc = reap_children(&t, n, nn->reaper, &blocks, reterr);
+        rc = reap_children(&t, n, nn->reaper, reterr);
     if (!rc && (!inode_is_dir(n) || !n->child_count))
-        erase(&t, n, &blocks);
+        erase(&t, n);
     rc = rc ? rc : file_commit(&o, reterr);
-    for (size_t i = 0; !rc && i < blocks.len / sizeof(uint64_t); i++)
-        blocks_remove(nn->blocks, ((uint64_t *)(void *)blocks.base)[i]);
     txn_end(&t);
     return rc;
 }

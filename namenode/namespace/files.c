@@ -15,7 +15,9 @@ int file_commit(const struct file_op *o, struct err *reterr)
         return rc;
     for (size_t i = 0; i < o->t->closed_count; i++)
         leases_remove(o->nn->leases, o->t->closed[i]);
-    o->t->closed_count = 0;
+    for (size_t i = 0; i < o->t->freed_count; i++)
+        blocks_remove(o->nn->blocks, o->t->freed[i]);
+    o->t->closed_count = o->t->freed_count = 0;
     return 0;
 }
 
@@ -315,10 +317,7 @@ int file_abandon_block(const struct file_op *o, const struct fs_user *u, const s
     if (!last || last->id != block_id || last->state != BLOCK_UNDER_CONSTRUCTION)
         return 0; /* abandoned before */
     txn_drop_last_block(o->t, n);
-    rc = file_commit(o, reterr);
-    if (!rc)
-        blocks_remove(o->nn->blocks, block_id);
-    return rc;
+    return file_commit(o, reterr);
 }
 
 int file_try_close(const struct file_op *o, struct inode *n, bool *ret_closed, struct err *reterr)

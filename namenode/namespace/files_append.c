@@ -61,7 +61,7 @@ int file_append(const struct file_op *o, const struct fs_user *u, const char *pa
 }
 
 /* Whole blocks past `length` go; what is left over inside the last one is returned (0 = it ends at a block's end). */
-static uint64_t drop_blocks_past(const struct file_op *o, struct inode *n, uint64_t length, struct buf *dropped)
+static uint64_t drop_blocks_past(const struct file_op *o, struct inode *n, uint64_t length)
 {
     uint64_t offset = inode_length(n);
     while (n->block_count) {
@@ -69,7 +69,6 @@ static uint64_t drop_blocks_past(const struct file_op *o, struct inode *n, uint6
         offset -= b->length_bytes;
         if (offset < length)
             return length - offset == b->length_bytes ? 0 : length - offset;
-        buf_append(dropped, &b->id, sizeof b->id);
         txn_drop_last_block(o->t, n);
     }
     return 0;
@@ -98,8 +97,7 @@ int file_truncate(const struct file_op *o, const struct fs_user *u, const char *
     *ret_done = true;
     if (length == old)
         return 0;
-    AUTO(buf_free) struct buf dropped = {0};
-    uint64_t cut = drop_blocks_past(o, n, length, &dropped);
+    uint64_t cut = drop_blocks_past(o, n, length);
     n->mtime_ns = n->ctime_ns = o->t->now_ns;
     txn_dirty(n);
     if (cut) {
@@ -114,8 +112,6 @@ int file_truncate(const struct file_op *o, const struct fs_user *u, const char *
     } else {
         rc = file_commit(o, reterr);
     }
-    for (size_t i = 0; !rc && i < dropped.len / sizeof(uint64_t); i++)
-        blocks_remove(o->nn->blocks, ((uint64_t *)(void *)dropped.base)[i]);
     return rc;
 }
 

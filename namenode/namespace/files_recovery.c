@@ -66,12 +66,8 @@ int file_release_lease(const struct file_op *o, struct inode *n, const char *pat
     if (is_empty(o, b)) {
         if (b->id < o->nn->first_block_since_start && o->now_ms - o->nn->started_ms < REPORTS_AWAITED_MS)
             return 0;
-        uint64_t id = b->id;
         txn_drop_last_block(o->t, n);
-        rc = file_try_close(o, n, ret_closed, reterr);
-        if (!rc)
-            blocks_remove(o->nn->blocks, id);
-        return rc;
+        return file_try_close(o, n, ret_closed, reterr);
     }
     return file_begin_recovery(o, n, reterr);
 }
@@ -173,8 +169,6 @@ int file_block_recovered(const struct file_op *o, const struct block_recovery *r
         txn_drop_last_block(o->t, n);
         n->recovery_stamp = 0;
         rc = file_commit(o, reterr);
-        if (!rc)
-            blocks_remove(o->nn->blocks, r->block_id);
     } else {
         rc = set_recovered(o, n, b, r, reterr);
     }

@@ -44,7 +44,7 @@ struct inode {
 
     const char *target; /* symlinks */
 
-    bool dirty; /* see txn.h */
+    bool dirty, is_new, is_erased; /* see txn.h */
 };
 
 int inode_decode(uint64_t id, struct slice record, struct arena *a, struct inode **ret, struct err *reterr) MUST_CHECK;

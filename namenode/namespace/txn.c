@@ -30,6 +30,7 @@ void txn_end(struct txn *t)
     store_batch_free(t->batch);
     free(t->inodes);
     free(t->closed);
+    free(t->freed);
     arena_free(&t->arena);
 }
 
@@ -196,7 +197,7 @@ int dir_iter_close(struct dir_iter *d, struct err *reterr)
 
 /* ---- changing ---- */
 
-static struct store_batch *batch_of(struct txn *t)
+struct store_batch *txn_batch(struct txn *t)
 {
     assert(!t->snapshot);
     if (!t->batch)
@@ -207,13 +208,13 @@ static struct store_batch *batch_of(struct txn *t)
 static void mark_put(struct txn *t, char table, uint64_t id)
 {
     struct key k = key_of(table, id);
-    store_batch_put(batch_of(t), k.bytes, k.len, "", 0);
+    store_batch_put(txn_batch(t), k.bytes, k.len, "", 0);
 }
 
 static void key_drop(struct txn *t, char table, uint64_t id)
 {
     struct key k = key_of(table, id);
-    store_batch_delete(batch_of(t), k.bytes, k.len);
+    store_batch_delete(txn_batch(t), k.bytes, k.len);
 }
 
 static void block_put(struct txn *t, const struct inode *n, const struct file_block *b)
@@ -221,7 +222,7 @@ static void block_put(struct txn *t, const struct inode *n, const struct file_bl
     struct buf record = {0};
     struct key k = key_of('b', b->id);
     block_record_encode(n, b, &record);
-    store_batch_put(batch_of(t), k.bytes, k.len, record.base, record.len);
+    store_batch_put(txn_batch(t), k.bytes, k.len, record.base, record.len);
     buf_free(&record);
 }
 
@@ -236,7 +237,7 @@ struct inode *txn_new_inode(struct txn *t, enum inode_type type, uint16_t mode, 
     n->group = arena_strdup(&t->arena, group);
     n->mtime_ns = n->atime_ns = n->ctime_ns = t->now_ns;
     n->truncate_length = BLOCKS_NO_TRUNCATE;
-    n->dirty = true;
+    n->dirty = n->is_new = true;
     t->counters.inodes++;
     t->counters.directories += type == INODE_DIRECTORY;
     t->counters.symlinks += type == INODE_SYMLINK;
@@ -249,7 +250,7 @@ void txn_link(struct txn *t, struct inode *parent, const char *name, struct inod
     struct key k = key_of_dentry(parent->id, name, strlen(name));
     uint8_t number[8];
     be64_put(number, child->id);
-    store_batch_put(batch_of(t), k.bytes, k.len, number, sizeof number);
+    store_batch_put(txn_batch(t), k.bytes, k.len, number, sizeof number);
     child->parent = parent->id;
     child->name = arena_strdup(&t->arena, name);
     child->ctime_ns = t->now_ns;
@@ -263,7 +264,7 @@ void txn_link(struct txn *t, struct inode *parent, const char *name, struct inod
 void txn_unlink(struct txn *t, struct inode *parent, struct inode *child)
 {
     struct key k = key_of_dentry(parent->id, child->name, strlen(child->name));
-    store_batch_delete(batch_of(t), k.bytes, k.len);
+    store_batch_delete(txn_batch(t), k.bytes, k.len);
     child->parent = INODE_NONE;
     child->ctime_ns = t->now_ns;
     parent->child_count--;
@@ -282,18 +283,25 @@ void txn_discard(struct txn *t, struct inode *n)
     mark_put(t, 'r', n->id);
 }
 
+static void block_drop(struct txn *t, const struct file_block *b)
+{
+    key_drop(t, 'b', b->id);
+    t->counters.blocks--;
+    t->counters.complete_blocks -= b->state == BLOCK_COMPLETE;
+    t->freed = mem_realloc_array(t->freed, t->freed_count + 1, sizeof *t->freed);
+    t->freed[t->freed_count++] = b->id;
+}
+
 void txn_erase(struct txn *t, struct inode *n)
 {
-    for (size_t i = 0; i < n->block_count; i++) {
-        key_drop(t, 'b', n->blocks[i].id);
-        t->counters.blocks--;
-        t->counters.complete_blocks -= n->blocks[i].state == BLOCK_COMPLETE;
-    }
+    for (size_t i = 0; i < n->block_count; i++)
+        block_drop(t, &n->blocks[i]);
     if (n->is_open)
         key_drop(t, 'o', n->id);
     key_drop(t, 'r', n->id);
     key_drop(t, 'i', n->id);
     n->dirty = false;
+    n->is_erased = true;
     t->counters.inodes--;
     t->counters.directories -= inode_is_dir(n);
     t->counters.symlinks -= n->type == INODE_SYMLINK;
@@ -321,7 +329,7 @@ void txn_close_file(struct txn *t, struct inode *n)
 
 uint64_t txn_next_stamp(struct txn *t)
 {
-    batch_of(t); /* a number given out is never given out again, even if nothing else is changed */
+    txn_batch(t); /* a number given out is never given out again, even if nothing else is changed */
     return t->counters.next_stamp++;
 }
 
@@ -351,10 +359,7 @@ void txn_set_block(struct txn *t, struct inode *n, struct file_block *b, uint64_
 
 void txn_drop_last_block(struct txn *t, struct inode *n)
 {
-    struct file_block *b = inode_last_block(n);
-    key_drop(t, 'b', b->id);
-    t->counters.blocks--;
-    t->counters.complete_blocks -= b->state == BLOCK_COMPLETE;
+    block_drop(t, inode_last_block(n));
     n->block_count--;
     txn_dirty(n);
 }
@@ -380,28 +385,73 @@ void txn_move_blocks(struct txn *t, struct inode *to, struct inode *from)
     txn_dirty(from);
 }
 
-int txn_commit(struct txn *t, struct err *reterr)
+/* ---- committing ---- */
+
+static int changes_list(struct txn *t, struct inode_change **ret, size_t *ret_count, struct err *reterr)
 {
-    struct fsdir *dir = t->dir;
-    struct buf record = {0};
+    struct inode_change *list = arena_array(&t->arena, struct inode_change, t->inode_count);
+    size_t count = 0;
     for (size_t i = 0; i < t->inode_count; i++) {
         struct inode *n = t->inodes[i];
+        if ((!n->dirty && !n->is_erased) || (n->is_new && n->is_erased))
+            continue;
+        struct inode_change *c = &list[count++];
+        c->after = n->is_erased ? NULL : n;
+        int rc = n->is_new ? 0 : txn_peek(t, n->id, &c->before, reterr);
+        if (rc)
+            return rc;
+    }
+    *ret = list;
+    *ret_count = count;
+    return 0;
+}
+
+/* Calls those who keep something beside the inodes; the list is made only if there is one. */
+static int before_write(struct txn *t, struct err *reterr)
+{
+    bool is_wanted = false;
+    if (!is_wanted)
+        return 0;
+    struct inode_change *changes = NULL;
+    size_t count = 0;
+    return changes_list(t, &changes, &count, reterr);
+}
+
+static void inodes_put(struct txn *t)
+{
+    struct buf record = {0};
+    size_t kept = 0;
+    for (size_t i = 0; i < t->inode_count; i++) {
+        struct inode *n = t->inodes[i];
+        if (n->is_erased)
+            continue;
+        t->inodes[kept++] = n;
         if (!n->dirty)
             continue;
-        n->dirty = false;
+        n->dirty = n->is_new = false;
         buf_clear(&record);
         inode_encode(n, &record);
         struct key k = key_of('i', n->id);
-        store_batch_put(batch_of(t), k.bytes, k.len, record.base, record.len);
+        store_batch_put(txn_batch(t), k.bytes, k.len, record.base, record.len);
     }
+    t->inode_count = kept;
     buf_free(&record);
+}
+
+int txn_commit(struct txn *t, struct err *reterr)
+{
+    struct fsdir *dir = t->dir;
+    int rc = before_write(t, reterr);
+    if (rc)
+        return rc;
+    inodes_put(t);
     if (!t->batch)
         return 0;
     if (*dir->write_error)
         return err_set(reterr, ERR_IO, "The namenode takes no changes since its metadata could not be written: %s",
                        dir->write_error);
     fsdir_counters_put(&t->counters, &dir->counters, t->batch);
-    int rc = store_write(dir->store, t->batch, reterr);
+    rc = store_write(dir->store, t->batch, reterr);
     if (rc) {
         snprintf(dir->write_error, sizeof dir->write_error, "%s", reterr ? reterr->text : "write failed");
         log_error("namespace", "%s; no more changes are taken: make room or repair the disk, then restart the namenode",

@@ -60,6 +60,8 @@ struct txn {
     struct store_batch *batch;
     uint64_t *closed; /* files that stop being under construction with this change: their leases end */
     size_t closed_count;
+    uint64_t *freed; /* blocks that nothing refers to any more: for the block map, after the commit (see file_commit) */
+    size_t freed_count;
     uint64_t now_ns;
     uint64_t seq; /* after a commit: what the answer has to wait for */
 };
@@ -107,7 +109,7 @@ void txn_link(struct txn *t, struct inode *parent, const char *name, struct inod
 void txn_unlink(struct txn *t, struct inode *parent, struct inode *child);
 /* The inode (and all below it), already unlinked, goes to the reaper. An open file stops being one. */
 void txn_discard(struct txn *t, struct inode *n);
-/* Takes a discarded inode itself out of the store. Its block ids are for the caller to hand on after the commit. */
+/* Takes a discarded inode itself out of the store. */
 void txn_erase(struct txn *t, struct inode *n);
 
 void txn_open_file(struct txn *t, struct inode *n, const char *client_name, const char *client_machine);
@@ -121,5 +123,19 @@ void txn_drop_last_block(struct txn *t, struct inode *n);
 void txn_set_replication(struct txn *t, struct inode *n, uint16_t replication);
 /* concat: all blocks of `from` become the last ones of `to`. */
 void txn_move_blocks(struct txn *t, struct inode *to, struct inode *from);
+
+/* ---- what a commit changes ----
+ * One pair for each inode that is new, changed or erased since the last commit, in no particular order. before: as the
+ * store still has it, NULL for a new one. after: as it will be written, NULL for an erased one. A directory that was
+ * moved is one pair, whose parent differs; what is below it is not listed.
+ *
+ * before_write (txn.c) hands them, with the batch still open, to whoever keeps something beside the inodes: each gets
+ * (txn, changes, count, reterr), may refuse (nothing is written then), may add to txn_batch(t), and may set fields of
+ * `after` that are its own; it makes no other inode dirty. The pairs are only made if somebody wants them: one more
+ * read for each changed inode. */
+struct inode_change {
+    struct inode *before, *after;
+};
+struct store_batch *txn_batch(struct txn *t);
 
 #endif
