@@ -1,111 +1,40 @@
-"""Stock Apache Hadoop as a judge: its servers and its shell, from Maven Central's jars, run with plain `java -cp`.
-
-The jars stay in Maven's own local repository, what we derive from them in $CAIRN_CACHE (default
-~/.cache/cairn-interop): nothing of Hadoop enters the source tree."""
+"""Stock Apache Hadoop as a judge: its servers and its shell, run with plain `java -cp`."""
 import base64
 import contextlib
 import json
 import os
 import select
-import shutil
 import subprocess
-import tempfile
 import urllib.request
 
+from lib import jars
 from lib.cluster import cairn_path, client_env
 from lib.ports import port_block
 from lib.process import Daemon, log_tail
 from lib.waiting import wait_for
 
-VERSION = "3.4.1"
-# Of the streaming jar this version is not in every mirror of Central; its 3.4.2 runs on the 3.4.1 libraries.
-STREAMING_VERSION = "3.4.2"
-ARTIFACTS = ["hadoop-common", "hadoop-hdfs", "hadoop-hdfs-client", "hadoop-mapreduce-client-jobclient"]
-# Hadoop's own contract tests of a file system, and what they stand on.
-TEST_ARTIFACTS = ["hadoop-common"]
-TEST_LIBRARIES = [("junit", "junit", "4.13.2"), ("org.assertj", "assertj-core", "3.12.2")]
-TESTS = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-SOURCES = [f"{TESTS}/lib/HadoopHost.java", f"{TESTS}/interop/HdfsContract.java"]
+DEPENDENCIES = [
+    *map(jars.hadoop, ("hadoop-common", "hadoop-hdfs", "hadoop-hdfs-client", "hadoop-mapreduce-client-jobclient")),
+    # Hadoop's own contract tests of a file system, and what they stand on.
+    jars.hadoop("hadoop-common", tests=True),
+    jars.library("junit", "junit", "4.13.2"),
+    jars.library("org.assertj", "assertj-core", "3.12.2"),
+    # Of the streaming jar this version is not in every mirror of Central; its 3.4.2 runs on the 3.4.1 libraries.
+    jars.hadoop("hadoop-streaming", "3.4.2", alone=True),
+    jars.library("org.slf4j", "slf4j-reload4j", "1.7.36", "<scope>runtime</scope>"),
+]
 JVM = ["java", "-Xshare:auto", "-Djava.net.preferIPv4Stack=true"]
 # For tests, which want a short start and little memory; a benchmark leaves Java its own choices.
 QUICK_START = ["-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"]
-
-
-class Unavailable(Exception):
-    """Apache Hadoop cannot be run here; the text says why and what to do."""
-
-
-def cache_dir():
-    root = os.environ.get("CAIRN_CACHE") or os.path.expanduser("~/.cache/cairn-interop")
-    path = os.path.join(root, f"hadoop-{VERSION}")
-    os.makedirs(path, exist_ok=True)
-    return path
-
-
-def _pom():
-    def dependency(artifact, version, extra="", group="org.apache.hadoop"):
-        return (
-            f"<dependency><groupId>{group}</groupId><artifactId>{artifact}</artifactId>"
-            f"<version>{version}</version>{extra}</dependency>"
-        )
-
-    alone = "<exclusions><exclusion><groupId>*</groupId><artifactId>*</artifactId></exclusion></exclusions>"
-    # Hadoop's own choice of versions for what it depends on; Maven's would mix Jackson's.
-    bom = dependency("hadoop-project", VERSION, "<type>pom</type><scope>import</scope>")
-    wanted = [dependency(name, VERSION) for name in ARTIFACTS]
-    wanted += [dependency(name, VERSION, "<classifier>tests</classifier>" + alone) for name in TEST_ARTIFACTS]
-    wanted += [dependency(name, version, "", group) for group, name, version in TEST_LIBRARIES]
-    wanted.append(dependency("hadoop-streaming", STREAMING_VERSION, alone))
-    wanted.append(dependency("slf4j-reload4j", "1.7.36", "<scope>runtime</scope>", "org.slf4j"))
-    return (
-        '<project xmlns="http://maven.apache.org/POM/4.0.0"><modelVersion>4.0.0</modelVersion>'
-        "<groupId>cairn.tests</groupId><artifactId>hadoop</artifactId><version>1</version>"
-        f"<dependencyManagement><dependencies>{bom}</dependencies></dependencyManagement>"
-        f"<dependencies>{''.join(wanted)}</dependencies></project>"
-    )
-
-
-def _run_tool(command, what, cwd=None):
-    try:
-        done = subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=300)
-    except (OSError, subprocess.TimeoutExpired) as error:
-        raise Unavailable(f"{what}: {error}") from error
-    if done.returncode:
-        raise Unavailable(f"{what}: {(done.stdout + done.stderr).strip()[-1500:]}")
+VERSION, Unavailable = jars.VERSION, jars.Unavailable
+_class_path = None
 
 
 def class_path():
-    """Hadoop's jars and our own classes, resolved with Maven once and then remembered. Raises Unavailable."""
-    for tool in "java", "mvn":
-        if not shutil.which(tool):
-            raise Unavailable(f"'{tool}' is not installed; run tools/deps interop")
-    recipe = _pom() + "".join(open(source).read() for source in SOURCES)
-    recipe_file = os.path.join(cache_dir(), "recipe")
-    path_file = os.path.join(cache_dir(), "class_path")
-    with contextlib.suppress(OSError):
-        jars = open(path_file).read()
-        if open(recipe_file).read() == recipe and all(map(os.path.exists, jars.split(":"))):
-            return jars
-    with tempfile.TemporaryDirectory(prefix="cairn-hadoop-") as work:
-        with open(os.path.join(work, "pom.xml"), "w") as file:
-            file.write(_pom())
-        listing = os.path.join(work, "jars")
-        resolve = ["mvn", "-q", "-B", "dependency:build-classpath", f"-Dmdep.outputFile={listing}"]
-        _run_tool(resolve, f"Hadoop {VERSION} from Maven Central", cwd=work)
-        jars = open(listing).read().strip()
-    classes = os.path.join(cache_dir(), "classes")
-    compiler = ["java", "-m", "jdk.compiler/com.sun.tools.javac.Main", "-nowarn", "-d", classes]
-    _run_tool([*compiler, "-cp", jars, *SOURCES], "compile our Java programs")
-    for name in "hdfs", "datanode":  # the servers want the folder of their web pages; the jars do not have it
-        os.makedirs(os.path.join(classes, "webapps", name, "WEB-INF"), exist_ok=True)
-        with open(os.path.join(classes, "webapps", name, "WEB-INF", "web.xml"), "w") as file:
-            file.write("<web-app/>\n")
-    jars = f"{classes}:{jars}"
-    for path, text in (path_file, jars), (recipe_file, recipe):
-        with open(path + ".new", "w") as file:
-            file.write(text)
-        os.replace(path + ".new", path)
-    return jars
+    """Of the servers, the tools and the contract tests. Raises Unavailable."""
+    global _class_path
+    _class_path = _class_path or jars.class_path(DEPENDENCIES, jars.java_files("lib/HadoopHost.java", "interop/HdfsContract.java"))
+    return _class_path
 
 
 def write_site(path, properties):
@@ -114,7 +43,7 @@ def write_site(path, properties):
         file.write(f'<?xml version="1.0"?>\n<configuration>\n{rows}</configuration>\n')
 
 
-def _write_conf(folder, core, hdfs, log_level):
+def write_conf(folder, core, hdfs, log_level):
     os.makedirs(folder, exist_ok=True)
     write_site(os.path.join(folder, "core-site.xml"), core)
     write_site(os.path.join(folder, "hdfs-site.xml"), hdfs)
@@ -138,7 +67,7 @@ def run_contract_tests(uri, folder, deadline_s):
     """{class of tests: [lines of their outcomes]} of Hadoop's contract tests on the cluster at uri."""
     # Two replicas as where Hadoop runs them: with three, an append that starts before the third is reported fails.
     site = {"dfs.blocksize": 1 << 20, "dfs.replication": 2}
-    _write_conf(f"{folder}/conf", {"hadoop.tmp.dir": f"{folder}/tmp"}, site, "OFF")
+    write_conf(f"{folder}/conf", {"hadoop.tmp.dir": f"{folder}/tmp"}, site, "OFF")
     command = _java(f"{folder}/conf", [*QUICK_START, "-Xmx512m"], uri, main="HdfsContract")
     outcomes = {}
     for line in subprocess.run(command, capture_output=True, text=True, timeout=deadline_s).stdout.splitlines():
@@ -184,7 +113,7 @@ class ApacheCluster:
 
     def _start(self, name, role, site):
         conf = f"{self.folder}/conf-{name}"
-        _write_conf(conf, {"fs.defaultFS": self.uri, "hadoop.tmp.dir": f"{self.folder}/tmp-{name}"}, site, "WARN")
+        write_conf(conf, {"fs.defaultFS": self.uri, "hadoop.tmp.dir": f"{self.folder}/tmp-{name}"}, site, "WARN")
         if role in self._ours:
             command, env = [cairn_path(), role], client_env() | {"HADOOP_CONF_DIR": conf}
         else:
@@ -255,7 +184,7 @@ class JavaShell:
     def __init__(self, folder, properties=None, jvm_options=QUICK_START):
         self.folder = str(folder)
         conf = f"{self.folder}/conf"
-        _write_conf(conf, {"hadoop.tmp.dir": f"{self.folder}/tmp"}, properties or {}, "OFF")
+        write_conf(conf, {"hadoop.tmp.dir": f"{self.folder}/tmp"}, properties or {}, "OFF")
         self._files = [f"{self.folder}/{name}" for name in ("stdin", "stdout", "stderr")]
         self._log = f"{self.folder}/jvm.log"
         self._command = _java(conf, [*jvm_options, "-Xmx512m"], "shell")
