@@ -46,6 +46,11 @@ class Daemon:
     def is_alive(self):
         return self._process.poll() is None
 
+    @property
+    def returncode(self):
+        """None while it runs."""
+        return self._process.poll()
+
     def check_alive(self):
         """True, or an AssertionError with the end of the log."""
         assert self.is_alive(), f"{self.name} ended with {self._process.returncode}:\n{log_tail(self.log)}"
