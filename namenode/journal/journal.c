@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/inotify.h>
 #include <unistd.h>
 
 #include "common/log.h"
@@ -38,8 +39,9 @@ struct journal {
     struct waiters waiting;
     bool stopping;
 
-    struct log_file *logs; /* the thread's own */
+    struct log_file *logs; /* the thread's own, as are the two below */
     size_t log_count;
+    int notify_fd; /* tells that files came or went; -1: the folder is listed in every round */
 };
 
 static void die(const struct journal *j, const char *doing, const char *name)
@@ -62,6 +64,19 @@ static struct log_file *log_find(struct journal *j, const char *name)
         if (!strcmp(j->logs[i].name, name))
             return &j->logs[i];
     return NULL;
+}
+
+/* Have files come or gone since the last call? The kernel queues the event before LevelDB can write to a new log, so
+ * whatever was written before this call is in a log that is known afterwards. */
+static bool folder_changed(struct journal *j)
+{
+    char events[4096];
+    if (j->notify_fd < 0)
+        return true;
+    bool changed = false;
+    while (read(j->notify_fd, events, sizeof events) > 0)
+        changed = true;
+    return changed || !j->log_count;
 }
 
 /* Opens logs that appeared; returns whether there were any. */
@@ -92,12 +107,12 @@ static bool logs_open_new(struct journal *j)
 
 static void logs_sync(struct journal *j)
 {
-    bool found_new = logs_open_new(j);
+    bool changed = folder_changed(j), found_new = changed && logs_open_new(j);
     for (size_t i = 0; i < j->log_count;) {
         struct log_file *log = &j->logs[i];
         if (fdatasync(log->fd) < 0)
             die(j, "cannot sync", log->name);
-        if (faccessat(j->folder_fd, log->name, F_OK, 0) == 0) {
+        if (!changed || faccessat(j->folder_fd, log->name, F_OK, 0) == 0) {
             i++;
             continue;
         }
@@ -145,11 +160,18 @@ int journal_start(const char *folder, struct journal **ret, struct err *reterr)
     struct journal *j = mem_new(struct journal);
     j->folder = mem_strdup(folder);
     j->folder_fd = fd;
+    j->notify_fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
+    if (j->notify_fd >= 0 && inotify_add_watch(j->notify_fd, folder, IN_CREATE | IN_DELETE | IN_MOVE) < 0) {
+        close(j->notify_fd);
+        j->notify_fd = -1;
+    }
     pthread_mutex_init(&j->lock, NULL);
     pthread_cond_init(&j->wake, NULL);
     int rc = pthread_create(&j->thread, NULL, journal_thread, j);
     if (rc) {
         close(fd);
+        if (j->notify_fd >= 0)
+            close(j->notify_fd);
         free(j->folder);
         free(j);
         return err_errno(reterr, rc, "cannot start the journal's thread");
@@ -171,6 +193,8 @@ void journal_stop(struct journal *j)
     for (size_t i = 0; i < j->log_count; i++)
         close(j->logs[i].fd);
     close(j->folder_fd);
+    if (j->notify_fd >= 0)
+        close(j->notify_fd);
     free(j->logs);
     free(j->waiting.list);
     free(j->folder);

@@ -5,8 +5,8 @@
  * we do ourselves, in one thread: leveldb_write with sync would do it inside LevelDB's writer queue, and so make the
  * next writer, who holds the namenode's lock, wait for the disk.
  *
- * One round: take all who wait, list the folder's *.log, open those that are new (and sync the folder, for a log's
- * name has to survive too), fdatasync each, answer all. A log that vanished between was turned into a table, which
+ * One round: take all who wait, open the folder's *.log that are new (and sync the folder, for a log's name has to
+ * survive too), fdatasync each, answer all. The folder is listed only when inotify says that it changed. A log that vanished between was turned into a table, which
  * LevelDB syncs before it removes the log. Logs stay open until LevelDB removes them.
  *
  * If a sync fails, nobody knows what is on the disk: the process stops with a message, unanswered clients try again. */

@@ -5,9 +5,11 @@
 #include <string.h>
 
 #include "common/mem.h"
+#include "namenode/journal/store_cache.h"
 
 /* Memory is a cache with a bound; these are most of the bound. */
 #define BLOCK_CACHE_BYTES   (8u << 20)
+#define VALUE_CACHE_BYTES   (8u << 20)
 #define WRITE_BUFFER_BYTES  (4u << 20) /* up to two exist while one is being written out */
 #define TABLE_BYTES         (4u << 20)
 #define OPEN_TABLES_MAX     256 /* each keeps its index and filter in memory */
@@ -20,6 +22,7 @@ struct store {
     leveldb_filterpolicy_t *filter;
     leveldb_readoptions_t *read_cached;
     leveldb_writeoptions_t *write_unsynced;
+    struct store_cache *values; /* of keys that were read; iterators and snapshots go past it */
     char *folder;
 };
 struct store_iter {
@@ -51,6 +54,7 @@ int store_open(const char *folder, struct store **ret, struct err *reterr)
     s->read_cached = leveldb_readoptions_create();
     s->write_unsynced = leveldb_writeoptions_create();
     leveldb_writeoptions_set_sync(s->write_unsynced, 0); /* see journal.h */
+    s->values = store_cache_new(VALUE_CACHE_BYTES);
     char *error = NULL;
     s->db = leveldb_open(s->options, folder, &error);
     if (error) {
@@ -73,6 +77,7 @@ void store_close(struct store *s)
     leveldb_filterpolicy_destroy(s->filter);
     leveldb_readoptions_destroy(s->read_cached);
     leveldb_writeoptions_destroy(s->write_unsynced);
+    store_cache_free(s->values);
     free(s->folder);
     free(s);
 }
@@ -86,6 +91,9 @@ int store_get(struct store *s, const struct store_snapshot *snapshot, const void
               struct store_value *ret, struct err *reterr)
 {
     leveldb_readoptions_t *options = s->read_cached;
+    uint64_t turn = 0;
+    if (!snapshot && store_cache_get(s->values, key, key_len, &ret->base, &ret->len, &turn))
+        return 0;
     if (snapshot) {
         options = leveldb_readoptions_create();
         leveldb_readoptions_set_snapshot(options, (const leveldb_snapshot_t *)snapshot);
@@ -99,14 +107,15 @@ int store_get(struct store *s, const struct store_snapshot *snapshot, const void
         return fail(s, error, "cannot read", reterr);
     if (!value)
         return err_set(reterr, ERR_NOT_FOUND, "%s: no such key", s->folder);
+    if (!snapshot)
+        store_cache_fill(s->values, turn, key, key_len, value, len);
     *ret = (struct store_value){value, len};
     return 0;
 }
 
 void store_value_free(struct store_value *v)
 {
-    if (v->base)
-        leveldb_free(v->base);
+    free(v->base); /* LevelDB's values come from malloc, too */
     *v = (struct store_value){0};
 }
 
@@ -208,9 +217,22 @@ void store_batch_delete(struct store_batch *b, const void *key, size_t key_len)
     leveldb_writebatch_delete((leveldb_writebatch_t *)b, key, key_len);
 }
 
+static void cache_put(void *cache, const char *key, size_t key_len, const char *value, size_t value_len)
+{
+    store_cache_write(cache, key, key_len, value, value_len);
+}
+
+static void cache_delete(void *cache, const char *key, size_t key_len)
+{
+    store_cache_write(cache, key, key_len, NULL, 0);
+}
+
 int store_write(struct store *s, struct store_batch *b, struct err *reterr)
 {
     char *error = NULL;
     leveldb_write(s->db, s->write_unsynced, (leveldb_writebatch_t *)b, &error);
-    return error ? fail(s, error, "cannot write", reterr) : 0;
+    if (error)
+        return fail(s, error, "cannot write", reterr);
+    leveldb_writebatch_iterate((leveldb_writebatch_t *)b, s->values, cache_put, cache_delete);
+    return 0;
 }
