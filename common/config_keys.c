@@ -62,6 +62,12 @@ const struct config_key config_keys[] = {
     K("dfs.ls.limit", INT, "1000", 1, 100000, "Entries per page of a listing."),
     K("dfs.permissions.enabled", BOOL, "true", 0, 0, "Check permissions."),
     K("dfs.permissions.superusergroup", STRING, "supergroup", 0, 0, "Members may do everything."),
+    K("dfs.namenode.acls.enabled", BOOL, "true", 0, 0, "Access control lists may be set and looked at."),
+    K("dfs.namenode.posix.acl.inheritance.enabled", BOOL, "true", 0, 0,
+      "A default ACL takes the place of the umask; false: HDFS 2's rule, both apply."),
+    K("dfs.namenode.xattrs.enabled", BOOL, "true", 0, 0, "Extended attributes may be set and looked at."),
+    K("dfs.namenode.fs-limits.max-xattrs-per-inode", INT, "32", 0, 1024, "Most extended attributes users can set."),
+    K("dfs.namenode.fs-limits.max-xattr-size", SIZE, "16384", 1, 32768, "Longest name and value of one, in bytes."),
     K("dfs.hosts", STRING, NULL, 0, 0, "File of the only hosts allowed as datanodes."),
     K("dfs.hosts.exclude", STRING, NULL, 0, 0, "File of hosts to decommission."),
     /* ---- datanode ---- */

@@ -78,6 +78,8 @@ int file_create(const struct file_op *o, const struct fs_user *u, const struct f
     if (rc)
         return rc;
     struct inode *n = txn_new_inode(o->t, INODE_FILE, args->mode, u->name, parent->group);
+    struct create_mode mode = {args->mode, args->unmasked, args->has_unmasked};
+    acl_inherit(o->t->dir, parent, n, mode, &o->t->arena);
     n->replication = (uint16_t)args->replication;
     n->block_bytes = args->block_bytes;
     txn_link(o->t, parent, path_name(&p), n);

@@ -27,7 +27,8 @@ int file_commit(const struct file_op *o, struct err *reterr) MUST_CHECK;
 /* ---- create ---- */
 struct file_create_args {
     const char *path, *client_name, *client_machine;
-    uint16_t mode;
+    uint16_t mode, unmasked; /* see struct create_mode */
+    bool has_unmasked;
     uint32_t replication;
     uint64_t block_bytes;
     bool create, overwrite, create_parents;

@@ -18,6 +18,9 @@ void fsdir_options_from_config(struct fsdir_options *ret, const struct config *c
 {
     *ret = (struct fsdir_options){
         .permissions = config_bool(c, "dfs.permissions.enabled"),
+        .acls = config_bool(c, "dfs.namenode.acls.enabled"),
+        .posix_acl_inheritance = config_bool(c, "dfs.namenode.posix.acl.inheritance.enabled"),
+        .xattrs = config_bool(c, "dfs.namenode.xattrs.enabled"),
         .supergroup = config_str(c, "dfs.permissions.superusergroup"),
         .limits = {
             .component_bytes = (size_t)config_int(c, "dfs.namenode.fs-limits.max-component-length"),
@@ -30,6 +33,8 @@ void fsdir_options_from_config(struct fsdir_options *ret, const struct config *c
             .replication_min = (uint16_t)config_int(c, "dfs.namenode.replication.min"),
             .replication_max = (uint16_t)config_int(c, "dfs.replication.max"),
             .atime_precision_ns = (uint64_t)config_ms(c, "dfs.namenode.accesstime.precision") * 1000000,
+            .xattrs = (size_t)config_int(c, "dfs.namenode.fs-limits.max-xattrs-per-inode"),
+            .xattr_bytes = (size_t)config_size(c, "dfs.namenode.fs-limits.max-xattr-size"),
         }};
 }
 
@@ -99,6 +104,9 @@ int fsdir_open(struct store *s, struct journal *j, const struct fsdir_options *o
     if (!dir->limits.component_bytes || dir->limits.component_bytes > KEY_NAME_MAX)
         dir->limits.component_bytes = KEY_NAME_MAX;
     dir->permissions = o->permissions;
+    dir->acls = o->acls;
+    dir->posix_acl_inheritance = o->posix_acl_inheritance;
+    dir->xattrs = o->xattrs;
     snprintf(dir->superuser, sizeof dir->superuser, "%s", o->superuser);
     snprintf(dir->supergroup, sizeof dir->supergroup, "%s", o->supergroup);
     int rc = counters_read(dir, reterr);

@@ -34,6 +34,32 @@ static void blocks_decode(const Cairn__InodeRecord *r, struct inode *n, struct a
                                            r->n_block_state ? state_from_disk(r->block_state[i]) : BLOCK_COMPLETE};
 }
 
+#define ACL_TYPE_SHIFT  3
+#define ACL_SCOPE_SHIFT 5
+
+static int attributes_decode(const Cairn__InodeRecord *r, struct inode *n, struct arena *a)
+{
+    n->acl_count = r->n_acl;
+    n->acl = arena_array(a, struct acl_entry, n->acl_count);
+    for (size_t i = 0; i < n->acl_count; i++) {
+        uint32_t bits = r->acl[i]->bits;
+        if (bits >> (ACL_SCOPE_SHIFT + 1))
+            return ERR_IO;
+        n->acl[i] = (struct acl_entry){(uint8_t)(bits >> ACL_SCOPE_SHIFT), (uint8_t)(bits >> ACL_TYPE_SHIFT & 3),
+                                       (uint8_t)(bits & 7), r->acl[i]->name};
+    }
+    n->xattr_count = r->n_xattr;
+    n->xattrs = arena_array(a, struct xattr, n->xattr_count);
+    for (size_t i = 0; i < n->xattr_count; i++) {
+        const Cairn__XAttrRecord *x = r->xattr[i];
+        if (x->space >= XATTR_SPACES)
+            return ERR_IO;
+        n->xattrs[i] =
+            (struct xattr){(enum xattr_space)x->space, x->name, x->has_value, {x->value.data, x->value.len}};
+    }
+    return 0;
+}
+
 int inode_decode(uint64_t id, struct slice record, struct arena *a, struct inode **ret, struct err *reterr)
 {
     ProtobufCMessage *message = NULL;
@@ -72,6 +98,8 @@ int inode_decode(uint64_t id, struct slice record, struct arena *a, struct inode
     }
     if (r->has_target)
         n->target = arena_strndup(a, (const char *)r->target.data, r->target.len);
+    if ((r->n_acl || r->n_xattr) && attributes_decode(r, n, a))
+        return err_set(reterr, ERR_IO, "metadata store: inode %llu is damaged", (unsigned long long)id);
     *ret = n;
     return 0;
 }
@@ -98,6 +126,37 @@ static void blocks_encode(const struct inode *n, Cairn__InodeRecord *r)
 static ProtobufCBinaryData bytes_of(const char *text)
 {
     return (ProtobufCBinaryData){strlen(text), (uint8_t *)(uintptr_t)text};
+}
+
+/* Records of a list and the pointers to them, in one piece of memory that is freed through the pointers. */
+static void acl_encode(const struct inode *n, Cairn__InodeRecord *r)
+{
+    r->n_acl = n->acl_count;
+    r->acl = mem_calloc(n->acl_count, sizeof *r->acl + sizeof **r->acl);
+    Cairn__AclEntryRecord *records = (Cairn__AclEntryRecord *)(void *)(r->acl + n->acl_count);
+    for (size_t i = 0; i < n->acl_count; i++) {
+        const struct acl_entry *e = &n->acl[i];
+        cairn__acl_entry_record__init(&records[i]);
+        records[i].bits = (uint32_t)e->scope << ACL_SCOPE_SHIFT | (uint32_t)e->type << ACL_TYPE_SHIFT | e->rwx;
+        records[i].name = (char *)(uintptr_t)e->name;
+        r->acl[i] = &records[i];
+    }
+}
+
+static void xattrs_encode(const struct inode *n, Cairn__InodeRecord *r)
+{
+    r->n_xattr = n->xattr_count;
+    r->xattr = mem_calloc(n->xattr_count, sizeof *r->xattr + sizeof **r->xattr);
+    Cairn__XAttrRecord *records = (Cairn__XAttrRecord *)(void *)(r->xattr + n->xattr_count);
+    for (size_t i = 0; i < n->xattr_count; i++) {
+        const struct xattr *x = &n->xattrs[i];
+        cairn__xattr_record__init(&records[i]);
+        records[i].space = x->space;
+        records[i].name = (char *)(uintptr_t)x->name;
+        records[i].has_value = x->has_value;
+        records[i].value = (ProtobufCBinaryData){x->value.len, (uint8_t *)(uintptr_t)x->value.base};
+        r->xattr[i] = &records[i];
+    }
 }
 
 void inode_encode(const struct inode *n, struct buf *to)
@@ -136,8 +195,14 @@ void inode_encode(const struct inode *n, struct buf *to)
         open.truncate_length = n->truncate_length;
         r.open = &open;
     }
+    if (n->acl_count)
+        acl_encode(n, &r);
+    if (n->xattr_count)
+        xattrs_encode(n, &r);
     message_pack(to, &r.base);
     free(r.block_id);
+    free(r.acl);
+    free(r.xattr);
 }
 
 uint64_t inode_length(const struct inode *n)

@@ -22,6 +22,21 @@ struct file_block {
     enum block_state state;
 };
 
+enum acl_scope { ACL_ACCESS = 0, ACL_DEFAULT = 1 };                        /* the protocol's numbers */
+enum acl_type { ACL_USER = 0, ACL_GROUP = 1, ACL_MASK = 2, ACL_OTHER = 3 }; /* sorted in this order */
+struct acl_entry {
+    uint8_t scope, type, rwx;
+    const char *name; /* NULL: owner, owning group, mask, other */
+};
+
+enum xattr_space { XATTR_USER, XATTR_TRUSTED, XATTR_SECURITY, XATTR_SYSTEM, XATTR_RAW, XATTR_SPACES };
+struct xattr {
+    enum xattr_space space;
+    const char *name; /* without its space */
+    bool has_value;
+    struct slice value;
+};
+
 struct inode {
     uint64_t id;
     enum inode_type type;
@@ -43,6 +58,11 @@ struct inode {
     uint64_t truncate_length; /* BLOCKS_NO_TRUNCATE: none */
 
     const char *target; /* symlinks */
+
+    struct acl_entry *acl; /* what the mode cannot say: see acl.h */
+    size_t acl_count;
+    struct xattr *xattrs;
+    size_t xattr_count;
 
     bool dirty, is_new, is_erased; /* see txn.h */
 };

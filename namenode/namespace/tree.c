@@ -26,22 +26,30 @@ static int check_ancestor_write(struct txn *t, const struct fs_user *u, const st
 }
 
 /* One new directory in p->inodes[index], named p->names[index]; p then has it too. */
-static int make_directory(struct txn *t, const struct fs_user *u, struct path *p, size_t index, uint16_t mode,
-                          struct err *reterr)
+static int make_directory(struct txn *t, const struct fs_user *u, struct path *p, size_t index,
+                          struct create_mode mode, struct err *reterr)
 {
     struct inode *parent = p->inodes[index];
     int rc = check_room(t->dir, parent, path_prefix(t, p, index), reterr);
     if (rc)
         return rc;
-    struct inode *made = txn_new_inode(t, INODE_DIRECTORY, mode, u->name, parent->group);
+    struct inode *made = txn_new_inode(t, INODE_DIRECTORY, mode.masked, u->name, parent->group);
+    acl_inherit(t->dir, parent, made, mode, &t->arena);
     txn_link(t, parent, p->names[index], made);
     p->inodes[index + 1] = made;
     p->found = index + 2;
     return 0;
 }
 
-int tree_mkdirs(struct txn *t, const struct fs_user *u, const char *text, uint16_t mode, bool create_parent,
-                struct err *reterr)
+/* Whoever makes a directory on the way can go on below it. */
+static struct create_mode on_the_way(struct create_mode mode)
+{
+    mode.masked = (mode.masked & 0777) | 0300;
+    return mode;
+}
+
+int tree_mkdirs_as(struct txn *t, const struct fs_user *u, const char *text, struct create_mode mode,
+                   bool create_parent, struct err *reterr)
 {
     struct path p;
     int rc = path_check_new(t->dir, text, "mkdirs", reterr);
@@ -58,7 +66,7 @@ int tree_mkdirs(struct txn *t, const struct fs_user *u, const char *text, uint16
         return err_set(reterr, ERR_NOT_FOUND, "Parent directory doesn't exist: %s", path_prefix(t, &p, p.count - 1));
     while (p.found <= p.count) {
         size_t at = p.found - 1;
-        rc = make_directory(t, u, &p, at, at + 1 < p.count ? mode | 0300 : mode, reterr);
+        rc = make_directory(t, u, &p, at, at + 1 < p.count ? on_the_way(mode) : mode, reterr);
         if (rc)
             return rc;
     }
@@ -74,8 +82,8 @@ int tree_prepare_parent(struct txn *t, const struct fs_user *u, struct path *p, 
     if (!path_parent(p) && !create_parents)
         return err_set(reterr, ERR_NOT_FOUND, "Parent directory doesn't exist: %s", path_prefix(t, p, p->count - 1));
     while (p->found < p->count) {
-        uint16_t mode = copy_parent_mode ? p->inodes[p->found - 1]->mode : parents_mode;
-        rc = make_directory(t, u, p, p->found - 1, mode | 0300, reterr);
+        struct create_mode mode = {.masked = copy_parent_mode ? p->inodes[p->found - 1]->mode : parents_mode};
+        rc = make_directory(t, u, p, p->found - 1, on_the_way(mode), reterr);
         if (rc)
             return rc;
     }

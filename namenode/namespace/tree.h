@@ -4,11 +4,17 @@
 #ifndef CAIRN_NAMENODE_NAMESPACE_TREE_H
 #define CAIRN_NAMENODE_NAMESPACE_TREE_H
 
+#include "namenode/namespace/acl.h"
 #include "namenode/namespace/path.h"
 
 /* An existing directory is fine. */
-int tree_mkdirs(struct txn *t, const struct fs_user *u, const char *path, uint16_t mode, bool create_parent,
-                struct err *reterr) MUST_CHECK;
+int tree_mkdirs_as(struct txn *t, const struct fs_user *u, const char *path, struct create_mode mode,
+                   bool create_parent, struct err *reterr) MUST_CHECK;
+static inline int tree_mkdirs(struct txn *t, const struct fs_user *u, const char *path, uint16_t mode,
+                              bool create_parent, struct err *reterr)
+{
+    return tree_mkdirs_as(t, u, path, (struct create_mode){.masked = mode}, create_parent, reterr);
+}
 /* For create: the parents of p are made if they may be (create_parents), w on the nearest ancestor is checked.
  * *ret_parent: the directory the new entry goes into. */
 int tree_prepare_parent(struct txn *t, const struct fs_user *u, struct path *p, bool create_parents,

@@ -24,6 +24,7 @@ struct fsdir_limits {
     uint64_t block_bytes_min, blocks_per_file;
     uint16_t replication_min, replication_max;
     uint64_t atime_precision_ns; /* 0: access times are not kept */
+    size_t xattrs, xattr_bytes;  /* per inode; of a name and its value */
 };
 
 struct fsdir {
@@ -32,6 +33,7 @@ struct fsdir {
     struct counters counters;
     struct fsdir_limits limits;
     bool permissions;    /* dfs.permissions.enabled */
+    bool acls, posix_acl_inheritance, xattrs;
     char superuser[256]; /* the namenode's OS user */
     char supergroup[256];
     char write_error[ERR_TEXT_MAX]; /* not empty: a batch could not be written, no more changes are taken */
@@ -39,7 +41,7 @@ struct fsdir {
 
 struct fsdir_options {
     struct fsdir_limits limits;
-    bool permissions;
+    bool permissions, acls, posix_acl_inheritance, xattrs;
     const char *superuser, *supergroup;
 };
 void fsdir_options_from_config(struct fsdir_options *ret, const struct config *c);

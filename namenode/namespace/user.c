@@ -112,10 +112,31 @@ bool fs_user_in_group(const struct fs_user *u, const char *group)
 
 /* ---- checks ---- */
 
+/* Named users and the groups, as far as the mask (the mode's group bits) lets them. Of several groups one that allows
+ * it is enough. */
+static bool acl_allows(const struct fs_user *u, const struct inode *n, unsigned access)
+{
+    unsigned mask = (unsigned)n->mode >> 3;
+    bool is_named = false;
+    for (size_t i = 0; i < n->acl_count && n->acl[i].scope == ACL_ACCESS; i++) {
+        const struct acl_entry *e = &n->acl[i];
+        bool is_group = e->type == ACL_GROUP;
+        if (is_group ? !fs_user_in_group(u, e->name ? e->name : n->group) : !e->name || strcmp(u->name, e->name))
+            continue;
+        bool is_allowed = (e->rwx & mask & access) == access;
+        if (is_allowed || !is_group)
+            return is_allowed;
+        is_named = true;
+    }
+    return !is_named && (n->mode & access) == access;
+}
+
 bool access_allowed(const struct fs_user *u, const struct inode *n, unsigned access)
 {
     if (u->is_super)
         return true;
+    if (n->acl_count && n->acl[0].scope == ACL_ACCESS && strcmp(u->name, n->owner))
+        return acl_allows(u, n, access);
     unsigned shift = !strcmp(u->name, n->owner) ? 6 : fs_user_in_group(u, n->group) ? 3 : 0;
     return ((unsigned)(n->mode >> shift) & access) == access;
 }

@@ -1,4 +1,4 @@
-/* Who is calling, and what the mode bits allow. Groups come from this machine's user database. */
+/* Who is calling, and what mode bits and ACLs allow. Groups come from this machine's user database. */
 #ifndef CAIRN_NAMENODE_NAMESPACE_USER_H
 #define CAIRN_NAMENODE_NAMESPACE_USER_H
 

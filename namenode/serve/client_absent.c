@@ -79,53 +79,6 @@ void client_get_storage_policy(struct rpc_call *call, const ProtobufCMessage *me
     op_end_read(&op, rc, &response->base);
 }
 
-/* ---- access control lists: the mode bits are all there is ---- */
-
-void client_get_acl_status(struct rpc_call *call, const ProtobufCMessage *message, void *context)
-{
-    const Hdfs__GetAclStatusRequestProto *q = (const void *)message;
-    struct op op;
-    struct path p;
-    op_begin(&op, context, call);
-    OP_RESPONSE(&op, hdfs__get_acl_status_response_proto, Hdfs__GetAclStatusResponseProto);
-    Hdfs__AclStatusProto status = HDFS__ACL_STATUS_PROTO__INIT;
-    Hdfs__FsPermissionProto permission = HDFS__FS_PERMISSION_PROTO__INIT;
-    int rc = path_resolve(&op.t, &op.user, q->src, 0, &p, &op.err);
-    if (!rc) {
-        const struct inode *n = path_target(&p);
-        status.owner = (char *)(uintptr_t)n->owner;
-        status.group = (char *)(uintptr_t)n->group;
-        status.sticky = (n->mode & 01000) != 0;
-        permission.perm = n->mode;
-        status.permission = &permission;
-    }
-    response->result = &status;
-    op_end_read(&op, rc, &response->base);
-}
-
-/* ---- extended attributes ---- */
-
-void client_list_xattrs(struct rpc_call *call, const ProtobufCMessage *message, void *context)
-{
-    const Hdfs__ListXAttrsRequestProto *q = (const void *)message;
-    struct op op;
-    op_begin(&op, context, call);
-    OP_RESPONSE(&op, hdfs__list_xattrs_response_proto, Hdfs__ListXAttrsResponseProto);
-    op_end_read(&op, check_path(&op, q->src, 0), &response->base);
-}
-
-void client_get_xattrs(struct rpc_call *call, const ProtobufCMessage *message, void *context)
-{
-    const Hdfs__GetXAttrsRequestProto *q = (const void *)message;
-    struct op op;
-    op_begin(&op, context, call);
-    OP_RESPONSE(&op, hdfs__get_xattrs_response_proto, Hdfs__GetXAttrsResponseProto);
-    int rc = check_path(&op, q->src, 0);
-    if (!rc && q->n_xattrs)
-        rc = err_set(&op.err, ERR_XATTR_NOT_FOUND, "At least one of the attributes provided was not found.");
-    op_end_read(&op, rc, &response->base);
-}
-
 /* ---- encryption zones, erasure coding, snapshots, cache ---- */
 
 void client_get_ezfor_path(struct rpc_call *call, const ProtobufCMessage *message, void *context)

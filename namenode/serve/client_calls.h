@@ -67,8 +67,15 @@
     X(getStoragePolicies, get_storage_policies, 0) \
     X(getStoragePolicy, get_storage_policy, 0) \
     X(getAclStatus, get_acl_status, 0) \
+    X(modifyAclEntries, modify_acl_entries, 0) \
+    X(removeAclEntries, remove_acl_entries, 0) \
+    X(removeDefaultAcl, remove_default_acl, 0) \
+    X(removeAcl, remove_acl, 0) \
+    X(setAcl, set_acl, 0) \
     X(getXAttrs, get_xattrs, 0) \
     X(listXAttrs, list_xattrs, 0) \
+    X(setXAttr, set_xattr, RPC_AT_MOST_ONCE) \
+    X(removeXAttr, remove_xattr, RPC_AT_MOST_ONCE) \
     X(getEZForPath, get_ezfor_path, 0) \
     X(listEncryptionZones, list_encryption_zones, 0) \
     X(getErasureCodingPolicy, get_erasure_coding_policy, 0) \

@@ -1,6 +1,7 @@
 /* ClientProtocol: looking at files and directories. */
 #include <string.h>
 
+#include "namenode/namespace/xattr.h"
 #include "namenode/serve/client_calls.h"
 #include "namenode/serve/op.h"
 #include "namenode/serve/status.h"
@@ -192,6 +193,7 @@ void client_get_block_locations(struct rpc_call *call, const ProtobufCMessage *m
     if (!rc && !inode_is_file(path_target(&p)))
         rc = err_set(&op.err, ERR_NOT_FOUND, "Path is not a file: %s", p.text);
     rc = rc ? rc : access_check(&op.user, path_target(&p), ACCESS_READ, p.text, &op.err);
+    rc = rc ? rc : xattr_check_superuser_may_read(&op.user, path_target(&p), &op.err);
     if (!rc) {
         response->locations =
             status_located_blocks(op.arena, op.nn, path_target(&p), q->offset, q->length, rpc_call_client_ip(call));

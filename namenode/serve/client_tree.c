@@ -17,8 +17,9 @@ void client_mkdirs(struct rpc_call *call, const ProtobufCMessage *message, void 
     op_begin(&op, context, call);
     OP_RESPONSE(&op, hdfs__mkdirs_response_proto, Hdfs__MkdirsResponseProto);
     int rc = op_check_safe_mode(&op, "create directory", q->src);
-    rc = rc ? rc
-            : tree_mkdirs(&op.t, &op.user, q->src, (uint16_t)(q->masked->perm & MODE_BITS), q->createparent, &op.err);
+    struct create_mode mode = {(uint16_t)(q->masked->perm & MODE_BITS),
+                               q->unmasked ? (uint16_t)(q->unmasked->perm & MODE_BITS) : 0, q->unmasked != NULL};
+    rc = rc ? rc : tree_mkdirs_as(&op.t, &op.user, q->src, mode, q->createparent, &op.err);
     response->result = 1;
     op_end(&op, rc, &response->base);
 }

@@ -29,6 +29,8 @@ void client_create(struct rpc_call *call, const ProtobufCMessage *message, void 
         .client_name = q->clientname,
         .client_machine = rpc_call_client_ip(call),
         .mode = (uint16_t)(q->masked->perm & 0777),
+        .unmasked = q->unmasked ? (uint16_t)(q->unmasked->perm & 0777) : 0,
+        .has_unmasked = q->unmasked != NULL,
         .replication = q->replication,
         .block_bytes = q->blocksize,
         .create = q->createflag & HDFS__CREATE_FLAG_PROTO__CREATE,

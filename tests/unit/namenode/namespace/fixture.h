@@ -39,7 +39,7 @@ struct fixture {
 static inline void fixture_open(struct fixture *f)
 {
     struct fsdir_options o = {
-        .limits = f->limits, .permissions = true, .superuser = "root", .supergroup = "supergroup"};
+        .limits = f->limits, .permissions = true, .acls = true, .posix_acl_inheritance = true, .xattrs = true, .superuser = "root", .supergroup = "supergroup"};
     struct blocks_options options;
     struct blocks_seam seam = namespace_seam(&f->nn);
     char path[128];
@@ -93,7 +93,9 @@ static inline int fixture_setup(void **state)
                                       .blocks_per_file = 100,
                                       .replication_min = 1,
                                       .replication_max = 512,
-                                      .atime_precision_ns = 3600000000000ull};
+                                      .atime_precision_ns = 3600000000000ull,
+                                      .xattrs = 32,
+                                      .xattr_bytes = 16384};
     f->root = (struct fs_user){.name = "root", .is_super = true};
     f->ann = (struct fs_user){.name = "ann", .group_count = 1, .groups = {"staff"}};
     f->bob = (struct fs_user){.name = "bob", .group_count = 1, .groups = {"staff"}};
