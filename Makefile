@@ -18,7 +18,7 @@ SRC := $(shell find $(wildcard $(FOLDERS)) -name '*.c' | sort)
 OBJ := $(SRC:%.c=$(B)/%.o)
 MAIN_O := $(B)/main/cairn.o
 NOT_CLIENT := $(addprefix common/,http.o daemon.o metrics.o loop.o pool.o) \
-              $(addprefix rpc/,call.o connection.o handshake.o meta.o registry.o retry_cache.o rpc_server.o)
+              $(addprefix rpc/,call.o connection.o handshake.o meta.o reconfigure.o registry.o retry_cache.o rpc_server.o)
 # What a program that loads libhdfs gets: the client and what it stands on, nothing of the daemons.
 CLIENT_O := $(filter-out $(addprefix $(B)/,$(NOT_CLIENT)),\
               $(filter $(B)/common/% $(B)/proto/% $(B)/rpc/% $(B)/client/lib/%,$(OBJ))) $(GEN_O)

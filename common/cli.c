@@ -141,6 +141,25 @@ int cli_load_settings(int *argc, char **argv, struct config **ret, struct err *r
     return cli_load_options(argc, argv, true, ret, reterr);
 }
 
+#define COMMAND_LINE_MAX_BYTES (1u << 20)
+#define COMMAND_LINE_WORDS_MAX 1024
+
+int cli_reload_settings(struct config **ret, struct err *reterr)
+{
+    AUTO(buf_free) struct buf text = {0};
+    char *words[COMMAND_LINE_WORDS_MAX + 1];
+    int count = 0;
+    int rc = file_read("/proc/self/cmdline", COMMAND_LINE_MAX_BYTES, &text, reterr);
+    if (rc < 0)
+        return rc;
+    buf_append(&text, "", 1);
+    for (char *at = (char *)text.base, *end = at + text.len - 1; at < end && count < COMMAND_LINE_WORDS_MAX;
+         at += strlen(at) + 1)
+        words[count++] = at;
+    words[count] = NULL;
+    return cli_load_settings(&count, words, ret, reterr);
+}
+
 int cli_load(int *argc, char **argv, struct config **ret, struct err *reterr)
 {
     struct config *c = NULL;

@@ -15,6 +15,10 @@ int cli_load(int *argc, char **argv, struct config **ret, struct err *reterr) MU
  * looked for. */
 int cli_load_settings(int *argc, char **argv, struct config **ret, struct err *reterr) MUST_CHECK;
 
+/* What cli_load_settings found when this process began, read again: files and environment as they are now, the same
+ * command line. */
+int cli_reload_settings(struct config **ret, struct err *reterr) MUST_CHECK;
+
 /* `cairn up` holds an abstract UNIX socket named cairn-cluster:<uid>:<DIR>; /proc/net/unix lists them, so nothing is
  * written outside DIR. One running => its DIR/cluster.json sets fs.defaultFS, cairn.namenode.http-address and
  * cairn.scheduler.address where nobody did. None: leaves things alone (returns 0). Several: ERR_CONFIG naming them,

@@ -66,6 +66,9 @@
     X(DISALLOWED_NODE, EPERM, "org.apache.hadoop.hdfs.server.protocol.DisallowedDatanodeException") \
     X(BAD_REPORT_LEASE, EPERM, "org.apache.hadoop.hdfs.server.protocol.InvalidBlockReportLeaseException") \
     X(INCORRECT_VERSION, EPROTO, "org.apache.hadoop.hdfs.server.common.IncorrectVersionException") \
+    X(SERVICE_FAILED, EOPNOTSUPP, "org.apache.hadoop.ha.ServiceFailedException")            \
+    X(DISK_BALANCER, EOPNOTSUPP, "org.apache.hadoop.hdfs.server.diskbalancer.DiskBalancerException") \
+    X(END_OF_FILE, EIO, "java.io.EOFException")                                             \
     /* From here on: kinds of our own; on the wire they are plain IOExceptions. */          \
     X(REMOTE, EIO, "java.io.IOException") /* a class we do not know; see err.java_class */  \
     X(NO_MEMORY, ENOMEM, "java.io.IOException")                                             \

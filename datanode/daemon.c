@@ -15,11 +15,13 @@
 #include "datanode/datanode.h"
 #include "datanode/report/reporter.h"
 #include "datanode/serve/http_pages.h"
+#include "datanode/serve/ipc_admin.h"
 #include "datanode/serve/ipc_calls.h"
 #include "datanode/serve/short_circuit.h"
 #include "datanode/serve/xfer.h"
 #include "datanode/store/scrubber.h"
 #include "main/commands.h"
+#include "rpc/reconfigure.h"
 
 #define DEFAULT_BALANCE_BYTES_PER_SECOND (100 << 20) /* dfs.datanode.balance.bandwidthPerSec */
 #define READY_WAIT_MS 1000
@@ -207,6 +209,7 @@ int datanode_main(int argc, char **argv)
     datanode_metrics_register();
     srandom((unsigned)(clock_wall_ns() ^ getpid()));
     int rc = settings_load(config, &dn.settings, &why);
+    dn.reconfiguration = ipc_reconfiguration_new(&dn, config);
     if (rc == 0)
         rc = start(&dn, &servers, &why);
     if (rc == 0) {
@@ -217,6 +220,7 @@ int datanode_main(int argc, char **argv)
     if (rc == 0)
         daemon_wait(&d);
     stop(&dn, &servers);
+    reconfiguration_free(dn.reconfiguration);
     config_free(config);
     return rc < 0 ? daemon_fail("datanode", &why) : 0;
 }

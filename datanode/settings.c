@@ -58,6 +58,8 @@ int settings_load(const struct config *c, struct settings *ret, struct err *rete
         .domain_socket_path = config_str(c, "dfs.domain.socket.path"),
         .reserved_bytes = config_size(c, "dfs.datanode.du.reserved"),
         .failed_volumes_tolerated = (int)config_int(c, "dfs.datanode.failed.volumes.tolerated"),
+        .permissions = config_bool(c, "dfs.permissions.enabled"),
+        .supergroup = config_str(c, "dfs.permissions.superusergroup"),
         .sync_on_close = config_bool(c, "dfs.datanode.synconclose"),
         .transfer_threads_max = (int)config_int(c, "dfs.datanode.max.transfer.threads"),
         .keepalive_ms = config_ms(c, "dfs.datanode.socket.reuse.keepalive"),

@@ -1,4 +1,4 @@
-/* The datanode's settings, read once from the configuration. Immutable. */
+/* The datanode's settings, read once from the configuration. Immutable but where a field says otherwise. */
 #ifndef CAIRN_DATANODE_SETTINGS_H
 #define CAIRN_DATANODE_SETTINGS_H
 
@@ -18,10 +18,13 @@ struct settings {
     int64_t reserved_bytes;
     int failed_volumes_tolerated;
     bool sync_on_close;
-    int transfer_threads_max;
+    _Atomic int transfer_threads_max; /* may change while we run, as may the report interval */
     int64_t keepalive_ms;
     int64_t heartbeat_ms;
-    int64_t report_interval_ms, report_initial_delay_ms;
+    _Atomic int64_t report_interval_ms;
+    int64_t report_initial_delay_ms;
+    bool permissions;
+    const char *supergroup; /* borrowed */
     int64_t scan_period_ms;         /* 0 = never */
     int64_t scan_bytes_per_second;  /* per volume */
 };

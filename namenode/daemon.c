@@ -23,7 +23,9 @@
 #include "namenode/seam.h"
 #include "namenode/serve/admin.h"
 #include "namenode/serve/membership.h"
+#include "namenode/serve/namenode_calls.h"
 #include "namenode/serve/park.h"
+#include "rpc/reconfigure.h"
 #include "rpc/rpc_server.h"
 
 #define LEASE_SOFT_MS  60000
@@ -118,9 +120,10 @@ static int serve(struct parts *p, struct net_address address, struct err *reterr
 {
     struct namenode *nn = &p->nn;
     const char *bind = config_str(nn->config, "dfs.namenode.rpc-bind-host");
-    struct rpc_service services[3 + ADMIN_SERVICES] = {client_calls_service(nn), datanode_calls_service(nn),
-                                                       datanode_lifeline_service(nn)};
-    admin_services(nn, services + 3);
+    admin_open(nn);
+    struct rpc_service services[4 + ADMIN_SERVICES] = {client_calls_service(nn), datanode_calls_service(nn),
+                                                       datanode_lifeline_service(nn), namenode_calls_service(nn)};
+    admin_services(nn, services + 4);
     struct rpc_server_options options = {
         .listen = address,
         .pool_threads = (int)config_int(nn->config, "dfs.namenode.handler.count"),
@@ -169,6 +172,7 @@ static void stop(struct parts *p)
     if (p->keeps_house)
         housekeeping_stop(nn, p->housekeeper);
     rpc_server_stop(p->rpc);
+    reconfiguration_free(nn->reconfiguration);
     journal_stop(nn->journal);
     blocks_free(nn->blocks);
     parked_free(nn->parked);

@@ -15,6 +15,7 @@
 struct blocks;  /* namenode/blocks/blocks.h: block map, datanodes, replication, safe mode */
 struct fsdir;   /* namenode/namespace/fsdir.h: inodes, dentries, files under construction */
 struct leases;  /* namenode/namespace/leases.h */
+struct reconfiguration; /* rpc/reconfigure.h */
 struct store;   /* namenode/journal/store.h: LevelDB */
 struct journal; /* namenode/journal/journal.h: group commit */
 
@@ -42,6 +43,8 @@ struct namenode {
     struct reaper *reaper; /* guarded by lock */
     pthread_cond_t housekeeping_wake;
     bool stopping; /* guarded by lock */
+
+    struct reconfiguration *reconfiguration; /* locks for itself */
 
     struct store *store;     /* reads: any thread; writes: through fsdir's mutations, under lock */
     struct journal *journal; /* locks for itself */

@@ -7,6 +7,8 @@
 #include "common/clock.h"
 #include "common/log.h"
 #include "datanode/report/reporter.h"
+#include "datanode/serve/ipc_admin.h"
+#include "hdfs/admin.pb-c.h"
 #include "hdfs/client_datanode.pb-c.h"
 #include "hdfs/datanode_namenode.pb-c.h"
 
@@ -111,6 +113,11 @@ static void trigger_block_report(struct rpc_call *call, const ProtobufCMessage *
 {
     struct datanode *dn = context;
     Hdfs__TriggerBlockReportResponseProto response = HDFS__TRIGGER_BLOCK_REPORT_RESPONSE_PROTO__INIT;
+    struct err why;
+    if (ipc_check_super(dn, call, &why) < 0) {
+        rpc_call_fail(call, &why);
+        return;
+    }
     reporter_trigger(dn->reporter, !((const Hdfs__TriggerBlockReportRequestProto *)request)->incremental);
     rpc_call_reply(call, &response.base);
 }
@@ -190,7 +197,19 @@ static const struct rpc_method client_methods[] = {
     CALL("getDatanodeInfo", get_datanode_info, get_datanode_info, 0),
     CALL("getVolumeReport", get_volume_report, get_volume_report, RPC_MAY_BLOCK),
     CALL("getBalancerBandwidth", get_balancer_bandwidth, get_balancer_bandwidth, 0),
-    CALL("triggerBlockReport", trigger_block_report, trigger_block_report, 0),
+    CALL("triggerBlockReport", trigger_block_report, trigger_block_report, RPC_MAY_BLOCK),
+    CALL("refreshNamenodes", refresh_namenodes, ipc_refresh_namenodes, RPC_MAY_BLOCK),
+    CALL("deleteBlockPool", delete_block_pool, ipc_delete_block_pool, RPC_MAY_BLOCK),
+    CALL("shutdownDatanode", shutdown_datanode, ipc_shutdown_datanode, RPC_MAY_BLOCK),
+    CALL("evictWriters", evict_writers, ipc_evict_writers, RPC_MAY_BLOCK),
+    CALL("listReconfigurableProperties", list_reconfigurable_properties, ipc_list_reconfigurable_properties,
+         RPC_MAY_BLOCK),
+    CALL("startReconfiguration", start_reconfiguration, ipc_start_reconfiguration, RPC_MAY_BLOCK),
+    CALL("getReconfigurationStatus", get_reconfiguration_status, ipc_get_reconfiguration_status, RPC_MAY_BLOCK),
+    CALL("submitDiskBalancerPlan", submit_disk_balancer_plan, ipc_submit_disk_balancer_plan, RPC_MAY_BLOCK),
+    CALL("cancelDiskBalancerPlan", cancel_plan, ipc_cancel_disk_balancer_plan, RPC_MAY_BLOCK),
+    CALL("queryDiskBalancerPlan", query_plan_status, ipc_query_disk_balancer_plan, RPC_MAY_BLOCK),
+    CALL("getDiskBalancerSetting", disk_balancer_setting, ipc_get_disk_balancer_setting, RPC_MAY_BLOCK),
 };
 static const struct rpc_method inter_methods[] = {
     CALL("initReplicaRecovery", init_replica_recovery, init_replica_recovery, RPC_MAY_BLOCK),

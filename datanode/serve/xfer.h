@@ -13,6 +13,7 @@ struct xfer {
     struct datanode *dn;
     int fd;
     char peer[NET_ADDRESS_MAX];
+    _Atomic int *op;    /* under way: its code, 0 = none; for who looks at all connections */
     bool is_unix;       /* a local client, who may be given file descriptors */
     struct arena arena; /* of one op */
 };
@@ -38,6 +39,7 @@ int xfer_check_pool(const struct xfer *x, const Hdfs__ExtendedBlockProto *block,
 int xfer_server_start(struct datanode *dn, struct xfer_server **ret, uint16_t *ret_port, struct err *reterr) MUST_CHECK;
 void xfer_server_stop(struct xfer_server *s); /* closes every connection and waits for their threads; NULL is fine */
 void xfer_server_free(struct xfer_server *s); /* once nobody asks for xfer_server_active() any more */
+int xfer_server_evict_writers(struct xfer_server *s); /* cuts the connections that blocks are written through; how many */
 int xfer_server_active(const struct xfer_server *s);
 /* Handles a connection that somebody else accepted, on a thread of its own; the fd is taken over. */
 void xfer_server_adopt(struct xfer_server *s, int fd, const char *peer, bool is_unix);

@@ -28,6 +28,7 @@ struct connection {
     int fd;
     char peer[NET_ADDRESS_MAX];
     bool is_unix;
+    _Atomic int op; /* under way */
 };
 
 struct xfer_server {
@@ -113,7 +114,10 @@ static int handle_one(struct xfer *x, bool first)
             log_warn("xfer", "peer=%s closed: %s: %s", x->peer, op_name(code), why.text);
             return rc;
         }
-        return ops[i].handler(x, message);
+        atomic_store(x->op, code);
+        rc = ops[i].handler(x, message);
+        atomic_store(x->op, 0);
+        return rc;
     }
     return refuse_unknown(x, code);
 }
@@ -150,7 +154,7 @@ static void connection_end(struct connection *c)
 static void *connection_run(void *arg)
 {
     struct connection *c = arg;
-    struct xfer x = {.dn = c->server->dn, .fd = c->fd, .is_unix = c->is_unix};
+    struct xfer x = {.dn = c->server->dn, .fd = c->fd, .is_unix = c->is_unix, .op = &c->op};
     memcpy(x.peer, c->peer, sizeof x.peer);
     arena_init(&x.arena, XFER_ARENA_BYTES);
     serve(&x);
@@ -276,6 +280,19 @@ void xfer_server_free(struct xfer_server *s)
     pthread_mutex_destroy(&s->lock);
     pthread_cond_destroy(&s->all_gone);
     mem_freep(&s);
+}
+
+int xfer_server_evict_writers(struct xfer_server *s)
+{
+    int count = 0;
+    pthread_mutex_lock(&s->lock);
+    for (struct connection *c = s->connections; c; c = c->next)
+        if (atomic_load(&c->op) == OP_WRITE_BLOCK) {
+            shutdown(c->fd, SHUT_RDWR);
+            count++;
+        }
+    pthread_mutex_unlock(&s->lock);
+    return count;
 }
 
 int xfer_server_active(const struct xfer_server *s)

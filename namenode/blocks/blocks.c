@@ -50,6 +50,17 @@ void blocks_options_from_config(struct blocks_options *ret, const struct config 
     };
 }
 
+void blocks_reconfigure(struct blocks *b, const struct config *c)
+{
+    struct blocks_options fresh;
+    blocks_options_from_config(&fresh, c);
+    b->options.heartbeat_ms = fresh.heartbeat_ms;
+    b->options.recheck_ms = fresh.recheck_ms;
+    b->options.max_streams = fresh.max_streams;
+    b->options.pending_timeout_ms = fresh.pending_timeout_ms;
+    b->options.invalidate_limit = fresh.invalidate_limit;
+}
+
 struct blocks *blocks_new(const struct blocks_options *options, const struct blocks_seam *seam, uint64_t now_ms)
 {
     struct blocks *b = mem_new(struct blocks);

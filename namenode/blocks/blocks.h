@@ -90,6 +90,9 @@ struct blocks_options {
 /* Reads the settings above from the configuration; seed and pool_id stay for the caller to set. */
 void blocks_options_from_config(struct blocks_options *ret, const struct config *c);
 
+/* Takes the settings that may change at run time: heartbeats, streams, time-outs of copies, deletions per heartbeat. */
+void blocks_reconfigure(struct blocks *b, const struct config *c);
+
 /* The seam is copied. The core starts in safe mode unless there is nothing to wait for. */
 struct blocks *blocks_new(const struct blocks_options *options, const struct blocks_seam *seam, uint64_t now_ms);
 void blocks_free(struct blocks *b); /* NULL is fine */
@@ -246,6 +249,33 @@ const char *blocks_rack_of(const struct blocks *b, const char *host_or_ip);
 void blocks_metasave(const struct blocks *b, uint64_t now_ms, size_t lines_max, struct buf *ret);
 /* Blocks that need copies, from cursor on (start with 0): for listings. Returns how many; *cursor is where to go on. */
 size_t blocks_corrupt(const struct blocks *b, uint64_t *cursor, uint64_t *ret_ids, size_t ret_max);
+
+/* ---- what a datanode holds, for the balancer ---- */
+
+struct held_place {
+    const char *datanode_uuid, *storage_uuid;
+    uint8_t storage_type;
+};
+struct held_block {
+    uint64_t block_id, gen_stamp, bytes;
+    struct held_place *places; /* all good replicas */
+    size_t place_count;
+};
+struct held_blocks {
+    struct held_block *items;
+    size_t count, capacity;
+    uint64_t bytes;
+};
+struct held_blocks_args {
+    const char *datanode_uuid;
+    uint8_t storage_type; /* 0: any */
+    uint64_t block_bytes_min, bytes_wanted;
+};
+/* Adds complete blocks with a good replica on that node, until capacity or bytes_wanted is reached. Call it with
+ * BLOCKS_WALK_STEPS consecutive numbers; the lock may be released in between: everything is copied to the arena. */
+#define BLOCKS_WALK_STEPS 256
+void blocks_held_step(const struct blocks *b, const struct held_blocks_args *args, unsigned step, struct arena *a,
+                      struct held_blocks *io);
 
 /* ---- topology and membership; the texts are read by the shell around us ---- */
 

@@ -1,10 +1,14 @@
 #include "namenode/serve/admin.h"
 
+#include <inttypes.h>
 #include <string.h>
 
+#include "common/log.h"
 #include "hdfs/admin.pb-c.h"
+#include "namenode/blocks/blocks.h"
 #include "namenode/namespace/user.h"
 #include "namenode/serve/op.h"
+#include "rpc/reconfigure.h"
 
 static int check_super(struct namenode *nn, struct rpc_call *call, struct err *reterr)
 {
@@ -48,7 +52,45 @@ static void monitor_health(struct rpc_call *call, const ProtobufCMessage *messag
         rpc_call_reply(call, &response.base);
 }
 
+static int check_requester(struct rpc_call *call, const Hdfs__HAStateChangeRequestInfoProto *info, struct err *reterr)
+{
+    if (info->reqsource != HDFS__HAREQUEST_SOURCE__REQUEST_BY_ZKFC)
+        return 0;
+    return err_set(reterr, ERR_ACCESS,
+                   "Request from ZK failover controller at %s denied since automatic HA is not enabled",
+                   rpc_call_client_ip(call));
+}
+
+/* There is one namenode, and it is the active one. */
+static void refuse_transition(struct rpc_call *call, const Hdfs__HAStateChangeRequestInfoProto *info, void *context)
+{
+    struct err why = {0};
+    int rc = check_requester(call, info, &why);
+    rc = rc ? rc : check_super(context, call, &why);
+    if (!rc)
+        err_set(&why, ERR_SERVICE_FAILED, "HA for namenode is not enabled");
+    rpc_call_fail(call, &why);
+}
+
+static void transition_to_active(struct rpc_call *call, const ProtobufCMessage *message, void *context)
+{
+    refuse_transition(call, ((const Hdfs__TransitionToActiveRequestProto *)message)->reqinfo, context);
+}
+
+static void transition_to_standby(struct rpc_call *call, const ProtobufCMessage *message, void *context)
+{
+    refuse_transition(call, ((const Hdfs__TransitionToStandbyRequestProto *)message)->reqinfo, context);
+}
+
+static void transition_to_observer(struct rpc_call *call, const ProtobufCMessage *message, void *context)
+{
+    refuse_transition(call, ((const Hdfs__TransitionToObserverRequestProto *)message)->reqinfo, context);
+}
+
 static const struct rpc_method ha_methods[] = {
+    RPC_METHOD("transitionToActive", hdfs__transition_to_active, transition_to_active, RPC_MAY_BLOCK),
+    RPC_METHOD("transitionToStandby", hdfs__transition_to_standby, transition_to_standby, RPC_MAY_BLOCK),
+    RPC_METHOD("transitionToObserver", hdfs__transition_to_observer, transition_to_observer, RPC_MAY_BLOCK),
     RPC_METHOD("getServiceStatus", hdfs__get_service_status, get_service_status, 0),
     RPC_METHOD("monitorHealth", hdfs__monitor_health, monitor_health, 0),
 };
@@ -135,6 +177,103 @@ static const struct rpc_method generic_methods[] = {
      &hdfs__generic_refresh_response_collection_proto__descriptor, generic_refresh, RPC_MAY_BLOCK},
 };
 
+/* ---- ReconfigurationProtocol ---- */
+
+static const char *const reconfigurable[] = {
+    "dfs.block.invalidate.limit",
+    "dfs.heartbeat.interval",
+    "dfs.namenode.heartbeat.recheck-interval",
+    "dfs.namenode.reconstruction.pending.timeout-sec",
+    "dfs.namenode.replication.max-streams",
+    NULL,
+};
+
+static void apply_setting(void *context, const char *name, const struct config *fresh)
+{
+    struct namenode *nn = context;
+    namenode_lock(nn);
+    blocks_reconfigure(nn->blocks, fresh);
+    namenode_unlock(nn);
+    log_info("admin", "reconfigured name=%s value='%s'", name, config_str(fresh, name));
+}
+
+void admin_open(struct namenode *nn)
+{
+    struct reconfiguration_options options = {reconfigurable, nn->config, apply_setting, nn};
+    nn->reconfiguration = reconfiguration_new(&options);
+}
+
+static bool refused(struct namenode *nn, struct rpc_call *call)
+{
+    struct err why = {0};
+    if (!check_super(nn, call, &why))
+        return false;
+    rpc_call_fail(call, &why);
+    return true;
+}
+
+static void list_reconfigurable_properties(struct rpc_call *call, const ProtobufCMessage *message, void *context)
+{
+    struct namenode *nn = context;
+    if (!refused(nn, call))
+        reconfiguration_list(nn->reconfiguration, call);
+}
+
+static void start_reconfiguration(struct rpc_call *call, const ProtobufCMessage *message, void *context)
+{
+    struct namenode *nn = context;
+    if (!refused(nn, call))
+        reconfiguration_start(nn->reconfiguration, call);
+}
+
+static void get_reconfiguration_status(struct rpc_call *call, const ProtobufCMessage *message, void *context)
+{
+    struct namenode *nn = context;
+    if (!refused(nn, call))
+        reconfiguration_status(nn->reconfiguration, call);
+}
+
+static const struct rpc_method reconfiguration_methods[] = {
+    RPC_METHOD("listReconfigurableProperties", hdfs__list_reconfigurable_properties, list_reconfigurable_properties,
+               RPC_MAY_BLOCK),
+    RPC_METHOD("startReconfiguration", hdfs__start_reconfiguration, start_reconfiguration, RPC_MAY_BLOCK),
+    RPC_METHOD("getReconfigurationStatus", hdfs__get_reconfiguration_status, get_reconfiguration_status, RPC_MAY_BLOCK),
+};
+
+/* ---- TraceAdmin: there is nothing that receives spans, and no class could be loaded that does ---- */
+
+static void list_span_receivers(struct rpc_call *call, const ProtobufCMessage *message, void *context)
+{
+    Hdfs__ListSpanReceiversResponseProto response = HDFS__LIST_SPAN_RECEIVERS_RESPONSE_PROTO__INIT;
+    reply_if_super(context, call, &response.base);
+}
+
+static void add_span_receiver(struct rpc_call *call, const ProtobufCMessage *message, void *context)
+{
+    const Hdfs__AddSpanReceiverRequestProto *q = (const void *)message;
+    struct err why = {0};
+    if (refused(context, call))
+        return;
+    err_set(&why, ERR_IO, "Failed to load SpanReceiver %.200s", q->classname);
+    rpc_call_fail(call, &why);
+}
+
+static void remove_span_receiver(struct rpc_call *call, const ProtobufCMessage *message, void *context)
+{
+    const Hdfs__RemoveSpanReceiverRequestProto *q = (const void *)message;
+    struct err why = {0};
+    if (refused(context, call))
+        return;
+    err_set(&why, ERR_IO, "There is no SpanReceiver with id %" PRId64, q->id);
+    rpc_call_fail(call, &why);
+}
+
+static const struct rpc_method trace_methods[] = {
+    RPC_METHOD("listSpanReceivers", hdfs__list_span_receivers, list_span_receivers, RPC_MAY_BLOCK),
+    RPC_METHOD("addSpanReceiver", hdfs__add_span_receiver, add_span_receiver, RPC_MAY_BLOCK),
+    RPC_METHOD("removeSpanReceiver", hdfs__remove_span_receiver, remove_span_receiver, RPC_MAY_BLOCK),
+};
+
 void admin_services(struct namenode *nn, struct rpc_service ret[ADMIN_SERVICES])
 {
     const struct rpc_service all[ADMIN_SERVICES] = {
@@ -146,6 +285,9 @@ void admin_services(struct namenode *nn, struct rpc_service ret[ADMIN_SERVICES])
          ARRAY_COUNT(acl_methods), nn},
         {"org.apache.hadoop.ipc.RefreshCallQueueProtocol", queue_methods, ARRAY_COUNT(queue_methods), nn},
         {"org.apache.hadoop.ipc.GenericRefreshProtocol", generic_methods, ARRAY_COUNT(generic_methods), nn},
+        {"org.apache.hadoop.hdfs.protocol.ReconfigurationProtocol", reconfiguration_methods,
+         ARRAY_COUNT(reconfiguration_methods), nn},
+        {"org.apache.hadoop.tracing.TraceAdminPB", trace_methods, ARRAY_COUNT(trace_methods), nn},
     };
     memcpy(ret, all, sizeof all);
 }

@@ -5,8 +5,10 @@
 #include "namenode/namenode.h"
 #include "rpc/rpc_server.h"
 
-#define ADMIN_SERVICES 6
-/* HAServiceProtocol, GetUserMappings, and the Refresh* family. */
+void admin_open(struct namenode *nn); /* makes nn->reconfiguration, the owner's to free */
+
+#define ADMIN_SERVICES 8
+/* HAServiceProtocol, GetUserMappings, the Refresh* family, ReconfigurationProtocol and TraceAdmin. */
 void admin_services(struct namenode *nn, struct rpc_service ret[ADMIN_SERVICES]);
 
 #endif

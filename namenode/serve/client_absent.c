@@ -1,6 +1,5 @@
 /* ClientProtocol: features that files here do not have. Looking for them finds none, as on an HDFS where nobody set
- * any; setting one is refused with Hadoop's UnsupportedOperation (or, where no method is registered, as an unknown
- * method). */
+ * any; setting one is refused with Hadoop's UnsupportedOperation. */
 #include <string.h>
 
 #include "namenode/serve/client_calls.h"
@@ -79,59 +78,11 @@ void client_get_storage_policy(struct rpc_call *call, const ProtobufCMessage *me
     op_end_read(&op, rc, &response->base);
 }
 
-/* ---- encryption zones, erasure coding, snapshots, cache ---- */
-
-void client_get_ezfor_path(struct rpc_call *call, const ProtobufCMessage *message, void *context)
-{
-    const Hdfs__GetEZForPathRequestProto *q = (const void *)message;
-    struct op op;
-    op_begin(&op, context, call);
-    OP_RESPONSE(&op, hdfs__get_ezfor_path_response_proto, Hdfs__GetEZForPathResponseProto);
-    op_end_read(&op, check_path(&op, q->src, PATH_MAY_MISS), &response->base);
-}
-
-void client_list_encryption_zones(struct rpc_call *call, const ProtobufCMessage *message, void *context)
-{
-    Hdfs__ListEncryptionZonesResponseProto response = HDFS__LIST_ENCRYPTION_ZONES_RESPONSE_PROTO__INIT;
-    rpc_call_reply(call, &response.base);
-}
-
-void client_get_erasure_coding_policy(struct rpc_call *call, const ProtobufCMessage *message, void *context)
-{
-    const Hdfs__GetErasureCodingPolicyRequestProto *q = (const void *)message;
-    struct op op;
-    op_begin(&op, context, call);
-    OP_RESPONSE(&op, hdfs__get_erasure_coding_policy_response_proto, Hdfs__GetErasureCodingPolicyResponseProto);
-    op_end_read(&op, check_path(&op, q->src, PATH_NO_FOLLOW), &response->base);
-}
-
-void client_get_erasure_coding_policies(struct rpc_call *call, const ProtobufCMessage *message, void *context)
-{
-    Hdfs__GetErasureCodingPoliciesResponseProto response = HDFS__GET_ERASURE_CODING_POLICIES_RESPONSE_PROTO__INIT;
-    rpc_call_reply(call, &response.base);
-}
-
-void client_get_erasure_coding_codecs(struct rpc_call *call, const ProtobufCMessage *message, void *context)
-{
-    Hdfs__GetErasureCodingCodecsResponseProto response = HDFS__GET_ERASURE_CODING_CODECS_RESPONSE_PROTO__INIT;
-    rpc_call_reply(call, &response.base);
-}
+/* ---- snapshots ---- */
 
 void client_get_snapshottable_dir_listing(struct rpc_call *call, const ProtobufCMessage *message, void *context)
 {
     Hdfs__GetSnapshottableDirListingResponseProto response = HDFS__GET_SNAPSHOTTABLE_DIR_LISTING_RESPONSE_PROTO__INIT;
-    rpc_call_reply(call, &response.base);
-}
-
-void client_list_cache_pools(struct rpc_call *call, const ProtobufCMessage *message, void *context)
-{
-    Hdfs__ListCachePoolsResponseProto response = HDFS__LIST_CACHE_POOLS_RESPONSE_PROTO__INIT;
-    rpc_call_reply(call, &response.base);
-}
-
-void client_list_cache_directives(struct rpc_call *call, const ProtobufCMessage *message, void *context)
-{
-    Hdfs__ListCacheDirectivesResponseProto response = HDFS__LIST_CACHE_DIRECTIVES_RESPONSE_PROTO__INIT;
     rpc_call_reply(call, &response.base);
 }
 

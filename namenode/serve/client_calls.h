@@ -12,6 +12,7 @@
     X(getFileLinkInfo, get_file_link_info, 0) \
     X(getLocatedFileInfo, get_located_file_info, 0) \
     X(getListing, get_listing, 0) \
+    X(getBatchedListing, get_batched_listing, RPC_MAY_BLOCK) \
     X(getBlockLocations, get_block_locations, 0) \
     X(isFileClosed, is_file_closed, 0) \
     X(getPreferredBlockSize, get_preferred_block_size, 0) \
@@ -62,7 +63,11 @@
     X(setBalancerBandwidth, set_balancer_bandwidth, 0) \
     X(msync, msync, 0) \
     X(getDelegationToken, get_delegation_token, 0) \
+    X(renewDelegationToken, renew_delegation_token, 0) \
+    X(cancelDelegationToken, cancel_delegation_token, 0) \
     X(getDataEncryptionKey, get_data_encryption_key, 0) \
+    X(getCurrentEditLogTxid, get_current_edit_log_txid, 0) \
+    X(getEditsFromTxid, get_edits_from_txid, 0) \
     X(listOpenFiles, list_open_files, 0) \
     X(getStoragePolicies, get_storage_policies, 0) \
     X(getStoragePolicy, get_storage_policy, 0) \
@@ -78,12 +83,28 @@
     X(removeXAttr, remove_xattr, RPC_AT_MOST_ONCE) \
     X(getEZForPath, get_ezfor_path, 0) \
     X(listEncryptionZones, list_encryption_zones, 0) \
+    X(createEncryptionZone, create_encryption_zone, 0) \
+    X(reencryptEncryptionZone, reencrypt_encryption_zone, 0) \
+    X(listReencryptionStatus, list_reencryption_status, 0) \
+    X(listCachePools, list_cache_pools, 0) \
+    X(listCacheDirectives, list_cache_directives, 0) \
+    X(addCachePool, add_cache_pool, RPC_AT_MOST_ONCE) \
+    X(modifyCachePool, modify_cache_pool, RPC_AT_MOST_ONCE) \
+    X(removeCachePool, remove_cache_pool, RPC_AT_MOST_ONCE) \
+    X(addCacheDirective, add_cache_directive, RPC_AT_MOST_ONCE) \
+    X(modifyCacheDirective, modify_cache_directive, RPC_AT_MOST_ONCE) \
+    X(removeCacheDirective, remove_cache_directive, RPC_AT_MOST_ONCE) \
     X(getErasureCodingPolicy, get_erasure_coding_policy, 0) \
     X(getErasureCodingPolicies, get_erasure_coding_policies, 0) \
     X(getErasureCodingCodecs, get_erasure_coding_codecs, 0) \
+    X(getECTopologyResultForPolicies, get_ectopology_result_for_policies, 0) \
+    X(setErasureCodingPolicy, set_erasure_coding_policy, 0) \
+    X(unsetErasureCodingPolicy, unset_erasure_coding_policy, 0) \
+    X(addErasureCodingPolicies, add_erasure_coding_policies, 0) \
+    X(removeErasureCodingPolicy, remove_erasure_coding_policy, 0) \
+    X(enableErasureCodingPolicy, enable_erasure_coding_policy, 0) \
+    X(disableErasureCodingPolicy, disable_erasure_coding_policy, 0) \
     X(getSnapshottableDirListing, get_snapshottable_dir_listing, 0) \
-    X(listCachePools, list_cache_pools, 0) \
-    X(listCacheDirectives, list_cache_directives, 0) \
     X(setQuota, set_quota, 0)
 // clang-format on
 

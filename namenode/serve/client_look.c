@@ -1,10 +1,12 @@
 /* ClientProtocol: looking at files and directories. */
 #include <string.h>
+#include <xxhash.h>
 
 #include "namenode/namespace/xattr.h"
 #include "namenode/serve/client_calls.h"
 #include "namenode/serve/op.h"
 #include "namenode/serve/status.h"
+#include "proto/message.h"
 
 #define LISTING_MEMORY_MAX (32u << 20) /* of inodes; a page of huge files ends early */
 
@@ -154,6 +156,108 @@ void client_get_listing(struct rpc_call *call, const ProtobufCMessage *message, 
     op_begin(&op, context, call);
     OP_RESPONSE(&op, hdfs__get_listing_response_proto, Hdfs__GetListingResponseProto);
     int rc = list(&op, q->src, &q->startafter, q->needlocation, &response->dirlist);
+    op_end_read(&op, rc, &response->base);
+}
+
+/* ---- listing many directories ---- */
+
+#define PATHS_PER_CALL_MAX 100 /* dfs.batched.ls.limit */
+
+/* Says that a continuation is of the same paths. */
+static uint64_t paths_digest(char *const *paths, size_t count)
+{
+    uint64_t digest = count;
+    for (size_t i = 0; i < count; i++)
+        digest = XXH3_64bits_withSeed(paths[i], strlen(paths[i]), digest);
+    return digest;
+}
+
+static int batch_start(struct op *op, const Hdfs__GetBatchedListingRequestProto *q, size_t *ret_index,
+                       ProtobufCBinaryData *ret_after)
+{
+    ProtobufCMessage *message = NULL;
+    uint64_t digest = paths_digest(q->paths, q->n_paths);
+    if (q->n_paths > PATHS_PER_CALL_MAX)
+        return err_set(&op->err, ERR_ILLEGAL_ARGUMENT, "Too many source paths (%zu > %d)", q->n_paths,
+                       PATHS_PER_CALL_MAX);
+    if (!q->startafter.len)
+        return 0;
+    int rc = message_unpack(&hdfs__batched_listing_key_proto__descriptor,
+                            (struct slice){q->startafter.data, q->startafter.len}, op->arena, &message, &op->err);
+    const Hdfs__BatchedListingKeyProto *key = (const void *)message;
+    if (rc)
+        return rc;
+    if (key->checksum.len != sizeof digest || memcmp(key->checksum.data, &digest, sizeof digest))
+        return err_set(&op->err, ERR_ILLEGAL_ARGUMENT, "the key to go on from is not of these paths");
+    *ret_after = key->startafter;
+    *ret_index = (size_t)key->pathindex + !key->startafter.len; /* nothing to start after: that one was done */
+    return 0;
+}
+
+/* The listing of one path, or why there is none. *ret_more: entries are left. */
+static Hdfs__BatchedDirectoryListingProto *batch_one(struct op *op, const Hdfs__GetBatchedListingRequestProto *q,
+                                                     size_t index, const ProtobufCBinaryData *after, bool *ret_more)
+{
+    Hdfs__BatchedDirectoryListingProto *one = arena_new(op->arena, Hdfs__BatchedDirectoryListingProto);
+    Hdfs__DirectoryListingProto *listing = NULL;
+    hdfs__batched_directory_listing_proto__init(one);
+    one->parentidx = (uint32_t)index;
+    int rc = list(op, q->paths[index], after, q->needlocation, &listing);
+    if (!rc && !listing)
+        rc = err_set(&op->err, ERR_NOT_FOUND, "Path %s does not exist", q->paths[index]);
+    if (rc) {
+        one->exception = arena_new(op->arena, Hdfs__RemoteExceptionProto);
+        hdfs__remote_exception_proto__init(one->exception);
+        one->exception->classname = arena_strdup(op->arena, err_java_class(&op->err));
+        one->exception->message = arena_strdup(op->arena, op->err.text);
+        op->err = (struct err){0};
+        *ret_more = false;
+        return one;
+    }
+    one->partiallisting = listing->partiallisting;
+    one->n_partiallisting = listing->n_partiallisting;
+    *ret_more = listing->remainingentries > 0;
+    return one;
+}
+
+static ProtobufCBinaryData batch_key(struct op *op, const Hdfs__GetBatchedListingRequestProto *q, size_t index,
+                                     const Hdfs__BatchedDirectoryListingProto *last, bool more)
+{
+    Hdfs__BatchedListingKeyProto key = HDFS__BATCHED_LISTING_KEY_PROTO__INIT;
+    uint64_t digest = paths_digest(q->paths, q->n_paths);
+    key.checksum = (ProtobufCBinaryData){sizeof digest, (uint8_t *)&digest};
+    key.pathindex = (uint32_t)index;
+    if (more)
+        key.startafter = last->partiallisting[last->n_partiallisting - 1]->path;
+    size_t len = hdfs__batched_listing_key_proto__get_packed_size(&key);
+    ProtobufCBinaryData packed = {len, arena_alloc(op->arena, len)};
+    hdfs__batched_listing_key_proto__pack(&key, packed.data);
+    return packed;
+}
+
+void client_get_batched_listing(struct rpc_call *call, const ProtobufCMessage *message, void *context)
+{
+    const Hdfs__GetBatchedListingRequestProto *q = (const void *)message;
+    struct op op;
+    size_t index = 0, entries = 0;
+    ProtobufCBinaryData after = {0};
+    bool more = false;
+    op_begin(&op, context, call);
+    OP_RESPONSE(&op, hdfs__get_batched_listing_response_proto, Hdfs__GetBatchedListingResponseProto);
+    int rc = batch_start(&op, q, &index, &after);
+    response->listings = arena_array(op.arena, Hdfs__BatchedDirectoryListingProto *, rc ? 0 : q->n_paths);
+    for (; !rc && index < q->n_paths; index++) {
+        Hdfs__BatchedDirectoryListingProto *one = batch_one(&op, q, index, &after, &more);
+        response->listings[response->n_listings++] = one;
+        entries += one->n_partiallisting;
+        after = (ProtobufCBinaryData){0};
+        bool full = entries >= op.nn->dir->limits.list_entries || op.t.arena.total > LISTING_MEMORY_MAX / 2;
+        if (!more && (!full || index + 1 == q->n_paths))
+            continue;
+        response->hasmore = 1;
+        response->startafter = batch_key(&op, q, index, one, more);
+        break;
+    }
     op_end_read(&op, rc, &response->base);
 }
 

@@ -20,14 +20,12 @@
 #include "namenode/namenode.h"
 #include "namenode/serve/datanode_commands.h"
 #include "namenode/serve/membership.h"
+#include "namenode/serve/version.h"
 #include "rpc/rpc_server.h"
 
-#define SOFTWARE_VERSION          "3.4.1" /* a Hadoop version: datanodes compare it with their own minimum */
-#define LAYOUT_VERSION            ((uint32_t)-67)
-#define OLDEST_DATANODE_MAJOR     2
-#define CAPABILITY_REPORT_BUFFERS 1
-#define REPORT_SLICE              2048 /* replicas handled in one go under the lock */
-#define STORAGES_PER_CALL_MAX     256
+#define OLDEST_DATANODE_MAJOR 2
+#define REPORT_SLICE          2048 /* replicas handled in one go under the lock */
+#define STORAGES_PER_CALL_MAX 256
 
 static void send_call(void *call)
 {
@@ -63,29 +61,7 @@ static int find_caller(struct namenode *nn, const Hdfs__DatanodeRegistrationProt
     return blocks_datanode(nn->blocks, r->datanodeid->datanodeuuid, (uint16_t)r->datanodeid->xferport, ret, reterr);
 }
 
-/* ---- versionRequest, registerDatanode ---- */
-
-static void version_request(struct rpc_call *call, const ProtobufCMessage *request, void *context)
-{
-    const struct namenode *nn = context;
-    Hdfs__StorageInfoProto storage = HDFS__STORAGE_INFO_PROTO__INIT;
-    storage.layoutversion = LAYOUT_VERSION;
-    storage.namespceid = nn->ids.namespace_id;
-    storage.clusterid = (char *)nn->ids.cluster_id;
-    storage.ctime = nn->ids.created_ms;
-    Hdfs__NamespaceInfoProto info = HDFS__NAMESPACE_INFO_PROTO__INIT;
-    info.buildversion = (char *)"cairn";
-    info.softwareversion = (char *)SOFTWARE_VERSION;
-    info.blockpoolid = (char *)nn->ids.block_pool_id;
-    info.storageinfo = &storage;
-    info.has_capabilities = true;
-    info.capabilities = CAPABILITY_REPORT_BUFFERS;
-    info.has_state = true;
-    info.state = HDFS__NNHASTATUS_HEARTBEAT_PROTO__STATE__ACTIVE;
-    Hdfs__VersionResponseProto response = HDFS__VERSION_RESPONSE_PROTO__INIT;
-    response.info = &info;
-    rpc_call_reply(call, &response.base);
-}
+/* ---- registerDatanode ---- */
 
 static bool is_loopback(const char *ip)
 {
@@ -547,7 +523,7 @@ static void commit_block_synchronization(struct rpc_call *call, const ProtobufCM
 
 static const struct rpc_method methods[] = {
     {"versionRequest", &hdfs__version_request_proto__descriptor, &hdfs__version_response_proto__descriptor,
-     version_request, 0},
+     answer_version_request, 0},
     METHOD("registerDatanode", register_datanode, register_datanode, RPC_MAY_BLOCK),
     {"sendHeartbeat", &hdfs__heartbeat_request_proto__descriptor, &hdfs__heartbeat_response_proto__descriptor,
      send_heartbeat, 0},

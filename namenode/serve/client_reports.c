@@ -1,0 +1,109 @@
+/* ClientProtocol: lists for operators. */
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/file.h"
+#include "namenode/namespace/keys.h"
+#include "namenode/serve/client_calls.h"
+#include "namenode/serve/op.h"
+
+#define METASAVE_LINES_MAX  100000
+#define OPEN_FILES_PER_PAGE 1000
+
+/* Into the namenode's log folder in HDFS; here beside the metadata, under a plain name. */
+void client_meta_save(struct rpc_call *call, const ProtobufCMessage *message, void *context)
+{
+    const Hdfs__MetaSaveRequestProto *q = (const void *)message;
+    struct namenode *nn = context;
+    struct op op;
+    AUTO(buf_free) struct buf text = {0};
+    op_begin(&op, context, call);
+    OP_RESPONSE(&op, hdfs__meta_save_response_proto, Hdfs__MetaSaveResponseProto);
+    int rc = op_check_super(&op);
+    if (!rc &&
+        (strchr(q->filename, '/') || !*q->filename || q->filename[0] == '.' || strlen(q->filename) > KEY_NAME_MAX))
+        rc = err_set(&op.err, ERR_ILLEGAL_ARGUMENT, "metasave: '%.100s' is not a plain file name", q->filename);
+    if (!rc) {
+        buf_printf(
+            &text, "%" PRIu64 " files and directories, %" PRIu64 " blocks = %" PRIu64 " total filesystem objects\n",
+            nn->dir->counters.inodes, nn->dir->counters.blocks, nn->dir->counters.inodes + nn->dir->counters.blocks);
+        blocks_metasave(nn->blocks, op.file.now_ms, METASAVE_LINES_MAX, &text);
+    }
+    namenode_unlock(nn);
+    if (!rc) {
+        const char *path = arena_printf(op.arena, "%s/../%s", store_folder(nn->store), q->filename);
+        rc = file_write_atomic(path, text.base, text.len, 0644, &op.err);
+    }
+    namenode_lock(nn);
+    op_end_read(&op, rc, &response->base);
+}
+
+void client_list_corrupt_file_blocks(struct rpc_call *call, const ProtobufCMessage *message, void *context)
+{
+    const Hdfs__ListCorruptFileBlocksRequestProto *q = (const void *)message;
+    struct op op;
+    uint64_t ids[100], cursor = q->cookie ? strtoull(q->cookie, NULL, 10) : 0;
+    op_begin(&op, context, call);
+    OP_RESPONSE(&op, hdfs__list_corrupt_file_blocks_response_proto, Hdfs__ListCorruptFileBlocksResponseProto);
+    Hdfs__CorruptFileBlocksProto corrupt = HDFS__CORRUPT_FILE_BLOCKS_PROTO__INIT;
+    int rc = op_check_super(&op);
+    size_t count = rc ? 0 : blocks_corrupt(op.nn->blocks, &cursor, ids, ARRAY_COUNT(ids));
+    size_t prefix_len = strlen(q->path);
+    while (prefix_len && q->path[prefix_len - 1] == '/')
+        prefix_len--;
+    corrupt.files = arena_array(op.arena, char *, count);
+    for (size_t i = 0; i < count; i++) {
+        struct block_record record;
+        struct inode *n = NULL;
+        const char *path = NULL;
+        if (txn_block(&op.t, ids[i], &record, NULL) || txn_inode(&op.t, record.inode_id, &n, NULL) ||
+            txn_path(&op.t, n, &path, NULL))
+            continue;
+        if (!strncmp(path, q->path, prefix_len) && (path[prefix_len] == '/' || !path[prefix_len]))
+            corrupt.files[corrupt.n_files++] = (char *)(uintptr_t)path;
+    }
+    corrupt.cookie = arena_printf(op.arena, "%" PRIu64, cursor);
+    response->corrupt = &corrupt;
+    op_end_read(&op, rc, &response->base);
+}
+
+void client_list_open_files(struct rpc_call *call, const ProtobufCMessage *message, void *context)
+{
+    const Hdfs__ListOpenFilesRequestProto *q = (const void *)message;
+    struct op op;
+    op_begin(&op, context, call);
+    OP_RESPONSE(&op, hdfs__list_open_files_response_proto, Hdfs__ListOpenFilesResponseProto);
+    int rc = op_check_super(&op);
+    const char *prefix = q->path && strcmp(q->path, "/") ? q->path : "";
+    size_t prefix_len = strlen(prefix);
+    response->entries = arena_array(op.arena, Hdfs__OpenFilesBatchResponseProto *, OPEN_FILES_PER_PAGE);
+    struct store_iter *it = store_iter_new(op.nn->store, NULL, true);
+    struct key from = key_of('o', (uint64_t)(q->id < 0 ? 0 : q->id) + 1);
+    for (store_iter_seek(it, from.bytes, from.len); !rc && store_iter_valid(it); store_iter_next(it)) {
+        struct slice key = store_iter_key(it);
+        if (key.len != 9 || key.base[0] != 'o')
+            break;
+        if (response->n_entries == OPEN_FILES_PER_PAGE) {
+            response->hasmore = 1;
+            break;
+        }
+        struct inode *n = NULL;
+        const char *path = NULL;
+        txn_reset(&op.t); /* there may be many: what goes into the answer is copied */
+        if (txn_peek(&op.t, be64_get(key.base + 1), &n, NULL) || txn_path(&op.t, n, &path, NULL) ||
+            strncmp(path, prefix, prefix_len))
+            continue;
+        Hdfs__OpenFilesBatchResponseProto *e = arena_new(op.arena, Hdfs__OpenFilesBatchResponseProto);
+        hdfs__open_files_batch_response_proto__init(e);
+        e->id = (int64_t)n->id;
+        e->path = arena_strdup(op.arena, path);
+        e->clientname = arena_strdup(op.arena, n->client_name);
+        e->clientmachine = arena_strdup(op.arena, n->client_machine);
+        response->entries[response->n_entries++] = e;
+    }
+    store_iter_free(it);
+    response->n_types = q->n_types;
+    response->types = q->types;
+    op_end_read(&op, rc, &response->base);
+}
