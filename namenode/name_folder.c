@@ -25,10 +25,9 @@ static int folder_of(const struct config *c, char *out, size_t out_size, struct 
     size_t len = strcspn(text, ",");
     if (text[len])
         log_warn("namenode", "dfs.namenode.name.dir names several folders; only the first is used: %s", text);
-    if (!strncmp(text, "file://", 7)) {
-        text += 7;
-        len -= 7;
-    }
+    size_t scheme = !strncmp(text, "file:///", 8) ? 7 : !strncmp(text, "file:/", 6) ? 5 : 0;
+    text += scheme;
+    len -= scheme;
     while (len > 1 && text[len - 1] == '/')
         len--;
     if (!len || text[0] != '/')

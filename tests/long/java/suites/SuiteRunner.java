@@ -1,0 +1,177 @@
+import static org.junit.platform.engine.discovery.DiscoverySelectors.selectClass;
+
+import java.io.FileOutputStream;
+import java.io.PrintStream;
+import java.lang.reflect.Method;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.HashSet;
+import java.util.Set;
+import org.apache.hadoop.fs.FileSystem;
+import org.apache.hadoop.hdfs.HdfsConfiguration;
+import org.apache.hadoop.security.UserGroupInformation;
+import org.junit.platform.engine.TestExecutionResult;
+import org.junit.platform.engine.support.descriptor.MethodSource;
+import org.junit.platform.launcher.Launcher;
+import org.junit.platform.launcher.TestExecutionListener;
+import org.junit.platform.launcher.TestIdentifier;
+import org.junit.platform.launcher.TestPlan;
+import org.junit.platform.launcher.core.LauncherDiscoveryRequestBuilder;
+import org.junit.platform.launcher.core.LauncherFactory;
+
+/**
+ * Runs classes of tests one after the other in this JVM: SuiteRunner LIST RESULTS SECONDS.
+ * LIST names one class a line. RESULTS gets a line for each test, "OUTCOME Class.test milliseconds", where OUTCOME is ok,
+ * FAILED, skipped, or inside (it needs the inside of Apache's daemons, which a remote cluster does not have); after
+ * FAILED and inside comes the stack, indented. A class that takes more than SECONDS is given up.
+ */
+public final class SuiteRunner {
+    private static final int STACK_LINES = 14;
+
+    private final PrintStream results;
+    private final long patienceMs;
+
+    private SuiteRunner(PrintStream results, long patienceMs) {
+        this.results = results;
+        this.patienceMs = patienceMs;
+    }
+
+    private static boolean isInside(Throwable error) {
+        for (Throwable cause = error; cause != null; cause = cause.getCause()) {
+            boolean missing = cause instanceof NoSuchMethodError || cause instanceof NoSuchFieldError;
+            String text = String.valueOf(cause.getMessage());
+            if (cause.getClass().getName().equals("cairn.Inside") || text.contains("cairn.Inside")
+                    || missing && text.matches("(?s).*(MiniDFSCluster|NameNodeAdapter).*")) {
+                return true;
+            }
+        }
+        return false;
+    }
+
+    /** Writes outcomes as tests end. */
+    private final class Recorder implements TestExecutionListener {
+        private final String type;
+        private final Set<String> told = new HashSet<>();
+        private TestPlan plan;
+        private long startedMs = System.currentTimeMillis();
+        private boolean isOver;
+
+        Recorder(String type) {
+            this.type = type;
+        }
+
+        private String name(TestIdentifier test) {
+            String method = test.getSource().filter(MethodSource.class::isInstance)
+                    .map(source -> ((MethodSource) source).getMethodName()).orElse("");
+            String shown = test.getDisplayName().replace("()", "").replaceAll("\\s+", "_");
+            String tail = method.isEmpty() || shown.startsWith(method) ? shown : method + shown;
+            return type.substring(type.lastIndexOf('.') + 1) + "." + tail;
+        }
+
+        synchronized void tell(String outcome, String test, Throwable error) {
+            if (isOver || !told.add(test)) {
+                return;
+            }
+            results.println(outcome + " " + test + " " + (System.currentTimeMillis() - startedMs));
+            startedMs = System.currentTimeMillis();
+            if (error != null && !outcome.equals("skipped")) {
+                int lines = 0;
+                for (Throwable cause = error; cause != null; cause = cause.getCause()) {
+                    results.println("    " + String.valueOf(cause).replace("\n", "\n    "));
+                    for (StackTraceElement frame : cause.getStackTrace()) {
+                        if (lines++ < STACK_LINES) {
+                            results.println("        " + frame);
+                        }
+                    }
+                }
+            }
+            results.flush();
+        }
+
+        synchronized void giveUp(Thread thread) {
+            Exception where = new Exception("not done within " + patienceMs / 1000 + " s");
+            where.setStackTrace(thread.getStackTrace());
+            tell("FAILED", type.substring(type.lastIndexOf('.') + 1) + ".<time>", where);
+            isOver = true;
+        }
+
+        @Override
+        public void testPlanExecutionStarted(TestPlan started) {
+            plan = started;
+        }
+
+        @Override
+        public void executionSkipped(TestIdentifier test, String reason) {
+            withTestsBelow(test, "skipped", null);
+        }
+
+        @Override
+        public void executionFinished(TestIdentifier test, TestExecutionResult result) {
+            Throwable error = result.getThrowable().orElse(null);
+            if (error != null && isInside(error)) {
+                withTestsBelow(test, "inside", error);
+            } else if (result.getStatus() == TestExecutionResult.Status.ABORTED) {
+                withTestsBelow(test, "skipped", error);
+            } else if (result.getStatus() == TestExecutionResult.Status.FAILED) {
+                withTestsBelow(test, "FAILED", error);
+            } else if (test.isTest()) {
+                tell("ok", name(test), null);
+            }
+        }
+
+        private void withTestsBelow(TestIdentifier test, String outcome, Throwable error) {
+            if (test.isTest()) {
+                tell(outcome, name(test), error);
+                return;
+            }
+            for (TestIdentifier below : plan.getDescendants(test)) {
+                if (below.isTest()) {
+                    tell(outcome, name(below), error);
+                }
+            }
+            if (outcome.equals("FAILED")) { // what fails after the last test belongs to none of them
+                tell(outcome, type.substring(type.lastIndexOf('.') + 1) + ".<class>", error);
+            }
+        }
+    }
+
+    private void run(String type) throws Exception {
+        Recorder recorder = new Recorder(type);
+        Thread thread = new Thread(() -> {
+            try {
+                Launcher launcher = LauncherFactory.create();
+                launcher.execute(LauncherDiscoveryRequestBuilder.request().selectors(selectClass(type)).build(), recorder);
+            } catch (Throwable error) {
+                recorder.tell("FAILED", type.substring(type.lastIndexOf('.') + 1) + ".<class>", error);
+            }
+        }, "suite " + type);
+        thread.start();
+        thread.join(patienceMs);
+        if (thread.isAlive()) {
+            recorder.giveUp(thread);
+            thread.interrupt();
+        }
+        try {
+            Method killAll = Class.forName("cairn.ServerProcess").getMethod("killAll");
+            killAll.invoke(null);
+        } catch (ClassNotFoundException e) {
+            // Apache's own clusters live in this JVM; their classes of tests end them
+        }
+        FileSystem.closeAll();
+        UserGroupInformation.reset();
+    }
+
+    public static void main(String[] args) throws Exception {
+        new HdfsConfiguration(); // makes the defaults of HDFS known to every Configuration
+        try (PrintStream results = new PrintStream(new FileOutputStream(args[1]), false, StandardCharsets.UTF_8)) {
+            SuiteRunner runner = new SuiteRunner(results, Long.parseLong(args[2]) * 1000);
+            for (String type : Files.readAllLines(Path.of(args[0]))) {
+                if (!type.isBlank()) {
+                    runner.run(type.trim());
+                }
+            }
+        }
+        Runtime.getRuntime().exit(0); // threads that tests leave behind do not keep the JVM
+    }
+}
