@@ -127,12 +127,21 @@ const char *path_prefix(struct txn *t, const struct path *p, size_t count)
     return arena_strndup(&t->arena, p->text, len);
 }
 
-/* "a/../b" => "b"; a scheme and authority in front stay. */
-static const char *drop_dots(struct txn *t, const char *text)
+/* Where the path begins behind "hdfs://host:port" or "file:"; the text itself when there is no scheme. */
+static const char *after_authority(const char *text)
 {
-    const char *scheme = strstr(text, "://");
-    const char *path = scheme ? strchr(scheme + 3, '/') : text;
-    if (!path || !strstr(path, "/."))
+    size_t scheme = strcspn(text, ":/");
+    if (!scheme || text[scheme] != ':')
+        return text;
+    const char *at = text + scheme + 1;
+    return strncmp(at, "//", 2) ? at : at + 2 + strcspn(at + 2, "/");
+}
+
+/* "a/../b" => "b", "a//b" => "a/b"; a scheme and authority in front stay. */
+static const char *normalize(struct txn *t, const char *text)
+{
+    const char *path = after_authority(text);
+    if (!strstr(path, "/.") && !strstr(path, "//"))
         return text;
     char *out = arena_alloc(&t->arena, strlen(text) + 2);
     size_t base = (size_t)(path - text), len = base;
@@ -162,13 +171,13 @@ static int unresolved(struct txn *t, const struct path *p, size_t link_index, st
     const char *target = p->inodes[link_index]->target;
     const char *rest = p->text + strlen(path_prefix(t, p, link_index));
     const char *whole;
-    if (target[0] == '/' || strstr(target, "://")) {
+    if (after_authority(target)[0] == '/') {
         whole = arena_printf(&t->arena, "%s%s", target, rest);
     } else {
         const char *before = path_prefix(t, p, link_index - 1);
         whole = arena_printf(&t->arena, "%s/%s%s", strcmp(before, "/") ? before : "", target, rest);
     }
-    whole = drop_dots(t, whole);
+    whole = normalize(t, whole);
     return strlen(whole) < ERR_TEXT_MAX
                ? err_set(reterr, ERR_UNRESOLVED_PATH, "%s", whole)
                : err_set(reterr, ERR_IO, "%s: the path behind a symbolic link is too long", p->text);

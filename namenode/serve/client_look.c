@@ -344,10 +344,14 @@ void client_get_link_target(struct rpc_call *call, const ProtobufCMessage *messa
     op_begin(&op, context, call);
     OP_RESPONSE(&op, hdfs__get_link_target_response_proto, Hdfs__GetLinkTargetResponseProto);
     int rc = path_resolve(&op.t, &op.user, q->path, PATH_NO_FOLLOW, &p, &op.err);
-    if (!rc && path_target(&p)->type != INODE_SYMLINK)
+    if (rc == ERR_UNRESOLVED_PATH) { /* the link is on the way: the answer is where it leads */
+        response->targetpath = arena_strdup(op.arena, op.err.text);
+        rc = 0;
+    } else if (!rc && path_target(&p)->type != INODE_SYMLINK) {
         rc = err_set(&op.err, ERR_IO, "Path %s is not a symbolic link", p.text);
-    if (!rc)
+    } else if (!rc) {
         response->targetpath = (char *)(uintptr_t)path_target(&p)->target;
+    }
     op_end_read(&op, rc, &response->base);
 }
 

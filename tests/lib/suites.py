@@ -31,7 +31,7 @@ PROMISES = (
     "supports-concat supports-seek rejects-seek-past-eof supports-strict-exceptions supports-unix-permissions "
     "rename-returns-false-if-dest-exists rename-returns-false-if-source-missing supports-settimes "
     "supports-getfilestatus supports-file-reference supports-content-check supports-unbuffer supports-hflush "
-    "supports-hsync metadata_updated_on_hsync"
+    "supports-hsync metadata_updated_on_hsync test.root-tests-enabled"
 ).split()
 
 
@@ -49,7 +49,8 @@ def start(folder, ours, classes, deadline_s):
     conf, data = f"{folder}/conf", f"{folder}/data"
     write_conf(conf, {}, {"dfs.namenode.fs-limits.min-block-size": 0, "hadoop.user.group.static.mapping.overrides": ""}, "OFF")
     os.makedirs(f"{conf}/contract", exist_ok=True)
-    write_site(f"{conf}/contract/hdfs.xml", {f"fs.contract.{name}": "true" for name in PROMISES})
+    write_site(f"{conf}/contract/hdfs.xml", {f"fs.contract.{name}": "true" for name in PROMISES}
+               | {"fs.contract.test.random-seek-count": 100})
     with open(f"{folder}/classes", "w") as file:
         file.write("\n".join(classes) + "\n")
     options = [f"-Dtest.build.data={data}", f"-Dtest.build.dir={data}", f"-Djava.io.tmpdir={folder}/tmp", "-Xmx1g"]

@@ -1,30 +1,39 @@
 package cairn;
 
 import java.io.IOException;
-import java.util.ArrayDeque;
-import java.util.Deque;
+import java.util.Iterator;
+import java.util.LinkedHashSet;
+import java.util.Set;
 
 /** Blocks of ports for clusters, from the property cairn.ports: the first port of each, separated by commas. */
 public final class Ports {
-    private static final Deque<Integer> free = new ArrayDeque<>();
+    private static final Set<Integer> free = new LinkedHashSet<>();
 
     static {
-        for (String base : System.getProperty("cairn.ports").split(",")) {
-            free.add(Integer.valueOf(base));
-        }
+        reset();
     }
 
     private Ports() {
+    }
+
+    /** All are free again: their users were killed. */
+    public static synchronized void reset() {
+        for (String base : System.getProperty("cairn.ports").split(",")) {
+            free.add(Integer.valueOf(base));
+        }
     }
 
     public static synchronized int take() throws IOException {
         if (free.isEmpty()) {
             throw new IOException("more clusters at once than there are blocks of ports");
         }
-        return free.remove();
+        Iterator<Integer> next = free.iterator();
+        int base = next.next();
+        next.remove();
+        return base;
     }
 
     public static synchronized void giveBack(int base) {
-        free.addLast(base); // the one used last comes last
+        free.add(base); // comes last, so a port has time to be free
     }
 }

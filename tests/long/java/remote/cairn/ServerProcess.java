@@ -37,6 +37,7 @@ public final class ServerProcess {
         for (ServerProcess server : running) {
             server.kill();
         }
+        Ports.reset();
     }
 
     /** Starts it and waits until it listens on port. The settings are those of conf that are not just Hadoop's defaults,
