@@ -39,7 +39,7 @@ export TSAN_OPTIONS ?= suppressions=$(abspath tools/tsan.supp)
 TESTS := $(shell find tests/unit -name '*_test.c' 2>/dev/null | sort)
 TEST_BIN := $(TESTS:%.c=$(B)/%)
 
-.PHONY: all demo check test unit bench fuzz fmt lint help install clean check-deps test-packages
+.PHONY: all demo check interop test unit bench fuzz fmt lint help install clean check-deps test-packages
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -97,6 +97,9 @@ test: all unit             ## unit tests and whole clusters (a few minutes)
 
 check: test-packages all check-deps unit   ## everything: unit, clusters, faults, foreign clients and servers
 	$(Q)$(PYTEST) tests/cluster tests/faults tests/interop tests/compose
+
+interop: test-packages all ## the long suites of others: Hadoop's own tests and tools, Spark
+	$(Q)$(PYTEST) tests/long
 
 test-packages:
 	$(Q)$(if $(NODEPS),true,tools/deps build test interop container)

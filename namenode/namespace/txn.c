@@ -235,7 +235,8 @@ struct inode *txn_new_inode(struct txn *t, enum inode_type type, uint16_t mode, 
     n->mode = mode;
     n->owner = arena_strdup(&t->arena, owner);
     n->group = arena_strdup(&t->arena, group);
-    n->mtime_ns = n->atime_ns = n->ctime_ns = t->now_ns;
+    n->mtime_ns = n->ctime_ns = t->now_ns;
+    n->atime_ns = type == INODE_DIRECTORY ? 0 : t->now_ns; /* as HDFS: a directory has one only when it was given one */
     n->truncate_length = BLOCKS_NO_TRUNCATE;
     n->dirty = n->is_new = true;
     t->counters.inodes++;

@@ -33,7 +33,7 @@ Hdfs__HdfsFileStatusProto *status_of(struct arena *a, const struct inode *n, con
     s->owner = borrowed(n->owner);
     s->group = borrowed(n->group);
     s->modification_time = n->mtime_ns / 1000000;
-    s->access_time = inode_is_dir(n) ? 0 : n->atime_ns / 1000000;
+    s->access_time = n->atime_ns / 1000000;
     s->has_fileid = s->has_childrennum = s->has_flags = s->has_block_replication = s->has_blocksize =
         s->has_storagepolicy = 1;
     s->fileid = n->id;
@@ -49,7 +49,7 @@ Hdfs__HdfsFileStatusProto *status_of(struct arena *a, const struct inode *n, con
     s->nlink = inode_nlink(n);
     s->ctime_ns = n->ctime_ns;
     s->mtime_ns = n->mtime_ns;
-    s->atime_ns = n->atime_ns;
+    s->atime_ns = n->atime_ns ? n->atime_ns : n->mtime_ns; /* of a directory that none was given */
     s->posix_type = posix_types[n->type];
     return s;
 }
