@@ -10,6 +10,7 @@ const struct config_key config_keys[] = {
     K("fs.trash.checkpoint.interval", MINUTES, "0", 0, 0, "Minutes between trash checkpoints; 0 = fs.trash.interval."),
     K("fs.permissions.umask-mode", STRING, "022", 0, 0, "umask of files and directories that commands create."),
     K("io.file.buffer.size", SIZE, "4096", 512, 1 << 26, "Buffer size reported to clients."),
+    K("hadoop.user.group.static.mapping.overrides", STRING, "dr.who=;", 0, 0, "Users whose groups are these: user=group,group;user2=."),
     K("hadoop.http.staticuser.user", STRING, "dr.who", 0, 0, "User of web requests that name none."),
     K("ipc.maximum.data.length", SIZE, "134217728", 65536, 1 << 30, "Largest RPC frame accepted."),
     K("ipc.client.connect.timeout", MS, "20000", 1, 0, "Time to connect to a server."),

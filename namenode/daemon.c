@@ -19,6 +19,7 @@
 #include "namenode/name_folder.h"
 #include "namenode/namespace/leases.h"
 #include "namenode/namespace/txn.h"
+#include "namenode/namespace/user.h"
 #include "namenode/pages/pages.h"
 #include "namenode/seam.h"
 #include "namenode/serve/admin.h"
@@ -86,6 +87,7 @@ static int open_namespace(struct parts *p, struct err *reterr)
     struct fsdir_options options;
     name_folder_store_path(&p->folder, store_path, sizeof store_path);
     os_user(user);
+    fs_user_fix_groups(config_str(nn->config, "hadoop.user.group.static.mapping.overrides"));
     fsdir_options_from_config(&options, nn->config);
     options.superuser = user;
     int rc = store_open(store_path, &nn->store, reterr);

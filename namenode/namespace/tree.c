@@ -134,15 +134,16 @@ int tree_delete(struct txn *t, const struct fs_user *u, const char *text, bool r
     if (rc)
         return rc;
     struct inode *target = path_target(&p);
-    if (!target || !p.count) {
-        *ret_deleted = false;
+    *ret_deleted = false;
+    if (!target)
         return 0;
-    }
-    rc = check_remove(t, u, &p, reterr);
+    rc = p.count ? check_remove(t, u, &p, reterr) : 0;
     if (rc)
         return rc;
     if (inode_is_dir(target) && target->child_count && !recursive)
         return err_set(reterr, ERR_NOT_EMPTY, "`%s is non empty': Directory is not empty", p.text);
+    if (!p.count)
+        return 0; /* the root stays */
     txn_unlink(t, path_parent(&p), target);
     txn_discard(t, target);
     *ret_deleted = true;

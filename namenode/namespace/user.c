@@ -24,8 +24,44 @@ struct cached_user {
 static struct cached_user *cache[CACHE_ENTRIES];
 static pthread_mutex_t cache_lock = PTHREAD_MUTEX_INITIALIZER;
 
+/* hadoop.user.group.static.mapping.overrides: "user=group1,group2;user2=". Of this process, like the cache. */
+static const char *fixed_groups = "";
+
+void fs_user_fix_groups(const char *overrides)
+{
+    fixed_groups = overrides;
+}
+
+/* Whether the overrides name the user. */
+static bool groups_fixed(const char *name, char groups[USER_GROUPS_MAX][64], size_t *ret_count)
+{
+    static const char between[] = " \t\n;", behind_group[] = " \t\n,;";
+    size_t name_len = strlen(name);
+    for (const char *at = fixed_groups + strspn(fixed_groups, between); *at; at += strspn(at, between)) {
+        size_t len = strcspn(at, " \t\n=;"), used = 0;
+        bool is_ours = len == name_len && !memcmp(at, name, len);
+        at += len;
+        at += strspn(at, " \t\n=");
+        while (*at && *at != ';') {
+            size_t group_len = strcspn(at, behind_group);
+            if (group_len && is_ours && used < USER_GROUPS_MAX)
+                snprintf(groups[used++], 64, "%.*s", (int)group_len, at);
+            at += group_len;
+            at += strspn(at, " \t\n,");
+        }
+        if (is_ours) {
+            *ret_count = used;
+            return true;
+        }
+    }
+    return false;
+}
+
 static size_t groups_query(const char *name, char groups[USER_GROUPS_MAX][64])
 {
+    size_t fixed = 0;
+    if (groups_fixed(name, groups, &fixed))
+        return fixed;
     struct passwd entry, *found = NULL;
     char memory[16384];
     if (getpwnam_r(name, &entry, memory, sizeof memory, &found) || !found)

@@ -1,4 +1,5 @@
-/* Who is calling, and what mode bits and ACLs allow. Groups come from this machine's user database. */
+/* Who is calling, and what mode bits and ACLs allow. Groups come from this machine's user database, but for the users
+ * that hadoop.user.group.static.mapping.overrides names. */
 #ifndef CAIRN_NAMENODE_NAMESPACE_USER_H
 #define CAIRN_NAMENODE_NAMESPACE_USER_H
 
@@ -18,6 +19,8 @@ struct fs_user {
 void fs_user_load(struct fs_user *u, const struct fsdir *dir, const char *name);
 bool fs_user_in_group(const struct fs_user *u, const char *group);
 void fs_user_forget_groups(void); /* refreshUserToGroupsMappings */
+/* Before the first fs_user_load(). The text is borrowed until the process ends. */
+void fs_user_fix_groups(const char *overrides);
 
 enum access { /* FsAction's numbers: the bits rwx */
               ACCESS_NONE = 0,
