@@ -69,6 +69,8 @@ const struct config_key config_keys[] = {
     K("dfs.namenode.xattrs.enabled", BOOL, "true", 0, 0, "Extended attributes may be set and looked at."),
     K("dfs.namenode.fs-limits.max-xattrs-per-inode", INT, "32", 0, 1024, "Most extended attributes users can set."),
     K("dfs.namenode.fs-limits.max-xattr-size", SIZE, "16384", 1, 32768, "Longest name and value of one, in bytes."),
+    K("cairn.block-locations.hosts", STRING, "both", 0, 0,
+      "How block locations name a datanode: name (as it registered), address, both (HDFS: name)."),
     K("dfs.hosts", STRING, NULL, 0, 0, "File of the only hosts allowed as datanodes."),
     K("dfs.hosts.exclude", STRING, NULL, 0, 0, "File of hosts to decommission."),
     /* ---- datanode ---- */
@@ -77,6 +79,9 @@ const struct config_key config_keys[] = {
     K("dfs.datanode.ipc.address", STRING, "0.0.0.0:9867", 0, 0, "RPC of the datanode."),
     K("dfs.datanode.http.address", STRING, "0.0.0.0:9864", 0, 0, "Pages, JMX, metrics."),
     K("dfs.datanode.hostname", STRING, NULL, 0, 0, "Name to register; default: the host's own."),
+    K("dfs.datanode.use.datanode.hostname", BOOL, "false", 0, 0, "Connect to other datanodes by host name, not address."),
+    K("cairn.datanode.advertised.addresses", STRING, NULL, 0, 0,
+      "What clients are told, by their subnet: SUBNET=HOST[:TRANSFER[/IPC[/HTTP]]], ... The longest matching one counts."),
     K("dfs.datanode.failed.volumes.tolerated", INT, "0", -1, 1024, "Volumes that may fail before the datanode stops."),
     K("dfs.datanode.du.reserved", SIZE, "0", 0, 0, "Bytes per volume left to others."),
     K("dfs.datanode.max.transfer.threads", INT, "4096", 1, 65536, "Transfers at once."),

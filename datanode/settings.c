@@ -5,6 +5,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "common/advertised.h"
+
 #define NAMENODE_PORT 8020
 
 static int namenode_address(const struct config *c, struct net_address *ret, struct err *reterr)
@@ -70,9 +72,13 @@ int settings_load(const struct config *c, struct settings *ret, struct err *rete
     };
     int64_t hours = config_int(c, "dfs.datanode.scan.period.hours");
     s.scan_period_ms = hours > 0 ? hours * 3600000 : 0;
-    const char *by_name = config_get(c, "dfs.datanode.use.datanode.hostname");
-    s.use_hostnames = by_name && !strcmp(by_name, "true");
-    int rc = namenode_address(c, &s.namenode, reterr);
+    s.use_hostnames = config_bool(c, "dfs.datanode.use.datanode.hostname");
+    s.advertised = config_str(c, "cairn.datanode.advertised.addresses");
+    AUTO(advertised_freep) struct advertised *checked = NULL;
+    int rc = advertised_parse(s.advertised, &checked, reterr);
+    if (rc < 0)
+        return err_prefix(reterr, rc, "cairn.datanode.advertised.addresses");
+    rc = namenode_address(c, &s.namenode, reterr);
     if (rc == 0)
         rc = listen_address(c, "dfs.datanode.address", 9866, &s.transfer_listen, reterr);
     if (rc == 0)

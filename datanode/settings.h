@@ -13,6 +13,7 @@ struct settings {
     char hostname[256];    /* what we register as */
     char local_ip[64];     /* outgoing connections to the namenode come from here; "" = any */
     bool use_hostnames;    /* connect to other datanodes by name */
+    const char *advertised; /* what clients are told, common/advertised.h; borrowed from the config */
     const char *data_dirs; /* borrowed from the config */
     const char *domain_socket_path; /* with _PORT not yet replaced; "" = none; borrowed */
     int64_t reserved_bytes;

@@ -106,6 +106,19 @@ static int open_namespace(struct parts *p, struct err *reterr)
     return leases_load(nn, nn->started_ms, reterr);
 }
 
+static int read_location_hosts(struct namenode *nn, struct err *reterr)
+{
+    static const char *const names[] = {
+        [LOCATION_HOSTS_NAME] = "name", [LOCATION_HOSTS_ADDRESS] = "address", [LOCATION_HOSTS_BOTH] = "both"};
+    const char *text = config_str(nn->config, "cairn.block-locations.hosts");
+    for (size_t i = 0; i < ARRAY_COUNT(names); i++)
+        if (strcmp(text, names[i]) == 0) {
+            nn->location_hosts = (enum location_hosts)i;
+            return 0;
+        }
+    return err_set(reterr, ERR_CONFIG, "cairn.block-locations.hosts is '%s': want name, address or both", text);
+}
+
 static void open_blocks(struct parts *p)
 {
     struct blocks_options options;
@@ -149,6 +162,7 @@ static int start(struct parts *p, const struct config *c, struct err *reterr)
     nn->config = c;
     int rc = rpc_address(c, &address, reterr);
     rc = rc ? rc : net_parse(config_str(c, "dfs.namenode.http-address"), PORT_HTTP, &http, reterr);
+    rc = rc ? rc : read_location_hosts(nn, reterr);
     if (rc)
         return rc;
     net_format(&address, nn->address);

@@ -19,6 +19,9 @@ struct reconfiguration; /* rpc/reconfigure.h */
 struct store;   /* namenode/journal/store.h: LevelDB */
 struct journal; /* namenode/journal/journal.h: group commit */
 
+/* cairn.block-locations.hosts */
+enum location_hosts { LOCATION_HOSTS_NAME, LOCATION_HOSTS_ADDRESS, LOCATION_HOSTS_BOTH };
+
 struct namenode_ids {        /* constant once the name folder is opened */
     char cluster_id[64];     /* CID-<uuid> */
     char block_pool_id[128]; /* BP-<number>-<ip>-<ms> */
@@ -29,6 +32,7 @@ struct namenode_ids {        /* constant once the name folder is opened */
 struct namenode {
     const struct config *config; /* immutable */
     struct namenode_ids ids;
+    enum location_hosts location_hosts; /* constant */
     int64_t started_wall_ms;
     uint64_t started_ms;              /* monotonic */
     uint64_t first_block_since_start; /* older blocks' places are known only once datanodes have reported */

@@ -147,6 +147,15 @@ bool client_connection_is_dead(struct client_connection *c)
     return dead;
 }
 
+bool client_connection_local_ip(const struct client_connection *c, char ret_ip[64])
+{
+    struct net_address local;
+    if (net_local(c->fd, &local, NULL) < 0)
+        return false;
+    snprintf(ret_ip, 64, "%.63s", local.host);
+    return true;
+}
+
 /* ---- sending ---- */
 
 static int frame_send(struct client_connection *c, struct slice frame, struct err *reterr)

@@ -30,6 +30,8 @@ void client_connection_unref(struct client_connection *c);
 int client_connection_call(struct client_connection *c, int32_t call_id, struct slice frame, int64_t deadline_ms,
                            struct buf *ret_response, struct err *reterr) MUST_CHECK;
 
+/* Our end's address, as a literal; false: unknown. */
+bool client_connection_local_ip(const struct client_connection *c, char ret_ip[64]);
 /* It will not do for another call: broken, or found closed by the server while nobody used it. */
 bool client_connection_is_dead(struct client_connection *c);
 /* Every call on it, now or later, fails with `why`. */

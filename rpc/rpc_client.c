@@ -102,6 +102,14 @@ const struct net_address *rpc_client_address(const struct rpc_client *c)
     return a;
 }
 
+bool rpc_client_local_ip(struct rpc_client *c, char ret_ip[64])
+{
+    pthread_mutex_lock(&c->lock);
+    bool known = c->connection && client_connection_local_ip(c->connection, ret_ip);
+    pthread_mutex_unlock(&c->lock);
+    return known;
+}
+
 struct slice rpc_client_id(const struct rpc_client *c)
 {
     return (struct slice){c->client_id, sizeof c->client_id};

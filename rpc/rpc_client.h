@@ -45,6 +45,8 @@ void rpc_client_cancel(struct rpc_client *c);
  * own. */
 const char *rpc_client_user(const struct rpc_client *c);
 const struct net_address *rpc_client_address(const struct rpc_client *c); /* the one last talked to */
+/* Where the present connection comes from, as a literal. false: there is none. */
+bool rpc_client_local_ip(struct rpc_client *c, char ret_ip[64]);
 struct slice rpc_client_id(const struct rpc_client *c);                   /* 16 bytes */
 
 #endif

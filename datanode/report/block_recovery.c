@@ -26,19 +26,17 @@ struct recovery {
 static int ask_replica(struct recovery *v, size_t i, struct err *reterr)
 {
     const Hdfs__DatanodeIDProto *id = v->block->locs[i]->id;
-    const struct settings *s = &v->reporter->dn->settings;
-    struct net_address address = {.port = (uint16_t)id->ipcport};
-    const char *host = s->use_hostnames ? id->hostname : id->ipaddr;
-    if (!id->ipcport || id->ipcport > UINT16_MAX || !*host || strlen(host) >= sizeof address.host)
-        return err_set(reterr, ERR_PROTOCOL, "'%.255s:%u' is not the address of a datanode", host, id->ipcport);
-    snprintf(address.host, sizeof address.host, "%s", host);
+    struct net_address address;
+    int rc = reporter_peer_address(v->reporter, id, PEER_IPC, &address, reterr);
+    if (rc < 0)
+        return rc;
     struct rpc_client_options o = {.addresses = &address,
                                    .address_count = 1,
                                    .protocol = INTER_DATANODE_PROTOCOL,
                                    .user = rpc_client_user(v->reporter->rpc),
                                    .connect_timeout_ms = PEER_CONNECT_MS,
                                    .call_timeout_ms = PEER_CALL_MS};
-    int rc = rpc_client_new(&o, &v->peers[i], reterr);
+    rc = rpc_client_new(&o, &v->peers[i], reterr);
     if (rc < 0)
         return rc;
     Hdfs__InitReplicaRecoveryRequestProto request = HDFS__INIT_REPLICA_RECOVERY_REQUEST_PROTO__INIT;

@@ -66,7 +66,8 @@ int send_heartbeat(struct reporter *r, bool want_lease, struct err *reterr)
     registration_fill(r, &reg);
     request.registration = &reg.message;
     fill_reports(r, &request, &a);
-    request.has_requestfullblockreportlease = request.has_xceivercount = request.has_xmitsinprogress = 1;
+    request.has_peersversion = request.has_requestfullblockreportlease = request.has_xceivercount = request.has_xmitsinprogress = 1;
+    request.peersversion = r->peers_version;
     request.requestfullblockreportlease = want_lease;
     request.xceivercount = (uint32_t)xfer_server_active(r->dn->xfer) + 1; /* Java counts its acceptor too */
     pthread_mutex_lock(&r->lock);
@@ -82,6 +83,10 @@ int send_heartbeat(struct reporter *r, bool want_lease, struct err *reterr)
     r->last_heartbeat_ms = clock_mono_ms();
     pthread_cond_signal(&r->sender_wake); /* it may have been waiting for the namenode to be there */
     pthread_mutex_unlock(&r->lock);
+    if (answer->has_peersversion) {
+        peers_set(r, answer->peers, answer->n_peers);
+        r->peers_version = answer->peersversion;
+    }
     if (want_lease && answer->has_fullblockreportleaseid)
         r->lease_id = answer->fullblockreportleaseid;
     for (size_t i = 0; i < answer->n_cmds; i++)

@@ -1,13 +1,17 @@
 #include "datanode/report/reporter.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
+#include <ifaddrs.h>
 #include <inttypes.h>
+#include <net/if.h>
 #include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "common/advertised.h"
 #include "common/clock.h"
 #include "common/log.h"
 #include "common/mem.h"
@@ -69,6 +73,31 @@ void reporter_lose_registration(struct reporter *r)
     pthread_mutex_unlock(&r->lock);
 }
 
+/* What the settings say, and for clients on a network of ours the address we have there: "0.0.0.0/0=outside" is not
+ * meant for our neighbours. */
+static char *advertised_with_own_subnets(const struct settings *s, char out[ADVERTISED_TEXT_MAX + 1])
+{
+    struct ifaddrs *list = NULL;
+    int len = snprintf(out, ADVERTISED_TEXT_MAX + 1, "%s", s->advertised);
+    if (*s->local_ip || getifaddrs(&list) < 0)
+        return out; /* bound to one address: the namenode knows it */
+    for (struct ifaddrs *i = list; i && len < ADVERTISED_TEXT_MAX; i = i->ifa_next) {
+        char ip[INET_ADDRSTRLEN];
+        if (!i->ifa_addr || !i->ifa_netmask || i->ifa_addr->sa_family != AF_INET || i->ifa_flags & IFF_LOOPBACK)
+            continue;
+        const struct sockaddr_in *a = (const void *)i->ifa_addr, *mask = (const void *)i->ifa_netmask;
+        if (!inet_ntop(AF_INET, &a->sin_addr, ip, sizeof ip))
+            continue;
+        int n = snprintf(out + len, (size_t)(ADVERTISED_TEXT_MAX + 1 - len), ",%s/%d=%s", ip,
+                         __builtin_popcount(mask->sin_addr.s_addr), ip);
+        if (len + n > ADVERTISED_TEXT_MAX)
+            out[len] = 0; /* what does not fit is left out */
+        len += n;
+    }
+    freeifaddrs(list);
+    return out;
+}
+
 /* ---- handshake ---- */
 
 static int copy_text(char *to, size_t to_bytes, const char *from, const char *what, struct err *reterr)
@@ -104,6 +133,12 @@ static int register_self(struct reporter *r, struct arena *a, struct err *reterr
     ProtobufCMessage *message;
     registration_fill(r, &reg);
     request.registration = &reg.message;
+    char own_ip[64]; /* it differs from what the namenode sees if addresses are translated on the way */
+    if (rpc_client_local_ip(r->rpc, own_ip))
+        reg.id.ipaddr = own_ip;
+    char advertised[ADVERTISED_TEXT_MAX + 1];
+    if (*r->dn->settings.advertised)
+        reg.message.advertised = advertised_with_own_subnets(&r->dn->settings, advertised);
     int rc = rpc_client_call(r->rpc, "registerDatanode", &request.base, &hdfs__register_datanode_response_proto__descriptor,
                              a, &message, reterr);
     if (rc < 0)
@@ -145,6 +180,7 @@ static int handshake(struct reporter *r, struct err *reterr)
     int64_t now_ms = clock_mono_ms();
     r->lease_id = 0;
     r->heartbeats_without_lease = 0;
+    r->peers_version = 0; /* a namenode that was restarted counts anew */
     r->full_report_due_ms = now_ms;
     r->next_heartbeat_ms = now_ms;
     pthread_mutex_lock(&r->lock);
@@ -370,6 +406,7 @@ void reporter_stop(struct reporter *r)
     pool_free(r->workers);
     rpc_client_free(r->rpc);
     changes_free(r);
+    peers_free(r->peers);
     pthread_cond_destroy(&r->actor_wake);
     pthread_cond_destroy(&r->sender_wake);
     pthread_cond_destroy(&r->registered_changed);

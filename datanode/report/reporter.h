@@ -30,6 +30,11 @@ void reporter_trigger(struct reporter *r, bool full);
 void reporter_transfer_begin(struct reporter *r);
 void reporter_transfer_end(struct reporter *r);
 
+/* Where to connect to another datanode that a request names. ERR_PROTOCOL: that is no address. */
+enum peer_port { PEER_TRANSFER, PEER_IPC };
+int reporter_peer_address(struct reporter *r, const Hdfs__DatanodeIDProto *id, enum peer_port port,
+                          struct net_address *ret, struct err *reterr) MUST_CHECK;
+
 /* Who we are, as the namenode knows it; the strings are copied to the arena. */
 void reporter_self(struct reporter *r, struct arena *a, Hdfs__DatanodeIDProto *ret);
 int reporter_commit_recovery(struct reporter *r, const Hdfs__CommitBlockSynchronizationRequestProto *request,

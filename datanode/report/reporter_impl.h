@@ -46,6 +46,7 @@ struct reporter {
     int transfers;
     int64_t last_heartbeat_ms, last_full_report_ms;
     bool storage_failed; /* heartbeat at once */
+    struct peers *peers;
 
     /* One report at a time: an incremental one must not overtake the full one that does not contain it. */
     pthread_mutex_t report_lock;
@@ -54,6 +55,7 @@ struct reporter {
     uint64_t lease_id;
     int64_t full_report_due_ms, next_heartbeat_ms;
     int heartbeats_without_lease;
+    uint64_t peers_version;
     bool away_logged;
 };
 
@@ -81,6 +83,9 @@ void changes_free(struct reporter *r);
 int send_heartbeat(struct reporter *r, bool want_lease, struct err *reterr) MUST_CHECK;
 /* commands.c: borrowed until it returns. */
 void obey(struct reporter *r, const Hdfs__DatanodeCommandProto *command);
+/* peers.c: the list replaces the one before. */
+void peers_set(struct reporter *r, Hdfs__DatanodeIDProto *const *list, size_t count);
+void peers_free(struct peers *p);
 /* block_recovery.c: may take long. */
 void recover_block(struct reporter *r, const Hdfs__RecoveringBlockProto *block, struct arena *a);
 

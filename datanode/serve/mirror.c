@@ -14,15 +14,15 @@ void datanode_xfer_address(const Hdfs__DatanodeIDProto *id, char out[NET_ADDRESS
     snprintf(out, NET_ADDRESS_MAX, "%.255s:%u", id->ipaddr, id->xferport);
 }
 
-int mirror_connect(const struct settings *s, const Hdfs__DatanodeIDProto *to, size_t nodes, int *ret_fd, struct err *reterr)
+int mirror_connect(const struct datanode *dn, const Hdfs__DatanodeIDProto *to, size_t nodes, int *ret_fd,
+                   struct err *reterr)
 {
-    struct net_address a = {.port = (uint16_t)to->xferport};
-    const char *host = s->use_hostnames ? to->hostname : to->ipaddr;
-    if (to->xferport == 0 || to->xferport > UINT16_MAX || !*host || strlen(host) >= sizeof a.host)
-        return err_set(reterr, ERR_PROTOCOL, "'%.255s:%u' is not the address of a datanode", host, to->xferport);
-    snprintf(a.host, sizeof a.host, "%s", host);
+    struct net_address a;
+    int rc = reporter_peer_address(dn->reporter, to, PEER_TRANSFER, &a, reterr);
+    if (rc < 0)
+        return rc;
     int extra_ms = (int)(nodes < 100 ? nodes : 100) * PEER_MS_PER_NODE;
-    int rc = net_connect(&a, NULL, PEER_READ_MS + extra_ms, ret_fd, reterr);
+    rc = net_connect(&a, NULL, PEER_READ_MS + extra_ms, ret_fd, reterr);
     if (rc == 0)
         net_set_timeouts(*ret_fd, PEER_READ_MS + extra_ms, PEER_WRITE_MS + extra_ms);
     return rc;
@@ -109,7 +109,7 @@ static int send_to_target(struct datanode *dn, const struct transfer *t, const s
     AUTO(net_closep) int fd = -1;
     int rc = send_plan_make(r, 0, (uint64_t)r->visible_bytes, true, &plan, reterr);
     if (rc == 0)
-        rc = mirror_connect(&dn->settings, t->targets[0]->id, t->target_count, &fd, reterr);
+        rc = mirror_connect(dn, t->targets[0]->id, t->target_count, &fd, reterr);
     if (rc < 0)
         return rc;
     transfer_op_fill(&op, dn, t, r, a);

@@ -7,7 +7,7 @@
 /* "ip:port" as Java's DatanodeID says it, which is what firstBadLink must be. */
 void datanode_xfer_address(const Hdfs__DatanodeIDProto *id, char out[NET_ADDRESS_MAX]);
 /* nodes: in the pipeline behind us, for the timeouts. */
-int mirror_connect(const struct settings *s, const Hdfs__DatanodeIDProto *to, size_t nodes, int *ret_fd,
+int mirror_connect(const struct datanode *dn, const Hdfs__DatanodeIDProto *to, size_t nodes, int *ret_fd,
                    struct err *reterr) MUST_CHECK;
 
 /* A whole replica to targets[0] and on from there. client_name "": replication, nobody answers; else the target answers

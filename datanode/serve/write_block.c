@@ -114,7 +114,7 @@ static void open_mirror(const struct write_request *q, struct mirror *m)
         return;
     const Hdfs__DatanodeIDProto *next = q->op->targets[0]->id;
     datanode_xfer_address(next, m->address);
-    int rc = mirror_connect(&q->x->dn->settings, next, q->op->n_targets, &m->fd, &why);
+    int rc = mirror_connect(q->x->dn, next, q->op->n_targets, &m->fd, &why);
     if (rc == 0)
         rc = write_mirror_op(q, m->fd, &why);
     ProtobufCMessage *message = NULL;
@@ -293,7 +293,7 @@ static int replace(struct xfer *x, const Hdfs__OpReplaceBlockProto *op, struct e
     struct meta_header sent;
     int rc = xfer_check_pool(x, block, reterr);
     if (rc == 0)
-        rc = mirror_connect(&x->dn->settings, op->source->id, 1, &fd, reterr);
+        rc = mirror_connect(x->dn, op->source->id, 1, &fd, reterr);
     if (rc == 0)
         rc = ask_source(x, op, fd, &sent, reterr);
     if (rc < 0)

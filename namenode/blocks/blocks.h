@@ -28,6 +28,7 @@
 #include "common/config.h"
 #include "common/err.h"
 
+struct advertised;
 struct blocks;
 
 /* ---- the seam to the namespace ---- */
@@ -119,6 +120,7 @@ struct datanode_info {
     uint32_t xceivers, transfers, block_count, failed_volumes, storage_count;
     enum datanode_admin_state admin;
     bool alive, stale, excluded;
+    const struct advertised *advertised; /* what clients are told in place of its addresses */
 };
 struct storage_info {
     const char *uuid;
@@ -240,6 +242,8 @@ size_t blocks_datanodes(const struct blocks *b, enum datanode_list_type type, st
                         const struct datanode_info ***ret);
 size_t blocks_storages(const struct blocks *b, const struct datanode_info *node, struct arena *a,
                        struct storage_info **ret);
+/* Rises when the addresses of a datanode may have changed; 0 while no datanode advertises special ones. */
+uint64_t blocks_peers_version(const struct blocks *b);
 const struct datanode_info *blocks_datanode_by_uuid(const struct blocks *b, const char *uuid);
 const struct datanode_info *blocks_datanode_by_ip(const struct blocks *b, const char *ip, uint16_t xfer_port);
 /* Rack of any host name or address, as the topology sees it. */

@@ -11,10 +11,13 @@
 struct datanode;
 
 struct datanode_registration {
-    const char *uuid, *ip, *hostname, *software_version;
+    const char *uuid, *hostname, *software_version;
+    const char *ip;         /* where it called from */
+    const char *own_ip;     /* what it says its address is; NULL: not known */
+    const char *advertised; /* common/advertised.h; NULL: nothing */
     uint16_t xfer_port, info_port, info_secure_port, ipc_port;
 };
-/* ERR_DISALLOWED_NODE: not in dfs.hosts; ERR_ILLEGAL_ARGUMENT: no uuid. *ret_node may be NULL-ed by the caller's lack
+/* ERR_DISALLOWED_NODE: not in dfs.hosts; ERR_ILLEGAL_ARGUMENT: no uuid; ERR_CONFIG: its advertised addresses. *ret_node may be NULL-ed by the caller's lack
  * of interest; it is borrowed, good while the lock is held. */
 int blocks_register(struct blocks *b, const struct datanode_registration *r, uint64_t now_ms,
                     struct datanode **ret_node, struct err *reterr) MUST_CHECK;

@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/advertised.h"
 #include "common/log.h"
 #include "common/mem.h"
 #include "namenode/blocks/internal.h"
@@ -153,6 +154,8 @@ void datanode_free(struct datanode *node)
 {
     free(node->uuid);
     free(node->ip);
+    free(node->own_ip);
+    advertised_free(node->advertised);
     free(node->hostname);
     free(node->software_version);
     free(node->storages);
@@ -160,6 +163,11 @@ void datanode_free(struct datanode *node)
     free(node->transfers.items);
     free(node->recoveries.items);
     free(node);
+}
+
+uint64_t blocks_peers_version(const struct blocks *b)
+{
+    return b->has_advertised ? b->peers_version : 0;
 }
 
 uint64_t datanode_dead_after_ms(const struct blocks *b)
@@ -229,6 +237,28 @@ static bool is_blank(const char *text)
     return !text || text[strspn(text, " \t\r\n")] == '\0';
 }
 
+/* Two nodes seem to be one to us when both come through the same gateway; their own addresses tell them apart. */
+static bool is_another_behind_gateway(const struct datanode *other, const struct datanode_registration *r)
+{
+    return r->own_ip && other->own_ip && strcmp(r->own_ip, r->ip) != 0 && strcmp(r->own_ip, other->own_ip) != 0;
+}
+
+/* The address this node is known by; a node of another uuid that had it before is gone. */
+static const char *take_address(struct blocks *b, const struct datanode_registration *r, const struct datanode *node)
+{
+    const char *ip = r->ip;
+    struct datanode *other = find_address(b, ip, r->xfer_port);
+    if (other && other != node && is_another_behind_gateway(other, r)) {
+        log_warn("blocks", "datanode.hidden dn=%s:%u uuid=%s other=%s own=%s action=known-by-its-own-address "
+                 "hint=cairn.datanode.advertised.addresses", ip, r->xfer_port, r->uuid, other->uuid, r->own_ip);
+        ip = r->own_ip;
+        other = find_address(b, ip, r->xfer_port);
+    }
+    if (other && other != node)
+        node_wipe(b, other);
+    return ip;
+}
+
 int blocks_register(struct blocks *b, const struct datanode_registration *r, uint64_t now_ms,
                     struct datanode **ret_node, struct err *reterr)
 {
@@ -247,21 +277,32 @@ int blocks_register(struct blocks *b, const struct datanode_registration *r, uin
             reterr, ERR_DISALLOWED_NODE,
             "Datanode denied communication with namenode because the host is not in the include-list: %s (%s:%u)",
             r->hostname, r->ip, r->xfer_port);
-    struct datanode *other = find_address(b, r->ip, r->xfer_port), *node = datanode_find(b, r->uuid);
-    if (other && other != node)
-        node_wipe(b, other);
+    struct advertised *advertised = NULL;
+    int rc = advertised_parse(r->advertised, &advertised, reterr);
+    if (rc)
+        return err_prefix(reterr, rc, "datanode %s:%u", r->ip, r->xfer_port);
+    struct datanode *node = datanode_find(b, r->uuid);
+    const char *ip = take_address(b, r, node);
     if (!node) {
         size_t index = free_slot(&b->nodes, &b->node_count, NODES_MAX);
-        if (index == SIZE_MAX)
+        if (index == SIZE_MAX) {
+            advertised_free(advertised);
             return err_set(reterr, ERR_BUSY, "datanode %s:%u: the namenode already knows %d datanodes", r->ip,
                            r->xfer_port, NODES_MAX);
+        }
         node = mem_new(struct datanode);
         node->index = (uint16_t)index;
         b->nodes[index] = node;
     }
     bool was_alive = node->info.alive;
     set_text(&node->uuid, &node->info.uuid, r->uuid);
-    set_text(&node->ip, &node->info.ip, r->ip);
+    set_text(&node->ip, &node->info.ip, ip);
+    free(node->own_ip);
+    node->own_ip = r->own_ip ? mem_strdup(r->own_ip) : NULL;
+    advertised_free(node->advertised);
+    node->info.advertised = node->advertised = advertised;
+    b->has_advertised |= r->advertised && *r->advertised;
+    b->peers_version++;
     set_text(&node->hostname, &node->info.hostname, r->hostname);
     set_text(&node->software_version, &node->info.software_version, r->software_version ? r->software_version : "");
     node->info.xfer_port = r->xfer_port;

@@ -80,7 +80,8 @@ void queue_resize(void *items, size_t item_bytes, size_t *head, size_t count, si
 
 struct datanode {
     struct datanode_info info; /* its strings are the owned ones below */
-    char *uuid, *ip, *hostname, *software_version;
+    char *uuid, *ip, *own_ip, *hostname, *software_version;
+    struct advertised *advertised;
     uint16_t index, rack;
     struct storage **storages;
     size_t storage_count;
@@ -192,6 +193,8 @@ struct blocks {
 
     uint64_t available_count, safe_count, corrupt_count, lost_count, lost_one_count, replica_count, excess_count;
     uint64_t balancer_bytes_per_second;
+    uint64_t peers_version;
+    bool has_advertised;
     struct blocks_stats totals; /* only its since-start counters are used */
 };
 

@@ -92,7 +92,7 @@ void client_get_datanode_report(struct rpc_call *call, const ProtobufCMessage *m
         response->n_di = blocks_datanodes(op.nn->blocks, (enum datanode_list_type)q->type, op.arena, &nodes);
         response->di = arena_array(op.arena, Hdfs__DatanodeInfoProto *, response->n_di);
         for (size_t i = 0; i < response->n_di; i++)
-            response->di[i] = status_datanode(op.arena, nodes[i]);
+            response->di[i] = status_datanode(op.arena, nodes[i], rpc_call_client_ip(call));
     }
     op_end_read(&op, rc, &response->base);
 }
@@ -132,7 +132,7 @@ void client_get_datanode_storage_report(struct rpc_call *call, const ProtobufCMe
         struct storage_info *storages = NULL;
         Hdfs__DatanodeStorageReportProto *r = arena_new(op.arena, Hdfs__DatanodeStorageReportProto);
         hdfs__datanode_storage_report_proto__init(r);
-        r->datanodeinfo = status_datanode(op.arena, nodes[i]);
+        r->datanodeinfo = status_datanode(op.arena, nodes[i], rpc_call_client_ip(call));
         r->n_storagereports = blocks_storages(op.nn->blocks, nodes[i], op.arena, &storages);
         r->storagereports = arena_array(op.arena, Hdfs__StorageReportProto *, r->n_storagereports);
         for (size_t j = 0; j < r->n_storagereports; j++)

@@ -69,10 +69,11 @@ void client_append(struct rpc_call *call, const ProtobufCMessage *message, void 
     if (!rc && b) {
         struct block_location locations[BLOCK_LOCATIONS_MAX];
         size_t count = blocks_locations(op.nn->blocks, b->id, rpc_call_client_ip(call), locations, BLOCK_LOCATIONS_MAX);
-        response->block = status_located_block(op.arena, op.nn, b, inode_length(n) - b->length_bytes, locations, count);
+        response->block = status_located_block(op.arena, op.nn, b, inode_length(n) - b->length_bytes, locations, count,
+                                               rpc_call_client_ip(call));
     } else if (!rc && new_block && inode_last_block(n)) {
         b = inode_last_block(n);
-        response->block = status_located_block(op.arena, op.nn, b, inode_length(n) - b->length_bytes, NULL, 0);
+        response->block = status_located_block(op.arena, op.nn, b, inode_length(n) - b->length_bytes, NULL, 0, NULL);
     }
     op_end(&op, rc, &response->base);
 }
@@ -122,7 +123,8 @@ void client_add_block(struct rpc_call *call, const ProtobufCMessage *message, vo
     }
     if (!rc)
         response->block =
-            status_located_block(op.arena, op.nn, made.block, made.offset, made.targets, made.target_count);
+            status_located_block(op.arena, op.nn, made.block, made.offset, made.targets, made.target_count,
+                                 rpc_call_client_ip(call));
     op_end(&op, rc, &response->base);
 }
 
@@ -229,7 +231,8 @@ void client_get_additional_datanode(struct rpc_call *call, const ProtobufCMessag
         size_t count = existing_places(&op, q, all);
         count += blocks_choose_targets(op.nn->blocks, &choose, all + count, BLOCK_LOCATIONS_MAX - count);
         struct file_block b = {q->blk->blockid, q->blk->generationstamp, q->blk->numbytes, BLOCK_UNDER_CONSTRUCTION};
-        response->block = status_located_block(op.arena, op.nn, &b, STATUS_NO_OFFSET, all, count);
+        response->block = status_located_block(op.arena, op.nn, &b, STATUS_NO_OFFSET, all, count,
+                                               rpc_call_client_ip(call));
     }
     op_end_read(&op, rc, &response->base);
 }
@@ -248,7 +251,7 @@ void client_update_block_for_pipeline(struct rpc_call *call, const ProtobufCMess
     rc = rc ? rc : file_new_stamp(&op.file, &stamp, &op.err);
     if (!rc) {
         struct file_block b = {q->block->blockid, stamp, q->block->numbytes, BLOCK_UNDER_CONSTRUCTION};
-        response->block = status_located_block(op.arena, op.nn, &b, STATUS_NO_OFFSET, NULL, 0);
+        response->block = status_located_block(op.arena, op.nn, &b, STATUS_NO_OFFSET, NULL, 0, NULL);
     }
     op_end(&op, rc, &response->base);
 }

@@ -19,6 +19,7 @@
 #include "namenode/journal/journal.h"
 #include "namenode/namenode.h"
 #include "namenode/serve/datanode_commands.h"
+#include "namenode/serve/datanode_view.h"
 #include "namenode/serve/membership.h"
 #include "namenode/serve/version.h"
 #include "rpc/rpc_server.h"
@@ -77,6 +78,14 @@ static const char *address_of(const struct rpc_call *call, const Hdfs__DatanodeI
     struct in_addr literal;
     bool knows_better = is_loopback(peer) && is_loopback(id->ipaddr) && inet_pton(AF_INET, id->ipaddr, &literal) == 1;
     return knows_better ? id->ipaddr : peer;
+}
+
+/* NULL: it does not know, as one that listens on all its addresses. */
+static const char *own_address(const Hdfs__DatanodeIDProto *id)
+{
+    struct in_addr v4;
+    bool says_nothing = is_loopback(id->ipaddr) || inet_pton(AF_INET, id->ipaddr, &v4) != 1 || !v4.s_addr;
+    return says_nothing ? NULL : id->ipaddr;
 }
 
 /* dfs.namenode.datanode.registration.ip-hostname-check. May block on the name service. */
@@ -148,6 +157,8 @@ static void register_datanode(struct rpc_call *call, const ProtobufCMessage *mes
     struct datanode_registration registration = {
         .uuid = r->datanodeid->datanodeuuid,
         .ip = ip,
+        .own_ip = own_address(r->datanodeid),
+        .advertised = r->advertised,
         .hostname = r->datanodeid->hostname,
         .software_version = r->softwareversion,
         .xfer_port = (uint16_t)r->datanodeid->xferport,
@@ -212,6 +223,23 @@ static void heartbeat_of(const Hdfs__HeartbeatRequestProto *r, struct arena *a, 
     };
 }
 
+/* A datanode is told how it reaches the others, when that may have changed. */
+static void tell_peers(const struct namenode *nn, uint64_t known_version, const char *its_ip, struct arena *a,
+                       Hdfs__HeartbeatResponseProto *response)
+{
+    uint64_t version = blocks_peers_version(nn->blocks);
+    if (version == known_version)
+        return;
+    const struct datanode_info **nodes = NULL;
+    size_t count = blocks_datanodes(nn->blocks, DATANODES_ALL, a, &nodes);
+    response->has_peersversion = true;
+    response->peersversion = version;
+    response->peers = arena_array(a, Hdfs__DatanodeIDProto *, count);
+    for (size_t i = 0; i < count; i++)
+        if (nodes[i]->alive)
+            response->peers[response->n_peers++] = datanode_id_for(nodes[i], its_ip, a);
+}
+
 static void send_heartbeat(struct rpc_call *call, const ProtobufCMessage *message, void *context)
 {
     struct namenode *nn = context;
@@ -244,6 +272,8 @@ static void send_heartbeat(struct rpc_call *call, const ProtobufCMessage *messag
         response.n_cmds = 1;
         response.cmds = &again;
     }
+    if (!rc)
+        tell_peers(nn, r->peersversion, rpc_call_client_ip(call), a, &response);
     response.has_fullblockreportleaseid = true;
     response.fullblockreportleaseid = commands.report_lease_id;
     rpc_call_prepare(call, &response.base);

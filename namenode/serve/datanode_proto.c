@@ -1,6 +1,7 @@
 #include "namenode/serve/datanode_proto.h"
 
 #include "common/clock.h"
+#include "namenode/serve/datanode_view.h"
 
 struct two_clocks two_clocks_now(void)
 {
@@ -15,20 +16,9 @@ uint64_t wall_from_mono(const struct two_clocks *now, uint64_t mono_ms)
 Hdfs__DatanodeInfoProto *datanode_info_proto(const struct datanode_info *n, const struct two_clocks *now,
                                              struct arena *a)
 {
-    Hdfs__DatanodeIDProto *id = arena_new(a, Hdfs__DatanodeIDProto);
-    hdfs__datanode_idproto__init(id);
-    id->ipaddr = (char *)n->ip;
-    id->hostname = (char *)n->hostname;
-    id->datanodeuuid = (char *)n->uuid;
-    id->xferport = n->xfer_port;
-    id->infoport = n->info_port;
-    id->ipcport = n->ipc_port;
-    id->has_infosecureport = true;
-    id->infosecureport = n->info_secure_port;
-
     Hdfs__DatanodeInfoProto *p = arena_new(a, Hdfs__DatanodeInfoProto);
     hdfs__datanode_info_proto__init(p);
-    p->id = id;
+    p->id = datanode_id_for(n, NULL, a);
 #define SET(field, value) (p->has_##field = true, p->field = (value))
     SET(capacity, n->capacity_bytes);
     SET(dfsused, n->used_bytes);

@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 
 #include "common/clock.h"
+#include "namenode/serve/datanode_view.h"
 
 #define NEW(a, prefix, Type, name)                                                                                     \
     Type *name = arena_new((a), Type);                                                                                 \
@@ -54,20 +55,11 @@ Hdfs__HdfsFileStatusProto *status_of(struct arena *a, const struct inode *n, con
     return s;
 }
 
-Hdfs__DatanodeInfoProto *status_datanode(struct arena *a, const struct datanode_info *d)
+Hdfs__DatanodeInfoProto *status_datanode(struct arena *a, const struct datanode_info *d, const char *client_ip)
 {
     NEW(a, hdfs__datanode_info_proto, Hdfs__DatanodeInfoProto, info);
-    NEW(a, hdfs__datanode_idproto, Hdfs__DatanodeIDProto, id);
     int64_t wall_less_mono = clock_wall_ms() - clock_mono_ms();
-    id->ipaddr = borrowed(d->ip);
-    id->hostname = borrowed(d->hostname);
-    id->datanodeuuid = borrowed(d->uuid);
-    id->xferport = d->xfer_port;
-    id->infoport = d->info_port;
-    id->ipcport = d->ipc_port;
-    id->has_infosecureport = 1;
-    id->infosecureport = d->info_secure_port;
-    info->id = id;
+    info->id = datanode_id_for(d, client_ip, a);
     info->has_capacity = info->has_dfsused = info->has_remaining = info->has_blockpoolused = info->has_lastupdate = 1;
     info->has_xceivercount = info->has_nondfsused = info->has_adminstate = info->has_cachecapacity =
         info->has_cacheused = 1;
@@ -111,7 +103,8 @@ static Hdfs__TokenProto *no_token(struct arena *a)
 }
 
 Hdfs__LocatedBlockProto *status_located_block(struct arena *a, const struct namenode *nn, const struct file_block *b,
-                                              uint64_t offset, const struct block_location *locations, size_t count)
+                                              uint64_t offset, const struct block_location *locations, size_t count,
+                                              const char *client_ip)
 {
     NEW(a, hdfs__located_block_proto, Hdfs__LocatedBlockProto, l);
     l->b = status_extended_block(a, nn, b->id, b->stamp, b->length_bytes);
@@ -124,7 +117,7 @@ Hdfs__LocatedBlockProto *status_located_block(struct arena *a, const struct name
     l->storageids = arena_array(a, char *, count);
     l->corrupt = count > 0;
     for (size_t i = 0; i < count; i++) {
-        l->locs[i] = status_datanode(a, locations[i].node);
+        l->locs[i] = status_datanode(a, locations[i].node, client_ip);
         l->storagetypes[i] = (Hdfs__StorageTypeProto)(locations[i].storage_type ? locations[i].storage_type : 1);
         l->storageids[i] = borrowed(locations[i].storage_uuid);
         l->corrupt = l->corrupt && locations[i].corrupt;
@@ -132,12 +125,52 @@ Hdfs__LocatedBlockProto *status_located_block(struct arena *a, const struct name
     return l;
 }
 
+static Hdfs__DatanodeInfoProto *named_by_address(struct arena *a, const Hdfs__DatanodeInfoProto *node)
+{
+    Hdfs__DatanodeInfoProto *copy = arena_new(a, Hdfs__DatanodeInfoProto);
+    *copy = *node;
+    copy->id = arena_new(a, Hdfs__DatanodeIDProto);
+    *copy->id = *node->id;
+    copy->id->hostname = copy->id->ipaddr;
+    return copy;
+}
+
+/* Who plans work by locality compares the hosts' names with what its own workers call themselves, which is a name in one
+ * installation and an address in the next. So both are given: each replica by name, then each once more by address. To a
+ * reader the second entry is the same datanode again, which it tries no second time. */
+static void name_hosts(struct arena *a, Hdfs__LocatedBlockProto *l, enum location_hosts form)
+{
+    size_t count = l->n_locs, all = 0;
+    if (form == LOCATION_HOSTS_NAME || !count)
+        return;
+    Hdfs__LocatedBlockProto old = *l;
+    l->locs = arena_array(a, Hdfs__DatanodeInfoProto *, 2 * count);
+    l->iscached = arena_array(a, protobuf_c_boolean, 2 * count);
+    l->storagetypes = arena_array(a, Hdfs__StorageTypeProto, 2 * count);
+    l->storageids = arena_array(a, char *, 2 * count);
+    for (size_t i = 0; i < 2 * count; i++) {
+        Hdfs__DatanodeInfoProto *node = old.locs[i % count];
+        bool by_address = form == LOCATION_HOSTS_ADDRESS || i >= count;
+        bool says_nothing_new = form == LOCATION_HOSTS_ADDRESS ? i >= count
+                                                               : by_address && !strcmp(node->id->hostname, node->id->ipaddr);
+        if (says_nothing_new)
+            continue;
+        l->locs[all] = by_address ? named_by_address(a, node) : node;
+        l->iscached[all] = old.iscached[i % count];
+        l->storagetypes[all] = old.storagetypes[i % count];
+        l->storageids[all++] = old.storageids[i % count];
+    }
+    l->n_locs = l->n_iscached = l->n_storagetypes = l->n_storageids = all;
+}
+
 static Hdfs__LocatedBlockProto *locate(struct arena *a, const struct namenode *nn, const struct file_block *b,
                                        uint64_t offset, const char *client_ip)
 {
     struct block_location locations[BLOCK_LOCATIONS_MAX];
     size_t count = blocks_locations(nn->blocks, b->id, client_ip, locations, BLOCK_LOCATIONS_MAX);
-    return status_located_block(a, nn, b, offset, locations, count);
+    Hdfs__LocatedBlockProto *l = status_located_block(a, nn, b, offset, locations, count, client_ip);
+    name_hosts(a, l, nn->location_hosts);
+    return l;
 }
 
 Hdfs__LocatedBlocksProto *status_located_blocks(struct arena *a, const struct namenode *nn, const struct inode *n,

@@ -9,12 +9,14 @@
 
 /* local_name: "" unless it is an entry of a listing. */
 Hdfs__HdfsFileStatusProto *status_of(struct arena *a, const struct inode *n, const char *local_name);
-Hdfs__DatanodeInfoProto *status_datanode(struct arena *a, const struct datanode_info *d);
+/* client_ip: who asks, since the addresses are those that fit its network. */
+Hdfs__DatanodeInfoProto *status_datanode(struct arena *a, const struct datanode_info *d, const char *client_ip);
 Hdfs__ExtendedBlockProto *status_extended_block(struct arena *a, const struct namenode *nn, uint64_t id, uint64_t stamp,
                                                 uint64_t bytes);
 #define STATUS_NO_OFFSET UINT64_MAX
 Hdfs__LocatedBlockProto *status_located_block(struct arena *a, const struct namenode *nn, const struct file_block *b,
-                                              uint64_t offset, const struct block_location *locations, size_t count);
+                                              uint64_t offset, const struct block_location *locations, size_t count,
+                                              const char *client_ip);
 /* Blocks that overlap [offset, offset + length). */
 Hdfs__LocatedBlocksProto *status_located_blocks(struct arena *a, const struct namenode *nn, const struct inode *n,
                                                 uint64_t offset, uint64_t length, const char *client_ip);
