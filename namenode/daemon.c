@@ -20,11 +20,13 @@
 #include "namenode/namespace/leases.h"
 #include "namenode/namespace/txn.h"
 #include "namenode/namespace/user.h"
+#include "namenode/namespace/writers.h"
 #include "namenode/pages/pages.h"
 #include "namenode/seam.h"
 #include "namenode/serve/admin.h"
 #include "namenode/serve/membership.h"
 #include "namenode/serve/namenode_calls.h"
+#include "namenode/serve/op.h"
 #include "namenode/serve/park.h"
 #include "rpc/reconfigure.h"
 #include "rpc/rpc_server.h"
@@ -103,6 +105,7 @@ static int open_namespace(struct parts *p, struct err *reterr)
     nn->first_block_since_start = nn->dir->counters.next_block;
     nn->leases =
         leases_new(LEASE_SOFT_MS, (uint64_t)config_ms(nn->config, "dfs.namenode.lease-hard-limit-sec"), LEASE_RETRY_MS);
+    nn->writers = writers_new();
     return leases_load(nn, nn->started_ms, reterr);
 }
 
@@ -144,6 +147,8 @@ static int serve(struct parts *p, struct net_address address, struct err *reterr
         .pool_threads = (int)config_int(nn->config, "dfs.namenode.handler.count"),
         .services = services,
         .service_count = ARRAY_COUNT(services),
+        .on_connection_closed = op_connection_closed,
+        .on_connection_closed_context = nn,
     };
     if (*bind)
         snprintf(options.listen.host, sizeof options.listen.host, "%s", bind);
@@ -192,6 +197,7 @@ static void stop(struct parts *p)
     journal_stop(nn->journal);
     blocks_free(nn->blocks);
     parked_free(nn->parked);
+    writers_free(nn->writers);
     leases_free(nn->leases);
     fsdir_free(nn->dir);
     store_close(nn->store);

@@ -15,6 +15,7 @@
 struct blocks;  /* namenode/blocks/blocks.h: block map, datanodes, replication, safe mode */
 struct fsdir;   /* namenode/namespace/fsdir.h: inodes, dentries, files under construction */
 struct leases;  /* namenode/namespace/leases.h */
+struct writers; /* namenode/namespace/writers.h */
 struct reconfiguration; /* rpc/reconfigure.h */
 struct store;   /* namenode/journal/store.h: LevelDB */
 struct journal; /* namenode/journal/journal.h: group commit */
@@ -41,6 +42,7 @@ struct namenode {
     pthread_mutex_t lock;
     struct fsdir *dir;     /* guarded by lock */
     struct leases *leases; /* guarded by lock */
+    struct writers *writers; /* guarded by lock */
     struct blocks *blocks; /* guarded by lock */
     struct parked *parked; /* guarded by lock: complete() calls that wait for replicas, see serve/park.h */
     uint64_t reap_pending; /* guarded by lock: discards since the reaper last found nothing to do */

@@ -323,6 +323,17 @@ const char *rpc_call_method(const struct rpc_call *call)
     return call->method ? call->method->name : "";
 }
 
+bool rpc_call_watch_connection(struct rpc_call *call, uint64_t *ret_connection)
+{
+    struct rpc_connection *c = call->connection;
+    pthread_mutex_lock(&c->lock);
+    bool open = !c->closed;
+    c->watched = c->watched || open;
+    pthread_mutex_unlock(&c->lock);
+    *ret_connection = c->id;
+    return open;
+}
+
 struct slice rpc_call_client_id(const struct rpc_call *call)
 {
     return (struct slice){call->client_id, call->client_id_len};

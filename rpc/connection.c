@@ -34,6 +34,7 @@ void connection_open(struct rpc_server *s, struct server_loop *l, int fd, const 
     c->watch.fd = fd;
     c->watch.ready = connection_ready;
     c->server = s;
+    c->id = ++s->connections_opened;
     c->loop = l;
     c->refs = 1;
     strncpy(c->peer_ip, peer_ip, sizeof c->peer_ip - 1);
@@ -72,7 +73,7 @@ static void in_bytes_changed(struct rpc_connection *c, size_t before)
     c->server->input_bytes += c->in.len - before;
 }
 
-void connection_close(struct rpc_connection *c)
+void connection_close(struct rpc_connection *c, bool by_peer)
 {
     pthread_mutex_lock(&c->lock);
     if (c->closed) {
@@ -84,6 +85,7 @@ void connection_close(struct rpc_connection *c)
     close(c->watch.fd);
     struct rpc_call *unsent = c->out_head;
     c->out_head = NULL;
+    bool watched = c->watched;
     pthread_mutex_unlock(&c->lock);
 
     pthread_mutex_lock(&c->loop->lock);
@@ -100,6 +102,9 @@ void connection_close(struct rpc_connection *c)
     in_bytes_changed(c, before);
     c->server->connection_count--;
     metric_add(&rpc_metric_connections, -1);
+    const struct rpc_server_options *o = &c->server->options;
+    if (watched && o->on_connection_closed)
+        o->on_connection_closed(o->on_connection_closed_context, c->id, clock_mono_ms() - c->last_read_ms, by_peer);
     for (struct rpc_call *next; unsent; unsent = next) {
         next = unsent->next;
         call_free(unsent);
@@ -123,7 +128,7 @@ void connection_check(struct rpc_connection *c, int64_t now_ms)
                        ? silent_ms > o->stall_timeout_ms
                        : !sending && !busy && silent_ms > idle_max_ms && now_ms - last_write_ms > idle_max_ms;
     if (overdue || (sending && now_ms - last_write_ms > o->stall_timeout_ms))
-        connection_close(c);
+        connection_close(c, false);
 }
 
 /* The connection whose batch of requests this thread works on: its answers are written together at the end.
@@ -421,6 +426,6 @@ static void connection_ready(struct loop_watch *w, uint32_t events)
         alive = read_some(c);
     batch_end(c); /* what was answered before the end came is still written */
     if (!alive)
-        connection_close(c);
+        connection_close(c, true);
     connection_unref(c);
 }

@@ -232,6 +232,6 @@ void rpc_server_stop(struct rpc_server *s)
     net_closep(&s->listen_fd);
     for (int i = 0; i < s->loop_count; i++)
         while (s->loops[i].connections)
-            connection_close(s->loops[i].connections);
+            connection_close(s->loops[i].connections, false);
     rpc_server_unref(s);
 }

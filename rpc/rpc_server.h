@@ -60,6 +60,10 @@ struct rpc_server_options {
     int idle_timeout_ms;      /* a connection without a call is closed (600000) */
     int handshake_timeout_ms; /* from connect to context (30000) */
     size_t retry_cache_bytes; /* answers of RPC_AT_MOST_ONCE calls, kept for ten minutes or until it is full (16 MiB) */
+    /* A connection that rpc_call_watch_connection() named has ended. idle_ms: since it was last heard of. by_peer: not we
+     * have ended it. On the connection's loop, no lock held. NULL: nobody cares. */
+    void (*on_connection_closed)(void *context, uint64_t connection, int64_t idle_ms, bool by_peer);
+    void *on_connection_closed_context;
     int stall_timeout_ms;     /* half a request, or an answer nobody reads (60000) */
 };
 
@@ -73,6 +77,9 @@ void rpc_server_stop(struct rpc_server *s);
 const char *rpc_call_user(const struct rpc_call *call);      /* short name: before '/' or '@'; "" if none was sent */
 const char *rpc_call_client_ip(const struct rpc_call *call); /* peer address as a literal */
 const char *rpc_call_method(const struct rpc_call *call);
+/* A number that no other connection of this process has; on_connection_closed will be called for it. false: it has
+ * ended already, and will not be. */
+bool rpc_call_watch_connection(struct rpc_call *call, uint64_t *ret_connection);
 struct slice rpc_call_client_id(const struct rpc_call *call);
 int32_t rpc_call_id(const struct rpc_call *call);
 struct arena *rpc_call_arena(struct rpc_call *call); /* for building the response */

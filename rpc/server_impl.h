@@ -46,6 +46,7 @@ struct rpc_server {
     _Atomic int refs;
     _Atomic bool stopping;
     _Atomic int connection_count;
+    _Atomic uint64_t connections_opened;
     _Atomic size_t input_bytes;
     struct rpc_server_options options; /* no zeros left */
     struct rpc_registry *registry;
@@ -74,6 +75,7 @@ struct rpc_connection {
     struct loop_watch watch;
     struct rpc_server *server;
     struct server_loop *loop;
+    uint64_t id; /* of all connections of this server, in their order */
     _Atomic int refs;
     struct rpc_connection *prev, *next; /* under loop->lock */
     char peer_ip[64];
@@ -96,6 +98,7 @@ struct rpc_connection {
     bool blocked;          /* the socket took less than we had: wait for EPOLLOUT */
     bool paused;           /* not reading: too much in flight */
     bool closed;
+    bool watched; /* tell the owner when it closes */
     bool shut;       /* last word written */
     uint32_t events; /* the loop waits for these */
 };
@@ -103,7 +106,7 @@ struct rpc_connection {
 /* Takes over fd. */
 void connection_open(struct rpc_server *s, struct server_loop *l, int fd, const char *peer_ip);
 void connection_unref(struct rpc_connection *c);
-void connection_close(struct rpc_connection *c);                 /* loop thread, or the loop has ended */
+void connection_close(struct rpc_connection *c, bool by_peer);   /* loop thread, or the loop has ended */
 void connection_check(struct rpc_connection *c, int64_t now_ms); /* loop thread: close it if it is overdue */
 /* Sends call->reply and frees the call, now or when the peer reads. Any thread. */
 void connection_send(struct rpc_connection *c, struct rpc_call *call);

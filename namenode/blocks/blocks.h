@@ -150,7 +150,8 @@ struct choose_args {
     size_t existing_count;
     const char *const *favored; /* "host", "host:port" or "ip:port" */
     size_t favored_count;
-    bool no_local_write; /* CreateFlag NO_LOCAL_WRITE: not the writer's node if avoidable */
+    /* A writer's hints (AddBlockFlag): not its node, or its rack, if avoidable; or forget where it is. */
+    bool no_local_write, no_local_rack, ignore_locality;
 };
 /* In pipeline order: the writer's node, then another rack, then that other rack again, then anywhere. Returns how many
  * were found (0..count; fewer when the cluster has no more good nodes). Space and load are booked when the block is

@@ -294,7 +294,7 @@ struct placement {
     const char *const *favored;
     size_t favored_count;
     uint64_t block_bytes;
-    bool no_local_write, only_new_rack;
+    bool only_new_rack;
 };
 size_t placement_choose(struct blocks *b, struct placement *p, size_t count, struct storage **ret);
 struct block_location storage_location(const struct storage *s, bool corrupt);

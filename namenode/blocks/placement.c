@@ -123,7 +123,7 @@ static struct datanode *choose_one(const struct chooser *c, enum strictness stri
         return node && is_new_rack(p, node) ? node : NULL;
     }
     if (nth == 0) {
-        if (p->writer && !p->no_local_write && is_good(c, p->writer, strictness))
+        if (p->writer && is_good(c, p->writer, strictness))
             return (struct datanode *)p->writer;
         if (p->writer_rack != NO_INDEX)
             node = draw(c, p->writer_rack, true, strictness);
@@ -183,28 +183,31 @@ size_t blocks_choose_targets(struct blocks *b, const struct choose_args *args, s
                           .favored = args->favored,
                           .favored_count = args->favored_count,
                           .block_bytes = args->block_bytes,
-                          .no_local_write = args->no_local_write,
                           .writer_rack = NO_INDEX};
     p.taken_count = resolve(b, args->existing, args->existing_count, taken);
     p.excluded_count = resolve(b, args->excluded, args->excluded_count, excluded);
-    if (args->client_ip) {
+    if (args->client_ip && !args->ignore_locality) {
         p.writer = datanode_find_ip(b, args->client_ip);
         int rack = p.writer ? p.writer->rack : rack_lookup(b, args->client_ip);
         p.writer_rack = rack < 0 ? NO_INDEX : (uint16_t)rack;
     }
-    if (args->no_local_write && p.writer && count) { /* avoid it; but better there than nowhere */
-        p.excluded = mem_calloc(args->excluded_count + 1, sizeof *excluded);
+    size_t found = 0;
+    if (p.writer && (args->no_local_write || args->no_local_rack)) { /* but better there than nowhere */
+        const struct datanode **wide = mem_calloc(args->excluded_count + b->node_count + 1, sizeof *wide);
+        struct placement apart = p;
+        apart.excluded = wide;
         if (p.excluded_count)
-            memcpy(p.excluded, excluded, p.excluded_count * sizeof *excluded);
-        p.excluded[p.excluded_count++] = p.writer;
+            memcpy(wide, excluded, p.excluded_count * sizeof *excluded);
+        for (size_t i = 0; i < b->node_count; i++)
+            if (b->nodes[i] && (b->nodes[i] == p.writer || (args->no_local_rack && b->nodes[i]->rack == p.writer->rack)))
+                wide[apart.excluded_count++] = b->nodes[i];
+        if (args->no_local_rack)
+            apart.writer_rack = NO_INDEX;
+        found = placement_choose(b, &apart, count, chosen);
+        p.taken_count = apart.taken_count;
+        free(wide);
     }
-    size_t found = placement_choose(b, &p, count, chosen);
-    if (p.excluded != excluded) {
-        free(p.excluded);
-        p.excluded = excluded;
-        p.excluded_count--;
-        found += placement_choose(b, &p, count - found, chosen + found);
-    }
+    found += placement_choose(b, &p, count - found, chosen + found);
     for (size_t i = 0; i < found; i++)
         ret[i] = storage_location(chosen[i], false);
     free(taken);

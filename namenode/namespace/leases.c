@@ -16,7 +16,7 @@ struct lease {
     char *holder;
     uint32_t hash;
     uint64_t renewed_ms;
-    bool recovering;
+    bool recovering, disconnected, died;
     struct leased_file *files;
     struct lease *next_in_bucket;
 };
@@ -135,6 +135,7 @@ static struct lease *lease_get(struct leases *l, const char *holder, uint64_t no
             grow_holders(l);
     }
     lease->renewed_ms = now_ms;
+    lease->disconnected = lease->died = false;
     return lease;
 }
 
@@ -192,8 +193,19 @@ void leases_remove(struct leases *l, uint64_t inode)
 void leases_renew(struct leases *l, const char *holder, uint64_t now_ms)
 {
     struct lease *lease = *lease_link(l, holder, hash_text(holder));
-    if (lease)
-        lease->renewed_ms = now_ms;
+    if (!lease)
+        return;
+    lease->renewed_ms = now_ms;
+    lease->disconnected = lease->died = false;
+}
+
+void leases_disconnected(struct leases *l, const char *holder, bool died)
+{
+    struct lease *lease = *lease_link(l, holder, hash_text(holder));
+    if (!lease)
+        return;
+    lease->disconnected = true;
+    lease->died = died;
 }
 
 const char *leases_holder(const struct leases *l, uint64_t inode)
@@ -205,7 +217,7 @@ const char *leases_holder(const struct leases *l, uint64_t inode)
 bool leases_soft_expired(const struct leases *l, const char *holder, uint64_t now_ms)
 {
     const struct lease *lease = *lease_link(l, holder, hash_text(holder));
-    return !lease || now_ms - lease->renewed_ms > l->soft_limit_ms;
+    return !lease || lease->died || now_ms - lease->renewed_ms > l->soft_limit_ms;
 }
 
 bool leases_is_recovering(const struct leases *l, uint64_t inode, uint64_t now_ms)
@@ -214,12 +226,19 @@ bool leases_is_recovering(const struct leases *l, uint64_t inode, uint64_t now_m
     return f && f->lease->recovering && now_ms - f->lease->renewed_ms <= l->retry_ms;
 }
 
+static uint64_t limit_ms(const struct leases *l, const struct lease *lease)
+{
+    if (lease->recovering)
+        return l->retry_ms;
+    return lease->disconnected && l->soft_limit_ms < l->hard_limit_ms ? l->soft_limit_ms : l->hard_limit_ms;
+}
+
 size_t leases_take_expired(struct leases *l, uint64_t now_ms, uint64_t *ret_inodes, size_t ret_max)
 {
     size_t count = 0;
     for (size_t i = 0; i < l->holder_buckets; i++)
         for (struct lease *lease = l->holders[i]; lease; lease = lease->next_in_bucket) {
-            if (now_ms - lease->renewed_ms <= (lease->recovering ? l->retry_ms : l->hard_limit_ms))
+            if (now_ms - lease->renewed_ms <= limit_ms(l, lease))
                 continue;
             size_t before = count;
             struct leased_file *f = lease->files;

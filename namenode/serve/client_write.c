@@ -5,6 +5,7 @@
 #include "hdfs/client_namenode.pb-c.h"
 #include "namenode/namespace/leases.h"
 #include "namenode/serve/client_calls.h"
+#include "namenode/serve/erasure.h"
 #include "namenode/serve/op.h"
 #include "namenode/serve/park.h"
 #include "namenode/serve/status.h"
@@ -19,6 +20,18 @@ static struct block_id_stamp block_of(const Hdfs__ExtendedBlockProto *b)
 static int check_client_name(struct op *op, const char *name)
 {
     return *name ? 0 : err_set(&op->err, ERR_ILLEGAL_ARGUMENT, "the client's name is empty");
+}
+
+/* How the file's bytes are kept safe: by copies. */
+static int check_redundancy(struct op *op, const Hdfs__CreateRequestProto *q)
+{
+    const char *policy = q->ecpolicyname ? q->ecpolicyname : "";
+    if (!*policy)
+        return 0;
+    if (q->createflag & HDFS__CREATE_FLAG_PROTO__SHOULD_REPLICATE)
+        return err_set(&op->err, ERR_HADOOP_ILLEGAL_ARGUMENT,
+                       "SHOULD_REPLICATE flag and ecPolicyName are exclusive parameters. Set both is not allowed!");
+    return erasure_check_enabled(policy, &op->err);
 }
 
 void client_create(struct rpc_call *call, const ProtobufCMessage *message, void *context)
@@ -43,9 +56,12 @@ void client_create(struct rpc_call *call, const ProtobufCMessage *message, void 
     OP_RESPONSE(&op, hdfs__create_response_proto, Hdfs__CreateResponseProto);
     int rc = op_check_safe_mode(&op, "create file", q->src);
     rc = rc ? rc : check_client_name(&op, q->clientname);
+    rc = rc ? rc : check_redundancy(&op, q);
     rc = rc ? rc : file_create(&op.file, &op.user, &args, &n, &op.err);
-    if (!rc)
+    if (!rc) {
+        op_writer(&op, q->clientname);
         response->fs = status_of(op.arena, n, "");
+    }
     op.nn->reap_pending += args.overwrite;
     op_end(&op, rc, &response->base);
 }
@@ -64,8 +80,10 @@ void client_append(struct rpc_call *call, const ProtobufCMessage *message, void 
     rc = rc ? rc
             : file_append(&op.file, &op.user, q->src, q->clientname, rpc_call_client_ip(call), new_block, &n, &b,
                           &op.err);
-    if (!rc)
+    if (!rc) {
+        op_writer(&op, q->clientname);
         response->stat = status_of(op.arena, n, "");
+    }
     if (!rc && b) {
         struct block_location locations[BLOCK_LOCATIONS_MAX];
         size_t count = blocks_locations(op.nn->blocks, b->id, rpc_call_client_ip(call), locations, BLOCK_LOCATIONS_MAX);
@@ -117,14 +135,19 @@ void client_add_block(struct rpc_call *call, const ProtobufCMessage *message, vo
                                      .favored = (const char *const *)q->favorednodes,
                                      .favored_count = q->n_favorednodes};
         choose.excluded = uuids_of(&op, q->excludenodes, &choose.excluded_count);
-        for (size_t i = 0; i < q->n_flags; i++)
+        for (size_t i = 0; i < q->n_flags; i++) {
             choose.no_local_write |= q->flags[i] == HDFS__ADD_BLOCK_FLAG_PROTO__NO_LOCAL_WRITE;
+            choose.no_local_rack |= q->flags[i] == HDFS__ADD_BLOCK_FLAG_PROTO__NO_LOCAL_RACK;
+            choose.ignore_locality |= q->flags[i] == HDFS__ADD_BLOCK_FLAG_PROTO__IGNORE_CLIENT_LOCALITY;
+        }
         rc = file_add_block(&op.file, &op.user, &ref, q->previous ? &previous : NULL, &choose, &made, &op.err);
     }
-    if (!rc)
+    if (!rc) {
+        op_writer(&op, q->clientname);
         response->block =
             status_located_block(op.arena, op.nn, made.block, made.offset, made.targets, made.target_count,
                                  rpc_call_client_ip(call));
+    }
     op_end(&op, rc, &response->base);
 }
 
@@ -172,6 +195,8 @@ void client_fsync(struct rpc_call *call, const ProtobufCMessage *message, void *
     struct file_ref ref = {q->src, q->has_fileid ? q->fileid : 0, q->client};
     int rc = op_check_safe_mode(&op, "fsync file", q->src);
     rc = rc ? rc : file_fsync(&op.file, &op.user, &ref, q->has_lastblocklength ? q->lastblocklength : -1, &op.err);
+    if (!rc)
+        op_writer(&op, q->client);
     op_end(&op, rc, &response->base);
 }
 
@@ -250,6 +275,7 @@ void client_update_block_for_pipeline(struct rpc_call *call, const ProtobufCMess
     rc = rc ? rc : file_check_pipeline(&op.file, q->clientname, q->block->blockid, &n, &op.err);
     rc = rc ? rc : file_new_stamp(&op.file, &stamp, &op.err);
     if (!rc) {
+        op_writer(&op, q->clientname);
         struct file_block b = {q->block->blockid, stamp, q->block->numbytes, BLOCK_UNDER_CONSTRUCTION};
         response->block = status_located_block(op.arena, op.nn, &b, STATUS_NO_OFFSET, NULL, 0, NULL);
     }
@@ -303,9 +329,10 @@ void client_renew_lease(struct rpc_call *call, const ProtobufCMessage *message, 
     struct op op;
     op_begin(&op, context, call);
     OP_RESPONSE(&op, hdfs__renew_lease_response_proto, Hdfs__RenewLeaseResponseProto);
-    int rc = q->n_namespaces ? err_set(&op.err, ERR_IO, "namespaces are for routers, not for a namenode") : 0;
+    int rc = check_client_name(&op, q->clientname);
+    /* Namespaces tell a router where to send this call on to; a namenode has all its leases in one. */
     if (!rc)
-        leases_renew(op.nn->leases, q->clientname, op.file.now_ms);
+        op_writer(&op, q->clientname);
     op_end_read(&op, rc, &response->base);
 }
 

@@ -3,6 +3,8 @@
 #include <string.h>
 
 #include "common/clock.h"
+#include "namenode/namespace/leases.h"
+#include "namenode/namespace/writers.h"
 
 const char *op_caller(const struct rpc_call *call)
 {
@@ -96,6 +98,37 @@ int op_check_safe_mode(struct op *op, const char *doing, const char *path)
     blocks_safe_mode_text(op->nn->blocks, op->file.now_ms, &text);
     return err_set(&op->err, ERR_SAFE_MODE, "Cannot %s%s%s. Name node is in safe mode.\n%s", doing, *path ? " " : "",
                    path, buf_cstr(&text));
+}
+
+void op_writer(struct op *op, const char *client_name)
+{
+    uint64_t connection;
+    leases_renew(op->nn->leases, client_name, op->file.now_ms);
+    if (rpc_call_watch_connection(op->call, &connection))
+        writers_seen(op->nn->writers, client_name, connection);
+}
+
+/* A Java client closes a connection that was idle for ipc.client.connection.maxidletime, 10 s, and goes on writing to
+ * datanodes. One that ends earlier ends with its process. */
+#define IDLE_CLOSE_MS 9500
+
+struct closed_connection {
+    struct namenode *nn;
+    bool died;
+};
+
+static void on_writer_gone(void *context, const char *client_name)
+{
+    const struct closed_connection *c = context;
+    leases_disconnected(c->nn->leases, client_name, c->died);
+}
+
+void op_connection_closed(void *context, uint64_t connection, int64_t idle_ms, bool by_peer)
+{
+    struct closed_connection c = {context, by_peer && idle_ms < IDLE_CLOSE_MS};
+    namenode_lock(c.nn);
+    writers_closed(c.nn->writers, connection, on_writer_gone, &c);
+    namenode_unlock(c.nn);
 }
 
 int op_check_super(struct op *op)

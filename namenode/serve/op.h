@@ -33,10 +33,14 @@ void op_end_parked(struct op *op);
 
 /* ERR_SAFE_MODE, "Cannot <doing> <path>. Name node is in safe mode. ..." */
 int op_check_safe_mode(struct op *op, const char *doing, const char *path) MUST_CHECK;
+/* The caller is this client, alive: its lease is renewed, and while the connection is there the writer is. */
+void op_writer(struct op *op, const char *client_name);
 int op_check_super(struct op *op) MUST_CHECK;
 int op_check_pool(struct op *op, const char *pool_id) MUST_CHECK;
 
 const char *op_caller(const struct rpc_call *call); /* never "" */
+/* For the RPC server: writers whose last connection this was are gone. */
+void op_connection_closed(void *context, uint64_t connection, int64_t idle_ms, bool by_peer);
 /* Prepared answers go out once what is written now is on the disk. */
 void answer_when_synced(struct namenode *nn, struct rpc_call *call);
 

@@ -75,3 +75,18 @@ def test_nobody_else_appends_while_the_writer_lives(cluster):
     client.stdin.close()
     assert client.wait(60) == 0
     assert cluster.fs("-cat", "/slow", check=True).stdout == b"a" * 10 + b"b" * 10
+
+
+def test_the_next_writer_need_not_wait_for_a_dead_one(tmp_path):
+    """With HDFS's own limits of 60 s and 20 minutes, far longer than this test waits."""
+    with Cluster(tmp_path / "cluster", properties={"dfs.heartbeat.interval": 1, "dfs.blocksize": MIB}) as cluster:
+        data = os.urandom(2 * MIB + 100_000)
+        write_and_die(cluster, ["-put"], "/log", data, MIB)
+        path = "/log._COPYING_"
+
+        def appended():
+            return cluster.fs("-appendToFile", "-", path, stdin=b"more").returncode == 0
+
+        wait_for(appended, 30, "another writer to get the file", every_s=0.3)
+        kept = cluster.fs("-cat", path, check=True).stdout
+        assert kept.endswith(b"more") and data.startswith(kept[:-4]) and len(kept) >= MIB

@@ -17,6 +17,7 @@
 #include "namenode/housekeeping.h"
 #include "namenode/namespace/files.h"
 #include "namenode/namespace/leases.h"
+#include "namenode/namespace/writers.h"
 #include "namenode/namespace/tree.h"
 #include "namenode/seam.h"
 #include "namenode/serve/park.h"
@@ -53,6 +54,7 @@ static inline void fixture_open(struct fixture *f)
     f->nn.reaper = &f->reaper;
     f->nn.first_block_since_start = f->nn.dir->counters.next_block;
     f->nn.leases = leases_new(SOFT_MS, HARD_MS, RETRY_MS);
+    f->nn.writers = writers_new();
     f->nn.parked = parked_new();
     f->nn.blocks = blocks_new(&options, &seam, f->now_ms);
     assert_int_equal(leases_load(&f->nn, f->now_ms, &f->err), 0);
@@ -62,6 +64,7 @@ static inline void fixture_close(struct fixture *f)
 {
     blocks_free(f->nn.blocks);
     parked_free(f->nn.parked);
+    writers_free(f->nn.writers);
     leases_free(f->nn.leases);
     fsdir_free(f->nn.dir);
     journal_stop(f->nn.journal);

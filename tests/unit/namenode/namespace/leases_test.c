@@ -60,6 +60,37 @@ static void test_recoveries_come_again_soon(void **state)
     leases_free(l);
 }
 
+static void test_a_dead_writers_lease_is_free_at_once(void **state)
+{
+    struct leases *l = leases_new(SOFT, HARD, RETRY);
+    uint64_t id = 0;
+    leases_add(l, "ann", 7, 1000);
+    leases_disconnected(l, "ann", true);
+    leases_disconnected(l, "nobody", true);
+    assert_true(leases_soft_expired(l, "ann", 1000));
+    assert_int_equal(leases_take_expired(l, 1000 + SOFT, &id, 1), 0); /* nobody asked: it may come back */
+    leases_renew(l, "ann", 2000);
+    assert_false(leases_soft_expired(l, "ann", 2000));
+    leases_disconnected(l, "ann", true);
+    assert_int_equal(leases_take_expired(l, 2001 + SOFT, &id, 1), 1);
+    assert_int_equal(id, 7);
+    leases_free(l);
+}
+
+static void test_an_idle_connection_may_close(void **state)
+{
+    struct leases *l = leases_new(SOFT, HARD, RETRY);
+    uint64_t id = 0;
+    leases_add(l, "ann", 7, 1000);
+    leases_disconnected(l, "ann", false);
+    assert_false(leases_soft_expired(l, "ann", 1000 + SOFT));
+    assert_int_equal(leases_take_expired(l, 1000 + SOFT, &id, 1), 0);
+    assert_int_equal(leases_take_expired(l, 1001 + SOFT, &id, 1), 1); /* a living one renews twice in that time */
+    leases_add(l, "ann", 8, 3000 + SOFT); /* and is back */
+    assert_int_equal(leases_take_expired(l, 3001 + 2 * SOFT, &id, 1), 0);
+    leases_free(l);
+}
+
 static void test_many(void **state)
 {
     struct leases *l = leases_new(SOFT, HARD, RETRY);
@@ -88,6 +119,8 @@ int main(void)
         cmocka_unit_test(test_soft_and_hard_limits),
         cmocka_unit_test(test_a_holder_ends_with_its_last_file),
         cmocka_unit_test(test_recoveries_come_again_soon),
+        cmocka_unit_test(test_a_dead_writers_lease_is_free_at_once),
+        cmocka_unit_test(test_an_idle_connection_may_close),
         cmocka_unit_test(test_many),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
