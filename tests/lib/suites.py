@@ -18,13 +18,18 @@ DEPENDENCIES = [
     jars.library("org.mockito", "mockito-core", "4.11.0"),
     jars.library("org.slf4j", "slf4j-reload4j", "1.7.36", "<scope>runtime</scope>"),
 ]
-# Clusters that one test has at the same time.
-CLUSTERS = 3
+PORT_BLOCKS = 11
 OPENED = [
     "--add-opens=java.base/java.lang=ALL-UNNAMED",
     "--add-opens=java.base/java.util=ALL-UNNAMED",
     "--add-opens=java.base/java.lang.reflect=ALL-UNNAMED",
 ]
+# Users that tests make up once their cluster runs, and the groups they give them.
+USERS = {
+    "user": "mygroup", "u1": "g1", "foo": "g1", "testuser": "testgroup", "fakeUser": "fakeGroup",
+    "otheruser": "othergroup", "normaluser": "normalusergroup", "randomUser": "randomGroup", "superuser": "supergroup",
+    "rootx": "supergroup", "user1": "group1", "user2": "group2", "user1@HADOOP.COM": "hadoop", "myuser": "mygroup",
+}
 # What HDFS promises, as the contract tests ask for it.
 PROMISES = (
     "is-case-sensitive supports-append supports-atomic-directory-delete supports-atomic-rename supports-block-locality "
@@ -47,7 +52,7 @@ def start(folder, ours, classes, deadline_s):
     """The process that runs the classes, and where its results go."""
     folder = str(folder)
     conf, data = f"{folder}/conf", f"{folder}/data"
-    write_conf(conf, {}, {"dfs.namenode.fs-limits.min-block-size": 0, "hadoop.user.group.static.mapping.overrides": ""}, "OFF")
+    write_conf(conf, {}, {"dfs.namenode.fs-limits.min-block-size": 0}, "OFF")
     os.makedirs(f"{conf}/contract", exist_ok=True)
     write_site(f"{conf}/contract/hdfs.xml", {f"fs.contract.{name}": "true" for name in PROMISES}
                | {"fs.contract.test.random-seek-count": 100})
@@ -56,7 +61,8 @@ def start(folder, ours, classes, deadline_s):
     options = [f"-Dtest.build.data={data}", f"-Dtest.build.dir={data}", f"-Djava.io.tmpdir={folder}/tmp", "-Xmx1g"]
     os.makedirs(f"{folder}/tmp", exist_ok=True)
     if ours:
-        bases = [port_block() for _ in range(CLUSTERS)]
+        bases = [port_block() for _ in range(PORT_BLOCKS)]
+        options.append(f"-Dcairn.users={';'.join(f'{user}={groups}' for user, groups in USERS.items())}")
         options += [f"-Dcairn.executable={cairn_path()}", f"-Dcairn.ports={','.join(map(str, bases))}"]
     command = [*JVM, *QUICK_START, *OPENED, *options, "-cp", f"{conf}:{class_path(ours)}", "SuiteRunner"]
     with open(f"{folder}/output", "wb") as out:

@@ -5,9 +5,13 @@ import java.util.Iterator;
 import java.util.LinkedHashSet;
 import java.util.Set;
 
-/** Blocks of ports for clusters, from the property cairn.ports: the first port of each, separated by commas. */
+/** Ports for clusters, from the property cairn.ports: the first port of each block of 50, separated by commas. */
 public final class Ports {
+    private static final int BLOCK = 50;
+    private static final int CLUSTERS = 3; // that a test has at the same time
+    private static final String[] BASES = System.getProperty("cairn.ports").split(",");
     private static final Set<Integer> free = new LinkedHashSet<>();
+    private static int nameNodes;
 
     static {
         reset();
@@ -18,11 +22,12 @@ public final class Ports {
 
     /** All are free again: their users were killed. */
     public static synchronized void reset() {
-        for (String base : System.getProperty("cairn.ports").split(",")) {
-            free.add(Integer.valueOf(base));
+        for (int i = 0; i < CLUSTERS; i++) {
+            free.add(Integer.valueOf(BASES[i]));
         }
     }
 
+    /** The first port of a block for the DataNodes of a cluster. */
     public static synchronized int take() throws IOException {
         if (free.isEmpty()) {
             throw new IOException("more clusters at once than there are blocks of ports");
@@ -35,5 +40,13 @@ public final class Ports {
 
     public static synchronized void giveBack(int base) {
         free.add(base); // comes last, so a port has time to be free
+    }
+
+    /** Two ports for a NameNode. They come round late: Hadoop's client keeps a connection for ten seconds, and does not
+     *  notice that another daemon has the port by then. */
+    public static synchronized int takeForNameNode() {
+        int pairs = (BASES.length - CLUSTERS) * BLOCK / 2;
+        int pair = nameNodes++ % pairs;
+        return Integer.parseInt(BASES[CLUSTERS + pair / (BLOCK / 2)]) + 2 * (pair % (BLOCK / 2));
     }
 }

@@ -7,10 +7,14 @@ import java.net.InetSocketAddress;
 import java.net.URI;
 import java.util.Map;
 import org.apache.hadoop.conf.Configuration;
+import org.apache.hadoop.fs.FileSystem;
+import org.apache.hadoop.hdfs.DFSConfigKeys;
 import org.apache.hadoop.hdfs.NameNodeProxies;
 import org.apache.hadoop.hdfs.protocol.ClientProtocol;
 import org.apache.hadoop.hdfs.protocol.HdfsConstants.SafeModeAction;
+import org.apache.hadoop.hdfs.server.namenode.FSDirectory;
 import org.apache.hadoop.hdfs.server.namenode.FSNamesystem;
+import org.apache.hadoop.hdfs.server.namenode.InodeCopy;
 import org.apache.hadoop.hdfs.server.namenode.NameNode;
 import org.apache.hadoop.hdfs.server.protocol.NamenodeProtocols;
 import org.apache.hadoop.ipc.RemoteException;
@@ -24,7 +28,7 @@ public final class StandIns {
 
     /** Answers a call on a stand-in, by its name. */
     public interface Reply {
-        Object get() throws Throwable;
+        Object to(Object[] args) throws Throwable;
     }
 
     /** A stand-in that gives the replies and throws Inside for every other method. */
@@ -32,7 +36,7 @@ public final class StandIns {
         Answer<Object> answer = call -> {
             Reply reply = replies.get(call.getMethod().getName());
             if (reply != null) {
-                return reply.get();
+                return reply.to(call.getArguments());
             }
             switch (call.getMethod().getName()) {
                 case "toString": return type.getSimpleName();
@@ -68,18 +72,30 @@ public final class StandIns {
     public static NameNode nameNode(URI uri, InetSocketAddress http, Configuration conf) {
         InetSocketAddress address = new InetSocketAddress(uri.getHost(), uri.getPort());
         NamenodeProtocols rpc = rpc(uri, conf);
-        Reply inSafeMode = () -> rpc.setSafeMode(SafeModeAction.SAFEMODE_GET, false);
-        FSNamesystem namesystem = of(FSNamesystem.class, Map.of("isInSafeMode", inSafeMode));
+        Reply inSafeMode = args -> rpc.setSafeMode(SafeModeAction.SAFEMODE_GET, false);
+        boolean posixAcls = conf.getBoolean(DFSConfigKeys.DFS_NAMENODE_POSIX_ACL_INHERITANCE_ENABLED_KEY,
+                DFSConfigKeys.DFS_NAMENODE_POSIX_ACL_INHERITANCE_ENABLED_DEFAULT);
+        FSDirectory directory = of(FSDirectory.class, Map.of(
+                "getINode", args -> InodeCopy.of((String) args[0], FileSystem.get(uri, conf)),
+                "isPosixAclInheritanceEnabled", args -> posixAcls,
+                "setPosixAclInheritanceEnabled", args -> {
+                    if ((Boolean) args[0] != posixAcls) {
+                        throw new Inside("FSDirectory.setPosixAclInheritanceEnabled");
+                    }
+                    return null;
+                }));
+        FSNamesystem namesystem = of(FSNamesystem.class,
+                Map.of("isInSafeMode", inSafeMode, "getFSDirectory", args -> directory));
         return of(NameNode.class, Map.of(
-                "getRpcServer", () -> rpc,
-                "getNamesystem", () -> namesystem,
+                "getRpcServer", args -> rpc,
+                "getNamesystem", args -> namesystem,
                 "isInSafeMode", inSafeMode,
-                "getNameNodeAddress", () -> address,
-                "getServiceRpcAddress", () -> address,
-                "getHttpAddress", () -> http,
-                "getNameNodeAddressHostPortString", () -> uri.getAuthority(),
-                "getHostAndPort", () -> uri.getAuthority(),
-                "getClientNamenodeAddress", () -> uri.getAuthority(),
-                "getTokenServiceName", () -> uri.getAuthority()));
+                "getNameNodeAddress", args -> address,
+                "getServiceRpcAddress", args -> address,
+                "getHttpAddress", args -> http,
+                "getNameNodeAddressHostPortString", args -> uri.getAuthority(),
+                "getHostAndPort", args -> uri.getAuthority(),
+                "getClientNamenodeAddress", args -> uri.getAuthority(),
+                "getTokenServiceName", args -> uri.getAuthority()));
     }
 }

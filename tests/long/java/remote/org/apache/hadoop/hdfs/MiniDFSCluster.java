@@ -12,6 +12,7 @@ import cairn.Inside;
 import cairn.Ports;
 import cairn.ServerProcess;
 import cairn.StandIns;
+import cairn.TestUsers;
 import java.io.File;
 import java.io.IOException;
 import java.io.InterruptedIOException;
@@ -280,8 +281,8 @@ public class MiniDFSCluster implements AutoCloseable {
             FileUtil.fullyDelete(folder);
         }
         portBase = Ports.take();
-        nameNodePort = wanted.nameNodePort > 0 ? wanted.nameNodePort : portBase;
-        httpPort = wanted.nameNodeHttpPort > 0 ? wanted.nameNodeHttpPort : portBase + 1;
+        nameNodePort = wanted.nameNodePort > 0 ? wanted.nameNodePort : Ports.takeForNameNode();
+        httpPort = wanted.nameNodeHttpPort > 0 ? wanted.nameNodeHttpPort : nameNodePort + 1;
         conf.setInt(DFS_REPLICATION_KEY, Math.min(conf.getInt(DFS_REPLICATION_KEY, 3), wanted.dataNodes));
         conf.setInt(DFS_NAMENODE_SAFEMODE_EXTENSION_KEY, conf.getInt(DFS_NAMENODE_SAFEMODE_EXTENSION_TESTING_KEY, 0));
         conf.set("fs.defaultFS", "hdfs://" + LOOPBACK + ":" + nameNodePort);
@@ -305,6 +306,7 @@ public class MiniDFSCluster implements AutoCloseable {
 
     private void startNameNode() throws IOException {
         Map<String, String> settings = new HashMap<>();
+        settings.put("hadoop.user.group.static.mapping.overrides", TestUsers.groups());
         if (!racks.isEmpty()) {
             settings.put("net.topology.table.file.name", writeRacks().getPath());
         }
@@ -483,7 +485,7 @@ public class MiniDFSCluster implements AutoCloseable {
         if (index >= DATANODES_MAX) {
             throw new Inside("more than " + DATANODES_MAX + " DataNodes");
         }
-        int port = portBase + 2 + 4 * index;
+        int port = portBase + 4 * index;
         ServerProcess process = new ServerProcess("datanode", new File(folder, "conf-datanode" + index));
         String host = own.get(DFS_DATANODE_HOST_NAME_KEY);
         process.start(own, Map.of("dfs.datanode.address", LOOPBACK + ":" + port,
@@ -493,18 +495,18 @@ public class MiniDFSCluster implements AutoCloseable {
     }
 
     private DataNode standIn(DataNodeProperties node) {
-        StandIns.Reply id = () -> report(node);
+        StandIns.Reply id = args -> report(node);
         return StandIns.of(DataNode.class, Map.of(
                 "getDatanodeId", id,
-                "getDatanodeUuid", () -> report(node).getDatanodeUuid(),
-                "getXferAddress", () -> new InetSocketAddress(LOOPBACK, node.port),
-                "getXferPort", () -> node.port,
-                "getIpcPort", () -> node.port + 1,
-                "getInfoPort", () -> node.port + 2,
-                "getDisplayName", () -> LOOPBACK + ":" + node.port,
-                "isDatanodeUp", node.process::isAlive,
-                "getConf", () -> node.conf,
-                "shutdown", () -> {
+                "getDatanodeUuid", args -> report(node).getDatanodeUuid(),
+                "getXferAddress", args -> new InetSocketAddress(LOOPBACK, node.port),
+                "getXferPort", args -> node.port,
+                "getIpcPort", args -> node.port + 1,
+                "getInfoPort", args -> node.port + 2,
+                "getDisplayName", args -> LOOPBACK + ":" + node.port,
+                "isDatanodeUp", args -> node.process.isAlive(),
+                "getConf", args -> node.conf,
+                "shutdown", args -> {
                     node.process.stop();
                     return null;
                 }));
