@@ -10,15 +10,16 @@ B ?= build/$(VARIANT)
 PREFIX ?= /usr/local
 Q := $(if $(V),,@)
 
-FOLDERS := common proto rpc client namenode datanode scheduler fuse main
+FOLDERS := common proto rpc client webhdfs namenode datanode scheduler fuse main
 PROTOS := $(wildcard proto/*/*.proto)
 GEN_C := $(PROTOS:proto/%.proto=$(B)/gen/%.pb-c.c)
 GEN_O := $(GEN_C:.c=.o)
 SRC := $(shell find $(wildcard $(FOLDERS)) -name '*.c' | sort)
 OBJ := $(SRC:%.c=$(B)/%.o)
 MAIN_O := $(B)/main/cairn.o
-NOT_CLIENT := $(addprefix common/,http.o daemon.o metrics.o loop.o pool.o) \
-              $(addprefix rpc/,call.o connection.o handshake.o meta.o reconfigure.o registry.o retry_cache.o rpc_server.o)
+NOT_CLIENT := $(addprefix common/,http.o http_stream.o daemon.o metrics.o loop.o pool.o) \
+              $(addprefix rpc/,call.o connection.o handshake.o local_call.o meta.o reconfigure.o registry.o \
+                retry_cache.o rpc_server.o)
 # What a program that loads libhdfs gets: the client and what it stands on, nothing of the daemons.
 CLIENT_O := $(filter-out $(addprefix $(B)/,$(NOT_CLIENT)),\
               $(filter $(B)/common/% $(B)/proto/% $(B)/rpc/% $(B)/client/lib/%,$(OBJ))) $(GEN_O)

@@ -107,6 +107,10 @@ const struct config_key config_keys[] = {
       "Name to register, also compared with the datanodes' names; default: the address, shown with the host's own name."),
     K("cairn.worker.heartbeat", MS, "1000", 50, 60000, "Time between a worker's reports."),
     K("cairn.worker.log-retention", SECONDS, "86400", 0, 0, "How long logs of finished jobs are kept."),
+    /* ---- web ---- */
+    K("httpfs.http.hostname", STRING, "0.0.0.0", 0, 0, "Address of the HttpFS gateway."),
+    K("httpfs.http.port", INT, "14000", 0, 65535, "Port of the HttpFS gateway."),
+    K("dfs.user.home.dir.prefix", STRING, "/user", 0, 0, "Home directories are below it."),
     /* ---- local cluster ---- */
     K("cairn.namenode.http-address", STRING, NULL, 0, 0, "Where fsck asks; default: port 9870 of the namenode's host."),
     {NULL, CONFIG_STRING, NULL, 0, 0, NULL},

@@ -1,35 +1,23 @@
 #include "common/http.h"
 
-#include <microhttpd.h>
+#include <arpa/inet.h>
+#include <netinet/in.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <unistd.h>
 
+#include "common/http_impl.h"
 #include "common/mem.h"
 
-#define HTTP_CONNECTIONS_MAX 512
-#define HTTP_CONNECTION_MEMORY_BYTES 16384 /* request line and headers must fit */
+#define HTTP_CONNECTIONS_MAX 4096
+#define HTTP_CONNECTION_MEMORY_BYTES 32768 /* request line and headers must fit: a path may have 8000 bytes, each as %XX */
 #define HTTP_IDLE_TIMEOUT_S 60
 #define HTTP_THREAD_STACK_BYTES (256 << 10)
 #define HTTP_THREADS_DEFAULT 2
-
-struct http_server {
-    struct MHD_Daemon *daemon;
-    struct http_route *routes;
-    size_t route_count;
-    void *context;
-    size_t max_body_bytes;
-    uint16_t port;
-};
-
-struct http_request {
-    struct MHD_Connection *connection;
-    const char *path;
-    struct buf body;
-    bool body_too_large;
-};
+#define HTTP_POOL_THREADS_DEFAULT 8
 
 static const struct http_route *http_match(const struct http_server *s, const char *method, const char *path,
                                            bool *ret_path_known)
@@ -49,69 +37,193 @@ static const struct http_route *http_match(const struct http_server *s, const ch
     return NULL;
 }
 
-static enum MHD_Result http_send(struct MHD_Connection *connection, struct http_reply *reply)
+static void add_headers(struct MHD_Response *response, const struct http_reply *reply)
 {
-    struct MHD_Response *response;
-    if (reply->file_fd >= 0) {
-        response = MHD_create_response_from_fd_at_offset64((uint64_t)reply->file_bytes, reply->file_fd,
-                                                           (uint64_t)reply->file_offset);
-        if (!response)
-            close(reply->file_fd);
-        buf_free(&reply->body);
-    } else {
-        size_t len = reply->body.len;
-        response = MHD_create_response_from_buffer(len, buf_detach(&reply->body), MHD_RESPMEM_MUST_FREE);
+    const char *type = reply->content_type ? reply->content_type : "text/plain; charset=utf-8";
+    if (*type)
+        MHD_add_response_header(response, "Content-Type", type);
+    const char *at = (const char *)reply->headers.base, *end = at + reply->headers.len;
+    while (at < end) { /* name NUL value NUL */
+        const char *value = at + strlen(at) + 1;
+        MHD_add_response_header(response, at, value);
+        at = value + strlen(value) + 1;
     }
+    if (reply->close_connection)
+        MHD_add_response_header(response, "Connection", "close");
+}
+
+static struct MHD_Response *body_response(struct http_request *r)
+{
+    struct http_reply *reply = &r->reply;
+    if (reply->source.read)
+        return http_stream_response(r);
+    if (reply->file_fd >= 0) { /* the response closes it */
+        struct MHD_Response *response = MHD_create_response_from_fd_at_offset64(
+            (uint64_t)reply->file_bytes, reply->file_fd, (uint64_t)reply->file_offset);
+        if (response)
+            reply->file_fd = -1;
+        return response;
+    }
+    size_t len = reply->body.len;
+    return MHD_create_response_from_buffer(len, buf_detach(&reply->body), MHD_RESPMEM_MUST_FREE);
+}
+
+/* The answer that was being prepared is given up for a short one. */
+static void answer_busy(struct http_request *r)
+{
+    http_stream_end(r);
+    r->is_stream = r->uploading = false;
+    r->piece = NULL;
+    r->reply.source = (struct http_source){0};
+    r->reply.upload = (struct http_upload){0};
+    buf_clear(&r->reply.headers);
+    http_reply_header(&r->reply, "Retry-After", "1");
+    http_fail(&r->reply, 503, "too much is being sent and received at the moment; try again");
+    r->handled = true;
+}
+
+enum MHD_Result http_send(struct http_request *r)
+{
+    const struct http_options *o = &r->server->options;
+    r->phase = HTTP_SENT;
+    if (r->reply.source.read && !http_stream_begin(r))
+        answer_busy(r);
+    if (o->on_reply)
+        o->on_reply(r, &r->reply, o->on_reply_context);
+    struct MHD_Response *response = body_response(r);
     if (!response)
         return MHD_NO;
-    MHD_add_response_header(response, "Content-Type", reply->content_type ? reply->content_type : "text/plain; charset=utf-8");
-    if (reply->location[0])
-        MHD_add_response_header(response, "Location", reply->location);
-    enum MHD_Result rc = MHD_queue_response(connection, (unsigned)reply->status, response);
+    add_headers(response, &r->reply);
+    enum MHD_Result rc = MHD_queue_response(r->connection, (unsigned)r->reply.status, response);
     MHD_destroy_response(response);
     return rc;
+}
+
+/* ---- a request comes ---- */
+
+static void address_text(struct MHD_Connection *connection, char out[64])
+{
+    const union MHD_ConnectionInfo *info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+    const struct sockaddr *peer = info ? info->client_addr : NULL;
+    const struct sockaddr_in *v4 = (const void *)peer;
+    const struct sockaddr_in6 *v6 = (const void *)peer;
+    out[0] = 0;
+    if (peer && peer->sa_family == AF_INET)
+        inet_ntop(AF_INET, &v4->sin_addr, out, 64);
+    else if (peer && peer->sa_family == AF_INET6 && IN6_IS_ADDR_V4MAPPED(&v6->sin6_addr))
+        inet_ntop(AF_INET, v6->sin6_addr.s6_addr + 12, out, 64);
+    else if (peer && peer->sa_family == AF_INET6)
+        inet_ntop(AF_INET6, &v6->sin6_addr, out, 64);
+}
+
+static void *http_on_uri(void *arg, const char *uri, struct MHD_Connection *connection)
+{
+    struct http_request *r = mem_new(struct http_request);
+    r->server = arg;
+    r->connection = connection;
+    r->raw_uri = mem_strdup(uri);
+    r->reply = (struct http_reply){.status = 200, .file_fd = -1};
+    address_text(connection, r->client_ip);
+    return r;
+}
+
+static bool has_body(const struct http_request *r)
+{
+    const char *length = http_header(r, "Content-Length");
+    return http_header(r, "Transfer-Encoding") || (length && strcmp(length, "0") != 0);
+}
+
+static void answer_no_route(struct http_request *r, bool path_known)
+{
+    if (path_known)
+        http_fail(&r->reply, 405, "%s is not possible here", r->method);
+    else
+        http_fail(&r->reply, 404, "nothing is served at %s", r->path);
+    r->handled = true;
+}
+
+/* The head is there. Comes again when a handler on the pool is done with it. */
+static enum MHD_Result http_on_head(struct http_request *r)
+{
+    bool path_known = true;
+    if (!r->route && !r->handled) {
+        r->route = http_match(r->server, r->method, r->path, &path_known);
+        if (!r->route)
+            answer_no_route(r, path_known);
+        else if (r->route->may_block && http_rest(r, http_step_handle))
+            return MHD_YES;
+        else if (r->route->may_block)
+            answer_busy(r);
+    }
+    if (r->uploading && !http_stream_begin(r))
+        answer_busy(r);
+    bool waits_for_a_word = http_header(r, "Expect") != NULL;
+    if (r->handled && !r->uploading && waits_for_a_word && has_body(r))
+        return http_send(r); /* and the connection is closed, since the body may come all the same */
+    r->phase = HTTP_BODY;
+    return MHD_YES;
+}
+
+static enum MHD_Result http_on_body(struct http_request *r, const char *bytes, size_t *len)
+{
+    if (r->uploading) {
+        size_t room = HTTP_PIECE_BYTES - r->piece_len, n = *len < room ? *len : room;
+        memcpy(r->piece + r->piece_len, bytes, n);
+        r->piece_len += n;
+        *len -= n; /* the rest comes again */
+        return r->piece_len < HTTP_PIECE_BYTES || http_rest(r, http_step_write) ? MHD_YES : MHD_NO;
+    }
+    if (r->handled) {
+        r->dropped_bytes += *len;
+    } else if (r->body.len + *len > r->server->options.max_body_bytes) {
+        r->body_too_large = true;
+        r->dropped_bytes += *len;
+    } else {
+        buf_append(&r->body, bytes, *len);
+    }
+    *len = 0;
+    return r->dropped_bytes <= HTTP_DROP_BODY_BYTES ? MHD_YES : MHD_NO;
+}
+
+static enum MHD_Result http_on_end(struct http_request *r)
+{
+    if (r->uploading)
+        return http_rest(r, http_step_finish) ? MHD_YES : MHD_NO; /* and then we are here again */
+    if (r->body_too_large)
+        http_fail(&r->reply, 413, "the request's body is larger than %zu bytes", r->server->options.max_body_bytes);
+    else if (!r->handled)
+        http_step_handle(r);
+    return http_send(r);
 }
 
 static enum MHD_Result http_on_request(void *arg, struct MHD_Connection *connection, const char *url, const char *method,
                                        const char *version, const char *upload, size_t *upload_len, void **state)
 {
-    struct http_server *s = arg;
-    struct http_request *request = *state;
-    if (!request) {
-        request = mem_new(struct http_request);
-        request->connection = connection;
-        *state = request;
-        return MHD_YES;
+    struct http_request *r = *state;
+    r->path = url;
+    r->method = method;
+    switch (r->phase) {
+    case HTTP_NEW: return http_on_head(r);
+    case HTTP_BODY: return *upload_len ? http_on_body(r, upload, upload_len) : http_on_end(r);
+    case HTTP_SENT: break;
     }
-    if (*upload_len) {
-        if (request->body.len + *upload_len > s->max_body_bytes)
-            request->body_too_large = true;
-        else
-            buf_append(&request->body, upload, *upload_len);
-        *upload_len = 0;
-        return MHD_YES;
-    }
-    request->path = url;
-    struct http_reply reply = {.status = 200, .file_fd = -1};
-    bool path_known;
-    const struct http_route *route = http_match(s, method, url, &path_known);
-    if (request->body_too_large)
-        http_fail(&reply, 413, "the request's body is larger than %zu bytes", s->max_body_bytes);
-    else if (route)
-        route->handler(request, &reply, s->context);
-    else if (path_known)
-        http_fail(&reply, 405, "%s is not possible here", method);
-    else
-        http_fail(&reply, 404, "nothing is served at %s", url);
-    return http_send(connection, &reply);
+    *upload_len = 0;
+    return MHD_YES;
 }
 
 static void http_on_done(void *arg, struct MHD_Connection *connection, void **state, enum MHD_RequestTerminationCode why)
 {
-    struct http_request *request = *state;
-    if (request)
-        buf_free(&request->body);
-    free(request);
+    struct http_request *r = *state;
+    if (!r)
+        return;
+    http_stream_end(r);
+    if (r->reply.file_fd >= 0)
+        close(r->reply.file_fd);
+    buf_free(&r->reply.body);
+    buf_free(&r->reply.headers);
+    buf_free(&r->body);
+    free(r->raw_uri);
+    free(r);
     *state = NULL;
 }
 
@@ -120,32 +232,62 @@ static void http_on_log(void *arg, const char *format, va_list args)
     /* Peers that send rubbish or go away are not worth a line each. */
 }
 
-int http_start(const struct http_options *options, struct http_server **ret, struct err *reterr)
+/* ---- life ---- */
+
+static void server_free(struct http_server *s)
+{
+    pool_free(s->pool);
+    pthread_cond_destroy(&s->idle);
+    pthread_mutex_destroy(&s->lock);
+    free(s->routes);
+    free(s);
+}
+
+static struct http_server *server_new(const struct http_options *options)
 {
     struct http_server *s = mem_new(struct http_server);
-    int fd, threads = options->threads ? options->threads : HTTP_THREADS_DEFAULT;
-    int rc = net_listen(&options->listen, &fd, &s->port, reterr);
-    if (rc < 0) {
-        free(s);
-        return rc;
-    }
+    s->options = *options;
+    s->options.threads = options->threads > 0 ? options->threads : HTTP_THREADS_DEFAULT;
+    s->options.pool_threads = options->pool_threads > 0 ? options->pool_threads : HTTP_POOL_THREADS_DEFAULT;
     s->routes = mem_alloc(options->route_count * sizeof *s->routes);
     if (options->route_count)
         memcpy(s->routes, options->routes, options->route_count * sizeof *s->routes);
     s->route_count = options->route_count;
-    s->context = options->context;
-    s->max_body_bytes = options->max_body_bytes;
+    pthread_mutex_init(&s->lock, NULL);
+    pthread_cond_init(&s->idle, NULL);
+    return s;
+}
+
+static int pool_start_if_needed(struct http_server *s, struct err *reterr)
+{
+    for (size_t i = 0; i < s->route_count; i++)
+        if (s->routes[i].may_block)
+            return pool_new("http-pool", s->options.pool_threads, &s->pool, reterr);
+    return 0;
+}
+
+int http_start(const struct http_options *options, struct http_server **ret, struct err *reterr)
+{
+    struct http_server *s = server_new(options);
+    int fd = -1, rc = net_listen(&options->listen, &fd, &s->port, reterr);
+    if (rc == 0)
+        rc = pool_start_if_needed(s, reterr);
+    if (rc < 0) {
+        net_closep(&fd);
+        server_free(s);
+        return rc;
+    }
     s->daemon = MHD_start_daemon(
-        MHD_USE_EPOLL_INTERNAL_THREAD | MHD_USE_ERROR_LOG, 0, NULL, NULL, http_on_request, s,
+        MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG, 0, NULL, NULL, http_on_request, s,
         MHD_OPTION_EXTERNAL_LOGGER, http_on_log, NULL, MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_THREAD_POOL_SIZE,
-        (unsigned)(threads > 1 ? threads : 0), MHD_OPTION_THREAD_STACK_SIZE, (size_t)HTTP_THREAD_STACK_BYTES,
-        MHD_OPTION_CONNECTION_LIMIT, (unsigned)HTTP_CONNECTIONS_MAX, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
-        (size_t)HTTP_CONNECTION_MEMORY_BYTES, MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)HTTP_IDLE_TIMEOUT_S,
-        MHD_OPTION_NOTIFY_COMPLETED, http_on_done, NULL, MHD_OPTION_END);
+        (unsigned)(s->options.threads > 1 ? s->options.threads : 0), MHD_OPTION_THREAD_STACK_SIZE,
+        (size_t)HTTP_THREAD_STACK_BYTES, MHD_OPTION_CONNECTION_LIMIT, (unsigned)HTTP_CONNECTIONS_MAX,
+        MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)HTTP_CONNECTION_MEMORY_BYTES, MHD_OPTION_CONNECTION_TIMEOUT,
+        (unsigned)HTTP_IDLE_TIMEOUT_S, MHD_OPTION_URI_LOG_CALLBACK, http_on_uri, s, MHD_OPTION_NOTIFY_COMPLETED,
+        http_on_done, NULL, MHD_OPTION_END);
     if (!s->daemon) {
         close(fd);
-        free(s->routes);
-        free(s);
+        server_free(s);
         return err_set(reterr, ERR_IO, "cannot start the HTTP server on port %u", options->listen.port);
     }
     *ret = s;
@@ -161,9 +303,28 @@ void http_stop(struct http_server *s)
 {
     if (!s)
         return;
+    pthread_mutex_lock(&s->lock);
+    s->stopping = true; /* no connection may rest when libmicrohttpd stops */
+    while (s->busy)
+        pthread_cond_wait(&s->idle, &s->lock);
+    pthread_mutex_unlock(&s->lock);
     MHD_stop_daemon(s->daemon);
-    free(s->routes);
-    free(s);
+    server_free(s);
+}
+
+const char *http_method(const struct http_request *r)
+{
+    return r->method;
+}
+
+const char *http_raw_uri(const struct http_request *r)
+{
+    return r->raw_uri;
+}
+
+const char *http_client_ip(const struct http_request *r)
+{
+    return r->client_ip;
 }
 
 const char *http_path(const struct http_request *r)
@@ -184,6 +345,20 @@ const char *http_header(const struct http_request *r, const char *name)
 struct slice http_body(const struct http_request *r)
 {
     return buf_slice(&r->body);
+}
+
+static void append_line(struct buf *b, const char *text)
+{
+    for (; *text; text++)
+        if (*text != '\r' && *text != '\n')
+            buf_append(b, text, 1);
+    buf_append(b, "", 1);
+}
+
+void http_reply_header(struct http_reply *reply, const char *name, const char *value)
+{
+    append_line(&reply->headers, name);
+    append_line(&reply->headers, value);
 }
 
 void http_fail(struct http_reply *reply, int status, const char *format, ...)
@@ -210,34 +385,4 @@ void html_escape(struct buf *b, const char *text)
         case '\'': buf_append_str(b, "&#39;"); break;
         default: buf_append(b, text, 1);
         }
-}
-
-/* Bytes of the UTF-8 character at p, or 0 if there is none (overlong forms and surrogates included). */
-static size_t utf8_length(const unsigned char *p)
-{
-    size_t n = p[0] < 0x80 ? 1 : p[0] >= 0xC2 && p[0] < 0xE0 ? 2 : (p[0] & 0xF0) == 0xE0 ? 3 : p[0] >= 0xF0 && p[0] < 0xF5 ? 4 : 0;
-    for (size_t i = 1; i < n; i++)
-        if ((p[i] & 0xC0) != 0x80) /* the NUL at the end of the text is caught here */
-            return 0;
-    bool overlong = (p[0] == 0xE0 && p[1] < 0xA0) || (p[0] == 0xF0 && p[1] < 0x90);
-    bool surrogate = p[0] == 0xED && p[1] >= 0xA0, too_large = p[0] == 0xF4 && p[1] >= 0x90;
-    return overlong || surrogate || too_large ? 0 : n;
-}
-
-void json_escape(struct buf *b, const char *text)
-{
-    buf_append_str(b, "\"");
-    for (const unsigned char *p = (const unsigned char *)text; *p;) {
-        size_t n = utf8_length(p);
-        if (n == 0)
-            buf_append_str(b, "\\ufffd"); /* a name may be any bytes; JSON may not */
-        else if (*p == '"' || *p == '\\')
-            buf_printf(b, "\\%c", *p);
-        else if (*p < ' ')
-            buf_printf(b, "\\u%04x", *p);
-        else
-            buf_append(b, p, n);
-        p += n ? n : 1;
-    }
-    buf_append_str(b, "\"");
 }

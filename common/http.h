@@ -1,6 +1,9 @@
-/* A small HTTP server on libmicrohttpd: routes, text/JSON answers, files by sendfile. Handlers run on the server's few
- * own threads (http_options.threads) and may block briefly. Requests are bounded (URL, headers, body). Every page is
- * plain: HTML with its CSS inline, no scripts from elsewhere. */
+/* A small HTTP server on libmicrohttpd: routes, text/JSON answers, files by sendfile, bodies that come and go in pieces.
+ *
+ * Handlers run on the server's few own threads (http_options.threads) and may block briefly; those of routes with
+ * `may_block`, and all sources and uploads, run on a pool while their connection rests, so a slow client or a slow disk
+ * costs memory for one piece and no thread. Requests are bounded (URL, headers, body); a client that neither sends nor
+ * takes for a minute is dropped. Every page is plain: HTML with its CSS inline, no scripts from elsewhere. */
 #ifndef CAIRN_COMMON_HTTP_H
 #define CAIRN_COMMON_HTTP_H
 
@@ -9,46 +12,75 @@
 
 #include "common/buf.h"
 #include "common/err.h"
+#include "common/json_out.h"
 #include "common/net.h"
 
 struct http_server;
 struct http_request; /* borrowed during the handler */
+struct http_reply;
+
+/* An answer's body that is made while it is sent. One thread at a time; close comes once, whatever happened. */
+struct http_source {
+    int (*read)(void *context, void *bytes, size_t len, size_t *ret_read, struct err *reterr); /* 0 bytes = the end */
+    void (*close)(void *context);
+    void *context;
+    int64_t bytes; /* how many there will be; -1 = not known: a chunked body */
+};
+/* Takes a request's body. One thread at a time. Ends with one of finish and abort, which free the context. */
+struct http_upload {
+    int (*write)(void *context, const void *bytes, size_t len, struct err *reterr);
+    void (*finish)(void *context, const struct err *why, struct http_reply *reply); /* why: what write said, or NULL */
+    void (*abort)(void *context);                                                  /* the client is gone */
+    void *context;
+};
 
 struct http_reply {
     int status;               /* 200 unless set */
-    const char *content_type; /* static string; default text/plain; charset=utf-8 */
+    const char *content_type; /* static string; default text/plain; charset=utf-8; "" = none */
     struct buf body;          /* handler fills it; the server frees it */
+    struct buf headers;       /* see http_reply_header */
     int file_fd;              /* >= 0: body is file_bytes of this file from file_offset; the server closes it */
     int64_t file_offset, file_bytes;
-    char location[1024];      /* non-empty: Location header */
+    bool close_connection;     /* after this answer */
+    struct http_source source; /* .read set: the body (may_block routes only) */
+    struct http_upload upload; /* .write set: not answered yet, the request's body goes there (may_block routes only) */
 };
 typedef void (*http_handler)(struct http_request *request, struct http_reply *reply, void *context);
 struct http_route {
     const char *method; /* "GET"; NULL = any */
     const char *path;   /* exact, or a prefix if it ends with "*" */
     http_handler handler;
+    bool may_block; /* runs on the pool, before the request's body is read; that is dropped unless it is an upload */
+    void *context;  /* NULL = that of the server */
 };
 struct http_options {
     struct net_address listen; /* port 0 = pick one */
     const struct http_route *routes;
     size_t route_count;
     void *context;
-    int threads;         /* 0 => 2 */
-    size_t max_body_bytes; /* 0 => no body accepted */
+    int threads;           /* 0 => 2 */
+    int pool_threads;      /* for may_block routes; 0 => 8 */
+    size_t max_body_bytes; /* of other routes; 0 => no body accepted */
+    /* Called with every answer before it is sent (headers that all of them have); may be NULL. Any thread. */
+    http_handler on_reply;
+    void *on_reply_context;
 };
 
 int http_start(const struct http_options *options, struct http_server **ret, struct err *reterr) MUST_CHECK;
 uint16_t http_port(const struct http_server *s);
 void http_stop(struct http_server *s); /* waits for running handlers; NULL is fine */
 
+const char *http_method(const struct http_request *r);
 const char *http_path(const struct http_request *r);                       /* decoded */
+const char *http_raw_uri(const struct http_request *r);                    /* path and query as they came */
+const char *http_client_ip(const struct http_request *r);
 const char *http_query(const struct http_request *r, const char *name);    /* decoded; NULL if absent */
 const char *http_header(const struct http_request *r, const char *name);
 struct slice http_body(const struct http_request *r);
 
+void http_reply_header(struct http_reply *reply, const char *name, const char *value); /* line ends are dropped */
 void http_fail(struct http_reply *reply, int status, const char *format, ...) PRINTF_LIKE(3, 4);
 void html_escape(struct buf *b, const char *text);
-void json_escape(struct buf *b, const char *text); /* with the quotes */
 
 /* Client side, for the shuffle and tests of life: GET, answer body handed out in pieces as it comes (Content-Length or
  * until close; redirects are not followed). ERR_NOT_FOUND for 404, ERR_IO for other statuses with the body's first line. */

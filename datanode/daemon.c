@@ -21,6 +21,7 @@
 #include "datanode/serve/xfer.h"
 #include "datanode/store/scrubber.h"
 #include "main/commands.h"
+#include "webhdfs/webhdfs.h"
 #include "rpc/reconfigure.h"
 
 #define DEFAULT_BALANCE_BYTES_PER_SECOND (100 << 20) /* dfs.datanode.balance.bandwidthPerSec */
@@ -148,6 +149,7 @@ static void stop(struct datanode *dn, struct servers *s)
     if (pthread_create(&watch, NULL, stop_watch, NULL) == 0)
         pthread_detach(watch);
     http_stop(s->http);
+    webhdfs_free(dn->webhdfs);
     short_circuit_stop(dn->short_circuit);
     xfer_server_stop(dn->xfer);
     scrubber_stop(dn->scrubber);
@@ -203,6 +205,7 @@ int datanode_main(int argc, char **argv)
         config_free(config);
         return daemon_fail("datanode", &why);
     }
+    dn.config = config;
     dn.started_mono_ms = clock_mono_ms();
     dn.started_wall_ms = clock_wall_ms();
     atomic_store(&dn.balance_bytes_per_second, DEFAULT_BALANCE_BYTES_PER_SECOND);

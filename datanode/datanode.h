@@ -15,7 +15,10 @@ struct scrubber;
 struct short_circuit;
 struct reconfiguration; /* rpc/reconfigure.h */
 
+struct webhdfs;
+
 struct datanode {
+    const struct config *config;
     struct settings settings;
     uint16_t transfer_port, ipc_port, http_port;
     int64_t started_mono_ms, started_wall_ms;
@@ -24,6 +27,7 @@ struct datanode {
     struct xfer_server *xfer;
     struct scrubber *scrubber; /* NULL: off */
     struct short_circuit *short_circuit; /* NULL: off */
+    struct webhdfs *webhdfs;
     struct reconfiguration *reconfiguration;
     _Atomic int64_t balance_bytes_per_second;
 };

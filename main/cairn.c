@@ -20,6 +20,7 @@ struct command {
 
 #pragma weak namenode_main
 #pragma weak datanode_main
+#pragma weak httpfs_main
 #pragma weak scheduler_main
 #pragma weak worker_main
 #pragma weak mount_main
@@ -48,6 +49,7 @@ static const struct command commands[] = {
     {"groups", groups_main, "the groups the namenode sees a user in", 0},
     {"namenode", namenode_main, "daemon: the namespace and the block map", 1},
     {"datanode", datanode_main, "daemon: block storage and transfer", 1},
+    {"httpfs", httpfs_main, "daemon: the whole file system over HTTP, on one port", 1},
     {"scheduler", scheduler_main, "daemon: the Map/Reduce master", 1},
     {"worker", worker_main, "daemon: runs tasks beside a datanode", 1},
     {"task", task_main, NULL, 1},
@@ -64,6 +66,7 @@ static const struct {
     {"hdfs", "groups", "groups"},
     {"hdfs", "namenode", "namenode"},
     {"hdfs", "datanode", "datanode"},
+    {"hdfs", "httpfs", "httpfs"},
     {"hadoop", "fs", "fs"},
     {"hadoop", "dfs", "fs"},
     {"hadoop", "jar", "streaming"}, /* the only jar we have is Hadoop Streaming */

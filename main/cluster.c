@@ -16,14 +16,14 @@
 #include "common/mem.h"
 
 struct cluster_ports {
-    int namenode, namenode_http, scheduler, scheduler_http, xfer, ipc, datanode_http, worker_http;
+    int namenode, namenode_http, scheduler, scheduler_http, xfer, ipc, datanode_http, worker_http, httpfs;
 };
 
 static struct cluster_ports cluster_ports(int base)
 {
     if (!base)
-        return (struct cluster_ports){8020, 9870, 7077, 8080, 9866, 9867, 9864, 8081};
-    return (struct cluster_ports){base, base + 1, base + 2, base + 3, base + 4, base + 5, base + 6, base + 7};
+        return (struct cluster_ports){8020, 9870, 7077, 8080, 9866, 9867, 9864, 8081, 14000};
+    return (struct cluster_ports){base, base + 1, base + 2, base + 3, base + 4, base + 5, base + 6, base + 7, base + 8};
 }
 
 /* ---- settings ---- */
@@ -147,6 +147,11 @@ static void cluster_add_children(struct cluster *c, const struct cluster_ports *
     cluster_set_address(child, "dfs.namenode.rpc-address", "127.0.0.1", p->namenode);
     for (int node = 1; node <= c->options.nodes; node++)
         cluster_add_datanode(c, node, p);
+    child = cluster_add(c, "httpfs", 0, "127.0.0.1", p->httpfs);
+    char port[16];
+    snprintf(port, sizeof port, "%d", p->httpfs);
+    cluster_set(child, "httpfs.http.hostname", "127.0.0.1");
+    cluster_set(child, "httpfs.http.port", port);
     child = cluster_add(c, "scheduler", 0, "127.0.0.1", p->scheduler);
     cluster_set_dir(c, child, "cairn.scheduler.dir", "scheduler");
     cluster_set(child, "cairn.scheduler.http-address", c->scheduler_http);
@@ -163,12 +168,13 @@ static void cluster_add_children(struct cluster *c, const struct cluster_ports *
 int cluster_plan(const struct cluster_options *options, struct cluster *ret, struct err *reterr)
 {
     struct cluster c = {.options = *options};
-    if (options->port_base && (options->port_base < 1 || options->port_base > 65535 - 7))
-        return err_set(reterr, ERR_CONFIG, "--port-base %d: want 1 to %d (8 ports are used from there)", options->port_base,
-                       65535 - 7);
+    if (options->port_base && (options->port_base < 1 || options->port_base > 65535 - 8))
+        return err_set(reterr, ERR_CONFIG, "--port-base %d: want 1 to %d (9 ports are used from there)", options->port_base,
+                       65535 - 8);
     struct cluster_ports p = cluster_ports(options->port_base);
     snprintf(c.fs_uri, sizeof c.fs_uri, "hdfs://127.0.0.1:%d", p.namenode);
     snprintf(c.namenode_http, sizeof c.namenode_http, "127.0.0.1:%d", p.namenode_http);
+    snprintf(c.httpfs, sizeof c.httpfs, "127.0.0.1:%d", p.httpfs);
     snprintf(c.scheduler, sizeof c.scheduler, "127.0.0.1:%d", p.scheduler);
     snprintf(c.scheduler_http, sizeof c.scheduler_http, "127.0.0.1:%d", p.scheduler_http);
     AUTO(mem_freep) char *logs = mem_printf("%s/logs", options->dir);
@@ -177,7 +183,7 @@ int cluster_plan(const struct cluster_options *options, struct cluster *ret, str
         rc = cluster_write_conf(&c, reterr);
     if (rc < 0)
         return rc;
-    c.children = mem_calloc((size_t)options->nodes * 2 + 3, sizeof *c.children);
+    c.children = mem_calloc((size_t)options->nodes * 2 + 4, sizeof *c.children);
     cluster_add_children(&c, &p);
     *ret = c;
     return 0;
@@ -208,8 +214,8 @@ int cluster_write_json(const struct cluster *c, struct err *reterr)
     json_t *daemons = json_array();
     for (size_t i = 0; i < c->child_count; i++)
         json_array_append_new(daemons, child_json(&c->children[i]));
-    json_t *root = json_pack("{s:s, s:s, s:s, s:s, s:s?, s:i, s:o}", "fs", c->fs_uri, "namenode_http", c->namenode_http,
-                             "scheduler", c->scheduler, "scheduler_http", c->scheduler_http, "mount", c->options.mount,
+    json_t *root = json_pack("{s:s, s:s, s:s, s:s, s:s, s:s?, s:i, s:o}", "fs", c->fs_uri, "namenode_http", c->namenode_http,
+                             "httpfs", c->httpfs, "scheduler", c->scheduler, "scheduler_http", c->scheduler_http, "mount", c->options.mount,
                              "supervisor", (int)getpid(), "daemons", daemons);
     char *text = json_dumps(root, JSON_INDENT(2));
     json_decref(root);

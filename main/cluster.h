@@ -23,8 +23,8 @@ struct cluster_options {
 };
 struct cluster {
     struct cluster_options options;
-    char fs_uri[64], namenode_http[64], scheduler[64], scheduler_http[64];
-    struct child *children; /* namenode, datanodes, scheduler, workers, mount: in the order they start */
+    char fs_uri[64], namenode_http[64], httpfs[64], scheduler[64], scheduler_http[64];
+    struct child *children; /* namenode, datanodes, httpfs, scheduler, workers, mount: in the order they start */
     size_t child_count;
 };
 

@@ -5,6 +5,7 @@
 
 int namenode_main(int argc, char **argv);  /* namenode/daemon.c */
 int datanode_main(int argc, char **argv);  /* datanode/daemon.c */
+int httpfs_main(int argc, char **argv);    /* webhdfs/gateway.c */
 int scheduler_main(int argc, char **argv); /* scheduler/master/daemon.c */
 int worker_main(int argc, char **argv);    /* scheduler/worker/daemon.c */
 int mount_main(int argc, char **argv);     /* fuse/mount.c */

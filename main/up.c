@@ -84,7 +84,7 @@ static int up_parse(int argc, char **argv, struct up_options *o, struct err *ret
         else if (strcmp(flag, "--nodes") == 0)
             rc = up_number(flag, value, 1, CLUSTER_NODES_MAX, &o->cluster.nodes, reterr);
         else
-            rc = up_number(flag, value, 1, 65528, &o->cluster.port_base, reterr);
+            rc = up_number(flag, value, 1, 65527, &o->cluster.port_base, reterr);
     }
     if (rc == 0)
         rc = up_absolute("--dir", dir, &o->dir, reterr);
@@ -133,10 +133,10 @@ static int up_wait_file_system(const struct cluster *c, struct err *reterr)
 /* The namenode first; then all of one kind at once; the mount when the file system answers. */
 static int up_start(struct cluster *c, struct err *reterr)
 {
-    size_t first_job_daemon = 1 + (size_t)c->options.nodes;
+    size_t first_client = 1 + (size_t)c->options.nodes; /* of the file system */
     int rc = 0;
     for (size_t i = 0; rc == 0 && i < c->child_count; i++) {
-        if (i == first_job_daemon)
+        if (i == first_client)
             rc = up_wait_file_system(c, reterr);
         if (rc == 0)
             rc = child_start(&c->children[i], reterr);
@@ -186,8 +186,9 @@ static int up_supervise(struct cluster *c)
 
 static void up_print_summary(const struct cluster *c, bool detached)
 {
-    printf("cluster of %d nodes is ready in %s\n  files      %s\n  namenode   http://%s/\n  scheduler  %s  http://%s/\n",
-           c->options.nodes, c->options.dir, c->fs_uri, c->namenode_http, c->scheduler, c->scheduler_http);
+    printf("cluster of %d nodes is ready in %s\n  files      %s\n  namenode   http://%s/\n", c->options.nodes, c->options.dir,
+           c->fs_uri, c->namenode_http);
+    printf("  httpfs     http://%s/webhdfs/v1/\n  scheduler  %s  http://%s/\n", c->httpfs, c->scheduler, c->scheduler_http);
     if (c->options.mount)
         printf("  mount      %s\n", c->options.mount);
     printf("  settings   export HADOOP_CONF_DIR=%s/conf\n", c->options.dir);

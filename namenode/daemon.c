@@ -43,6 +43,7 @@ struct parts {
     struct reaper reaper;
     struct rpc_server *rpc;
     struct pages *pages;
+    char user[256]; /* of this process */
     pthread_t housekeeper;
     bool keeps_house;
 };
@@ -85,13 +86,13 @@ static void os_user(char out[256])
 static int open_namespace(struct parts *p, struct err *reterr)
 {
     struct namenode *nn = &p->nn;
-    char store_path[4200], user[256];
+    char store_path[4200];
     struct fsdir_options options;
     name_folder_store_path(&p->folder, store_path, sizeof store_path);
-    os_user(user);
+    os_user(p->user);
     fs_user_fix_groups(config_str(nn->config, "hadoop.user.group.static.mapping.overrides"));
     fsdir_options_from_config(&options, nn->config);
-    options.superuser = user;
+    options.superuser = p->user;
     int rc = store_open(store_path, &nn->store, reterr);
     rc = rc ? rc : journal_start(store_path, &nn->journal, reterr);
     rc = rc ? rc : fsdir_open(nn->store, nn->journal, &options, (uint64_t)clock_wall_ns(), &nn->dir, reterr);
@@ -182,7 +183,7 @@ static int start(struct parts *p, const struct config *c, struct err *reterr)
         return rc;
     p->keeps_house = true;
     rc = serve(p, address, reterr);
-    return rc ? rc : pages_start(nn, &http, &p->pages, reterr);
+    return rc ? rc : pages_start(nn, p->rpc, p->user, &http, &p->pages, reterr);
 }
 
 static void stop(struct parts *p)

@@ -99,7 +99,7 @@ static void prepare_error(struct rpc_call *call, rpc_detail detail, const char *
     metric_add(&rpc_metric_errors, 1);
     call->prepared = true;
     call->failed = true;
-    if (call->remembered) { /* whoever waits for this answer gets the same one */
+    if (call->remembered || call->local) { /* whoever waits for this answer gets the same one */
         call->detail = detail;
         call->java_class = arena_strdup(&call->arena, java_class);
         call->text = arena_strdup(&call->arena, text);
@@ -177,7 +177,10 @@ void rpc_call_send(struct rpc_call *call)
     assert(call->prepared);
     if (call->remembered)
         call_remember(call);
-    connection_send(call->connection, call);
+    if (call->local)
+        local_call_answered(call);
+    else
+        connection_send(call->connection, call);
 }
 
 void rpc_call_reply(struct rpc_call *call, const ProtobufCMessage *response)
@@ -310,12 +313,14 @@ bool call_dispatch(struct rpc_call *call, struct slice rest, char fatal_text[sta
 
 const char *rpc_call_user(const struct rpc_call *call)
 {
+    if (call->local)
+        return call->local->user;
     return call->connection->user ? call->connection->user : "";
 }
 
 const char *rpc_call_client_ip(const struct rpc_call *call)
 {
-    return call->connection->peer_ip;
+    return call->local ? call->local->client_ip : call->connection->peer_ip;
 }
 
 const char *rpc_call_method(const struct rpc_call *call)

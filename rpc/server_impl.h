@@ -120,8 +120,18 @@ void handshake_fatal(struct rpc_connection *c, const struct rpc_request_header *
                      const char *java_class, const char *text);
 void handshake_fatal_header(struct rpc_connection *c, const struct rpc_request_header *h, const char *text);
 
+/* Who waits for a call without a connection (local_call.c); lives on the caller's stack. */
+struct rpc_local {
+    struct rpc_server *server;
+    const char *user, *client_ip;
+    pthread_mutex_t lock;
+    pthread_cond_t changed;
+    bool answered; /* under lock */
+};
+
 struct rpc_call {
-    struct rpc_connection *connection; /* a reference */
+    struct rpc_connection *connection; /* a reference; NULL: the call is `local`'s */
+    struct rpc_local *local;
     struct rpc_call *next;             /* in the output queue, or in the free list */
     const struct rpc_method *method;   /* NULL: not a call of a method */
     const struct rpc_registered *service;
@@ -147,6 +157,7 @@ void call_free(struct rpc_call *call);
 /* Finds the method and runs it. `rest` is what follows the request header in the frame. false: fatal_text
  * says why the connection cannot go on; then the call is still the caller's. */
 bool call_dispatch(struct rpc_call *call, struct slice rest, char fatal_text[static ERR_TEXT_MAX]);
+void local_call_answered(struct rpc_call *call);
 void call_answer_error(struct rpc_call *call, int status, rpc_detail detail, const char *java_class, const char *text);
 
 #endif

@@ -1,11 +1,13 @@
 #include "datanode/serve/http_pages.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "common/clock.h"
 #include "datanode/report/reporter.h"
 #include "datanode/serve/xfer.h"
+#include "webhdfs/webhdfs.h"
 
 static const char page_begin[] =
     "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><title>Datanode</title><style>"
@@ -170,15 +172,27 @@ static void jmx_page(struct http_request *request, struct http_reply *reply, voi
     buf_append_str(b, "\n  ]\n}\n");
 }
 
+static struct webhdfs *webhdfs_start(struct datanode *dn)
+{
+    char address[NET_ADDRESS_MAX], uri[NET_ADDRESS_MAX + 16];
+    snprintf(uri, sizeof uri, "hdfs://%s", net_format(&dn->settings.namenode, address));
+    struct webhdfs_options options = {.role = WEBHDFS_DATANODE, .config = dn->config, .namenode_uri = uri};
+    return webhdfs_new(&options);
+}
+
 int http_pages_start(struct datanode *dn, struct http_server **ret, struct err *reterr)
 {
-    static const struct http_route routes[] = {
-        {"GET", "/", status_page}, {"GET", "/jmx", jmx_page}, {"GET", "/metrics", metrics_page}, {"GET", "/prom", metrics_page}};
+    dn->webhdfs = webhdfs_start(dn);
+    const struct http_route routes[] = {{"GET", "/", status_page},
+                                        {"GET", "/jmx", jmx_page},
+                                        {"GET", "/metrics", metrics_page},
+                                        {"GET", "/prom", metrics_page},
+                                        WEBHDFS_ROUTE(dn->webhdfs)};
     struct http_options options = {.listen = dn->settings.http_listen,
                                    .routes = routes,
                                    .route_count = ARRAY_COUNT(routes),
                                    .context = dn,
-                                   .threads = 1};
+                                   .pool_threads = 24};
     int rc = http_start(&options, ret, reterr);
     return rc < 0 ? err_prefix(reterr, rc, "dfs.datanode.http.address") : 0;
 }

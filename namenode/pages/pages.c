@@ -1,6 +1,7 @@
 #include "namenode/pages/pages.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "common/clock.h"
@@ -12,11 +13,15 @@
 #include "namenode/pages/jmx.h"
 #include "namenode/namespace/leases.h"
 #include "namenode/namespace/txn.h"
+#include "rpc/local_call.h"
+#include "webhdfs/webhdfs.h"
 
 #define PAGE_MEMORY_MAX (64u << 20)
 
 struct pages {
     struct http_server *http;
+    struct rpc_server *rpc;
+    struct webhdfs *webhdfs;
 };
 
 /* ---- the status page ---- */
@@ -182,22 +187,62 @@ static void metrics_page(struct http_request *request, struct http_reply *reply,
 
 /* ---- life ---- */
 
-static const struct http_route routes[] = {
-    {"GET", "/", status_page},         {"GET", "/dfshealth.html", status_page}, {"GET", "/jmx", jmx_page},
-    {"GET", "/metrics", metrics_page}, {"GET", "/prom", metrics_page},          {"GET", "/fsck", fsck_page},
-};
+/* WebHDFS's way into ClientProtocol: the methods that RPC serves, without a socket. */
+static int call_in_process(void *context, const char *user, const char *client_ip, const char *method,
+                           const ProtobufCMessage *request, const ProtobufCMessageDescriptor *response_type, struct arena *a,
+                           ProtobufCMessage **ret, struct err *reterr)
+{
+    struct pages *p = context;
+    struct rpc_local_call call = {.user = user,
+                                  .client_ip = client_ip,
+                                  .protocol = "org.apache.hadoop.hdfs.protocol.ClientProtocol",
+                                  .method = method,
+                                  .request = request,
+                                  .response_type = response_type};
+    return rpc_server_call(p->rpc, &call, a, ret, reterr);
+}
 
-int pages_start(struct namenode *nn, const struct net_address *listen, struct pages **ret, struct err *reterr)
+static struct webhdfs *webhdfs_start(struct namenode *nn, struct pages *p, const char *user)
+{
+    char uri[sizeof nn->address + 16];
+    snprintf(uri, sizeof uri, "hdfs://%s", nn->address);
+    struct webhdfs_options options = {.role = WEBHDFS_NAMENODE,
+                                      .config = nn->config,
+                                      .caller = {call_in_process, p},
+                                      .namenode_uri = uri,
+                                      .process_user = user};
+    return webhdfs_new(&options);
+}
+
+static void metrics_begin(void)
 {
     static bool registered;
-    struct pages *p = mem_new(struct pages);
-    struct http_options options = {
-        .listen = *listen, .routes = routes, .route_count = ARRAY_COUNT(routes), .context = nn};
     for (size_t i = 0; !registered && i < ARRAY_COUNT(metrics); i++)
         metric_register(&metrics[i]);
     registered = true;
+}
+
+int pages_start(struct namenode *nn, struct rpc_server *rpc, const char *user, const struct net_address *listen,
+                struct pages **ret, struct err *reterr)
+{
+    struct pages *p = mem_new(struct pages);
+    metrics_begin();
+    p->rpc = rpc;
+    p->webhdfs = webhdfs_start(nn, p, user);
+    const struct http_route routes[] = {
+        {"GET", "/", status_page},
+        {"GET", "/dfshealth.html", status_page},
+        {"GET", "/jmx", jmx_page},
+        {"GET", "/metrics", metrics_page},
+        {"GET", "/prom", metrics_page},
+        {"GET", "/fsck", fsck_page},
+        WEBHDFS_ROUTE(p->webhdfs),
+    };
+    struct http_options options = {
+        .listen = *listen, .routes = routes, .route_count = ARRAY_COUNT(routes), .context = nn, .pool_threads = 16};
     int rc = http_start(&options, &p->http, reterr);
     if (rc) {
+        webhdfs_free(p->webhdfs);
         free(p);
         return err_prefix(reterr, rc, "HTTP (dfs.namenode.http-address)");
     }
@@ -215,5 +260,6 @@ void pages_stop(struct pages *p)
     if (!p)
         return;
     http_stop(p->http);
+    webhdfs_free(p->webhdfs);
     free(p);
 }
