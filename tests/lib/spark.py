@@ -52,6 +52,7 @@ class Spark:
         if not shutil.which("java"):
             raise Unavailable("'java' is not installed; run tools/deps interop")
         self.version, self.folder = version, str(folder)
+        os.makedirs(self.folder, exist_ok=True)
         venv = os.path.join(CACHE, f"pyspark-{VERSIONS[version]}")
         os.makedirs(CACHE, exist_ok=True)
         with open(venv + ".lock", "w") as lock:
@@ -79,9 +80,9 @@ class Spark:
                "SPARK_LOCAL_DIRS": os.path.join(self.folder, "local"), "SPARK_LOCAL_IP": "127.0.0.1"}
         return clean | own | more
 
-    def start_submit(self, name, *args, properties=None, **env):
-        """`spark-submit ARGS` in the background, output in one log file: a Daemon."""
-        command = [os.path.join(self.home, "bin", "spark-submit"), *map(str, args)]
+    def start_submit(self, name, *args, properties=None, around=(), **env):
+        """`spark-submit ARGS` in the background, output in one log file: a Daemon. around: words before the command."""
+        command = [*around, os.path.join(self.home, "bin", "spark-submit"), *map(str, args)]
         return Daemon(name, command, os.path.join(self.folder, f"{name}.log"), env=self.env(properties, **env))
 
     def submit(self, name, *args, deadline_s=300, properties=None, check=True, **env):
@@ -92,9 +93,9 @@ class Spark:
         assert code == 0 or not check, f"spark-submit {name} ended with {code}:\n{log_tail(process.log, 80)}"
         return code
 
-    def daemon(self, name, main, *args, properties=None, **env):
+    def daemon(self, name, main, *args, properties=None, around=(), **env):
         """One of Spark's own daemons, by its main class, as start-master.sh and its like would start it."""
-        command = [os.path.join(self.home, "bin", "spark-class"), main, *map(str, args)]
+        command = [*around, os.path.join(self.home, "bin", "spark-class"), main, *map(str, args)]
         settings = " ".join(f"-D{key}={value}" for key, value in (properties or {}).items())
         env = self.env(**({"SPARK_DAEMON_MEMORY": "256m", "SPARK_DAEMON_JAVA_OPTS": settings} | env))
         return Daemon(name, command, os.path.join(self.folder, f"{name}.log"), env=env)
@@ -128,10 +129,13 @@ class HistoryServer:
 
 
 class Standalone:
-    """A master and one worker per entry of workers, {the name or address it registers with: the address it is bound to}."""
+    """A master and one worker per entry of workers, {the name or address it registers with: the address it is bound to}.
 
-    def __init__(self, spark, workers, cores=1):
+    around: {worker: words before its command}."""
+
+    def __init__(self, spark, workers, cores=1, around=None):
         self.spark, self.workers, self._cores, self._base = spark, workers, cores, port_block()
+        self._around = around or {}
         self.url = f"spark://127.0.0.1:{self._base}"
         self.daemons = []
         # Names of this test alone: all JVMs look them up in a file.
@@ -140,9 +144,9 @@ class Standalone:
             names = {"localhost": "127.0.0.1", socket.gethostname(): "127.0.0.1"} | workers
             file.writelines(f"{address} {name}\n" for name, address in names.items())
 
-    def _start_daemon(self, name, main, *args, **env):
+    def _start_daemon(self, name, main, *args, **options):
         properties = {"jdk.net.hosts.file": self._hosts_file}
-        self.daemons.append(self.spark.daemon(name, f"org.apache.spark.deploy.{main}", *args, properties=properties, **env))
+        self.daemons.append(self.spark.daemon(name, f"org.apache.spark.deploy.{main}", *args, properties=properties, **options))
 
     def _start(self):
         self._start_daemon("master", "master.Master", "--host", "127.0.0.1", "--port", self._base, "--webui-port", self._base + 1)
@@ -150,9 +154,9 @@ class Standalone:
         for index, (name, address) in enumerate(self.workers.items()):
             work = os.path.join(self.spark.folder, f"work-{self._base}-{name}")
             self._start_daemon(
-                f"worker-{name}", "worker.Worker", "--host", name, "--port", self._base + 10 + index, "--webui-port",
-                self._base + 20 + index, "--cores", self._cores, "--memory", "700m", "--work-dir", work, self.url,
-                SPARK_LOCAL_IP=address)
+                f"worker-{name}", "worker.Worker", "--port", self._base + 10 + index, "--webui-port", self._base + 20 + index,
+                "--cores", self._cores, "--memory", "700m", "--work-dir", work, self.url, SPARK_LOCAL_IP=address,
+                around=self._around.get(name, ()), **({} if name == address else {"SPARK_LOCAL_HOSTNAME": name}))
         wait_for(self._all_registered, 90, f"{len(self.workers)} workers of Spark")
 
     def submit(self, name, *args, properties=None, **options):
