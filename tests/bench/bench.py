@@ -1,6 +1,6 @@
 """What Cairn does beside what a user would take instead, measured in one run: `make bench`.
 
-  bench.py [--record] [copies] [metadata] [wordcount] [memory]     (no name: all of them)
+  bench.py [--record] [SECTION...]     copies metadata nnthroughput dfsio wordcount memory; no name: all of them
 
 Prints one table per section; --record also writes them to docs/benchmarks.md."""
 import argparse
@@ -16,6 +16,7 @@ import time
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.dirname(HERE))
 
+from java_tools import dfsio, namenode_throughput  # noqa: E402
 from measure import measure, median, resident_mib  # noqa: E402
 from report import Row, Section, page  # noqa: E402
 from lib import apache, data  # noqa: E402
@@ -257,7 +258,14 @@ def memory(servers, work):
     return Section("Resident memory after all of the above", "MiB", "Sum over the daemons; here less is better.", rows)
 
 
-SECTIONS = {"copies": copies, "metadata": metadata, "wordcount": wordcount, "memory": memory}
+SECTIONS = {
+    "copies": copies,
+    "metadata": metadata,
+    "nnthroughput": namenode_throughput,
+    "dfsio": dfsio,
+    "wordcount": wordcount,
+    "memory": memory,
+}
 
 
 def main():
