@@ -203,6 +203,18 @@ static void call_run_in_pool(struct pool_task *t)
     call->method->handler(call, call->request, call->service->context);
 }
 
+void rpc_call_repeat_in_pool(struct rpc_call *call)
+{
+    call->in_pool = true;
+    call->task.run = call_run_in_pool;
+    pool_submit(call->connection->server->pool, &call->task);
+}
+
+bool rpc_call_may_block(const struct rpc_call *call)
+{
+    return call->in_pool;
+}
+
 /* true: the call goes on; false: it was answered, or will be when its first try is. */
 static bool call_is_first_try(struct rpc_call *call)
 {
@@ -252,12 +264,10 @@ static void call_start(struct rpc_call *call, struct slice rest)
     metric_add(&rpc_metric_calls, 1);
     if (!call_is_first_try(call))
         return;
-    if (call->method->flags & RPC_MAY_BLOCK) {
-        call->task.run = call_run_in_pool;
-        pool_submit(call->connection->server->pool, &call->task);
-    } else {
+    if (call->method->flags & RPC_MAY_BLOCK)
+        rpc_call_repeat_in_pool(call);
+    else
         call->method->handler(call, request, call->service->context);
-    }
 }
 
 /* For "%.*s" of a name that a peer chose. */

@@ -52,6 +52,8 @@ void fsdir_counters_put(const struct counters *c, const struct counters *before,
     r.symlink_count = c->symlinks;
     r.block_count = c->blocks;
     r.complete_block_count = c->complete_blocks;
+    r.has_quota_count = 1;
+    r.quota_count = c->quotas;
     struct buf record = {0};
     message_pack(&record, &r.base);
     store_batch_put(batch, "c", 1, record.base, record.len);
@@ -76,6 +78,7 @@ static int counters_read(struct fsdir *dir, struct err *reterr)
         .symlinks = r->symlink_count,
         .blocks = r->block_count,
         .complete_blocks = r->complete_block_count,
+        .quotas = r->quota_count,
     };
     cairn__counter_record__free_unpacked(r, NULL);
     return 0;

@@ -60,6 +60,22 @@ static int attributes_decode(const Cairn__InodeRecord *r, struct inode *n, struc
     return 0;
 }
 
+static int quota_decode(const Cairn__InodeRecord *r, struct inode *n, struct arena *a)
+{
+    struct quota *q = arena_new(a, struct quota);
+    q->names = r->has_namespace_quota ? (int64_t)r->namespace_quota : QUOTA_NONE;
+    q->space = r->has_space_quota ? (int64_t)r->space_quota : QUOTA_NONE;
+    for (size_t i = 0; i < STORAGE_TYPES; i++)
+        q->types[i] = QUOTA_NONE;
+    for (size_t i = 0; i < r->n_type_quota; i++) {
+        if (r->type_quota[i]->type >= STORAGE_TYPES)
+            return ERR_IO;
+        q->types[r->type_quota[i]->type] = (int64_t)r->type_quota[i]->bytes;
+    }
+    n->quota = q;
+    return 0;
+}
+
 int inode_decode(uint64_t id, struct slice record, struct arena *a, struct inode **ret, struct err *reterr)
 {
     ProtobufCMessage *message = NULL;
@@ -98,7 +114,9 @@ int inode_decode(uint64_t id, struct slice record, struct arena *a, struct inode
     }
     if (r->has_target)
         n->target = arena_strndup(a, (const char *)r->target.data, r->target.len);
-    if ((r->n_acl || r->n_xattr) && attributes_decode(r, n, a))
+    n->storage_policy = (uint8_t)r->storage_policy;
+    if (((r->n_acl || r->n_xattr) && attributes_decode(r, n, a)) ||
+        ((r->has_namespace_quota || r->has_space_quota || r->n_type_quota) && quota_decode(r, n, a)))
         return err_set(reterr, ERR_IO, "metadata store: inode %llu is damaged", (unsigned long long)id);
     *ret = n;
     return 0;
@@ -159,8 +177,31 @@ static void xattrs_encode(const struct inode *n, Cairn__InodeRecord *r)
     }
 }
 
+struct quota_message {
+    Cairn__TypeQuotaRecord records[STORAGE_TYPES], *list[STORAGE_TYPES];
+};
+
+static void quota_encode(const struct quota *q, struct quota_message *m, Cairn__InodeRecord *r)
+{
+    r->has_namespace_quota = q->names >= 0;
+    r->namespace_quota = (uint64_t)q->names;
+    r->has_space_quota = q->space >= 0;
+    r->space_quota = (uint64_t)q->space;
+    r->type_quota = m->list;
+    for (uint32_t type = 0; type < STORAGE_TYPES; type++) {
+        if (q->types[type] < 0)
+            continue;
+        Cairn__TypeQuotaRecord *t = &m->records[r->n_type_quota];
+        cairn__type_quota_record__init(t);
+        t->type = type;
+        t->bytes = (uint64_t)q->types[type];
+        m->list[r->n_type_quota++] = t;
+    }
+}
+
 void inode_encode(const struct inode *n, struct buf *to)
 {
+    struct quota_message quota;
     Cairn__InodeRecord r = CAIRN__INODE_RECORD__INIT;
     Cairn__OpenFileRecord open = CAIRN__OPEN_FILE_RECORD__INIT;
     r.type = (Cairn__InodeRecord__Type)n->type;
@@ -195,6 +236,10 @@ void inode_encode(const struct inode *n, struct buf *to)
         open.truncate_length = n->truncate_length;
         r.open = &open;
     }
+    r.has_storage_policy = n->storage_policy != POLICY_UNSPECIFIED;
+    r.storage_policy = n->storage_policy;
+    if (n->quota)
+        quota_encode(n->quota, &quota, &r);
     if (n->acl_count)
         acl_encode(n, &r);
     if (n->xattr_count)

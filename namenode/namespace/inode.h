@@ -10,6 +10,7 @@
 #include "common/buf.h"
 #include "common/err.h"
 #include "namenode/blocks/blocks.h"
+#include "namenode/blocks/policy.h"
 
 #define INODE_ROOT  16385u /* Hadoop's number for "/" */
 #define INODE_FIRST 16386u /* the first one given out */
@@ -37,6 +38,11 @@ struct xattr {
     struct slice value;
 };
 
+#define QUOTA_NONE (-1)
+struct quota {
+    int64_t names, space, types[STORAGE_TYPES]; /* QUOTA_NONE */
+};
+
 struct inode {
     uint64_t id;
     enum inode_type type;
@@ -47,6 +53,7 @@ struct inode {
     uint64_t mtime_ns, atime_ns, ctime_ns;
 
     uint64_t child_count, subdir_count; /* directories */
+    struct quota *quota;                /* NULL: none */
 
     uint16_t replication; /* files */
     uint64_t block_bytes;
@@ -59,7 +66,8 @@ struct inode {
 
     const char *target; /* symlinks */
 
-    struct acl_entry *acl; /* what the mode cannot say: see acl.h */
+    uint8_t storage_policy; /* POLICY_UNSPECIFIED: the parent's */
+    struct acl_entry *acl;  /* what the mode cannot say: see acl.h */
     size_t acl_count;
     struct xattr *xattrs;
     size_t xattr_count;

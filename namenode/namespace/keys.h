@@ -6,6 +6,7 @@
  *   'd' parent inode, name  -> inode number (be64)
  *   'i' inode               -> InodeRecord
  *   'o' inode               -> nothing: the file is under construction (start-up reads only these)
+ *   'q' inode               -> QuotaRecord: what a directory with a quota and all below it use
  *   'r' inode               -> nothing: cut off the tree, to be taken apart by the reaper */
 #ifndef CAIRN_NAMENODE_NAMESPACE_KEYS_H
 #define CAIRN_NAMENODE_NAMESPACE_KEYS_H

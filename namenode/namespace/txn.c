@@ -8,6 +8,7 @@
 #include "common/log.h"
 #include "common/mem.h"
 #include "namenode/namespace/keys.h"
+#include "namenode/namespace/quota.h"
 
 #define TXN_MEMORY_MAX (1u << 30) /* a page of a listing or the blocks of a huge file stay far below */
 
@@ -301,6 +302,8 @@ void txn_erase(struct txn *t, struct inode *n)
         key_drop(t, 'o', n->id);
     key_drop(t, 'r', n->id);
     key_drop(t, 'i', n->id);
+    if (n->quota)
+        quota_forget(t, n);
     n->dirty = false;
     n->is_erased = true;
     t->counters.inodes--;
@@ -410,12 +413,12 @@ static int changes_list(struct txn *t, struct inode_change **ret, size_t *ret_co
 /* Calls those who keep something beside the inodes; the list is made only if there is one. */
 static int before_write(struct txn *t, struct err *reterr)
 {
-    bool is_wanted = false;
-    if (!is_wanted)
+    if (!quota_is_charged(t))
         return 0;
     struct inode_change *changes = NULL;
     size_t count = 0;
-    return changes_list(t, &changes, &count, reterr);
+    int rc = changes_list(t, &changes, &count, reterr);
+    return rc ? rc : quota_charge(t, changes, count, reterr);
 }
 
 static void inodes_put(struct txn *t)
@@ -461,6 +464,7 @@ int txn_commit(struct txn *t, struct err *reterr)
     }
     store_batch_free(STEAL(t->batch));
     dir->counters = t->counters;
+    quota_charged(t);
     t->seq = dir->journal ? journal_written(dir->journal) : 0;
     return 0;
 }

@@ -17,6 +17,7 @@ struct counters {
     uint64_t next_inode, next_block, next_stamp; /* the next to be given out */
     uint64_t inodes, directories, symlinks;      /* those cut off and not yet reaped included */
     uint64_t blocks, complete_blocks;
+    uint64_t quotas; /* directories with a quota */
 };
 
 struct fsdir_limits {
@@ -36,6 +37,7 @@ struct fsdir {
     bool acls, posix_acl_inheritance, xattrs;
     char superuser[256]; /* the namenode's OS user */
     char supergroup[256];
+    struct quota_watch *watches; /* see quota.h */
     char write_error[ERR_TEXT_MAX]; /* not empty: a batch could not be written, no more changes are taken */
 };
 
@@ -64,6 +66,7 @@ struct txn {
     size_t closed_count;
     uint64_t *freed; /* blocks that nothing refers to any more: for the block map, after the commit (see file_commit) */
     size_t freed_count;
+    struct quota_charges *charges; /* of the commit under way, see quota.h */
     uint64_t now_ns;
     uint64_t seq; /* after a commit: what the answer has to wait for */
 };

@@ -71,6 +71,9 @@
     X(listOpenFiles, list_open_files, 0) \
     X(getStoragePolicies, get_storage_policies, 0) \
     X(getStoragePolicy, get_storage_policy, 0) \
+    X(setStoragePolicy, set_storage_policy, 0) \
+    X(unsetStoragePolicy, unset_storage_policy, 0) \
+    X(satisfyStoragePolicy, satisfy_storage_policy, 0) \
     X(getAclStatus, get_acl_status, 0) \
     X(modifyAclEntries, modify_acl_entries, 0) \
     X(removeAclEntries, remove_acl_entries, 0) \
@@ -105,7 +108,7 @@
     X(enableErasureCodingPolicy, enable_erasure_coding_policy, 0) \
     X(disableErasureCodingPolicy, disable_erasure_coding_policy, 0) \
     X(getSnapshottableDirListing, get_snapshottable_dir_listing, 0) \
-    X(setQuota, set_quota, 0)
+    X(setQuota, set_quota, RPC_MAY_BLOCK)
 // clang-format on
 
 #define CLIENT_DECLARE(wire_name, c_name, flags) \

@@ -1,4 +1,5 @@
 /* ClientProtocol: changing names and attributes. */
+#include "namenode/namespace/quota_sum.h"
 #include "namenode/namespace/tree.h"
 
 #include <string.h>
@@ -24,13 +25,8 @@ void client_mkdirs(struct rpc_call *call, const ProtobufCMessage *message, void 
     op_end(&op, rc, &response->base);
 }
 
-/* Runs on the pool, as does rename2: what an ordinary user may remove takes a look at every directory below. */
-static int check_removal(struct namenode *nn, struct rpc_call *call, const char *path, struct err *reterr)
-{
-    struct fs_user user;
-    fs_user_load(&user, nn->dir, op_caller(call));
-    return tree_check_delete(nn->dir, &user, path, reterr);
-}
+/* delete and rename2 run on the pool, rename if it has to: what an ordinary user may remove takes a look at every
+ * directory below, and quotas may need the sum of what is moved. */
 
 void client_delete(struct rpc_call *call, const ProtobufCMessage *message, void *context)
 {
@@ -38,8 +34,13 @@ void client_delete(struct rpc_call *call, const ProtobufCMessage *message, void 
     struct namenode *nn = context;
     struct op op;
     struct err denied = {0};
+    struct fs_user user;
+    struct quota_watch *watch = NULL;
     bool deleted = false;
-    int rc = q->recursive ? check_removal(nn, call, q->src, &denied) : 0;
+    fs_user_load(&user, nn->dir, op_caller(call));
+    int rc = q->recursive ? tree_check_delete(nn->dir, &user, q->src, &denied) : 0;
+    if (!rc && q->recursive)
+        rc = quota_sum_for_delete(nn, &user, q->src, &watch, &denied);
     op_begin(&op, context, call);
     OP_RESPONSE(&op, hdfs__delete_response_proto, Hdfs__DeleteResponseProto);
     if (rc)
@@ -52,19 +53,37 @@ void client_delete(struct rpc_call *call, const ProtobufCMessage *message, void 
         pthread_cond_signal(&nn->housekeeping_wake);
     }
     op_end(&op, rc, &response->base);
+    quota_sum_end(nn, watch);
 }
 
 void client_rename(struct rpc_call *call, const ProtobufCMessage *message, void *context)
 {
     const Hdfs__RenameRequestProto *q = (const void *)message;
+    struct namenode *nn = context;
     struct op op;
+    struct err why = {0};
+    struct fs_user user;
+    struct quota_watch *watch = NULL;
     bool done = false;
+    int rc = 0;
+    if (rpc_call_may_block(call)) {
+        fs_user_load(&user, nn->dir, op_caller(call));
+        rc = quota_sum_for_rename(nn, &user, q->src, q->dst, true, &watch, &why);
+    }
     op_begin(&op, context, call);
+    if (!rpc_call_may_block(call) && quota_sum_is_wanted(&op.t, &op.user, q->src, q->dst, true)) {
+        op_end_parked(&op);
+        rpc_call_repeat_in_pool(call);
+        return;
+    }
     OP_RESPONSE(&op, hdfs__rename_response_proto, Hdfs__RenameResponseProto);
-    int rc = op_check_safe_mode(&op, "rename", q->src);
+    if (rc)
+        op.err = why;
+    rc = rc ? rc : op_check_safe_mode(&op, "rename", q->src);
     rc = rc ? rc : tree_rename(&op.t, &op.user, q->src, q->dst, &done, &op.err);
     response->result = done;
     op_end(&op, rc, &response->base);
+    quota_sum_end(nn, watch);
 }
 
 void client_rename2(struct rpc_call *call, const ProtobufCMessage *message, void *context)
@@ -73,7 +92,11 @@ void client_rename2(struct rpc_call *call, const ProtobufCMessage *message, void
     struct namenode *nn = context;
     struct op op;
     struct err denied = {0};
-    int rc = q->has_movetotrash && q->movetotrash ? check_removal(nn, call, q->src, &denied) : 0;
+    struct fs_user user;
+    struct quota_watch *watch = NULL;
+    fs_user_load(&user, nn->dir, op_caller(call));
+    int rc = q->has_movetotrash && q->movetotrash ? tree_check_delete(nn->dir, &user, q->src, &denied) : 0;
+    rc = rc ? rc : quota_sum_for_rename(nn, &user, q->src, q->dst, false, &watch, &denied);
     op_begin(&op, context, call);
     OP_RESPONSE(&op, hdfs__rename2_response_proto, Hdfs__Rename2ResponseProto);
     if (rc)
@@ -82,6 +105,7 @@ void client_rename2(struct rpc_call *call, const ProtobufCMessage *message, void
     rc = rc ? rc : tree_rename2(&op.t, &op.user, q->src, q->dst, q->overwritedest, &op.err);
     nn->reap_pending += q->overwritedest;
     op_end(&op, rc, &response->base);
+    quota_sum_end(nn, watch);
 }
 
 void client_create_symlink(struct rpc_call *call, const ProtobufCMessage *message, void *context)

@@ -40,7 +40,14 @@ struct fixture {
 static inline void fixture_open(struct fixture *f)
 {
     struct fsdir_options o = {
-        .limits = f->limits, .permissions = true, .acls = true, .posix_acl_inheritance = true, .xattrs = true, .superuser = "root", .supergroup = "supergroup"};
+        .limits = f->limits,
+        .permissions = true,
+        .acls = true,
+        .posix_acl_inheritance = true,
+        .xattrs = true,
+        .superuser = "root",
+        .supergroup = "supergroup",
+    };
     struct blocks_options options;
     struct blocks_seam seam = namespace_seam(&f->nn);
     char path[128];
