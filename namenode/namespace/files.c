@@ -72,7 +72,7 @@ int file_create(const struct file_op *o, const struct fs_user *u, const struct f
     int rc = path_check_new(o->t->dir, args->path, "create", reterr);
     rc = rc ? rc : path_resolve(o->t, u, args->path, PATH_CREATE | PATH_MAY_MISS, &p, reterr);
     rc = rc ? rc : check_create(o, args, &p, reterr);
-    rc = rc ? rc : tree_prepare_parent(o->t, u, &p, args->create_parents, 0, true, &parent, reterr);
+    rc = rc ? rc : tree_prepare_parent(o->t, u, &p, args->create_parents, &parent, reterr);
     if (!rc && path_target(&p))
         rc = make_way(o, u, args, &p, reterr);
     if (rc)

@@ -74,7 +74,7 @@ int tree_mkdirs_as(struct txn *t, const struct fs_user *u, const char *text, str
 }
 
 int tree_prepare_parent(struct txn *t, const struct fs_user *u, struct path *p, bool create_parents,
-                        uint16_t parents_mode, bool copy_parent_mode, struct inode **ret_parent, struct err *reterr)
+                        struct inode **ret_parent, struct err *reterr)
 {
     int rc = check_ancestor_write(t, u, p, reterr);
     if (rc)
@@ -82,7 +82,7 @@ int tree_prepare_parent(struct txn *t, const struct fs_user *u, struct path *p, 
     if (!path_parent(p) && !create_parents)
         return err_set(reterr, ERR_NOT_FOUND, "Parent directory doesn't exist: %s", path_prefix(t, p, p->count - 1));
     while (p->found < p->count) {
-        struct create_mode mode = {.masked = copy_parent_mode ? p->inodes[p->found - 1]->mode : parents_mode};
+        struct create_mode mode = {.masked = p->inodes[p->found - 1]->mode};
         rc = make_directory(t, u, p, p->found - 1, on_the_way(mode), reterr);
         if (rc)
             return rc;
@@ -92,8 +92,8 @@ int tree_prepare_parent(struct txn *t, const struct fs_user *u, struct path *p, 
     return path_target(p) ? 0 : check_room(t->dir, parent, path_prefix(t, p, p->count - 1), reterr);
 }
 
-int tree_symlink(struct txn *t, const struct fs_user *u, const char *target, const char *link, uint16_t parents_mode,
-                 bool create_parent, struct err *reterr)
+int tree_symlink(struct txn *t, const struct fs_user *u, const char *target, const char *link, bool create_parent,
+                 struct err *reterr)
 {
     struct path p;
     struct inode *parent = NULL;
@@ -106,7 +106,7 @@ int tree_symlink(struct txn *t, const struct fs_user *u, const char *target, con
     if (path_target(&p) || !p.count)
         return err_set(reterr, ERR_EXISTS,
                        "failed to create link %s either because the filename is invalid or the file exists", p.text);
-    rc = tree_prepare_parent(t, u, &p, create_parent, parents_mode, false, &parent, reterr);
+    rc = tree_prepare_parent(t, u, &p, create_parent, &parent, reterr);
     if (rc)
         return rc;
     struct inode *n = txn_new_inode(t, INODE_SYMLINK, 0777, u->name, parent->group);

@@ -15,11 +15,11 @@ static inline int tree_mkdirs(struct txn *t, const struct fs_user *u, const char
 {
     return tree_mkdirs_as(t, u, path, (struct create_mode){.masked = mode}, create_parent, reterr);
 }
-/* For create: the parents of p are made if they may be (create_parents), w on the nearest ancestor is checked.
+/* For create: the parents of p are made if they may be (create_parents), each with the mode of the one above it, w on
+ * the nearest ancestor is checked.
  * *ret_parent: the directory the new entry goes into. */
 int tree_prepare_parent(struct txn *t, const struct fs_user *u, struct path *p, bool create_parents,
-                        uint16_t parents_mode, bool copy_parent_mode, struct inode **ret_parent,
-                        struct err *reterr) MUST_CHECK;
+                        struct inode **ret_parent, struct err *reterr) MUST_CHECK;
 
 /* O(1): the subtree goes to the reaper. *ret_deleted false: there was nothing, or it was "/".
  * subtree_checked: the caller has seen (tree_check_delete) that the user may remove everything below. */
@@ -33,8 +33,8 @@ int tree_rename(struct txn *t, const struct fs_user *u, const char *from, const 
                 struct err *reterr) MUST_CHECK;
 int tree_rename2(struct txn *t, const struct fs_user *u, const char *from, const char *to, bool overwrite,
                  struct err *reterr) MUST_CHECK;
-int tree_symlink(struct txn *t, const struct fs_user *u, const char *target, const char *link, uint16_t parents_mode,
-                 bool create_parent, struct err *reterr) MUST_CHECK;
+int tree_symlink(struct txn *t, const struct fs_user *u, const char *target, const char *link, bool create_parent,
+                 struct err *reterr) MUST_CHECK;
 
 int tree_set_permission(struct txn *t, const struct fs_user *u, const char *path, uint16_t mode,
                         struct err *reterr) MUST_CHECK;

@@ -371,7 +371,9 @@ void client_check_access(struct rpc_call *call, const ProtobufCMessage *message,
     struct path p;
     op_begin(&op, context, call);
     OP_RESPONSE(&op, hdfs__check_access_response_proto, Hdfs__CheckAccessResponseProto);
-    int rc = path_resolve(&op.t, &op.user, q->path, 0, &p, &op.err);
+    int rc = path_resolve(&op.t, &op.user, q->path, PATH_MAY_MISS, &p, &op.err);
+    if (!rc && !path_target(&p))
+        rc = err_set(&op.err, ERR_NOT_FOUND, "Path not found: %s", p.text);
     rc = rc ? rc : access_check(&op.user, path_target(&p), (unsigned)q->mode & ACCESS_ALL, p.text, &op.err);
     op_end_read(&op, rc, &response->base);
 }

@@ -116,8 +116,7 @@ void client_create_symlink(struct rpc_call *call, const ProtobufCMessage *messag
     OP_RESPONSE(&op, hdfs__create_symlink_response_proto, Hdfs__CreateSymlinkResponseProto);
     int rc = op_check_safe_mode(&op, "create symlink", q->link);
     rc = rc ? rc
-            : tree_symlink(&op.t, &op.user, q->target, q->link, (uint16_t)(q->dirperm->perm & MODE_BITS),
-                           q->createparent, &op.err);
+            : tree_symlink(&op.t, &op.user, q->target, q->link, q->createparent, &op.err);
     op_end(&op, rc, &response->base);
 }
 

@@ -1,10 +1,11 @@
 """Hadoop's own classes of tests, run in one JVM against Apache's MiniDFSCluster or against daemons of ours."""
 import os
+import re
 import subprocess
 
 from lib import jars
 from lib.apache import JVM, QUICK_START, write_conf, write_site
-from lib.cluster import cairn_path
+from lib.cluster import ROOT, cairn_path
 from lib.ports import port_block, release_port_block
 
 DEPENDENCIES = [
@@ -18,7 +19,7 @@ DEPENDENCIES = [
     jars.library("org.mockito", "mockito-core", "4.11.0"),
     jars.library("org.slf4j", "slf4j-reload4j", "1.7.36", "<scope>runtime</scope>"),
 ]
-PORT_BLOCKS = 11
+PORT_BLOCKS = 17
 OPENED = [
     "--add-opens=java.base/java.lang=ALL-UNNAMED",
     "--add-opens=java.base/java.util=ALL-UNNAMED",
@@ -26,9 +27,9 @@ OPENED = [
 ]
 # Users that tests make up once their cluster runs, and the groups they give them.
 USERS = {
-    "user": "mygroup", "u1": "g1", "foo": "g1", "testuser": "testgroup", "fakeUser": "fakeGroup",
+    "user": "mygroup", "u1": "g1", "foo": "fooGroup,g1", "barUser": "bar", "testuser": "testgroup", "fakeUser": "fakeGroup",
     "otheruser": "othergroup", "normaluser": "normalusergroup", "randomUser": "randomGroup", "superuser": "supergroup",
-    "rootx": "supergroup", "user1": "group1", "user2": "group2", "user1@HADOOP.COM": "hadoop", "myuser": "mygroup",
+    "rootx": "supergroup", "root_XXX": "supergroup", "user1": "group1", "user2": "group2", "user1@HADOOP.COM": "hadoop", "myuser": "mygroup",
 }
 # What HDFS promises, as the contract tests ask for it.
 PROMISES = (
@@ -48,23 +49,71 @@ def class_path(ours):
     return jars.class_path(DEPENDENCIES, jars.java_files("long/java/suites"), before)
 
 
-def start(folder, ours, classes, deadline_s):
-    """The process that runs the classes, and where its results go."""
-    folder = str(folder)
-    conf, data = f"{folder}/conf", f"{folder}/data"
-    write_conf(conf, {}, {"dfs.namenode.fs-limits.min-block-size": 0}, "OFF")
-    os.makedirs(f"{conf}/contract", exist_ok=True)
-    write_site(f"{conf}/contract/hdfs.xml", {f"fs.contract.{name}": "true" for name in PROMISES}
-               | {"fs.contract.test.random-seek-count": 100})
-    with open(f"{folder}/classes", "w") as file:
-        file.write("\n".join(classes) + "\n")
-    options = [f"-Dtest.build.data={data}", f"-Dtest.build.dir={data}", f"-Djava.io.tmpdir={folder}/tmp", "-Xmx1g"]
-    os.makedirs(f"{folder}/tmp", exist_ok=True)
-    if ours:
-        bases = [port_block() for _ in range(PORT_BLOCKS)]
-        options.append(f"-Dcairn.users={';'.join(f'{user}={groups}' for user, groups in USERS.items())}")
-        options += [f"-Dcairn.executable={cairn_path()}", f"-Dcairn.ports={','.join(map(str, bases))}"]
-    command = [*JVM, *QUICK_START, *OPENED, *options, "-cp", f"{conf}:{class_path(ours)}", "SuiteRunner"]
-    with open(f"{folder}/output", "wb") as out:
-        return subprocess.Popen([*command, f"{folder}/classes", f"{folder}/results", str(deadline_s)], cwd=folder,
-                                stdin=subprocess.DEVNULL, stdout=out, stderr=out), f"{folder}/results"
+class Run:
+    """Classes of tests, running in a JVM of their own."""
+
+    def __init__(self, folder, ours, classes, class_deadline_s):
+        self._folder = folder = str(folder)
+        self._ports = []
+        conf, data = f"{folder}/conf", f"{folder}/data"
+        write_conf(conf, {}, {"dfs.namenode.fs-limits.min-block-size": 0}, "OFF")
+        for name in f"{conf}/contract", f"{folder}/tmp":
+            os.makedirs(name)
+        promises = {f"fs.contract.{name}": "true" for name in PROMISES} | {"fs.contract.test.random-seek-count": 100}
+        write_site(f"{conf}/contract/hdfs.xml", promises)
+        with open(f"{folder}/classes", "w") as file:
+            file.write("\n".join(classes) + "\n")
+        options = [f"-Dtest.build.data={data}", f"-Dtest.build.dir={data}", f"-Djava.io.tmpdir={folder}/tmp", "-Xmx1g"]
+        if ours:
+            self._ports = [port_block() for _ in range(PORT_BLOCKS)]
+            options.append(f"-Dcairn.users={';'.join(f'{user}={groups}' for user, groups in USERS.items())}")
+            options += [f"-Dcairn.executable={cairn_path()}", f"-Dcairn.ports={','.join(map(str, self._ports))}"]
+        command = [*JVM, *QUICK_START, *OPENED, *options, "-cp", f"{conf}:{class_path(ours)}", "SuiteRunner"]
+        command += [f"{folder}/classes", f"{folder}/results", str(class_deadline_s)]
+        with open(f"{folder}/output", "wb") as out:
+            self._jvm = subprocess.Popen(command, cwd=folder, stdin=subprocess.DEVNULL, stdout=out, stderr=out)
+
+    def outcomes(self, deadline_s):
+        """Waits for the end; what is not done by the deadline is not among the outcomes."""
+        try:
+            self._jvm.wait(deadline_s)
+        except subprocess.TimeoutExpired:
+            self._jvm.terminate()  # its hook ends the daemons
+            self._jvm.wait(60)
+        for base in self._ports:
+            release_port_block(base)
+        return Outcomes(f"{self._folder}/results")
+
+
+class Outcomes:
+    """{"Class.test": (outcome, stack)}"""
+
+    def __init__(self, path):
+        self._all = {}
+        stack = []
+        with open(path, errors="replace") as file:
+            for line in file:
+                if re.match(r"(ok|FAILED|skipped|inside) ", line):
+                    outcome, test, _ = line.split()
+                    stack = []
+                    self._all[test] = (outcome, stack)
+                else:
+                    stack.append(line)
+
+    def tests(self, *outcomes):
+        return {test for test, (outcome, _) in self._all.items() if outcome in outcomes}
+
+    def count(self, class_name):
+        """How many tests of the class passed."""
+        simple = class_name.rsplit(".", 1)[-1]
+        return sum(outcome == "ok" and test.split(".")[0] == simple for test, (outcome, _) in self._all.items())
+
+    def text(self, test):
+        outcome, stack = self._all.get(test, ("not run", []))
+        return outcome + "\n" + "".join(stack[:12])
+
+
+def known_differences():
+    """The tests that docs/suites.md lists with the reason why they differ: patterns."""
+    with open(os.path.join(ROOT, "docs", "suites.md")) as file:
+        return re.findall(r"^\| `([^`]+)` \|", file.read(), re.MULTILINE)

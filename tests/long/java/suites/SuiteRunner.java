@@ -159,7 +159,8 @@ public final class SuiteRunner {
             // Apache's own clusters live in this JVM; their classes of tests end them
         }
         FileSystem.closeAll();
-        UserGroupInformation.reset();
+        UserGroupInformation.setLoginUser(null);
+        UserGroupInformation.setConfiguration(new HdfsConfiguration()); // and made up users stay, as their classes do
     }
 
     public static void main(String[] args) throws Exception {

@@ -291,7 +291,7 @@ static void children_inherit_the_default_entries(void **state)
     f->nn.dir->posix_acl_inheritance = false;
     assert_int_equal(create(f, "/d/old", 0640, 0666), 0);
     assert_string_equal(stored(f, "/d/old"), "640: u:ann:rwx g::rwx");
-    assert_int_equal(IN_TXN(f, tree_symlink(t, &f->root, "/d/file", "/d/link", 0755, false, ERR(f))), 0);
+    assert_int_equal(IN_TXN(f, tree_symlink(t, &f->root, "/d/file", "/d/link", false, ERR(f))), 0);
     assert_string_equal(stored(f, "/d/link"), "777: ");
 }
 

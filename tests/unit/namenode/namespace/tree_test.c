@@ -172,7 +172,7 @@ static void test_rename2(void **state)
     mkdirs(f, "/a/b");
     mkdirs(f, "/full/x");
     mkdirs(f, "/empty");
-    assert_int_equal(IN_TXN(f, tree_symlink(t, &f->root, "/elsewhere", "/link", 0755, false, ERR(f))), 0);
+    assert_int_equal(IN_TXN(f, tree_symlink(t, &f->root, "/elsewhere", "/link", false, ERR(f))), 0);
     assert_int_equal(RENAME2("/nope", "/x", false), ERR_NOT_FOUND);
     assert_int_equal(RENAME2("/a", "/a", false), ERR_EXISTS);
     assert_int_equal(RENAME2("/a", "/empty", false), ERR_EXISTS);
@@ -226,7 +226,7 @@ static void test_links_are_for_the_client_to_follow(void **state)
     struct fixture *f = *state;
     mkdirs(f, "/d/e");
 #define SYMLINK(target, link)                                                                                          \
-    assert_int_equal(IN_TXN(f, tree_symlink(t, &f->root, target, link, 0755, false, ERR(f))), 0)
+    assert_int_equal(IN_TXN(f, tree_symlink(t, &f->root, target, link, false, ERR(f))), 0)
     SYMLINK("/d", "/abs");
     SYMLINK("e", "/d/rel");
     SYMLINK("../d/e", "/d/up");

@@ -8,7 +8,7 @@ import java.util.Set;
 /** Ports for clusters, from the property cairn.ports: the first port of each block of 50, separated by commas. */
 public final class Ports {
     private static final int BLOCK = 50;
-    private static final int CLUSTERS = 3; // that a test has at the same time
+    private static final int CLUSTERS = 10; // at the same time; a test that fails may leave one until its class has ended
     private static final String[] BASES = System.getProperty("cairn.ports").split(",");
     private static final Set<Integer> free = new LinkedHashSet<>();
     private static int nameNodes;
