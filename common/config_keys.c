@@ -1,7 +1,10 @@
 /* Every setting Cairn knows, one row each: the defaults are HDFS's own unless the help says otherwise. */
 #include "common/config.h"
 
-#define K(name, type, fallback, min, max, help) {name, CONFIG_##type, fallback, min, max, help}
+#define K(name, type, fallback, min, max, help)                                                                        \
+    {                                                                                                                  \
+        name, CONFIG_##type, fallback, min, max, help                                                                  \
+    }
 
 const struct config_key config_keys[] = {
     /* ---- who and where ---- */
@@ -29,7 +32,15 @@ const struct config_key config_keys[] = {
     K("dfs.client.block.write.replace-datanode-on-failure.policy", STRING, "DEFAULT", 0, 0, "DEFAULT, ALWAYS, NEVER."),
     K("dfs.client.block.write.replace-datanode-on-failure.best-effort", BOOL, "true", 0, 0,
       "Go on with the nodes left if no replacement is found (HDFS: false; small clusters want true)."),
-    K("dfs.client.read.shortcircuit", BOOL, "false", 0, 0, "Read local replicas through descriptors."),
+    K("dfs.client.read.shortcircuit", BOOL, "true", 0, 0,
+      "Read local replicas through descriptors, and serve them so (HDFS: false, since it needs a path)."),
+    K("dfs.client.read.shortcircuit.skip.checksum", BOOL, "false", 0, 0, "Do not verify what is read that way."),
+    K("dfs.client.read.shortcircuit.streams.cache.size", INT, "128", 0, 4096, "Replicas kept open (HDFS: 256)."),
+    K("dfs.client.read.shortcircuit.streams.cache.expiry.ms", MS, "300000", 1, 0, "How long they are kept unused."),
+    K("dfs.client.hedged.read.threadpool.size", INT, "0", 0, 1024, "Threads for hedged reads; 0 turns them off."),
+    K("dfs.client.hedged.read.threshold.millis", MS, "500", 1, 0, "Silence after which another datanode is asked too."),
+    K("dfs.client.max.block.acquire.failures", INT, "3", 0, 1000, "Rounds of asking for other replicas of a block."),
+    K("dfs.client.retry.window.base", MS, "3000", 1, 60000, "What the waits between such rounds are made of."),
     K("dfs.domain.socket.path", STRING, NULL, 0, 0, "UNIX socket of the local datanode; _PORT is its port."),
     K("dfs.nameservices", STRING, NULL, 0, 0, "Logical name services (HA)."),
     K("cairn.client.retry-for", MS, "0", 0, 0, "How long a client keeps trying to reach a namenode that is away."),
@@ -48,15 +59,19 @@ const struct config_key config_keys[] = {
     K("dfs.namenode.safemode.threshold-pct", FLOAT, "0.999", 0, 0, "Share of blocks that must be reported."),
     K("dfs.namenode.safemode.extension", MS, "0", 0, 0, "Time to stay in safe mode after that (HDFS: 30000)."),
     K("dfs.namenode.safemode.min.datanodes", INT, "0", 0, 0, "Datanodes that must be live to leave safe mode."),
-    K("dfs.namenode.heartbeat.recheck-interval", MS, "300000", 1, 0, "Half of what makes a node dead: 2*this + 10*heartbeat."),
+    K("dfs.namenode.heartbeat.recheck-interval", MS, "300000", 1, 0,
+      "Half of what makes a node dead: 2*this + 10*heartbeat."),
     K("dfs.namenode.stale.datanode.interval", MS, "30000", 1, 0, "Silence after which a node is avoided."),
     K("dfs.namenode.replication.max-streams", INT, "2", 1, 1024, "Copies a node sends at once."),
     K("dfs.namenode.replication.max-streams-hard-limit", INT, "4", 1, 1024, "The same for the most urgent ones."),
-    K("dfs.namenode.replication.work.multiplier.per.iteration", INT, "2", 1, 1024, "Copies scheduled per live node and round."),
+    K("dfs.namenode.replication.work.multiplier.per.iteration", INT, "2", 1, 1024,
+      "Copies scheduled per live node and round."),
     K("dfs.namenode.redundancy.interval.seconds", SECONDS, "3", 1, 0, "Time between replication rounds."),
-    K("dfs.namenode.reconstruction.pending.timeout-sec", SECONDS, "300", 1, 0, "A copy not reported by then is tried again."),
+    K("dfs.namenode.reconstruction.pending.timeout-sec", SECONDS, "300", 1, 0,
+      "A copy not reported by then is tried again."),
     K("dfs.block.invalidate.limit", INT, "1000", 1, 0, "Most deletions sent to a node per heartbeat."),
-    K("dfs.namenode.datanode.registration.ip-hostname-check", BOOL, "false", 0, 0, "Refuse datanodes without reverse name (HDFS: true)."),
+    K("dfs.namenode.datanode.registration.ip-hostname-check", BOOL, "false", 0, 0,
+      "Refuse datanodes without reverse name (HDFS: true)."),
     K("dfs.namenode.handler.count", INT, "10", 1, 1024, "Threads for calls that may block."),
     K("dfs.namenode.lease-hard-limit-sec", SECONDS, "1200", 1, 0, "A silent writer's file is closed after this."),
     K("dfs.namenode.accesstime.precision", MS, "3600000", 0, 0, "Access times are this coarse; 0 turns them off."),
@@ -87,7 +102,8 @@ const struct config_key config_keys[] = {
     K("dfs.datanode.max.transfer.threads", INT, "4096", 1, 65536, "Transfers at once."),
     K("dfs.datanode.socket.reuse.keepalive", MS, "4000", 0, 0, "How long an idle transfer connection is kept."),
     K("dfs.datanode.scan.period.hours", INT, "504", -1, 0, "Every replica is verified once in this time; <= 0: never."),
-    K("dfs.block.scanner.volume.bytes.per.second", SIZE, "1048576", 0, 0, "Scrubber's rate per volume; 0: no scrubber."),
+    K("dfs.block.scanner.volume.bytes.per.second", SIZE, "1048576", 0, 0,
+      "Scrubber's rate per volume; 0: no scrubber."),
     K("dfs.datanode.synconclose", BOOL, "false", 0, 0, "fsync every block when it is finished."),
     K("dfs.heartbeat.interval", SECONDS, "3", 1, 3600, "Time between heartbeats."),
     K("dfs.blockreport.intervalMsec", MS, "21600000", 1000, 0, "Time between full block reports."),
@@ -104,7 +120,8 @@ const struct config_key config_keys[] = {
     K("cairn.worker.slots", INT, "2", 1, 1024, "Tasks at once."),
     K("cairn.worker.http-address", STRING, "0.0.0.0:8081", 0, 0, "Map output, logs, pages."),
     K("cairn.worker.hostname", STRING, NULL, 0, 0,
-      "Name to register, also compared with the datanodes' names; default: the address, shown with the host's own name."),
+      "Name to register, also compared with the datanodes' names; default: the address, shown with the host's own "
+      "name."),
     K("cairn.worker.heartbeat", MS, "1000", 50, 60000, "Time between a worker's reports."),
     K("cairn.worker.log-retention", SECONDS, "86400", 0, 0, "How long logs of finished jobs are kept."),
     /* ---- web ---- */

@@ -62,6 +62,7 @@
     X(START_AFTER_GONE, ENOENT, ERR_FS "DirectoryListingStartAfterNotFoundException")       \
     X(REPLICA_NOT_FOUND, ENOENT, ERR_DN "ReplicaNotFoundException")                         \
     X(REPLICA_EXISTS, EEXIST, ERR_DN "ReplicaAlreadyExistsException")                       \
+    X(INVALID_REQUEST, EINVAL, ERR_FS "InvalidRequestException")                            \
     X(UNREGISTERED_NODE, EPERM, ERR_HDFS "UnregisteredNodeException")                       \
     X(DISALLOWED_NODE, EPERM, "org.apache.hadoop.hdfs.server.protocol.DisallowedDatanodeException") \
     X(BAD_REPORT_LEASE, EPERM, "org.apache.hadoop.hdfs.server.protocol.InvalidBlockReportLeaseException") \

@@ -17,6 +17,7 @@
 #include "datanode/serve/http_pages.h"
 #include "datanode/serve/ipc_admin.h"
 #include "datanode/serve/ipc_calls.h"
+#include "datanode/serve/shm_registry.h"
 #include "datanode/serve/short_circuit.h"
 #include "datanode/serve/xfer.h"
 #include "datanode/store/scrubber.h"
@@ -25,10 +26,10 @@
 #include "rpc/reconfigure.h"
 
 #define DEFAULT_BALANCE_BYTES_PER_SECOND (100 << 20) /* dfs.datanode.balance.bandwidthPerSec */
-#define READY_WAIT_MS 1000
-#define STOP_MS 15000
-#define MALLOC_ARENAS 2             /* hundreds of threads must not have a heap each */
-#define MALLOC_MMAP_BYTES (64 << 10) /* buffers of transfers go back to the system when they are done */
+#define READY_WAIT_MS                    1000
+#define STOP_MS                          15000
+#define MALLOC_ARENAS                    2          /* hundreds of threads must not have a heap each */
+#define MALLOC_MMAP_BYTES                (64 << 10) /* buffers of transfers go back to the system when they are done */
 
 static const char usage[] =
     "Usage: cairn datanode [generic options] [--ready-fd N]\n\n"
@@ -42,8 +43,9 @@ static void tell_failure(struct datanode *dn, bool fatal)
     metric_add(&datanode_volume_failures, 1);
     reporter_disk_error(dn->reporter, "DataNode: a volume failed and was taken out");
     if (fatal) {
-        log_error("datanode", "more volumes failed than dfs.datanode.failed.volumes.tolerated (%d) allows: stopping; replace "
-                              "the disk or take its directory out of dfs.datanode.data.dir",
+        log_error("datanode",
+                  "more volumes failed than dfs.datanode.failed.volumes.tolerated (%d) allows: stopping; replace "
+                  "the disk or take its directory out of dfs.datanode.data.dir",
                   dn->settings.failed_volumes_tolerated);
         kill(getpid(), SIGTERM);
     }
@@ -98,6 +100,11 @@ static int start_scrubber(struct datanode *dn, struct err *reterr)
 
 /* ---- start and stop ---- */
 
+static void on_replica_changed(void *context, uint64_t block_id)
+{
+    shm_registry_invalidate(((struct datanode *)context)->shm, block_id);
+}
+
 struct servers {
     struct rpc_server *ipc;
     struct http_server *http;
@@ -110,15 +117,13 @@ static int start(struct datanode *dn, struct servers *s, struct err *reterr)
                                           .failed_volumes_tolerated = dn->settings.failed_volumes_tolerated,
                                           .sync_on_close = dn->settings.sync_on_close};
     int rc = block_store_open(&options, &dn->store, reterr);
-    if (rc == 0)
+    dn->shm = shm_registry_new();
+    if (rc == 0) {
+        block_store_on_change(dn->store, on_replica_changed, dn);
         rc = xfer_server_start(dn, &dn->xfer, &dn->transfer_port, reterr);
-    if (rc == 0 && *dn->settings.domain_socket_path) {
-        rc = short_circuit_start(dn, &dn->short_circuit, reterr);
-        if (rc == ERR_BUSY) { /* several datanodes of one machine with the same settings: readers can do without */
-            log_warn("datanode", "no short-circuit reads: %s", reterr->text);
-            rc = 0;
-        }
     }
+    if (rc == 0 && dn->settings.short_circuit)
+        rc = short_circuit_start(dn, &dn->short_circuit, reterr);
     if (rc == 0)
         rc = ipc_server_start(dn, &s->ipc, reterr);
     if (rc == 0) {
@@ -216,8 +221,8 @@ int datanode_main(int argc, char **argv)
     if (rc == 0)
         rc = start(&dn, &servers, &why);
     if (rc == 0) {
-        log_info("datanode", "transfer=%s:%u ipc=%u http=%u volumes=%s", dn.settings.transfer_listen.host, dn.transfer_port,
-                 dn.ipc_port, dn.http_port, dn.settings.data_dirs);
+        log_info("datanode", "transfer=%s:%u ipc=%u http=%u volumes=%s", dn.settings.transfer_listen.host,
+                 dn.transfer_port, dn.ipc_port, dn.http_port, dn.settings.data_dirs);
         rc = wait_ready(&dn, &d, &why);
     }
     if (rc == 0)

@@ -13,6 +13,7 @@ struct reporter;
 struct xfer_server;
 struct scrubber;
 struct short_circuit;
+struct shm_registry;
 struct reconfiguration; /* rpc/reconfigure.h */
 
 struct webhdfs;
@@ -27,6 +28,7 @@ struct datanode {
     struct xfer_server *xfer;
     struct scrubber *scrubber; /* NULL: off */
     struct short_circuit *short_circuit; /* NULL: off */
+    struct shm_registry *shm;
     struct webhdfs *webhdfs;
     struct reconfiguration *reconfiguration;
     _Atomic int64_t balance_bytes_per_second;

@@ -58,6 +58,7 @@ int settings_load(const struct config *c, struct settings *ret, struct err *rete
     struct settings s = {
         .data_dirs = config_str(c, "dfs.datanode.data.dir"),
         .domain_socket_path = config_str(c, "dfs.domain.socket.path"),
+        .short_circuit = config_bool(c, "dfs.client.read.shortcircuit"),
         .reserved_bytes = config_size(c, "dfs.datanode.du.reserved"),
         .failed_volumes_tolerated = (int)config_int(c, "dfs.datanode.failed.volumes.tolerated"),
         .permissions = config_bool(c, "dfs.permissions.enabled"),

@@ -16,6 +16,7 @@ struct settings {
     const char *advertised; /* what clients are told, common/advertised.h; borrowed from the config */
     const char *data_dirs; /* borrowed from the config */
     const char *domain_socket_path; /* with _PORT not yet replaced; "" = none; borrowed */
+    bool short_circuit;
     int64_t reserved_bytes;
     int failed_volumes_tolerated;
     bool sync_on_close;

@@ -84,8 +84,10 @@ LIBHDFS_EXTERNAL void hdfsConfStrFree(char *val);
 
 /* flags: O_RDONLY; O_WRONLY creates or replaces (O_EXCL: only creates); O_WRONLY | O_APPEND. bufferSize is not used;
  * replication 0 and blocksize 0 mean the configured ones. */
-LIBHDFS_EXTERNAL hdfsFile hdfsOpenFile(hdfsFS fs, const char *path, int flags, int bufferSize, short replication, tSize blocksize);
-LIBHDFS_EXTERNAL int hdfsCloseFile(hdfsFS fs, hdfsFile file); /* frees it in any case; an error means data may be lost */
+LIBHDFS_EXTERNAL hdfsFile hdfsOpenFile(hdfsFS fs, const char *path, int flags, int bufferSize, short replication,
+                                       tSize blocksize);
+LIBHDFS_EXTERNAL int hdfsCloseFile(hdfsFS fs,
+                                   hdfsFile file); /* frees it in any case; an error means data may be lost */
 
 LIBHDFS_EXTERNAL struct hdfsStreamBuilder *hdfsStreamBuilderAlloc(hdfsFS fs, const char *path, int flags);
 LIBHDFS_EXTERNAL void hdfsStreamBuilderFree(struct hdfsStreamBuilder *bld);
@@ -96,8 +98,10 @@ LIBHDFS_EXTERNAL hdfsFile hdfsStreamBuilderBuild(struct hdfsStreamBuilder *bld);
 
 /* Opening for reading with options ("fs.option.openfile..."): Must fails on one that is not known, Opt does not. */
 LIBHDFS_EXTERNAL hdfsOpenFileBuilder *hdfsOpenFileBuilderAlloc(hdfsFS fs, const char *path);
-LIBHDFS_EXTERNAL hdfsOpenFileBuilder *hdfsOpenFileBuilderMust(hdfsOpenFileBuilder *builder, const char *key, const char *value);
-LIBHDFS_EXTERNAL hdfsOpenFileBuilder *hdfsOpenFileBuilderOpt(hdfsOpenFileBuilder *builder, const char *key, const char *value);
+LIBHDFS_EXTERNAL hdfsOpenFileBuilder *hdfsOpenFileBuilderMust(hdfsOpenFileBuilder *builder, const char *key,
+                                                              const char *value);
+LIBHDFS_EXTERNAL hdfsOpenFileBuilder *hdfsOpenFileBuilderOpt(hdfsOpenFileBuilder *builder, const char *key,
+                                                             const char *value);
 LIBHDFS_EXTERNAL hdfsOpenFileFuture *hdfsOpenFileBuilderBuild(hdfsOpenFileBuilder *builder);
 LIBHDFS_EXTERNAL void hdfsOpenFileBuilderFree(hdfsOpenFileBuilder *builder);
 LIBHDFS_EXTERNAL hdfsFile hdfsOpenFileFutureGet(hdfsOpenFileFuture *future);
@@ -130,7 +134,8 @@ LIBHDFS_EXTERNAL int64_t hdfsReadStatisticsGetRemoteBytesRead(const struct hdfsR
 LIBHDFS_EXTERNAL int hdfsFileClearReadStatistics(hdfsFile file);
 LIBHDFS_EXTERNAL void hdfsFileFreeReadStatistics(struct hdfsReadStatistics *stats);
 
-struct hdfsHedgedReadMetrics { /* hedged reads are not made: all zero */
+/* dfs.client.hedged.read.threadpool.size above 0: hdfsPread asks a second datanode when the first is slow. */
+struct hdfsHedgedReadMetrics {
     uint64_t hedgedReadOps;
     uint64_t hedgedReadOpsWin;
     uint64_t hedgedReadOpsInCurThread;
@@ -138,7 +143,8 @@ struct hdfsHedgedReadMetrics { /* hedged reads are not made: all zero */
 LIBHDFS_EXTERNAL int hdfsGetHedgedReadMetrics(hdfsFS fs, struct hdfsHedgedReadMetrics **metrics);
 LIBHDFS_EXTERNAL void hdfsFreeHedgedReadMetrics(struct hdfsHedgedReadMetrics *metrics);
 
-/* "Zero-copy" reading: works through a buffer if a pool class is set, otherwise fails with EPROTONOSUPPORT. */
+/* "Zero-copy" reading: a piece of a replica on this host, mapped; else, if a pool class is set, a copy, otherwise it
+ * fails with EPROTONOSUPPORT. Free the buffer before the file is closed. */
 LIBHDFS_EXTERNAL struct hadoopRzOptions *hadoopRzOptionsAlloc(void);
 LIBHDFS_EXTERNAL int hadoopRzOptionsSetSkipChecksum(struct hadoopRzOptions *opts, int skip);
 LIBHDFS_EXTERNAL int hadoopRzOptionsSetByteBufferPool(struct hadoopRzOptions *opts, const char *className);
@@ -184,7 +190,8 @@ typedef struct {
     tTime mLastAccess;
 } hdfsFileInfo;
 LIBHDFS_EXTERNAL hdfsFileInfo *hdfsGetPathInfo(hdfsFS fs, const char *path);
-LIBHDFS_EXTERNAL hdfsFileInfo *hdfsListDirectory(hdfsFS fs, const char *path, int *numEntries); /* empty: NULL, errno 0 */
+LIBHDFS_EXTERNAL hdfsFileInfo *hdfsListDirectory(hdfsFS fs, const char *path,
+                                                 int *numEntries); /* empty: NULL, errno 0 */
 LIBHDFS_EXTERNAL void hdfsFreeFileInfo(hdfsFileInfo *infos, int numEntries);
 LIBHDFS_EXTERNAL int hdfsFileIsEncrypted(hdfsFileInfo *info); /* 1 or 0 */
 

@@ -11,6 +11,7 @@
 #include "client/lib/lease_renewer.h"
 #include "client/lib/local_addresses.h"
 #include "client/lib/peer_cache.h"
+#include "client/lib/short_circuit.h"
 #include "common/mem.h"
 #include "proto/message.h"
 #include "rpc/rpc_client.h"
@@ -134,6 +135,9 @@ int dfs_connect(const struct config *config, const char *uri, const char *user, 
     const char *local_ip = config_get(fs->config, "cairn.client.local-address");
     fs->local = local_addresses_new(local_ip);
     fs->peers = peer_cache_new();
+    fs->files = short_circuit_new(fs);
+    fs->hedged.threads_max = (int)config_int(fs->config, "dfs.client.hedged.read.threadpool.size");
+    fs->hedged.threshold_ms = config_ms(fs->config, "dfs.client.hedged.read.threshold.millis");
     struct rpc_client_options options = {
         .addresses = addresses,
         .address_count = count,
@@ -164,6 +168,7 @@ void dfs_unref(struct dfs *fs)
         rpc_client_cancel(fs->namenode); /* a renewal that hangs must not hold us up */
     lease_renewer_free(fs->leases);
     rpc_client_free(fs->namenode);
+    short_circuit_free(fs->files);
     peer_cache_free(fs->peers);
     local_addresses_free(fs->local);
     config_free(fs->config);
@@ -178,6 +183,13 @@ void dfs_unrefp(struct dfs **fs)
 {
     dfs_unref(*fs);
     *fs = NULL;
+}
+
+void dfs_hedged_stats(struct dfs *fs, struct dfs_hedged_stats *ret)
+{
+    *ret = (struct dfs_hedged_stats){.ops = atomic_load(&fs->hedged.ops),
+                                     .wins = atomic_load(&fs->hedged.wins),
+                                     .in_current_thread = atomic_load(&fs->hedged.in_current_thread)};
 }
 
 const char *dfs_uri(const struct dfs *fs)

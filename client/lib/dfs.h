@@ -174,8 +174,12 @@ int dfs_checksum(struct dfs *fs, const char *path, struct arena *a, const char *
 /* ---- reading ---- */
 struct file_reader;
 struct file_reader_stats {
-    int64_t bytes_read, bytes_local, bytes_short_circuit, checksum_failures, replica_failovers;
+    int64_t bytes_read, bytes_local, bytes_short_circuit, bytes_mapped, checksum_failures, replica_failovers;
 };
+struct dfs_hedged_stats { /* a second datanode was asked; answered first; done without a thread of its own */
+    int64_t ops, wins, in_current_thread;
+};
+void dfs_hedged_stats(struct dfs *fs, struct dfs_hedged_stats *ret);
 /* Snapshot of length and locations at open (growing files: dfs's getReplicaVisibleLength for the last block). */
 int file_reader_open(struct dfs *fs, const char *path, struct file_reader **ret, struct err *reterr) MUST_CHECK;
 int64_t file_reader_length(const struct file_reader *r);
@@ -186,6 +190,12 @@ int64_t file_reader_tell(const struct file_reader *r);
 /* Any number of threads; reads until len or end of file. Fails over between replicas, reports corrupt ones. */
 int file_reader_pread(struct file_reader *r, void *bytes, size_t len, int64_t offset, size_t *ret_read,
                       struct err *reterr) MUST_CHECK;
+/* At most len bytes at the place of sequential reading, which moves on, in memory that is the file itself; valid until
+ * freed, which must be before the reader's close. ERR_UNSUPPORTED: no datanode of this host has them. */
+struct file_mapping;
+int file_reader_map(struct file_reader *r, size_t len, const void **ret, size_t *ret_bytes,
+                    struct file_mapping **ret_mapping, struct err *reterr) MUST_CHECK;
+void file_mapping_free(struct file_mapping *m); /* NULL is fine */
 int file_reader_refresh(struct file_reader *r,
                         struct err *reterr) MUST_CHECK; /* new length and locations of a growing file */
 void file_reader_unbuffer(struct file_reader *r);       /* gives the connection of sequential reading back */

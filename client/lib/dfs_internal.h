@@ -7,6 +7,7 @@
 #include <stdatomic.h>
 
 #include "client/lib/dfs.h"
+#include "client/lib/hedged_read.h"
 
 /* An answer that is only looked at and dropped. A page of a listing with locations is the largest of them. */
 #define DFS_ANSWER_MAX_BYTES (64u << 20)
@@ -18,7 +19,9 @@ struct dfs {
     struct rpc_client *namenode;
     struct lease_renewer *leases;
     struct peer_cache *peers;
+    struct short_circuit *files; /* of local datanodes */
     struct local_addresses *local;
+    struct hedged_reads hedged;
     pthread_mutex_t lock; /* of what follows */
     bool defaults_known;
     int64_t defaults_at_ms;

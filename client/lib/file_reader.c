@@ -14,13 +14,12 @@
 #include "client/lib/datanode.h"
 #include "client/lib/dfs_convert.h"
 #include "client/lib/dfs_internal.h"
+#include "client/lib/hedged_read.h"
 #include "common/clock.h"
 #include "common/mem.h"
 #include "hdfs/client_namenode.pb-c.h"
 
-#define ROUNDS_MAX        4
-#define ROUND_WAIT_MS     500 /* times the number of rounds so far */
-#define ROUND_WAIT_MAX_MS 5000
+#define ROUND_WAIT_MAX_MS 15000
 #define DEAD_MAX          256
 #define SKIP_MAX_BYTES    (256 << 10) /* a seek this far ahead reads over the gap instead of starting anew */
 
@@ -43,7 +42,7 @@ struct file_reader {
     pthread_mutex_t lock; /* of the dead */
     char (*dead)[64];     /* uuids of nodes that failed */
     size_t dead_count;
-    atomic_llong bytes_read, bytes_local, bytes_short_circuit, checksum_failures, replica_failovers;
+    atomic_llong bytes_read, bytes_local, bytes_short_circuit, bytes_mapped, checksum_failures, replica_failovers;
 };
 
 /* ---- nodes that failed ---- */
@@ -78,12 +77,13 @@ static void forget_dead(struct file_reader *r)
     pthread_mutex_unlock(&r->lock);
 }
 
-/* The namenode's order, but a replica of our own host first: the namenode may not know where we are. */
-static bool choose_node(struct file_reader *r, const struct dfs_block *b, size_t *ret)
+/* The namenode's order, but a replica of our own host first: the namenode may not know where we are. without: bits of
+ * nodes that are not wanted. */
+static bool choose_node(struct file_reader *r, const struct dfs_block *b, uint64_t without, size_t *ret)
 {
     bool found = false;
     for (size_t i = 0; i < b->node_count; i++) {
-        if (is_dead(r, &b->nodes[i]))
+        if (is_dead(r, &b->nodes[i]) || (i < 64 && (without >> i & 1)))
             continue;
         if (!found || datanode_is_local(r->fs, &b->nodes[i])) {
             *ret = i;
@@ -93,6 +93,15 @@ static bool choose_node(struct file_reader *r, const struct dfs_block *b, size_t
             break;
     }
     return found;
+}
+
+static void count_read(struct file_reader *r, size_t bytes, bool local, bool short_circuit)
+{
+    atomic_fetch_add_explicit(&r->bytes_read, (long long)bytes, memory_order_relaxed);
+    if (local)
+        atomic_fetch_add_explicit(&r->bytes_local, (long long)bytes, memory_order_relaxed);
+    if (short_circuit)
+        atomic_fetch_add_explicit(&r->bytes_short_circuit, (long long)bytes, memory_order_relaxed);
 }
 
 static void report_corrupt(struct file_reader *r, const struct dfs_block *b, size_t node)
@@ -107,6 +116,14 @@ static void report_corrupt(struct file_reader *r, const struct dfs_block *b, siz
     /* Help for others; our own read goes on elsewhere whether or not the namenode hears it. */
     (void)!dfs_call(r->fs, "reportBadBlocks", &request.base, &hdfs__report_bad_blocks_response_proto__descriptor, &a,
                     &answer, NULL);
+}
+
+static void on_failure(struct file_reader *r, const struct dfs_block *b, size_t node, int code)
+{
+    if (code == ERR_CHECKSUM)
+        report_corrupt(r, b, node);
+    mark_dead(r, &b->nodes[node]);
+    atomic_fetch_add(&r->replica_failovers, 1);
 }
 
 /* ---- cursors ---- */
@@ -126,7 +143,7 @@ static int cursor_open(struct file_reader *r, struct cursor *c, int64_t want, st
     if (rc < 0)
         return rc;
     const struct dfs_block *b = c->block;
-    if (!choose_node(r, b, &c->node))
+    if (!choose_node(r, b, 0, &c->node))
         return err_set(reterr, ERR_IO, "Could not obtain block: %s:blk_%" PRIu64 "_%" PRIu64 " file=%s: %s", b->pool_id,
                        b->block_id, b->gen_stamp, r->path,
                        b->node_count ? "all its datanodes failed" : "no datanode has it");
@@ -135,16 +152,21 @@ static int cursor_open(struct file_reader *r, struct cursor *c, int64_t want, st
     return block_reader_open(r->fs, b, &b->nodes[c->node], from, want < left ? want : left, &c->reader, reterr);
 }
 
-/* Waits a little, forgets who failed, and asks the namenode again. Gives up after some rounds, or, for a client that
- * rather waits, when the time for that is over. */
+/* Waits, forgets who failed, and asks the namenode again: as Hadoop's clients do, for a random part of a window that
+ * grows from round to round, so that many who lost the same node do not come back at the same instant. Gives up after
+ * dfs.client.max.block.acquire.failures rounds, or, for a client that rather waits, when the time for that is over. */
 static int next_round(struct file_reader *r, int64_t pos, int rounds, int64_t since_ms, const struct err *why,
                       struct err *reterr)
 {
-    bool patient = clock_mono_ms() - since_ms < config_ms(r->fs->config, "cairn.client.retry-for");
-    if (rounds >= ROUNDS_MAX && !patient)
+    const struct config *config = r->fs->config;
+    bool patient = clock_mono_ms() - since_ms < config_ms(config, "cairn.client.retry-for");
+    if (rounds > 1 + config_int(config, "dfs.client.max.block.acquire.failures") && !patient)
         return err_set(reterr, why->code, "%s: could not be read at offset %" PRId64 ": %s", r->path, pos, why->text);
-    int64_t wait_ms = ROUND_WAIT_MS * (int64_t)(rounds - 1);
-    clock_sleep_ms(wait_ms < ROUND_WAIT_MAX_MS ? wait_ms : ROUND_WAIT_MAX_MS);
+    int64_t window_ms = config_ms(config, "dfs.client.retry.window.base");
+    if (rounds > 1) { /* at first, what we knew may just have been old */
+        int64_t wait_ms = window_ms * (rounds - 2) + (int64_t)(random() % (window_ms * (rounds - 1)));
+        clock_sleep_ms(wait_ms < ROUND_WAIT_MAX_MS ? wait_ms : ROUND_WAIT_MAX_MS);
+    }
     forget_dead(r);
     return block_map_refetch(r->map, pos, reterr);
 }
@@ -167,19 +189,14 @@ static int cursor_read(struct file_reader *r, struct cursor *c, void *bytes, siz
             rc = block_reader_read(c->reader, bytes, len, ret_read, &why);
         if (rc == 0) {
             c->pos += (int64_t)*ret_read;
-            atomic_fetch_add_explicit(&r->bytes_read, (long long)*ret_read, memory_order_relaxed);
-            if (c->local)
-                atomic_fetch_add_explicit(&r->bytes_local, (long long)*ret_read, memory_order_relaxed);
+            count_read(r, *ret_read, c->local, block_reader_is_short_circuit(c->reader));
             return 0;
         }
         bool had_node = c->block && c->node < c->block->node_count && !is_dead(r, &c->block->nodes[c->node]);
         bool had_block = c->block != NULL;
         if (had_node) {
             last = why;
-            if (rc == ERR_CHECKSUM)
-                report_corrupt(r, c->block, c->node);
-            mark_dead(r, &c->block->nodes[c->node]);
-            atomic_fetch_add(&r->replica_failovers, 1);
+            on_failure(r, c->block, c->node, rc);
         }
         cursor_close(c);
         c->pos = pos;
@@ -291,6 +308,81 @@ int64_t file_reader_tell(const struct file_reader *r)
     return r->pos;
 }
 
+/* ---- reading ahead of slow nodes ---- */
+
+/* The first attempt that succeeds, another one being begun whenever one failed or, once, when the first is silent for
+ * too long. ERR_IO: nobody is left to ask. */
+static int hedge_run(struct file_reader *r, struct hedge *h, const struct dfs_block *b, int64_t offset, int *ret_winner)
+{
+    struct hedged_reads *all = &r->fs->hedged;
+    size_t nodes[HEDGE_ATTEMPTS_MAX], node;
+    uint64_t used = 0;
+    int count = 0, running = 0;
+    bool want = true, hedged = false;
+    for (;;) {
+        if (want && count < HEDGE_ATTEMPTS_MAX && choose_node(r, b, used, &node) && node < 64) {
+            const struct dfs_block *same;
+            struct block_window *window;
+            if (block_map_find(r->map, offset, &same, &window, NULL) < 0)
+                return ERR_IO;
+            if (same != b) { /* locations were fetched anew meanwhile */
+                block_window_unref(window);
+                return ERR_IO;
+            }
+            nodes[count++] = node;
+            used |= UINT64_C(1) << node;
+            running++;
+            hedge_start(h, b, window, node);
+        } else if (running == 0) {
+            return ERR_IO;
+        }
+        want = false;
+        int done = hedge_wait(h, count == 1 && !hedged ? all->threshold_ms : -1);
+        if (done < 0) { /* the first is slow */
+            hedged = want = true;
+            atomic_fetch_add(&all->ops, 1);
+            continue;
+        }
+        running--;
+        struct hedge_result result;
+        hedge_result(h, done, &result);
+        if (result.rc == 0) {
+            if (hedged && done > 0) {
+                atomic_fetch_add(&all->wins, 1);
+                mark_dead(r, &b->nodes[nodes[0]]); /* not to wait for it again and again; it may come back later */
+            }
+            *ret_winner = done;
+            return 0;
+        }
+        on_failure(r, b, nodes[done], result.rc);
+        want = true;
+    }
+}
+
+/* As much of [offset, offset + len) as is in one block. Any error means: read it the usual way, which tells why. */
+static int hedged_read(struct file_reader *r, void *bytes, size_t len, int64_t offset, size_t *ret_read)
+{
+    const struct dfs_block *b;
+    struct block_window *window;
+    if (block_map_find(r->map, offset, &b, &window, NULL) < 0)
+        return ERR_IO;
+    int64_t left = b->offset + b->bytes - offset;
+    size_t want = (int64_t)len < left ? len : (size_t)left;
+    struct hedge *h = hedge_new(r->fs, offset, want);
+    int winner = 0;
+    int rc = hedge_run(r, h, b, offset, &winner);
+    if (rc == 0) {
+        struct hedge_result result;
+        hedge_result(h, winner, &result);
+        memcpy(bytes, result.bytes, want);
+        count_read(r, want, result.local, result.short_circuit);
+        *ret_read = want;
+    }
+    hedge_unref(h);
+    block_window_unref(window);
+    return rc;
+}
+
 int file_reader_pread(struct file_reader *r, void *bytes, size_t len, int64_t offset, size_t *ret_read,
                       struct err *reterr)
 {
@@ -305,6 +397,15 @@ int file_reader_pread(struct file_reader *r, void *bytes, size_t len, int64_t of
     size_t done = 0;
     while (done < len) {
         size_t n;
+        if (r->fs->hedged.threads_max &&
+            hedged_read(r, (char *)bytes + done, len - done, offset + (int64_t)done, &n) == 0) {
+            done += n;
+            continue;
+        }
+        if (c.pos != offset + (int64_t)done) {
+            cursor_close(&c);
+            c.pos = offset + (int64_t)done;
+        }
         int rc = cursor_read(r, &c, (char *)bytes + done, len - done, (int64_t)(len - done), &n, reterr);
         if (rc < 0)
             return rc; /* the cursor is closed */
@@ -313,6 +414,41 @@ int file_reader_pread(struct file_reader *r, void *bytes, size_t len, int64_t of
     cursor_close(&c);
     *ret_read = done;
     return 0;
+}
+
+/* ---- mapping ---- */
+
+struct file_mapping {
+    struct cursor cursor;
+};
+
+int file_reader_map(struct file_reader *r, size_t len, const void **ret, size_t *ret_bytes,
+                    struct file_mapping **ret_mapping, struct err *reterr)
+{
+    struct cursor c = {.pos = r->pos};
+    if (r->pos >= block_map_length(r->map) || len == 0)
+        return err_set(reterr, ERR_UNSUPPORTED, "there is nothing to map at %" PRId64, r->pos);
+    int rc = cursor_open(r, &c, len < INT64_MAX ? (int64_t)len : INT64_MAX, reterr);
+    if (rc == 0)
+        rc = block_reader_map(c.reader, len, ret, ret_bytes, reterr);
+    if (rc < 0) {
+        cursor_close(&c);
+        return rc;
+    }
+    r->pos += (int64_t)*ret_bytes;
+    count_read(r, *ret_bytes, true, true);
+    atomic_fetch_add_explicit(&r->bytes_mapped, (long long)*ret_bytes, memory_order_relaxed);
+    *ret_mapping = mem_new(struct file_mapping);
+    (*ret_mapping)->cursor = c;
+    return 0;
+}
+
+void file_mapping_free(struct file_mapping *m)
+{
+    if (!m)
+        return;
+    cursor_close(&m->cursor);
+    free(m);
 }
 
 int file_reader_refresh(struct file_reader *r, struct err *reterr)
@@ -334,6 +470,7 @@ void file_reader_stats(const struct file_reader *r, struct file_reader_stats *re
         .bytes_read = atomic_load(&r->bytes_read),
         .bytes_local = atomic_load(&r->bytes_local),
         .bytes_short_circuit = atomic_load(&r->bytes_short_circuit),
+        .bytes_mapped = atomic_load(&r->bytes_mapped),
         .checksum_failures = atomic_load(&r->checksum_failures),
         .replica_failovers = atomic_load(&r->replica_failovers),
     };

@@ -66,7 +66,8 @@ static int open_volumes(struct block_store *s, const struct block_store_options 
         return err_set(reterr, ERR_CONFIG, "dfs.datanode.data.dir names no directory");
     if (s->volume_count == 0 ||
         (s->failed_volumes_tolerated >= 0 && s->unopened_count > (size_t)s->failed_volumes_tolerated))
-        return err_set(reterr, why.code, "%zu of %zu volumes cannot be used, dfs.datanode.failed.volumes.tolerated is %d: %s",
+        return err_set(reterr, why.code,
+                       "%zu of %zu volumes cannot be used, dfs.datanode.failed.volumes.tolerated is %d: %s",
                        s->unopened_count, s->unopened_count + s->volume_count, s->failed_volumes_tolerated, why.text);
     return 0;
 }
@@ -138,8 +139,8 @@ int block_store_open_pool(struct block_store *s, const struct pool_identity *poo
         if (strcmp(pool->pool_id, s->pool.pool_id) != 0 || pool->namespace_id != s->pool.namespace_id ||
             strcmp(pool->cluster_id, s->pool.cluster_id) != 0)
             return err_set(reterr, ERR_BAD_STATE,
-                           "the namenode now has block pool %s of cluster %s; this datanode keeps %s of %s", pool->pool_id,
-                           pool->cluster_id, s->pool.pool_id, s->pool.cluster_id);
+                           "the namenode now has block pool %s of cluster %s; this datanode keeps %s of %s",
+                           pool->pool_id, pool->cluster_id, s->pool.pool_id, s->pool.cluster_id);
         return 0;
     }
     int64_t began = clock_mono_ms();
@@ -177,6 +178,18 @@ void block_store_close(struct block_store *s)
     pthread_cond_destroy(&s->deletions_changed);
     pthread_mutex_destroy(&s->lock);
     mem_freep(&s);
+}
+
+void block_store_on_change(struct block_store *s, void (*fn)(void *context, uint64_t block_id), void *context)
+{
+    s->on_change = fn;
+    s->on_change_context = context;
+}
+
+void store_tell_change(const struct block_store *s, uint64_t block_id)
+{
+    if (s->on_change)
+        s->on_change(s->on_change_context, block_id);
 }
 
 const char *block_store_uuid(const struct block_store *s)
@@ -244,8 +257,8 @@ size_t block_store_storages(struct block_store *s, struct storage_view *out, siz
     return count;
 }
 
-void block_store_each(struct block_store *s, size_t storage_index, void (*fn)(const struct replica_view *view, void *arg),
-                      void *arg)
+void block_store_each(struct block_store *s, size_t storage_index,
+                      void (*fn)(const struct replica_view *view, void *arg), void *arg)
 {
     pthread_mutex_lock(&s->lock);
     for (size_t i = 0; i < s->map.bucket_count; i++)
@@ -281,7 +294,8 @@ void store_ask_owner_to_stop_locked(struct replica_work *w)
             shutdown(w->owner_fds[i], SHUT_RDWR);
 }
 
-int store_claim_locked(struct block_store *s, uint64_t block_id, bool stop_owner, struct replica **ret, struct err *reterr)
+int store_claim_locked(struct block_store *s, uint64_t block_id, bool stop_owner, struct replica **ret,
+                       struct err *reterr)
 {
     struct timespec deadline = deadline_after_ms(STOP_OWNER_MS);
     for (;;) {
@@ -303,8 +317,8 @@ int store_claim_locked(struct block_store *s, uint64_t block_id, bool stop_owner
         int rc = pthread_cond_timedwait(&s->changed, &s->lock, &deadline);
         s->waiters--;
         if (rc == ETIMEDOUT)
-            return err_set(reterr, ERR_TIMEOUT, "block %" PRId64 ": its writer did not stop within %d s", (int64_t)block_id,
-                           STOP_OWNER_MS / 1000);
+            return err_set(reterr, ERR_TIMEOUT, "block %" PRId64 ": its writer did not stop within %d s",
+                           (int64_t)block_id, STOP_OWNER_MS / 1000);
     }
 }
 
@@ -332,7 +346,8 @@ void store_release_locked(struct block_store *s, struct replica *r)
 
 void store_set_length_locked(struct block_store *s, struct replica *r, uint64_t disk_bytes)
 {
-    atomic_fetch_add(&s->volumes[r->volume]->used_bytes, replica_footprint(disk_bytes) - replica_footprint(r->disk_bytes));
+    atomic_fetch_add(&s->volumes[r->volume]->used_bytes,
+                     replica_footprint(disk_bytes) - replica_footprint(r->disk_bytes));
     r->disk_bytes = disk_bytes;
 }
 
@@ -350,6 +365,7 @@ void store_remove_claimed(struct block_store *s, struct replica *r)
     struct volume *v = s->volumes[r->volume];
     char data[PATH_MAX], meta[PATH_MAX];
     enum replica_place place = replica_place_of(r);
+    uint64_t block_id = r->block_id;
     volume_data_path(v, place, r->block_id, data);
     volume_meta_path(v, place, r->block_id, r->gen_stamp, meta);
     pthread_mutex_lock(&s->lock);
@@ -359,9 +375,10 @@ void store_remove_claimed(struct block_store *s, struct replica *r)
     struct deletion *d = mem_new(struct deletion);
     d->data_path = mem_printf("%stmp/deleted_%" PRIu64, v->pool, n);
     d->meta_path = mem_printf("%stmp/deleted_%" PRIu64 ".meta", v->pool, n);
-    if (volume_ok(v) && ((rename(data, d->data_path) < 0 && errno != ENOENT) ||
-                         (rename(meta, d->meta_path) < 0 && errno != ENOENT)))
-        log_warn("store", "block=%" PRId64 " cannot be moved away for deletion: %s", (int64_t)r->block_id, strerror(errno));
+    if (volume_ok(v) &&
+        ((rename(data, d->data_path) < 0 && errno != ENOENT) || (rename(meta, d->meta_path) < 0 && errno != ENOENT)))
+        log_warn("store", "block=%" PRId64 " cannot be moved away for deletion: %s", (int64_t)r->block_id,
+                 strerror(errno));
     pthread_mutex_lock(&s->lock);
     *s->deletions_end = d;
     s->deletions_end = &d->next;
@@ -369,6 +386,7 @@ void store_remove_claimed(struct block_store *s, struct replica *r)
     forget_locked(s, r);
     pthread_cond_broadcast(&s->changed);
     pthread_mutex_unlock(&s->lock);
+    store_tell_change(s, block_id);
 }
 
 /* ---- failed volumes ---- */

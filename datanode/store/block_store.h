@@ -1,9 +1,9 @@
 /* All replicas of this node, on all its volumes: the one door to them.
  *
  * Any thread may call. One lock guards the map and the replicas' fields and is never held over file I/O: who changes a
- * replica's files claims it first (struct replica_work.claimed), and everybody else who wants to change it waits or makes
- * the owner stop. Readers do not claim: they take what the lock shows at one instant and open the files, which stay
- * readable even if the replica is deleted meanwhile.
+ * replica's files claims it first (struct replica_work.claimed), and everybody else who wants to change it waits or
+ * makes the owner stop. Readers do not claim: they take what the lock shows at one instant and open the files, which
+ * stay readable even if the replica is deleted meanwhile.
  *
  * Errors: ERR_REPLICA_NOT_FOUND, ERR_REPLICA_EXISTS, ERR_NO_SPACE, ERR_BUSY (claimed), ERR_TIMEOUT (its owner would not
  * stop), ERR_CANCELLED (a writer was told to stop), what replica.h's checks say, ERR_IO and kin from the disk. */
@@ -26,12 +26,17 @@ struct block_store_options {
 };
 /* Opens and locks the volumes. A volume that cannot be opened counts as failed. ERR_CONFIG, ERR_BUSY, or the last
  * volume's error when more failed than tolerated. */
-int block_store_open(const struct block_store_options *options, struct block_store **ret, struct err *reterr) MUST_CHECK;
+int block_store_open(const struct block_store_options *options, struct block_store **ret,
+                     struct err *reterr) MUST_CHECK;
 /* Finds the replicas of a pool, or begins an empty one. Again with the same pool: nothing happens; with another one:
  * ERR_BAD_STATE. */
 int block_store_open_pool(struct block_store *s, const struct pool_identity *pool, struct err *reterr) MUST_CHECK;
 /* Waits for deletions that are under way; nobody else may be using the store. NULL is fine. */
 void block_store_close(struct block_store *s);
+
+/* fn hears of every finalized replica that goes away or is about to be changed: files that were handed out must not be
+ * used for it any more. Set before the pool is opened. Called without locks, from any thread. */
+void block_store_on_change(struct block_store *s, void (*fn)(void *context, uint64_t block_id), void *context);
 
 const char *block_store_uuid(const struct block_store *s);    /* of this datanode */
 const char *block_store_pool_id(const struct block_store *s); /* "" before a pool is open */
@@ -60,8 +65,8 @@ struct storage_view {
     int64_t promised_bytes, reserved_bytes;
 };
 size_t block_store_storages(struct block_store *s, struct storage_view *out, size_t max);
-/* Calls fn for every replica of a storage that the namenode should know, under the lock: fn only copies. Digests that are
- * not known are read from the meta files for at most digest_ms first. */
+/* Calls fn for every replica of a storage that the namenode should know, under the lock: fn only copies. Digests that
+ * are not known are read from the meta files for at most digest_ms first. */
 void block_store_each(struct block_store *s, size_t storage_index,
                       void (*fn)(const struct replica_view *view, void *arg), void *arg);
 void block_store_load_digests(struct block_store *s, int64_t digest_ms);
@@ -90,10 +95,10 @@ struct replica_writer;
 struct replica_create {
     uint64_t block_id, gen_stamp;
     enum replica_replace replace; /* what may be there already */
-    uint64_t expected_bytes;    /* a hint; reserved if sensible */
-    const char *storage_id;     /* a wish; NULL or "" = any */
-    int storage_type;           /* a wish */
-    struct meta_header meta;    /* NULL type: we store CRC32C per 512 */
+    uint64_t expected_bytes;      /* a hint; reserved if sensible */
+    const char *storage_id;       /* a wish; NULL or "" = any */
+    int storage_type;             /* a wish */
+    struct meta_header meta;      /* NULL type: we store CRC32C per 512 */
 };
 int block_store_create_rbw(struct block_store *s, const struct replica_create *c, struct replica_writer **ret,
                            struct err *reterr) MUST_CHECK;
@@ -130,8 +135,8 @@ int block_store_update_recovery(struct block_store *s, const struct replica_agre
 /* Gone from the map when it returns, from the disk soon after. gen_stamp 0 = any. A writer is stopped. */
 int block_store_delete(struct block_store *s, uint64_t block_id, uint64_t gen_stamp, struct replica_view *ret,
                        struct err *reterr) MUST_CHECK;
-/* After an I/O error: probes the storage and takes it out if it is broken. Returns whether it was taken out by this call.
- * *ret_fatal: more have failed than are tolerated. */
+/* After an I/O error: probes the storage and takes it out if it is broken. Returns whether it was taken out by this
+ * call. *ret_fatal: more have failed than are tolerated. */
 bool block_store_check_storage(struct block_store *s, size_t storage_index, bool *ret_fatal);
 /* The same for all. */
 bool block_store_check_storages(struct block_store *s, bool *ret_fatal);

@@ -36,6 +36,8 @@ struct block_store {
     int failed_volumes_tolerated;
     bool sync_on_close;
     char uuid[UUID_MAX];
+    void (*on_change)(void *context, uint64_t block_id); /* immutable once the pool is open; may be NULL */
+    void *on_change_context;
     /* written once, by block_store_open_pool */
     struct pool_identity pool;
     _Atomic bool pool_open;
@@ -68,24 +70,27 @@ struct replica_writer {
 void store_fill_view(const struct block_store *s, const struct replica *r, struct replica_view *ret);
 enum replica_place replica_place_of(const struct replica *r);
 
-/* Claims. With stop_owner the present owner is told to stop and waited for; else ERR_BUSY. The lock is held on entry and
- * exit but not in between, so the replica is looked up by id again each time. */
+/* Claims. With stop_owner the present owner is told to stop and waited for; else ERR_BUSY. The lock is held on entry
+ * and exit but not in between, so the replica is looked up by id again each time. */
 int store_claim_locked(struct block_store *s, uint64_t block_id, bool stop_owner, struct replica **ret,
                        struct err *reterr) MUST_CHECK;
 void store_release_locked(struct block_store *s, struct replica *r);
 void store_ask_owner_to_stop_locked(struct replica_work *w);
+void store_tell_change(const struct block_store *s, uint64_t block_id); /* the lock is not held */
 /* The only way to change a length: keeps the volume's sum right. */
 void store_set_length_locked(struct block_store *s, struct replica *r, uint64_t disk_bytes);
 void store_promise_locked(struct block_store *s, struct replica *r, uint64_t bytes); /* 0 ends it */
 
 /* Of a claimed replica; the lock is not held. */
-int store_open_writer(struct block_store *s, struct replica *r, struct replica_writer **ret, struct err *reterr) MUST_CHECK;
+int store_open_writer(struct block_store *s, struct replica *r, struct replica_writer **ret,
+                      struct err *reterr) MUST_CHECK;
 int store_set_gen_stamp(struct block_store *s, struct replica *r, uint64_t gen_stamp, struct err *reterr) MUST_CHECK;
 /* Moves data, then meta file, to another place under a new stamp. */
 int store_move_files(struct block_store *s, struct replica *r, enum replica_place to, uint64_t gen_stamp, bool sync,
                      struct err *reterr) MUST_CHECK;
-int store_finalize_claimed(struct block_store *s, struct replica *r, int data_fd, int meta_fd, const struct meta_header *meta,
-                           bool sync, struct replica_view *ret, struct err *reterr) MUST_CHECK;
+int store_finalize_claimed(struct block_store *s, struct replica *r, int data_fd, int meta_fd,
+                           const struct meta_header *meta, bool sync, struct replica_view *ret,
+                           struct err *reterr) MUST_CHECK;
 /* Takes a claimed replica out of the map and its files away; frees it. */
 void store_remove_claimed(struct block_store *s, struct replica *r);
 int store_choose_volume(struct block_store *s, const char *storage_id, int storage_type, uint64_t bytes, uint16_t *ret,

@@ -32,6 +32,8 @@ int block_store_init_recovery(struct block_store *s, uint64_t block_id, uint64_t
         store_release_locked(s, r);
     }
     pthread_mutex_unlock(&s->lock);
+    if (rc == 0)
+        store_tell_change(s, block_id);
     return rc;
 }
 

@@ -49,7 +49,8 @@ static int reserve_id(struct block_store *s, struct replica *fresh, enum replica
     }
 }
 
-static int create_files(const struct volume *v, const struct replica *r, const struct meta_header *meta, struct err *reterr)
+static int create_files(const struct volume *v, const struct replica *r, const struct meta_header *meta,
+                        struct err *reterr)
 {
     char data_path[PATH_MAX], meta_path[PATH_MAX];
     uint8_t header[META_HEADER_BYTES];
@@ -161,12 +162,13 @@ static int check_recover_stream(const struct replica *r, const struct replica_re
 }
 
 /* FINALIZED -> RBW of a claimed replica. */
-static int reopen_finalized(struct block_store *s, struct replica *r, const struct replica_reopen *q, struct err *reterr)
+static int reopen_finalized(struct block_store *s, struct replica *r, const struct replica_reopen *q,
+                            struct err *reterr)
 {
     uint64_t more = q->expected_bytes > r->disk_bytes ? q->expected_bytes - r->disk_bytes : 0;
     uint16_t ignored;
-    int rc = store_choose_volume(s, s->volumes[r->volume]->storage_id, s->volumes[r->volume]->storage_type, more, &ignored,
-                                 reterr);
+    int rc = store_choose_volume(s, s->volumes[r->volume]->storage_id, s->volumes[r->volume]->storage_type, more,
+                                 &ignored, reterr);
     if (rc == 0 && ignored != r->volume)
         rc = err_set(reterr, ERR_NO_SPACE, "Out of space: volume '%s' has no room for block %" PRId64 " to grow",
                      s->volumes[r->volume]->dir, (int64_t)r->block_id);
@@ -182,6 +184,8 @@ static int reopen_finalized(struct block_store *s, struct replica *r, const stru
     r->work->original_state = REPLICA_RBW;
     store_promise_locked(s, r, more);
     pthread_mutex_unlock(&s->lock);
+    store_tell_change(s,
+                      r->block_id); /* nobody gets its files as finalized ones any more, and nothing is written yet */
     return rc;
 }
 
@@ -254,8 +258,9 @@ static int cut_to_acked(struct block_store *s, struct replica_writer *w, struct 
     if (acked == w->disk_bytes)
         return 0;
     if (acked > w->disk_bytes)
-        return err_set(reterr, ERR_REPLICA_NOT_FOUND, "block %" PRId64 ": %" PRIu64 " bytes acknowledged, %" PRIu64 " on disk",
-                       (int64_t)r->block_id, acked, w->disk_bytes);
+        return err_set(reterr, ERR_REPLICA_NOT_FOUND,
+                       "block %" PRId64 ": %" PRIu64 " bytes acknowledged, %" PRIu64 " on disk", (int64_t)r->block_id,
+                       acked, w->disk_bytes);
     uint32_t tail;
     int rc = meta_truncate(w->data_fd, w->meta_fd, &w->meta, w->disk_bytes, acked, &tail, reterr);
     if (rc < 0)

@@ -269,7 +269,82 @@ def test_files_are_passed_over_the_unix_socket(cluster, node, pool, target):
     with xfer.Connection(path) as local:
         assert status(local.request_fds(target, version=0)[0]) == xfer.ERROR_UNSUPPORTED
     with xfer.Connection(node) as remote:
-        assert status(remote.request_fds(target)[0]) == xfer.ERROR_UNSUPPORTED
+        assert status(remote.request_fds(target)[0]) == xfer.ERROR
+
+
+@pytest.fixture
+def local_path(cluster, node):
+    return cluster.socket_path.replace("_PORT", str(node[1]))
+
+
+def finalize(node, target, data=DATA):
+    with xfer.Connection(node) as writer:
+        assert status(writer.write_block(target)) == xfer.SUCCESS
+        send(writer, 0, 0, data)
+        send(writer, 1, len(data), b"", last=True)
+
+
+def test_a_slot_tells_when_its_replica_is_appended_to(node, local_path, target):
+    finalize(node, target, DATA[:5000])
+    with xfer.Connection(local_path) as shm_connection, xfer.Connection(local_path) as local:
+        shm = xfer.SharedMemory(shm_connection)
+        shm.mark_valid(3)
+        answer, byte, fds = local.request_fds(target, slot=(shm.id, 3), verify=True)
+        assert (status(answer), byte) == (xfer.SUCCESS, 1)
+        local.send(b"\0")  # they have come
+        assert shm.is_valid(3)
+        with xfer.Connection(node) as writer:
+            appending = writer.write_block(target, xfer.STAGE_APPEND, new_stamp=STAMP + 1, min_bytes=5000, max_bytes=5000)
+            assert status(appending) == xfer.SUCCESS
+            assert not shm.is_valid(3)
+        for fd in fds:
+            os.close(fd)
+        assert status(local.release_fds(shm.id, 3)) == xfer.SUCCESS
+        assert status(local.release_fds(shm.id, 3)) == xfer.ERROR_INVALID
+
+
+def test_slots_that_cannot_be(node, local_path, target):
+    finalize(node, target)
+    with xfer.Connection(local_path) as shm_connection, xfer.Connection(local_path) as local:
+        shm = xfer.SharedMemory(shm_connection)
+        nowhere = xfer.message((1, xfer.message((1, 5), (2, 7))))
+
+        def ask(slot):
+            answer, _, fds = local.request_fds(target, slot=slot)
+            for fd in fds:
+                os.close(fd)
+            return status(answer), answer.get(5, [b""])[0].decode()
+
+        assert ask((shm.id, 0))[0] == xfer.ERROR  # not marked valid
+        for index in (-1, shm.slots, 1 << 20):
+            assert ask((shm.id, index))[0] == xfer.ERROR
+        assert "no shared memory segment" in ask((nowhere[2:], 0))[1]
+        shm.mark_valid(0)
+        assert ask((shm.id, 0))[0] == xfer.SUCCESS
+        assert ask((shm.id, 0))[0] == xfer.ERROR  # taken
+        assert status(local.release_fds(shm.id, 0)) == xfer.SUCCESS
+        assert not shm.is_valid(0)
+        assert ask((shm.id, 0))[0] == xfer.ERROR
+        with pytest.raises(OSError):
+            os.ftruncate(shm.fd, 0)  # which would end the datanode
+        shm_connection.socket.close()
+        wait_for(lambda: "no shared memory segment" in ask((shm.id, 1))[1], 10, "end of the segment")
+    with xfer.Connection(node) as remote:
+        assert status(remote.request_shm()) == xfer.ERROR_INVALID
+
+
+def test_the_unix_socket_has_a_name_made_of_the_uuid(cluster, nodes, pool, target):
+    """The second node has no path of its own, and is found all the same."""
+    log = open(cluster.daemon("datanode-2")["log"]).read()
+    uuid = re.search(r"registered .*uuid=(\S+)", log).group(1)
+    host = re.search(r"transfer=([\d.]+):", log).group(1)
+    node = next(address for address in nodes if address[0] == host)
+    finalize(node, target)
+    with xfer.Connection("\0cairn-datanode-" + uuid) as local:
+        answer, _, fds = local.request_fds(target)
+        assert status(answer) == xfer.SUCCESS
+        for fd in fds:
+            os.close(fd)
 
 
 def test_a_balancer_moves_a_replica(nodes, node, target):

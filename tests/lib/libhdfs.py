@@ -8,6 +8,7 @@ from lib import sanitizer
 from lib.cluster import cairn_path
 
 O_APPEND = os.O_APPEND
+POOL = "org/apache/hadoop/io/ElasticByteBufferPool"
 _CHAR_PP = ctypes.POINTER(ctypes.c_char_p)
 
 
@@ -82,6 +83,16 @@ def _load():
         "hdfsFileGetReadStatistics": (ctypes.c_int, [pointer, ctypes.POINTER(ctypes.POINTER(ReadStatistics))]),
         "hdfsFileFreeReadStatistics": (None, [ctypes.POINTER(ReadStatistics)]),
         "hdfsGetLastExceptionRootCause": (text, []),
+        "hdfsGetHedgedReadMetrics": (ctypes.c_int, [pointer, ctypes.POINTER(ctypes.POINTER(ctypes.c_uint64))]),
+        "hdfsFreeHedgedReadMetrics": (None, [ctypes.POINTER(ctypes.c_uint64)]),
+        "hadoopRzOptionsAlloc": (pointer, []),
+        "hadoopRzOptionsSetSkipChecksum": (ctypes.c_int, [pointer, ctypes.c_int]),
+        "hadoopRzOptionsSetByteBufferPool": (ctypes.c_int, [pointer, text]),
+        "hadoopRzOptionsFree": (None, [pointer]),
+        "hadoopReadZero": (pointer, [pointer, pointer, ctypes.c_int32]),
+        "hadoopRzBufferLength": (ctypes.c_int32, [pointer]),
+        "hadoopRzBufferGet": (pointer, [pointer]),
+        "hadoopRzBufferFree": (None, [pointer, pointer]),
     }
     for name, (result, arguments) in signatures.items():
         function = getattr(lib, name)
@@ -152,6 +163,14 @@ class Hdfs:
         self.lib.hdfsFreeFileInfo(infos, count)
         return copies
 
+    def hedged(self):
+        """(reads hedged, won by the second, done in the caller's thread)"""
+        pointer = ctypes.POINTER(ctypes.c_uint64)()
+        self.call("hdfsGetHedgedReadMetrics", ctypes.byref(pointer))
+        found = tuple(pointer[i] for i in range(3))
+        self.lib.hdfsFreeHedgedReadMetrics(pointer)
+        return found
+
     def hosts(self, path, start, length):
         blocks = self.lib.hdfsGetHosts(self.fs, path.encode(), start, length)
         if not blocks:
@@ -198,6 +217,22 @@ class HdfsFile:
         buffer = ctypes.create_string_buffer(max(length, 1))
         count = self.call("hdfsPread", offset, buffer, length)
         return buffer.raw[:count]
+
+    def read_zero(self, length, pool=None):
+        """hadoopReadZero: a piece as it lies in memory, b"" at the end."""
+        lib = self.hdfs.lib
+        options = lib.hadoopRzOptionsAlloc()
+        try:
+            self.hdfs.check(lib.hadoopRzOptionsSetSkipChecksum(options, 1))
+            if pool:
+                self.hdfs.check(lib.hadoopRzOptionsSetByteBufferPool(options, pool.encode()))
+            piece = self.hdfs.check_pointer(lib.hadoopReadZero(self.file, options, length))
+            found = lib.hadoopRzBufferGet(piece)
+            data = ctypes.string_at(found, lib.hadoopRzBufferLength(piece)) if found else b""
+            lib.hadoopRzBufferFree(self.file, piece)
+            return data
+        finally:
+            lib.hadoopRzOptionsFree(options)
 
     def read_all(self):
         parts = []

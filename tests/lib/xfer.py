@@ -1,10 +1,13 @@
 """Block transfer (DataTransferProtocol) by hand, for what no client would send: just enough protobuf to say it."""
 import array
+import mmap
+import os
 import socket
 import struct
 
-WRITE_BLOCK, READ_BLOCK, REPLACE_BLOCK, REQUEST_FDS = 80, 81, 83, 87
-SUCCESS, ERROR, ERROR_CHECKSUM, ERROR_UNSUPPORTED, IN_PROGRESS = 0, 1, 2, 7, 12
+WRITE_BLOCK, READ_BLOCK, REPLACE_BLOCK, COPY_BLOCK, BLOCK_CHECKSUM, TRANSFER_BLOCK = 80, 81, 83, 84, 85, 86
+REQUEST_FDS, RELEASE_FDS, REQUEST_SHM, BLOCK_GROUP_CHECKSUM = 87, 88, 89, 90
+SUCCESS, ERROR, ERROR_CHECKSUM, ERROR_INVALID, CHECKSUM_OK, ERROR_UNSUPPORTED, IN_PROGRESS = 0, 1, 2, 3, 6, 7, 12
 STAGE_APPEND, STAGE_STREAMING_RECOVERY, STAGE_CREATE = 0, 3, 6
 
 
@@ -23,7 +26,7 @@ def message(*fields):
     for number, value in fields:
         if value is None:
             continue
-        if isinstance(value, int):
+        if isinstance(value, int):  # True and False too
             out += varint(number << 3) + varint(value)
         else:
             value = value.encode() if isinstance(value, str) else value
@@ -135,18 +138,54 @@ class Connection:
         self.op(READ_BLOCK, message((1, header), (2, offset), (3, length)))
         return self.answer()
 
-    def request_fds(self, target, version=1):
-        """(answer, byte, [fds])"""
-        self.op(REQUEST_FDS, message((1, message((1, target))), (2, version)))
-        answer = self.answer()
-        if answer[1][0] != SUCCESS:
-            return answer, None, []
+    def receive_fds(self, count):
+        """(byte, [fds])"""
         fds = array.array("i")
-        byte, ancillary, _, _ = self.socket.recvmsg(1, socket.CMSG_SPACE(2 * fds.itemsize))
+        byte, ancillary, _, _ = self.socket.recvmsg(1, socket.CMSG_SPACE(count * fds.itemsize))
         for level, kind, data in ancillary:
             if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
                 fds.frombytes(data)
-        return answer, byte[0], list(fds)
+        return byte[0], list(fds)
+
+    def request_fds(self, target, version=1, slot=None, verify=None):
+        """(answer, byte, [fds]); slot is (id of the shared memory, index)."""
+        named = slot and message((1, slot[0]), (2, slot[1]))
+        self.op(REQUEST_FDS, message((1, message((1, target))), (2, version), (3, named), (4, verify)))
+        answer = self.answer()
+        if answer[1][0] != SUCCESS:
+            return answer, None, []
+        return answer, *self.receive_fds(2)
+
+    def release_fds(self, shm_id, index):
+        self.op(RELEASE_FDS, message((1, message((1, shm_id), (2, index)))))
+        return self.answer()
+
+    def request_shm(self):
+        self.op(REQUEST_SHM, message((1, "test")))
+        return self.answer()
+
+
+class SharedMemory:
+    """A segment of slots that the datanode made for us; it lives as long as the connection."""
+
+    slots = 128
+
+    def __init__(self, connection):
+        answer = connection.request_shm()
+        assert answer[1][0] == SUCCESS, answer
+        self.id = answer[3][0]
+        byte, (self.fd,) = connection.receive_fds(1)
+        assert byte == 0
+        self.memory = mmap.mmap(self.fd, 64 * self.slots)
+
+    def __del__(self):
+        os.close(self.fd)
+
+    def mark_valid(self, index):
+        self.memory[64 * index : 64 * index + 8] = struct.pack("=Q", 1 << 63)
+
+    def is_valid(self, index):
+        return bool(struct.unpack_from("=Q", self.memory, 64 * index)[0] >> 63)
 
 
 def crc32c(data, table=[]):

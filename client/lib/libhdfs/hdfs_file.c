@@ -326,6 +326,7 @@ int hdfsFileGetReadStatistics(hdfsFile file, struct hdfsReadStatistics **stats)
         .totalBytesRead = (uint64_t)(now.bytes_read - from->bytes_read),
         .totalLocalBytesRead = (uint64_t)(now.bytes_local - from->bytes_local),
         .totalShortCircuitBytesRead = (uint64_t)(now.bytes_short_circuit - from->bytes_short_circuit),
+        .totalZeroCopyBytesRead = (uint64_t)(now.bytes_mapped - from->bytes_mapped),
     };
     return 0;
 }
@@ -350,87 +351,18 @@ void hdfsFileFreeReadStatistics(struct hdfsReadStatistics *stats)
 
 int hdfsGetHedgedReadMetrics(hdfsFS fs, struct hdfsHedgedReadMetrics **metrics)
 {
-    (void)fs;
+    struct dfs_hedged_stats stats;
+    dfs_hedged_stats(fs->dfs, &stats);
     *metrics = mem_new(struct hdfsHedgedReadMetrics);
+    **metrics = (struct hdfsHedgedReadMetrics){.hedgedReadOps = (uint64_t)stats.ops,
+                                               .hedgedReadOpsWin = (uint64_t)stats.wins,
+                                               .hedgedReadOpsInCurThread = (uint64_t)stats.in_current_thread};
     return 0;
 }
 
 void hdfsFreeHedgedReadMetrics(struct hdfsHedgedReadMetrics *metrics)
 {
     free(metrics);
-}
-
-/* ---- reading into buffers of ours ---- */
-
-struct hadoopRzOptions {
-    bool pool;
-};
-struct hadoopRzBuffer {
-    int32_t length;
-    void *bytes; /* NULL at the end of the file */
-};
-
-struct hadoopRzOptions *hadoopRzOptionsAlloc(void)
-{
-    return mem_new(struct hadoopRzOptions);
-}
-
-int hadoopRzOptionsSetSkipChecksum(struct hadoopRzOptions *opts, int skip)
-{
-    (void)opts, (void)skip; /* data are always verified */
-    return 0;
-}
-
-int hadoopRzOptionsSetByteBufferPool(struct hadoopRzOptions *opts, const char *className)
-{
-    opts->pool = className != NULL;
-    return 0;
-}
-
-void hadoopRzOptionsFree(struct hadoopRzOptions *opts)
-{
-    free(opts);
-}
-
-struct hadoopRzBuffer *hadoopReadZero(hdfsFile file, struct hadoopRzOptions *opts, int32_t maxLength)
-{
-    if (want_reader(file) < 0)
-        return NULL;
-    if (!opts->pool) {
-        (void)hdfs_fail_errno(EPROTONOSUPPORT, "zero-copy reads are not available, and no buffer pool is set");
-        return NULL;
-    }
-    int64_t left = file_reader_length(file->reader) - file_reader_tell(file->reader);
-    if (maxLength > left)
-        maxLength = (int32_t)left;
-    struct hadoopRzBuffer *b = mem_new(struct hadoopRzBuffer);
-    if (maxLength <= 0)
-        return b;
-    b->bytes = mem_alloc((size_t)maxLength);
-    b->length = hdfsRead(NULL, file, b->bytes, maxLength);
-    if (b->length >= 0)
-        return b;
-    int errnum = errno;
-    hadoopRzBufferFree(file, b);
-    errno = errnum;
-    return NULL;
-}
-
-int32_t hadoopRzBufferLength(const struct hadoopRzBuffer *buffer)
-{
-    return buffer->length;
-}
-
-const void *hadoopRzBufferGet(const struct hadoopRzBuffer *buffer)
-{
-    return buffer->bytes;
-}
-
-void hadoopRzBufferFree(hdfsFile file, struct hadoopRzBuffer *buffer)
-{
-    (void)file;
-    free(buffer->bytes);
-    free(buffer);
 }
 
 /* ---- writing ---- */
