@@ -7,6 +7,7 @@
 #include "common/mem.h"
 #include "namenode/namespace/files.h"
 #include "namenode/namespace/keys.h"
+#include "namenode/namespace/policy.h"
 #include "namenode/serve/park.h"
 
 static bool lookup(void *context, uint64_t block_id, struct block_record *ret)
@@ -99,6 +100,21 @@ static void on_min_replicas(void *context, uint64_t block_id)
         park_block_complete(nn, inode);
 }
 
+static uint8_t policy(void *context, uint64_t block_id)
+{
+    struct namenode *nn = context;
+    struct txn t;
+    struct block_record record;
+    struct inode *n = NULL;
+    uint8_t found = POLICY_UNSPECIFIED;
+    txn_begin(&t, nn->dir, 0);
+    if (!txn_block(&t, block_id, &record, NULL) && !txn_inode(&t, record.inode_id, &n, NULL) &&
+        inode_policy(&t, n, &found, NULL))
+        found = POLICY_UNSPECIFIED; /* what cannot be read is reported where it matters more */
+    txn_end(&t);
+    return found;
+}
+
 static int on_recovered(void *context, const struct block_recovery *r, uint64_t now_ms, uint64_t *ret_seq,
                         struct err *reterr)
 {
@@ -123,6 +139,7 @@ struct blocks_seam namespace_seam(struct namenode *nn)
         .scan_close = scan_close,
         .total_complete_blocks = total_complete_blocks,
         .on_min_replicas = on_min_replicas,
+        .policy = policy,
         .on_recovered = on_recovered,
     };
 }

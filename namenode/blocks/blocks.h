@@ -68,6 +68,8 @@ struct blocks_seam {
     uint64_t (*total_complete_blocks)(void *context);
     /* A committed block now has dfs.namenode.replication.min good replicas: complete it, answer a parked call. */
     void (*on_min_replicas)(void *context, uint64_t block_id);
+    /* The storage policy in force for the block's file; NULL: the default one for all. */
+    uint8_t (*policy)(void *context, uint64_t block_id);
     /* Checks the recovery id, then blocks_recovered() and blocks_commit() + blocks_complete(), or blocks_remove(), with
      * the change of its own records. *ret_seq: the journal's number that the answer waits for (0 = none). */
     int (*on_recovered)(void *context, const struct block_recovery *r, uint64_t now_ms, uint64_t *ret_seq,
@@ -150,6 +152,7 @@ struct choose_args {
     size_t existing_count;
     const char *const *favored; /* "host", "host:port" or "ip:port" */
     size_t favored_count;
+    uint8_t policy;             /* storage policy in force (policy.h); 0: the default one */
     /* A writer's hints (AddBlockFlag): not its node, or its rack, if avoidable; or forget where it is. */
     bool no_local_write, no_local_rack, ignore_locality;
 };

@@ -12,6 +12,7 @@
 
 #include "namenode/blocks/block_table.h"
 #include "namenode/blocks/blocks.h"
+#include "namenode/blocks/policy.h"
 #include "namenode/blocks/datanode_events.h"
 #include "namenode/blocks/id_map.h"
 
@@ -285,6 +286,7 @@ bool replication_tick(struct blocks *b, uint64_t now_ms);
 bool replication_take(struct blocks *b, struct datanode *node, struct arena *a, struct transfer_command *ret);
 
 /* placement.c */
+#define PLACEMENT_TYPES_MAX (2 * BLOCK_LOCATIONS_MAX) /* beyond that the policy does not count */
 struct placement {
     const struct datanode *writer; /* first choice, or NULL */
     uint16_t writer_rack;          /* NO_INDEX = none */
@@ -295,6 +297,10 @@ struct placement {
     size_t favored_count;
     uint64_t block_bytes;
     bool only_new_rack;
+    uint8_t policy; /* storage policy; 0: the default one */
+    bool is_repair; /* of a block that is there: the policy's other fallback */
+    uint8_t types[PLACEMENT_TYPES_MAX]; /* of replicas that are there; chosen ones are added */
+    size_t type_count;
 };
 size_t placement_choose(struct blocks *b, struct placement *p, size_t count, struct storage **ret);
 struct block_location storage_location(const struct storage *s, bool corrupt);

@@ -22,28 +22,33 @@ static uint64_t free_bytes(const struct storage *s)
     return s->remaining_bytes > s->booked_bytes ? s->remaining_bytes - s->booked_bytes : 0;
 }
 
-/* The node's storage with most room; NULL if none has enough. RAM_DISK and PROVIDED are no place for a replica that is
- * to stay. */
-static struct storage *best_storage(const struct datanode *node, uint64_t block_bytes)
-{
-    struct storage *best = NULL;
-    for (size_t i = 0; i < node->storage_count; i++) {
-        struct storage *s = node->storages[i];
-        if (!storage_is_usable(s) || s->type == 4 || s->type == 5 || free_bytes(s) < block_bytes)
-            continue;
-        if (!best || free_bytes(s) > free_bytes(best))
-            best = s;
-    }
-    return best;
-}
-
 enum strictness { AVOID_BUSY_AND_STALE, AVOID_STALE, ANY_ALIVE };
 
 struct chooser {
     struct blocks *b;
     const struct placement *p;
-    uint64_t load_limit; /* twice the average number of transfers */
+    uint64_t load_limit;             /* twice the average number of transfers */
+    uint16_t wanted[STORAGE_TYPES];  /* replicas still to be placed, by type */
+    bool is_missing[STORAGE_TYPES];  /* no node has room of this type: the policy's fallback takes its place */
 };
+
+/* Of the types that are wanted: the fastest one the node has, there the storage with most room. NULL if none has
+ * enough. */
+static struct storage *best_storage(const struct chooser *c, const struct datanode *node)
+{
+    static const uint8_t rank[STORAGE_TYPES] = {9, 2, 1, 3, 0, 4, 5}; /* the order in which HDFS tries them */
+    struct storage *best = NULL;
+    for (size_t i = 0; i < node->storage_count; i++) {
+        struct storage *s = node->storages[i];
+        if (!storage_is_usable(s) || s->type >= STORAGE_TYPES || !c->wanted[s->type] ||
+            free_bytes(s) < c->p->block_bytes)
+            continue;
+        if (!best || rank[s->type] < rank[best->type] ||
+            (s->type == best->type && free_bytes(s) > free_bytes(best)))
+            best = s;
+    }
+    return best;
+}
 
 static bool is_good(const struct chooser *c, const struct datanode *node, enum strictness strictness)
 {
@@ -56,7 +61,7 @@ static bool is_good(const struct chooser *c, const struct datanode *node, enum s
         return false;
     if (strictness < AVOID_STALE && b->options.consider_load && node->info.xceivers > c->load_limit)
         return false;
-    return best_storage(node, c->p->block_bytes) != NULL;
+    return best_storage(c, node) != NULL;
 }
 
 /* Of two nodes drawn at random, the one with the larger share of free space: fills evenly without herding. */
@@ -136,6 +141,32 @@ static struct datanode *choose_one(const struct chooser *c, enum strictness stri
     return node ? node : draw(c, NO_INDEX, false, strictness);
 }
 
+/* What the policy asks for beside what is there; false: no type is left. */
+static bool want_types(struct chooser *c, size_t count)
+{
+    const struct placement *p = c->p;
+    const struct storage_policy *policy = storage_policy_find(p->policy);
+    uint8_t types[REPLICAS_MAX];
+    memset(c->wanted, 0, sizeof c->wanted);
+    if (!policy) /* of a newer version, say */
+        policy = storage_policy_find(POLICY_UNSPECIFIED);
+    if (count > REPLICAS_MAX)
+        count = REPLICAS_MAX;
+    size_t found =
+        storage_policy_choose(policy, count, p->types, p->type_count, c->is_missing, !p->is_repair, types);
+    for (size_t i = 0; i < found; i++)
+        c->wanted[types[i]]++;
+    return found > 0;
+}
+
+static struct datanode *choose_node(const struct chooser *c)
+{
+    struct datanode *node = draw_favored(c);
+    for (int s = AVOID_BUSY_AND_STALE; !node && s <= ANY_ALIVE; s++)
+        node = choose_one(c, (enum strictness)s);
+    return node;
+}
+
 size_t placement_choose(struct blocks *b, struct placement *p, size_t count, struct storage **ret)
 {
     uint64_t xceivers = 0, alive = 0;
@@ -146,14 +177,18 @@ size_t placement_choose(struct blocks *b, struct placement *p, size_t count, str
         }
     struct chooser c = {b, p, alive ? 2 * xceivers / alive + 4 : 0};
     size_t found = 0;
-    while (found < count) {
-        struct datanode *node = draw_favored(&c);
-        for (int s = AVOID_BUSY_AND_STALE; !node && s <= ANY_ALIVE; s++)
-            node = choose_one(&c, (enum strictness)s);
-        if (!node)
-            break;
-        ret[found++] = best_storage(node, p->block_bytes);
+    while (found < count && want_types(&c, count - found)) {
+        struct datanode *node = choose_node(&c);
+        if (!node) { /* none of these types is to be had */
+            for (int type = 0; type < STORAGE_TYPES; type++)
+                c.is_missing[type] |= c.wanted[type] > 0;
+            continue;
+        }
+        struct storage *s = best_storage(&c, node);
+        ret[found++] = s;
         p->taken[p->taken_count++] = node;
+        if (p->type_count < PLACEMENT_TYPES_MAX)
+            p->types[p->type_count++] = s->type;
     }
     return found;
 }
@@ -167,6 +202,16 @@ static size_t resolve(const struct blocks *b, const char *const *uuids, size_t c
             ret[found++] = node;
     }
     return found;
+}
+
+/* Of all its storages; 0 if it has several types: which one holds the replica is not known. */
+static uint8_t only_type(const struct datanode *node)
+{
+    uint8_t type = node->storage_count ? node->storages[0]->type : 0;
+    for (size_t i = 1; i < node->storage_count; i++)
+        if (node->storages[i]->type != type)
+            return 0;
+    return type;
 }
 
 size_t blocks_choose_targets(struct blocks *b, const struct choose_args *args, struct block_location *ret,
@@ -183,8 +228,11 @@ size_t blocks_choose_targets(struct blocks *b, const struct choose_args *args, s
                           .favored = args->favored,
                           .favored_count = args->favored_count,
                           .block_bytes = args->block_bytes,
+                          .policy = args->policy,
                           .writer_rack = NO_INDEX};
     p.taken_count = resolve(b, args->existing, args->existing_count, taken);
+    for (size_t i = 0; i < p.taken_count && i < PLACEMENT_TYPES_MAX; i++)
+        p.types[p.type_count++] = only_type(taken[i]);
     p.excluded_count = resolve(b, args->excluded, args->excluded_count, excluded);
     if (args->client_ip && !args->ignore_locality) {
         p.writer = datanode_find_ip(b, args->client_ip);
@@ -205,6 +253,8 @@ size_t blocks_choose_targets(struct blocks *b, const struct choose_args *args, s
             apart.writer_rack = NO_INDEX;
         found = placement_choose(b, &apart, count, chosen);
         p.taken_count = apart.taken_count;
+        p.type_count = apart.type_count;
+        memcpy(p.types, apart.types, sizeof p.types);
         free(wide);
     }
     found += placement_choose(b, &p, count - found, chosen + found);

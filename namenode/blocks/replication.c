@@ -205,6 +205,16 @@ static struct datanode *choose_source(struct blocks *b, const struct block *blk)
     return best;
 }
 
+/* A replica is there, or on its way there. */
+static void take_place(struct placement *p, const struct storage *s)
+{
+    if (!storage_is_usable(s))
+        return;
+    p->taken[p->taken_count++] = s->node;
+    if (p->type_count < PLACEMENT_TYPES_MAX)
+        p->types[p->type_count++] = s->type;
+}
+
 static enum scheduled schedule_copies(struct blocks *b, struct block *blk, uint64_t now_ms)
 {
     struct replica_counts c;
@@ -221,15 +231,19 @@ static enum scheduled schedule_copies(struct blocks *b, struct block *blk, uint6
     const struct datanode *taken[3 * REPLICAS_MAX];
     struct storage *targets[REPLICAS_MAX];
     struct placement p = {
-        .taken = taken, .block_bytes = block_bytes(blk), .writer_rack = NO_INDEX, .only_new_rack = is_misplaced};
+        .taken = taken,
+        .block_bytes = block_bytes(blk),
+        .writer_rack = NO_INDEX,
+        .only_new_rack = is_misplaced,
+        .policy = b->seam.policy ? b->seam.policy(b->seam.context, blk->block_id) : POLICY_UNSPECIFIED,
+        .is_repair = true,
+    };
     const struct replica *r = block_replicas(blk);
     for (unsigned i = 0; i < blk->replica_count; i++)
-        if (storage_is_usable(b->storages[r[i].storage]))
-            taken[p.taken_count++] = b->storages[r[i].storage]->node;
+        take_place(&p, b->storages[r[i].storage]);
     const struct pending *pending = pending_of(b, blk);
     for (size_t i = 0; pending && i < pending->count; i++)
-        if (storage_is_usable(b->storages[pending->copies[i].target]))
-            taken[p.taken_count++] = b->storages[pending->copies[i].target]->node;
+        take_place(&p, b->storages[pending->copies[i].target]);
     size_t found = placement_choose(b, &p, wanted > REPLICAS_MAX ? REPLICAS_MAX : wanted, targets);
     if (!found)
         return NO_TARGET;

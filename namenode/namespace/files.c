@@ -6,6 +6,7 @@
 
 #include "common/log.h"
 #include "namenode/namespace/leases.h"
+#include "namenode/namespace/policy.h"
 #include "namenode/namespace/tree.h"
 
 int file_commit(const struct file_op *o, struct err *reterr)
@@ -42,6 +43,9 @@ static int check_create(const struct file_op *o, const struct file_create_args *
     if (args->block_bytes > INT64_MAX)
         return err_set(reterr, ERR_IO, "Specified block size %llu is not possible",
                        (unsigned long long)args->block_bytes);
+    if (args->storage_policy && *args->storage_policy && !storage_policy_named(args->storage_policy))
+        return err_set(reterr, ERR_HADOOP_ILLEGAL_ARGUMENT, "Cannot find a block policy with the name %s",
+                       args->storage_policy);
     return tree_check_replication(o->t->dir, p->text, args->replication, reterr);
 }
 
@@ -80,6 +84,8 @@ int file_create(const struct file_op *o, const struct fs_user *u, const struct f
     struct inode *n = txn_new_inode(o->t, INODE_FILE, args->mode, u->name, parent->group);
     struct create_mode mode = {args->mode, args->unmasked, args->has_unmasked};
     acl_inherit(o->t->dir, parent, n, mode, &o->t->arena);
+    if (args->storage_policy && *args->storage_policy)
+        n->storage_policy = storage_policy_named(args->storage_policy)->id;
     n->replication = (uint16_t)args->replication;
     n->block_bytes = args->block_bytes;
     txn_link(o->t, parent, path_name(&p), n);
@@ -203,12 +209,15 @@ int file_block_replicated(const struct file_op *o, uint64_t block_id, uint64_t *
     return rc;
 }
 
-static int choose(const struct file_op *o, const struct inode *n, const char *path, struct choose_args *args,
+static int choose(const struct file_op *o, struct inode *n, const char *path, struct choose_args *args,
                   struct new_block *ret, struct err *reterr)
 {
     args->client_ip = n->client_machine;
     args->count = n->replication < BLOCK_LOCATIONS_MAX ? n->replication : BLOCK_LOCATIONS_MAX;
     args->block_bytes = n->block_bytes;
+    int rc = inode_policy(o->t, n, &args->policy, reterr);
+    if (rc)
+        return rc;
     ret->target_count = blocks_choose_targets(o->nn->blocks, args, ret->targets, BLOCK_LOCATIONS_MAX);
     if (ret->target_count >= o->t->dir->limits.replication_min)
         return 0;

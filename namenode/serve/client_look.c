@@ -2,6 +2,7 @@
 #include <string.h>
 #include <xxhash.h>
 
+#include "namenode/namespace/policy.h"
 #include "namenode/namespace/xattr.h"
 #include "namenode/serve/client_calls.h"
 #include "namenode/serve/op.h"
@@ -11,15 +12,17 @@
 #define LISTING_MEMORY_MAX (32u << 20) /* of inodes; a page of huge files ends early */
 
 /* *ret NULL: "not there", which these calls answer with an empty message. */
-static int find_or_nothing(struct op *op, const char *path, unsigned flags, struct inode **ret)
+static int find_or_nothing(struct op *op, const char *path, unsigned flags, struct inode **ret, uint8_t *ret_policy)
 {
     struct path p;
     int rc = path_resolve(&op->t, &op->user, path, flags | PATH_MAY_MISS, &p, &op->err);
     *ret = NULL;
     if (rc == ERR_ACCESS && op->user.is_super)
         return 0; /* a file in the middle of the path */
-    if (!rc)
+    if (!rc) {
         *ret = path_target(&p);
+        *ret_policy = path_policy(&p);
+    }
     return rc;
 }
 
@@ -28,11 +31,14 @@ void client_get_file_info(struct rpc_call *call, const ProtobufCMessage *message
     const Hdfs__GetFileInfoRequestProto *q = (const void *)message;
     struct op op;
     struct inode *n = NULL;
+    uint8_t policy = POLICY_UNSPECIFIED;
     op_begin(&op, context, call);
     OP_RESPONSE(&op, hdfs__get_file_info_response_proto, Hdfs__GetFileInfoResponseProto);
-    int rc = find_or_nothing(&op, q->src, 0, &n);
-    if (n)
+    int rc = find_or_nothing(&op, q->src, 0, &n, &policy);
+    if (n) {
         response->fs = status_of(op.arena, n, "");
+        status_inherit(response->fs, policy);
+    }
     op_end_read(&op, rc, &response->base);
 }
 
@@ -41,11 +47,14 @@ void client_get_file_link_info(struct rpc_call *call, const ProtobufCMessage *me
     const Hdfs__GetFileLinkInfoRequestProto *q = (const void *)message;
     struct op op;
     struct inode *n = NULL;
+    uint8_t policy = POLICY_UNSPECIFIED;
     op_begin(&op, context, call);
     OP_RESPONSE(&op, hdfs__get_file_link_info_response_proto, Hdfs__GetFileLinkInfoResponseProto);
-    int rc = find_or_nothing(&op, q->src, PATH_NO_FOLLOW, &n);
-    if (n)
+    int rc = find_or_nothing(&op, q->src, PATH_NO_FOLLOW, &n, &policy);
+    if (n) {
         response->fs = status_of(op.arena, n, "");
+        status_inherit(response->fs, policy);
+    }
     op_end_read(&op, rc, &response->base);
 }
 
@@ -60,11 +69,13 @@ void client_get_located_file_info(struct rpc_call *call, const ProtobufCMessage 
     const Hdfs__GetLocatedFileInfoRequestProto *q = (const void *)message;
     struct op op;
     struct inode *n = NULL;
+    uint8_t policy = POLICY_UNSPECIFIED;
     op_begin(&op, context, call);
     OP_RESPONSE(&op, hdfs__get_located_file_info_response_proto, Hdfs__GetLocatedFileInfoResponseProto);
-    int rc = q->src ? find_or_nothing(&op, q->src, 0, &n) : err_set(&op.err, ERR_ILLEGAL_ARGUMENT, "src is missing");
+    int rc = q->src ? find_or_nothing(&op, q->src, 0, &n, &policy) : err_set(&op.err, ERR_ILLEGAL_ARGUMENT, "src is missing");
     if (n) {
         response->fs = status_of(op.arena, n, "");
+        status_inherit(response->fs, policy);
         add_locations(&op, n, response->fs);
     }
     op_end_read(&op, rc, &response->base);
@@ -85,8 +96,8 @@ static uint32_t count_remaining(struct dir_iter *d, const struct inode *dir, siz
     return count;
 }
 
-static int list_directory(struct op *op, const struct inode *dir, struct slice after, bool with_locations,
-                          Hdfs__DirectoryListingProto *ret)
+static int list_directory(struct op *op, const struct inode *dir, uint8_t policy, struct slice after,
+                          bool with_locations, Hdfs__DirectoryListingProto *ret)
 {
     size_t max = op->nn->dir->limits.list_entries, locations_left = max;
     ret->partiallisting =
@@ -101,6 +112,7 @@ static int list_directory(struct op *op, const struct inode *dir, struct slice a
         if (rc)
             break;
         Hdfs__HdfsFileStatusProto *s = status_of(op->arena, n, n->name);
+        status_inherit(s, policy);
         if (with_locations) {
             add_locations(op, n, s);
             size_t cost = n->block_count * (n->replication ? n->replication : 1);
@@ -136,10 +148,11 @@ static int list(struct op *op, const char *path, const ProtobufCBinaryData *afte
     hdfs__directory_listing_proto__init(listing);
     if (inode_is_dir(n)) {
         rc = access_check(&op->user, n, ACCESS_READ_EXECUTE, p.text, &op->err);
-        rc = rc ? rc : list_directory(op, n, start_after(after), with_locations, listing);
+        rc = rc ? rc : list_directory(op, n, path_policy(&p), start_after(after), with_locations, listing);
     } else {
         listing->partiallisting = arena_array(op->arena, Hdfs__HdfsFileStatusProto *, 1);
         listing->partiallisting[0] = status_of(op->arena, n, "");
+        status_inherit(listing->partiallisting[0], path_policy(&p));
         listing->n_partiallisting = 1;
         if (with_locations)
             add_locations(op, n, listing->partiallisting[0]);

@@ -4,6 +4,7 @@
 #include "common/clock.h"
 #include "hdfs/client_namenode.pb-c.h"
 #include "namenode/namespace/leases.h"
+#include "namenode/namespace/policy.h"
 #include "namenode/serve/client_calls.h"
 #include "namenode/serve/erasure.h"
 #include "namenode/serve/op.h"
@@ -49,6 +50,7 @@ void client_create(struct rpc_call *call, const ProtobufCMessage *message, void 
         .create = q->createflag & HDFS__CREATE_FLAG_PROTO__CREATE,
         .overwrite = q->createflag & HDFS__CREATE_FLAG_PROTO__OVERWRITE,
         .create_parents = q->createparent,
+        .storage_policy = q->createflag & HDFS__CREATE_FLAG_PROTO__LAZY_PERSIST ? "LAZY_PERSIST" : q->storagepolicy,
     };
     struct op op;
     struct inode *n = NULL;
@@ -244,10 +246,13 @@ void client_get_additional_datanode(struct rpc_call *call, const ProtobufCMessag
     rc = rc ? rc : check_node_count(&op, q->n_excludes + q->n_existings + q->numadditionalnodes);
     rc = rc ? rc : op_check_pool(&op, q->blk->poolid);
     rc = rc ? rc : file_check_lease(&op.file, &op.user, &ref, &n, NULL, &op.err);
+    uint8_t policy = POLICY_UNSPECIFIED;
+    rc = rc ? rc : inode_policy(&op.t, n, &policy, &op.err);
     if (!rc) {
         struct choose_args choose = {.client_ip = n->client_machine,
                                      .count = q->numadditionalnodes,
                                      .block_bytes = n->block_bytes,
+                                     .policy = policy,
                                      .excluded_count = q->n_excludes,
                                      .existing_count = q->n_existings};
         choose.excluded = uuids_of(&op, q->excludes, &choose.excluded_count);

@@ -45,6 +45,7 @@ Hdfs__HdfsFileStatusProto *status_of(struct arena *a, const struct inode *n, con
         s->has_symlink = 1;
         s->symlink = bytes_of(n->target);
     }
+    s->storagepolicy = n->storage_policy;
     s->flags = n->acl_count ? HDFS__HDFS_FILE_STATUS_PROTO__FLAGS__HAS_ACL : 0;
     s->has_nlink = s->has_ctime_ns = s->has_mtime_ns = s->has_atime_ns = s->has_posix_type = 1;
     s->nlink = inode_nlink(n);
