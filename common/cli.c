@@ -205,6 +205,20 @@ static int cluster_use(struct config *c, const char *dir, struct err *reterr)
     return rc;
 }
 
+/* The same file system under two names: a local cluster runs at 127.0.0.1, which people call localhost. */
+static bool uri_is(const char *uri, size_t len, const char *fs)
+{
+    static const char local[] = "hdfs://localhost", numeric[] = "hdfs://127.0.0.1";
+    size_t local_len = strlen(local), numeric_len = strlen(numeric);
+    bool is_local = len >= local_len && !strncmp(uri, local, local_len) && (len == local_len || uri[local_len] == ':');
+    if (is_local && !strncmp(fs, numeric, numeric_len)) {
+        uri += local_len;
+        len -= local_len;
+        fs += numeric_len;
+    }
+    return strlen(fs) == len && !strncmp(fs, uri, len);
+}
+
 /* Whether the cluster in dir serves this file system; an unreadable one does not. */
 static bool cluster_serves(const char *dir, const char *fs_uri)
 {
@@ -214,7 +228,7 @@ static bool cluster_serves(const char *dir, const char *fs_uri)
     size_t len = strlen(fs_uri);
     while (len && fs_uri[len - 1] == '/')
         len--;
-    bool serves = fs && strlen(fs) == len && !strncmp(fs, fs_uri, len);
+    bool serves = fs && uri_is(fs_uri, len, fs);
     json_decref(root);
     return serves;
 }

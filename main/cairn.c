@@ -31,6 +31,7 @@ struct command {
 #pragma weak fsck_main
 #pragma weak getconf_main
 #pragma weak groups_main
+#pragma weak doctor_main
 #pragma weak streaming_main
 #pragma weak job_main
 #pragma weak task_main
@@ -47,6 +48,7 @@ static const struct command commands[] = {
     {"fsck", fsck_main, "check files and their blocks", 0},
     {"getconf", getconf_main, "show a setting, as `hdfs getconf`", 0},
     {"groups", groups_main, "the groups the namenode sees a user in", 0},
+    {"doctor", doctor_main, "find out what is wrong, and what mends it", 0},
     {"namenode", namenode_main, "daemon: the namespace and the block map", 1},
     {"datanode", datanode_main, "daemon: block storage and transfer", 1},
     {"httpfs", httpfs_main, "daemon: the whole file system over HTTP, on one port", 1},

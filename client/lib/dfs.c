@@ -144,6 +144,8 @@ int dfs_connect(const struct config *config, const char *uri, const char *user, 
         .protocol = CLIENT_PROTOCOL,
         .user = fs->user,
         .local_ip = local_ip && *local_ip ? local_ip : NULL,
+        .connect_timeout_ms = (int)config_ms(fs->config, "ipc.client.connect.timeout"),
+        .call_timeout_ms = (int)config_ms(fs->config, "ipc.client.rpc-timeout.ms"),
         .retry_for_ms = (int)config_ms(fs->config, "cairn.client.retry-for"),
     };
     rc = rpc_client_new(&options, &fs->namenode, reterr);
