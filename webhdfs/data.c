@@ -282,7 +282,7 @@ int webhdfs_file_checksum(struct webhdfs_call *c)
     json_begin(b, NULL, '{');
     json_begin(b, "FileChecksum", '{');
     json_text(b, "algorithm", algorithm);
-    json_text(b, "bytes", hex);
+    json_text(b, "bytes", arena_printf(&c->answers, "%s00000000", hex)); /* Hadoop sends its whole buffer */
     json_int(b, "length", (int64_t)strlen(hex) / 2);
     json_end(b, '}');
     json_end(b, '}');

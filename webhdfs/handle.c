@@ -53,7 +53,7 @@ void webhdfs_reply_error(enum webhdfs_role role, const struct err *why, struct h
     json_begin(b, "RemoteException", '{');
     json_text(b, "exception", dollar ? dollar + 1 : simple);
     json_text(b, "javaClassName", java_class);
-    json_text(b, "message", why->text);
+    json_text(b, "message", why->text[0] ? why->text : NULL);
     json_end(b, '}');
     json_end(b, '}');
 }
@@ -142,21 +142,16 @@ static int identify(struct webhdfs_call *c)
     if (strlen(c->user) >= USER_NAME_MAX || strlen(c->real_user) >= USER_NAME_MAX)
         return err_set(&c->err, ERR_ILLEGAL_ARGUMENT, "the user's name is longer than %d bytes", USER_NAME_MAX - 1);
     /* A datanode passes the user on; whether he may act for another was asked where the redirect was made. */
-    if (c->user == c->real_user || strcmp(c->user, c->real_user) == 0)
+    if (o->role == WEBHDFS_DATANODE || strcmp(c->user, c->real_user) == 0)
         return 0;
     const char *prefix = o->role == WEBHDFS_GATEWAY ? "httpfs.proxyuser" : "hadoop.proxyuser";
-    struct err why;
-    if (proxy_user_check(o->config, prefix, c->real_user, c->user, http_client_ip(c->http), &why) == 0)
-        return 0;
-    char text[ERR_TEXT_MAX];
-    snprintf(text, sizeof text, "Failed to obtain user group information: %s: %.600s", err_java_class(&why), why.text);
-    return err_remote(&c->err, "java.lang.SecurityException", text);
+    return proxy_user_check(o->config, prefix, c->real_user, c->user, http_client_ip(c->http), &c->err);
 }
 
 static int unknown_op(struct webhdfs_call *c, const char *text)
 {
     static const char *const verbs[] = {[VERB_GET] = "GET", [VERB_PUT] = "PUT", [VERB_POST] = "POST", [VERB_DELETE] = "DELETE"};
-    if (!text || strcasecmp(text, "null") == 0)
+    if (!text || !*text || strcasecmp(text, "null") == 0)
         return err_set(&c->err, ERR_UNSUPPORTED, "op=NULL is not supported");
     return err_set(&c->err, ERR_ILLEGAL_ARGUMENT, "Invalid value for webhdfs parameter \"op\": %.200s is not a valid %s operation.",
                    text, verbs[c->verb]);

@@ -13,6 +13,8 @@ void json_located_blocks(struct buf *b, const char *key, const Hdfs__LocatedBloc
 void json_block_locations(struct buf *b, const char *key, const Hdfs__LocatedBlocksProto *l); /* an array */
 void json_content_summary(struct buf *b, const char *key, const Hdfs__ContentSummaryProto *s);
 void json_quota_usage(struct buf *b, const char *key, const Hdfs__QuotaUsageProto *u);
+/* The built-in policies travel as their number alone: this one, or what it stands for. */
+const Hdfs__ErasureCodingPolicyProto *ec_policy_whole(const Hdfs__ErasureCodingPolicyProto *p);
 void json_ec_policy(struct buf *b, const char *key, const Hdfs__ErasureCodingPolicyProto *p);
 void json_storage_policy(struct buf *b, const char *key, const Hdfs__BlockStoragePolicyProto *p);
 

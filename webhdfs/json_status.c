@@ -37,7 +37,7 @@ static void json_ec_members(struct buf *b, const Hdfs__HdfsFileStatusProto *s)
 {
     json_bool(b, "ecBit", true);
     if (s->ecpolicy) {
-        json_text(b, "ecPolicy", s->ecpolicy->name);
+        json_text(b, "ecPolicy", ec_policy_whole(s->ecpolicy)->name);
         json_ec_policy(b, "ecPolicyObj", s->ecpolicy);
     }
 }
@@ -136,8 +136,29 @@ void json_quota_usage(struct buf *b, const char *key, const Hdfs__QuotaUsageProt
 
 /* ---- policies ---- */
 
-void json_ec_policy(struct buf *b, const char *key, const Hdfs__ErasureCodingPolicyProto *p)
+#define EC_CELL_BYTES (1 << 20)
+
+const Hdfs__ErasureCodingPolicyProto *ec_policy_whole(const Hdfs__ErasureCodingPolicyProto *p)
 {
+    static Hdfs__ECSchemaProto schemas[] = {{.codecname = (char *)"rs", .dataunits = 6, .parityunits = 3},
+                                            {.codecname = (char *)"rs", .dataunits = 3, .parityunits = 2},
+                                            {.codecname = (char *)"rs-legacy", .dataunits = 6, .parityunits = 3},
+                                            {.codecname = (char *)"xor", .dataunits = 2, .parityunits = 1},
+                                            {.codecname = (char *)"rs", .dataunits = 10, .parityunits = 4}};
+    static const Hdfs__ErasureCodingPolicyProto built_in[] = {
+        {.id = 1, .name = (char *)"RS-6-3-1024k", .schema = &schemas[0], .cellsize = EC_CELL_BYTES},
+        {.id = 2, .name = (char *)"RS-3-2-1024k", .schema = &schemas[1], .cellsize = EC_CELL_BYTES},
+        {.id = 3, .name = (char *)"RS-LEGACY-6-3-1024k", .schema = &schemas[2], .cellsize = EC_CELL_BYTES},
+        {.id = 4, .name = (char *)"XOR-2-1-1024k", .schema = &schemas[3], .cellsize = EC_CELL_BYTES},
+        {.id = 5, .name = (char *)"RS-10-4-1024k", .schema = &schemas[4], .cellsize = EC_CELL_BYTES},
+    };
+    bool alone = !p->schema && p->id >= 1 && p->id <= ARRAY_COUNT(built_in);
+    return alone ? &built_in[p->id - 1] : p;
+}
+
+void json_ec_policy(struct buf *b, const char *key, const Hdfs__ErasureCodingPolicyProto *given)
+{
+    const Hdfs__ErasureCodingPolicyProto *p = ec_policy_whole(given);
     json_begin(b, key, '{');
     json_int(b, "cellSize", p->cellsize);
     json_text(b, "codecName", p->schema ? p->schema->codecname : NULL);

@@ -129,8 +129,8 @@ static int concat(struct webhdfs_call *c)
     q.srcs = arena_array(&c->arena, char *, strlen(text) / 2 + 1);
     for (char *source = strtok_r(text, ",", &save); source; source = strtok_r(NULL, ",", &save))
         q.srcs[q.n_srcs++] = source;
-    c->reply->content_type = "";
-    return DO(c, "concat", concat, &q);
+    rc = DO(c, "concat", concat, &q);
+    return rc < 0 ? rc : reply_empty(c);
 }
 
 static int truncate_op(struct webhdfs_call *c)

@@ -256,9 +256,7 @@ static int check_access(struct webhdfs_call *c)
     q.path = (char *)c->path;
     q.mode = (rwx[0] == 'r' ? 4 : 0) | (rwx[1] == 'w' ? 2 : 0) | (rwx[2] == 'x' ? 1 : 0);
     rc = DO(c, "checkAccess", check_access, &q);
-    if (rc == 0)
-        c->reply->content_type = "";
-    return rc;
+    return rc < 0 ? rc : reply_empty(c);
 }
 
 static const char *home_of(struct webhdfs_call *c, const char *user)

@@ -56,8 +56,8 @@ int webhdfs_unset_storage_policy(struct webhdfs_call *c)
 {
     REQUEST(UnsetStoragePolicy, unset_storage_policy, q);
     q.src = (char *)c->path;
-    c->reply->content_type = "";
-    return DO(c, "unsetStoragePolicy", unset_storage_policy, &q);
+    int rc = DO(c, "unsetStoragePolicy", unset_storage_policy, &q);
+    return rc < 0 ? rc : reply_empty(c);
 }
 
 int webhdfs_satisfy_storage_policy(struct webhdfs_call *c)
@@ -71,8 +71,9 @@ int webhdfs_satisfy_storage_policy(struct webhdfs_call *c)
 /* ---- erasure coding ---- */
 
 /* The form in which Java's JSON library prints the object itself. */
-static void json_ec_object(struct buf *b, const char *key, const Hdfs__ErasureCodingPolicyProto *p)
+static void json_ec_object(struct buf *b, const char *key, const Hdfs__ErasureCodingPolicyProto *given)
 {
+    const Hdfs__ErasureCodingPolicyProto *p = ec_policy_whole(given);
     const Hdfs__ECSchemaProto *s = p->schema;
     json_begin(b, key, '{');
     json_int(b, "cellSize", p->cellsize);
@@ -194,8 +195,8 @@ int webhdfs_unset_ec_policy(struct webhdfs_call *c)
 {
     REQUEST(UnsetErasureCodingPolicy, unset_erasure_coding_policy, q);
     q.src = (char *)c->path;
-    c->reply->content_type = "";
-    return DO(c, "unsetErasureCodingPolicy", unset_erasure_coding_policy, &q);
+    int rc = DO(c, "unsetErasureCodingPolicy", unset_erasure_coding_policy, &q);
+    return rc < 0 ? rc : reply_empty(c);
 }
 
 /* ---- quotas ---- */

@@ -237,7 +237,7 @@ int webhdfs_params_parse(const struct webhdfs_url *u, enum webhdfs_verb verb, st
         *v = (struct param_value){0};
         if (!(row->verbs & verb))
             continue;
-        v->text = given ? given : row->fallback;
+        v->text = given && *given ? given : row->fallback; /* an empty one is none */
         v->is_set = v->text != NULL;
         struct err why;
         if (v->is_set && parse_value(row, v, &why) < 0)

@@ -122,18 +122,34 @@ static void append_parameter(struct buf *b, struct webhdfs_call *c, const char *
         buf_printf(b, "&%s=%s", name, url_encode_value(value, &c->arena));
 }
 
+/* As Hadoop's redirects check it, before anyone is asked. */
+static bool is_valid_path(const char *path)
+{
+    for (const char *at = path; *at == '/';) {
+        const char *part = at + 1;
+        size_t len = strcspn(part, "/");
+        bool in_reserved = strncmp(path, "/.reserved/.inodes/", 19) == 0;
+        if (memchr(part, ':', len) || (len == 1 && *part == '.') || (len == 2 && memcmp(part, "..", 2) == 0 && !in_reserved) ||
+            (len == 0 && part[0] == '/'))
+            return false;
+        at = part + len;
+    }
+    return true;
+}
+
 static void make_location(struct webhdfs_call *c, const Hdfs__DatanodeIDProto *to, struct buf *b)
 {
     static const enum webhdfs_param passed_on[] = {PARAM_BLOCKSIZE,   PARAM_BUFFERSIZE,  PARAM_CREATEFLAG,  PARAM_CREATEPARENT,
                                                    PARAM_LENGTH,      PARAM_OFFSET,      PARAM_OVERWRITE,   PARAM_PERMISSION,
                                                    PARAM_REPLICATION, PARAM_UNMASKED};
+    bool has_parameters = strcmp(c->op, "GETFILECHECKSUM") != 0;
     bool is_v6 = strchr(to->hostname, ':') != NULL;
     buf_printf(b, "http://%s%s%s:%u" WEBHDFS_PREFIX "%s?op=%s", is_v6 ? "[" : "", to->hostname, is_v6 ? "]" : "", to->infoport,
                url_encode_path(c->path, &c->arena), c->op);
     append_parameter(b, c, "doas", param_text(c, PARAM_DOAS));
     append_parameter(b, c, "user.name", param_text(c, PARAM_USER_NAME));
     append_parameter(b, c, "namenoderpcaddress", c->w->namenode_uri + strlen("hdfs://"));
-    for (size_t i = 0; i < ARRAY_COUNT(passed_on); i++)
+    for (size_t i = 0; i < ARRAY_COUNT(passed_on) && has_parameters; i++)
         if (param(c, passed_on[i])->is_set)
             append_parameter(b, c, webhdfs_param_name(passed_on[i]), param(c, passed_on[i])->text);
 }
@@ -157,6 +173,8 @@ int webhdfs_redirect(struct webhdfs_call *c)
     const Hdfs__DatanodeIDProto *to = NULL;
     AUTO(buf_free) struct buf url = {0};
     bool is_create = c->verb == VERB_PUT;
+    if (!is_valid_path(c->path))
+        return err_set(&c->err, ERR_INVALID_PATH, "Invalid path name %s", c->path);
     int rc = is_create ? choose_any(c, &to) : choose_holder(c, strcmp(c->op, "OPEN") == 0, &to);
     if (rc < 0)
         return rc;

@@ -119,11 +119,11 @@ int token_from_url_text(const char *text, struct arena *a, Hdfs__TokenProto *ret
 {
     AUTO(buf_free) struct buf bytes = {0};
     if (base64_decode(text, strlen(text), &bytes) < 0)
-        return err_set(reterr, ERR_IO, "the token is not base64");
+        return err_remote(reterr, "java.io.EOFException", "");
     struct rd r = rd_of(buf_slice(&bytes));
     struct slice identifier = read_bytes(&r), password = read_bytes(&r), kind = read_bytes(&r), service = read_bytes(&r);
     if (r.bad)
-        return err_set(reterr, ERR_IO, "the token is cut short");
+        return err_remote(reterr, "java.io.EOFException", "");
     hdfs__token_proto__init(ret);
     ret->identifier = binary_copy(identifier, a);
     ret->password = binary_copy(password, a);

@@ -10,7 +10,7 @@
 #include "hdfs/common.pb-c.h"
 
 void token_to_url_text(const Hdfs__TokenProto *t, struct buf *to);
-/* ERR_IO if it is none. */
+/* An EOFException if it is none, as in Hadoop. */
 int token_from_url_text(const char *text, struct arena *a, Hdfs__TokenProto *ret, struct err *reterr) MUST_CHECK;
 
 void base64_append(struct buf *to, struct slice bytes, bool url_safe);

@@ -23,7 +23,8 @@ DEPENDENCIES = [
     jars.hadoop("hadoop-streaming", "3.4.2", alone=True),
     jars.library("org.slf4j", "slf4j-reload4j", "1.7.36", "<scope>runtime</scope>"),
 ]
-JVM = ["java", "-Xshare:auto", "-Djava.net.preferIPv4Stack=true"]
+# The opened package: of what WebHDFS's servlet is made on, which is older than Java 17.
+JVM = ["java", "-Xshare:auto", "-Djava.net.preferIPv4Stack=true", "--add-opens", "java.base/java.lang=ALL-UNNAMED"]
 # For tests, which want a short start and little memory; a benchmark leaves Java its own choices.
 QUICK_START = ["-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"]
 VERSION, Unavailable = jars.VERSION, jars.Unavailable
