@@ -77,18 +77,17 @@ static int reap_children(struct txn *t, struct inode *dir, struct reaper *r, str
 int reap_step(struct namenode *nn, bool *ret_more, struct err *reterr)
 {
     uint64_t id = 0;
-    *ret_more = next_to_reap(nn, &id);
+    bool is_cut_off = next_to_reap(nn, &id);
     nn->reaper->cursor = id;
-    if (!*ret_more)
-        return 0;
     struct txn t;
     struct file_op o = {nn, &t, (uint64_t)clock_mono_ms()};
     struct inode *n = NULL;
     txn_begin(&t, nn->dir, (uint64_t)clock_wall_ns());
-    int rc = txn_inode(&t, id, &n, reterr);
-    if (!rc && inode_is_dir(n) && n->child_count)
+    *ret_more = is_cut_off;
+    int rc = is_cut_off ? txn_inode(&t, id, &n, reterr) : history_reap_step(&t, &nn->reaper->history, ret_more, reterr);
+    if (n && inode_is_dir(n) && n->child_count)
         rc = reap_children(&t, n, nn->reaper, reterr);
-    if (!rc && (!inode_is_dir(n) || !n->child_count))
+    if (!rc && n && (!inode_is_dir(n) || !n->child_count))
         erase(&t, n);
     rc = rc ? rc : file_commit(&o, reterr);
     txn_end(&t);

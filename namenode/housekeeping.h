@@ -5,6 +5,7 @@
 
 #include "common/err.h"
 #include "namenode/namenode.h"
+#include "namenode/namespace/history.h"
 
 /* Leases of the files that were open when the namenode last stopped: reads only the store's index of them. */
 int leases_load(struct namenode *nn, uint64_t now_ms, struct err *reterr) MUST_CHECK;
@@ -14,6 +15,7 @@ void housekeeping_stop(struct namenode *nn, pthread_t thread);
 
 /* Where the reaper is: it goes on from there, since seeking from the start would pass all that it has deleted. */
 struct reaper {
+    struct history_cursor history;
     uint64_t cursor;    /* next cut-off inode */
     uint64_t directory; /* whose children were left over by the last step; 0: none */
     char after[256];    /* the last of them that is gone */

@@ -161,6 +161,15 @@ void store_iter_seek(struct store_iter *it, const void *key, size_t key_len)
     leveldb_iter_seek(it->it, key, key_len);
 }
 
+void store_iter_seek_before(struct store_iter *it, const void *key, size_t key_len)
+{
+    leveldb_iter_seek(it->it, key, key_len);
+    if (leveldb_iter_valid(it->it))
+        leveldb_iter_prev(it->it);
+    else
+        leveldb_iter_seek_to_last(it->it);
+}
+
 void store_iter_next(struct store_iter *it)
 {
     leveldb_iter_next(it->it);

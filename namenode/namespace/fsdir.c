@@ -7,6 +7,7 @@
 
 #include "cairn/store.pb-c.h"
 #include "common/mem.h"
+#include "namenode/namespace/history.h"
 #include "namenode/namespace/keys.h"
 #include "namenode/namespace/txn.h"
 #include "proto/message.h"
@@ -32,6 +33,8 @@ void fsdir_options_from_config(struct fsdir_options *ret, const struct config *c
             .blocks_per_file = (uint64_t)config_int(c, "dfs.namenode.fs-limits.max-blocks-per-file"),
             .replication_min = (uint16_t)config_int(c, "dfs.namenode.replication.min"),
             .replication_max = (uint16_t)config_int(c, "dfs.replication.max"),
+            .snapshots = (size_t)config_int(c, "dfs.namenode.snapshot.filesystem.limit"),
+            .snapshots_per_dir = (size_t)config_int(c, "dfs.namenode.snapshot.max.limit"),
             .atime_precision_ns = (uint64_t)config_ms(c, "dfs.namenode.accesstime.precision") * 1000000,
             .xattrs = (size_t)config_int(c, "dfs.namenode.fs-limits.max-xattrs-per-inode"),
             .xattr_bytes = (size_t)config_size(c, "dfs.namenode.fs-limits.max-xattr-size"),
@@ -54,6 +57,8 @@ void fsdir_counters_put(const struct counters *c, const struct counters *before,
     r.complete_block_count = c->complete_blocks;
     r.has_quota_count = 1;
     r.quota_count = c->quotas;
+    r.has_last_snapshot = c->last_snapshot != 0;
+    r.last_snapshot = c->last_snapshot;
     struct buf record = {0};
     message_pack(&record, &r.base);
     store_batch_put(batch, "c", 1, record.base, record.len);
@@ -79,6 +84,7 @@ static int counters_read(struct fsdir *dir, struct err *reterr)
         .blocks = r->block_count,
         .complete_blocks = r->complete_block_count,
         .quotas = r->quota_count,
+        .last_snapshot = r->last_snapshot,
     };
     cairn__counter_record__free_unpacked(r, NULL);
     return 0;
@@ -112,7 +118,8 @@ int fsdir_open(struct store *s, struct journal *j, const struct fsdir_options *o
     dir->xattrs = o->xattrs;
     snprintf(dir->superuser, sizeof dir->superuser, "%s", o->superuser);
     snprintf(dir->supergroup, sizeof dir->supergroup, "%s", o->supergroup);
-    int rc = counters_read(dir, reterr);
+    int rc = history_load(dir, reterr);
+    rc = rc ? rc : counters_read(dir, reterr);
     if (rc == ERR_NOT_FOUND)
         rc = make_root(dir, now_ns, reterr);
     if (rc) {
@@ -125,5 +132,7 @@ int fsdir_open(struct store *s, struct journal *j, const struct fsdir_options *o
 
 void fsdir_free(struct fsdir *dir)
 {
+    if (dir)
+        history_free(dir->history);
     free(dir);
 }

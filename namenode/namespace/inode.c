@@ -76,6 +76,30 @@ static int quota_decode(const Cairn__InodeRecord *r, struct inode *n, struct are
     return 0;
 }
 
+struct snapshot_ref *snapshot_refs_decode(Cairn__SnapshotRefRecord *const *records, size_t count, struct arena *a)
+{
+    struct snapshot_ref *refs = arena_array(a, struct snapshot_ref, count);
+    for (size_t i = 0; i < count; i++)
+        refs[i] = (struct snapshot_ref){records[i]->dir, records[i]->after, records[i]->id};
+    return refs;
+}
+
+Cairn__SnapshotRefRecord **snapshot_refs_encode(const struct snapshot_ref *refs, size_t count)
+{
+    if (!count)
+        return NULL;
+    Cairn__SnapshotRefRecord **pointers = mem_calloc(count, sizeof *pointers + sizeof **pointers);
+    Cairn__SnapshotRefRecord *records = (void *)(pointers + count);
+    for (size_t i = 0; i < count; i++) {
+        cairn__snapshot_ref_record__init(&records[i]);
+        records[i].dir = refs[i].dir;
+        records[i].after = refs[i].after;
+        records[i].id = refs[i].id;
+        pointers[i] = &records[i];
+    }
+    return pointers;
+}
+
 int inode_decode(uint64_t id, struct slice record, struct arena *a, struct inode **ret, struct err *reterr)
 {
     ProtobufCMessage *message = NULL;
@@ -118,6 +142,12 @@ int inode_decode(uint64_t id, struct slice record, struct arena *a, struct inode
     if (((r->n_acl || r->n_xattr) && attributes_decode(r, n, a)) ||
         ((r->has_namespace_quota || r->has_space_quota || r->n_type_quota) && quota_decode(r, n, a)))
         return err_set(reterr, ERR_IO, "metadata store: inode %llu is damaged", (unsigned long long)id);
+    n->entered = r->snapshot_entered;
+    n->saved = r->has_snapshot_saved ? r->snapshot_saved : n->entered;
+    n->floor_count = r->n_floor;
+    n->floors = snapshot_refs_decode(r->floor, r->n_floor, a);
+    n->is_snapshottable = r->snapshottable;
+    n->snapshot_count = r->snapshot_count;
     *ret = n;
     return 0;
 }
@@ -139,6 +169,19 @@ static void blocks_encode(const struct inode *n, Cairn__InodeRecord *r)
     }
     r->n_block_id = r->n_block_stamp = r->n_block_length = count;
     r->n_block_state = inode_all_complete(n) ? 0 : count;
+}
+
+static void snapshots_encode(const struct inode *n, Cairn__InodeRecord *r)
+{
+    r->has_snapshot_entered = n->entered != 0;
+    r->snapshot_entered = n->entered;
+    r->has_snapshot_saved = n->saved != n->entered;
+    r->snapshot_saved = n->saved;
+    r->has_snapshottable = r->snapshottable = n->is_snapshottable;
+    r->has_snapshot_count = n->snapshot_count != 0;
+    r->snapshot_count = n->snapshot_count;
+    r->n_floor = n->floor_count;
+    r->floor = snapshot_refs_encode(n->floors, n->floor_count);
 }
 
 static ProtobufCBinaryData bytes_of(const char *text)
@@ -244,10 +287,12 @@ void inode_encode(const struct inode *n, struct buf *to)
         acl_encode(n, &r);
     if (n->xattr_count)
         xattrs_encode(n, &r);
+    snapshots_encode(n, &r);
     message_pack(to, &r.base);
     free(r.block_id);
     free(r.acl);
     free(r.xattr);
+    free(r.floor);
 }
 
 uint64_t inode_length(const struct inode *n)

@@ -16,6 +16,11 @@
 #define INODE_FIRST 16386u /* the first one given out */
 #define INODE_NONE  0u     /* as parent: cut off the tree */
 
+/* Snapshots of a directory: those after `after`, up to `id`. */
+struct snapshot_ref {
+    uint64_t dir, after, id;
+};
+
 enum inode_type { INODE_DIRECTORY = 1, INODE_FILE = 2, INODE_SYMLINK = 3 };
 
 struct file_block {
@@ -72,9 +77,22 @@ struct inode {
     struct xattr *xattrs;
     size_t xattr_count;
 
+    /* snapshots: see history.h */
+    uint64_t entered, saved;
+    struct snapshot_ref *floors;
+    size_t floor_count;
+    bool is_snapshottable; /* directories */
+    uint64_t snapshot_count;
+    uint64_t as_of; /* not stored. 0: as it is now; else as of this snapshot, and so is what is found through it */
+
     bool dirty, is_new, is_erased; /* see txn.h */
 };
 
+struct Cairn__SnapshotRefRecord;
+/* The array is in the arena and borrows nothing; the other way it is freed as one piece, or NULL for none. */
+struct snapshot_ref *snapshot_refs_decode(struct Cairn__SnapshotRefRecord *const *records, size_t count,
+                                          struct arena *a);
+struct Cairn__SnapshotRefRecord **snapshot_refs_encode(const struct snapshot_ref *refs, size_t count);
 int inode_decode(uint64_t id, struct slice record, struct arena *a, struct inode **ret, struct err *reterr) MUST_CHECK;
 void inode_encode(const struct inode *n, struct buf *to);
 

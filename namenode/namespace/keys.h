@@ -4,10 +4,16 @@
  *   'b' block id            -> BlockRecord
  *   'c'                     -> CounterRecord
  *   'd' parent inode, name  -> inode number (be64)
+ *   'D' parent, name, 0, tag -> VersionRecord: what the entry was
  *   'i' inode               -> InodeRecord
+ *   'I' inode, tag          -> VersionRecord: what the inode was
  *   'o' inode               -> nothing: the file is under construction (start-up reads only these)
  *   'q' inode               -> QuotaRecord: what a directory with a quota and all below it use
- *   'r' inode               -> nothing: cut off the tree, to be taken apart by the reaper */
+ *   'r' inode               -> nothing: cut off the tree, to be taken apart by the reaper
+ *   'S' directory           -> nothing: snapshots of it may be taken
+ *   'S' directory, name     -> SnapshotRecord
+ *   'T' directory, tag, key -> nothing: the version under this key ('D' or 'I') was saved for a snapshot of the directory
+ *   'X' snapshot            -> directory (be64): deleted, its versions are to be taken apart by the reaper */
 #ifndef CAIRN_NAMENODE_NAMESPACE_KEYS_H
 #define CAIRN_NAMENODE_NAMESPACE_KEYS_H
 
@@ -16,9 +22,11 @@
 
 #define KEY_NAME_MAX 255 /* bytes in a path component, unless dfs.namenode.fs-limits.max-component-length is less */
 
+#define KEY_MAX (17 + 9 + KEY_NAME_MAX + 9) /* bytes: 'T' of a 'D' */
+
 struct key {
     size_t len;
-    uint8_t bytes[9 + KEY_NAME_MAX];
+    uint8_t bytes[KEY_MAX];
 };
 
 static inline void be64_put(uint8_t *to, uint64_t value)
@@ -48,6 +56,42 @@ static inline struct key key_of_dentry(uint64_t parent, const char *name, size_t
     if (name_len)
         memcpy(k.bytes + 9, name, name_len);
     k.len += name_len;
+    return k;
+}
+static inline void key_add(struct key *k, uint64_t number)
+{
+    be64_put(k->bytes + k->len, number);
+    k->len += 8;
+}
+/* The versions of an inode or an entry have keys that only differ in their last 8 bytes, the tag. */
+static inline struct key key_of_inode_version(uint64_t inode, uint64_t tag)
+{
+    struct key k = key_of('I', inode);
+    key_add(&k, tag);
+    return k;
+}
+static inline struct key key_of_entry_version(uint64_t parent, const char *name, size_t name_len, uint64_t tag)
+{
+    struct key k = key_of_dentry(parent, name, name_len);
+    k.bytes[0] = 'D';
+    k.bytes[k.len++] = 0;
+    key_add(&k, tag);
+    return k;
+}
+static inline struct key key_of_saved_for(uint64_t dir, uint64_t tag, const struct key *version)
+{
+    struct key k = key_of('T', dir);
+    key_add(&k, tag);
+    if (version) {
+        memcpy(k.bytes + k.len, version->bytes, version->len);
+        k.len += version->len;
+    }
+    return k;
+}
+static inline struct key key_of_snapshot(uint64_t dir, const char *name, size_t name_len)
+{
+    struct key k = key_of_dentry(dir, name, name_len);
+    k.bytes[0] = 'S';
     return k;
 }
 

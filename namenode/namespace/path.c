@@ -3,18 +3,17 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "namenode/namespace/history.h"
+
 #define COMPONENTS_MAX 4096 /* of any path that is looked up */
 
 /* ---- new names ---- */
 
-static int check_component(const struct fsdir *dir, const char *text, const char *name, size_t len, bool is_last,
+static int check_component(const struct fsdir *dir, const char *text, const char *name, size_t len,
                            struct err *reterr)
 {
     if ((len == 1 && name[0] == '.') || (len == 2 && !memcmp(name, "..", 2)) || memchr(name, ':', len))
         return err_set(reterr, ERR_INVALID_PATH, "Invalid path name Invalid file name: %s", text);
-    if (len == 9 && !memcmp(name, ".snapshot", 9))
-        return is_last ? err_set(reterr, ERR_HADOOP_ILLEGAL_ARGUMENT, "\".snapshot\" is a reserved name.")
-                       : err_set(reterr, ERR_SNAPSHOT_ACCESS, "Modification on a read-only snapshot is disallowed");
     if (len > dir->limits.component_bytes)
         return err_set(
             reterr, ERR_NAME_TOO_LONG,
@@ -44,7 +43,7 @@ int path_check_new(const struct fsdir *dir, const char *text, const char *doing,
         if (!len)
             break; /* a slash at the end is fine */
         depth++;
-        int rc = check_component(dir, text, name, len, !at[strspn(at, "/")], reterr);
+        int rc = check_component(dir, text, name, len, reterr);
         if (rc)
             return rc;
     }
@@ -183,6 +182,25 @@ static int unresolved(struct txn *t, const struct path *p, size_t link_index, st
                : err_set(reterr, ERR_IO, "%s: the path behind a symbolic link is too long", p->text);
 }
 
+static bool is_dot_snapshot(const struct inode *dir, const char *name)
+{
+    return !dir->as_of && (dir->is_snapshottable || dir->id == INODE_ROOT) && !strcmp(name, ".snapshot");
+}
+
+/* What may be done with what was found. */
+static int check_snapshot(struct path *p, unsigned flags, struct err *reterr)
+{
+    if (p->in_snapshot && !(flags & PATH_SNAPSHOT))
+        return err_set(reterr, ERR_SNAPSHOT_ACCESS, "Modification on a read-only snapshot is disallowed");
+    const struct inode *target = path_target(p);
+    if (target && target->as_of == AS_OF_LIST && !(flags & PATH_SNAPSHOT_LIST))
+        p->found--;
+    for (size_t i = p->found - 1; flags & PATH_CREATE && i < p->count; i++)
+        if (!strcmp(p->names[i], ".snapshot"))
+            return err_set(reterr, ERR_HADOOP_ILLEGAL_ARGUMENT, "\".snapshot\" is a reserved name.");
+    return 0;
+}
+
 int path_resolve(struct txn *t, const struct fs_user *u, const char *text, unsigned flags, struct path *ret,
                  struct err *reterr)
 {
@@ -207,13 +225,20 @@ int path_resolve(struct txn *t, const struct fs_user *u, const char *text, unsig
                            path_prefix(t, &p, i));
         if (!access_allowed(u, at, ACCESS_EXECUTE)) /* the text only when it is needed */
             return access_check(u, at, ACCESS_EXECUTE, path_prefix(t, &p, i), reterr);
-        rc = txn_child(t, at, p.names[i], &child, reterr);
+        bool is_list = is_dot_snapshot(at, p.names[i]);
+        rc = is_list ? 0 : txn_child(t, at, p.names[i], &child, reterr);
         if (rc)
             return rc;
+        if (is_list)
+            child = history_list(t, at);
+        p.in_snapshot = p.in_snapshot || is_list;
         if (!child)
             break;
         p.inodes[p.found++] = child;
     }
+    rc = check_snapshot(&p, flags, reterr);
+    if (rc)
+        return rc;
     struct inode *target = path_target(&p);
     if (target && target->type == INODE_SYMLINK && !(flags & PATH_NO_FOLLOW))
         return unresolved(t, &p, p.count, reterr);

@@ -10,12 +10,15 @@ struct path {
     size_t count;          /* of them; 0 for "/" */
     struct inode **inodes; /* inodes[0] is the root, inodes[i] what the first i components name */
     size_t found;          /* how many inodes there are: 1 .. count + 1 */
+    bool in_snapshot;      /* .snapshot is a component: everything from there on is only to look at */
 };
 
 enum path_flag {
     PATH_NO_FOLLOW = BIT(0), /* a symbolic link at the end is meant itself */
     PATH_CREATE = BIT(1),    /* a file on the way is ERR_PARENT_NOT_DIR, not ERR_ACCESS */
     PATH_MAY_MISS = BIT(2),  /* the target need not exist; else ERR_NOT_FOUND "File does not exist: .." */
+    PATH_SNAPSHOT = BIT(3),  /* may lie in a snapshot (inode.as_of says which); else ERR_SNAPSHOT_ACCESS */
+    PATH_SNAPSHOT_LIST = BIT(4), /* DIR/.snapshot exists, too: see history_list */
 };
 
 /* Everything is in the txn's arena. ERR_ACCESS: x is missing on an ancestor, or one is a file; ERR_UNRESOLVED_PATH: a
@@ -37,7 +40,7 @@ static inline const char *path_name(const struct path *p)
 /* Text of the first `count` components. */
 const char *path_prefix(struct txn *t, const struct path *p, size_t count);
 
-/* May this become a name? ERR_INVALID_PATH, ERR_SNAPSHOT_ACCESS, ERR_NAME_TOO_LONG, ERR_IO (too long, too deep; `doing`
+/* May this become a name? ERR_INVALID_PATH, ERR_NAME_TOO_LONG, ERR_IO (too long, too deep; `doing`
  * is Hadoop's name of the call in that message). */
 int path_check_new(const struct fsdir *dir, const char *text, const char *doing, struct err *reterr) MUST_CHECK;
 

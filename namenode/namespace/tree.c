@@ -1,5 +1,7 @@
 #include "namenode/namespace/tree.h"
 
+#include "namenode/namespace/snapshots.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -144,6 +146,10 @@ int tree_delete(struct txn *t, const struct fs_user *u, const char *text, bool r
         return err_set(reterr, ERR_NOT_EMPTY, "`%s is non empty': Directory is not empty", p.text);
     if (!p.count)
         return 0; /* the root stays */
+    rc = snapshot_check_removal(t, target, NULL, reterr);
+    rc = rc ? rc : snapshot_forget_below(t, target, reterr);
+    if (rc)
+        return rc;
     txn_unlink(t, path_parent(&p), target);
     txn_discard(t, target);
     *ret_deleted = true;
@@ -252,7 +258,9 @@ int tree_rename(struct txn *t, const struct fs_user *u, const char *from_text, c
     struct inode *n = path_target(&from), *there = path_target(&to);
     if (!n || !from.count)
         return 0;
+    bool has_snapshottable = false;
     rc = check_remove(t, u, &from, reterr);
+    rc = rc ? rc : snapshot_check_removal(t, n, &has_snapshottable, reterr);
     if (rc)
         return rc;
     struct inode *to_parent = path_parent(&to);
@@ -277,6 +285,8 @@ int tree_rename(struct txn *t, const struct fs_user *u, const char *from_text, c
     rc = access_check(u, to_parent, ACCESS_WRITE, parent_text, reterr);
     if (!rc && to_parent != path_parent(&from))
         rc = check_room(t->dir, to_parent, parent_text, reterr);
+    if (!rc && has_snapshottable)
+        rc = snapshot_check_nesting(t, to_parent, from.text, reterr);
     if (rc)
         return rc;
     move(t, &from, to_parent, name);
@@ -292,6 +302,10 @@ static int rename2_check(struct txn *t, const struct path *from, const struct pa
         return err_set(reterr, ERR_NOT_FOUND, "rename source %s is not found.", from->text);
     if (!from->count)
         return err_set(reterr, ERR_IO, "rename source cannot be the root");
+    bool has_snapshottable = false;
+    int rc = snapshot_check_removal(t, n, &has_snapshottable, reterr);
+    if (rc)
+        return rc;
     if (!strcmp(from->text, to->text))
         return err_set(reterr, ERR_EXISTS, "The source %s and destination %s are the same", from->text, to->text);
     if (n->type == INODE_SYMLINK && !strcmp(n->target, to->text))
@@ -309,6 +323,13 @@ static int rename2_check(struct txn *t, const struct path *from, const struct pa
         return err_set(reterr, ERR_IO, "rename destination directory is not empty: %s", to->text);
     if (!to_parent)
         return err_set(reterr, ERR_NOT_FOUND, "rename destination parent %s not found.", to->text);
+    rc = has_snapshottable ? snapshot_check_nesting(t, to_parent, from->text, reterr) : 0;
+    if (!rc && there)
+        rc = snapshot_check_removal(t, there, NULL, reterr);
+    if (!rc && there)
+        rc = snapshot_forget_below(t, there, reterr);
+    if (rc)
+        return rc;
     if (!there && to_parent != path_parent(from))
         return check_room(t->dir, to_parent, path_prefix(t, to, to->count - 1), reterr);
     return 0;

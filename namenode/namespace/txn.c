@@ -7,6 +7,7 @@
 
 #include "common/log.h"
 #include "common/mem.h"
+#include "namenode/namespace/history.h"
 #include "namenode/namespace/keys.h"
 #include "namenode/namespace/quota.h"
 
@@ -32,6 +33,9 @@ void txn_end(struct txn *t)
     free(t->inodes);
     free(t->closed);
     free(t->freed);
+    buf_free(&t->entries);
+    buf_free(&t->drops);
+    buf_free(&t->history);
     arena_free(&t->arena);
 }
 
@@ -84,6 +88,8 @@ int txn_child(struct txn *t, const struct inode *parent, const char *name, struc
         *ret = NULL;
         return 0;
     }
+    if (parent->as_of)
+        return history_child(t, parent, name, ret, reterr);
     struct key k = key_of_dentry(parent->id, name, name_len);
     AUTO(store_value_free) struct store_value v = {0};
     int rc = store_get(t->dir->store, t->snapshot, k.bytes, k.len, &v, reterr);
@@ -160,42 +166,6 @@ bool txn_is_attached(struct txn *t, struct inode *n)
     return walk_up(t, n, NULL, &count, NULL) == 0;
 }
 
-void dir_iter_open(struct dir_iter *d, struct txn *t, const struct inode *dir, const char *after, size_t after_len)
-{
-    *d = (struct dir_iter){.it = store_iter_new(t->dir->store, t->snapshot, !t->snapshot), .parent = dir->id};
-    if (after_len > KEY_NAME_MAX)
-        after_len = KEY_NAME_MAX;
-    struct key k = key_of_dentry(dir->id, after, after_len);
-    store_iter_seek(d->it, k.bytes, k.len);
-    if (after_len && store_iter_valid(d->it)) {
-        struct slice at = store_iter_key(d->it);
-        if (at.len == k.len && !memcmp(at.base, k.bytes, k.len))
-            store_iter_next(d->it);
-    }
-}
-
-bool dir_iter_next(struct dir_iter *d)
-{
-    if (d->name)
-        store_iter_next(d->it);
-    if (!store_iter_valid(d->it))
-        return false;
-    struct slice key = store_iter_key(d->it), value = store_iter_value(d->it);
-    if (key.len < 9 || key.base[0] != 'd' || be64_get(key.base + 1) != d->parent || value.len != 8)
-        return false;
-    d->name = (const char *)key.base + 9;
-    d->name_len = key.len - 9;
-    d->child = be64_get(value.base);
-    return true;
-}
-
-int dir_iter_close(struct dir_iter *d, struct err *reterr)
-{
-    int rc = store_iter_status(d->it, reterr);
-    store_iter_freep(&d->it);
-    return rc;
-}
-
 /* ---- changing ---- */
 
 struct store_batch *txn_batch(struct txn *t)
@@ -240,11 +210,19 @@ struct inode *txn_new_inode(struct txn *t, enum inode_type type, uint16_t mode, 
     n->atime_ns = type == INODE_DIRECTORY ? 0 : t->now_ns; /* as HDFS: a directory has one only when it was given one */
     n->truncate_length = BLOCKS_NO_TRUNCATE;
     n->dirty = n->is_new = true;
+    n->entered = n->saved = t->counters.last_snapshot;
     t->counters.inodes++;
     t->counters.directories += type == INODE_DIRECTORY;
     t->counters.symlinks += type == INODE_SYMLINK;
     remember(t, n);
     return n;
+}
+
+static void entry_changes(struct txn *t, const struct inode *parent, const char *name)
+{
+    struct entry_change c = {parent->id, name};
+    if (history_is_used(t->dir))
+        buf_append(&t->entries, &c, sizeof c);
 }
 
 void txn_link(struct txn *t, struct inode *parent, const char *name, struct inode *child)
@@ -255,6 +233,7 @@ void txn_link(struct txn *t, struct inode *parent, const char *name, struct inod
     store_batch_put(txn_batch(t), k.bytes, k.len, number, sizeof number);
     child->parent = parent->id;
     child->name = arena_strdup(&t->arena, name);
+    entry_changes(t, parent, child->name);
     child->ctime_ns = t->now_ns;
     parent->child_count++;
     parent->subdir_count += inode_is_dir(child);
@@ -267,6 +246,7 @@ void txn_unlink(struct txn *t, struct inode *parent, struct inode *child)
 {
     struct key k = key_of_dentry(parent->id, child->name, strlen(child->name));
     store_batch_delete(txn_batch(t), k.bytes, k.len);
+    entry_changes(t, parent, child->name);
     child->parent = INODE_NONE;
     child->ctime_ns = t->now_ns;
     parent->child_count--;
@@ -285,19 +265,26 @@ void txn_discard(struct txn *t, struct inode *n)
     mark_put(t, 'r', n->id);
 }
 
-static void block_drop(struct txn *t, const struct file_block *b)
+static void block_drop(struct txn *t, const struct inode *n, const struct file_block *b)
 {
-    key_drop(t, 'b', b->id);
+    struct block_drop d = {.inode = n->id, .block = *b};
+    buf_append(&t->drops, &d, sizeof d);
+}
+
+void txn_free_block(struct txn *t, uint64_t id, bool is_complete)
+{
+    key_drop(t, 'b', id);
     t->counters.blocks--;
-    t->counters.complete_blocks -= b->state == BLOCK_COMPLETE;
-    t->freed = mem_realloc_array(t->freed, t->freed_count + 1, sizeof *t->freed);
-    t->freed[t->freed_count++] = b->id;
+    t->counters.complete_blocks -= is_complete;
+    if ((t->freed_count & (t->freed_count - 1)) == 0) /* doubled at each power of two */
+        t->freed = mem_realloc_array(t->freed, t->freed_count ? 2 * t->freed_count : 1, sizeof *t->freed);
+    t->freed[t->freed_count++] = id;
 }
 
 void txn_erase(struct txn *t, struct inode *n)
 {
     for (size_t i = 0; i < n->block_count; i++)
-        block_drop(t, &n->blocks[i]);
+        block_drop(t, n, &n->blocks[i]);
     if (n->is_open)
         key_drop(t, 'o', n->id);
     key_drop(t, 'r', n->id);
@@ -363,7 +350,7 @@ void txn_set_block(struct txn *t, struct inode *n, struct file_block *b, uint64_
 
 void txn_drop_last_block(struct txn *t, struct inode *n)
 {
-    block_drop(t, inode_last_block(n));
+    block_drop(t, n, inode_last_block(n));
     n->block_count--;
     txn_dirty(n);
 }
@@ -413,12 +400,25 @@ static int changes_list(struct txn *t, struct inode_change **ret, size_t *ret_co
 /* Calls those who keep something beside the inodes; the list is made only if there is one. */
 static int before_write(struct txn *t, struct err *reterr)
 {
-    if (!quota_is_charged(t))
-        return 0;
+    bool has_history = history_is_used(t->dir), has_quota = quota_is_charged(t);
     struct inode_change *changes = NULL;
     size_t count = 0;
-    int rc = changes_list(t, &changes, &count, reterr);
-    return rc ? rc : quota_charge(t, changes, count, reterr);
+    int rc = has_history || has_quota ? changes_list(t, &changes, &count, reterr) : 0;
+    if (!rc && has_quota)
+        rc = quota_charge(t, changes, count, reterr);
+    if (!rc && has_history)
+        rc = history_record(t, changes, count, reterr);
+    return rc;
+}
+
+static void blocks_free_dropped(struct txn *t)
+{
+    const struct block_drop *drops = (void *)t->drops.base;
+    for (size_t i = 0; i < t->drops.len / sizeof *drops; i++)
+        if (!drops[i].is_kept)
+            txn_free_block(t, drops[i].block.id, drops[i].block.state == BLOCK_COMPLETE);
+    buf_clear(&t->drops);
+    buf_clear(&t->entries);
 }
 
 static void inodes_put(struct txn *t)
@@ -449,6 +449,7 @@ int txn_commit(struct txn *t, struct err *reterr)
     if (rc)
         return rc;
     inodes_put(t);
+    blocks_free_dropped(t);
     if (!t->batch)
         return 0;
     if (*dir->write_error)
@@ -465,6 +466,7 @@ int txn_commit(struct txn *t, struct err *reterr)
     store_batch_free(STEAL(t->batch));
     dir->counters = t->counters;
     quota_charged(t);
+    history_apply(t);
     t->seq = dir->journal ? journal_written(dir->journal) : 0;
     return 0;
 }

@@ -16,8 +16,9 @@
 struct counters {
     uint64_t next_inode, next_block, next_stamp; /* the next to be given out */
     uint64_t inodes, directories, symlinks;      /* those cut off and not yet reaped included */
-    uint64_t blocks, complete_blocks;
     uint64_t quotas; /* directories with a quota */
+    uint64_t blocks, complete_blocks;            /* those that only a snapshot has included */
+    uint64_t last_snapshot;                      /* the number given out last */
 };
 
 struct fsdir_limits {
@@ -25,12 +26,14 @@ struct fsdir_limits {
     uint64_t block_bytes_min, blocks_per_file;
     uint16_t replication_min, replication_max;
     uint64_t atime_precision_ns; /* 0: access times are not kept */
+    size_t snapshots, snapshots_per_dir;
     size_t xattrs, xattr_bytes;  /* per inode; of a name and its value */
 };
 
 struct fsdir {
     struct store *store;     /* borrowed */
     struct journal *journal; /* borrowed; NULL in tests that need none */
+    struct history *history; /* see history.h */
     struct counters counters;
     struct fsdir_limits limits;
     bool permissions;    /* dfs.permissions.enabled */
@@ -54,6 +57,16 @@ void fsdir_free(struct fsdir *dir);
 /* Adds the counters to the batch if they differ from `before`. */
 void fsdir_counters_put(const struct counters *c, const struct counters *before, struct store_batch *batch);
 
+struct entry_change { /* of a directory: what was linked or unlinked */
+    uint64_t parent;
+    const char *name;
+};
+struct block_drop { /* a block that its file no longer has */
+    uint64_t inode;
+    struct file_block block;
+    bool is_kept; /* by a version */
+};
+
 struct txn {
     struct fsdir *dir;
     struct arena arena; /* everything this txn loads or makes; bounded */
@@ -67,6 +80,9 @@ struct txn {
     uint64_t *freed; /* blocks that nothing refers to any more: for the block map, after the commit (see file_commit) */
     size_t freed_count;
     struct quota_charges *charges; /* of the commit under way, see quota.h */
+    struct buf entries; /* struct entry_change; only if history_is_used */
+    struct buf drops;   /* struct block_drop */
+    struct buf history; /* history.c's */
     uint64_t now_ns;
     uint64_t seq; /* after a commit: what the answer has to wait for */
 };
@@ -93,15 +109,19 @@ bool txn_is_attached(struct txn *t, struct inode *n);
 
 /* Entries of a directory in name order, from the first one after `after` ("" = all). */
 struct dir_iter {
-    struct store_iter *it;
-    uint64_t parent;
+    struct store_iter *it, *versions; /* versions: if the directory is seen as of a snapshot */
+    uint64_t parent, as_of;
     const char *name; /* borrowed until the next step; not NUL-terminated */
     size_t name_len;
     uint64_t child;
+    bool is_damaged;
+    char name_memory[256];
 };
 void dir_iter_open(struct dir_iter *d, struct txn *t, const struct inode *dir, const char *after, size_t after_len);
 bool dir_iter_next(struct dir_iter *d); /* false at the end, or when the store cannot be read: see _close */
 int dir_iter_close(struct dir_iter *d, struct err *reterr) MUST_CHECK;
+/* The entry's inode, only to look at, as of when the directory is looked at. */
+int dir_iter_inode(struct dir_iter *d, struct txn *t, struct inode **ret, struct err *reterr) MUST_CHECK;
 
 /* ---- changing ---- */
 static inline void txn_dirty(struct inode *n)
@@ -125,6 +145,8 @@ struct file_block *txn_add_block(struct txn *t, struct inode *n);
 void txn_set_block(struct txn *t, struct inode *n, struct file_block *b, uint64_t stamp, uint64_t length_bytes,
                    enum block_state state);
 void txn_drop_last_block(struct txn *t, struct inode *n);
+/* A block that nothing refers to any more goes (for history.c; files drop theirs). */
+void txn_free_block(struct txn *t, uint64_t id, bool is_complete);
 void txn_set_replication(struct txn *t, struct inode *n, uint16_t replication);
 /* concat: all blocks of `from` become the last ones of `to`. */
 void txn_move_blocks(struct txn *t, struct inode *to, struct inode *from);

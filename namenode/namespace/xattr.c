@@ -73,9 +73,10 @@ static int check_size(const struct fsdir *dir, const struct xattr *x, struct err
                    dir->limits.xattr_bytes, size);
 }
 
-static int resolve(struct txn *t, const struct fs_user *u, const char *text, struct path *ret, struct err *reterr)
+static int resolve(struct txn *t, const struct fs_user *u, const char *text, unsigned flags, struct path *ret,
+                   struct err *reterr)
 {
-    int rc = path_resolve(t, u, text, PATH_MAY_MISS, ret, reterr);
+    int rc = path_resolve(t, u, text, flags | PATH_MAY_MISS, ret, reterr);
     if (!rc && !path_target(ret))
         rc = err_set(reterr, ERR_NOT_FOUND, "cannot find %s", ret->text);
     return rc;
@@ -89,7 +90,7 @@ static int check_change(struct txn *t, const struct fs_user *u, const char *text
     int rc = check_space(u, x, is_raw, reterr);
     if (!rc && is_raw)
         rc = access_check_super(u, reterr);
-    rc = rc ? rc : resolve(t, u, text, ret, reterr);
+    rc = rc ? rc : resolve(t, u, text, 0, ret, reterr);
     if (rc || x->space != XATTR_USER)
         return rc;
     const struct inode *n = path_target(ret);
@@ -199,7 +200,7 @@ int tree_get_xattrs(struct txn *t, const struct fs_user *u, const char *text, co
     int rc = check_enabled(t->dir, reterr);
     for (size_t i = 0; !rc && i < wanted_count; i++)
         rc = check_space(u, &wanted[i], is_raw, reterr);
-    rc = rc ? rc : resolve(t, u, text, &p, reterr);
+    rc = rc ? rc : resolve(t, u, text, PATH_SNAPSHOT, &p, reterr);
     rc = rc ? rc : access_check(u, path_target(&p), ACCESS_READ, p.text, reterr);
     if (rc)
         return rc;

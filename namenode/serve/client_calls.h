@@ -108,6 +108,12 @@
     X(enableErasureCodingPolicy, enable_erasure_coding_policy, 0) \
     X(disableErasureCodingPolicy, disable_erasure_coding_policy, 0) \
     X(getSnapshottableDirListing, get_snapshottable_dir_listing, 0) \
+    X(getSnapshotListing, get_snapshot_listing, 0) \
+    X(allowSnapshot, allow_snapshot, 0) \
+    X(disallowSnapshot, disallow_snapshot, 0) \
+    X(createSnapshot, create_snapshot, RPC_AT_MOST_ONCE) \
+    X(renameSnapshot, rename_snapshot, RPC_AT_MOST_ONCE) \
+    X(deleteSnapshot, delete_snapshot, RPC_AT_MOST_ONCE) \
     X(setQuota, set_quota, RPC_MAY_BLOCK)
 // clang-format on
 

@@ -10,7 +10,7 @@ void client_get_ezfor_path(struct rpc_call *call, const ProtobufCMessage *messag
     struct path p;
     op_begin(&op, context, call);
     OP_RESPONSE(&op, hdfs__get_ezfor_path_response_proto, Hdfs__GetEZForPathResponseProto);
-    op_end_read(&op, path_resolve(&op.t, &op.user, q->src, PATH_MAY_MISS, &p, &op.err), &response->base);
+    op_end_read(&op, path_resolve(&op.t, &op.user, q->src, PATH_MAY_MISS | PATH_SNAPSHOT, &p, &op.err), &response->base);
 }
 
 void client_list_encryption_zones(struct rpc_call *call, const ProtobufCMessage *message, void *context)

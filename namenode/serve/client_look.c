@@ -2,6 +2,7 @@
 #include <string.h>
 #include <xxhash.h>
 
+#include "namenode/namespace/history.h"
 #include "namenode/namespace/policy.h"
 #include "namenode/namespace/xattr.h"
 #include "namenode/serve/client_calls.h"
@@ -15,7 +16,7 @@
 static int find_or_nothing(struct op *op, const char *path, unsigned flags, struct inode **ret, uint8_t *ret_policy)
 {
     struct path p;
-    int rc = path_resolve(&op->t, &op->user, path, flags | PATH_MAY_MISS, &p, &op->err);
+    int rc = path_resolve(&op->t, &op->user, path, flags | PATH_MAY_MISS | PATH_SNAPSHOT | PATH_SNAPSHOT_LIST, &p, &op->err);
     *ret = NULL;
     if (rc == ERR_ACCESS && op->user.is_super)
         return 0; /* a file in the middle of the path */
@@ -58,8 +59,18 @@ void client_get_file_link_info(struct rpc_call *call, const ProtobufCMessage *me
     op_end_read(&op, rc, &response->base);
 }
 
+/* A block that a snapshot has may have been appended to since: it is found under its stamp of now. */
+static void stamps_of_now(struct op *op, const struct inode *n)
+{
+    struct block_record record;
+    for (size_t i = 0; n->as_of && i < n->block_count; i++)
+        if (!txn_block(&op->t, n->blocks[i].id, &record, NULL))
+            n->blocks[i].stamp = record.gen_stamp;
+}
+
 static void add_locations(struct op *op, const struct inode *n, Hdfs__HdfsFileStatusProto *s)
 {
+    stamps_of_now(op, n);
     if (inode_is_file(n))
         s->locations = status_located_blocks(op->arena, op->nn, n, 0, UINT64_MAX, rpc_call_client_ip(op->call));
 }
@@ -108,7 +119,7 @@ static int list_directory(struct op *op, const struct inode *dir, uint8_t policy
     while (ret->n_partiallisting < max && ret->n_partiallisting <= dir->child_count && locations_left &&
            op->t.arena.total < LISTING_MEMORY_MAX && dir_iter_next(&d)) {
         struct inode *n = NULL;
-        rc = txn_peek(&op->t, d.child, &n, &op->err);
+        rc = dir_iter_inode(&d, &op->t, &n, &op->err);
         if (rc)
             break;
         Hdfs__HdfsFileStatusProto *s = status_of(op->arena, n, n->name);
@@ -140,7 +151,7 @@ static int list(struct op *op, const char *path, const ProtobufCBinaryData *afte
                 Hdfs__DirectoryListingProto **ret)
 {
     struct path p;
-    int rc = path_resolve(&op->t, &op->user, path, PATH_MAY_MISS, &p, &op->err);
+    int rc = path_resolve(&op->t, &op->user, path, PATH_MAY_MISS | PATH_SNAPSHOT | PATH_SNAPSHOT_LIST, &p, &op->err);
     struct inode *n = rc ? NULL : path_target(&p);
     if (!n)
         return rc;
@@ -288,7 +299,7 @@ static bool any_without_place(const Hdfs__LocatedBlocksProto *blocks)
 static int touch(struct op *op, struct inode *n)
 {
     uint64_t precision = op->nn->dir->limits.atime_precision_ns, now_ns = op->t.now_ns;
-    if (!precision || now_ns < n->atime_ns + precision || blocks_in_safe_mode(op->nn->blocks) ||
+    if (!precision || n->as_of || now_ns < n->atime_ns + precision || blocks_in_safe_mode(op->nn->blocks) ||
         *op->nn->dir->write_error)
         return 0;
     n->atime_ns = now_ns;
@@ -303,7 +314,7 @@ void client_get_block_locations(struct rpc_call *call, const ProtobufCMessage *m
     struct path p;
     op_begin(&op, context, call);
     OP_RESPONSE(&op, hdfs__get_block_locations_response_proto, Hdfs__GetBlockLocationsResponseProto);
-    int rc = path_resolve(&op.t, &op.user, q->src, 0, &p, &op.err);
+    int rc = path_resolve(&op.t, &op.user, q->src, PATH_SNAPSHOT, &p, &op.err);
     if (!rc && (q->offset > INT64_MAX || q->length > INT64_MAX))
         rc = err_set(&op.err, ERR_HADOOP_ILLEGAL_ARGUMENT, "Negative offset or length is not supported. File: %s",
                      p.text);
@@ -312,6 +323,7 @@ void client_get_block_locations(struct rpc_call *call, const ProtobufCMessage *m
     rc = rc ? rc : access_check(&op.user, path_target(&p), ACCESS_READ, p.text, &op.err);
     rc = rc ? rc : xattr_check_superuser_may_read(&op.user, path_target(&p), &op.err);
     if (!rc) {
+        stamps_of_now(&op, path_target(&p));
         response->locations =
             status_located_blocks(op.arena, op.nn, path_target(&p), q->offset, q->length, rpc_call_client_ip(call));
         if (blocks_in_safe_mode(op.nn->blocks) && any_without_place(response->locations))
@@ -328,7 +340,7 @@ void client_is_file_closed(struct rpc_call *call, const ProtobufCMessage *messag
     struct path p;
     op_begin(&op, context, call);
     OP_RESPONSE(&op, hdfs__is_file_closed_response_proto, Hdfs__IsFileClosedResponseProto);
-    int rc = path_resolve(&op.t, &op.user, q->src, 0, &p, &op.err);
+    int rc = path_resolve(&op.t, &op.user, q->src, PATH_SNAPSHOT, &p, &op.err);
     if (!rc && !inode_is_file(path_target(&p)))
         rc = err_set(&op.err, ERR_NOT_FOUND, "Path is not a file: %s", p.text);
     response->result = !rc && !path_target(&p)->is_open;
@@ -342,7 +354,7 @@ void client_get_preferred_block_size(struct rpc_call *call, const ProtobufCMessa
     struct path p;
     op_begin(&op, context, call);
     OP_RESPONSE(&op, hdfs__get_preferred_block_size_response_proto, Hdfs__GetPreferredBlockSizeResponseProto);
-    int rc = path_resolve(&op.t, &op.user, q->filename, 0, &p, &op.err);
+    int rc = path_resolve(&op.t, &op.user, q->filename, PATH_SNAPSHOT, &p, &op.err);
     if (!rc && !inode_is_file(path_target(&p)))
         rc = err_set(&op.err, ERR_NOT_FOUND, "Path is not a file: %s", p.text);
     response->bsize = rc ? 0 : path_target(&p)->block_bytes;
@@ -356,7 +368,7 @@ void client_get_link_target(struct rpc_call *call, const ProtobufCMessage *messa
     struct path p;
     op_begin(&op, context, call);
     OP_RESPONSE(&op, hdfs__get_link_target_response_proto, Hdfs__GetLinkTargetResponseProto);
-    int rc = path_resolve(&op.t, &op.user, q->path, PATH_NO_FOLLOW, &p, &op.err);
+    int rc = path_resolve(&op.t, &op.user, q->path, PATH_NO_FOLLOW | PATH_SNAPSHOT, &p, &op.err);
     if (rc == ERR_UNRESOLVED_PATH) { /* the link is on the way: the answer is where it leads */
         response->targetpath = arena_strdup(op.arena, op.err.text);
         rc = 0;
@@ -384,7 +396,7 @@ void client_check_access(struct rpc_call *call, const ProtobufCMessage *message,
     struct path p;
     op_begin(&op, context, call);
     OP_RESPONSE(&op, hdfs__check_access_response_proto, Hdfs__CheckAccessResponseProto);
-    int rc = path_resolve(&op.t, &op.user, q->path, PATH_MAY_MISS, &p, &op.err);
+    int rc = path_resolve(&op.t, &op.user, q->path, PATH_MAY_MISS | PATH_SNAPSHOT | PATH_SNAPSHOT_LIST, &p, &op.err);
     if (!rc && !path_target(&p))
         rc = err_set(&op.err, ERR_NOT_FOUND, "Path not found: %s", p.text);
     rc = rc ? rc : access_check(&op.user, path_target(&p), (unsigned)q->mode & ACCESS_ALL, p.text, &op.err);

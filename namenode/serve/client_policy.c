@@ -43,7 +43,7 @@ void client_get_storage_policy(struct rpc_call *call, const ProtobufCMessage *me
     struct path p;
     op_begin(&op, context, call);
     OP_RESPONSE(&op, hdfs__get_storage_policy_response_proto, Hdfs__GetStoragePolicyResponseProto);
-    int rc = path_resolve(&op.t, &op.user, q->path, PATH_NO_FOLLOW | PATH_MAY_MISS, &p, &op.err);
+    int rc = path_resolve(&op.t, &op.user, q->path, PATH_NO_FOLLOW | PATH_MAY_MISS | PATH_SNAPSHOT, &p, &op.err);
     if (!rc && !path_target(&p))
         rc = err_set(&op.err, ERR_NOT_FOUND, "File/Directory does not exist: %s", p.text);
     rc = rc ? rc : access_check(&op.user, path_target(&p), ACCESS_READ, p.text, &op.err);

@@ -1,6 +1,7 @@
 /* ClientProtocol: quotas, and sums over a subtree: a walk on a snapshot, without the lock. */
 #include <string.h>
 
+#include "namenode/namespace/history.h"
 #include "namenode/namespace/policy.h"
 #include "namenode/namespace/quota_sum.h"
 #include "namenode/serve/client_calls.h"
@@ -59,7 +60,7 @@ static int add_children(struct op *op, const struct inode *dir, uint8_t policy, 
         if (seen % 256 == 0)
             txn_reset(&op->t);
         struct inode *n = NULL;
-        rc = txn_inode(&op->t, d.child, &n, &op->err);
+        rc = dir_iter_inode(&d, &op->t, &n, &op->err);
         if (rc)
             break;
         struct level below = {n->id, policy};
@@ -91,6 +92,7 @@ static int sum_subtree(struct op *op, const struct path *p, struct sum *sum)
         return 0;
     }
     AUTO(buf_free) struct buf stack = {0};
+    uint64_t as_of = n->as_of;
     struct level at = {n->id, path_policy(p)};
     const char *top = arena_strdup(op->arena, p->text);
     int rc = 0;
@@ -99,7 +101,7 @@ static int sum_subtree(struct op *op, const struct path *p, struct sum *sum)
         stack.len -= sizeof at;
         memcpy(&at, stack.base + stack.len, sizeof at);
         txn_reset(&op->t);
-        rc = txn_inode(&op->t, at.id, &n, &op->err);
+        rc = history_inode(&op->t, at.id, as_of, &n, &op->err);
         rc = rc ? rc : check_look(op, n, top);
         if (rc)
             break;
@@ -153,7 +155,7 @@ void client_get_content_summary(struct rpc_call *call, const ProtobufCMessage *m
     op_begin_walk(&op, context, call);
     OP_RESPONSE(&op, hdfs__get_content_summary_response_proto, Hdfs__GetContentSummaryResponseProto);
     Hdfs__ContentSummaryProto s = HDFS__CONTENT_SUMMARY_PROTO__INIT;
-    int rc = path_resolve(&op.t, &op.user, q->path, 0, &p, &op.err);
+    int rc = path_resolve(&op.t, &op.user, q->path, PATH_SNAPSHOT, &p, &op.err);
     if (!rc) {
         quota = quota_of(path_target(&p));
         s.erasurecodingpolicy = arena_strdup(op.arena, inode_is_file(path_target(&p)) ? "Replicated" : "");
@@ -180,11 +182,11 @@ void client_get_quota_usage(struct rpc_call *call, const ProtobufCMessage *messa
     struct quota quota = {0};
     op_begin_walk(&op, context, call);
     OP_RESPONSE(&op, hdfs__get_quota_usage_response_proto, Hdfs__GetQuotaUsageResponseProto);
-    int rc = path_resolve(&op.t, &op.user, q->path, PATH_NO_FOLLOW, &p, &op.err);
+    int rc = path_resolve(&op.t, &op.user, q->path, PATH_NO_FOLLOW | PATH_SNAPSHOT, &p, &op.err);
     if (!rc) {
         struct inode *n = path_target(&p);
         quota = quota_of(n);
-        if (!n->quota)
+        if (!n->quota || n->as_of)
             rc = sum_subtree(&op, &p, &sum);
         else if (!(rc = check_look(&op, n, p.text)))
             rc = quota_usage_read(&op.t, n->id, &sum.usage, &op.err);

@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 
 #include "common/clock.h"
+#include "namenode/namespace/history.h"
 #include "namenode/serve/datanode_view.h"
 
 #define NEW(a, prefix, Type, name)                                                                                     \
@@ -37,8 +38,8 @@ Hdfs__HdfsFileStatusProto *status_of(struct arena *a, const struct inode *n, con
     s->access_time = n->atime_ns / 1000000;
     s->has_fileid = s->has_childrennum = s->has_flags = s->has_block_replication = s->has_blocksize =
         s->has_storagepolicy = 1;
-    s->fileid = n->id;
-    s->childrennum = inode_is_dir(n) ? (int32_t)n->child_count : 0;
+    s->fileid = n->as_of == AS_OF_LIST ? 0 : n->id;
+    s->childrennum = inode_is_dir(n) && n->as_of != AS_OF_LIST ? (int32_t)n->child_count : 0;
     s->block_replication = n->replication;
     s->blocksize = n->block_bytes;
     if (n->type == INODE_SYMLINK) {
@@ -47,6 +48,8 @@ Hdfs__HdfsFileStatusProto *status_of(struct arena *a, const struct inode *n, con
     }
     s->storagepolicy = n->storage_policy;
     s->flags = n->acl_count ? HDFS__HDFS_FILE_STATUS_PROTO__FLAGS__HAS_ACL : 0;
+    if (!n->as_of && (n->is_snapshottable || n->id == INODE_ROOT))
+        s->flags |= HDFS__HDFS_FILE_STATUS_PROTO__FLAGS__SNAPSHOT_ENABLED;
     s->has_nlink = s->has_ctime_ns = s->has_mtime_ns = s->has_atime_ns = s->has_posix_type = 1;
     s->nlink = inode_nlink(n);
     s->ctime_ns = n->ctime_ns;

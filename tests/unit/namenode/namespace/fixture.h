@@ -103,6 +103,8 @@ static inline int fixture_setup(void **state)
                                       .blocks_per_file = 100,
                                       .replication_min = 1,
                                       .replication_max = 512,
+                                      .snapshots = 100000,
+                                      .snapshots_per_dir = 1000,
                                       .atime_precision_ns = 3600000000000ull,
                                       .xattrs = 32,
                                       .xattr_bytes = 16384};
@@ -148,7 +150,7 @@ static inline void fixture_reopen(struct fixture *f)
 #define ERR(f) (&(f)->err)
 
 struct seen {
-    bool exists, is_dir, is_open;
+    bool exists, is_dir, is_open, is_snapshottable;
     uint64_t id, mtime_ns, children, subdirs, length, parent;
     uint16_t mode, replication;
     char owner[32], group[32], target[64];
@@ -167,6 +169,7 @@ static inline struct seen look(struct fixture *f, const char *path)
         s = (struct seen){.exists = true,
                           .is_dir = inode_is_dir(n),
                           .is_open = n->is_open,
+                          .is_snapshottable = n->is_snapshottable,
                           .id = n->id,
                           .mtime_ns = n->mtime_ns,
                           .children = n->child_count,
