@@ -3,6 +3,7 @@ import errno
 import hashlib
 import os
 import random
+import re
 import signal
 import subprocess
 import threading
@@ -15,6 +16,133 @@ from lib.libhdfs import Hdfs, HdfsError
 
 MIB = 1 << 20
 DATA = random.Random(7).randbytes(5 * MIB + 12345)
+
+
+# Every function of Hadoop 3.4's hdfs.h.
+FUNCTIONS = """
+hadoopReadZero hadoopRzBufferFree hadoopRzBufferGet hadoopRzBufferLength hadoopRzOptionsAlloc hadoopRzOptionsFree
+hadoopRzOptionsSetByteBufferPool hadoopRzOptionsSetSkipChecksum hdfsAvailable hdfsBuilderConfSetStr hdfsBuilderConnect
+hdfsBuilderSetForceNewInstance hdfsBuilderSetKerbTicketCachePath hdfsBuilderSetNameNode hdfsBuilderSetNameNodePort
+hdfsBuilderSetUserName hdfsChmod hdfsChown hdfsCloseFile hdfsConfGetInt hdfsConfGetStr hdfsConfStrFree hdfsConnect
+hdfsConnectAsUser hdfsConnectAsUserNewInstance hdfsConnectNewInstance hdfsCopy hdfsCreateDirectory hdfsDelete
+hdfsDisconnect hdfsExists hdfsFileClearReadStatistics hdfsFileFreeReadStatistics hdfsFileGetReadStatistics
+hdfsFileIsEncrypted hdfsFileIsOpenForRead hdfsFileIsOpenForWrite hdfsFlush hdfsFreeBuilder hdfsFreeFileInfo
+hdfsFreeHedgedReadMetrics hdfsFreeHosts hdfsGetCapacity hdfsGetDefaultBlockSize hdfsGetDefaultBlockSizeAtPath
+hdfsGetHedgedReadMetrics hdfsGetHosts hdfsGetLastExceptionRootCause hdfsGetLastExceptionStackTrace hdfsGetPathInfo
+hdfsGetUsed hdfsGetWorkingDirectory hdfsHFlush hdfsHSync hdfsListDirectory hdfsMove hdfsNewBuilder hdfsOpenFile
+hdfsOpenFileBuilderAlloc hdfsOpenFileBuilderBuild hdfsOpenFileBuilderFree hdfsOpenFileBuilderMust
+hdfsOpenFileBuilderOpt hdfsOpenFileFutureCancel hdfsOpenFileFutureFree hdfsOpenFileFutureGet
+hdfsOpenFileFutureGetWithTimeout hdfsPread hdfsPreadFully hdfsRead hdfsReadStatisticsGetRemoteBytesRead hdfsRename
+hdfsSeek hdfsSetReplication hdfsSetWorkingDirectory hdfsStreamBuilderAlloc hdfsStreamBuilderBuild
+hdfsStreamBuilderFree hdfsStreamBuilderSetBufferSize hdfsStreamBuilderSetDefaultBlockSize
+hdfsStreamBuilderSetReplication hdfsTell hdfsTruncateFile hdfsUnbufferFile hdfsUtime hdfsWrite
+""".split()
+
+
+def test_every_function_of_hadoops_library_is_there_and_nothing_else():
+    library = os.path.join(os.path.dirname(cairn_path()), "libhdfs.so.0.0.0")
+    listed = subprocess.run(["nm", "-D", "--defined-only", library], capture_output=True, text=True, check=True).stdout
+    ours = {line.split()[-1] for line in listed.splitlines() if line.split()[-2] == "T"}
+    assert ours == set(FUNCTIONS)
+    dynamic = subprocess.run(["objdump", "-p", library], capture_output=True, text=True, check=True).stdout
+    assert re.search(r"SONAME\s+libhdfs\.so\.0\.0\.0", dynamic)
+
+
+C_PROGRAM = r"""
+#include "hdfs.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+/* As Hadoop's header lays them out: programs compiled with that one run with ours. */
+_Static_assert(sizeof(tSize) == 4 && sizeof(tTime) == sizeof(time_t) && sizeof(tOffset) == 8 && sizeof(tPort) == 2, "");
+_Static_assert(kObjectKindFile == 'F' && kObjectKindDirectory == 'D' && EINTERNAL == 255, "");
+_Static_assert(jNanoseconds == 0 && jMilliseconds == 2 && jDays == 6, "");
+_Static_assert(offsetof(hdfsFileInfo, mName) == 8 && offsetof(hdfsFileInfo, mLastMod) == 16 &&
+               offsetof(hdfsFileInfo, mSize) == 24 && offsetof(hdfsFileInfo, mReplication) == 32 &&
+               offsetof(hdfsFileInfo, mBlockSize) == 40 && offsetof(hdfsFileInfo, mOwner) == 48 &&
+               offsetof(hdfsFileInfo, mGroup) == 56 && offsetof(hdfsFileInfo, mPermissions) == 64 &&
+               offsetof(hdfsFileInfo, mLastAccess) == 72 && sizeof(hdfsFileInfo) == 80, "");
+_Static_assert(sizeof(struct hdfsReadStatistics) == 32 && sizeof(struct hdfsHedgedReadMetrics) == 24, "");
+#define MUST(x) do { if (!(x)) { fprintf(stderr, "%d: %s: %s\n", __LINE__, #x, hdfsGetLastExceptionRootCause()); exit(1); } } while (0)
+#define FAILS(x, e) do { errno = 0; MUST(x); MUST(errno == (e)); MUST(hdfsGetLastExceptionStackTrace()); } while (0)
+int main(int argc, char **argv)
+{
+    char buffer[64];
+    struct hdfsBuilder *b = hdfsNewBuilder();
+    hdfsBuilderSetNameNode(b, argv[1]);
+    hdfsBuilderSetForceNewInstance(b);
+    hdfsBuilderSetUserName(b, "root");
+    MUST(hdfsBuilderConfSetStr(b, "dfs.replication", "1") == 0);
+    hdfsFS fs = hdfsBuilderConnect(b);
+    MUST(fs);
+    struct hdfsStreamBuilder *s = hdfsStreamBuilderAlloc(fs, "/libhdfs/c", O_WRONLY);
+    MUST(hdfsStreamBuilderSetBufferSize(s, 4096) == 0 && hdfsStreamBuilderSetReplication(s, 2) == 0);
+    MUST(hdfsStreamBuilderSetDefaultBlockSize(s, 2097152) == 0);
+    hdfsFile f = hdfsStreamBuilderBuild(s);
+    MUST(f && hdfsFileIsOpenForWrite(f) == 1 && hdfsFileIsOpenForRead(f) == 0);
+    MUST(hdfsWrite(fs, f, "0123456789", 10) == 10 && hdfsTell(fs, f) == 10);
+    MUST(hdfsFlush(fs, f) == 0 && hdfsHFlush(fs, f) == 0 && hdfsHSync(fs, f) == 0);
+    FAILS(hdfsRead(fs, f, buffer, 1) == -1, EINVAL);
+    FAILS(hdfsUnbufferFile(f) == -1, ENOTSUP);
+    MUST(hdfsCloseFile(fs, f) == 0);
+    hdfsFileInfo *info = hdfsGetPathInfo(fs, "/libhdfs/c");
+    MUST(info && info->mReplication == 2 && info->mBlockSize == 2097152 && info->mSize == 10 && !hdfsFileIsEncrypted(info));
+    MUST(!strcmp(info->mOwner, "root") && info->mKind == kObjectKindFile && strstr(info->mName, "/libhdfs/c"));
+    hdfsFreeFileInfo(info, 1);
+    hdfsOpenFileBuilder *o = hdfsOpenFileBuilderAlloc(fs, "/libhdfs/c");
+    MUST(hdfsOpenFileBuilderOpt(o, "fs.option.openfile.no.such", "1") == o);
+    hdfsOpenFileFuture *future = hdfsOpenFileBuilderBuild(o);
+    hdfsOpenFileBuilderFree(o);
+    f = hdfsOpenFileFutureGetWithTimeout(future, 10, jSeconds);
+    hdfsOpenFileFutureFree(future);
+    MUST(f && hdfsFileIsOpenForRead(f) == 1 && hdfsAvailable(fs, f) == 10);
+    MUST(hdfsPreadFully(fs, f, 3, buffer, 7) == 0 && !memcmp(buffer, "3456789", 7));
+    MUST(hdfsPreadFully(fs, f, 4, buffer, 7) == -1);
+    MUST(hdfsPread(fs, f, 10, buffer, 7) == 0 && hdfsTell(fs, f) == 0);
+    MUST(hdfsSeek(fs, f, 8) == 0 && hdfsRead(fs, f, buffer, 64) == 2 && hdfsRead(fs, f, buffer, 64) == 0);
+    MUST(hdfsUnbufferFile(f) == 0 && hdfsSeek(fs, f, 0) == 0 && hdfsRead(fs, f, buffer, 4) == 4);
+    struct hdfsReadStatistics *stats;
+    MUST(hdfsFileGetReadStatistics(f, &stats) == 0 && stats->totalBytesRead >= 13);
+    MUST(hdfsReadStatisticsGetRemoteBytesRead(stats) == (int64_t)(stats->totalBytesRead - stats->totalLocalBytesRead));
+    hdfsFileFreeReadStatistics(stats);
+    MUST(hdfsFileClearReadStatistics(f) == 0 && hdfsFileGetReadStatistics(f, &stats) == 0 && stats->totalBytesRead == 0);
+    hdfsFileFreeReadStatistics(stats);
+    MUST(hdfsCloseFile(fs, f) == 0);
+    o = hdfsOpenFileBuilderAlloc(fs, "/libhdfs/none");
+    future = hdfsOpenFileBuilderBuild(o);
+    FAILS(hdfsOpenFileFutureGet(future) == NULL, ENOENT);
+    MUST(!strncmp(hdfsGetLastExceptionRootCause(), "java.io.FileNotFoundException", 29) ||
+         !strncmp(hdfsGetLastExceptionRootCause(), "FileNotFoundException", 21));
+    hdfsOpenFileFutureFree(future);
+    hdfsOpenFileBuilderFree(o);
+    int count = -1;
+    MUST(hdfsCreateDirectory(fs, "/libhdfs/empty") == 0);
+    errno = 7;
+    MUST(hdfsListDirectory(fs, "/libhdfs/empty", &count) == NULL && count == 0 && errno == 0);
+    FAILS(hdfsListDirectory(fs, "/libhdfs/none", &count) == NULL, ENOENT);
+    FAILS(hdfsOpenFile(fs, "/libhdfs/c", O_RDWR, 0, 0, 0) == NULL, ENOTSUP);
+    FAILS(hdfsDelete(fs, "/libhdfs", 0) == -1, ENOTEMPTY);
+    MUST(hdfsTruncateFile(fs, "/libhdfs/c", 10) == 1);
+    MUST(hdfsGetDefaultBlockSizeAtPath(fs, "/libhdfs/c") > 0 && hdfsGetCapacity(fs) > 0 && hdfsGetUsed(fs) >= 0);
+    struct hdfsHedgedReadMetrics *hedged;
+    MUST(hdfsGetHedgedReadMetrics(fs, &hedged) == 0 && hedged->hedgedReadOps == 0);
+    hdfsFreeHedgedReadMetrics(hedged);
+    MUST(hdfsDisconnect(fs) == 0);
+    return 0;
+}
+"""
+
+
+@pytest.mark.parametrize("compiler", [["gcc", "-std=c11"], ["g++", "-x", "c++", "-D_Static_assert=static_assert"]])
+def test_a_program_in_c(fs, request, tmp_path, compiler):
+    uri = request.getfixturevalue(request.node.callspec.params["fs"]).uri
+    folder = os.path.dirname(cairn_path())
+    (tmp_path / "p.c").write_text(C_PROGRAM)
+    sanitize = [f"-fsanitize={sanitizer.kind()}"] if sanitizer.kind() else []
+    command = [*compiler, *sanitize, "-Wall", "-Werror", f"-I{ROOT}/client/include", str(tmp_path / "p.c"), "-o", str(tmp_path / "p")]
+    subprocess.run([*command, f"-L{folder}", "-lhdfs", f"-Wl,-rpath,{folder}"], check=True)
+    done = subprocess.run([tmp_path / "p", uri], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
 
 
 @pytest.fixture(scope="module")
