@@ -126,7 +126,7 @@ int tree_change_acl(struct txn *t, const struct fs_user *u, const char *text, en
     int rc = acl_check_enabled(t->dir, reterr);
     rc = rc ? rc : path_resolve(t, u, text, PATH_MAY_MISS, &p, reterr);
     if (!rc && !path_target(&p))
-        rc = err_set(reterr, ERR_NOT_FOUND, "cannot find %s", p.text);
+        rc = err_set(reterr, ERR_NOT_FOUND, "Directory/File does not exist %s", p.text);
     rc = rc ? rc : access_check_owner(u, path_target(&p), p.text, reterr);
     if (rc)
         return rc;

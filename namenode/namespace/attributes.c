@@ -3,10 +3,18 @@
 
 #include <string.h>
 
+/* Each call has its own words, before and after the path, for one that is not there. */
+static int resolve(struct txn *t, const struct fs_user *u, const char *text, const char *before, const char *after,
+                   struct path *ret, struct err *reterr)
+{
+    int rc = path_resolve(t, u, text, PATH_MAY_MISS, ret, reterr);
+    return rc || path_target(ret) ? rc : err_set(reterr, ERR_NOT_FOUND, "%s%s%s", before, ret->text, after);
+}
+
 int tree_set_permission(struct txn *t, const struct fs_user *u, const char *text, uint16_t mode, struct err *reterr)
 {
     struct path p;
-    int rc = path_resolve(t, u, text, 0, &p, reterr);
+    int rc = resolve(t, u, text, "Directory/File does not exist ", "", &p, reterr);
     if (rc)
         return rc;
     struct inode *n = path_target(&p);
@@ -25,7 +33,7 @@ int tree_set_owner(struct txn *t, const struct fs_user *u, const char *text, con
                    struct err *reterr)
 {
     struct path p;
-    int rc = path_resolve(t, u, text, 0, &p, reterr);
+    int rc = resolve(t, u, text, "Directory/File does not exist ", "", &p, reterr);
     if (rc)
         return rc;
     struct inode *n = path_target(&p);
@@ -54,7 +62,7 @@ int tree_set_times(struct txn *t, const struct fs_user *u, const char *text, uin
         return err_set(reterr, ERR_IO,
                        "Access time for hdfs is not configured.  Please set "
                        "dfs.namenode.accesstime.precision configuration parameter.");
-    int rc = path_resolve(t, u, text, 0, &p, reterr);
+    int rc = resolve(t, u, text, "File/Directory ", " does not exist.", &p, reterr);
     if (rc)
         return rc;
     struct inode *n = path_target(&p);

@@ -131,7 +131,7 @@ static int concat_source(const struct file_op *o, const struct fs_user *u, const
     if (rc)
         return rc;
     if (n == to)
-        return err_set(reterr, ERR_HADOOP_ILLEGAL_ARGUMENT, "concat: the src file %s is the same with target file %s",
+        return err_set(reterr, ERR_HADOOP_ILLEGAL_ARGUMENT, "concat: the src file %s is the same with the target file %s",
                        ret->text, target->text);
     if (path_parent(ret) != path_parent(target))
         return err_set(reterr, ERR_HADOOP_ILLEGAL_ARGUMENT,

@@ -210,7 +210,9 @@ int tree_check_delete(struct fsdir *dir, const struct fs_user *u, const char *te
     txn_begin_snapshot(&t, dir);
     int rc = path_resolve(&t, u, text, PATH_NO_FOLLOW | PATH_MAY_MISS, &p, reterr);
     struct inode *target = rc ? NULL : path_target(&p);
-    if (target && inode_is_dir(target)) {
+    if (target && p.count)
+        rc = check_remove(&t, u, &p, reterr);
+    if (!rc && target && inode_is_dir(target)) {
         struct inode top = {.id = target->id};
         char *path = strdup(p.text);
         rc = check_subtree(&t, u, &top, path ? path : "", reterr);

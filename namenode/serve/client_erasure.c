@@ -57,7 +57,10 @@ void client_get_erasure_coding_policy(struct rpc_call *call, const ProtobufCMess
     struct path p;
     op_begin(&op, context, call);
     OP_RESPONSE(&op, hdfs__get_erasure_coding_policy_response_proto, Hdfs__GetErasureCodingPolicyResponseProto);
-    op_end_read(&op, path_resolve(&op.t, &op.user, q->src, PATH_NO_FOLLOW | PATH_SNAPSHOT, &p, &op.err), &response->base);
+    int rc = path_resolve(&op.t, &op.user, q->src, PATH_NO_FOLLOW | PATH_SNAPSHOT | PATH_MAY_MISS, &p, &op.err);
+    if (!rc && !path_target(&p))
+        rc = err_set(&op.err, ERR_NOT_FOUND, "Path not found: %s", p.text);
+    op_end_read(&op, rc, &response->base);
 }
 
 void client_get_erasure_coding_policies(struct rpc_call *call, const ProtobufCMessage *message, void *context)

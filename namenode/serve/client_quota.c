@@ -182,7 +182,9 @@ void client_get_quota_usage(struct rpc_call *call, const ProtobufCMessage *messa
     struct quota quota = {0};
     op_begin_walk(&op, context, call);
     OP_RESPONSE(&op, hdfs__get_quota_usage_response_proto, Hdfs__GetQuotaUsageResponseProto);
-    int rc = path_resolve(&op.t, &op.user, q->path, PATH_NO_FOLLOW | PATH_SNAPSHOT, &p, &op.err);
+    int rc = path_resolve(&op.t, &op.user, q->path, PATH_NO_FOLLOW | PATH_SNAPSHOT | PATH_MAY_MISS, &p, &op.err);
+    if (!rc && !path_target(&p))
+        rc = err_set(&op.err, ERR_NOT_FOUND, "File/Directory does not exist: %s", p.text);
     if (!rc) {
         struct inode *n = path_target(&p);
         quota = quota_of(n);
