@@ -2,6 +2,7 @@
 import os
 import re
 import subprocess
+import time
 
 from lib import jars
 from lib.apache import JVM, QUICK_START, write_conf, write_site
@@ -20,6 +21,7 @@ DEPENDENCIES = [
     jars.library("org.slf4j", "slf4j-reload4j", "1.7.36", "<scope>runtime</scope>"),
 ]
 PORT_BLOCKS = 17
+GAVE_UP = 3  # SuiteRunner's exit code
 OPENED = [
     "--add-opens=java.base/java.lang=ALL-UNNAMED",
     "--add-opens=java.base/java.util=ALL-UNNAMED",
@@ -55,34 +57,50 @@ class Run:
     def __init__(self, folder, ours, classes, class_deadline_s):
         self._folder = folder = str(folder)
         self._ports = []
+        self._classes = list(classes)
         conf, data = f"{folder}/conf", f"{folder}/data"
         write_conf(conf, {}, {"dfs.namenode.fs-limits.min-block-size": 0}, "OFF")
         for name in f"{conf}/contract", f"{folder}/tmp":
             os.makedirs(name)
         promises = {f"fs.contract.{name}": "true" for name in PROMISES} | {"fs.contract.test.random-seek-count": 100}
         write_site(f"{conf}/contract/hdfs.xml", promises)
-        with open(f"{folder}/classes", "w") as file:
-            file.write("\n".join(classes) + "\n")
         options = [f"-Dtest.build.data={data}", f"-Dtest.build.dir={data}", f"-Djava.io.tmpdir={folder}/tmp", "-Xmx1g"]
         if ours:
             self._ports = [port_block() for _ in range(PORT_BLOCKS)]
             options.append(f"-Dcairn.users={';'.join(f'{user}={groups}' for user, groups in USERS.items())}")
             options += [f"-Dcairn.executable={cairn_path()}", f"-Dcairn.ports={','.join(map(str, self._ports))}"]
-        command = [*JVM, *QUICK_START, *OPENED, *options, "-cp", f"{conf}:{class_path(ours)}", "SuiteRunner"]
-        command += [f"{folder}/classes", f"{folder}/results", str(class_deadline_s)]
-        with open(f"{folder}/output", "wb") as out:
-            self._jvm = subprocess.Popen(command, cwd=folder, stdin=subprocess.DEVNULL, stdout=out, stderr=out)
+        self._command = [*JVM, *QUICK_START, *OPENED, *options, "-cp", f"{conf}:{class_path(ours)}", "SuiteRunner"]
+        self._command += [f"{folder}/classes", f"{folder}/results", str(class_deadline_s)]
+        self._start()
+
+    def _start(self):
+        with open(f"{self._folder}/classes", "w") as file:
+            file.write("\n".join(self._classes) + "\n")
+        with open(f"{self._folder}/output", "ab") as out:
+            self._jvm = subprocess.Popen(self._command, cwd=self._folder, stdin=subprocess.DEVNULL, stdout=out, stderr=out)
 
     def outcomes(self, deadline_s):
         """Waits for the end; what is not done by the deadline is not among the outcomes."""
+        end = time.monotonic() + deadline_s
         try:
-            self._jvm.wait(deadline_s)
+            while self._jvm.wait(max(0, end - time.monotonic())) == GAVE_UP:
+                last = Outcomes(f"{self._folder}/results").last_class
+                names = [name.rsplit(".", 1)[-1] for name in self._classes]
+                self._classes = self._classes[names.index(last) + 1 :]
+                self._start()
         except subprocess.TimeoutExpired:
-            self._jvm.terminate()  # its hook ends the daemons
-            self._jvm.wait(60)
+            self.stop()
         for base in self._ports:
             release_port_block(base)
         return Outcomes(f"{self._folder}/results")
+
+    def stop(self):
+        self._jvm.terminate()  # its hook ends the daemons
+        try:
+            self._jvm.wait(30)
+        except subprocess.TimeoutExpired:
+            self._jvm.kill()
+            self._jvm.wait()
 
 
 class Outcomes:
@@ -99,6 +117,10 @@ class Outcomes:
                     self._all[test] = (outcome, stack)
                 else:
                     stack.append(line)
+
+    @property
+    def last_class(self):
+        return list(self._all)[-1].split(".")[0]
 
     def tests(self, *outcomes):
         return {test for test, (outcome, _) in self._all.items() if outcome in outcomes}

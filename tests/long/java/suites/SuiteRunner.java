@@ -24,10 +24,12 @@ import org.junit.platform.launcher.core.LauncherFactory;
  * Runs classes of tests one after the other in this JVM: SuiteRunner LIST RESULTS SECONDS.
  * LIST names one class a line. RESULTS gets a line for each test, "OUTCOME Class.test milliseconds", where OUTCOME is ok,
  * FAILED, skipped, or inside (it needs the inside of Apache's daemons, which a remote cluster does not have); after
- * FAILED and inside comes the stack, indented. A class that takes more than SECONDS is given up.
+ * FAILED and inside comes the stack, indented. A class that takes more than SECONDS is given up, and with it the JVM, as
+ * its threads go on: exit code 3, and the classes behind it are for another JVM.
  */
 public final class SuiteRunner {
     private static final int STACK_LINES = 14;
+    private static final int GAVE_UP = 3;
 
     private final PrintStream results;
     private final long patienceMs;
@@ -150,13 +152,15 @@ public final class SuiteRunner {
         thread.join(patienceMs);
         if (thread.isAlive()) {
             recorder.giveUp(thread);
-            thread.interrupt();
         }
         try {
             Method killAll = Class.forName("cairn.ServerProcess").getMethod("killAll");
             killAll.invoke(null);
         } catch (ClassNotFoundException e) {
             // Apache's own clusters live in this JVM; their classes of tests end them
+        }
+        if (thread.isAlive()) {
+            Runtime.getRuntime().halt(GAVE_UP);
         }
         FileSystem.closeAll();
         UserGroupInformation.setLoginUser(null);
@@ -165,7 +169,7 @@ public final class SuiteRunner {
 
     public static void main(String[] args) throws Exception {
         new HdfsConfiguration(); // makes the defaults of HDFS known to every Configuration
-        try (PrintStream results = new PrintStream(new FileOutputStream(args[1]), false, StandardCharsets.UTF_8)) {
+        try (PrintStream results = new PrintStream(new FileOutputStream(args[1], true), false, StandardCharsets.UTF_8)) {
             SuiteRunner runner = new SuiteRunner(results, Long.parseLong(args[2]) * 1000);
             for (String type : Files.readAllLines(Path.of(args[0]))) {
                 if (!type.isBlank()) {
