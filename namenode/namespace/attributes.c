@@ -54,14 +54,16 @@ int tree_set_owner(struct txn *t, const struct fs_user *u, const char *text, con
     return 0;
 }
 
+static void set_time(uint64_t *time_ns, uint64_t ms)
+{
+    if (ms <= INT64_MAX)
+        *time_ns = ms < UINT64_MAX / 1000000 ? ms * 1000000 : UINT64_MAX;
+}
+
 int tree_set_times(struct txn *t, const struct fs_user *u, const char *text, uint64_t mtime_ms, uint64_t atime_ms,
                    struct err *reterr)
 {
     struct path p;
-    if (!t->dir->limits.atime_precision_ns && atime_ms != TREE_TIME_LEAVE)
-        return err_set(reterr, ERR_IO,
-                       "Access time for hdfs is not configured.  Please set "
-                       "dfs.namenode.accesstime.precision configuration parameter.");
     int rc = resolve(t, u, text, "File/Directory ", " does not exist.", &p, reterr);
     if (rc)
         return rc;
@@ -69,10 +71,8 @@ int tree_set_times(struct txn *t, const struct fs_user *u, const char *text, uin
     rc = access_check(u, n, ACCESS_WRITE, p.text, reterr);
     if (rc)
         return rc;
-    if (mtime_ms != TREE_TIME_LEAVE)
-        n->mtime_ns = mtime_ms * 1000000;
-    if (atime_ms != TREE_TIME_LEAVE)
-        n->atime_ns = atime_ms * 1000000;
+    set_time(&n->mtime_ns, mtime_ms);
+    set_time(&n->atime_ns, atime_ms);
     n->ctime_ns = t->now_ns;
     txn_dirty(n);
     return 0;

@@ -30,7 +30,12 @@ int path_check_new(const struct fsdir *dir, const char *text, const char *doing,
     bool is_reserved_inode = !strncmp(text, "/.reserved/.inodes/", 19);
     bool is_reserved_raw = !strncmp(text, "/.reserved/raw/", 15);
     if (!strncmp(text, "/.reserved", 10) && (!text[10] || text[10] == '/') && !is_reserved_inode && !is_reserved_raw)
-        return err_set(reterr, ERR_INVALID_PATH, "Invalid path name Invalid file name: %s", text);
+        return strcmp(doing, "mkdirs")
+                   ? err_set(reterr, ERR_INVALID_PATH, "Invalid path name %s", text)
+                   : err_set(reterr, ERR_HADOOP_ILLEGAL_ARGUMENT,
+                             "File name \".reserved\" is reserved and cannot be created. If this is during upgrade "
+                             "change the name of the existing file or directory to another name before upgrading to "
+                             "the new release.");
     if (strlen(text) > dir->limits.path_bytes)
         return err_set(reterr, ERR_IO, "%s: Pathname too long.  Limit %zu characters, %zu levels.", doing,
                        dir->limits.path_bytes, dir->limits.depth);
@@ -55,9 +60,16 @@ int path_check_new(const struct fsdir *dir, const char *text, const char *doing,
 
 /* ---- looking up ---- */
 
+bool path_is_reserved_root(const char *text)
+{
+    return !strncmp(text, "/.reserved", 10) && !text[10 + strspn(text + 10, "/")];
+}
+
 /* /.reserved/.inodes/ID[/rest] and /.reserved/raw/rest as the path that is meant. */
 static int resolve_reserved(struct txn *t, const char *text, const char **ret, struct err *reterr)
 {
+    if (path_is_reserved_root(text))
+        return err_set(reterr, ERR_INVALID_PATH, "Invalid path name %s", text);
     if (!strncmp(text, "/.reserved/raw", 14) && (!text[14] || text[14] == '/')) {
         *ret = text[14] ? text + 14 : "/";
         return 0;

@@ -100,7 +100,8 @@ int tree_symlink(struct txn *t, const struct fs_user *u, const char *target, con
     struct path p;
     struct inode *parent = NULL;
     int rc = path_check_new(t->dir, link, "createSymlink", reterr);
-    if (!rc && (!*target || strlen(target) > t->dir->limits.path_bytes))
+    bool is_reserved = !strncmp(target, "/.reserved", 10) && (!target[10] || target[10] == '/');
+    if (!rc && (!*target || is_reserved || strlen(target) > t->dir->limits.path_bytes))
         rc = err_set(reterr, ERR_INVALID_PATH, "Invalid target name: %.100s", target);
     rc = rc ? rc : path_resolve(t, u, link, PATH_CREATE | PATH_MAY_MISS | PATH_NO_FOLLOW, &p, reterr);
     if (rc)
@@ -272,10 +273,14 @@ int tree_rename(struct txn *t, const struct fs_user *u, const char *from_text, c
         to_parent = there;
         parent_index = to.count;
         name = path_name(&from);
-        rc = txn_child(t, there, name, &there, reterr);
-        if (rc)
-            return rc;
+        rc = access_check(u, there, ACCESS_EXECUTE, to.text, reterr);
+        rc = rc ? rc : access_check(u, there, ACCESS_WRITE, to.text, reterr);
+        rc = rc ? rc : txn_child(t, there, name, &there, reterr);
+    } else {
+        rc = to.count ? check_ancestor_write(t, u, &to, reterr) : 0;
     }
+    if (rc)
+        return rc;
     if (there == n && n->type != INODE_DIRECTORY) {
         *ret_done = true; /* to itself */
         return 0;
@@ -283,10 +288,8 @@ int tree_rename(struct txn *t, const struct fs_user *u, const char *from_text, c
     bool link_to_itself = n->type == INODE_SYMLINK && !strcmp(n->target, to.text);
     if (there || !to_parent || !inode_is_dir(to_parent) || is_below(&to, n) || link_to_itself)
         return 0;
-    const char *parent_text = path_prefix(t, &to, parent_index);
-    rc = access_check(u, to_parent, ACCESS_WRITE, parent_text, reterr);
-    if (!rc && to_parent != path_parent(&from))
-        rc = check_room(t->dir, to_parent, parent_text, reterr);
+    if (to_parent != path_parent(&from))
+        rc = check_room(t->dir, to_parent, path_prefix(t, &to, parent_index), reterr);
     if (!rc && has_snapshottable)
         rc = snapshot_check_nesting(t, to_parent, from.text, reterr);
     if (rc)

@@ -40,7 +40,7 @@ int tree_set_permission(struct txn *t, const struct fs_user *u, const char *path
                         struct err *reterr) MUST_CHECK;
 int tree_set_owner(struct txn *t, const struct fs_user *u, const char *path, const char *owner, const char *group,
                    struct err *reterr) MUST_CHECK; /* NULL = leave */
-#define TREE_TIME_LEAVE UINT64_MAX
+#define TREE_TIME_LEAVE UINT64_MAX /* as whatever else is negative to Java */
 int tree_set_times(struct txn *t, const struct fs_user *u, const char *path, uint64_t mtime_ms, uint64_t atime_ms,
                    struct err *reterr) MUST_CHECK;
 /* *ret_file NULL: missing or a directory (the answer is false). Else whose blocks now have *ret_old before. */

@@ -12,12 +12,28 @@
 
 #define LISTING_MEMORY_MAX (32u << 20) /* of inodes; a page of huge files ends early */
 
+/* /.reserved and what is in it are no inodes of the tree. */
+static struct inode *reserved_folder(struct op *op, const char *name)
+{
+    struct inode *n = arena_new(op->arena, struct inode);
+    n->type = INODE_DIRECTORY;
+    n->name = name;
+    n->mode = 0770;
+    n->owner = op->nn->dir->superuser;
+    n->group = op->nn->dir->supergroup;
+    return n;
+}
+
 /* *ret NULL: "not there", which these calls answer with an empty message. */
 static int find_or_nothing(struct op *op, const char *path, unsigned flags, struct inode **ret, uint8_t *ret_policy)
 {
     struct path p;
-    int rc = path_resolve(&op->t, &op->user, path, flags | PATH_MAY_MISS | PATH_SNAPSHOT | PATH_SNAPSHOT_LIST, &p, &op->err);
     *ret = NULL;
+    if (path_is_reserved_root(path)) {
+        *ret = reserved_folder(op, "");
+        return 0;
+    }
+    int rc = path_resolve(&op->t, &op->user, path, flags | PATH_MAY_MISS | PATH_SNAPSHOT | PATH_SNAPSHOT_LIST, &p, &op->err);
     if (rc == ERR_ACCESS && op->user.is_super)
         return 0; /* a file in the middle of the path */
     if (!rc) {
@@ -147,9 +163,24 @@ static struct slice start_after(const ProtobufCBinaryData *given)
     return after;
 }
 
+static Hdfs__DirectoryListingProto *list_reserved(struct op *op)
+{
+    Hdfs__DirectoryListingProto *listing = arena_new(op->arena, Hdfs__DirectoryListingProto);
+    hdfs__directory_listing_proto__init(listing);
+    listing->partiallisting = arena_array(op->arena, Hdfs__HdfsFileStatusProto *, 2);
+    listing->partiallisting[0] = status_of(op->arena, reserved_folder(op, ".inodes"), ".inodes");
+    listing->partiallisting[1] = status_of(op->arena, reserved_folder(op, "raw"), "raw");
+    listing->n_partiallisting = 2;
+    return listing;
+}
+
 static int list(struct op *op, const char *path, const ProtobufCBinaryData *after, bool with_locations,
                 Hdfs__DirectoryListingProto **ret)
 {
+    if (path_is_reserved_root(path)) {
+        *ret = list_reserved(op);
+        return 0;
+    }
     struct path p;
     int rc = path_resolve(&op->t, &op->user, path, PATH_MAY_MISS | PATH_SNAPSHOT | PATH_SNAPSHOT_LIST, &p, &op->err);
     struct inode *n = rc ? NULL : path_target(&p);

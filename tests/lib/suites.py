@@ -20,7 +20,7 @@ DEPENDENCIES = [
     jars.library("org.mockito", "mockito-core", "4.11.0"),
     jars.library("org.slf4j", "slf4j-reload4j", "1.7.36", "<scope>runtime</scope>"),
 ]
-PORT_BLOCKS = 17
+PORT_BLOCKS = 8
 GAVE_UP = 3  # SuiteRunner's exit code
 OPENED = [
     "--add-opens=java.base/java.lang=ALL-UNNAMED",
@@ -59,7 +59,7 @@ class Run:
         self._ports = []
         self._classes = list(classes)
         conf, data = f"{folder}/conf", f"{folder}/data"
-        write_conf(conf, {}, {"dfs.namenode.fs-limits.min-block-size": 0}, "OFF")
+        write_conf(conf, {"ipc.client.connection.maxidletime": 2000}, {"dfs.namenode.fs-limits.min-block-size": 0}, "OFF")
         for name in f"{conf}/contract", f"{folder}/tmp":
             os.makedirs(name)
         promises = {f"fs.contract.{name}": "true" for name in PROMISES} | {"fs.contract.test.random-seek-count": 100}

@@ -8,7 +8,7 @@ import java.util.Set;
 /** Ports for clusters, from the property cairn.ports: the first port of each block of 50, separated by commas. */
 public final class Ports {
     private static final int BLOCK = 50;
-    private static final int CLUSTERS = 10; // at the same time; a test that fails may leave one until its class has ended
+    private static final int CLUSTERS = 5; // at the same time; a test that fails may leave one until its class has ended
     private static final String[] BASES = System.getProperty("cairn.ports").split(",");
     private static final Set<Integer> free = new LinkedHashSet<>();
     private static int nameNodes;
@@ -42,7 +42,7 @@ public final class Ports {
         free.add(base); // comes last, so a port has time to be free
     }
 
-    /** Two ports for a NameNode. They come round late: Hadoop's client keeps a connection for ten seconds, and does not
+    /** Two ports for a NameNode. They come round late: Hadoop's client keeps a connection for a while (two seconds here), and does not
      *  notice that another daemon has the port by then. */
     public static synchronized int takeForNameNode() {
         int pairs = (BASES.length - CLUSTERS) * BLOCK / 2;

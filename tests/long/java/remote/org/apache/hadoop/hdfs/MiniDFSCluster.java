@@ -13,6 +13,7 @@ import cairn.Ports;
 import cairn.ServerProcess;
 import cairn.StandIns;
 import cairn.TestUsers;
+import java.io.EOFException;
 import java.io.File;
 import java.io.IOException;
 import java.io.InterruptedIOException;
@@ -283,7 +284,7 @@ public class MiniDFSCluster implements AutoCloseable {
         portBase = Ports.take();
         nameNodePort = wanted.nameNodePort > 0 ? wanted.nameNodePort : Ports.takeForNameNode();
         httpPort = wanted.nameNodeHttpPort > 0 ? wanted.nameNodeHttpPort : nameNodePort + 1;
-        conf.setInt(DFS_REPLICATION_KEY, Math.min(conf.getInt(DFS_REPLICATION_KEY, 3), wanted.dataNodes));
+        conf.setInt(DFS_REPLICATION_KEY, Math.max(1, Math.min(conf.getInt(DFS_REPLICATION_KEY, 3), wanted.dataNodes)));
         conf.setInt(DFS_NAMENODE_SAFEMODE_EXTENSION_KEY, conf.getInt(DFS_NAMENODE_SAFEMODE_EXTENSION_TESTING_KEY, 0));
         conf.set("fs.defaultFS", "hdfs://" + LOOPBACK + ":" + nameNodePort);
         conf.set(DFS_NAMENODE_RPC_ADDRESS_KEY, LOOPBACK + ":" + nameNodePort);
@@ -312,6 +313,11 @@ public class MiniDFSCluster implements AutoCloseable {
         }
         nameNode.start(conf, settings, nameNodePort);
         standIn = null;
+        try (DFSClient client = new DFSClient(getURI(), conf)) {
+            client.getNamenode().getStats();
+        } catch (EOFException e) {
+            // a connection to the process before this one: the client has dropped it now
+        }
     }
 
     private File writeRacks() throws IOException {
