@@ -6,6 +6,7 @@
 #include "common/clock.h"
 #include "namenode/namespace/history.h"
 #include "namenode/serve/datanode_view.h"
+#include "namenode/serve/location_hosts.h"
 
 #define NEW(a, prefix, Type, name)                                                                                     \
     Type *name = arena_new((a), Type);                                                                                 \
@@ -129,51 +130,13 @@ Hdfs__LocatedBlockProto *status_located_block(struct arena *a, const struct name
     return l;
 }
 
-static Hdfs__DatanodeInfoProto *named_by_address(struct arena *a, const Hdfs__DatanodeInfoProto *node)
-{
-    Hdfs__DatanodeInfoProto *copy = arena_new(a, Hdfs__DatanodeInfoProto);
-    *copy = *node;
-    copy->id = arena_new(a, Hdfs__DatanodeIDProto);
-    *copy->id = *node->id;
-    copy->id->hostname = copy->id->ipaddr;
-    return copy;
-}
-
-/* Who plans work by locality compares the hosts' names with what its own workers call themselves, which is a name in one
- * installation and an address in the next. So both are given: each replica by name, then each once more by address. To a
- * reader the second entry is the same datanode again, which it tries no second time. */
-static void name_hosts(struct arena *a, Hdfs__LocatedBlockProto *l, enum location_hosts form)
-{
-    size_t count = l->n_locs, all = 0;
-    if (form == LOCATION_HOSTS_NAME || !count)
-        return;
-    Hdfs__LocatedBlockProto old = *l;
-    l->locs = arena_array(a, Hdfs__DatanodeInfoProto *, 2 * count);
-    l->iscached = arena_array(a, protobuf_c_boolean, 2 * count);
-    l->storagetypes = arena_array(a, Hdfs__StorageTypeProto, 2 * count);
-    l->storageids = arena_array(a, char *, 2 * count);
-    for (size_t i = 0; i < 2 * count; i++) {
-        Hdfs__DatanodeInfoProto *node = old.locs[i % count];
-        bool by_address = form == LOCATION_HOSTS_ADDRESS || i >= count;
-        bool says_nothing_new = form == LOCATION_HOSTS_ADDRESS ? i >= count
-                                                               : by_address && !strcmp(node->id->hostname, node->id->ipaddr);
-        if (says_nothing_new)
-            continue;
-        l->locs[all] = by_address ? named_by_address(a, node) : node;
-        l->iscached[all] = old.iscached[i % count];
-        l->storagetypes[all] = old.storagetypes[i % count];
-        l->storageids[all++] = old.storageids[i % count];
-    }
-    l->n_locs = l->n_iscached = l->n_storagetypes = l->n_storageids = all;
-}
-
 static Hdfs__LocatedBlockProto *locate(struct arena *a, const struct namenode *nn, const struct file_block *b,
                                        uint64_t offset, const char *client_ip)
 {
     struct block_location locations[BLOCK_LOCATIONS_MAX];
     size_t count = blocks_locations(nn->blocks, b->id, client_ip, locations, BLOCK_LOCATIONS_MAX);
     Hdfs__LocatedBlockProto *l = status_located_block(a, nn, b, offset, locations, count, client_ip);
-    name_hosts(a, l, nn->location_hosts);
+    location_hosts_name(a, l, nn->location_hosts);
     return l;
 }
 
