@@ -196,10 +196,11 @@ void blocks_health(const struct blocks *b, uint64_t block_id, struct block_healt
 
 /* Lease recovery: a primary among the block's replicas gets a BlockRecovery command with its next heartbeat. Calling
  * again with a higher recovery id replaces the attempt and prefers another primary. truncate_bytes: UINT64_MAX = none.
+ * source: NULL, or the complete block that this one is to become a (shorter) copy of; its replicas are asked.
  * ERR_NOT_FOUND: no replica of the block has ever been reported: nothing to recover from. */
 #define BLOCKS_NO_TRUNCATE UINT64_MAX
-int blocks_start_recovery(struct blocks *b, const struct block_record *record, uint64_t recovery_id,
-                          uint64_t truncate_bytes, uint64_t now_ms, struct err *reterr) MUST_CHECK;
+int blocks_start_recovery(struct blocks *b, const struct block_record *record, const struct block_record *source,
+                          uint64_t recovery_id, uint64_t truncate_bytes, uint64_t now_ms, struct err *reterr) MUST_CHECK;
 /* commitBlockSynchronization's effect on replicas, for on_recovered: the good ones are those on the named storages. */
 void blocks_recovered(struct blocks *b, const struct block_recovery *r, uint64_t now_ms);
 /* Recovery id of the attempt under way; 0 = none. */

@@ -53,6 +53,7 @@ struct invalidate_command {
 struct recovery_command {
     uint64_t block_id, gen_stamp, bytes, recovery_id;
     uint64_t truncate_bytes; /* BLOCKS_NO_TRUNCATE = none */
+    uint64_t new_block_id;   /* what is left becomes this block: the same one, or a copy */
     struct block_location *locations;
     size_t location_count;
 };

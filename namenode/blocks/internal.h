@@ -111,6 +111,7 @@ struct uc_target {
 struct uc {
     uint64_t block_id, gen_stamp, bytes; /* bytes: final when committed, else the room booked per target */
     uint64_t recovery_id, truncate_bytes;
+    uint64_t source_id, source_stamp, source_bytes; /* recovered as a copy of that block; 0: of itself */
     bool committed, notified;
     uint16_t primary; /* storage; NO_INDEX = none */
     uint16_t target_count, target_capacity;

@@ -360,12 +360,29 @@ void uc_report(struct blocks *b, struct block *blk, struct storage *s, const str
 
 /* ---- recovery of a dead writer's last block ---- */
 
-int blocks_start_recovery(struct blocks *b, const struct block_record *record, uint64_t recovery_id,
-                          uint64_t truncate_bytes, uint64_t now_ms, struct err *reterr)
+/* Whoever has the source can make the copy. */
+static void copy_from(struct blocks *b, struct uc *uc, const struct block_record *source)
+{
+    struct block *blk = block_known(b, source->block_id);
+    struct replica *r = blk ? block_replicas(blk) : NULL;
+    uc->source_id = source->block_id;
+    uc->source_stamp = source->gen_stamp;
+    uc->source_bytes = source->bytes;
+    for (unsigned i = 0; blk && i < blk->replica_count; i++) {
+        struct storage *s = b->storages[r[i].storage];
+        if (storage_is_usable(s) && !(r[i].flags & (REPLICA_CORRUPT | REPLICA_EXCESS)))
+            uc_target_add(b, uc, s, false);
+    }
+}
+
+int blocks_start_recovery(struct blocks *b, const struct block_record *record, const struct block_record *source,
+                          uint64_t recovery_id, uint64_t truncate_bytes, uint64_t now_ms, struct err *reterr)
 {
     blocks_reopen(b, record);
     struct uc *uc = uc_find(b, record->block_id);
     assert(uc);
+    if (source)
+        copy_from(b, uc, source);
     if (now_ms > b->now_ms)
         b->now_ms = now_ms;
     uc->committed = false;
@@ -411,9 +428,10 @@ bool uc_recovery_command(struct blocks *b, struct datanode *node, uint64_t block
     const struct storage *primary = b->storages[uc->primary];
     if (!storage_is_usable(primary) || primary->node != node)
         return false; /* another one was asked meanwhile */
-    *ret = (struct recovery_command){.block_id = block_id,
-                                     .gen_stamp = uc->gen_stamp,
-                                     .bytes = uc->bytes,
+    *ret = (struct recovery_command){.block_id = uc->source_id ? uc->source_id : block_id,
+                                     .new_block_id = block_id,
+                                     .gen_stamp = uc->source_id ? uc->source_stamp : uc->gen_stamp,
+                                     .bytes = uc->source_id ? uc->source_bytes : uc->bytes,
                                      .recovery_id = uc->recovery_id,
                                      .truncate_bytes = uc->truncate_bytes,
                                      .locations = arena_array(a, struct block_location, uc->target_count)};

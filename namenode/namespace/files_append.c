@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "namenode/namespace/files.h"
+#include "namenode/namespace/history.h"
 #include "namenode/namespace/leases.h"
 
 /* The last block is being written again, on the replicas it has. */
@@ -104,9 +105,16 @@ int file_truncate(const struct file_op *o, const struct fs_user *u, const char *
         rc = check_last_replicated(o, n, p.text, reterr);
         if (rc)
             return rc;
+        bool in_snapshot = false;
+        rc = history_keeps_block(o->t, n, inode_last_block(n), &in_snapshot, reterr);
+        if (rc)
+            return rc;
         n->truncate_length = cut;
         txn_open_file(o->t, n, client_name, client_machine);
-        rc = reopen_last_block(o, n, reterr);
+        if (in_snapshot)
+            txn_copy_last_block(o->t, n, cut);
+        else
+            rc = reopen_last_block(o, n, reterr);
         rc = rc ? rc : file_begin_recovery(o, n, reterr);
         *ret_done = false;
     } else {
@@ -130,6 +138,10 @@ static int concat_source(const struct file_op *o, const struct fs_user *u, const
     rc = rc ? rc : access_check(u, path_parent(ret), ACCESS_WRITE, path_prefix(o->t, ret, ret->count - 1), reterr);
     if (rc)
         return rc;
+    bool in_snapshot = false;
+    rc = history_is_covered(o->t, n, &in_snapshot, reterr);
+    if (rc || in_snapshot)
+        return rc ? rc : err_set(reterr, ERR_SNAPSHOT, "Concat: the source file %s is in snapshot", ret->text);
     if (n == to)
         return err_set(reterr, ERR_HADOOP_ILLEGAL_ARGUMENT, "concat: the src file %s is the same with the target file %s",
                        ret->text, target->text);

@@ -29,9 +29,14 @@ int file_begin_recovery(const struct file_op *o, struct inode *n, struct err *re
     if (rc)
         return rc;
     leases_add_recovering(o->nn->leases, holder, n->id, o->now_ms);
-    struct block_record record = file_block_record(n, b);
+    struct block_record record = file_block_record(n, b), source;
     struct err why = {0};
-    if (blocks_start_recovery(o->nn->blocks, &record, n->recovery_stamp, n->truncate_length, o->now_ms, &why) < 0)
+    if (n->truncate_source)
+        rc = txn_block(o->t, n->truncate_source, &source, &why);
+    if (!rc)
+        rc = blocks_start_recovery(o->nn->blocks, &record, n->truncate_source ? &source : NULL, n->recovery_stamp,
+                                   n->truncate_length, o->now_ms, &why);
+    if (rc)
         log_warn("leases", "block=%" PRIu64 " of inode %" PRIu64 " cannot be recovered now, trying again later: %s",
                  b->id, n->id, why.text);
     return 0;
@@ -152,6 +157,11 @@ int file_block_recovered(const struct file_op *o, const struct block_recovery *r
         return err_set(reterr, ERR_NOT_FOUND, "File not found: inode %" PRIu64 ", likely due to delayed block removal",
                        n->id);
     struct file_block *b = inode_last_block(n);
+    struct block_recovery of_copy = *r;
+    if (b && n->truncate_source == r->block_id) { /* datanodes speak of the block that they copied from */
+        of_copy.block_id = b->id;
+        r = &of_copy;
+    }
     if (!n->is_open || !b || b->id != r->block_id || b->state == BLOCK_COMPLETE) {
         if (record.state == BLOCK_COMPLETE && record.gen_stamp == r->new_gen_stamp)
             return 0; /* said before */

@@ -8,6 +8,7 @@
 void history_settle(struct inode *n)
 {
     n->is_open = false;
+    n->truncate_source = 0;
     while (n->block_count && !inode_last_block(n)->length_bytes)
         n->block_count--;
     for (size_t i = 0; i < n->block_count; i++)

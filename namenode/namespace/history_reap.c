@@ -76,7 +76,8 @@ static int free_blocks(struct reaping *r, uint64_t id, struct slice record, stru
     rc = neighbours(r, id, &older, &newer, reterr);
     for (size_t i = 0; !rc && i < n->block_count; i++) {
         struct block_record b;
-        if (inode_has_block(older, i, n->blocks[i].id) || inode_has_block(newer, i, n->blocks[i].id))
+        if (inode_has_block(older, i, n->blocks[i].id) || inode_has_block(newer, i, n->blocks[i].id) ||
+            (newer && newer->truncate_source == n->blocks[i].id))
             continue;
         rc = txn_block(r->t, n->blocks[i].id, &b, reterr);
         if (!rc && b.inode_id == id)

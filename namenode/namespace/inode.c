@@ -135,6 +135,7 @@ int inode_decode(uint64_t id, struct slice record, struct arena *a, struct inode
         n->recovery_stamp = r->open->recovery_stamp;
         if (r->open->has_truncate_length)
             n->truncate_length = r->open->truncate_length;
+        n->truncate_source = r->open->truncate_source;
     }
     if (r->has_target)
         n->target = arena_strndup(a, (const char *)r->target.data, r->target.len);
@@ -277,6 +278,8 @@ void inode_encode(const struct inode *n, struct buf *to)
         open.recovery_stamp = n->recovery_stamp;
         open.has_truncate_length = n->truncate_length != BLOCKS_NO_TRUNCATE;
         open.truncate_length = n->truncate_length;
+        open.has_truncate_source = n->truncate_source != 0;
+        open.truncate_source = n->truncate_source;
         r.open = &open;
     }
     r.has_storage_policy = n->storage_policy != POLICY_UNSPECIFIED;

@@ -68,6 +68,7 @@ struct inode {
     const char *client_name, *client_machine;
     uint64_t recovery_stamp;  /* 0: none */
     uint64_t truncate_length; /* BLOCKS_NO_TRUNCATE: none */
+    uint64_t truncate_source; /* the block that the last one is to be a copy of, up to there; 0: none */
 
     const char *target; /* symlinks */
 

@@ -265,12 +265,6 @@ void txn_discard(struct txn *t, struct inode *n)
     mark_put(t, 'r', n->id);
 }
 
-static void block_drop(struct txn *t, const struct inode *n, const struct file_block *b)
-{
-    struct block_drop d = {.inode = n->id, .block = *b};
-    buf_append(&t->drops, &d, sizeof d);
-}
-
 void txn_free_block(struct txn *t, uint64_t id, bool is_complete)
 {
     key_drop(t, 'b', id);
@@ -279,6 +273,12 @@ void txn_free_block(struct txn *t, uint64_t id, bool is_complete)
     if ((t->freed_count & (t->freed_count - 1)) == 0) /* doubled at each power of two */
         t->freed = mem_realloc_array(t->freed, t->freed_count ? 2 * t->freed_count : 1, sizeof *t->freed);
     t->freed[t->freed_count++] = id;
+}
+
+static void block_drop(struct txn *t, const struct inode *n, const struct file_block *b)
+{
+    struct block_drop d = {.inode = n->id, .block = *b};
+    buf_append(&t->drops, &d, sizeof d);
 }
 
 void txn_erase(struct txn *t, struct inode *n)
@@ -314,6 +314,9 @@ void txn_close_file(struct txn *t, struct inode *n)
     n->is_open = false;
     n->recovery_stamp = 0;
     n->truncate_length = BLOCKS_NO_TRUNCATE;
+    if (n->truncate_source)
+        block_drop(t, n, &(struct file_block){.id = n->truncate_source, .state = BLOCK_COMPLETE});
+    n->truncate_source = 0;
     txn_dirty(n);
     key_drop(t, 'o', n->id);
 }
@@ -353,6 +356,18 @@ void txn_drop_last_block(struct txn *t, struct inode *n)
     block_drop(t, n, inode_last_block(n));
     n->block_count--;
     txn_dirty(n);
+}
+
+struct file_block *txn_copy_last_block(struct txn *t, struct inode *n, uint64_t length_bytes)
+{
+    struct file_block *b = inode_last_block(n);
+    n->truncate_source = b->id;
+    n->truncate_length = length_bytes;
+    *b = (struct file_block){t->counters.next_block++, txn_next_stamp(t), length_bytes, BLOCK_UNDER_CONSTRUCTION};
+    t->counters.blocks++;
+    txn_dirty(n);
+    block_put(t, n, b);
+    return b;
 }
 
 void txn_set_replication(struct txn *t, struct inode *n, uint16_t replication)

@@ -145,6 +145,9 @@ struct file_block *txn_add_block(struct txn *t, struct inode *n);
 void txn_set_block(struct txn *t, struct inode *n, struct file_block *b, uint64_t stamp, uint64_t length_bytes,
                    enum block_state state);
 void txn_drop_last_block(struct txn *t, struct inode *n);
+/* The last block is to be a copy of the first `length_bytes` of what it is now, under a new id: a snapshot has that. The
+ * old one is kept until the file is closed. */
+struct file_block *txn_copy_last_block(struct txn *t, struct inode *n, uint64_t length_bytes);
 /* A block that nothing refers to any more goes (for history.c; files drop theirs). */
 void txn_free_block(struct txn *t, uint64_t id, bool is_complete);
 void txn_set_replication(struct txn *t, struct inode *n, uint16_t replication);

@@ -123,7 +123,7 @@ static Hdfs__RecoveringBlockProto *recovering_block(const struct recovery_comman
     p->newgenstamp = r->recovery_id;
     p->block = lb;
     if (r->truncate_bytes != BLOCKS_NO_TRUNCATE)
-        p->truncateblock = block_proto(r->block_id, r->recovery_id, r->truncate_bytes, a);
+        p->truncateblock = block_proto(r->new_block_id, r->recovery_id, r->truncate_bytes, a);
     return p;
 }
 
