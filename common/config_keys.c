@@ -43,6 +43,10 @@ const struct config_key config_keys[] = {
     K("dfs.client.retry.window.base", MS, "3000", 1, 60000, "What the waits between such rounds are made of."),
     K("dfs.domain.socket.path", STRING, NULL, 0, 0, "UNIX socket of the local datanode; _PORT is its port."),
     K("dfs.nameservices", STRING, NULL, 0, 0, "Logical name services (HA)."),
+    K("dfs.client.failover.max.attempts", INT, "15", 1, 1000, "How often one call goes on at another namenode."),
+    K("dfs.client.failover.sleep.base.millis", MS, "500", 1, 0, "Pause after all namenodes were tried; it doubles."),
+    K("dfs.client.failover.sleep.max.millis", MS, "15000", 1, 0, "Longest such pause."),
+    K("dfs.client.failover.random.order", BOOL, "false", 0, 0, "Begin with any namenode, not with the first."),
     K("cairn.client.retry-for", MS, "0", 0, 0, "How long a client keeps trying to reach a namenode that is away."),
     K("cairn.client.local-address", STRING, NULL, 0, 0, "The address that counts as this host for locality."),
     /* ---- namenode ---- */

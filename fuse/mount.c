@@ -78,10 +78,15 @@ static int mount_option_list(struct mount_options *o, struct config *config, cha
     return rc;
 }
 
+static bool is_source(const char *word)
+{
+    return strncmp(word, "hdfs://", 7) == 0 || strncmp(word, "viewfs://", 9) == 0;
+}
+
 /* "hdfs://host:port/path" splits into the file system and the folder. */
 static void mount_source(struct mount_options *o, const char *source)
 {
-    const char *slash = strchr(source + strlen("hdfs://"), '/');
+    const char *slash = strchr(strstr(source, "://") + 3, '/');
     o->uri = slash ? mem_strndup(source, (size_t)(slash - source)) : mem_strdup(source);
     if (slash && slash[1])
         o->path = slash;
@@ -120,7 +125,7 @@ static int mount_parse(int argc, char **argv, struct config *config, struct moun
             o->foreground = true;
         else if (word[0] == '-')
             rc = err_set(reterr, ERR_CONFIG, "unknown option '%s'\n%s", word, mount_usage);
-        else if (strncmp(word, "hdfs://", 7) == 0 && !o->uri)
+        else if (is_source(word) && !o->uri)
             mount_source(o, word);
         else if (!o->target)
             o->target = word;

@@ -31,6 +31,7 @@ struct command {
 #pragma weak fsck_main
 #pragma weak getconf_main
 #pragma weak groups_main
+#pragma weak haadmin_main
 #pragma weak doctor_main
 #pragma weak streaming_main
 #pragma weak job_main
@@ -48,6 +49,7 @@ static const struct command commands[] = {
     {"fsck", fsck_main, "check files and their blocks", 0},
     {"getconf", getconf_main, "show a setting, as `hdfs getconf`", 0},
     {"groups", groups_main, "the groups the namenode sees a user in", 0},
+    {"haadmin", haadmin_main, "the state of the namenodes of a nameservice, as `hdfs haadmin`", 0},
     {"doctor", doctor_main, "find out what is wrong, and what mends it", 0},
     {"namenode", namenode_main, "daemon: the namespace and the block map", 1},
     {"datanode", datanode_main, "daemon: block storage and transfer", 1},
@@ -66,6 +68,7 @@ static const struct {
     {"hdfs", "fsck", "fsck"},
     {"hdfs", "getconf", "getconf"},
     {"hdfs", "groups", "groups"},
+    {"hdfs", "haadmin", "haadmin"},
     {"hdfs", "namenode", "namenode"},
     {"hdfs", "datanode", "datanode"},
     {"hdfs", "httpfs", "httpfs"},

@@ -22,11 +22,13 @@ static struct failover_action next_address(const struct failover_policy *policy,
     /* Every address gets one chance at once; then rounds of growing distance. */
     int rounds = f->failovers / (int)policy->address_count;
     bool round_begins = f->failovers % (int)policy->address_count == (int)policy->address_count - 1;
-    if (f->failovers >= FAILOVERS_MAX && !in_time)
+    int64_t min_ms = policy->delay_min_ms ? policy->delay_min_ms : FAILOVER_DELAY_MIN_MS;
+    int64_t max_ms = policy->delay_max_ms ? policy->delay_max_ms : FAILOVER_DELAY_MAX_MS;
+    if (f->failovers >= (policy->failovers_max ? policy->failovers_max : FAILOVERS_MAX) && !in_time)
         return (struct failover_action){0};
     f->failovers++;
     return (struct failover_action){true, true,
-                                    round_begins ? doubled(FAILOVER_DELAY_MIN_MS, FAILOVER_DELAY_MAX_MS, rounds) : 0};
+                                    round_begins ? doubled(min_ms, max_ms, rounds) : 0};
 }
 
 struct failover_action failover_decide(const struct failover_policy *policy, struct failover *f,

@@ -17,6 +17,8 @@ enum failover_event {
 struct failover_policy {
     size_t address_count;
     int64_t retry_for_ms; /* 0: no waiting for a single server */
+    int failovers_max;    /* between several; this and the next two: 0 = Hadoop's defaults */
+    int64_t delay_min_ms, delay_max_ms;
 };
 struct failover { /* one call's progress; begins zeroed but for started_ms */
     int64_t started_ms;

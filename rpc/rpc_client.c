@@ -23,7 +23,8 @@ struct rpc_client {
     struct net_address *addresses;
     size_t address_count;
     char *protocol, *user, *local_ip;
-    int connect_timeout_ms, call_timeout_ms, retry_for_ms;
+    int connect_timeout_ms, call_timeout_ms;
+    struct failover_policy policy;
     uint8_t client_id[RPC_CLIENT_ID_BYTES];
 
     _Atomic int32_t next_call_id;
@@ -55,7 +56,11 @@ int rpc_client_new(const struct rpc_client_options *o, struct rpc_client **ret, 
     c->local_ip = o->local_ip ? mem_strdup(o->local_ip) : NULL;
     c->connect_timeout_ms = o->connect_timeout_ms > 0 ? o->connect_timeout_ms : CONNECT_TIMEOUT_MS;
     c->call_timeout_ms = o->call_timeout_ms > 0 ? o->call_timeout_ms : CALL_TIMEOUT_MS;
-    c->retry_for_ms = o->retry_for_ms;
+    c->policy = (struct failover_policy){.address_count = o->address_count,
+                                         .retry_for_ms = o->retry_for_ms,
+                                         .failovers_max = o->failovers_max,
+                                         .delay_min_ms = o->failover_delay_min_ms,
+                                         .delay_max_ms = o->failover_delay_max_ms};
     pthread_mutex_init(&c->lock, NULL);
     pthread_cond_init(&c->changed, NULL);
     *ret = c;
@@ -272,7 +277,7 @@ static bool failure_event(const struct attempt *a, int rc, enum failover_event *
 
 static bool try_again(struct rpc_client *c, struct failover *f, const struct attempt *a, int rc)
 {
-    struct failover_policy policy = {c->address_count, c->retry_for_ms};
+    const struct failover_policy policy = c->policy;
     enum failover_event event;
     if (!failure_event(a, rc, &event))
         return false;

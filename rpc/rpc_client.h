@@ -29,6 +29,8 @@ struct rpc_client_options {
      * mount), with back-off, same clientId and callId, retryCount rising. 0 => only the immediate reconnect
      * of a stale idle connection (before anything of this call was answered). */
     int retry_for_ms;
+    /* Between several addresses; 0 => Hadoop's defaults, 15 times, 500 to 15000 ms. */
+    int failovers_max, failover_delay_min_ms, failover_delay_max_ms;
 };
 
 int rpc_client_new(const struct rpc_client_options *options, struct rpc_client **ret, struct err *reterr) MUST_CHECK;

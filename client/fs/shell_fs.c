@@ -70,8 +70,9 @@ struct shell_fs *shell_fs_local(struct shell *sh)
 
 static int dfs_get(struct shell *sh, const char *uri, struct shell_fs **ret, struct err *reterr)
 {
+    size_t scheme_len = strcspn(uri, ":");
     for (struct shell_fs *fs = sh->filesystems; fs; fs = fs->next)
-        if (fs->dfs && !strcmp(fs->authority, uri + strlen("hdfs://"))) {
+        if (fs->dfs && !strncmp(fs->scheme, uri, scheme_len) && !strcmp(fs->authority, uri + scheme_len + 3)) {
             *ret = fs;
             return 0;
         }
@@ -82,11 +83,11 @@ static int dfs_get(struct shell *sh, const char *uri, struct shell_fs **ret, str
     *ret = fs_add(sh, (struct shell_fs){
                           .ops = &dfs_fs_ops,
                           .dfs = dfs,
-                          .scheme = "hdfs",
-                          .authority = arena_strdup(&sh->arena, uri + strlen("hdfs://")),
+                          .scheme = arena_strndup(&sh->arena, uri, scheme_len),
+                          .authority = arena_strdup(&sh->arena, uri + scheme_len + 3),
                           .uri = dfs_uri(dfs),
                           .qualifier = dfs_uri(dfs),
-                          .working_dir = arena_printf(&sh->arena, "/user/%s", dfs_user(dfs)),
+                          .working_dir = dfs_home(dfs, &sh->arena),
                       });
     return 0;
 }
@@ -98,6 +99,8 @@ static int default_get(struct shell *sh, struct shell_fs **ret, struct err *rete
         *ret = shell_fs_local(sh);
         return 0;
     }
+    if (!strncmp(uri, "viewfs://", 9))
+        return dfs_get(sh, arena_strndup(&sh->arena, uri, strcspn(uri + 9, "/") + 9), ret, reterr);
     if (strncmp(uri, "hdfs://", 7) || !uri[7] || uri[7] == '/')
         return err_set(reterr, ERR_CONFIG, "fs.defaultFS is '%s': hdfs://host:port or file:/// is expected", uri);
     size_t len = strcspn(uri + 7, "/") + 7;
@@ -110,6 +113,8 @@ int shell_fs_get(struct shell *sh, const char *scheme, const char *authority, st
         *ret = shell_fs_local(sh);
         return 0;
     }
+    if (scheme && !strcmp(scheme, "viewfs"))
+        return dfs_get(sh, arena_printf(&sh->arena, "viewfs://%s", authority ? authority : ""), ret, reterr);
     if (scheme && strcmp(scheme, "hdfs"))
         return err_set(reterr, ERR_UNSUPPORTED, "No FileSystem for scheme \"%s\"", scheme);
     if (!scheme)

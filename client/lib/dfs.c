@@ -10,65 +10,30 @@
 #include "client/lib/dfs_path.h"
 #include "client/lib/lease_renewer.h"
 #include "client/lib/local_addresses.h"
+#include "client/lib/nameservice.h"
 #include "client/lib/peer_cache.h"
+#include "client/lib/viewfs.h"
 #include "client/lib/short_circuit.h"
 #include "common/mem.h"
 #include "proto/message.h"
 #include "rpc/rpc_client.h"
 
-#define DFS_DEFAULT_PORT  8020
-#define DFS_NAMENODES_MAX 16
-#define DFS_LINKS_MAX     32 /* as Hadoop: symlinks followed for one call */
-#define CLIENT_PROTOCOL   "org.apache.hadoop.hdfs.protocol.ClientProtocol"
+#define DFS_LINKS_MAX   32 /* as Hadoop: symlinks followed for one call */
+#define VIEW_SCHEME     "viewfs://"
+#define CLIENT_PROTOCOL "org.apache.hadoop.hdfs.protocol.ClientProtocol"
 
 /* ---- where the namenode is ---- */
 
-static bool list_has(const char *list, const char *word, size_t len)
+static void shuffle(struct net_address *list, size_t count)
 {
-    for (const char *at = list; at && *at;) {
-        at += strspn(at, ", ");
-        size_t n = strcspn(at, ", ");
-        if (n == len && strncmp(at, word, len) == 0)
-            return true;
-        at += n;
+    for (size_t i = count; i > 1; i--) {
+        uint32_t random = 0;
+        if (getrandom(&random, sizeof random, 0) != sizeof random)
+            return;
+        struct net_address swapped = list[i - 1];
+        list[i - 1] = list[random % i];
+        list[random % i] = swapped;
     }
-    return false;
-}
-
-static int namenodes_of_nameservice(const struct config *c, const char *service, struct net_address *ret,
-                                    size_t *ret_count, struct err *reterr)
-{
-    char key[512];
-    snprintf(key, sizeof key, "dfs.ha.namenodes.%s", service);
-    const char *ids = config_get(c, key);
-    size_t count = 0;
-    if (!ids) { /* a nameservice with a single namenode */
-        snprintf(key, sizeof key, "dfs.namenode.rpc-address.%s", service);
-        const char *address = config_get(c, key);
-        if (!address)
-            return err_set(reterr, ERR_CONFIG, "nameservice '%s': neither dfs.ha.namenodes.%s nor %s is set", service,
-                           service, key);
-        *ret_count = 1;
-        return net_parse(address, DFS_DEFAULT_PORT, ret, reterr);
-    }
-    for (const char *at = ids; *(at += strspn(at, ", "));) {
-        size_t n = strcspn(at, ", ");
-        snprintf(key, sizeof key, "dfs.namenode.rpc-address.%s.%.*s", service, (int)n, at);
-        const char *address = config_get(c, key);
-        if (!address)
-            return err_set(reterr, ERR_CONFIG, "nameservice '%s': %s is not set", service, key);
-        if (count == DFS_NAMENODES_MAX)
-            return err_set(reterr, ERR_CONFIG, "nameservice '%s' has more than %d namenodes", service,
-                           DFS_NAMENODES_MAX);
-        int rc = net_parse(address, DFS_DEFAULT_PORT, &ret[count++], reterr);
-        if (rc < 0)
-            return err_prefix(reterr, rc, "%s", key);
-        at += n;
-    }
-    if (!count)
-        return err_set(reterr, ERR_CONFIG, "dfs.ha.namenodes.%s names no namenode", service);
-    *ret_count = count;
-    return 0;
 }
 
 /* "hdfs://authority/whatever" => addresses, and the URI without its path. */
@@ -82,15 +47,19 @@ static int namenodes_of_uri(const struct config *c, const char *uri, struct net_
     if (!len)
         return err_set(reterr, ERR_CONFIG, "'%s' names no host: want hdfs://host:port (fs.defaultFS, or -fs)", uri);
     AUTO(mem_freep) char *authority = mem_strndup(uri + 7, len);
-    const char *services = config_get(c, "dfs.nameservices");
-    if (!strchr(authority, ':') && services && list_has(services, authority, len)) {
-        int rc = namenodes_of_nameservice(c, authority, ret, ret_count, reterr);
+    if (nameservice_is_known(c, authority)) {
+        struct nameservice_member members[NAMESERVICE_MEMBERS_MAX];
+        int rc = nameservice_members(c, authority, members, ret_count, reterr);
         if (rc < 0)
             return rc;
+        for (size_t i = 0; i < *ret_count; i++)
+            ret[i] = members[i].address;
+        if (config_bool(c, "dfs.client.failover.random.order"))
+            shuffle(ret, *ret_count);
         *ret_uri = mem_printf("hdfs://%s", authority);
         return 0;
     }
-    int rc = net_parse(authority, DFS_DEFAULT_PORT, ret, reterr);
+    int rc = net_parse(authority, NAMENODE_DEFAULT_PORT, ret, reterr);
     if (rc < 0)
         return err_prefix(reterr, rc, "'%s'", uri);
     char text[NET_ADDRESS_MAX];
@@ -99,7 +68,7 @@ static int namenodes_of_uri(const struct config *c, const char *uri, struct net_
     return 0;
 }
 
-static char *default_user(void)
+char *dfs_default_user(void)
 {
     const char *name = getenv("HADOOP_USER_NAME");
     if (name && *name)
@@ -113,12 +82,34 @@ static char *default_user(void)
 
 /* ---- the object ---- */
 
+static int view_connect(const struct config *config, const char *authority, const char *user, struct dfs **ret, struct err *reterr)
+{
+    AUTO(dfs_unrefp) struct dfs *fs = mem_new(struct dfs);
+    AUTO(mem_freep) char *name = mem_strndup(authority, strcspn(authority, "/"));
+    atomic_init(&fs->refs, 1);
+    pthread_mutex_init(&fs->lock, NULL);
+    fs->config = config_copy(config);
+    fs->uri = mem_printf(VIEW_SCHEME "%s%s", name, *name ? "" : "/");
+    fs->user = user && *user ? mem_strdup(user) : dfs_default_user();
+    fs->peers = peer_cache_new();
+    fs->local = local_addresses_new(config_get(fs->config, "cairn.client.local-address"));
+    int rc = viewfs_new(fs->config, name, fs->user, &fs->view, reterr);
+    if (rc < 0)
+        return rc;
+    fs->namenode = viewfs_main(fs->view)->namenode;
+    fs->client_name = mem_strdup(viewfs_main(fs->view)->client_name);
+    *ret = STEAL(fs);
+    return 0;
+}
+
 int dfs_connect(const struct config *config, const char *uri, const char *user, struct dfs **ret, struct err *reterr)
 {
     const char *chosen = uri ? uri : config_get(config, "fs.defaultFS");
     if (!chosen || !*chosen)
         return err_set(reterr, ERR_CONFIG, "no file system is named: set fs.defaultFS, or give -fs hdfs://host:port");
-    struct net_address addresses[DFS_NAMENODES_MAX];
+    if (strncmp(chosen, VIEW_SCHEME, strlen(VIEW_SCHEME)) == 0)
+        return view_connect(config, chosen + strlen(VIEW_SCHEME), user, ret, reterr);
+    struct net_address addresses[NAMESERVICE_MEMBERS_MAX];
     size_t count = 0;
     AUTO(dfs_unrefp) struct dfs *fs = mem_new(struct dfs);
     atomic_init(&fs->refs, 1);
@@ -127,7 +118,7 @@ int dfs_connect(const struct config *config, const char *uri, const char *user, 
     if (rc < 0)
         return rc;
     fs->config = config_copy(config);
-    fs->user = user && *user ? mem_strdup(user) : default_user();
+    fs->user = user && *user ? mem_strdup(user) : dfs_default_user();
     uint64_t random = 0;
     if (getrandom(&random, sizeof random, 0) != sizeof random)
         random = (uint64_t)(uintptr_t)fs;
@@ -147,6 +138,9 @@ int dfs_connect(const struct config *config, const char *uri, const char *user, 
         .connect_timeout_ms = (int)config_ms(fs->config, "ipc.client.connect.timeout"),
         .call_timeout_ms = (int)config_ms(fs->config, "ipc.client.rpc-timeout.ms"),
         .retry_for_ms = (int)config_ms(fs->config, "cairn.client.retry-for"),
+        .failovers_max = (int)config_int(fs->config, "dfs.client.failover.max.attempts"),
+        .failover_delay_min_ms = (int)config_ms(fs->config, "dfs.client.failover.sleep.base.millis"),
+        .failover_delay_max_ms = (int)config_ms(fs->config, "dfs.client.failover.sleep.max.millis"),
     };
     rc = rpc_client_new(&options, &fs->namenode, reterr);
     if (rc < 0)
@@ -166,7 +160,7 @@ void dfs_unref(struct dfs *fs)
 {
     if (!fs || atomic_fetch_sub(&fs->refs, 1) != 1)
         return;
-    if (fs->namenode)
+    if (fs->namenode && !fs->view)
         rpc_client_cancel(fs->namenode); /* a renewal that hangs must not hold us up */
     lease_renewer_free(fs->leases);
     rpc_client_free(fs->namenode);
@@ -197,6 +191,11 @@ void dfs_hedged_stats(struct dfs *fs, struct dfs_hedged_stats *ret)
 const char *dfs_uri(const struct dfs *fs)
 {
     return fs->uri;
+}
+
+const char *dfs_home(const struct dfs *fs, struct arena *a)
+{
+    return arena_printf(a, "%s/%s", fs->view ? viewfs_home_parent(fs->view) : "/user", fs->user);
 }
 
 const char *dfs_user(const struct dfs *fs)
@@ -252,11 +251,46 @@ static int path_of_unresolved(struct dfs *fs, const char *text, struct arena *a,
     return 0;
 }
 
+static bool makes_a_name(const char *operation)
+{
+    static const char *const all[] = {"create", "mkdirs", "createSymlink", "rename"};
+    for (size_t i = 0; i < ARRAY_COUNT(all); i++)
+        if (strcmp(operation, all[i]) == 0)
+            return true;
+    return false;
+}
+
+int dfs_of_path(struct dfs *fs, const char *operation, struct arena *a, const char **path, struct dfs **ret,
+                struct err *reterr)
+{
+    *ret = fs;
+    if (!fs->view)
+        return 0;
+    struct view_target target;
+    int rc = viewfs_resolve(fs->view, *path, a, &target, reterr);
+    if (rc == ERR_NOT_FOUND && makes_a_name(operation)) {
+        const char *parent = dfs_path_parent(a, *path);
+        bool is_made_up = parent && viewfs_resolve(fs->view, parent, a, &target, NULL) == 0 && !target.fs;
+        return is_made_up ? viewfs_read_only(operation, *path, reterr) : rc;
+    }
+    if (rc < 0)
+        return rc;
+    if (!target.fs)
+        return viewfs_read_only(operation, *path, reterr);
+    *ret = target.fs;
+    *path = target.path;
+    return 0;
+}
+
 int dfs_path_call(struct dfs *fs, const char *method, const ProtobufCMessage *request, char **path,
                   const ProtobufCMessageDescriptor *response_type, struct arena *a, ProtobufCMessage **ret,
                   struct err *reterr)
 {
-    const char *asked = *path;
+    const char *asked = *path, *there = *path;
+    int found = dfs_of_path(fs, method, a, &there, &fs, reterr);
+    if (found < 0)
+        return found;
+    *path = (char *)(uintptr_t)there;
     struct err local = {0}, *why = reterr ? reterr : &local; /* the text is needed even if nobody asked for it */
     for (int links = 0;; links++) {
         int rc = dfs_call(fs, method, request, response_type, a, ret, why);

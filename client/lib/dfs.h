@@ -20,13 +20,16 @@ struct dfs;
 struct rpc_client;
 
 /* uri: "hdfs://host:port", or NULL = fs.defaultFS. user: NULL = $HADOOP_USER_NAME, else the OS user. No RPC is made
- * yet. HA: hdfs://nameservice with dfs.ha.namenodes.* in the config. Free with dfs_unref. */
+ * yet. HA: hdfs://nameservice with dfs.ha.namenodes.* in the config;
+ * viewfs://name with a mount table (client/lib/viewfs.h). Free with dfs_unref. */
 int dfs_connect(const struct config *config, const char *uri, const char *user, struct dfs **ret,
                 struct err *reterr) MUST_CHECK;
 struct dfs *dfs_ref(struct dfs *fs);
 void dfs_unref(struct dfs *fs); /* the last one closes connections and stops the lease renewer; NULL is fine */
 void dfs_unrefp(struct dfs **fs);
+char *dfs_default_user(void); /* who connects when nobody is named; the caller's to free */
 const char *dfs_uri(const struct dfs *fs); /* "hdfs://host:port" */
+const char *dfs_home(const struct dfs *fs, struct arena *a); /* "/user/NAME" */
 const char *dfs_user(const struct dfs *fs);
 const char *dfs_client_name(const struct dfs *fs); /* lease holder, "CAIRN_<pid>_<random>" */
 const struct config *dfs_config(const struct dfs *fs);

@@ -9,6 +9,8 @@
 #include "client/lib/dfs.h"
 #include "client/lib/hedged_read.h"
 
+#define DFS_PATH_BYTES (64u << 10) /* arena for paths that are worked out */
+
 /* An answer that is only looked at and dropped. A page of a listing with locations is the largest of them. */
 #define DFS_ANSWER_MAX_BYTES (64u << 20)
 
@@ -16,6 +18,7 @@ struct dfs {
     atomic_int refs;
     struct config *config;
     char *uri, *user, *client_name;
+    struct viewfs *view; /* NULL: an ordinary one. With a view, `namenode` is borrowed from it, for calls without a path */
     struct rpc_client *namenode;
     struct lease_renewer *leases;
     struct peer_cache *peers;
@@ -36,6 +39,10 @@ int dfs_call(struct dfs *fs, const char *method, const ProtobufCMessage *request
 int dfs_path_call(struct dfs *fs, const char *method, const ProtobufCMessage *request, char **path,
                   const ProtobufCMessageDescriptor *response_type, struct arena *a, ProtobufCMessage **ret,
                   struct err *reterr) MUST_CHECK;
+/* Where a path of this file system really is: itself, but for a view. *path is changed accordingly (in the arena).
+ * ERR_ACCESS: a folder of the view that is made up, where `operation` cannot be done. */
+int dfs_of_path(struct dfs *fs, const char *operation, struct arena *a, const char **path, struct dfs **ret,
+                struct err *reterr) MUST_CHECK;
 /* For calls with two paths: *path with the symlinks of its parent folder resolved. */
 int dfs_resolve_parent(struct dfs *fs, const char *path, struct arena *a, char **ret, struct err *reterr) MUST_CHECK;
 

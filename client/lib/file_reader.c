@@ -220,7 +220,9 @@ static int cursor_read(struct file_reader *r, struct cursor *c, void *bytes, siz
 int file_reader_open(struct dfs *fs, const char *path, struct file_reader **ret, struct err *reterr)
 {
     struct block_map *map;
-    int rc = block_map_open(fs, path, &map, reterr);
+    AUTO_ARENA(a, DFS_PATH_BYTES);
+    int rc = dfs_of_path(fs, "open", &a, &path, &fs, reterr);
+    rc = rc < 0 ? rc : block_map_open(fs, path, &map, reterr);
     if (rc < 0)
         return rc;
     struct file_reader *r = mem_new(struct file_reader);

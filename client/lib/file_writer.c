@@ -131,7 +131,9 @@ int file_writer_create(struct dfs *fs, const char *path, const struct file_creat
                        struct err *reterr)
 {
     struct file_create full = *how;
-    int rc = fill_defaults(fs, &full, reterr);
+    AUTO_ARENA(a, ANSWER_MAX_BYTES);
+    int rc = dfs_of_path(fs, "create", &a, &path, &fs, reterr);
+    rc = rc < 0 ? rc : fill_defaults(fs, &full, reterr);
     if (rc < 0)
         return rc;
     uint32_t chunk_bytes;
@@ -139,7 +141,6 @@ int file_writer_create(struct dfs *fs, const char *path, const struct file_creat
     rc = choose_checksum(fs, full.block_bytes, &chunk_bytes, &type, reterr); /* before there is a file */
     if (rc < 0)
         return rc;
-    AUTO_ARENA(a, ANSWER_MAX_BYTES);
     struct create_answer answer;
     rc = call_create(fs, path, &full, &a, &answer, reterr);
     if (rc == 0)
@@ -153,7 +154,8 @@ int file_writer_append(struct dfs *fs, const char *path, bool new_block, struct 
 {
     AUTO_ARENA(a, ANSWER_MAX_BYTES);
     struct create_answer answer;
-    int rc = call_append(fs, path, new_block, &a, &answer, reterr);
+    int rc = dfs_of_path(fs, "append", &a, &path, &fs, reterr);
+    rc = rc < 0 ? rc : call_append(fs, path, new_block, &a, &answer, reterr);
     if (rc < 0)
         return rc;
     struct file_writer *w;

@@ -4,18 +4,42 @@
 #include "client/lib/dfs_convert.h"
 #include "client/lib/dfs_internal.h"
 #include "client/lib/dfs_path.h"
+#include "client/lib/viewfs.h"
 #include "hdfs/client_namenode.pb-c.h"
 #include "proto/message.h"
 
 #define SMALL_ANSWER_BYTES (1u << 20)
+#define VIEW_LINK_SHIFT    55
 
 /* ---- looking ---- */
+
+/* Folders of a view that are made up have their answers there; of the others, the link's number goes into the files'
+ * numbers, which two namenodes give out alike. false: ask the namenode. */
+static bool is_made_up(struct dfs *fs, const char *path, struct arena *a, unsigned *ret_link)
+{
+    struct view_target target;
+    *ret_link = 0;
+    if (!fs->view || viewfs_resolve(fs->view, path, a, &target, NULL) < 0)
+        return false;
+    *ret_link = target.link;
+    return !target.fs;
+}
+
+static void file_id_mark(struct dfs_status *s, unsigned link)
+{
+    s->file_id ^= (uint64_t)link << VIEW_LINK_SHIFT;
+}
 
 int dfs_stat(struct dfs *fs, const char *path, struct arena *a, struct dfs_status *ret, struct err *reterr)
 {
     Hdfs__GetFileInfoRequestProto request = HDFS__GET_FILE_INFO_REQUEST_PROTO__INIT;
     request.src = (char *)path;
     ProtobufCMessage *answer;
+    unsigned link;
+    if (is_made_up(fs, path, a, &link)) {
+        viewfs_stat(fs->view, path, a, ret);
+        return 0;
+    }
     int rc = dfs_path_call(fs, "getFileInfo", &request.base, &request.src,
                            &hdfs__get_file_info_response_proto__descriptor, a, &answer, reterr);
     if (rc < 0)
@@ -23,7 +47,10 @@ int dfs_stat(struct dfs *fs, const char *path, struct arena *a, struct dfs_statu
     const Hdfs__HdfsFileStatusProto *status = ((Hdfs__GetFileInfoResponseProto *)answer)->fs;
     if (!status)
         return err_set(reterr, ERR_NOT_FOUND, "File does not exist: %s", path);
-    return convert_status(status, a, ret, reterr);
+    rc = convert_status(status, a, ret, reterr);
+    if (rc == 0)
+        file_id_mark(ret, link);
+    return rc;
 }
 
 int dfs_lstat(struct dfs *fs, const char *path, struct arena *a, struct dfs_status *ret, struct err *reterr)
@@ -31,6 +58,11 @@ int dfs_lstat(struct dfs *fs, const char *path, struct arena *a, struct dfs_stat
     Hdfs__GetFileLinkInfoRequestProto request = HDFS__GET_FILE_LINK_INFO_REQUEST_PROTO__INIT;
     request.src = (char *)path;
     ProtobufCMessage *answer;
+    unsigned link;
+    if (is_made_up(fs, path, a, &link)) {
+        viewfs_stat(fs->view, path, a, ret);
+        return 0;
+    }
     int rc = dfs_path_call(fs, "getFileLinkInfo", &request.base, &request.src,
                            &hdfs__get_file_link_info_response_proto__descriptor, a, &answer, reterr);
     if (rc < 0)
@@ -38,7 +70,10 @@ int dfs_lstat(struct dfs *fs, const char *path, struct arena *a, struct dfs_stat
     const Hdfs__HdfsFileStatusProto *status = ((Hdfs__GetFileLinkInfoResponseProto *)answer)->fs;
     if (!status)
         return err_set(reterr, ERR_NOT_FOUND, "File does not exist: %s", path);
-    return convert_status(status, a, ret, reterr);
+    rc = convert_status(status, a, ret, reterr);
+    if (rc == 0)
+        file_id_mark(ret, link);
+    return rc;
 }
 
 /* Callers make local files with these names. */
@@ -50,6 +85,9 @@ static bool is_name(const char *text)
 int dfs_list(struct dfs *fs, const char *path, const char *start_after, bool need_locations, struct arena *a,
              struct dfs_listing *ret, struct err *reterr)
 {
+    unsigned link;
+    if (is_made_up(fs, path, a, &link))
+        return viewfs_list(fs->view, path, a, ret, reterr); /* in one page */
     Hdfs__GetListingRequestProto request = HDFS__GET_LISTING_REQUEST_PROTO__INIT;
     request.src = (char *)path;
     request.startafter.data = (uint8_t *)(start_after ? start_after : "");
@@ -72,6 +110,7 @@ int dfs_list(struct dfs *fs, const char *path, const char *start_after, bool nee
         rc = convert_status(list->partiallisting[i], a, &out.entries[i], reterr);
         if (rc < 0)
             return rc;
+        file_id_mark(&out.entries[i], link);
         if (!is_name(out.entries[i].name))
             return err_set(reterr, ERR_PROTOCOL, "%s: the namenode lists '%s', which is no name of a file", path,
                            out.entries[i].name);
@@ -156,9 +195,30 @@ int dfs_check_access(struct dfs *fs, const char *path, unsigned rwx, struct err 
     request.path = (char *)path;
     request.mode = (Hdfs__AclEntryProto__FsActionProto)(rwx & 7);
     AUTO_ARENA(a, SMALL_ANSWER_BYTES);
+    unsigned link;
+    if (is_made_up(fs, path, &a, &link))
+        return rwx & 2 ? viewfs_read_only("access", path, reterr) : 0;
     ProtobufCMessage *answer;
     return dfs_path_call(fs, "checkAccess", &request.base, &request.path,
                          &hdfs__check_access_response_proto__descriptor, &a, &answer, reterr);
+}
+
+/* Of a folder that is made up: that of all there is in it. */
+static int summary_of_all(struct dfs *fs, const char *path, struct dfs_summary *ret, struct err *reterr)
+{
+    AUTO_ARENA(a, 64u << 20);
+    struct dfs_listing list;
+    int rc = viewfs_list(fs->view, path, &a, &list, reterr);
+    *ret = (struct dfs_summary){.directory_count = 1, .quota = -1, .space_quota = -1};
+    for (size_t i = 0; rc == 0 && i < list.count; i++) {
+        struct dfs_summary one;
+        rc = dfs_content_summary(fs, dfs_path_join(&a, path, list.entries[i].name), &one, reterr);
+        ret->length += rc ? 0 : one.length;
+        ret->file_count += rc ? 0 : one.file_count;
+        ret->directory_count += rc ? 0 : one.directory_count;
+        ret->space_consumed += rc ? 0 : one.space_consumed;
+    }
+    return rc;
 }
 
 int dfs_content_summary(struct dfs *fs, const char *path, struct dfs_summary *ret, struct err *reterr)
@@ -166,6 +226,9 @@ int dfs_content_summary(struct dfs *fs, const char *path, struct dfs_summary *re
     Hdfs__GetContentSummaryRequestProto request = HDFS__GET_CONTENT_SUMMARY_REQUEST_PROTO__INIT;
     request.path = (char *)path;
     AUTO_ARENA(a, SMALL_ANSWER_BYTES);
+    unsigned link;
+    if (is_made_up(fs, path, &a, &link))
+        return summary_of_all(fs, path, ret, reterr);
     ProtobufCMessage *answer;
     int rc = dfs_path_call(fs, "getContentSummary", &request.base, &request.path,
                            &hdfs__get_content_summary_response_proto__descriptor, &a, &answer, reterr);
@@ -188,6 +251,9 @@ int dfs_mkdirs(struct dfs *fs, const char *path, uint16_t mode, bool create_pare
     request.masked = &permission;
     request.createparent = create_parent;
     AUTO_ARENA(a, SMALL_ANSWER_BYTES);
+    unsigned link;
+    if (is_made_up(fs, path, &a, &link))
+        return 0; /* it is there */
     ProtobufCMessage *answer;
     int rc = dfs_path_call(fs, "mkdirs", &request.base, &request.src, &hdfs__mkdirs_response_proto__descriptor, &a,
                            &answer, reterr);
@@ -226,12 +292,36 @@ int dfs_resolve_parent(struct dfs *fs, const char *path, struct arena *a, char *
     return rc;
 }
 
+/* Both paths must be of one file system, which *fs becomes. */
+static int one_mount(struct dfs **fs, const char *operation, struct arena *a, char **from, char **to, struct err *reterr)
+{
+    struct dfs *other;
+    const char *one = *from, *two = *to;
+    struct view_target first = {0}, second = {0};
+    struct dfs *view = *fs;
+    if (!view->view)
+        return 0;
+    int rc = dfs_of_path(view, operation, a, &one, fs, reterr);
+    if (rc == 0)
+        rc = dfs_of_path(view, operation, a, &two, &other, reterr);
+    if (rc == 0)
+        rc = viewfs_resolve(view->view, *from, a, &first, reterr);
+    if (rc == 0)
+        rc = viewfs_resolve(view->view, *to, a, &second, reterr);
+    if (rc == 0 && first.link != second.link)
+        rc = err_set(reterr, ERR_IO, "Renames across Mount points not supported");
+    *from = (char *)(uintptr_t)one;
+    *to = (char *)(uintptr_t)two;
+    return rc;
+}
+
 /* The exception does not say on which of the two paths the link is. */
 static int rename_call(struct dfs *fs, const char *method, const ProtobufCMessage *request, char **from, char **to,
                        const ProtobufCMessageDescriptor *type, struct arena *a, ProtobufCMessage **ret,
                        struct err *reterr)
 {
-    int rc = dfs_call(fs, method, request, type, a, ret, reterr);
+    int rc = one_mount(&fs, "rename", a, from, to, reterr);
+    rc = rc < 0 ? rc : dfs_call(fs, method, request, type, a, ret, reterr);
     if (rc != ERR_UNRESOLVED_PATH)
         return rc;
     rc = dfs_resolve_parent(fs, *from, a, from, reterr);
@@ -275,6 +365,18 @@ int dfs_concat(struct dfs *fs, const char *target, const char *const *sources, s
     request.trg = (char *)target;
     request.srcs = (char **)sources;
     request.n_srcs = count;
+    struct dfs *view = fs;
+    if (view->view)
+        request.srcs = arena_array(&a, char *, count);
+    for (size_t i = 0; view->view && i < count; i++) {
+        char *into = (char *)(uintptr_t)target;
+        request.srcs[i] = (char *)(uintptr_t)sources[i];
+        fs = view;
+        int rc = one_mount(&fs, "concat", &a, &request.srcs[i], &into, reterr);
+        if (rc < 0)
+            return rc;
+        request.trg = into;
+    }
     ProtobufCMessage *answer;
     return dfs_call(fs, "concat", &request.base, &hdfs__concat_response_proto__descriptor, &a, &answer, reterr);
 }

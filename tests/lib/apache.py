@@ -60,7 +60,7 @@ def write_conf(folder, core, hdfs, log_level):
         )
 
 
-def _java(conf, options, *args, main="HadoopHost"):
+def java_command(conf, options, *args, main="HadoopHost"):
     return [*JVM, *options, "-cp", f"{conf}:{class_path()}", main, *args]
 
 
@@ -69,7 +69,7 @@ def run_contract_tests(uri, folder, deadline_s):
     # Two replicas as where Hadoop runs them: with three, an append that starts before the third is reported fails.
     site = {"dfs.blocksize": 1 << 20, "dfs.replication": 2}
     write_conf(f"{folder}/conf", {"hadoop.tmp.dir": f"{folder}/tmp"}, site, "OFF")
-    command = _java(f"{folder}/conf", [*QUICK_START, "-Xmx512m"], uri, main="HdfsContract")
+    command = java_command(f"{folder}/conf", [*QUICK_START, "-Xmx512m"], uri, main="HdfsContract")
     outcomes = {}
     for line in subprocess.run(command, capture_output=True, text=True, timeout=deadline_s).stdout.splitlines():
         if line.startswith(("ok ", "skipped ", "FAILED ")):
@@ -118,7 +118,7 @@ class ApacheCluster:
         if role in self._ours:
             command, env = [cairn_path(), role], client_env() | {"HADOOP_CONF_DIR": conf}
         else:
-            command, env = _java(conf, [*self._jvm_options, "-Xmx512m"], role), None
+            command, env = java_command(conf, [*self._jvm_options, "-Xmx512m"], role), None
         self.daemons = [daemon for daemon in self.daemons if daemon.name != name]
         self.daemons.append(Daemon(name, command, f"{self.folder}/{name}.log", env=env))
 
@@ -188,7 +188,7 @@ class JavaShell:
         write_conf(conf, {"hadoop.tmp.dir": f"{self.folder}/tmp"}, properties or {}, "OFF")
         self._files = [f"{self.folder}/{name}" for name in ("stdin", "stdout", "stderr")]
         self._log = f"{self.folder}/jvm.log"
-        self._command = _java(conf, [*jvm_options, "-Xmx512m"], "shell")
+        self._command = java_command(conf, [*jvm_options, "-Xmx512m"], "shell")
         self._jvm = None
         self._start()
 

@@ -1,5 +1,6 @@
 #include "tests/unit/check.h"
 
+#include "common/compiler.h"
 #include "rpc/failover.h"
 
 static const struct failover_policy one = {1, 0}, patient = {1, 60000}, two = {2, 0};
@@ -69,9 +70,23 @@ static void a_server_that_asks_for_patience_is_kept(void **state)
     assert_int_equal(tries, 10);
 }
 
+static void the_settings_bound_rounds_and_pauses(void **state)
+{
+    const struct failover_policy hasty = {.address_count = 2, .failovers_max = 4, .delay_min_ms = 10, .delay_max_ms = 15};
+    const int64_t pauses[] = {0, 10, 0, 15}; /* one try each at once, then a pause that doubles up to its bound */
+    struct failover f = {0};
+    for (size_t i = 0; i < ARRAY_COUNT(pauses); i++) {
+        struct failover_action a = failover_decide(&hasty, &f, FAILOVER_STANDBY, 0);
+        assert_true(a.again && a.next_address);
+        assert_int_equal(a.delay_ms, pauses[i]);
+    }
+    assert_false(failover_decide(&hasty, &f, FAILOVER_STANDBY, 0).again);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_settings_bound_rounds_and_pauses),
         cmocka_unit_test(a_single_server_gets_no_second_chance),
         cmocka_unit_test(a_stale_connection_is_replaced_once_and_at_once),
         cmocka_unit_test(a_patient_client_waits_longer_and_longer_but_not_for_ever),
