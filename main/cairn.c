@@ -32,6 +32,7 @@ struct command {
 #pragma weak getconf_main
 #pragma weak groups_main
 #pragma weak haadmin_main
+#pragma weak storagepolicies_main
 #pragma weak doctor_main
 #pragma weak streaming_main
 #pragma weak job_main
@@ -51,6 +52,7 @@ static const struct command commands[] = {
     {"groups", groups_main, "the groups the namenode sees a user in", 0},
     {"haadmin", haadmin_main, "the state of the namenodes of a nameservice, as `hdfs haadmin`", 0},
     {"doctor", doctor_main, "find out what is wrong, and what mends it", 0},
+    {"storagepolicies", storagepolicies_main, "on which types of storage files are kept", 0},
     {"namenode", namenode_main, "daemon: the namespace and the block map", 1},
     {"datanode", datanode_main, "daemon: block storage and transfer", 1},
     {"httpfs", httpfs_main, "daemon: the whole file system over HTTP, on one port", 1},
@@ -69,6 +71,7 @@ static const struct {
     {"hdfs", "getconf", "getconf"},
     {"hdfs", "groups", "groups"},
     {"hdfs", "haadmin", "haadmin"},
+    {"hdfs", "storagepolicies", "storagepolicies"},
     {"hdfs", "namenode", "namenode"},
     {"hdfs", "datanode", "datanode"},
     {"hdfs", "httpfs", "httpfs"},

@@ -17,6 +17,7 @@ int fsck_main(int argc, char **argv);      /* client/admin/fsck.c */
 int getconf_main(int argc, char **argv);   /* client/admin/getconf.c */
 int groups_main(int argc, char **argv);    /* client/admin/getconf.c */
 int haadmin_main(int argc, char **argv);   /* client/admin/haadmin.c */
+int storagepolicies_main(int argc, char **argv); /* client/admin/storagepolicies.c */
 int doctor_main(int argc, char **argv);    /* client/admin/doctor/doctor.c */
 int streaming_main(int argc, char **argv); /* scheduler/cli/streaming.c */
 int job_main(int argc, char **argv);       /* scheduler/cli/job.c */

@@ -96,8 +96,10 @@ static int type_take(struct admin *a, int *argc, char **argv, struct quota_chang
     return 0;
 }
 
-static int enough(struct admin *a, int argc, int min, struct err *reterr)
+static int enough(struct admin *a, int argc, char **argv, int min, struct err *reterr)
 {
+    if (argc && argv[0][0] == '-' && argv[0][1])
+        return admin_misuse(a, reterr, "Illegal option %s", argv[0]);
     return argc < min ? admin_misuse(a, reterr, "Not enough arguments: expected %d but got %d", min, argc) : 0;
 }
 
@@ -106,16 +108,29 @@ static int amount_parse(struct admin *a, const char *text, uint64_t *ret, struct
     int64_t n;
     struct err why;
     if (human_parse_prefixed(text, &n, &why) < 0)
-        return admin_misuse(a, reterr, "\"%s\" is not a valid value for a quota.", text);
+        return admin_misuse(a, reterr, "%s", why.text);
     *ret = (uint64_t)n;
+    return 0;
+}
+
+/* Said before the namenode is asked, as Hadoop's client does. */
+static int check(struct admin *a, const struct quota_change *q, struct err *reterr)
+{
+    if (q->has_type && q->space == 0)
+        return admin_misuse(a, reterr, "Invalid values for quota :0");
+    if (q->names == 0 || (q->names != QUOTA_RESET && q->names > QUOTA_LEAVE) ||
+        (q->space != QUOTA_RESET && q->space > QUOTA_LEAVE))
+        return admin_misuse(a, reterr, "Invalid values for quota : %lld and %lld", (long long)q->names,
+                            (long long)q->space);
     return 0;
 }
 
 int set_quota_run(struct admin *a, int argc, char **argv, struct err *reterr)
 {
     struct quota_change q = {.space = QUOTA_LEAVE};
-    int rc = enough(a, argc, 2, reterr);
-    if (rc < 0 || (rc = amount_parse(a, argv[0], &q.names, reterr)) < 0)
+    int rc = enough(a, argc, argv, 2, reterr);
+    if (rc < 0 || (rc = amount_parse(a, argv[0], &q.names, reterr)) < 0 ||
+        (rc = check(a, &q, reterr)) < 0)
         return rc;
     return quota_set_each(a, "setQuota", argc - 1, argv + 1, &q, reterr);
 }
@@ -123,7 +138,7 @@ int set_quota_run(struct admin *a, int argc, char **argv, struct err *reterr)
 int clear_quota_run(struct admin *a, int argc, char **argv, struct err *reterr)
 {
     struct quota_change q = {.names = QUOTA_RESET, .space = QUOTA_LEAVE};
-    int rc = enough(a, argc, 1, reterr);
+    int rc = enough(a, argc, argv, 1, reterr);
     return rc < 0 ? rc : quota_set_each(a, "clrQuota", argc, argv, &q, reterr);
 }
 
@@ -131,7 +146,8 @@ int set_space_quota_run(struct admin *a, int argc, char **argv, struct err *rete
 {
     struct quota_change q = {.names = QUOTA_LEAVE};
     int rc = type_take(a, &argc, argv, &q, reterr);
-    if (rc < 0 || (rc = enough(a, argc, 2, reterr)) < 0 || (rc = amount_parse(a, argv[0], &q.space, reterr)) < 0)
+    if (rc < 0 || (rc = enough(a, argc, argv, 2, reterr)) < 0 || (rc = amount_parse(a, argv[0], &q.space, reterr)) < 0 ||
+        (rc = check(a, &q, reterr)) < 0)
         return rc;
     return quota_set_each(a, "setSpaceQuota", argc - 1, argv + 1, &q, reterr);
 }
@@ -140,7 +156,7 @@ int clear_space_quota_run(struct admin *a, int argc, char **argv, struct err *re
 {
     struct quota_change q = {.names = QUOTA_LEAVE, .space = QUOTA_RESET};
     int rc = type_take(a, &argc, argv, &q, reterr);
-    if (rc < 0 || (rc = enough(a, argc, 1, reterr)) < 0)
+    if (rc < 0 || (rc = enough(a, argc, argv, 1, reterr)) < 0)
         return rc;
     return quota_set_each(a, "clrSpaceQuota", argc, argv, &q, reterr);
 }

@@ -57,8 +57,11 @@ const struct shell_command shell_commands[] = {
      NULL, get_run,
      "Copies to the local file system; - is standard output.\n" COPY_HELP
      "-crc: writes .name.crc files too. -ignoreCrc: accepted; checksums are always verified."},
-    {"getfacl", "[-R] <path>", NULL, getfacl_run, "Shows permissions in the form of an access control list."},
-    {"getfattr", "[-R] {-n name | -d} [-e en] <path>", NULL, unsupported_run, "Not supported."},
+    {"getfacl", "[-R] <path>", NULL, getfacl_run,
+     "Shows the access control list of a path, and a directory's default one. -R: with everything below."},
+    {"getfattr", "[-R] {-n name | -d} [-e en] <path>", NULL, getfattr_run,
+     "Shows extended attributes: one (-n) or all (-d). -R: with everything below.\n"
+     "-e: values as text (in quotes), hex (after 0x) or base64 (after 0s)."},
     {"getmerge", "[-nl] [-skip-empty-file] <src> <localdst>", NULL, getmerge_run,
      "Puts all files of the source directories, sorted by name, into one local file.\n"
      "-nl: a newline after each. -skip-empty-file: but not after empty ones."},
@@ -84,9 +87,14 @@ const struct shell_command shell_commands[] = {
      "-skipTrash: at once, not through the trash. -safely: asks before removing a directory of many files."},
     {"rmdir", "[--ignore-fail-on-non-empty] <dir> ...", NULL, rmdir_run, "Removes empty directories."},
     {"rmr", "", "-rm -r", rmr_run, ""},
-    {"setfacl", "[-R] [{-b|-k} {-m|-x <acl_spec>} <path>]|[--set <acl_spec> <path>]", NULL, unsupported_run,
-     "Not supported."},
-    {"setfattr", "{-n name [-v value] | -x name} <path>", NULL, unsupported_run, "Not supported."},
+    {"setfacl", "[-R] [{-b|-k} {-m|-x <acl_spec>} <path>]|[--set <acl_spec> <path>]", NULL, setfacl_run,
+     "Changes the access control list of a path. -R: with everything below.\n"
+     "-b: removes all but what the mode says. -k: removes the default entries.\n"
+     "-m: adds or changes these entries. -x: removes these. --set: these instead of those there are.\n"
+     "acl_spec: [default:]user|group|mask|other:[name]:rwx, separated by commas; without :rwx after -x."},
+    {"setfattr", "{-n name [-v value] | -x name} <path>", NULL, setfattr_run,
+     "Sets (-n) or removes (-x) an extended attribute.\n"
+     "-v: the value; in double quotes, or hexadecimal after 0x, or base64 after 0s, or as it is."},
     {"setrep", "[-R] [-w] <rep> <path> ...", NULL, setrep_run,
      "Sets how many replicas files have. -w: waits until they have them. -R: accepted."},
     {"stat", "[format] <path> ...", NULL, stat_run,

@@ -57,6 +57,46 @@ static int copy_each(struct walk *w, struct item *src, struct err *reterr)
     return rc < 0 ? rc : c->on_pair(c, src, &target, reterr);
 }
 
+static int copy_acl(const struct item *src, const struct item *target, struct err *reterr)
+{
+    AUTO(arena_free) struct arena a;
+    struct dfs_acl acl, all;
+    arena_init(&a, STATUS_ARENA_BYTES);
+    if (!(src->status.flags & 1) || !src->fs->ops->get_acl)
+        return 0;
+    if (!target->fs->ops->change_acl)
+        return path_error(reterr, ERR_UNSUPPORTED, target->text, "this file system has no access control lists");
+    int rc = src->fs->ops->get_acl(src->fs, src->path, &a, &acl, reterr);
+    if (rc < 0)
+        return rc;
+    dfs_acl_complete(src->status.mode, &acl, &a, &all);
+    return target->fs->ops->change_acl(target->fs, target->path, DFS_ACL_SET, all.entries, all.count, reterr);
+}
+
+static bool is_raw(const char *path)
+{
+    return !strncmp(path, "/.reserved/raw", 14) && (!path[14] || path[14] == '/');
+}
+
+/* raw. attributes go along exactly if both ends are below /.reserved/raw. */
+static int copy_xattrs(struct copy *c, const struct item *src, const struct item *target, struct err *reterr)
+{
+    AUTO(arena_free) struct arena a;
+    struct dfs_xattr *list;
+    size_t count;
+    arena_init(&a, STATUS_ARENA_BYTES);
+    bool keep_raw = is_raw(src->path) && is_raw(target->path);
+    if (!c->keep_xattrs && !keep_raw)
+        return 0;
+    if (!src->fs->ops->get_xattrs || !target->fs->ops->set_xattr)
+        return path_error(reterr, ERR_UNSUPPORTED, src->text, "this file system has no extended attributes");
+    int rc = src->fs->ops->get_xattrs(src->fs, src->path, NULL, &a, &list, &count, reterr);
+    for (size_t i = 0; rc == 0 && i < count; i++)
+        if (c->keep_xattrs || !strncmp(list[i].name, "raw.", 4))
+            rc = target->fs->ops->set_xattr(target->fs, target->path, &list[i], reterr);
+    return rc;
+}
+
 static int copy_attributes(struct copy *c, const struct item *src, const struct item *target, struct err *reterr)
 {
     const struct dfs_status *st = &src->status;
@@ -65,9 +105,11 @@ static int copy_attributes(struct copy *c, const struct item *src, const struct 
         rc = target->fs->ops->set_times(target->fs, target->path, st->mtime_ms, st->atime_ms, reterr);
     if (rc == 0 && c->keep_owner)
         rc = target->fs->ops->set_owner(target->fs, target->path, st->owner, st->group, reterr);
-    if (rc == 0 && c->keep_permission)
+    if (rc == 0 && (c->keep_permission || c->keep_acl))
         rc = target->fs->ops->set_permission(target->fs, target->path, st->mode, reterr);
-    return rc;
+    if (rc == 0 && c->keep_acl)
+        rc = copy_acl(src, target, reterr);
+    return rc == 0 ? copy_xattrs(c, src, target, reterr) : rc;
 }
 
 static int copy_descend_into(struct copy *c, struct item *src, struct arena *a, struct err *reterr)

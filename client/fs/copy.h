@@ -12,7 +12,7 @@ struct copy {
     struct walk walk; /* context = this; on_argument and on_descend are copy_argument and copy_descend */
     struct item dst;  /* of the level being walked */
     bool overwrite, direct, lazy, side_files;
-    bool keep_times, keep_owner, keep_permission;
+    bool keep_times, keep_owner, keep_permission, keep_acl, keep_xattrs;
     int threads; /* files copied at once */
     /* What is done with one source and its target; default copy_path. */
     int (*on_pair)(struct copy *c, struct item *src, struct item *target, struct err *reterr);

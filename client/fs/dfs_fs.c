@@ -24,7 +24,7 @@ static int op_glob(struct shell_fs *fs, const char *pattern, struct arena *a, st
 
 static int op_mkdirs(struct shell_fs *fs, const char *path, uint16_t mode, struct err *reterr)
 {
-    return dfs_mkdirs(fs->dfs, path, mode, true, reterr);
+    return dfs_mkdirs_unmasked(fs->dfs, path, mode, 0777, true, reterr);
 }
 
 static int op_remove(struct shell_fs *fs, const char *path, bool recursive, bool *ret_done, struct err *reterr)
@@ -87,6 +87,33 @@ static int op_checksum(struct shell_fs *fs, const char *path, struct arena *a, c
                        const char **ret_hex, struct err *reterr)
 {
     return dfs_checksum(fs->dfs, path, a, ret_algorithm, ret_hex, reterr);
+}
+
+static int op_get_acl(struct shell_fs *fs, const char *path, struct arena *a, struct dfs_acl *ret, struct err *reterr)
+{
+    return dfs_get_acl(fs->dfs, path, a, ret, reterr);
+}
+
+static int op_change_acl(struct shell_fs *fs, const char *path, enum dfs_acl_change change,
+                         const struct dfs_acl_entry *entries, size_t count, struct err *reterr)
+{
+    return dfs_change_acl(fs->dfs, path, change, entries, count, reterr);
+}
+
+static int op_get_xattrs(struct shell_fs *fs, const char *path, const char *name, struct arena *a,
+                         struct dfs_xattr **ret, size_t *ret_count, struct err *reterr)
+{
+    return dfs_get_xattrs(fs->dfs, path, name, a, ret, ret_count, reterr);
+}
+
+static int op_set_xattr(struct shell_fs *fs, const char *path, const struct dfs_xattr *x, struct err *reterr)
+{
+    return dfs_set_xattr(fs->dfs, path, x, DFS_XATTR_CREATE | DFS_XATTR_REPLACE, reterr);
+}
+
+static int op_remove_xattr(struct shell_fs *fs, const char *path, const char *name, struct err *reterr)
+{
+    return dfs_remove_xattr(fs->dfs, path, name, reterr);
 }
 
 struct dfs_source {
@@ -160,6 +187,7 @@ static int op_create(struct shell_fs *fs, const char *path, const struct sink_op
 {
     struct file_create create = {
         .mode = (uint16_t)(0666 & ~fs->umask),
+        .unmasked = 0666,
         .overwrite = how->overwrite,
         .create_parent = true,
         .replication = how->lazy ? 1 : 0,
@@ -197,6 +225,11 @@ const struct shell_fs_ops dfs_fs_ops = {
     .summary = op_summary,
     .statfs = op_statfs,
     .checksum = op_checksum,
+    .get_acl = op_get_acl,
+    .change_acl = op_change_acl,
+    .get_xattrs = op_get_xattrs,
+    .set_xattr = op_set_xattr,
+    .remove_xattr = op_remove_xattr,
     .open = op_open,
     .create = op_create,
     .append = op_append,

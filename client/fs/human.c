@@ -113,21 +113,19 @@ int human_parse_prefixed(const char *text, int64_t *ret, struct err *reterr)
 {
     while (isspace((unsigned char)*text))
         text++;
-    char *end;
+    static const char symbols[] = "kmgtpe";
+    char *end, last = *text ? text[strlen(text) - 1] : '0';
+    const char *symbol = isdigit((unsigned char)last) ? NULL : strchr(symbols, tolower((unsigned char)last));
+    if (!symbol && !isdigit((unsigned char)last))
+        return err_set(reterr, ERR_ILLEGAL_ARGUMENT,
+                       "Invalid size prefix '%c' in '%s'. Allowed prefixes are k, m, g, t, p, e(case insensitive)",
+                       last, text);
     errno = 0;
     long long n = strtoll(text, &end, 10);
-    if (end == text || errno)
-        return err_set(reterr, ERR_ILLEGAL_ARGUMENT, "For input string: \"%s\"", text);
-    int shift = 0;
-    if (*end) {
-        static const char symbols[] = "kmgtpe";
-        const char *at = strchr(symbols, tolower((unsigned char)*end));
-        if (!at || end[1])
-            return err_set(reterr, ERR_ILLEGAL_ARGUMENT,
-                           "Invalid size prefix '%c' in '%s'. Allowed prefixes are k, m, g, t, p, e(case insensitive)",
-                           end[strlen(end) - 1], text);
-        shift = 10 * (int)(at - symbols + 1);
-    }
+    if (end == text || errno || *(symbol ? end + 1 : end))
+        return err_set(reterr, ERR_ILLEGAL_ARGUMENT, "For input string: \"%.*s\"", (int)strlen(text) - (symbol != NULL),
+                       text);
+    int shift = symbol ? 10 * (int)(symbol - symbols + 1) : 0;
     if (n > INT64_MAX >> shift || n < INT64_MIN >> shift)
         return err_set(reterr, ERR_ILLEGAL_ARGUMENT, "%s does not fit in a Long", text);
     *ret = (int64_t)((uint64_t)n << shift);

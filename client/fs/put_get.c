@@ -152,11 +152,9 @@ static int keep_parse(struct copy *c, const char *letters, struct err *reterr)
         case 'p':
         case 'P': c->keep_permission = true; break;
         case 'a':
-        case 'A': return err_set(reterr, ERR_UNSUPPORTED, "-p%c: ACLs are not supported by this client", *letters);
+        case 'A': c->keep_acl = true; break;
         case 'x':
-        case 'X':
-            return err_set(reterr, ERR_UNSUPPORTED, "-p%c: extended attributes are not supported by this client",
-                           *letters);
+        case 'X': c->keep_xattrs = true; break;
         default: return err_set(reterr, ERR_ILLEGAL_ARGUMENT, "No attribute for %c", *letters);
         }
     return 0;

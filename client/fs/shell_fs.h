@@ -4,6 +4,7 @@
 #ifndef CAIRN_CLIENT_FS_SHELL_FS_H
 #define CAIRN_CLIENT_FS_SHELL_FS_H
 
+#include "client/lib/dfs_attributes.h"
 #include "client/lib/dfs_path.h"
 #include "client/fs/shell.h"
 
@@ -50,6 +51,14 @@ struct shell_fs_ops {
     /* *ret_algorithm NULL: this file system keeps no checksums. */
     int (*checksum)(struct shell_fs *fs, const char *path, struct arena *a, const char **ret_algorithm,
                     const char **ret_hex, struct err *reterr);
+    /* These five are NULL where there are none. */
+    int (*get_acl)(struct shell_fs *fs, const char *path, struct arena *a, struct dfs_acl *ret, struct err *reterr);
+    int (*change_acl)(struct shell_fs *fs, const char *path, enum dfs_acl_change change,
+                      const struct dfs_acl_entry *entries, size_t count, struct err *reterr);
+    int (*get_xattrs)(struct shell_fs *fs, const char *path, const char *name, struct arena *a, struct dfs_xattr **ret,
+                      size_t *ret_count, struct err *reterr);
+    int (*set_xattr)(struct shell_fs *fs, const char *path, const struct dfs_xattr *x, struct err *reterr);
+    int (*remove_xattr)(struct shell_fs *fs, const char *path, const char *name, struct err *reterr);
     int (*open)(struct shell_fs *fs, const char *path, struct source **ret, struct err *reterr);
     int (*create)(struct shell_fs *fs, const char *path, const struct sink_options *how, struct sink **ret,
                   struct err *reterr);

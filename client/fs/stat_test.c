@@ -1,4 +1,4 @@
-/* -stat, -test, -getfacl */
+/* -stat, -test */
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -114,33 +114,5 @@ int test_run(struct shell *sh, struct args *args, struct err *reterr)
     }
     if (!w.context)
         return shell_misuse(sh, reterr, "No test flag given");
-    return walk_args(&w, args, reterr);
-}
-
-/* ---- -getfacl ---- */
-
-static int facl_path(struct walk *w, struct item *it, struct err *reterr)
-{
-    const struct dfs_status *st = &it->status;
-    if (st->flags & 1)
-        return err_set(reterr, ERR_UNSUPPORTED, "`%s': has ACL entries, which this client cannot show", it->text);
-    printf("# file: %s\n# owner: %s\n# group: %s\n", it->text, st->owner, st->group);
-    if (st->mode & 01000)
-        printf("# flags: --%c\n", st->mode & 1 ? 't' : 'T');
-    char bits[10];
-    mode_symbols(st->mode & 0777, bits);
-    printf("user::%.3s\ngroup::%.3s\nother::%.3s\n\n", bits, bits + 3, bits + 6);
-    return 0;
-}
-
-int getfacl_run(struct shell *sh, struct args *args, struct err *reterr)
-{
-    struct option_flag f[] = {{"R"}, {0}};
-    int rc = shell_options(sh, args, 0, ARGS_ANY, f, reterr);
-    if (rc < 0)
-        return rc;
-    if (args->count != 1)
-        return shell_misuse(sh, reterr, args->count ? "Too many arguments" : "<path> is missing");
-    struct walk w = {.sh = sh, .recursive = f[0].on, .on_path = facl_path};
     return walk_args(&w, args, reterr);
 }

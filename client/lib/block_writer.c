@@ -294,6 +294,12 @@ static int setup_once(struct block_writer *w, const struct dfs_block *previous, 
     return abandoned < 0 ? abandoned : rc;
 }
 
+/* Its text names the directory already. */
+static bool is_quota(int code)
+{
+    return code == ERR_NS_QUOTA || code == ERR_DS_QUOTA || code == ERR_TYPE_QUOTA;
+}
+
 int block_writer_create(const struct block_writer_options *options, const struct dfs_block *previous,
                         struct block_writer **ret, struct err *reterr)
 {
@@ -312,7 +318,7 @@ int block_writer_create(const struct block_writer_options *options, const struct
     }
     if (rc < 0) {
         block_writer_free(w);
-        return err_prefix(reterr, rc, "%s", options->file->path);
+        return is_quota(rc) ? rc : err_prefix(reterr, rc, "%s", options->file->path);
     }
     w->sent_ms = w->progress_ms = clock_mono_ms();
     *ret = w;

@@ -209,6 +209,7 @@ void file_reader_close(struct file_reader *r); /* NULL is fine */
 struct file_writer;
 struct file_create {
     uint16_t mode; /* permission after umask */
+    uint16_t unmasked; /* and before it, which counts under a default ACL; 0: not told */
     bool overwrite, create_parent;
     uint32_t replication; /* 0 = dfs.replication, else the server's default */
     int64_t block_bytes;  /* 0 = dfs.blocksize, else the server's default */

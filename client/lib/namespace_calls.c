@@ -1,6 +1,7 @@
 /* ClientProtocol: looking at files and directories, and changing names and attributes. */
 #include <string.h>
 
+#include "client/lib/dfs_attributes.h"
 #include "client/lib/dfs_convert.h"
 #include "client/lib/dfs_internal.h"
 #include "client/lib/dfs_path.h"
@@ -242,13 +243,15 @@ int dfs_content_summary(struct dfs *fs, const char *path, struct dfs_summary *re
 
 /* ---- changing names ---- */
 
-int dfs_mkdirs(struct dfs *fs, const char *path, uint16_t mode, bool create_parent, struct err *reterr)
+static int mkdirs(struct dfs *fs, const char *path, uint16_t mode, Hdfs__FsPermissionProto *unmasked,
+                  bool create_parent, struct err *reterr)
 {
     Hdfs__FsPermissionProto permission = HDFS__FS_PERMISSION_PROTO__INIT;
     Hdfs__MkdirsRequestProto request = HDFS__MKDIRS_REQUEST_PROTO__INIT;
     permission.perm = mode;
     request.src = (char *)path;
     request.masked = &permission;
+    request.unmasked = unmasked;
     request.createparent = create_parent;
     AUTO_ARENA(a, SMALL_ANSWER_BYTES);
     unsigned link;
@@ -260,6 +263,19 @@ int dfs_mkdirs(struct dfs *fs, const char *path, uint16_t mode, bool create_pare
     if (rc == 0 && !((Hdfs__MkdirsResponseProto *)answer)->result)
         return err_set(reterr, ERR_IO, "%s: the namenode did not make the directory", path);
     return rc;
+}
+
+int dfs_mkdirs(struct dfs *fs, const char *path, uint16_t mode, bool create_parent, struct err *reterr)
+{
+    return mkdirs(fs, path, mode, NULL, create_parent, reterr);
+}
+
+int dfs_mkdirs_unmasked(struct dfs *fs, const char *path, uint16_t mode, uint16_t unmasked, bool create_parent,
+                        struct err *reterr)
+{
+    Hdfs__FsPermissionProto permission = HDFS__FS_PERMISSION_PROTO__INIT;
+    permission.perm = unmasked;
+    return mkdirs(fs, path, mode, &permission, create_parent, reterr);
 }
 
 int dfs_delete(struct dfs *fs, const char *path, bool recursive, bool *ret_deleted, struct err *reterr)

@@ -40,11 +40,15 @@ static int answer_of_status(const Hdfs__HdfsFileStatusProto *s, const char *path
 int call_create(struct dfs *fs, const char *path, const struct file_create *how, struct arena *a,
                 struct create_answer *ret, struct err *reterr)
 {
-    Hdfs__FsPermissionProto permission = HDFS__FS_PERMISSION_PROTO__INIT;
+    Hdfs__FsPermissionProto permission = HDFS__FS_PERMISSION_PROTO__INIT, unmasked = permission;
     Hdfs__CreateRequestProto request = HDFS__CREATE_REQUEST_PROTO__INIT;
     permission.perm = how->mode;
     request.src = (char *)path;
     request.masked = &permission;
+    if (how->unmasked) {
+        unmasked.perm = how->unmasked;
+        request.unmasked = &unmasked;
+    }
     request.clientname = fs->client_name;
     request.createflag = HDFS__CREATE_FLAG_PROTO__CREATE | (how->overwrite ? HDFS__CREATE_FLAG_PROTO__OVERWRITE : 0);
     request.createparent = how->create_parent;

@@ -1,5 +1,7 @@
 #include "namenode/namespace/policy.h"
 
+#include <stdio.h>
+
 uint8_t path_policy(const struct path *p)
 {
     for (size_t i = p->found; i-- > 0;) {
@@ -22,13 +24,33 @@ int inode_policy(struct txn *t, struct inode *n, uint8_t *ret, struct err *reter
     return 0;
 }
 
+/* As Java prints a list of types. */
+static const char *types_text(const uint8_t types[POLICY_TYPES_MAX], char *out, size_t max)
+{
+    size_t len = 0;
+    out[0] = 0;
+    for (size_t i = 0; i < POLICY_TYPES_MAX && types[i] && len < max; i++)
+        len += (size_t)snprintf(out + len, max - len, "%s%s", i ? ", " : "", storage_type_text(types[i]));
+    return out;
+}
+
+static int refuse_late(const struct storage_policy *p, struct err *reterr)
+{
+    char types[64], creation[64], replication[64];
+    return err_set(reterr, ERR_HADOOP_ILLEGAL_ARGUMENT,
+                   "Policy BlockStoragePolicy{%s:%u, storageTypes=[%s], creationFallbacks=[%s], "
+                   "replicationFallbacks=[%s]} cannot be set after file creation.",
+                   p->name, p->id, types_text(p->types, types, sizeof types),
+                   types_text(p->creation_fallback, creation, sizeof creation),
+                   types_text(p->replication_fallback, replication, sizeof replication));
+}
+
 static int check_file(const struct inode *n, const struct storage_policy *given, struct err *reterr)
 {
     const struct storage_policy *present =
         n->storage_policy == POLICY_UNSPECIFIED ? NULL : storage_policy_find(n->storage_policy);
     if (given && given->only_at_creation)
-        return err_set(reterr, ERR_HADOOP_ILLEGAL_ARGUMENT, "Policy %s cannot be set after file creation.",
-                       given->name);
+        return refuse_late(given, reterr);
     if (present && present->only_at_creation)
         return err_set(reterr, ERR_HADOOP_ILLEGAL_ARGUMENT,
                        "Existing policy %s cannot be changed after file creation.", present->name);

@@ -284,9 +284,11 @@ void quota_charged(struct txn *t)
 
 static int check_values(const struct fs_user *u, int64_t names, int64_t space, uint8_t type, struct err *reterr)
 {
-    int rc = access_check_super(u, reterr);
-    if (rc)
-        return rc;
+    if (!u->is_super)
+        return err_set(reterr, ERR_ACCESS,
+                       "Access denied for user %s. Superuser privilege is required for operation %s%sQuota", u->name,
+                       names == QUOTA_RESET || space == QUOTA_RESET ? "clear" : "set",
+                       space == QUOTA_LEAVE ? "" : "Space");
     if (names < QUOTA_RESET || space < QUOTA_RESET)
         return err_set(reterr, ERR_ILLEGAL_ARGUMENT, "Illegal value for nsQuota or ssQuota : %lld and %lld",
                        (long long)names, (long long)space);

@@ -18,6 +18,7 @@ import org.apache.hadoop.hdfs.server.datanode.DataNode;
 import org.apache.hadoop.hdfs.server.namenode.NameNode;
 import org.apache.hadoop.hdfs.tools.DFSAdmin;
 import org.apache.hadoop.hdfs.tools.DFSck;
+import org.apache.hadoop.hdfs.tools.StoragePolicyAdmin;
 import org.apache.hadoop.metrics2.lib.DefaultMetricsSystem;
 import org.apache.hadoop.security.UserGroupInformation;
 import org.apache.hadoop.util.Tool;
@@ -30,7 +31,7 @@ import org.apache.hadoop.util.ToolRunner;
  *   datanode   runs a DataNode
  *   shell      reads command lines from stdin and runs them one after the other in this JVM, because starting a
  *              JVM for each takes longer than the command. A request is one line of base64 words: tool (fs,
- *              dfsadmin, fsck), user name or nothing, file for stdin, file for stdout, file for stderr, then the tool's arguments.
+ *              dfsadmin, fsck, storagepolicies), user name or nothing, file for stdin, file for stdout, file for stderr, then the tool's arguments.
  *              The answer is one line: the exit code that the tool's own main() would have ended with.
  */
 public final class HadoopHost {
@@ -110,6 +111,7 @@ public final class HadoopHost {
             case "fs" -> tool = new FsShell(conf);
             case "dfsadmin" -> tool = new DFSAdmin(conf);
             case "fsck" -> tool = new DFSck(conf);
+            case "storagepolicies" -> tool = new StoragePolicyAdmin(conf);
             default -> throw new IllegalArgumentException("unknown tool " + name);
         }
         return ToolRunner.run(conf, tool, args);
