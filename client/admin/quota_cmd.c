@@ -146,8 +146,8 @@ int set_space_quota_run(struct admin *a, int argc, char **argv, struct err *rete
 {
     struct quota_change q = {.names = QUOTA_LEAVE};
     int rc = type_take(a, &argc, argv, &q, reterr);
-    if (rc < 0 || (rc = enough(a, argc, argv, 2, reterr)) < 0 || (rc = amount_parse(a, argv[0], &q.space, reterr)) < 0 ||
-        (rc = check(a, &q, reterr)) < 0)
+    if (rc < 0 || (rc = enough(a, argc, argv, 2, reterr)) < 0 ||
+        (rc = amount_parse(a, argv[0], &q.space, reterr)) < 0 || (rc = check(a, &q, reterr)) < 0)
         return rc;
     return quota_set_each(a, "setSpaceQuota", argc - 1, argv + 1, &q, reterr);
 }

@@ -320,6 +320,7 @@ static void test_recursive_delete_needs_all_below(void **state)
     own(f, "/ann", "ann", 0755);
     own(f, "/ann/mine", "ann", 0755);
     own(f, "/ann/theirs/empty", "bob", 0700); /* empty: does not matter */
+    own(f, "/", "ann", 0755);
     assert_int_equal(tree_check_delete(f->nn.dir, &f->ann, "/ann", ERR(f)), ERR_ACCESS);
     assert_non_null(strstr(f->err.text, "access=ALL, inode=\"/ann/theirs\""));
     own(f, "/ann/theirs", "ann", 0700);
