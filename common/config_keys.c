@@ -80,6 +80,7 @@ const struct config_key config_keys[] = {
     K("dfs.namenode.datanode.registration.ip-hostname-check", BOOL, "false", 0, 0,
       "Refuse datanodes without reverse name (HDFS: true)."),
     K("dfs.namenode.handler.count", INT, "10", 1, 1024, "Threads for calls that may block."),
+    K("dfs.namenode.path.based.cache.refresh.interval.ms", MS, "30000", 1, 0, "Time between scans of the cache directives."),
     K("dfs.namenode.lease-hard-limit-sec", SECONDS, "1200", 1, 0, "A silent writer's file is closed after this."),
     K("dfs.namenode.accesstime.precision", MS, "3600000", 0, 0, "Access times are this coarse; 0 turns them off."),
     K("dfs.ls.limit", INT, "1000", 1, 100000, "Entries per page of a listing."),

@@ -17,6 +17,7 @@
 #include "namenode/blocks/blocks.h"
 #include "namenode/housekeeping.h"
 #include "namenode/name_folder.h"
+#include "namenode/namespace/cache_pools.h"
 #include "namenode/namespace/leases.h"
 #include "namenode/namespace/txn.h"
 #include "namenode/namespace/user.h"
@@ -107,6 +108,9 @@ static int open_namespace(struct parts *p, struct err *reterr)
     nn->leases =
         leases_new(LEASE_SOFT_MS, (uint64_t)config_ms(nn->config, "dfs.namenode.lease-hard-limit-sec"), LEASE_RETRY_MS);
     nn->writers = writers_new();
+    rc = cache_pools_load(nn->store, &nn->cache_pools, reterr);
+    if (rc)
+        return rc;
     return leases_load(nn, nn->started_ms, reterr);
 }
 
@@ -198,6 +202,7 @@ static void stop(struct parts *p)
     journal_stop(nn->journal);
     blocks_free(nn->blocks);
     parked_free(nn->parked);
+    cache_pools_free(nn->cache_pools);
     writers_free(nn->writers);
     leases_free(nn->leases);
     fsdir_free(nn->dir);

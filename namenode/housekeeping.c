@@ -8,6 +8,7 @@
 
 #include "common/clock.h"
 #include "common/log.h"
+#include "namenode/cache_scan.h"
 #include "namenode/namespace/files.h"
 #include "namenode/namespace/keys.h"
 #include "namenode/namespace/leases.h"
@@ -152,6 +153,21 @@ static void leases_tick(struct namenode *nn, uint64_t now_ms)
         release(nn, expired[i], now_ms);
 }
 
+/* ---- the cache ---- */
+
+static void cache_tick(struct namenode *nn, uint64_t now_ms)
+{
+    bool changed = nn->cache_scanned_changes != nn->cache_pools->changes;
+    bool due = nn->cache_pools->directive_count && now_ms >= nn->cache_scan_due_ms;
+    if (!changed && !due)
+        return;
+    nn->cache_scan_due_ms =
+        now_ms + (uint64_t)config_ms(nn->config, "dfs.namenode.path.based.cache.refresh.interval.ms");
+    namenode_unlock(nn);
+    cache_scan_all(nn);
+    namenode_lock(nn);
+}
+
 /* ---- the thread ---- */
 
 /* Lets others have the lock for a moment. */
@@ -200,6 +216,7 @@ static void *housekeeping(void *arg)
             while (blocks_tick(nn->blocks, now_ms) && !nn->stopping)
                 give_way(nn);
             leases_tick(nn, now_ms);
+            cache_tick(nn, now_ms);
         }
         reap_some(nn);
         if (nn->stopping)

@@ -86,6 +86,7 @@ void blocks_free(struct blocks *b)
     if (!b)
         return;
     id_map_free(&b->under_construction, uc_free_value);
+    id_map_free(&b->cached, cached_free_value);
     id_map_free(&b->pending, free_doubts);
     id_map_free(&b->doubts, free_doubts);
     block_table_free(&b->table);

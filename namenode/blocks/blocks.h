@@ -136,7 +136,7 @@ struct block_location {
     const struct datanode_info *node;
     const char *storage_uuid;
     uint8_t storage_type;
-    bool corrupt;
+    bool corrupt, cached;
 };
 #define BLOCK_LOCATIONS_MAX 64
 
@@ -258,6 +258,15 @@ const char *blocks_rack_of(const struct blocks *b, const char *host_or_ip);
 void blocks_metasave(const struct blocks *b, uint64_t now_ms, size_t lines_max, struct buf *ret);
 /* Blocks that need copies, from cursor on (start with 0): for listings. Returns how many; *cursor is where to go on. */
 size_t blocks_corrupt(const struct blocks *b, uint64_t *cursor, uint64_t *ret_ids, size_t ret_max);
+
+/* ---- blocks in datanodes' memory ----
+ * A scan of the cache directives: begin, want() for each block, then decide() from cursor 0 until it says that no more
+ * is left; the lock may be released between all these. */
+
+void blocks_cache_begin(struct blocks *b);
+void blocks_cache_want(struct blocks *b, uint64_t block_id, uint16_t replication); /* of several wishes the highest counts */
+bool blocks_cache_decide(struct blocks *b, size_t *cursor, size_t steps, uint64_t now_ms);
+unsigned blocks_cached_count(const struct blocks *b, uint64_t block_id); /* datanodes that have it in memory */
 
 /* ---- what a datanode holds, for the balancer ---- */
 

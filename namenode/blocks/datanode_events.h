@@ -62,6 +62,8 @@ struct datanode_commands {
     struct invalidate_command *invalidates;
     struct recovery_command *recoveries;
     size_t transfer_count, invalidate_count, recovery_count;
+    uint64_t *cache, *uncache; /* block ids to take into memory, and to drop from it */
+    size_t cache_count, uncache_count;
     uint64_t report_lease_id;           /* 0 = none granted */
     uint64_t balancer_bytes_per_second; /* 0 = no change to tell */
 };
@@ -103,6 +105,9 @@ struct replica_event {
 /* Unknown storages are created (type as given). */
 void blocks_replica_event(struct blocks *b, struct datanode *node, const char *storage_uuid, uint8_t storage_type,
                           const struct replica_event *e, uint64_t now_ms);
+
+/* All blocks that the node has in its memory now. */
+void blocks_cache_report(struct blocks *b, struct datanode *node, const uint64_t *ids, size_t count);
 
 /* errorReport: a disk or the node failed. */
 enum datanode_error { DATANODE_NOTIFY, DATANODE_DISK_ERROR, DATANODE_INVALID_BLOCK, DATANODE_FATAL_DISK_ERROR };

@@ -162,6 +162,7 @@ void datanode_free(struct datanode *node)
     free(node->invalidations.items);
     free(node->transfers.items);
     free(node->recoveries.items);
+    free(node->cache_asks.items);
     free(node);
 }
 
@@ -177,7 +178,7 @@ uint64_t datanode_dead_after_ms(const struct blocks *b)
 
 static void forget_work(struct datanode *node)
 {
-    node->invalidations.count = node->transfers.count = node->recoveries.count = 0;
+    node->invalidations.count = node->transfers.count = node->recoveries.count = node->cache_asks.count = 0;
     node->lease_id = 0;
 }
 
@@ -187,6 +188,8 @@ void datanode_die(struct blocks *b, struct datanode *node)
     while (node->storage_count)
         storage_detach(b, node->storages[0]);
     forget_work(node);
+    cached_forget_node(b, node);
+    node->info.cache_capacity_bytes = node->info.cache_used_bytes = 0;
     node->info.alive = false;
     node->info.block_count = 0;
     node->info.capacity_bytes = node->info.used_bytes = node->info.remaining_bytes = node->info.non_dfs_used_bytes = 0;

@@ -140,6 +140,7 @@ static void take_commands(struct blocks *b, struct datanode *node, struct arena 
         ret->transfer_count++;
     if (node->invalidations.count)
         take_invalidations(b, node, a, ret);
+    cached_take(b, node, a, ret);
     if (b->balancer_bytes_per_second && !node->bandwidth_told) {
         ret->balancer_bytes_per_second = b->balancer_bytes_per_second;
         node->bandwidth_told = true;

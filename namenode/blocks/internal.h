@@ -3,6 +3,7 @@
  *   blocks.c              life cycle, tick          datanodes.c   registration, storages, death, membership
  *   heartbeat.c           commands                  reports.c     full and incremental reports
  *   replicas.c            one door for every change of a block's replicas: counts, queues, excess, corruption
+ *   cached.c              blocks in datanodes' memory
  *   digests.c             replicas whose digests disagree
  *   under_construction.c  blocks being written or recovered
  *   replication.c         who copies what to whom   placement.c   where new replicas go; topology.c  racks
@@ -88,6 +89,9 @@ struct datanode {
     size_t storage_count;
     QUEUE(struct invalidation) invalidations;
     QUEUE(struct transfer) transfers;
+    QUEUE(uint64_t) cache_asks; /* blocks to be taken into memory, or dropped from it; cached.c knows which */
+    uint64_t cache_promised_bytes; /* asked for and not reported yet */
+    uint8_t cache_report;
     QUEUE(uint64_t) recoveries;     /* block ids; the details are in their struct uc */
     uint32_t copies_out, copies_in; /* under way */
     uint64_t bytes_out;
@@ -164,6 +168,8 @@ struct blocks {
     struct id_map under_construction; /* struct uc */
     struct id_map pending;            /* struct pending */
     struct id_map doubts;             /* struct doubts */
+    struct id_map cached;             /* struct cached, cached.c */
+    uint32_t cache_scan;              /* counts scans of the cache directives */
 
     struct datanode **nodes; /* slots may be NULL */
     size_t node_count;
@@ -250,6 +256,12 @@ void invalidate(struct blocks *b, struct datanode *node, uint64_t block_id, uint
 /* Asks the store once more: a replica is deleted only if its block surely does not exist. */
 void invalidate_if_unknown(struct blocks *b, struct datanode *node, uint64_t block_id, uint64_t gen_stamp);
 struct block *block_known(struct blocks *b, uint64_t block_id); /* memory, else the store; NULL */
+
+/* cached.c */
+void cached_free_value(void *cached);
+void cached_take(struct blocks *b, struct datanode *node, struct arena *a, struct datanode_commands *ret);
+void cached_forget_node(struct blocks *b, const struct datanode *node);
+bool cached_is_on(const struct blocks *b, uint64_t block_id, const struct datanode *node);
 
 /* digests.c */
 static inline uint32_t digest_fold(uint64_t xxh3)

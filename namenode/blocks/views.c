@@ -54,7 +54,8 @@ size_t blocks_locations(struct blocks *b, uint64_t block_id, const char *client_
             const struct storage *s = b->storages[r[i].storage];
             if (!storage_is_usable(s) || !!(r[i].flags & REPLICA_CORRUPT) != corrupt || r[i].flags & REPLICA_EXCESS)
                 continue;
-            found[count++] = (struct ranked){storage_location(s, corrupt), rank_of(b, s, client_ip, client_rack)};
+            found[count] = (struct ranked){storage_location(s, corrupt), rank_of(b, s, client_ip, client_rack)};
+            found[count++].location.cached = cached_is_on(b, block_id, s->node);
         }
     if (count)
         qsort(found, count, sizeof *found, by_rank);

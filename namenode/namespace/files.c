@@ -409,6 +409,9 @@ int file_check_pipeline(const struct file_op *o, const char *client_name, uint64
     rc = rc ? rc : txn_inode(o->t, record.inode_id, &n, reterr);
     if (rc)
         return rc;
+    if (record.state == BLOCK_COMMITTED && n->is_open)
+        return err_set(reterr, ERR_IO, "Unexpected BlockUCState: blk_%llu is COMMITTED but not UNDER_CONSTRUCTION",
+                       (unsigned long long)block_id);
     if (record.state == BLOCK_COMPLETE && !n->is_open)
         return err_set(reterr, ERR_IO, "blk_%llu does not exist or is not under Construction",
                        (unsigned long long)block_id);

@@ -178,7 +178,7 @@ int file_concat(const struct file_op *o, const struct fs_user *u, const char *ta
     if (n->is_open)
         return err_set(reterr, ERR_HADOOP_ILLEGAL_ARGUMENT, "concat: target file %s is under construction", to.text);
     if (!count)
-        return err_set(reterr, ERR_HADOOP_ILLEGAL_ARGUMENT, "concat: no sources given");
+        return err_set(reterr, ERR_ILLEGAL_ARGUMENT, "No sources given");
     size_t first_moved = n->block_count;
     struct inode *parent = path_parent(&to);
     for (size_t i = 0; i < count; i++) {

@@ -3,11 +3,13 @@
  *
  *   'b' block id            -> BlockRecord
  *   'c'                     -> CounterRecord
+ *   'C' directive id        -> CacheDirectiveRecord; 'C' alone: the next id
  *   'd' parent inode, name  -> inode number (be64)
  *   'D' parent, name, 0, tag -> VersionRecord: what the entry was
  *   'i' inode               -> InodeRecord
  *   'I' inode, tag          -> VersionRecord: what the inode was
  *   'o' inode               -> nothing: the file is under construction (start-up reads only these)
+ *   'P' pool name           -> CachePoolRecord
  *   'q' inode               -> QuotaRecord: what a directory with a quota and all below it use
  *   'r' inode               -> nothing: cut off the tree, to be taken apart by the reaper
  *   'S' directory           -> nothing: snapshots of it may be taken

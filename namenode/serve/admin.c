@@ -152,18 +152,15 @@ static void refresh_call_queue(struct rpc_call *call, const ProtobufCMessage *me
     reply_if_super(context, call, &response.base);
 }
 
+/* HDFS's own handlers there are registered by plug-ins; none is. */
 static void generic_refresh(struct rpc_call *call, const ProtobufCMessage *message, void *context)
 {
     const Hdfs__GenericRefreshRequestProto *q = (const void *)message;
-    Hdfs__GenericRefreshResponseCollectionProto response = HDFS__GENERIC_REFRESH_RESPONSE_COLLECTION_PROTO__INIT;
-    Hdfs__GenericRefreshResponseProto one = HDFS__GENERIC_REFRESH_RESPONSE_PROTO__INIT, *list[] = {&one};
-    one.has_exitstatus = 1;
-    one.exitstatus = -1;
-    one.usermessage = arena_printf(rpc_call_arena(call), "nothing is registered to refresh as '%.100s'",
-                                   q->identifier ? q->identifier : "");
-    response.n_responses = 1;
-    response.responses = list;
-    reply_if_super(context, call, &response.base);
+    struct err why = {0};
+    if (!check_super(context, call, &why))
+        err_set(&why, ERR_ILLEGAL_ARGUMENT, "Identifier '%.200s' does not exist in RefreshRegistry. Valid options are: ",
+                q->identifier ? q->identifier : "");
+    rpc_call_fail(call, &why);
 }
 
 static const struct rpc_method acl_methods[] = {

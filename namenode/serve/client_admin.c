@@ -1,5 +1,4 @@
 /* ClientProtocol: the cluster and its administration. */
-#include <inttypes.h>
 #include <string.h>
 
 #include "namenode/serve/client_calls.h"
@@ -168,10 +167,7 @@ void client_set_balancer_bandwidth(struct rpc_call *call, const ProtobufCMessage
     op_begin(&op, context, call);
     OP_RESPONSE(&op, hdfs__set_balancer_bandwidth_response_proto, Hdfs__SetBalancerBandwidthResponseProto);
     int rc = op_check_super(&op);
-    if (!rc && q->bandwidth < 0)
-        rc = err_set(&op.err, ERR_ILLEGAL_ARGUMENT, "Bandwidth should be a non-negative value, not %" PRId64,
-                     q->bandwidth);
-    if (!rc)
+    if (!rc && q->bandwidth >= 0) /* HDFS takes others too, and no datanode minds them */
         blocks_set_balancer_bandwidth(op.nn->blocks, (uint64_t)q->bandwidth);
     op_end_read(&op, rc, &response->base);
 }
@@ -205,7 +201,10 @@ void client_save_namespace(struct rpc_call *call, const ProtobufCMessage *messag
     OP_RESPONSE(&op, hdfs__save_namespace_response_proto, Hdfs__SaveNamespaceResponseProto);
     response->has_saved = 1;
     response->saved = 1;
-    op_end(&op, op_check_super(&op), &response->base);
+    int rc = op_check_super(&op);
+    if (!rc && !blocks_in_safe_mode(op.nn->blocks))
+        rc = err_set(&op.err, ERR_IO, "Safe mode should be turned ON in order to create namespace image.");
+    op_end(&op, rc, &response->base);
 }
 
 /* There are no segments; the number is that of the newest change. */
@@ -241,7 +240,7 @@ void client_upgrade_status(struct rpc_call *call, const ProtobufCMessage *messag
     op_begin(&op, context, call);
     OP_RESPONSE(&op, hdfs__upgrade_status_response_proto, Hdfs__UpgradeStatusResponseProto);
     response->upgradefinalized = 1;
-    op_end_read(&op, op_check_super(&op), &response->base);
+    op_end_read(&op, 0, &response->base);
 }
 
 void client_rolling_upgrade(struct rpc_call *call, const ProtobufCMessage *message, void *context)
@@ -251,7 +250,8 @@ void client_rolling_upgrade(struct rpc_call *call, const ProtobufCMessage *messa
     op_begin(&op, context, call);
     OP_RESPONSE(&op, hdfs__rolling_upgrade_response_proto, Hdfs__RollingUpgradeResponseProto);
     int rc = op_check_super(&op);
-    if (!rc && q->action != HDFS__ROLLING_UPGRADE_ACTION_PROTO__QUERY)
+    if (!rc && q->action != HDFS__ROLLING_UPGRADE_ACTION_PROTO__QUERY &&
+        q->action != HDFS__ROLLING_UPGRADE_ACTION_PROTO__FINALIZE) /* of which there is none, as HDFS answers */
         rc = err_set(&op.err, ERR_UNSUPPORTED_ACTION,
                      "rolling upgrades are not supported: stop the namenode and start the new "
                      "version on the same folder");

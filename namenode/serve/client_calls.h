@@ -89,13 +89,13 @@
     X(createEncryptionZone, create_encryption_zone, 0) \
     X(reencryptEncryptionZone, reencrypt_encryption_zone, 0) \
     X(listReencryptionStatus, list_reencryption_status, 0) \
-    X(listCachePools, list_cache_pools, 0) \
-    X(listCacheDirectives, list_cache_directives, 0) \
+    X(listCachePools, list_cache_pools, RPC_MAY_BLOCK) \
+    X(listCacheDirectives, list_cache_directives, RPC_MAY_BLOCK) \
     X(addCachePool, add_cache_pool, RPC_AT_MOST_ONCE) \
     X(modifyCachePool, modify_cache_pool, RPC_AT_MOST_ONCE) \
     X(removeCachePool, remove_cache_pool, RPC_AT_MOST_ONCE) \
-    X(addCacheDirective, add_cache_directive, RPC_AT_MOST_ONCE) \
-    X(modifyCacheDirective, modify_cache_directive, RPC_AT_MOST_ONCE) \
+    X(addCacheDirective, add_cache_directive, RPC_AT_MOST_ONCE | RPC_MAY_BLOCK) \
+    X(modifyCacheDirective, modify_cache_directive, RPC_AT_MOST_ONCE | RPC_MAY_BLOCK) \
     X(removeCacheDirective, remove_cache_directive, RPC_AT_MOST_ONCE) \
     X(getErasureCodingPolicy, get_erasure_coding_policy, 0) \
     X(getErasureCodingPolicies, get_erasure_coding_policies, 0) \

@@ -7,6 +7,7 @@
 #include "namenode/namespace/xattr.h"
 #include "namenode/serve/client_calls.h"
 #include "namenode/serve/op.h"
+#include "namenode/serve/reserved.h"
 #include "namenode/serve/status.h"
 #include "proto/message.h"
 
@@ -51,7 +52,9 @@ void client_get_file_info(struct rpc_call *call, const ProtobufCMessage *message
     uint8_t policy = POLICY_UNSPECIFIED;
     op_begin(&op, context, call);
     OP_RESPONSE(&op, hdfs__get_file_info_response_proto, Hdfs__GetFileInfoResponseProto);
-    int rc = find_or_nothing(&op, q->src, 0, &n, &policy);
+    int rc = reserved_is_root(q->src) ? 0 : find_or_nothing(&op, q->src, 0, &n, &policy);
+    if (reserved_is_root(q->src))
+        response->fs = reserved_status(op.arena);
     if (n) {
         response->fs = status_of(op.arena, n, "");
         status_inherit(response->fs, policy);
@@ -210,7 +213,11 @@ void client_get_listing(struct rpc_call *call, const ProtobufCMessage *message, 
     struct op op;
     op_begin(&op, context, call);
     OP_RESPONSE(&op, hdfs__get_listing_response_proto, Hdfs__GetListingResponseProto);
-    int rc = list(&op, q->src, &q->startafter, q->needlocation, &response->dirlist);
+    int rc = 0;
+    if (reserved_is_root(q->src))
+        response->dirlist = reserved_listing(op.arena, op.nn);
+    else
+        rc = list(&op, q->src, &q->startafter, q->needlocation, &response->dirlist);
     op_end_read(&op, rc, &response->base);
 }
 
@@ -347,8 +354,8 @@ void client_get_block_locations(struct rpc_call *call, const ProtobufCMessage *m
     OP_RESPONSE(&op, hdfs__get_block_locations_response_proto, Hdfs__GetBlockLocationsResponseProto);
     int rc = path_resolve(&op.t, &op.user, q->src, PATH_SNAPSHOT, &p, &op.err);
     if (!rc && (q->offset > INT64_MAX || q->length > INT64_MAX))
-        rc = err_set(&op.err, ERR_HADOOP_ILLEGAL_ARGUMENT, "Negative offset or length is not supported. File: %s",
-                     p.text);
+        rc = err_set(&op.err, ERR_ILLEGAL_ARGUMENT, "Negative %s is not supported. File: %s",
+                     q->offset > INT64_MAX ? "offset" : "length", p.text);
     if (!rc && !inode_is_file(path_target(&p)))
         rc = err_set(&op.err, ERR_NOT_FOUND, "Path is not a file: %s", p.text);
     rc = rc ? rc : access_check(&op.user, path_target(&p), ACCESS_READ, p.text, &op.err);

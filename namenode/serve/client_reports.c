@@ -68,15 +68,43 @@ void client_list_corrupt_file_blocks(struct rpc_call *call, const ProtobufCMessa
     op_end_read(&op, rc, &response->base);
 }
 
+/* Is it that path, or in that directory? */
+static bool is_below(const char *path, const char *parent)
+{
+    size_t len = strlen(parent);
+    while (len && parent[len - 1] == '/')
+        len--;
+    return !strncmp(path, parent, len) && (!path[len] || path[len] == '/');
+}
+
+/* A block of the file is being written on a datanode that is on its way out. */
+static bool blocks_are_leaving(struct blocks *blocks, const struct inode *n)
+{
+    struct block_location places[BLOCK_LOCATIONS_MAX];
+    for (size_t i = 0; i < n->block_count; i++) {
+        size_t count = n->blocks[i].state == BLOCK_COMPLETE
+                           ? 0
+                           : blocks_locations(blocks, n->blocks[i].id, NULL, places, BLOCK_LOCATIONS_MAX);
+        for (size_t j = 0; j < count; j++)
+            if (places[j].node->admin == DATANODE_DECOMMISSION_IN_PROGRESS ||
+                places[j].node->admin == DATANODE_ENTERING_MAINTENANCE)
+                return true;
+    }
+    return false;
+}
+
 void client_list_open_files(struct rpc_call *call, const ProtobufCMessage *message, void *context)
 {
     const Hdfs__ListOpenFilesRequestProto *q = (const void *)message;
     struct op op;
     op_begin(&op, context, call);
     OP_RESPONSE(&op, hdfs__list_open_files_response_proto, Hdfs__ListOpenFilesResponseProto);
+    bool all = !q->n_types;
+    for (size_t i = 0; i < q->n_types; i++)
+        all |= q->types[i] == HDFS__OPEN_FILES_TYPE_PROTO__ALL_OPEN_FILES;
     int rc = op_check_super(&op);
-    const char *prefix = q->path && strcmp(q->path, "/") ? q->path : "";
-    size_t prefix_len = strlen(prefix);
+    if (!rc && q->path && *q->path && q->path[0] != '/')
+        rc = err_set(&op.err, ERR_INVALID_PATH, "Absolute path required, but got '%.300s'", q->path);
     response->entries = arena_array(op.arena, Hdfs__OpenFilesBatchResponseProto *, OPEN_FILES_PER_PAGE);
     struct store_iter *it = store_iter_new(op.nn->store, NULL, true);
     struct key from = key_of('o', (uint64_t)(q->id < 0 ? 0 : q->id) + 1);
@@ -92,7 +120,7 @@ void client_list_open_files(struct rpc_call *call, const ProtobufCMessage *messa
         const char *path = NULL;
         txn_reset(&op.t); /* there may be many: what goes into the answer is copied */
         if (txn_peek(&op.t, be64_get(key.base + 1), &n, NULL) || txn_path(&op.t, n, &path, NULL) ||
-            strncmp(path, prefix, prefix_len))
+            !is_below(path, q->path ? q->path : "") || !(all || blocks_are_leaving(op.nn->blocks, n)))
             continue;
         Hdfs__OpenFilesBatchResponseProto *e = arena_new(op.arena, Hdfs__OpenFilesBatchResponseProto);
         hdfs__open_files_batch_response_proto__init(e);

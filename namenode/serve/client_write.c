@@ -328,6 +328,14 @@ void client_report_bad_blocks(struct rpc_call *call, const ProtobufCMessage *mes
 
 /* ---- leases ---- */
 
+static const char *list_of(struct op *op, const Hdfs__RenewLeaseRequestProto *q)
+{
+    const char *text = "[";
+    for (size_t i = 0; i < q->n_namespaces && strlen(text) < 200; i++)
+        text = arena_printf(op->arena, "%s%s%.100s", text, i ? ", " : "", q->namespaces[i]);
+    return arena_printf(op->arena, "%s]", text);
+}
+
 void client_renew_lease(struct rpc_call *call, const ProtobufCMessage *message, void *context)
 {
     const Hdfs__RenewLeaseRequestProto *q = (const void *)message;
@@ -335,7 +343,9 @@ void client_renew_lease(struct rpc_call *call, const ProtobufCMessage *message, 
     op_begin(&op, context, call);
     OP_RESPONSE(&op, hdfs__renew_lease_response_proto, Hdfs__RenewLeaseResponseProto);
     int rc = check_client_name(&op, q->clientname);
-    /* Namespaces tell a router where to send this call on to; a namenode has all its leases in one. */
+    rc = rc ? rc : op_check_safe_mode(&op, "renew lease for", q->clientname);
+    if (!rc && q->n_namespaces) /* they tell a router where to send this call on to */
+        rc = err_set(&op.err, ERR_IO, "namespaces(%s) should be null or empty", list_of(&op, q));
     if (!rc)
         op_writer(&op, q->clientname);
     op_end_read(&op, rc, &response->base);

@@ -399,14 +399,20 @@ static void cache_report(struct rpc_call *call, const ProtobufCMessage *message,
 {
     struct namenode *nn = context;
     const Hdfs__CacheReportRequestProto *r = (const Hdfs__CacheReportRequestProto *)message;
+    struct datanode *node;
     struct err e;
-    if (check_cluster(nn, r->registration, &e) || check_pool(nn, r->blockpoolid, &e)) {
-        rpc_call_fail(call, &e);
-        return;
-    }
-    /* We never ask a datanode to cache a block, so what it lists is of no consequence. */
+    int rc = check_cluster(nn, r->registration, &e);
+    rc = rc ? rc : check_pool(nn, r->blockpoolid, &e);
+    namenode_lock(nn);
+    rc = rc ? rc : find_caller(nn, r->registration, &node, &e);
+    if (!rc)
+        blocks_cache_report(nn->blocks, node, r->blocks, r->n_blocks);
+    namenode_unlock(nn);
     Hdfs__CacheReportResponseProto response = HDFS__CACHE_REPORT_RESPONSE_PROTO__INIT;
-    rpc_call_reply(call, &response.base);
+    if (rc)
+        rpc_call_fail(call, &e);
+    else
+        rpc_call_reply(call, &response.base);
 }
 
 /* ---- blockReceivedAndDeleted ---- */

@@ -1,6 +1,6 @@
 #include "namenode/serve/datanode_commands.h"
 
-#define COMMANDS_MAX 4
+#define COMMANDS_MAX 6
 
 static Hdfs__DatanodeCommandProto *command(Hdfs__DatanodeCommandProto__Type type, struct arena *a)
 {
@@ -140,6 +140,19 @@ static Hdfs__DatanodeCommandProto *recovery_proto(const struct datanode_commands
     return p;
 }
 
+static Hdfs__DatanodeCommandProto *block_ids_proto(Hdfs__BlockIdCommandProto__Action action, uint64_t *ids, size_t count,
+                                                   const char *pool_id, struct arena *a)
+{
+    Hdfs__DatanodeCommandProto *p = command(HDFS__DATANODE_COMMAND_PROTO__TYPE__BlockIdCommand, a);
+    p->blkidcmd = arena_new(a, Hdfs__BlockIdCommandProto);
+    hdfs__block_id_command_proto__init(p->blkidcmd);
+    p->blkidcmd->action = action;
+    p->blkidcmd->blockpoolid = (char *)(uintptr_t)pool_id;
+    p->blkidcmd->n_blockids = count;
+    p->blkidcmd->blockids = ids;
+    return p;
+}
+
 size_t datanode_commands_proto(const struct datanode_commands *c, const char *pool_id, const struct two_clocks *now,
                                struct arena *a, Hdfs__DatanodeCommandProto ***ret)
 {
@@ -151,6 +164,11 @@ size_t datanode_commands_proto(const struct datanode_commands *c, const char *po
         list[count++] = transfer_proto(c, pool_id, now, a);
     if (c->invalidate_count)
         list[count++] = invalidate_proto(c, pool_id, a);
+    if (c->cache_count)
+        list[count++] = block_ids_proto(HDFS__BLOCK_ID_COMMAND_PROTO__ACTION__CACHE, c->cache, c->cache_count, pool_id, a);
+    if (c->uncache_count)
+        list[count++] =
+            block_ids_proto(HDFS__BLOCK_ID_COMMAND_PROTO__ACTION__UNCACHE, c->uncache, c->uncache_count, pool_id, a);
     if (c->balancer_bytes_per_second) {
         Hdfs__DatanodeCommandProto *p = command(HDFS__DATANODE_COMMAND_PROTO__TYPE__BalancerBandwidthCommand, a);
         p->balancercmd = arena_new(a, Hdfs__BalancerBandwidthCommandProto);

@@ -78,12 +78,16 @@ static void get_blocks(struct rpc_call *call, const ProtobufCMessage *message, v
     op_end_read(&op, rc, &response->base);
 }
 
-/* Block tokens are off: HDFS answers without keys then. */
+/* Block tokens are off, as an empty key says. */
 static void get_block_keys(struct rpc_call *call, const ProtobufCMessage *message, void *context)
 {
     struct op op;
     op_begin(&op, context, call);
     OP_RESPONSE(&op, hdfs__get_block_keys_response_proto, Hdfs__GetBlockKeysResponseProto);
+    Hdfs__ExportedBlockKeysProto keys = HDFS__EXPORTED_BLOCK_KEYS_PROTO__INIT;
+    Hdfs__BlockKeyProto key = HDFS__BLOCK_KEY_PROTO__INIT;
+    keys.currentkey = &key;
+    response->keys = &keys;
     op_end_read(&op, op_check_super(&op), &response->base);
 }
 

@@ -126,6 +126,7 @@ Hdfs__LocatedBlockProto *status_located_block(struct arena *a, const struct name
         l->storagetypes[i] = (Hdfs__StorageTypeProto)(locations[i].storage_type ? locations[i].storage_type : 1);
         l->storageids[i] = borrowed(locations[i].storage_uuid);
         l->corrupt = l->corrupt && locations[i].corrupt;
+        l->iscached[i] = locations[i].cached;
     }
     return l;
 }

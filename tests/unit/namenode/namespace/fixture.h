@@ -16,6 +16,7 @@
 #include "common/mem.h"
 #include "namenode/housekeeping.h"
 #include "namenode/namespace/files.h"
+#include "namenode/namespace/cache_pools.h"
 #include "namenode/namespace/leases.h"
 #include "namenode/namespace/writers.h"
 #include "namenode/namespace/tree.h"
@@ -62,6 +63,7 @@ static inline void fixture_open(struct fixture *f)
     f->nn.first_block_since_start = f->nn.dir->counters.next_block;
     f->nn.leases = leases_new(SOFT_MS, HARD_MS, RETRY_MS);
     f->nn.writers = writers_new();
+    assert_int_equal(cache_pools_load(f->nn.store, &f->nn.cache_pools, NULL), 0);
     f->nn.parked = parked_new();
     f->nn.blocks = blocks_new(&options, &seam, f->now_ms);
     assert_int_equal(leases_load(&f->nn, f->now_ms, &f->err), 0);
@@ -72,6 +74,7 @@ static inline void fixture_close(struct fixture *f)
     blocks_free(f->nn.blocks);
     parked_free(f->nn.parked);
     writers_free(f->nn.writers);
+    cache_pools_free(f->nn.cache_pools);
     leases_free(f->nn.leases);
     fsdir_free(f->nn.dir);
     journal_stop(f->nn.journal);
