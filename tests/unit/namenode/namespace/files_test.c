@@ -405,7 +405,7 @@ static void test_concat(void **state)
     assert_int_equal(IN_TXN(f, file_concat(o, &f->root, "/d/a", self, 1, ERR(f))), ERR_HADOOP_ILLEGAL_ARGUMENT);
     assert_int_equal(IN_TXN(f, file_concat(o, &f->root, "/d/a", elsewhere, 1, ERR(f))), ERR_HADOOP_ILLEGAL_ARGUMENT);
     assert_int_equal(IN_TXN(f, file_concat(o, &f->root, "/d/a", missing, 1, ERR(f))), ERR_NOT_FOUND);
-    assert_int_equal(IN_TXN(f, file_concat(o, &f->root, "/d/a", good, 0, ERR(f))), ERR_HADOOP_ILLEGAL_ARGUMENT);
+    assert_int_equal(IN_TXN(f, file_concat(o, &f->root, "/d/a", good, 0, ERR(f))), ERR_ILLEGAL_ARGUMENT);
     assert_int_equal(look(f, "/d").children, 3);
     assert_int_equal(IN_TXN(f, file_concat(o, &f->root, "/d/a", good, 2, ERR(f))), 0);
     assert_int_equal(look(f, "/d/a").length, 3 * BLOCK + 10);
