@@ -61,7 +61,7 @@ const struct config_key config_keys[] = {
     K("dfs.namenode.fs-limits.max-component-length", INT, "255", 0, 255, "Longest name, in bytes; 0: 255."),
     K("dfs.namenode.snapshot.max.limit", INT, "65536", 0, 65536, "Most snapshots of one directory."),
     K("dfs.namenode.snapshot.filesystem.limit", INT, "65536", 0, 100000000, "Most snapshots of all directories."),
-    K("dfs.namenode.snapshotdiff.listing.limit", INT, "1000", 1, 1000000, "Entries in one answer about a difference."),
+    K("dfs.namenode.snapshotdiff.listing.limit", INT, "20000", 1, 1000000, "Entries in one answer about a difference."),
     K("dfs.namenode.fs-limits.max-directory-items", INT, "1048576", 1, 0, "Most children of a directory."),
     K("dfs.namenode.safemode.threshold-pct", FLOAT, "0.999", 0, 0, "Share of blocks that must be reported."),
     K("dfs.namenode.safemode.extension", MS, "0", 0, 0, "Time to stay in safe mode after that (HDFS: 30000)."),

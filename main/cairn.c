@@ -33,6 +33,9 @@ struct command {
 #pragma weak groups_main
 #pragma weak haadmin_main
 #pragma weak storagepolicies_main
+#pragma weak ls_snapshottable_dir_main
+#pragma weak ls_snapshot_main
+#pragma weak snapshot_diff_main
 #pragma weak doctor_main
 #pragma weak streaming_main
 #pragma weak job_main
@@ -49,6 +52,9 @@ static const struct command commands[] = {
     {"dfsadmin", dfsadmin_main, "cluster report and administration", 0},
     {"fsck", fsck_main, "check files and their blocks", 0},
     {"getconf", getconf_main, "show a setting, as `hdfs getconf`", 0},
+    {"lsSnapshottableDir", ls_snapshottable_dir_main, "directories that snapshots may be taken of", 0},
+    {"lsSnapshot", ls_snapshot_main, "snapshots of a directory", 0},
+    {"snapshotDiff", snapshot_diff_main, "what changed between snapshots", 0},
     {"groups", groups_main, "the groups the namenode sees a user in", 0},
     {"haadmin", haadmin_main, "the state of the namenodes of a nameservice, as `hdfs haadmin`", 0},
     {"doctor", doctor_main, "find out what is wrong, and what mends it", 0},
@@ -69,6 +75,9 @@ static const struct {
     {"hdfs", "dfsadmin", "dfsadmin"},
     {"hdfs", "fsck", "fsck"},
     {"hdfs", "getconf", "getconf"},
+    {"hdfs", "lsSnapshottableDir", "lsSnapshottableDir"},
+    {"hdfs", "lsSnapshot", "lsSnapshot"},
+    {"hdfs", "snapshotDiff", "snapshotDiff"},
     {"hdfs", "groups", "groups"},
     {"hdfs", "haadmin", "haadmin"},
     {"hdfs", "storagepolicies", "storagepolicies"},
@@ -102,7 +111,7 @@ static int usage(FILE *to)
     fprintf(to, "Usage: cairn COMMAND [generic options] [command options]\n\nCommands:\n");
     for (size_t i = 0; i < COUNT(commands); i++)
         if (commands[i].help && commands[i].run)
-            fprintf(to, "  %-11s %s\n", commands[i].name, commands[i].help);
+            fprintf(to, "  %-18s %s\n", commands[i].name, commands[i].help);
     fprintf(to, "\nGeneric options of every command: -fs URI, -conf FILE, -D name=value.\n"
                 "`cairn COMMAND -help` tells about one command.\n");
     return to == stdout ? 0 : 2;
@@ -121,8 +130,8 @@ static int alias_usage(const char *called, FILE *to)
     fprintf(to, "Usage: %s [--config DIR] COMMAND [generic options] [command options]\n\nCommands:\n", called);
     for (size_t i = 0; i < COUNT(aliases); i++)
         if (!strcmp(called, aliases[i].program) && command_find(aliases[i].command))
-            fprintf(to, "  %-11s %s\n", aliases[i].word, command_find(aliases[i].command)->help);
-    fprintf(to, "  %-11s %s\n", "version", "the version");
+            fprintf(to, "  %-18s %s\n", aliases[i].word, command_find(aliases[i].command)->help);
+    fprintf(to, "  %-18s %s\n", "version", "the version");
     return to == stdout ? 0 : 1;
 }
 

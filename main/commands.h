@@ -15,6 +15,9 @@ int fs_main(int argc, char **argv);        /* client/fs/fs_shell.c */
 int dfsadmin_main(int argc, char **argv);  /* client/admin/dfsadmin.c */
 int fsck_main(int argc, char **argv);      /* client/admin/fsck.c */
 int getconf_main(int argc, char **argv);   /* client/admin/getconf.c */
+int ls_snapshottable_dir_main(int argc, char **argv); /* client/admin/snapshot_cmd.c, and the next two */
+int ls_snapshot_main(int argc, char **argv);
+int snapshot_diff_main(int argc, char **argv);
 int groups_main(int argc, char **argv);    /* client/admin/getconf.c */
 int haadmin_main(int argc, char **argv);   /* client/admin/haadmin.c */
 int storagepolicies_main(int argc, char **argv); /* client/admin/storagepolicies.c */

@@ -23,6 +23,8 @@ int set_quota_run(struct admin *a, int argc, char **argv, struct err *reterr);
 int clear_quota_run(struct admin *a, int argc, char **argv, struct err *reterr);
 int set_space_quota_run(struct admin *a, int argc, char **argv, struct err *reterr);
 int clear_space_quota_run(struct admin *a, int argc, char **argv, struct err *reterr);
+int allow_snapshot_run(struct admin *a, int argc, char **argv, struct err *reterr);
+int disallow_snapshot_run(struct admin *a, int argc, char **argv, struct err *reterr);
 int datanode_info_run(struct admin *a, int argc, char **argv, struct err *reterr);
 
 int admin_misuse(struct admin *a, struct err *reterr, const char *format, ...) PRINTF_LIKE(3, 4);

@@ -40,8 +40,9 @@ const struct shell_command shell_commands[] = {
     {"cp", "[-f] [-p | -p[topax]] [-d] [-t <thread count>] [-q <thread pool queue size>] <src> ... <dst>", NULL, cp_run,
      "Copies files and directories within and between file systems.\n"
      "-p[top]: keeps only times, owner, permission.\n" COPY_HELP CLUSTER_COPY_HELP},
-    {"createSnapshot", "<snapshotDir> [<snapshotName>]", NULL, unsupported_run, "Not supported."},
-    {"deleteSnapshot", "<snapshotDir> <snapshotName>", NULL, unsupported_run, "Not supported."},
+    {"createSnapshot", "<snapshotDir> [<snapshotName>]", NULL, create_snapshot_run,
+     "Takes a snapshot of a directory: snapshotDir/.snapshot/snapshotName stays as it is now. Default name: the time."},
+    {"deleteSnapshot", "<snapshotDir> <snapshotName>", NULL, delete_snapshot_run, "Deletes a snapshot."},
     {"df", "[-h] [<path> ...]", NULL, df_run, "Shows capacity, used and free space. -h: sizes for people."},
     {"du", "[-s] [-h] [-v] [-x] <path> ...", NULL, du_run,
      "Shows size, space used by all replicas, and name, of each entry of a directory.\n"
@@ -80,7 +81,7 @@ const struct shell_command shell_commands[] = {
     {"mv", "<src> ... <dst>", NULL, mv_run, "Renames, within one file system."},
     {"put", "[-f] [-p] [-l] [-d] [-t <thread count>] [-q <thread pool queue size>] <localsrc> ... <dst>", NULL, put_run,
      "Copies local files and directories; - is standard input.\n" COPY_HELP "-l: one replica.\n" CLUSTER_COPY_HELP},
-    {"renameSnapshot", "<snapshotDir> <oldName> <newName>", NULL, unsupported_run, "Not supported."},
+    {"renameSnapshot", "<snapshotDir> <oldName> <newName>", NULL, rename_snapshot_run, "Gives a snapshot another name."},
     {"rm", "[-f] [-r|-R] [-skipTrash] [-safely] <src> ...", NULL, rm_run,
      "Removes files.\n"
      "-f: a path that is missing is fine. -r, -R: directories with everything below.\n"

@@ -12,6 +12,10 @@ uint64_t history_live_up_to(const struct fsdir *dir, uint64_t inode, uint64_t id
 void version_put(struct txn *t, const struct key *key, uint64_t tag, const struct version *v);
 void version_delete(struct txn *t, const struct key *key, uint64_t tag, const struct version *v);
 
+/* *ret 0: there was no such entry. as_of 0: now. */
+int history_child_id(struct txn *t, uint64_t parent, const char *name, uint64_t as_of, uint64_t *ret,
+                     struct err *reterr);
+
 /* The version of an inode, as found under a key of table 'I' at the iterator; NULL if there is none there. */
 int version_inode_at(struct txn *t, struct store_iter *it, uint64_t id, struct inode **ret, struct err *reterr);
 

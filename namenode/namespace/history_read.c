@@ -35,15 +35,15 @@ int history_inode(struct txn *t, uint64_t id, uint64_t as_of, struct inode **ret
     return 0;
 }
 
-/* *ret 0: there was no such entry. */
-static int child_id(struct txn *t, uint64_t parent, const char *name, uint64_t as_of, uint64_t *ret, struct err *reterr)
+int history_child_id(struct txn *t, uint64_t parent, const char *name, uint64_t as_of, uint64_t *ret,
+                     struct err *reterr)
 {
     size_t name_len = strlen(name);
     struct key version = key_of_entry_version(parent, name, name_len, as_of), now = key_of_dentry(parent, name, name_len);
     struct store_iter *it = store_iter_new(t->dir->store, t->snapshot, !t->snapshot);
     store_iter_seek(it, version.bytes, version.len);
     struct slice key = store_iter_valid(it) ? store_iter_key(it) : (struct slice){0};
-    bool found = key.len == version.len && !memcmp(key.base, version.bytes, version.len - 8);
+    bool found = as_of && key.len == version.len && !memcmp(key.base, version.bytes, version.len - 8);
     struct version v = {0};
     int rc = found ? version_decode(store_iter_value(it), &t->arena, &v, reterr) : 0;
     rc = rc || key.base ? rc : store_iter_status(it, reterr);
@@ -63,7 +63,7 @@ int history_child(struct txn *t, const struct inode *parent, const char *name, s
     bool is_list = parent->as_of == AS_OF_LIST;
     *ret = NULL;
     int rc = is_list ? history_find(t, parent->id, name, &id, &mtime_ns, reterr)
-                     : child_id(t, parent->id, name, parent->as_of, &id, reterr);
+                     : history_child_id(t, parent->id, name, parent->as_of, &id, reterr);
     if (rc || !id)
         return rc;
     rc = is_list ? history_inode(t, parent->id, id, ret, reterr)

@@ -109,6 +109,8 @@
     X(disableErasureCodingPolicy, disable_erasure_coding_policy, 0) \
     X(getSnapshottableDirListing, get_snapshottable_dir_listing, 0) \
     X(getSnapshotListing, get_snapshot_listing, 0) \
+    X(getSnapshotDiffReport, get_snapshot_diff_report, RPC_MAY_BLOCK) \
+    X(getSnapshotDiffReportListing, get_snapshot_diff_report_listing, RPC_MAY_BLOCK) \
     X(allowSnapshot, allow_snapshot, 0) \
     X(disallowSnapshot, disallow_snapshot, 0) \
     X(createSnapshot, create_snapshot, RPC_AT_MOST_ONCE) \
