@@ -77,7 +77,8 @@ def test_states_are_told_as_apache_tells_them(pair):
 def test_names_of_the_pair(pair):
     addresses = run(pair, "getconf", "-nnRpcAddresses", check=True).stdout.decode().split()
     assert addresses == [pair.rpc("nn1"), pair.rpc("nn2")]
-    assert run(pair, "doctor").returncode == 0
+    told = run(pair, "doctor")
+    assert told.returncode == 0, told.stdout
     one = admin(pair, "-getServiceState", "nn1").stdout
     standby = pair.rpc("nn2" if one == b"active\n" else "nn1")
     told = run(pair, "doctor", f"hdfs://{standby}", deadline_s=200)
