@@ -168,10 +168,12 @@ static enum MHD_Result http_on_body(struct http_request *r, const char *bytes, s
 {
     if (r->uploading) {
         size_t room = HTTP_PIECE_BYTES - r->piece_len, n = *len < room ? *len : room;
+        if (room == 0) /* with bytes left, or else libmicrohttpd goes on to the next chunk although we rest */
+            return http_rest(r, http_step_write) ? MHD_YES : MHD_NO;
         memcpy(r->piece + r->piece_len, bytes, n);
         r->piece_len += n;
         *len -= n; /* the rest comes again */
-        return r->piece_len < HTTP_PIECE_BYTES || http_rest(r, http_step_write) ? MHD_YES : MHD_NO;
+        return MHD_YES;
     }
     if (r->handled) {
         r->dropped_bytes += *len;
