@@ -113,6 +113,7 @@ static int config_check(const struct config_key *key, const char *value, const c
         return strcasecmp(value, "true") && strcasecmp(value, "false") ? -1 : 0;
     case CONFIG_FLOAT:
         (void)strtod(value, &float_end);
+        float_end += float_end > value && strchr("fFdD", *float_end) && *float_end; /* 0.999f, as Java writes it */
         return float_end == value || *float_end ? -1 : 0;
     case CONFIG_INT:
         if (parse_number(value, &n, &end) < 0 || *end)

@@ -40,15 +40,16 @@ public final class ServerProcess {
         Ports.reset();
     }
 
-    /** Starts it and waits until it listens on port. The settings are those of conf that are not just Hadoop's defaults,
-     *  and then the given ones. */
+    /** Starts it and waits until it listens on port. The settings are those of conf that are neither just Hadoop's
+     *  defaults nor a client's, and then the given ones. */
     public void start(Configuration conf, Map<String, String> settings, int port) throws IOException {
         folder.mkdirs();
         Configuration site = new Configuration(false);
         for (Map.Entry<String, String> entry : conf) {
             String[] sources = conf.getPropertySources(entry.getKey());
             String source = sources == null || sources.length == 0 ? "" : sources[sources.length - 1];
-            if (!source.endsWith("-default.xml")) {
+            boolean isOfClient = entry.getKey().startsWith("dfs.client.");
+            if (!source.endsWith("-default.xml") && !isOfClient) {
                 site.set(entry.getKey(), conf.get(entry.getKey()));
             }
         }
