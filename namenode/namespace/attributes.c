@@ -22,8 +22,6 @@ int tree_set_permission(struct txn *t, const struct fs_user *u, const char *text
     if (rc)
         return rc;
     n->mode = mode & 01777;
-    if (!inode_is_dir(n))
-        n->mode &= 0777;
     n->ctime_ns = t->now_ns;
     txn_dirty(n);
     return 0;

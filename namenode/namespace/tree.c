@@ -180,20 +180,21 @@ static int check_subtree(struct txn *t, const struct fs_user *u, struct inode *t
                 where = path; /* the top's will do */
             return access_check(u, n, ACCESS_ALL, where, reterr);
         }
-        if (!n->subdir_count)
+        bool is_sticky = n->mode & 01000;
+        uint64_t left = is_sticky ? n->child_count : n->subdir_count;
+        if (!left)
             continue;
         struct dir_iter d;
-        uint64_t left = n->subdir_count;
         dir_iter_open(&d, t, n, "", 0);
         while (left && dir_iter_next(&d)) {
             struct inode *child = NULL;
             rc = txn_inode(t, d.child, &child, reterr);
+            rc = rc || !is_sticky ? rc : access_check_sticky(u, n, child, child->name, reterr);
             if (rc)
                 break;
-            if (inode_is_dir(child)) {
+            if (inode_is_dir(child))
                 buf_append(&stack, &child->id, sizeof child->id);
-                left--;
-            }
+            left -= is_sticky || inode_is_dir(child);
         }
         int close_rc = dir_iter_close(&d, reterr);
         if (rc || close_rc)

@@ -5,20 +5,18 @@ import java.io.IOException;
 import java.io.InputStream;
 import java.io.InputStreamReader;
 import java.io.PrintStream;
+import java.lang.reflect.Constructor;
 import java.nio.charset.StandardCharsets;
 import java.security.PrivilegedExceptionAction;
 import java.util.ArrayList;
 import java.util.Base64;
 import java.util.List;
+import java.util.Map;
 import org.apache.hadoop.conf.Configuration;
 import org.apache.hadoop.fs.FileSystem;
-import org.apache.hadoop.fs.FsShell;
 import org.apache.hadoop.hdfs.HdfsConfiguration;
 import org.apache.hadoop.hdfs.server.datanode.DataNode;
 import org.apache.hadoop.hdfs.server.namenode.NameNode;
-import org.apache.hadoop.hdfs.tools.DFSAdmin;
-import org.apache.hadoop.hdfs.tools.DFSck;
-import org.apache.hadoop.hdfs.tools.StoragePolicyAdmin;
 import org.apache.hadoop.metrics2.lib.DefaultMetricsSystem;
 import org.apache.hadoop.security.UserGroupInformation;
 import org.apache.hadoop.util.Tool;
@@ -30,11 +28,29 @@ import org.apache.hadoop.util.ToolRunner;
  *   namenode   formats its name directory, then runs the NameNode (one JVM start instead of two)
  *   datanode   runs a DataNode
  *   shell      reads command lines from stdin and runs them one after the other in this JVM, because starting a
- *              JVM for each takes longer than the command. A request is one line of base64 words: tool (fs,
- *              dfsadmin, fsck, storagepolicies), user name or nothing, file for stdin, file for stdout, file for stderr, then the tool's arguments.
+ *              JVM for each takes longer than the command. A request is one line of base64 words: tool (one
+ *              of TOOLS or a class), user name or nothing, file for stdin, file for stdout, file for stderr, then the tool's arguments.
  *              The answer is one line: the exit code that the tool's own main() would have ended with.
  */
 public final class HadoopHost {
+    private static final String HDFS = "org.apache.hadoop.hdfs.";
+    private static final Map<String, String> TOOLS = Map.ofEntries(
+            Map.entry("fs", "org.apache.hadoop.fs.FsShell"),
+            Map.entry("dfsadmin", HDFS + "tools.DFSAdmin"),
+            Map.entry("fsck", HDFS + "tools.DFSck"),
+            Map.entry("haadmin", HDFS + "tools.DFSHAAdmin"),
+            Map.entry("lsSnapshottableDir", HDFS + "tools.snapshot.LsSnapshottableDir"),
+            Map.entry("snapshotDiff", HDFS + "tools.snapshot.SnapshotDiff"),
+            Map.entry("storagepolicies", HDFS + "tools.StoragePolicyAdmin"),
+            Map.entry("cacheadmin", HDFS + "tools.CacheAdmin"),
+            Map.entry("ec", HDFS + "tools.ECAdmin"),
+            Map.entry("crypto", HDFS + "tools.CryptoAdmin"),
+            Map.entry("getconf", HDFS + "tools.GetConf"),
+            Map.entry("groups", HDFS + "tools.GetGroups"),
+            Map.entry("debug", HDFS + "tools.DebugAdmin"),
+            Map.entry("balancer", HDFS + "server.balancer.Balancer$Cli"),
+            Map.entry("mover", HDFS + "server.mover.Mover$Cli"));
+
     public static void main(String[] args) {
         try {
             dispatch(args);
@@ -57,7 +73,10 @@ public final class HadoopHost {
                 DataNode.createDataNode(new String[0], new HdfsConfiguration());
                 Thread.currentThread().join(); // for ever: the DataNode's own threads are daemons
             }
-            case "shell" -> shell();
+            case "shell" -> {
+                DefaultMetricsSystem.setMiniClusterMode(true); // else a tool's second run finds its own names taken
+                shell();
+            }
             default -> throw new IllegalArgumentException(args[0]);
         }
     }
@@ -104,15 +123,19 @@ public final class HadoopHost {
         }
     }
 
+    /** A tool of Hadoop's: one of TOOLS, or a class by its name. */
     private static int run(String name, String[] args) throws Exception {
         Configuration conf = new HdfsConfiguration();
+        Class<? extends Tool> type = Class.forName(TOOLS.getOrDefault(name, name)).asSubclass(Tool.class);
         Tool tool;
-        switch (name) {
-            case "fs" -> tool = new FsShell(conf);
-            case "dfsadmin" -> tool = new DFSAdmin(conf);
-            case "fsck" -> tool = new DFSck(conf);
-            case "storagepolicies" -> tool = new StoragePolicyAdmin(conf);
-            default -> throw new IllegalArgumentException("unknown tool " + name);
+        try {
+            Constructor<? extends Tool> maker = type.getDeclaredConstructor(Configuration.class);
+            maker.setAccessible(true);
+            tool = maker.newInstance(conf);
+        } catch (NoSuchMethodException none) {
+            Constructor<? extends Tool> maker = type.getDeclaredConstructor();
+            maker.setAccessible(true);
+            tool = maker.newInstance();
         }
         return ToolRunner.run(conf, tool, args);
     }

@@ -60,8 +60,8 @@ def write_conf(folder, core, hdfs, log_level):
         )
 
 
-def java_command(conf, options, *args, main="HadoopHost"):
-    return [*JVM, *options, "-cp", f"{conf}:{class_path()}", main, *args]
+def java_command(conf, options, *args, main="HadoopHost", classes=None):
+    return [*JVM, *options, "-cp", f"{conf}:{classes or class_path()}", main, *args]
 
 
 def run_contract_tests(uri, folder, deadline_s):
@@ -182,13 +182,14 @@ class JavaShell:
 
     Log lines are off but those about the trash, so stderr holds what the tools mean to print."""
 
-    def __init__(self, folder, properties=None, jvm_options=QUICK_START):
+    def __init__(self, folder, properties=None, jvm_options=QUICK_START, classes=None):
+        """classes: a class path with more tools on it."""
         self.folder = str(folder)
         conf = f"{self.folder}/conf"
         write_conf(conf, {"hadoop.tmp.dir": f"{self.folder}/tmp"}, properties or {}, "OFF")
         self._files = [f"{self.folder}/{name}" for name in ("stdin", "stdout", "stderr")]
         self._log = f"{self.folder}/jvm.log"
-        self._command = java_command(conf, [*jvm_options, "-Xmx512m"], "shell")
+        self._command = java_command(conf, [*jvm_options, "-Xmx512m"], "shell", classes=classes)
         self._jvm = None
         self._start()
 

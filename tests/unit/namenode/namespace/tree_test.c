@@ -325,6 +325,9 @@ static void test_recursive_delete_needs_all_below(void **state)
     assert_non_null(strstr(f->err.text, "access=ALL, inode=\"/ann/theirs\""));
     own(f, "/ann/theirs", "ann", 0700);
     assert_int_equal(tree_check_delete(f->nn.dir, &f->ann, "/ann", ERR(f)), 0);
+    own(f, "/ann/theirs", "root", 01777);
+    assert_int_equal(tree_check_delete(f->nn.dir, &f->ann, "/ann", ERR(f)), ERR_ACCESS);
+    assert_non_null(strstr(f->err.text, "Permission denied by sticky bit: user=ann"));
 }
 
 static void test_times(void **state)
