@@ -62,6 +62,8 @@ static void child_exec(struct child *c, int ready_write_fd, pid_t parent)
 int child_start(struct child *c, struct err *reterr)
 {
     int fds[2];
+    if (c->ready_fd > 0) /* of the one before */
+        net_closep(&c->ready_fd);
     if (pipe2(fds, O_CLOEXEC) < 0)
         return err_errno(reterr, errno, "pipe for %s", c->name);
     pid_t self = getpid(), pid = fork();
@@ -74,6 +76,8 @@ int child_start(struct child *c, struct err *reterr)
     }
     c->pid = pid;
     c->ready_fd = fds[0];
+    c->restart.started_ms = clock_mono_ms();
+    c->start_at_ms = 0;
     return 0;
 }
 

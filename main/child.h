@@ -6,6 +6,7 @@
 #include <sys/types.h>
 
 #include "common/err.h"
+#include "main/restart.h"
 
 #define CHILD_ARGS_MAX 32
 
@@ -18,6 +19,8 @@ struct child {
     pid_t pid;            /* 0 = not running */
     int ready_fd;         /* read end; -1 once it is ready */
     int exit_status;      /* as waitpid gave it, once it ended */
+    struct restart restart;
+    int64_t start_at_ms;  /* it died and is started again then; 0 = no */
 };
 
 void child_add_arg(struct child *c, const char *format, ...) PRINTF_LIKE(2, 3);

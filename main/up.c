@@ -1,8 +1,9 @@
 /* `cairn up`: starts a cluster's daemons in order, says when it is ready, stays as their supervisor, stops them in
- * reverse order. A daemon that dies is reported and left dead (faults are the business of the file system); when none is
- * left the supervisor ends too. */
+ * reverse order. A daemon that dies is reported and started again (--no-restart: left dead); when none is left the
+ * supervisor ends too. */
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -27,16 +28,17 @@
 #define UP_DIR_DEFAULT "cairn-cluster"
 
 static const char up_usage[] =
-    "Usage: cairn up [--dir DIR] [--nodes N] [--port-base P] [--mount M] [--detach] [-D name=value ...]\n"
+    "Usage: cairn up [--dir DIR] [--nodes N] [--port-base P] [--mount M] [--detach] [--no-restart] [-D name=value ...]\n"
     "  --dir DIR      folder of all its state and logs (default ./" UP_DIR_DEFAULT ")\n"
     "  --nodes N      datanodes and workers, each on an address of its own: 127.0.0.1 to 127.0.0.N (default 3)\n"
     "  --port-base P  ports from P on (default: the well-known ones, 8020, 9870, 9866, ...)\n"
     "  --mount M      mount the file system at M\n"
-    "  --detach       return when the cluster is ready; `cairn down --dir DIR` stops it\n";
+    "  --detach       return when the cluster is ready; `cairn down --dir DIR` stops it\n"
+    "  --no-restart   a daemon that dies stays dead; else it is started again, after a pause that grows\n";
 
 struct up_options {
     struct cluster_options cluster;
-    bool detach;
+    bool detach, no_restart;
     char *dir, *mount; /* owned */
 };
 
@@ -69,6 +71,10 @@ static int up_parse(int argc, char **argv, struct up_options *o, struct err *ret
         const char *flag = argv[i], *value = i + 1 < argc ? argv[i + 1] : NULL;
         if (strcmp(flag, "--detach") == 0) {
             o->detach = true;
+            continue;
+        }
+        if (strcmp(flag, "--no-restart") == 0) {
+            o->no_restart = true;
             continue;
         }
         bool known = !strcmp(flag, "--dir") || !strcmp(flag, "--nodes") || !strcmp(flag, "--port-base") || !strcmp(flag, "--mount");
@@ -157,8 +163,55 @@ static void up_stop(struct cluster *c)
         child_stop(&c->children[i], UP_STOP_GRACE_MS);
 }
 
+/* A daemon that died is started again after a pause, unless that is not wanted or it was told to end. */
+static void up_note_end(struct child *child, int status, bool restarts)
+{
+    char end[64];
+    child->pid = 0;
+    child->exit_status = status;
+    if (!restarts || !restart_is_wanted(status)) {
+        log_error("up", "daemon=%s %s action=none log=%s", child->name, child_end_text(status, end), child->log);
+        return;
+    }
+    int64_t now_ms = clock_mono_ms(), delay_ms = restart_delay_ms(&child->restart, now_ms);
+    child->start_at_ms = now_ms + delay_ms;
+    log_error("up", "daemon=%s %s action=start-again in_ms=%" PRId64 " log=%s", child->name, child_end_text(status, end), delay_ms,
+              child->log);
+}
+
+static void up_start_again(struct cluster *c, struct child *child)
+{
+    struct err why;
+    if (child_start(child, &why) < 0 || cluster_write_json(c, &why) < 0)
+        log_error("up", "daemon=%s err='%s'", child->name, why.text);
+    else
+        log_info("up", "daemon=%s pid=%d started again", child->name, (int)child->pid);
+    if (!child->pid)
+        child->start_at_ms = clock_mono_ms() + restart_delay_ms(&child->restart, clock_mono_ms());
+}
+
+/* When the next one is to be started, in ms from now; -1: none is. */
+static int64_t up_look_after(struct cluster *c, bool restarts, size_t *ret_running)
+{
+    int64_t next_ms = -1;
+    *ret_running = 0;
+    for (size_t i = 0; i < c->child_count; i++) {
+        struct child *child = &c->children[i];
+        int status;
+        if (child->pid && waitpid(child->pid, &status, WNOHANG) == child->pid)
+            up_note_end(child, status, restarts);
+        if (child->start_at_ms && clock_mono_ms() >= child->start_at_ms)
+            up_start_again(c, child);
+        int64_t left_ms = child->start_at_ms ? child->start_at_ms - clock_mono_ms() : -1;
+        if (child->start_at_ms && (next_ms < 0 || left_ms < next_ms))
+            next_ms = left_ms > 0 ? left_ms : 0;
+        *ret_running += child->pid || child->start_at_ms;
+    }
+    return next_ms;
+}
+
 /* Until SIGINT or SIGTERM, or until no daemon is left. Returns the exit code. */
-static int up_supervise(struct cluster *c)
+static int up_supervise(struct cluster *c, bool restarts)
 {
     sigset_t set;
     sigemptyset(&set);
@@ -166,20 +219,13 @@ static int up_supervise(struct cluster *c)
     sigaddset(&set, SIGTERM);
     sigaddset(&set, SIGCHLD);
     for (;;) {
-        size_t running = 0;
-        int status, got;
-        char end[64];
-        for (size_t i = 0; i < c->child_count; i++) {
-            struct child *child = &c->children[i];
-            if (child->pid && waitpid(child->pid, &status, WNOHANG) == child->pid) {
-                log_error("up", "daemon=%s pid=%d %s log=%s", child->name, (int)child->pid, child_end_text(status, end), child->log);
-                child->pid = 0;
-            }
-            running += child->pid != 0;
-        }
+        size_t running;
+        int64_t wait_ms = up_look_after(c, restarts, &running);
         if (running == 0)
             return 1;
-        if (sigwait(&set, &got) == 0 && got != SIGCHLD)
+        struct timespec wait = {wait_ms / 1000, wait_ms % 1000 * 1000000};
+        int got = sigtimedwait(&set, NULL, wait_ms < 0 ? NULL : &wait);
+        if (got == SIGINT || got == SIGTERM)
             return 0;
     }
 }
@@ -266,7 +312,7 @@ static int up_run(struct up_options *o)
             if (null >= 0)
                 dup2(null, 1);
         }
-        code = up_supervise(&c);
+        code = up_supervise(&c, !o->no_restart);
     }
     if (c.children)
         up_stop(&c);

@@ -55,9 +55,9 @@ class Cluster:
 
     properties are `-D name=value` of the whole cluster; mount is a folder or None."""
 
-    def __init__(self, folder, nodes=3, mount=None, properties=None, port_base=None):
+    def __init__(self, folder, nodes=3, mount=None, properties=None, port_base=None, restarts=False):
         self.folder, self.nodes, self.mount = str(folder), nodes, mount and str(mount)
-        self.properties = properties or {}
+        self.properties, self.restarts = properties or {}, restarts
         self.port_base = port_base or port_block()
         self._info = {}
         self._seen_pids = set()
@@ -65,6 +65,7 @@ class Cluster:
     # life cycle
     def up(self, deadline_s=60, **more_properties):
         command = ["up", "--dir", self.folder, "--nodes", self.nodes, "--port-base", self.port_base, "--detach"]
+        command += [] if self.restarts else ["--no-restart"]  # what a test kills stays dead until it says otherwise
         if self.mount:
             os.makedirs(self.mount, exist_ok=True)
             command += ["--mount", self.mount]
