@@ -20,12 +20,12 @@
 #include "datanode/serve/shm_registry.h"
 #include "datanode/serve/short_circuit.h"
 #include "datanode/serve/xfer.h"
+#include "datanode/store/directory_scanner.h"
 #include "datanode/store/scrubber.h"
 #include "main/commands.h"
 #include "webhdfs/webhdfs.h"
 #include "rpc/reconfigure.h"
 
-#define DEFAULT_BALANCE_BYTES_PER_SECOND (100 << 20) /* dfs.datanode.balance.bandwidthPerSec */
 #define READY_WAIT_MS                    1000
 #define STOP_MS                          15000
 #define MALLOC_ARENAS                    2          /* hundreds of threads must not have a heap each */
@@ -98,6 +98,39 @@ static int start_scrubber(struct datanode *dn, struct err *reterr)
     return scrubber_start(&options, &dn->scrubber, reterr);
 }
 
+/* ---- what the directory scanner finds ---- */
+
+static void on_difference(void *context, const struct store_difference *d)
+{
+    struct datanode *dn = context;
+    static const char *const what[] = {"was found on the disk and taken in", "is gone from the disk and forgotten",
+                                       "is not what memory says"};
+    log_warn("directory_scanner", "block=%" PRId64 "_%" PRIu64 " bytes=%" PRIu64 " %s", (int64_t)d->replica.block_id,
+             d->replica.gen_stamp, d->replica.disk_bytes, what[d->kind]);
+    if (d->kind == DIFFERENCE_ADDED)
+        reporter_received(dn->reporter, &d->replica, NULL);
+    else if (d->kind == DIFFERENCE_REMOVED)
+        reporter_deleted(dn->reporter, &d->replica);
+    if (d->kind != DIFFERENCE_REMOVED)
+        scrubber_suspect(dn->scrubber, d->replica.block_id); /* which knows whether it is good */
+}
+
+static void on_sick_storage(void *context, size_t storage_index, const char *why)
+{
+    log_warn("directory_scanner", "storage %zu cannot be scanned: %s", storage_index, why);
+    datanode_check_storage(context, storage_index);
+}
+
+static int start_directory_scanner(struct datanode *dn, struct err *reterr)
+{
+    struct directory_scanner_options options = {.store = dn->store,
+                                                .period_ms = dn->settings.directory_scan_ms,
+                                                .on_difference = on_difference,
+                                                .on_sick = on_sick_storage,
+                                                .context = dn};
+    return options.period_ms > 0 ? directory_scanner_start(&options, &dn->directory_scanner, reterr) : 0;
+}
+
 /* ---- start and stop ---- */
 
 static void on_replica_changed(void *context, uint64_t block_id)
@@ -115,7 +148,8 @@ static int start(struct datanode *dn, struct servers *s, struct err *reterr)
     struct block_store_options options = {.data_dirs = dn->settings.data_dirs,
                                           .reserved_bytes = dn->settings.reserved_bytes,
                                           .failed_volumes_tolerated = dn->settings.failed_volumes_tolerated,
-                                          .sync_on_close = dn->settings.sync_on_close};
+                                          .sync_on_close = dn->settings.sync_on_close,
+                                          .volume_choice = dn->settings.volume_choice};
     int rc = block_store_open(&options, &dn->store, reterr);
     dn->shm = shm_registry_new();
     if (rc == 0) {
@@ -136,6 +170,8 @@ static int start(struct datanode *dn, struct servers *s, struct err *reterr)
     }
     if (rc == 0)
         rc = start_scrubber(dn, reterr);
+    if (rc == 0)
+        rc = start_directory_scanner(dn, reterr);
     return rc;
 }
 
@@ -157,6 +193,7 @@ static void stop(struct datanode *dn, struct servers *s)
     webhdfs_free(dn->webhdfs);
     short_circuit_stop(dn->short_circuit);
     xfer_server_stop(dn->xfer);
+    directory_scanner_stop(dn->directory_scanner);
     scrubber_stop(dn->scrubber);
     rpc_server_stop(s->ipc);
     reporter_stop(dn->reporter); /* after all who report, before what its heartbeats look at */
@@ -213,10 +250,11 @@ int datanode_main(int argc, char **argv)
     dn.config = config;
     dn.started_mono_ms = clock_mono_ms();
     dn.started_wall_ms = clock_wall_ms();
-    atomic_store(&dn.balance_bytes_per_second, DEFAULT_BALANCE_BYTES_PER_SECOND);
+    throttle_init(&dn.balance_throttle, &dn.balance_bytes_per_second);
     datanode_metrics_register();
     srandom((unsigned)(clock_wall_ns() ^ getpid()));
     int rc = settings_load(config, &dn.settings, &why);
+    atomic_store(&dn.balance_bytes_per_second, dn.settings.balance_bytes_per_second);
     dn.reconfiguration = ipc_reconfiguration_new(&dn, config);
     if (rc == 0)
         rc = start(&dn, &servers, &why);

@@ -6,12 +6,14 @@
 #include <stdatomic.h>
 
 #include "common/metrics.h"
+#include "datanode/serve/block_sender.h"
 #include "datanode/settings.h"
 #include "datanode/store/block_store.h"
 
 struct reporter;
 struct xfer_server;
 struct scrubber;
+struct directory_scanner;
 struct short_circuit;
 struct shm_registry;
 struct reconfiguration; /* rpc/reconfigure.h */
@@ -27,11 +29,14 @@ struct datanode {
     struct reporter *reporter;
     struct xfer_server *xfer;
     struct scrubber *scrubber; /* NULL: off */
+    struct directory_scanner *directory_scanner; /* NULL: off */
     struct short_circuit *short_circuit; /* NULL: off */
     struct shm_registry *shm;
     struct webhdfs *webhdfs;
     struct reconfiguration *reconfiguration;
     _Atomic int64_t balance_bytes_per_second;
+    struct throttle balance_throttle; /* of all moves together */
+    _Atomic int moves;                /* under way, to and from here */
 };
 
 extern struct metric datanode_bytes_read, datanode_bytes_written, datanode_blocks_read, datanode_blocks_written,

@@ -53,11 +53,34 @@ static int own_name(const struct config *c, struct settings *s, struct err *rete
     return 0;
 }
 
+/* Hadoop names a class of its own; what counts is which of the two it is. */
+static int volume_choice(const struct config *c, struct volume_choice *ret, struct err *reterr)
+{
+    const char *key = "dfs.datanode.fsdataset.volume.choosing.policy", *name = config_str(c, key);
+    const char *dot = strrchr(name, '.');
+    const char *simple = dot ? dot + 1 : name;
+    ret->by_space = strcmp(simple, "AvailableSpaceVolumeChoosingPolicy") == 0;
+    if (!ret->by_space && strcmp(simple, "RoundRobinVolumeChoosingPolicy") != 0)
+        return err_set(reterr, ERR_CONFIG,
+                       "%s: '%s' is not known; RoundRobinVolumeChoosingPolicy and AvailableSpaceVolumeChoosingPolicy are", key, name);
+    ret->equal_bytes =
+        config_size(c, "dfs.datanode.available-space-volume-choosing-policy.balanced-space-threshold");
+    ret->preference =
+        config_float(c, "dfs.datanode.available-space-volume-choosing-policy.balanced-space-preference-fraction");
+    return 0;
+}
+
 int settings_load(const struct config *c, struct settings *ret, struct err *reterr)
 {
     struct settings s = {
         .data_dirs = config_str(c, "dfs.datanode.data.dir"),
         .domain_socket_path = config_str(c, "dfs.domain.socket.path"),
+        .balance_bytes_per_second = config_size(c, "dfs.datanode.balance.bandwidthPerSec"),
+        .moves_max = (int)config_int(c, "dfs.datanode.balance.max.concurrent.moves"),
+        .readahead_bytes = (uint64_t)config_size(c, "dfs.datanode.readahead.bytes"),
+        .drop_behind_reads = config_bool(c, "dfs.datanode.drop.cache.behind.reads"),
+        .drop_behind_writes = config_bool(c, "dfs.datanode.drop.cache.behind.writes"),
+        .directory_scan_ms = config_ms(c, "dfs.datanode.directoryscan.interval"),
         .short_circuit = config_bool(c, "dfs.client.read.shortcircuit"),
         .reserved_bytes = config_size(c, "dfs.datanode.du.reserved"),
         .failed_volumes_tolerated = (int)config_int(c, "dfs.datanode.failed.volumes.tolerated"),
@@ -79,7 +102,9 @@ int settings_load(const struct config *c, struct settings *ret, struct err *rete
     int rc = advertised_parse(s.advertised, &checked, reterr);
     if (rc < 0)
         return err_prefix(reterr, rc, "cairn.datanode.advertised.addresses");
-    rc = namenode_address(c, &s.namenode, reterr);
+    rc = volume_choice(c, &s.volume_choice, reterr);
+    if (rc == 0)
+        rc = namenode_address(c, &s.namenode, reterr);
     if (rc == 0)
         rc = listen_address(c, "dfs.datanode.address", 9866, &s.transfer_listen, reterr);
     if (rc == 0)

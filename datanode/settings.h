@@ -4,6 +4,7 @@
 
 #include "common/config.h"
 #include "common/net.h"
+#include "datanode/store/volume.h"
 
 #define SOFTWARE_VERSION "3.4.1" /* what peers compare; it must look like a Hadoop version */
 
@@ -17,6 +18,12 @@ struct settings {
     const char *data_dirs; /* borrowed from the config */
     const char *domain_socket_path; /* with _PORT not yet replaced; "" = none; borrowed */
     bool short_circuit;
+    int64_t balance_bytes_per_second;
+    int moves_max;
+    uint64_t readahead_bytes;
+    bool drop_behind_reads, drop_behind_writes;
+    int64_t directory_scan_ms; /* 0 = never */
+    struct volume_choice volume_choice;
     int64_t reserved_bytes;
     int failed_volumes_tolerated;
     bool sync_on_close;

@@ -39,7 +39,7 @@ int op_header_read(int fd, uint8_t *ret_opcode, struct err *reterr)
         return rc;
     unsigned version = bytes[0] << 8 | bytes[1];
     if (version == SASL_MAGIC)
-        return err_set(reterr, ERR_PROTOCOL,
+        return err_set(reterr, ERR_UNSUPPORTED,
                        "the peer starts a SASL handshake, which is not supported: unset "
                        "dfs.data.transfer.protection and "
                        "dfs.encrypt.data.transfer there");

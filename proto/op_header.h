@@ -30,8 +30,8 @@ enum op_code {
 const char *op_name(uint8_t opcode); /* "READ_BLOCK"; "unknown" */
 
 /* The three bytes in front of an op. ERR_CLOSED: the peer is done (between ops that is normal); ERR_TIMEOUT;
- * ERR_PROTOCOL: another version, or a SASL handshake, which we do not do. The opcode may be one that is not
- * in the list. */
+ * ERR_PROTOCOL: another version; ERR_UNSUPPORTED: a SASL handshake, which we do not do. The opcode may be one that is
+ * not in the list. */
 int op_header_read(int fd, uint8_t *ret_opcode, struct err *reterr) MUST_CHECK;
 /* Header and message in one write. */
 int op_write(int fd, enum op_code opcode, const ProtobufCMessage *message, struct err *reterr) MUST_CHECK;

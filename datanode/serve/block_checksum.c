@@ -114,7 +114,10 @@ static int compute(struct xfer *x, const Hdfs__OpBlockChecksumProto *op, struct 
                    op->blockchecksumoptions->blockchecksumtype == HDFS__BLOCK_CHECKSUM_TYPE_PROTO__COMPOSITE_CRC;
     md5_init(&f->md5);
     f->crc = 0;
-    rc = r.meta.type == CHECKSUM_NULL ? err_set(reterr, ERR_UNSUPPORTED, "the replica has no checksums")
+    if (f->composite && op->blockchecksumoptions->has_stripelength && op->blockchecksumoptions->stripelength)
+        rc = err_set(reterr, ERR_UNSUPPORTED, "checksums of stripes are of no use here: no file is striped");
+    else
+        rc = r.meta.type == CHECKSUM_NULL ? err_set(reterr, ERR_UNSUPPORTED, "the replica has no checksums")
                                       : fold_all(f, &r, bytes, reterr);
     replica_reader_close(&r);
     *ret_bytes = bytes;
@@ -130,4 +133,13 @@ int xfer_block_checksum(struct xfer *x, const ProtobufCMessage *message)
     if (compute(x, op, &f, &bytes, &why) < 0)
         return xfer_refuse(x, "opBlockChecksum", op->header->block, HDFS__STATUS__ERROR, &why);
     return answer(x, &f, bytes);
+}
+
+/* Of a block of a file with erasure coding, of which there are none yet. */
+int xfer_block_group_checksum(struct xfer *x, const ProtobufCMessage *message)
+{
+    const Hdfs__OpBlockGroupChecksumProto *op = (const Hdfs__OpBlockGroupChecksumProto *)message;
+    struct err why;
+    (void)err_set(&why, ERR_UNSUPPORTED, "no block here belongs to a group of an erasure coded file");
+    return xfer_refuse(x, "opBlockGroupChecksum", op->header->block, HDFS__STATUS__ERROR_UNSUPPORTED, &why);
 }

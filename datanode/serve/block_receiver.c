@@ -19,7 +19,7 @@
 
 #define ACK_BUFFER_BYTES 8192 /* acknowledgements from downstream; one is about 4 bytes per node and some */
 #define ACK_ARENA_BYTES (256u << 10)
-#define LINGER_MS 5000
+#define WAIT_TELL_MS 10000 /* well below the time for which balancers wait */
 
 struct receiver {
     const struct receive_args *args;
@@ -40,6 +40,7 @@ struct receiver {
     struct err mirror_error;
     int timeout_ms;
     int64_t mirror_deadline_ms;
+    int64_t waited_at_ms;
 };
 
 static bool has_mirror(const struct receiver *r)
@@ -61,6 +62,8 @@ static int send_ack(struct receiver *r, struct err *reterr)
     ack.seqno = r->ack.seqno;
     ack.n_reply = r->ack.count;
     ack.reply = r->ack.replies;
+    ack.n_flag = r->ack.count;
+    ack.flag = r->ack.flags;
     buf_clear(&r->out);
     message_pack_delimited(&r->out, &ack.base);
     return net_write_full(r->args->x->fd, r->out.base, r->out.len, reterr);
@@ -71,29 +74,12 @@ static Hdfs__Status status_of(int code)
     return code == ERR_CHECKSUM ? HDFS__STATUS__ERROR_CHECKSUM : HDFS__STATUS__ERROR;
 }
 
-/* After a failure was told: reads and drops what the writer still sends until it closes. Closing at once would reset the
- * connection, and the writer might lose the very acknowledgement that says who failed. */
-static void linger(struct receiver *r)
-{
-    int64_t until = clock_mono_ms() + LINGER_MS;
-    int fd = r->args->x->fd;
-    shutdown(fd, SHUT_WR);
-    net_set_timeouts(fd, 1000, 1000);
-    while (clock_mono_ms() < until) {
-        r->packets.start = r->packets.end = 0;
-        int rc = packet_stream_fill(&r->packets, NULL);
-        if (rc < 0 && rc != ERR_TIMEOUT)
-            return;
-    }
-}
-
 static void tell_failure(struct receiver *r, Hdfs__Status own)
 {
     if (!r->args->acks)
         return;
     ack_queue_fail(&r->queue, own, r->args->mirror_fd >= 0, r->last_seqno, &r->ack);
-    if (send_ack(r, NULL) == 0)
-        linger(r);
+    r->args->x->refused = send_ack(r, NULL) == 0;
 }
 
 /* ---- the end of the block ---- */
@@ -194,6 +180,10 @@ static int on_packet(struct receiver *r, const struct packet *p, struct err *ret
         return rc;
     r->last_came = h->last_in_block;
     throttle_wait(r->args->throttle, h->data_bytes);
+    if (r->args->on_wait && clock_mono_ms() - r->waited_at_ms > WAIT_TELL_MS) {
+        r->waited_at_ms = clock_mono_ms();
+        (void)r->args->on_wait(r->args->x); /* who asked for it may have gone; we finish what was begun */
+    }
     struct pending_ack pending = {.seqno = h->seqno,
                                   .end_offset = h->data_bytes ? (uint64_t)h->offset_in_block + h->data_bytes : 0,
                                   .last = h->last_in_block};
@@ -351,7 +341,7 @@ static void give_up(struct receiver *r, const struct err *why)
     if (why->code == ERR_CONNECT)
         tell_failure(r, HDFS__STATUS__SUCCESS);
     else if (why->code == ERR_CANCELLED && a->acks)
-        linger(r); /* what failed downstream has been told */
+        a->x->refused = true; /* what failed downstream has been told */
     else if (why->code != ERR_CLOSED && why->code != ERR_TIMEOUT)
         tell_failure(r, status_of(why->code));
 }
@@ -363,6 +353,9 @@ int block_receive(const struct receive_args *args)
     r->args = args;
     r->dn = args->x->dn;
     r->writer = args->writer;
+    r->waited_at_ms = clock_mono_ms();
+    if (args->drop_behind)
+        replica_writer_drop_behind(r->writer);
     r->timeout_ms = PEER_READ_MS + PEER_MS_PER_NODE * args->nodes_behind;
     packet_stream_init(&r->packets, args->packet_fd);
     net_set_timeouts(args->packet_fd, r->timeout_ms, PEER_WRITE_MS);

@@ -20,6 +20,8 @@ struct receive_args {
     enum receive_end end;
     uint64_t visible_bytes;
     struct throttle *throttle; /* or NULL */
+    int (*on_wait)(struct xfer *x); /* called now and then while it takes long; or NULL */
+    bool drop_behind;          /* the page cache shall not fill with it */
     const char *delete_hint;   /* for the report; or NULL */
     bool report;               /* RECEIVED to the namenode */
     int packet_fd;             /* where the packets come from; normally x->fd */

@@ -1,6 +1,7 @@
 #include "datanode/serve/block_sender.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <string.h>
 #include <sys/sendfile.h>
@@ -13,19 +14,30 @@
 #include "proto/packet.h"
 
 #define PACKET_DATA_BYTES (256u << 10)
+#define DROP_BEHIND_BYTES (8u << 20)
 #define PLAIN_CHUNK_BYTES 512 /* what Hadoop aligns to when no checksums go out */
+
+void throttle_init(struct throttle *t, const _Atomic int64_t *bytes_per_second)
+{
+    pthread_mutex_init(&t->lock, NULL);
+    t->bytes_per_second = bytes_per_second;
+    t->free_at_ns = 0;
+}
 
 void throttle_wait(struct throttle *t, int64_t bytes)
 {
-    if (!t || t->bytes_per_second <= 0)
+    int64_t rate = t ? atomic_load(t->bytes_per_second) : 0;
+    if (rate <= 0)
         return;
-    int64_t now_ms = clock_mono_ms();
-    if (!t->began_ms)
-        t->began_ms = now_ms;
-    t->bytes += bytes;
-    int64_t due_ms = t->began_ms + t->bytes * 1000 / t->bytes_per_second;
-    if (due_ms > now_ms)
-        clock_sleep_ms(due_ms - now_ms);
+    int64_t now_ns = clock_mono_ns();
+    pthread_mutex_lock(&t->lock);
+    if (t->free_at_ns < now_ns)
+        t->free_at_ns = now_ns;
+    t->free_at_ns += (int64_t)((double)bytes * 1e9 / (double)rate);
+    int64_t wait_ms = (t->free_at_ns - now_ns) / 1000000;
+    pthread_mutex_unlock(&t->lock);
+    if (wait_ms > 0)
+        clock_sleep_ms(wait_ms);
 }
 
 int send_plan_make(const struct replica_reader *r, uint64_t offset, uint64_t len, bool with_checksums,
@@ -100,6 +112,19 @@ static int load_checksums(const struct replica_reader *r, const struct send_plan
     return 0;
 }
 
+/* Tells the kernel what will be read next and, a window behind, what will not be again. */
+static void advise(const struct replica_reader *r, const struct send_plan *plan, uint64_t at, uint64_t *advised)
+{
+    if (plan->readahead_bytes && at + plan->readahead_bytes / 2 >= *advised && *advised < plan->to) {
+        uint64_t from = *advised > at ? *advised : at;
+        (void)posix_fadvise(r->data_fd, (off_t)from, (off_t)plan->readahead_bytes, POSIX_FADV_WILLNEED);
+        *advised = from + plan->readahead_bytes;
+    }
+    if (plan->drop_behind && at > plan->from + DROP_BEHIND_BYTES && at % DROP_BEHIND_BYTES < PACKET_DATA_BYTES)
+        (void)posix_fadvise(r->data_fd, (off_t)plan->from, (off_t)(at - plan->from - DROP_BEHIND_BYTES),
+                            POSIX_FADV_DONTNEED);
+}
+
 int block_send(int fd, const struct replica_reader *r, const struct send_plan *plan, struct throttle *throttle,
                struct err *reterr)
 {
@@ -109,7 +134,10 @@ int block_send(int fd, const struct replica_reader *r, const struct send_plan *p
     uint8_t *head = mem_alloc(PACKET_HEADER_MAX_BYTES + checksum_bytes_max);
     int rc = 0;
     int64_t seqno = 0;
+    uint64_t advised = 0;
     for (uint64_t at = plan->from; rc == 0; seqno++) {
+        if (plan->readahead_bytes || plan->drop_behind)
+            advise(r, plan, at, &advised);
         uint64_t len = plan->to - at < packet_bytes ? plan->to - at : packet_bytes;
         struct packet_header h = {.offset_in_block = (int64_t)at,
                                   .seqno = seqno,
@@ -129,6 +157,8 @@ int block_send(int fd, const struct replica_reader *r, const struct send_plan *p
         throttle_wait(throttle, (int64_t)len);
         at += len;
     }
+    if (plan->drop_behind)
+        (void)posix_fadvise(r->data_fd, (off_t)plan->from, (off_t)(plan->to - plan->from), POSIX_FADV_DONTNEED);
     mem_freep(&head);
     return rc;
 }

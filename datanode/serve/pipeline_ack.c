@@ -46,12 +46,18 @@ static struct pending_ack pop(struct ack_queue *q)
     return p;
 }
 
+static void put_reply(struct ack_out *out, size_t i, Hdfs__Status status)
+{
+    out->replies[i] = status;
+    out->flags[i] = (uint32_t)status;
+}
+
 void ack_queue_pop_own(struct ack_queue *q, struct pending_ack *ret_done, struct ack_out *ret_out)
 {
     *ret_done = pop(q);
     ret_out->seqno = ret_done->seqno;
     ret_out->count = 1;
-    ret_out->replies[0] = HDFS__STATUS__SUCCESS;
+    put_reply(ret_out, 0, HDFS__STATUS__SUCCESS);
 }
 
 /* Where flags are, they hold the status; else the replies do. */
@@ -74,9 +80,11 @@ int ack_queue_downstream(struct ack_queue *q, const Hdfs__PipelineAckProto *ack,
     *ret_failed = false;
     ret_out->seqno = ack->seqno;
     ret_out->count = count + 1;
-    ret_out->replies[0] = HDFS__STATUS__SUCCESS;
+    put_reply(ret_out, 0, HDFS__STATUS__SUCCESS);
     for (size_t i = 0; i < count; i++) {
-        ret_out->replies[i + 1] = reply_at(ack, i);
+        put_reply(ret_out, i + 1, reply_at(ack, i));
+        if (i < ack->n_flag)
+            ret_out->flags[i + 1] = ack->flag[i];
         if (ret_out->replies[i + 1] != HDFS__STATUS__SUCCESS)
             *ret_failed = true;
     }
@@ -89,9 +97,8 @@ void ack_queue_fail(const struct ack_queue *q, Hdfs__Status own, bool has_downst
 {
     const struct pending_ack *first = ack_queue_first(q);
     ret_out->seqno = first ? first->seqno : seqno;
-    ret_out->replies[0] = own;
+    put_reply(ret_out, 0, own);
     ret_out->count = 1;
     if (has_downstream)
-        ret_out->replies[ret_out->count++] =
-            own == HDFS__STATUS__SUCCESS ? HDFS__STATUS__ERROR : HDFS__STATUS__SUCCESS;
+        put_reply(ret_out, ret_out->count++, own == HDFS__STATUS__SUCCESS ? HDFS__STATUS__ERROR : HDFS__STATUS__SUCCESS);
 }

@@ -28,6 +28,7 @@ struct ack_out {
     int64_t seqno;
     size_t count;
     Hdfs__Status replies[PIPELINE_NODES_MAX];
+    uint32_t flags[PIPELINE_NODES_MAX]; /* the status again, and what else a node says of itself: congested, slow */
 };
 
 void ack_queue_free(struct ack_queue *q);

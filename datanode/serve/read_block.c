@@ -10,6 +10,9 @@
 #include "datanode/store/scrubber.h"
 #include "proto/op_header.h"
 
+#define LONG_READ_BYTES (256u << 10)
+#define READAHEAD_MAX_BYTES (64 << 20)
+
 static int answer_success(struct xfer *x, const struct send_plan *plan, struct err *reterr)
 {
     Hdfs__BlockOpResponseProto answer = HDFS__BLOCK_OP_RESPONSE_PROTO__INIT;
@@ -65,6 +68,11 @@ static void judge_open_error(struct xfer *x, const Hdfs__ExtendedBlockProto *blo
     scrubber_suspect(x->dn->scrubber, block->blockid);
 }
 
+static uint64_t readahead_of(const Hdfs__CachingStrategyProto *c)
+{
+    return c->readahead <= 0 ? 0 : c->readahead < READAHEAD_MAX_BYTES ? (uint64_t)c->readahead : READAHEAD_MAX_BYTES;
+}
+
 int xfer_read_block(struct xfer *x, const ProtobufCMessage *message)
 {
     const Hdfs__OpReadBlockProto *op = (const Hdfs__OpReadBlockProto *)message;
@@ -73,11 +81,16 @@ int xfer_read_block(struct xfer *x, const ProtobufCMessage *message)
     struct send_plan plan;
     struct err why;
     bool with_checksums = !op->has_sendchecksums || op->sendchecksums;
+    const Hdfs__CachingStrategyProto *caching = op->cachingstrategy;
     int rc = open_and_plan(x, block, op->offset, op->len, false, with_checksums, &r, &plan, &why);
     if (rc < 0) {
         judge_open_error(x, block, rc);
         return xfer_refuse(x, "opReadBlock", block, HDFS__STATUS__ERROR, &why);
     }
+    bool is_long = plan.to - plan.from > LONG_READ_BYTES; /* short ones are not disturbed by what is meant for scans */
+    if (is_long || (caching && caching->has_readahead))
+        plan.readahead_bytes = caching && caching->has_readahead ? readahead_of(caching) : x->dn->settings.readahead_bytes;
+    plan.drop_behind = caching && caching->has_dropbehind ? caching->dropbehind : is_long && x->dn->settings.drop_behind_reads;
     rc = answer_success(x, &plan, &why);
     if (rc == 0)
         rc = block_send(x->fd, &r, &plan, NULL, &why);
@@ -92,20 +105,36 @@ int xfer_read_block(struct xfer *x, const ProtobufCMessage *message)
     return delimited_read(x->fd, &hdfs__client_read_status_proto__descriptor, &x->arena, &status, NULL);
 }
 
-int xfer_copy_block(struct xfer *x, const ProtobufCMessage *message)
+bool xfer_move_begin(struct xfer *x, const Hdfs__ExtendedBlockProto *block, const char *what)
 {
-    const Hdfs__OpCopyBlockProto *op = (const Hdfs__OpCopyBlockProto *)message;
-    const Hdfs__ExtendedBlockProto *block = op->header->block;
+    int max = x->dn->settings.moves_max;
+    if (atomic_fetch_add(&x->dn->moves, 1) < max)
+        return true;
+    atomic_fetch_sub(&x->dn->moves, 1);
+    struct err why;
+    (void)err_set(&why, ERR_IO, "Not able to %s block %" PRId64 " because threads quota=%d is exceeded.", what,
+                  (int64_t)block->blockid, max);
+    (void)xfer_refuse(x, what, block, HDFS__STATUS__ERROR, &why);
+    return false;
+}
+
+void xfer_move_end(struct xfer *x)
+{
+    atomic_fetch_sub(&x->dn->moves, 1);
+}
+
+static int copy_block(struct xfer *x, const Hdfs__ExtendedBlockProto *block)
+{
     struct replica_reader r;
     struct send_plan plan;
     struct err why;
     int rc = open_and_plan(x, block, 0, 0, true, true, &r, &plan, &why);
     if (rc < 0)
         return xfer_refuse(x, "opCopyBlock", block, HDFS__STATUS__ERROR, &why);
-    struct throttle throttle = {.bytes_per_second = atomic_load(&x->dn->balance_bytes_per_second)};
+    plan.drop_behind = true; /* nobody reads it here again soon: it leaves */
     rc = answer_success(x, &plan, &why);
     if (rc == 0)
-        rc = block_send(x->fd, &r, &plan, &throttle, &why);
+        rc = block_send(x->fd, &r, &plan, &x->dn->balance_throttle, &why);
     if (rc < 0)
         judge_send_error(x, block, &r, &why);
     replica_reader_close(&r);
@@ -113,5 +142,15 @@ int xfer_copy_block(struct xfer *x, const ProtobufCMessage *message)
         rc = net_write_full(x->fd, "\0d", 2, &why); /* the sign that all was read well */
     if (rc == 0)
         metric_add(&datanode_bytes_read, (int64_t)(plan.to - plan.from));
+    return rc;
+}
+
+int xfer_copy_block(struct xfer *x, const ProtobufCMessage *message)
+{
+    const Hdfs__ExtendedBlockProto *block = ((const Hdfs__OpCopyBlockProto *)message)->header->block;
+    if (!xfer_move_begin(x, block, "copy"))
+        return ERR_CLOSED;
+    int rc = copy_block(x, block);
+    xfer_move_end(x);
     return rc;
 }

@@ -1,5 +1,5 @@
 /* WRITE_BLOCK: make or reopen our replica, connect to the next node, answer whether the pipeline stands, receive.
- * Also what else makes this node receive or send a replica: TRANSFER_BLOCK and REPLACE_BLOCK. */
+ * Also TRANSFER_BLOCK, which makes this node send what it has. */
 #include <inttypes.h>
 #include <string.h>
 #include <unistd.h>
@@ -190,6 +190,9 @@ static int receive(const struct write_request *q, struct replica_writer *w, int 
         .visible_bytes = q->block->has_numbytes ? q->block->numbytes : 0,
         .report = !q->is_transfer,
         .packet_fd = q->x->fd,
+        .drop_behind = q->op->cachingstrategy && q->op->cachingstrategy->has_dropbehind
+                           ? q->op->cachingstrategy->dropbehind
+                           : q->x->dn->settings.drop_behind_writes,
     };
     int rc = block_receive(&args);
     if (rc == 0)
@@ -261,79 +264,6 @@ int xfer_transfer_block(struct xfer *x, const ProtobufCMessage *message)
     if (rc < 0)
         return xfer_refuse(x, "opTransferBlock", t.block, HDFS__STATUS__ERROR, &why);
     Hdfs__BlockOpResponseProto answer = HDFS__BLOCK_OP_RESPONSE_PROTO__INIT;
-    answer.status = HDFS__STATUS__SUCCESS;
-    return delimited_write(x->fd, &answer.base, NULL);
-}
-
-/* ---- REPLACE_BLOCK: a balancer moves a replica here, from a node that has it ---- */
-
-static int ask_source(struct xfer *x, const Hdfs__OpReplaceBlockProto *op, int fd, struct meta_header *ret_sent,
-                      struct err *reterr)
-{
-    Hdfs__OpCopyBlockProto copy = HDFS__OP_COPY_BLOCK_PROTO__INIT;
-    ProtobufCMessage *message;
-    copy.header = op->header;
-    int rc = op_write(fd, OP_COPY_BLOCK, &copy.base, reterr);
-    if (rc == 0)
-        rc = delimited_read(fd, &hdfs__block_op_response_proto__descriptor, &x->arena, &message, reterr);
-    if (rc < 0)
-        return rc;
-    const Hdfs__BlockOpResponseProto *answer = (const Hdfs__BlockOpResponseProto *)message;
-    if (answer->status != HDFS__STATUS__SUCCESS || !answer->readopchecksuminfo)
-        return err_set(reterr, ERR_IO, "the source refused: %s", answer->message ? answer->message : "no reason given");
-    const Hdfs__ChecksumProto *c = answer->readopchecksuminfo->checksum;
-    *ret_sent = (struct meta_header){(enum checksum_type)c->type, c->bytesperchecksum};
-    return meta_header_check(ret_sent, reterr);
-}
-
-static int replace(struct xfer *x, const Hdfs__OpReplaceBlockProto *op, struct err *reterr)
-{
-    const Hdfs__ExtendedBlockProto *block = op->header->block;
-    AUTO(net_closep) int fd = -1;
-    struct meta_header sent;
-    int rc = xfer_check_pool(x, block, reterr);
-    if (rc == 0)
-        rc = mirror_connect(x->dn, op->source->id, 1, &fd, reterr);
-    if (rc == 0)
-        rc = ask_source(x, op, fd, &sent, reterr);
-    if (rc < 0)
-        return rc;
-    struct replica_create c = {.block_id = block->blockid,
-                               .gen_stamp = block->generationstamp,
-                               .expected_bytes = block->has_numbytes ? block->numbytes : 0,
-                               .storage_id = op->storageid,
-                               .storage_type = op->has_storagetype ? (int)op->storagetype : HDFS__STORAGE_TYPE_PROTO__DISK,
-                               .meta = sent};
-    struct replica_writer *w;
-    rc = block_store_create_temporary(x->dn->store, &c, &w, reterr);
-    if (rc < 0)
-        return rc;
-    struct throttle throttle = {.bytes_per_second = atomic_load(&x->dn->balance_bytes_per_second)};
-    struct receive_args args = {.x = x,
-                                .writer = w,
-                                .block_id = block->blockid,
-                                .sent = sent,
-                                .mirror_fd = -1,
-                                .throttle = &throttle,
-                                .delete_hint = op->delhint,
-                                .report = true,
-                                .packet_fd = fd};
-    rc = block_receive(&args);
-    return rc < 0 ? err_set(reterr, rc, "the block did not come whole from its source") : 0;
-}
-
-int xfer_replace_block(struct xfer *x, const ProtobufCMessage *message)
-{
-    const Hdfs__OpReplaceBlockProto *op = (const Hdfs__OpReplaceBlockProto *)message;
-    struct err why;
-    Hdfs__BlockOpResponseProto answer = HDFS__BLOCK_OP_RESPONSE_PROTO__INIT;
-    answer.status = HDFS__STATUS__IN_PROGRESS; /* the balancer waits for as long as it hears something */
-    int rc = delimited_write(x->fd, &answer.base, NULL);
-    if (rc < 0)
-        return rc;
-    rc = replace(x, op, &why);
-    if (rc < 0)
-        return xfer_refuse(x, "opReplaceBlock", op->header->block, HDFS__STATUS__ERROR, &why);
     answer.status = HDFS__STATUS__SUCCESS;
     return delimited_write(x->fd, &answer.base, NULL);
 }

@@ -16,6 +16,7 @@ struct xfer {
     _Atomic int *op;    /* under way: its code, 0 = none; for who looks at all connections */
     bool is_unix;       /* a local client, who may be given file descriptors */
     struct arena arena; /* of one op */
+    bool refused;       /* the last word was a refusal, which must reach the peer */
 };
 
 /* An op's handler: 0 = the connection may go on with another op; else it is closed. Handlers answer and log themselves. */
@@ -26,6 +27,7 @@ int xfer_transfer_block(struct xfer *x, const ProtobufCMessage *op);
 int xfer_copy_block(struct xfer *x, const ProtobufCMessage *op);
 int xfer_replace_block(struct xfer *x, const ProtobufCMessage *op);
 int xfer_block_checksum(struct xfer *x, const ProtobufCMessage *op);
+int xfer_block_group_checksum(struct xfer *x, const ProtobufCMessage *op);
 int xfer_request_fds(struct xfer *x, const ProtobufCMessage *op);
 int xfer_release_fds(struct xfer *x, const ProtobufCMessage *op);
 int xfer_request_shm(struct xfer *x, const ProtobufCMessage *op);
@@ -33,6 +35,12 @@ int xfer_request_shm(struct xfer *x, const ProtobufCMessage *op);
 /* Answers BlockOpResponse{status, text}, logs at INFO; returns ERR_CLOSED so that handlers can `return xfer_refuse(..)`. */
 int xfer_refuse(struct xfer *x, const char *op, const Hdfs__ExtendedBlockProto *block, Hdfs__Status status,
                 const struct err *why);
+/* Moves are counted: at most dfs.datanode.balance.max.concurrent.moves. false: refused, and answered. */
+bool xfer_move_begin(struct xfer *x, const Hdfs__ExtendedBlockProto *block, const char *what) MUST_CHECK;
+void xfer_move_end(struct xfer *x);
+/* Nothing more will be said; reads and drops what still comes until the peer closes, for a while: closing at once would
+ * reset the connection, and the peer might lose the very answer that says what is wrong. */
+void xfer_linger(int fd);
 /* The block's pool is ours? */
 int xfer_check_pool(const struct xfer *x, const Hdfs__ExtendedBlockProto *block, struct err *reterr) MUST_CHECK;
 

@@ -54,6 +54,7 @@ static const struct op {
     {OP_REPLACE_BLOCK, &hdfs__op_replace_block_proto__descriptor, xfer_replace_block},
     {OP_COPY_BLOCK, &hdfs__op_copy_block_proto__descriptor, xfer_copy_block},
     {OP_BLOCK_CHECKSUM, &hdfs__op_block_checksum_proto__descriptor, xfer_block_checksum},
+    {OP_BLOCK_GROUP_CHECKSUM, &hdfs__op_block_group_checksum_proto__descriptor, xfer_block_group_checksum},
     {OP_TRANSFER_BLOCK, &hdfs__op_transfer_block_proto__descriptor, xfer_transfer_block},
     {OP_REQUEST_SHORT_CIRCUIT_FDS, &hdfs__op_request_short_circuit_access_proto__descriptor, xfer_request_fds},
     {OP_RELEASE_SHORT_CIRCUIT_FDS, &hdfs__release_short_circuit_access_request_proto__descriptor, xfer_release_fds},
@@ -72,7 +73,31 @@ int xfer_refuse(struct xfer *x, const char *op, const Hdfs__ExtendedBlockProto *
     answer.status = status;
     answer.message = text;
     int rc = delimited_write(x->fd, &answer.base, NULL);
+    x->refused = rc == 0;
     return rc < 0 ? rc : ERR_CLOSED;
+}
+
+void xfer_linger(int fd)
+{
+    static const int64_t linger_ms = 5000;
+    char dropped[16384];
+    int64_t until = clock_mono_ms() + linger_ms;
+    shutdown(fd, SHUT_WR);
+    net_set_timeouts(fd, 1000, 1000);
+    while (clock_mono_ms() < until) {
+        ssize_t n = recv(fd, dropped, sizeof dropped, 0);
+        if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR))
+            return;
+    }
+}
+
+/* A client that wants its transfers protected, by a datanode that was not told to: it is told so in its own language. */
+static void refuse_sasl(struct xfer *x, const struct err *why)
+{
+    Hdfs__DataTransferEncryptorMessageProto answer = HDFS__DATA_TRANSFER_ENCRYPTOR_MESSAGE_PROTO__INIT;
+    answer.status = HDFS__DATA_TRANSFER_ENCRYPTOR_MESSAGE_PROTO__DATA_TRANSFER_ENCRYPTOR_STATUS__ERROR;
+    answer.message = (char *)why->text;
+    x->refused = delimited_write(x->fd, &answer.base, NULL) == 0;
 }
 
 int xfer_check_pool(const struct xfer *x, const Hdfs__ExtendedBlockProto *block, struct err *reterr)
@@ -98,7 +123,9 @@ static int handle_one(struct xfer *x, bool first)
     uint8_t code;
     int rc = op_header_read(x->fd, &code, &why);
     if (rc < 0) {
-        if (rc == ERR_PROTOCOL) /* another protocol, or a SASL handshake: somebody is configured differently */
+        if (rc == ERR_UNSUPPORTED)
+            refuse_sasl(x, &why);
+        if (rc == ERR_PROTOCOL || rc == ERR_UNSUPPORTED) /* somebody is configured differently */
             log_warn("xfer", "peer=%s closed: %s", x->peer, why.text);
         else if (first && rc != ERR_CLOSED)
             log_debug("xfer", "peer=%s closed: %s", x->peer, why.text);
@@ -158,6 +185,8 @@ static void *connection_run(void *arg)
     memcpy(x.peer, c->peer, sizeof x.peer);
     arena_init(&x.arena, XFER_ARENA_BYTES);
     serve(&x);
+    if (x.refused)
+        xfer_linger(c->fd);
     arena_free(&x.arena);
     connection_end(c);
     return NULL;

@@ -79,6 +79,7 @@ int block_store_open(const struct block_store_options *options, struct block_sto
     struct block_store *s = mem_new(struct block_store);
     s->failed_volumes_tolerated = options->failed_volumes_tolerated;
     s->sync_on_close = options->sync_on_close;
+    s->volume_choice = options->volume_choice;
     s->deletions_end = &s->deletions;
     pthread_mutex_init(&s->lock, NULL);
     pthread_condattr_t attr;

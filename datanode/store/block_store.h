@@ -23,6 +23,7 @@ struct block_store_options {
     int64_t reserved_bytes;
     int failed_volumes_tolerated;
     bool sync_on_close;
+    struct volume_choice volume_choice;
 };
 /* Opens and locks the volumes. A volume that cannot be opened counts as failed. ERR_CONFIG, ERR_BUSY, or the last
  * volume's error when more failed than tolerated. */
@@ -119,6 +120,13 @@ int block_store_recover_stream(struct block_store *s, const struct replica_reope
 int block_store_recover_close(struct block_store *s, const struct replica_reopen *r, struct replica_view *ret,
                               struct err *reterr) MUST_CHECK;
 
+/* ---- moving ---- */
+
+/* A finalized replica to another storage of this node: of that type, the named one if it is not NULL or "".
+ * ERR_REPLICA_EXISTS: it is on such a one already. */
+int block_store_move(struct block_store *s, uint64_t block_id, uint64_t gen_stamp, int storage_type, const char *storage_id,
+                     struct replica_view *ret, struct err *reterr) MUST_CHECK;
+
 /* ---- block recovery ---- */
 
 int block_store_init_recovery(struct block_store *s, uint64_t block_id, uint64_t gen_stamp, uint64_t recovery_id,
@@ -129,6 +137,19 @@ struct replica_agree {
 };
 int block_store_update_recovery(struct block_store *s, const struct replica_agree *a, struct replica_view *ret,
                                 struct err *reterr) MUST_CHECK;
+
+/* ---- comparing disk and memory ---- */
+
+struct store_difference { /* what was found and already done about it */
+    enum { DIFFERENCE_ADDED, DIFFERENCE_REMOVED, DIFFERENCE_SUSPECT } kind;
+    struct replica_view replica;
+    size_t storage_index;
+};
+/* One storage: files that memory does not know of are taken in, replicas whose data file is gone are forgotten, sizes and
+ * stamps that differ are only told. ERR_IO: the storage itself is sick; nothing was forgotten. */
+int block_store_compare(struct block_store *s, size_t storage_index, const _Atomic bool *stopping,
+                        void (*fn)(void *context, const struct store_difference *d), void *context,
+                        struct err *reterr) MUST_CHECK;
 
 /* ---- deleting and failing ---- */
 

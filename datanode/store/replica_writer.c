@@ -2,6 +2,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <string.h>
 #include <unistd.h>
@@ -10,6 +11,8 @@
 #include "common/mem.h"
 #include "common/net.h"
 #include "datanode/store/store_impl.h"
+
+#define DROP_WINDOW_BYTES (8 << 20)
 
 void replica_writer_watch(struct replica_writer *w, int upstream_fd, int mirror_fd)
 {
@@ -91,6 +94,23 @@ static int check_piece(struct replica_writer *w, const struct write_piece *p, co
     return 0;
 }
 
+void replica_writer_drop_behind(struct replica_writer *w)
+{
+    w->drop_behind = true;
+    w->dropped_bytes = w->disk_bytes;
+}
+
+/* Writing is begun for each window, and what was begun a window ago is dropped. */
+static void drop_behind(struct replica_writer *w)
+{
+    while (w->disk_bytes - w->dropped_bytes >= DROP_WINDOW_BYTES) {
+        (void)sync_file_range(w->data_fd, (off_t)w->dropped_bytes, DROP_WINDOW_BYTES, SYNC_FILE_RANGE_WRITE);
+        if (w->dropped_bytes >= DROP_WINDOW_BYTES)
+            (void)posix_fadvise(w->data_fd, 0, (off_t)(w->dropped_bytes - DROP_WINDOW_BYTES), POSIX_FADV_DONTNEED);
+        w->dropped_bytes += DROP_WINDOW_BYTES;
+    }
+}
+
 int replica_writer_write(struct replica_writer *w, const struct write_piece *p, const struct meta_header *sent,
                          struct err *reterr)
 {
@@ -122,6 +142,8 @@ int replica_writer_write(struct replica_writer *w, const struct write_piece *p, 
         work->digest_bytes += len;
     }
     w->disk_bytes += len;
+    if (w->drop_behind)
+        drop_behind(w);
     w->tail_checksum = checksums.len && w->disk_bytes % w->meta.bytes_per_checksum
                            ? last_checksum(checksums.base, checksums.len / 4)
                            : 0;

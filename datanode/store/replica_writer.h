@@ -24,6 +24,8 @@ int replica_writer_write(struct replica_writer *w, const struct write_piece *p, 
                          struct err *reterr) MUST_CHECK;
 /* Every node behind us has the first acked_bytes too. */
 void replica_writer_acked(struct replica_writer *w, uint64_t acked_bytes);
+/* What is written goes to the disk soon and then leaves the page cache: it will not be read soon. */
+void replica_writer_drop_behind(struct replica_writer *w);
 /* What is written so far survives power loss. */
 int replica_writer_sync(struct replica_writer *w, struct err *reterr) MUST_CHECK;
 /* Ends the writing; on success the writer is gone and *ret is what to report. sync: as with replica_writer_sync, for the

@@ -177,39 +177,3 @@ int store_open_writer(struct block_store *s, struct replica *r, struct replica_w
     *ret = w;
     return 0;
 }
-
-/* ---- which volume ---- */
-
-static bool volume_fits(const struct volume *v, uint64_t bytes)
-{
-    struct volume_space space;
-    return volume_ok(v) && volume_space(v, &space, NULL) == 0 && space.free_bytes > 0 &&
-           (uint64_t)space.free_bytes >= bytes;
-}
-
-/* The one that was named, if it has room; else the next one round robin of the wished kind, else of any kind. */
-int store_choose_volume(struct block_store *s, const char *storage_id, int storage_type, uint64_t bytes, uint16_t *ret,
-                        struct err *reterr)
-{
-    for (size_t i = 0; storage_id && *storage_id && i < s->volume_count; i++)
-        if (!strcmp(s->volumes[i]->storage_id, storage_id) && volume_fits(s->volumes[i], bytes)) {
-            *ret = (uint16_t)i;
-            return 0;
-        }
-    pthread_mutex_lock(&s->lock);
-    size_t first = s->next_volume++;
-    pthread_mutex_unlock(&s->lock);
-    for (int any_type = 0; any_type <= 1; any_type++)
-        for (size_t i = 0; i < s->volume_count; i++) {
-            size_t at = (first + i) % s->volume_count;
-            const struct volume *v = s->volumes[at];
-            if ((any_type || v->storage_type == storage_type) && volume_fits(v, bytes)) {
-                *ret = (uint16_t)at;
-                return 0;
-            }
-        }
-    return err_set(reterr, ERR_NO_SPACE,
-                   "Out of space: no volume of this datanode has %" PRIu64 " bytes free; free some or add a directory to "
-                   "dfs.datanode.data.dir",
-                   bytes);
-}

@@ -35,6 +35,7 @@ struct block_store {
     size_t unopened_count;
     int failed_volumes_tolerated;
     bool sync_on_close;
+    struct volume_choice volume_choice;
     char uuid[UUID_MAX];
     void (*on_change)(void *context, uint64_t block_id); /* immutable once the pool is open; may be NULL */
     void *on_change_context;
@@ -63,7 +64,8 @@ struct replica_writer {
     struct meta_header meta;
     uint64_t disk_bytes; /* = replica's; only we change it */
     uint32_t tail_checksum;
-    bool folder_synced;
+    bool folder_synced, drop_behind;
+    uint64_t dropped_bytes; /* asked to be written, and those a window before to be dropped */
     struct buf checksums; /* of one piece */
 };
 

@@ -4,7 +4,6 @@
  * A crash can leave a replica's two files in different places, since they are renamed one after the other, the meta file
  * first: meta in finalized/ and data in rbw/ means that it was being finalized (and was complete: then it is);
  * meta in rbw/ and data in finalized/, that somebody began to append (then it waits for recovery). */
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -18,84 +17,14 @@
 #include "common/log.h"
 #include "common/mem.h"
 #include "common/net.h"
+#include "datanode/store/folder_list.h"
 #include "datanode/store/store_impl.h"
-
-struct found {
-    uint64_t block_id;
-    uint64_t gen_stamp; /* meta */
-    uint64_t bytes;     /* data */
-    bool is_meta;
-};
-struct found_list {
-    struct found *items;
-    size_t count, capacity;
-};
-
-/* "blk_<id>" or "blk_<id>_<stamp>.meta" */
-static bool parse_name(const char *name, struct found *ret)
-{
-    char *end;
-    if (strncmp(name, "blk_", 4) != 0 || !(name[4] == '-' || (name[4] >= '0' && name[4] <= '9')))
-        return false;
-    errno = 0;
-    *ret = (struct found){.block_id = (uint64_t)strtoll(name + 4, &end, 10)};
-    if (errno || *end == 0)
-        return !errno;
-    if (*end != '_' || end[1] < '0' || end[1] > '9')
-        return false;
-    ret->is_meta = true;
-    ret->gen_stamp = strtoull(end + 1, &end, 10);
-    return !errno && !strcmp(end, ".meta");
-}
-
-static int compare_found(const void *left, const void *right)
-{
-    const struct found *a = left, *b = right;
-    if (a->block_id != b->block_id)
-        return a->block_id < b->block_id ? -1 : 1;
-    if (a->is_meta != b->is_meta)
-        return a->is_meta ? 1 : -1;
-    return a->gen_stamp < b->gen_stamp ? -1 : a->gen_stamp > b->gen_stamp;
-}
-
-/* Sorted: of one block the data file first, then meta files by stamp. */
-static int list_folder(const char *dir, struct found_list *list, struct err *reterr)
-{
-    list->count = 0;
-    DIR *d = opendir(dir);
-    if (!d)
-        return err_errno(reterr, errno, "cannot list '%s'", dir);
-    struct dirent *e;
-    while ((errno = 0, e = readdir(d)) != NULL) {
-        struct found f;
-        struct stat st;
-        if (!parse_name(e->d_name, &f))
-            continue;
-        if (!f.is_meta) {
-            if (fstatat(dirfd(d), e->d_name, &st, 0) < 0 || !S_ISREG(st.st_mode))
-                continue;
-            f.bytes = (uint64_t)st.st_size;
-        }
-        if (list->count == list->capacity) {
-            list->capacity = list->capacity ? list->capacity * 2 : 256;
-            list->items = mem_realloc_array(list->items, list->capacity, sizeof *list->items);
-        }
-        list->items[list->count++] = f;
-    }
-    int why = errno;
-    closedir(d);
-    if (why)
-        return err_errno(reterr, why, "cannot list '%s'", dir);
-    if (list->count)
-        qsort(list->items, list->count, sizeof *list->items, compare_found);
-    return 0;
-}
 
 struct scan {
     struct block_store *store;
     size_t volume_index;
     struct volume *volume;
-    struct found_list rbw, folder;
+    struct folder_list rbw, folder;
 };
 
 static void remove_files(const struct volume *v, enum replica_place place, uint64_t block_id, uint64_t gen_stamp)
@@ -209,7 +138,7 @@ static bool has_trailer(const struct scan *sc, enum replica_place place, uint64_
 /* A finalized folder, when rbw has been listed. */
 static void add_finalized(struct scan *sc)
 {
-    struct found_list *list = &sc->folder;
+    struct folder_list *list = &sc->folder;
     for (size_t i = 0; i < list->count; i++) {
         struct found *f = &list->items[i];
         if (f->is_meta)
@@ -223,23 +152,14 @@ static void add_finalized(struct scan *sc)
     }
 }
 
-static const struct found *find_meta(const struct found_list *list, uint64_t block_id)
-{
-    const struct found *best = NULL;
-    for (size_t i = 0; i < list->count; i++)
-        if (list->items[i].is_meta && list->items[i].block_id == block_id)
-            best = &list->items[i];
-    return best;
-}
-
 /* Data in rbw without its meta file: was it just being finalized? */
 static void finish_finalize(struct scan *sc, struct found *data)
 {
     char dir[PATH_MAX], from[PATH_MAX], to[PATH_MAX];
-    struct found_list list = {0};
+    struct folder_list list = {0};
     uint64_t xxh3;
     volume_place_dir(sc->volume, PLACE_FINALIZED, data->block_id, dir);
-    const struct found *meta = list_folder(dir, &list, NULL) == 0 ? find_meta(&list, data->block_id) : NULL;
+    const struct found *meta = folder_list_read(dir, &list, NULL) == 0 ? folder_list_meta(&list, data->block_id) : NULL;
     volume_data_path(sc->volume, PLACE_RBW, data->block_id, from);
     volume_data_path(sc->volume, PLACE_FINALIZED, data->block_id, to);
     if (meta && has_trailer(sc, PLACE_FINALIZED, meta->gen_stamp, data, &xxh3) && access(to, F_OK) < 0 &&
@@ -249,7 +169,7 @@ static void finish_finalize(struct scan *sc, struct found *data)
         log_warn("store", "block=%" PRId64 " in rbw has no meta file and is dropped", (int64_t)data->block_id);
         (void)unlink(from);
     }
-    mem_freep(&list.items);
+    folder_list_free(&list);
 }
 
 /* A meta file in rbw without its data: was somebody beginning to append? */
@@ -267,7 +187,7 @@ static bool finish_append(struct scan *sc, const struct found *meta, struct foun
 
 static void add_rbw(struct scan *sc)
 {
-    struct found_list *list = &sc->rbw;
+    struct folder_list *list = &sc->rbw;
     for (size_t i = 0; i < list->count; i++) {
         struct found *f = &list->items[i], data;
         if (f->is_meta) { /* no data before it */
@@ -300,7 +220,7 @@ static int scan_folders(struct scan *sc, struct err *reterr)
             volume_place_dir(sc->volume, PLACE_FINALIZED, i << 16 | j << 8, dir);
             if (access(dir, F_OK) < 0 && errno == ENOENT)
                 continue;
-            int rc = list_folder(dir, &sc->folder, reterr);
+            int rc = folder_list_read(dir, &sc->folder, reterr);
             if (rc < 0)
                 return rc;
             add_finalized(sc);
@@ -314,13 +234,13 @@ int store_scan_volume(struct block_store *s, size_t volume_index, struct err *re
     struct scan sc = {.store = s, .volume_index = volume_index, .volume = s->volumes[volume_index]};
     char dir[PATH_MAX];
     volume_place_dir(sc.volume, PLACE_RBW, 0, dir);
-    int rc = list_folder(dir, &sc.rbw, reterr);
+    int rc = folder_list_read(dir, &sc.rbw, reterr);
     if (rc == 0) {
         add_rbw(&sc); /* first: it moves files into and out of the finalized folders */
         rc = scan_folders(&sc, reterr);
     }
-    mem_freep(&sc.rbw.items);
-    mem_freep(&sc.folder.items);
+    folder_list_free(&sc.rbw);
+    folder_list_free(&sc.folder);
     return rc;
 }
 

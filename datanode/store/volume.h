@@ -49,6 +49,12 @@ struct volume_space {
     int64_t capacity_bytes, used_bytes, free_bytes, other_bytes; /* free: for new replicas */
 };
 
+struct volume_choice { /* where new replicas go: in turn, or rather where there is room */
+    bool by_space;
+    int64_t equal_bytes; /* volumes whose free space differs by less are taken in turn */
+    double preference;   /* share of new replicas for those with more free space */
+};
+
 /* spec: "/dir", "file:///dir", "[SSD]/dir". Creates the directory, locks it, reads its identity. ERR_BUSY: another daemon
  * has it. */
 int volume_open(const char *spec, int64_t reserved_bytes, struct volume **ret, struct err *reterr) MUST_CHECK;

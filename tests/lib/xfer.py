@@ -118,9 +118,9 @@ class Connection:
             pass
         return True
 
-    def write_block(self, target, stage=STAGE_CREATE, new_stamp=0, min_bytes=0, max_bytes=0, client="test", chunk=512, targets=()):
+    def write_block(self, target, stage=STAGE_CREATE, new_stamp=0, min_bytes=0, max_bytes=0, client="test", chunk=512, targets=(), checksum_type=2):
         header = message((1, message((1, target))), (2, client))
-        checksum = message((1, 2), (2, chunk))
+        checksum = message((1, checksum_type), (2, chunk))
         self.op(
             WRITE_BLOCK,
             message((1, header), *[(2, node) for node in targets], (4, stage), (5, 1), (6, min_bytes), (7, max_bytes), (8, new_stamp), (9, checksum)),

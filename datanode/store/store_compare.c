@@ -1,0 +1,170 @@
+/* Disk and memory, held against each other: somebody restored or removed files, or a disk lost some. */
+#include <errno.h>
+#include <inttypes.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/log.h"
+#include "common/mem.h"
+#include "datanode/store/folder_list.h"
+#include "datanode/store/store_impl.h"
+
+struct compare {
+    struct block_store *store;
+    size_t index;
+    struct volume *volume;
+    const _Atomic bool *stopping;
+    void (*fn)(void *context, const struct store_difference *d);
+    void *context;
+};
+
+static void tell(const struct compare *c, int kind, const struct replica_view *view)
+{
+    struct store_difference d = {.replica = *view, .storage_index = c->index};
+    d.kind = kind;
+    c->fn(c->context, &d);
+}
+
+/* ---- what is on the disk ---- */
+
+static bool is_there(const struct volume *v, uint64_t block_id)
+{
+    char path[PATH_MAX];
+    volume_data_path(v, PLACE_FINALIZED, block_id, path);
+    return access(path, F_OK) == 0 || errno != ENOENT;
+}
+
+/* A replica that is being made or removed is in the map for as long as it has files, so one that is not is nobody's. */
+static void take_in(const struct compare *c, const struct found *data, uint64_t gen_stamp)
+{
+    struct block_store *s = c->store;
+    struct replica *r = mem_new(struct replica);
+    *r = (struct replica){.block_id = data->block_id,
+                          .gen_stamp = gen_stamp,
+                          .disk_bytes = data->bytes,
+                          .volume = (uint16_t)c->index,
+                          .state = REPLICA_FINALIZED};
+    struct replica_view view;
+    pthread_mutex_lock(&s->lock);
+    bool added = !replica_map_get(&s->map, data->block_id) && is_there(c->volume, data->block_id);
+    if (added) {
+        replica_map_put(&s->map, r);
+        atomic_fetch_add(&c->volume->used_bytes, replica_footprint(r->disk_bytes));
+        atomic_fetch_add(&c->volume->replica_count, 1);
+        store_fill_view(s, r, &view);
+    }
+    pthread_mutex_unlock(&s->lock);
+    if (added)
+        tell(c, DIFFERENCE_ADDED, &view);
+    else
+        replica_free(r);
+}
+
+static void compare_one(const struct compare *c, const struct found *data, uint64_t gen_stamp)
+{
+    struct block_store *s = c->store;
+    struct replica_view view;
+    pthread_mutex_lock(&s->lock);
+    const struct replica *r = replica_map_get(&s->map, data->block_id);
+    bool settled = r && r->state == REPLICA_FINALIZED && r->volume == c->index && !(r->work && r->work->claimed);
+    bool differs = settled && (r->disk_bytes != data->bytes || r->gen_stamp != gen_stamp);
+    if (differs)
+        store_fill_view(s, r, &view);
+    bool unknown = !r;
+    pthread_mutex_unlock(&s->lock);
+    if (unknown)
+        take_in(c, data, gen_stamp);
+    else if (differs)
+        tell(c, DIFFERENCE_SUSPECT, &view);
+}
+
+static void compare_folder(const struct compare *c, const struct folder_list *list)
+{
+    for (size_t i = 0; i < list->count; i++) {
+        const struct found *f = &list->items[i];
+        const struct found *meta = f->is_meta ? NULL : folder_list_meta(list, f->block_id);
+        if (meta)
+            compare_one(c, f, meta->gen_stamp);
+    }
+}
+
+static int compare_files(const struct compare *c, struct err *reterr)
+{
+    struct folder_list list = {0};
+    char dir[PATH_MAX];
+    int rc = 0;
+    for (uint64_t i = 0; rc == 0 && i < 32 * 32 && !atomic_load(c->stopping); i++) {
+        volume_place_dir(c->volume, PLACE_FINALIZED, (i / 32) << 16 | (i % 32) << 8, dir);
+        if (access(dir, F_OK) < 0 && errno == ENOENT)
+            continue;
+        rc = folder_list_read(dir, &list, reterr);
+        if (rc == 0)
+            compare_folder(c, &list);
+    }
+    folder_list_free(&list);
+    return rc;
+}
+
+/* ---- what is in memory ---- */
+
+struct keys {
+    uint64_t *ids;
+    size_t count, capacity;
+};
+
+static void collect(const struct replica_view *view, void *arg)
+{
+    struct keys *k = arg;
+    if (view->state != REPLICA_FINALIZED)
+        return;
+    if (k->count == k->capacity) {
+        k->capacity = k->capacity ? k->capacity * 2 : 1024;
+        k->ids = mem_realloc_array(k->ids, k->capacity, sizeof *k->ids);
+    }
+    k->ids[k->count++] = view->block_id;
+}
+
+static void forget(const struct compare *c, uint64_t block_id)
+{
+    struct block_store *s = c->store;
+    struct replica *r;
+    struct replica_view view;
+    pthread_mutex_lock(&s->lock);
+    int rc = store_claim_locked(s, block_id, false, &r, NULL);
+    if (rc == 0) {
+        store_fill_view(s, r, &view);
+        if (r->state != REPLICA_FINALIZED || r->volume != c->index || is_there(c->volume, block_id)) {
+            store_release_locked(s, r);
+            rc = ERR_BUSY;
+        }
+    }
+    pthread_mutex_unlock(&s->lock);
+    if (rc < 0)
+        return;
+    store_remove_claimed(s, r);
+    tell(c, DIFFERENCE_REMOVED, &view);
+}
+
+static void compare_memory(const struct compare *c)
+{
+    struct keys keys = {0};
+    block_store_each(c->store, c->index, collect, &keys);
+    for (size_t i = 0; i < keys.count && !atomic_load(c->stopping); i++)
+        if (!is_there(c->volume, keys.ids[i]))
+            forget(c, keys.ids[i]);
+    mem_freep(&keys.ids);
+}
+
+int block_store_compare(struct block_store *s, size_t storage_index, const _Atomic bool *stopping,
+                        void (*fn)(void *context, const struct store_difference *d), void *context, struct err *reterr)
+{
+    struct compare c = {s, storage_index, s->volumes[storage_index], stopping, fn, context};
+    if (!volume_ok(c.volume))
+        return 0;
+    int rc = volume_probe(c.volume, reterr); /* of a disk that is not there everything would be gone */
+    if (rc == 0)
+        rc = compare_files(&c, reterr);
+    if (rc == 0)
+        compare_memory(&c);
+    return rc;
+}
