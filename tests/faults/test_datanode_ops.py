@@ -22,8 +22,7 @@ def cluster(tmp_path_factory):
     properties = {
         "dfs.replication": 1,
         "dfs.datanode.balance.max.concurrent.moves": 1,
-        "dfs.datanode.directoryscan.interval": "1s",
-        "dfs.heartbeat.interval": 1,
+        "dfs.heartbeat.interval": 600,  # with which the namenode would have blocks deleted that it does not know
     }
     with Cluster(tmp_path_factory.mktemp("ops") / "cluster", nodes=2, properties=properties) as running:
         yield running
@@ -277,7 +276,15 @@ def stored(cluster, name):
     return sorted(path for path in files if not path.endswith(".meta"))
 
 
-def test_the_directory_scanner_forgets_what_is_gone_and_takes_in_what_came(cluster):
+@pytest.fixture
+def scanned(tmp_path):
+    properties = {"dfs.datanode.directoryscan.interval": "1s", "dfs.heartbeat.interval": 1, "dfs.namenode.redundancy.interval.seconds": 1}
+    with Cluster(tmp_path / "cluster", nodes=2, properties=properties) as running:
+        yield running
+
+
+def test_the_directory_scanner_forgets_what_is_gone_and_takes_in_what_came(scanned):
+    cluster = scanned
     fs = Hdfs(cluster.uri)
     before = {name: set(stored(cluster, name)) for name in ("datanode-1", "datanode-2")}
     fs.put("/scanned", DATA, replication=2)

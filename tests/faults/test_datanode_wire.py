@@ -21,7 +21,8 @@ def cluster(tmp_path_factory):
     folder = tmp_path_factory.mktemp("wire")
     # Short: a UNIX socket's name has 107 bytes.
     socket_path = f"/tmp/cairn-{os.getpid()}-_PORT.sock"
-    properties = {"dfs.replication": 1, "dfs.domain.socket.path": socket_path}
+    # A heartbeat would bring the order to delete blocks that the namenode does not know.
+    properties = {"dfs.replication": 1, "dfs.domain.socket.path": socket_path, "dfs.heartbeat.interval": 600}
     with Cluster(folder / "cluster", nodes=2, properties=properties) as running:
         running.socket_path = socket_path
         yield running
