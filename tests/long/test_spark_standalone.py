@@ -9,13 +9,14 @@ import pytest
 from lib import spark as spark_lib
 from lib.cluster import Cluster
 from lib.needs import missing
+from long.spark_locality_names import REPLICAS
 
-PROGRAM = os.path.join(os.path.dirname(os.path.abspath(__file__)), "spark_locality.py")
+HERE = os.path.dirname(os.path.abspath(__file__))
+PROGRAM = "spark_locality.py", "spark_locality_names.py"
 NODES = {"node1": "127.0.0.1", "node2": "127.0.0.2", "node3": "127.0.0.3"}
 BLOCKS = 18
 BLOCK_BYTES = 1 << 20
 LINE = b"%0127d\n"
-REPLICAS = 1, 2, 3
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +35,7 @@ def cairn(tmp_path_factory):
             # Not from a datanode's address, so that the blocks lie everywhere.
             running.fs("-D", "cairn.client.local-address=127.0.0.9", "-D", f"dfs.replication={replicas}", "-put", "-",
                        f"/in/r{replicas}", stdin=data, check=True)
-        running.fs("-put", PROGRAM, "/apps/", check=True)
+        running.fs("-put", *(f"{HERE}/{name}" for name in PROGRAM), "/apps/", check=True)
         yield running
 
 
@@ -71,21 +72,25 @@ def test_every_task_where_its_block_is(cairn, tmp_path, version, kind):
     logs = f"/logs/{version}-{kind}"
     cairn.fs("-mkdir", logs, check=True)
     properties = {
+        "spark.hadoop.fs.defaultFS": cairn.uri, "spark.sql.warehouse.dir": f"{cairn.uri}/warehouse",
         "spark.eventLog.enabled": "true", "spark.eventLog.dir": cairn.uri + logs, "spark.eventLog.compress": "false",
         "spark.eventLog.rolling.enabled": "false", "spark.hadoop.dfs.blocksize": BLOCK_BYTES,
         "spark.sql.files.maxPartitionBytes": BLOCK_BYTES, "spark.sql.files.openCostInBytes": 0,
         "spark.speculation": "true", "spark.speculation.interval": "100ms", "spark.speculation.quantile": 0.5,
         "spark.speculation.multiplier": 2, "spark.speculation.minTaskRuntime": "2s",
     }
-    cairn.fs("-rm", "-r", "-f", "-skipTrash", "/out/*", check=True)
+    cairn.fs("-rm", "-r", "-f", "-skipTrash", "/out/*", "/warehouse", check=True)
     with spark_lib.Standalone(spark, registered(kind)) as standalone:
-        standalone.submit("locality", f"{cairn.uri}/apps/spark_locality.py", cairn.uri, properties=properties)
+        program, names = (f"{cairn.uri}/apps/{name}" for name in PROGRAM)
+        standalone.submit("locality", "--py-files", names, program, properties=properties)
 
     lines = BLOCKS * BLOCK_BYTES // 128
     counts = dict(ast.literal_eval(cairn.fs("-cat", "/out/counts/part-*", check=True).stdout.decode()))
     speculative = [9000, sum(range(9000))]
     reads = [f"{kind}-r{replicas}" for kind in ("rdd", "frame") for replicas in REPLICAS]
-    assert counts == {name: lines for name in reads} | {"speculative-v1": speculative, "speculative-v2": speculative}
+    assert counts == {name: lines for name in reads} | {
+        "speculative-v1": speculative, "speculative-v2": speculative, "table": 10}
+    assert cairn.fs("-test", "-e", "/warehouse/numbers/_SUCCESS").returncode == 0
     left = cairn.fs("-ls", "-R", "/out", check=True).stdout.decode()
     assert "_temporary" not in left and left.count("/_SUCCESS") == 3, left
 
