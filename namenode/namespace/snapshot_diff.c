@@ -405,7 +405,7 @@ int snapshot_diff(struct txn *t, const struct fs_user *u, const char *path, cons
     if (!rc && !path_target(&p))
         rc = err_set(reterr, ERR_NOT_FOUND, "Directory does not exist: %s", p.text);
     if (!rc && !inode_is_dir(path_target(&p)))
-        rc = err_set(reterr, ERR_NOT_DIR, "`%s': Is not a directory", p.text);
+        rc = err_set(reterr, ERR_NOT_DIR, "`%s': Is not a directory\n", p.text);
     rc = rc ? rc : access_check(u, path_target(&p), ACCESS_READ, p.text, reterr);
     rc = rc ? rc : find_root(&d, &p, &ret->root, reterr);
     rc = rc ? rc : find_snapshot(&d, ret->root, from, &a_id, reterr);

@@ -17,7 +17,7 @@ static int directory(const struct path *p, const char *text, struct inode **ret,
     if (!n)
         return err_set(reterr, ERR_NOT_FOUND, "Directory does not exist: %s", text);
     if (!inode_is_dir(n))
-        return err_set(reterr, ERR_NOT_DIR, "`%s': Is not a directory", text);
+        return err_set(reterr, ERR_NOT_DIR, "`%s': Is not a directory\n", text); /* Java puts words behind it */
     *ret = n;
     return 0;
 }

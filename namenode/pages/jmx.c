@@ -9,6 +9,7 @@
 #include "common/clock.h"
 #include "namenode/blocks/blocks.h"
 #include "namenode/namenode.h"
+#include "namenode/namespace/history.h"
 #include "namenode/namespace/leases.h"
 #include "namenode/namespace/txn.h"
 
@@ -21,7 +22,7 @@ struct view {
     struct blocks_stats s;
     struct counters c;
     struct journal_stats journal;
-    uint64_t now_ms, open_files;
+    uint64_t now_ms, open_files, snapshottable_dirs, snapshots;
     bool safe_mode;
     struct buf safe_mode_text;
 };
@@ -193,6 +194,10 @@ static json_t *fs_namesystem_state(const struct view *v)
     set_block_figures(b, v);
     set_text(b, "FSState", v->safe_mode ? "safeMode" : "Operational");
     set_number(b, "MaxObjects", 0);
+    char snapshots[100];
+    snprintf(snapshots, sizeof snapshots, "{\"SnapshottableDirectories\":%llu,\"Snapshots\":%llu}",
+             (unsigned long long)v->snapshottable_dirs, (unsigned long long)v->snapshots);
+    set_text(b, "SnapshotStats", snapshots);
     return b;
 }
 
@@ -215,6 +220,8 @@ static json_t *fs_namesystem(const struct view *v)
     set_number(b, "LastWrittenTransactionId", v->journal.mutations);
     set_number(b, "TotalFiles", v->c.inodes);
     set_number(b, "ExpiredHeartbeats", 0);
+    set_number(b, "SnapshottableDirectories", v->snapshottable_dirs);
+    set_number(b, "Snapshots", v->snapshots);
     json_object_set_new(b, "CapacityTotalGB", json_real((double)v->s.capacity_bytes / gib));
     json_object_set_new(b, "CapacityUsedGB", json_real((double)v->s.used_bytes / gib));
     json_object_set_new(b, "CapacityRemainingGB", json_real((double)v->s.remaining_bytes / gib));
@@ -255,6 +262,8 @@ void jmx_page(struct http_request *request, struct http_reply *reply, void *cont
     v.c = nn->dir->counters;
     v.journal = journal_stats(nn->journal);
     v.open_files = leases_file_count(nn->leases);
+    v.snapshottable_dirs = history_snapshottable_count(nn->dir);
+    v.snapshots = history_snapshot_count(nn->dir);
     v.safe_mode = blocks_in_safe_mode(nn->blocks);
     blocks_safe_mode_text(nn->blocks, v.now_ms, &v.safe_mode_text);
     buf_cstr(&v.safe_mode_text);

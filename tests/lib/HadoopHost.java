@@ -39,6 +39,7 @@ public final class HadoopHost {
             Map.entry("dfsadmin", HDFS + "tools.DFSAdmin"),
             Map.entry("fsck", HDFS + "tools.DFSck"),
             Map.entry("haadmin", HDFS + "tools.DFSHAAdmin"),
+            Map.entry("lsSnapshot", HDFS + "tools.snapshot.LsSnapshot"),
             Map.entry("lsSnapshottableDir", HDFS + "tools.snapshot.LsSnapshottableDir"),
             Map.entry("snapshotDiff", HDFS + "tools.snapshot.SnapshotDiff"),
             Map.entry("storagepolicies", HDFS + "tools.StoragePolicyAdmin"),
