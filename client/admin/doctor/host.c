@@ -93,7 +93,7 @@ static void check_socket(struct doctor *d)
     const char *remedy = "set dfs.domain.socket.path here and on this machine's datanode to the same path, in a folder that only "
                          "trusted users can write; or set dfs.client.read.shortcircuit=false";
     if (!*path || strstr(path, "_PORT")) {
-        if (!*path)
+        if (!*path && config_is_set(d->config, "dfs.client.read.shortcircuit")) /* else Cairn's datanodes are found without */
             doctor_say(d, SEVERITY_WARNING, "domain-socket", remedy, "dfs.client.read.shortcircuit is on without dfs.domain.socket.path");
         return; /* with _PORT there is one for each local datanode */
     }
