@@ -68,7 +68,7 @@ static void get_datanode_info(struct rpc_call *call, const ProtobufCMessage *req
     Hdfs__DatanodeLocalInfoProto info = HDFS__DATANODE_LOCAL_INFO_PROTO__INIT;
     (void)request;
     info.softwareversion = (char *)SOFTWARE_VERSION;
-    info.configversion = (char *)"core-" SOFTWARE_VERSION ",hdfs-" SOFTWARE_VERSION;
+    info.configversion = (char *)"core-3.0.0,hdfs-1"; /* of Hadoop's default settings */
     info.uptime = (uint64_t)(clock_mono_ms() - dn->started_mono_ms) / 1000;
     response.localinfo = &info;
     rpc_call_reply(call, &response.base);

@@ -48,7 +48,7 @@ static void print_locations(struct fsck *f, const struct block_location *l, size
     static const char *const types[] = {"DISK", "DISK", "SSD", "ARCHIVE", "RAM_DISK", "PROVIDED", "NVDIMM"};
     if (!f->o.locations && !f->o.racks && !f->o.details)
         return;
-    buf_append_str(to, " [");
+    buf_append_str(to, "  [");
     for (size_t i = 0; i < count; i++) {
         const struct datanode_info *d = l[i].node;
         if (i)
@@ -539,9 +539,11 @@ void fsck_page(struct http_request *request, struct http_reply *reply, void *con
         fsck_block(nn, blocks, f.out);
         return;
     }
-    buf_printf(f.out, "FSCK started by %s (auth:SIMPLE) for path %s at %s\n\n", user, path, date_text(date));
-    if (http_query(request, "move"))
-        buf_append_str(f.out, "-move is not supported: damaged files stay where they are\n");
+    if (http_query(request, "showprogress"))
+        buf_append_str(f.out, "The fsck switch -showprogress is deprecated and no longer has any effect. Progress is now "
+                              "shown by default.\n");
+    buf_printf(f.out, "FSCK started by %s (auth:SIMPLE) from /%s for path %s at %s\n\n", user, http_client_ip(request),
+               path, date_text(date));
     txn_begin_snapshot(&f.t, nn->dir);
     int rc = fsck_path(&f, path, &why);
     txn_end(&f.t);
@@ -553,6 +555,8 @@ void fsck_page(struct http_request *request, struct http_reply *reply, void *con
     } else {
         if (f.o.delete)
             delete_damaged(&f, user);
+        if (f.damaged_count && http_query(request, "move"))
+            buf_append_str(f.out, "-move is not supported: damaged files stay where they are\n");
         if (f.o.list_corrupt)
             list_corrupt(&f, path);
         else

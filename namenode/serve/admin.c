@@ -143,7 +143,16 @@ static const struct rpc_method refresh_user_methods[] = {
 static void refresh_service_acl(struct rpc_call *call, const ProtobufCMessage *message, void *context)
 {
     Hdfs__RefreshServiceAclResponseProto response = HDFS__REFRESH_SERVICE_ACL_RESPONSE_PROTO__INIT;
-    reply_if_super(context, call, &response.base);
+    struct namenode *nn = context;
+    const char *enabled = config_get(nn->config, "hadoop.security.authorization");
+    if (enabled && !strcmp(enabled, "true")) {
+        reply_if_super(context, call, &response.base);
+        return;
+    }
+    struct err why = {0};
+    if (!check_super(nn, call, &why))
+        err_set(&why, ERR_UNAUTHORIZED, "Service Level Authorization not enabled!");
+    rpc_call_fail(call, &why);
 }
 
 static void refresh_call_queue(struct rpc_call *call, const ProtobufCMessage *message, void *context)

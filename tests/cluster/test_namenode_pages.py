@@ -59,7 +59,7 @@ def test_fsck(cluster):
     text = get(cluster, "/fsck?ugi=root&path=/&files=1&blocks=1&locations=1")
     assert text.splitlines()[-1] == "The filesystem under path '/' is HEALTHY"
     assert re.search(r"^/a/b/file 5000 bytes, replicated: replication=3, 1 block\(s\):  OK$", text, re.M)
-    block = re.search(r"^0\. BP-\S+:blk_(\d+)_\d+ len=5000 Live_repl=3 \[(.*)\]$", text, re.M)
+    block = re.search(r"^0\. BP-\S+:blk_(\d+)_\d+ len=5000 Live_repl=3  \[(.*)\]$", text, re.M)
     assert block.group(2).count("DatanodeInfoWithStorage[127.0.0.") == 3
     assert re.search(r"^ Under-replicated blocks:\t0 \(0\.0 %\)$", text, re.M)
     assert re.search(r"^ Average block replication:\t3\.0$", text, re.M)

@@ -120,7 +120,7 @@ class ApacheCluster:
         else:
             command, env = java_command(conf, [*self._jvm_options, "-Xmx512m"], role), None
         self.daemons = [daemon for daemon in self.daemons if daemon.name != name]
-        self.daemons.append(Daemon(name, command, f"{self.folder}/{name}.log", env=env))
+        self.daemons.append(Daemon(name, command, f"{self.folder}/{name}.log", env=env, cwd=self.folder))
 
     def start_namenode(self):
         self._start("namenode", "namenode", self._hdfs_site())
