@@ -30,13 +30,23 @@ struct diff {
 };
 static char nowhere[] = "";
 
-/* Only what was copied into d->a is kept over this. */
+/* *ret NULL: it did not hang anywhere then. A snapshot answers for what it covers only, so an inode counts if the entry
+ * that it says it has is its own. Only what was copied into d->a is kept over this. */
 static int look(struct diff *d, uint64_t id, uint64_t as_of, struct inode **ret, struct err *reterr)
 {
+    struct inode *n = NULL;
+    uint64_t there = id;
     if (++d->looks % RESET_EVERY == 0)
         txn_reset(d->t);
     *ret = NULL;
-    int rc = history_inode(d->t, id, as_of, ret, reterr);
+    int rc = history_inode(d->t, id, as_of, &n, reterr);
+    if (rc)
+        return rc == ERR_NOT_FOUND ? 0 : rc;
+    if (id != d->root && id != INODE_ROOT)
+        rc = n->parent == INODE_NONE ? ERR_NOT_FOUND
+                                     : history_child_id(d->t, n->parent, n->name, as_of, &there, reterr);
+    if (!rc && there == id)
+        *ret = n;
     return rc == ERR_NOT_FOUND ? 0 : rc;
 }
 
