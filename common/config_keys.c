@@ -124,6 +124,8 @@ const struct config_key config_keys[] = {
       "Volumes whose free space differs by less count as equal."),
     K("dfs.datanode.available-space-volume-choosing-policy.balanced-space-preference-fraction", FLOAT, "0.75", 0, 0,
       "Share of new replicas that go to the volumes with more free space."),
+    K("dfs.datanode.max.locked.memory", SIZE, "0", 0, 0, "Memory for blocks that cache directives ask for; 0: none."),
+    K("dfs.cachereport.intervalMsec", MS, "10000", 100, 0, "Time between reports of what is in that memory."),
     K("dfs.datanode.synconclose", BOOL, "false", 0, 0, "fsync every block when it is finished."),
     K("dfs.heartbeat.interval", SECONDS, "3", 1, 3600, "Time between heartbeats."),
     K("dfs.blockreport.intervalMsec", MS, "21600000", 1000, 0, "Time between full block reports."),

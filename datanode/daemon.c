@@ -21,6 +21,7 @@
 #include "datanode/serve/short_circuit.h"
 #include "datanode/serve/xfer.h"
 #include "datanode/store/directory_scanner.h"
+#include "datanode/store/block_cache.h"
 #include "datanode/store/scrubber.h"
 #include "main/commands.h"
 #include "webhdfs/webhdfs.h"
@@ -151,6 +152,8 @@ static int start(struct datanode *dn, struct servers *s, struct err *reterr)
                                           .sync_on_close = dn->settings.sync_on_close,
                                           .volume_choice = dn->settings.volume_choice};
     int rc = block_store_open(&options, &dn->store, reterr);
+    if (rc == 0)
+        dn->cache = block_cache_new(dn->store, (uint64_t)dn->settings.locked_bytes_max);
     dn->shm = shm_registry_new();
     if (rc == 0) {
         block_store_on_change(dn->store, on_replica_changed, dn);
@@ -161,6 +164,7 @@ static int start(struct datanode *dn, struct servers *s, struct err *reterr)
     if (rc == 0)
         rc = ipc_server_start(dn, &s->ipc, reterr);
     if (rc == 0) {
+        dn->ipc = s->ipc;
         dn->ipc_port = rpc_server_port(s->ipc);
         rc = http_pages_start(dn, &s->http, reterr);
     }
@@ -198,6 +202,7 @@ static void stop(struct datanode *dn, struct servers *s)
     rpc_server_stop(s->ipc);
     reporter_stop(dn->reporter); /* after all who report, before what its heartbeats look at */
     xfer_server_free(dn->xfer);
+    block_cache_free(dn->cache);
     block_store_close(dn->store);
 }
 

@@ -11,11 +11,13 @@
 #include "datanode/store/block_store.h"
 
 struct reporter;
+struct block_cache; /* store/block_cache.h */
 struct xfer_server;
 struct scrubber;
 struct directory_scanner;
 struct short_circuit;
 struct shm_registry;
+struct rpc_server;
 struct reconfiguration; /* rpc/reconfigure.h */
 
 struct webhdfs;
@@ -26,6 +28,7 @@ struct datanode {
     uint16_t transfer_port, ipc_port, http_port;
     int64_t started_mono_ms, started_wall_ms;
     struct block_store *store;
+    struct block_cache *cache;
     struct reporter *reporter;
     struct xfer_server *xfer;
     struct scrubber *scrubber; /* NULL: off */
@@ -34,6 +37,7 @@ struct datanode {
     struct shm_registry *shm;
     struct webhdfs *webhdfs;
     struct reconfiguration *reconfiguration;
+    struct rpc_server *ipc; /* as long as pages are served */
     _Atomic int64_t balance_bytes_per_second;
     struct throttle balance_throttle; /* of all moves together */
     _Atomic int moves;                /* under way, to and from here */

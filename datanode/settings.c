@@ -84,6 +84,8 @@ int settings_load(const struct config *c, struct settings *ret, struct err *rete
         .short_circuit = config_bool(c, "dfs.client.read.shortcircuit"),
         .reserved_bytes = config_size(c, "dfs.datanode.du.reserved"),
         .failed_volumes_tolerated = (int)config_int(c, "dfs.datanode.failed.volumes.tolerated"),
+        .locked_bytes_max = config_size(c, "dfs.datanode.max.locked.memory"),
+        .cache_report_interval_ms = config_ms(c, "dfs.cachereport.intervalMsec"),
         .permissions = config_bool(c, "dfs.permissions.enabled"),
         .supergroup = config_str(c, "dfs.permissions.superusergroup"),
         .sync_on_close = config_bool(c, "dfs.datanode.synconclose"),

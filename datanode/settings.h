@@ -32,6 +32,7 @@ struct settings {
     int64_t heartbeat_ms;
     _Atomic int64_t report_interval_ms;
     int64_t report_initial_delay_ms;
+    int64_t locked_bytes_max, cache_report_interval_ms;
     bool permissions;
     const char *supergroup; /* borrowed */
     int64_t scan_period_ms;         /* 0 = never */

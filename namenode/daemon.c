@@ -160,6 +160,7 @@ static int serve(struct parts *p, struct net_address address, struct err *reterr
     int rc = rpc_server_start(&options, &p->rpc, reterr);
     if (rc)
         return err_prefix(reterr, rc, "RPC (dfs.namenode.rpc-address)");
+    nn->rpc = p->rpc;
     address.port = rpc_server_port(p->rpc);
     net_format(&address, nn->address);
     return 0;

@@ -54,6 +54,7 @@ struct namenode {
     pthread_cond_t housekeeping_wake;
     bool stopping; /* guarded by lock */
 
+    struct rpc_server *rpc; /* set before the pages are served */
     struct reconfiguration *reconfiguration; /* locks for itself */
 
     struct store *store;     /* reads: any thread; writes: through fsdir's mutations, under lock */

@@ -315,6 +315,7 @@ bool call_dispatch(struct rpc_call *call, struct slice rest, char fatal_text[sta
                           text);
         return true;
     }
+    atomic_fetch_add_explicit(&service->calls[call->method - service->methods], 1, memory_order_relaxed);
     call_start(call, (struct slice){rd.pos, (size_t)(rd.end - rd.pos)});
     return true;
 }

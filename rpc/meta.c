@@ -44,7 +44,7 @@ struct rpc_service rpc_meta_service(struct rpc_registry *r)
 {
     static const struct rpc_method methods[] = {
         RPC_METHOD("getProtocolVersions", hrpc__get_protocol_versions, get_protocol_versions, 0),
-        RPC_METHOD("getProtocolSignature", hrpc__get_protocol_signature, get_protocol_signature, 0),
+        RPC_METHOD("getProtocolSignature", hrpc__get_protocol_signature, get_protocol_signature, RPC_REFUSES),
     };
     return (struct rpc_service){"org.apache.hadoop.ipc.ProtocolMetaInfoPB", methods, ARRAY_COUNT(methods), r};
 }

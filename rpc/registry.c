@@ -30,6 +30,7 @@ void rpc_registry_add(struct rpc_registry *r, const struct rpc_service *service)
                                  .context = service->context,
                                  .methods = service->methods,
                                  .method_count = service->method_count};
+    s->calls = mem_calloc(service->method_count + 1, sizeof *s->calls);
     size_t slots = 8;
     while (slots < 2 * service->method_count)
         slots *= 2;
@@ -58,9 +59,17 @@ void rpc_registry_free(struct rpc_registry *r)
     for (size_t i = 0; i < r->count; i++) {
         free(r->services[i].protocol);
         free(r->services[i].index);
+        free((void *)(uintptr_t)r->services[i].calls);
     }
     free(r->services);
     free(r);
+}
+
+void rpc_registry_each(const struct rpc_registry *r, rpc_method_visitor visit, void *context)
+{
+    for (size_t i = 0; i < r->count; i++)
+        for (size_t j = 0; j < r->services[i].method_count; j++)
+            visit(context, r->services[i].protocol, r->services[i].methods[j].name, atomic_load(&r->services[i].calls[j]));
 }
 
 const struct rpc_registered *rpc_registry_protocol(const struct rpc_registry *r, struct slice name)

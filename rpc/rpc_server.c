@@ -196,6 +196,11 @@ uint16_t rpc_server_port(const struct rpc_server *s)
     return s->port;
 }
 
+void rpc_server_each_method(const struct rpc_server *s, rpc_method_visitor visit, void *context)
+{
+    rpc_registry_each(s->registry, visit, context);
+}
+
 static void server_free(struct rpc_server *s)
 {
     for (int i = 0; i < s->loop_count; i++) {

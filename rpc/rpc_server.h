@@ -29,6 +29,7 @@ typedef void (*rpc_handler)(struct rpc_call *call, const ProtobufCMessage *reque
 enum rpc_method_flag {
     RPC_AT_MOST_ONCE = BIT(0), /* retry cache: a repeated (clientId, callId) gets the first one's answer */
     RPC_MAY_BLOCK = BIT(1),    /* runs on the pool */
+    RPC_REFUSES = BIT(2),      /* says to who reads the table: always answered with an exception */
 };
 struct rpc_method {
     const char *name;
@@ -69,6 +70,9 @@ struct rpc_server_options {
 
 int rpc_server_start(const struct rpc_server_options *options, struct rpc_server **ret, struct err *reterr) MUST_CHECK;
 uint16_t rpc_server_port(const struct rpc_server *s);
+/* Every method with how often it was called. Any thread. */
+typedef void (*rpc_method_visitor)(void *context, const char *protocol, const char *method, uint64_t calls);
+void rpc_server_each_method(const struct rpc_server *s, rpc_method_visitor visit, void *context);
 /* Stops accepting, closes connections, waits for handlers; prepared calls not yet sent must still be sent by
  * their holder (they go nowhere). NULL is fine. */
 void rpc_server_stop(struct rpc_server *s);

@@ -4,7 +4,7 @@ import shutil
 import pytest
 
 from lib import apache as apache_lib
-from lib import sanitizer
+from lib import calls, sanitizer
 from lib.cluster import Cluster
 from lib.needs import missing
 
@@ -29,6 +29,13 @@ def pytest_runtest_teardown(item, nextitem):
     for reports in _reports:
         if text := reports.take():
             pytest.fail(f"sanitizer reports:\n{text}", pytrace=False)
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_call(item):
+    """What the test's clients called, set-up included: its fixtures are still there."""
+    yield
+    calls.record(item.nodeid)
 
 
 @pytest.fixture(scope="session")

@@ -6,6 +6,7 @@
 #include "common/mem.h"
 #include "datanode/report/reporter_impl.h"
 #include "datanode/serve/mirror.h"
+#include "datanode/store/block_cache.h"
 #include "proto/message.h"
 
 struct command_task {
@@ -102,6 +103,21 @@ static void run_recovery(struct pool_task *task)
     task_done(t);
 }
 
+static void run_cache(struct pool_task *task)
+{
+    struct command_task *t = container_of(task, struct command_task, task);
+    struct block_cache *cache = t->reporter->dn->cache;
+    const Hdfs__BlockIdCommandProto *c = t->command->blkidcmd;
+    for (size_t i = 0; i < c->n_blockids && !is_stopping(t->reporter); i++) {
+        struct err why;
+        if (c->action == HDFS__BLOCK_ID_COMMAND_PROTO__ACTION__UNCACHE)
+            block_cache_remove(cache, c->blockids[i]);
+        else if (block_cache_add(cache, c->blockids[i], &why) < 0)
+            log_warn("report", "not cached: %s", why.text);
+    }
+    task_done(t);
+}
+
 /* ---- which ---- */
 
 static void obey_block_command(struct reporter *r, const Hdfs__DatanodeCommandProto *command)
@@ -131,6 +147,10 @@ void obey(struct reporter *r, const Hdfs__DatanodeCommandProto *c)
     case HDFS__DATANODE_COMMAND_PROTO__TYPE__BlockRecoveryCommand:
         for (size_t i = 0; c->recoverycmd && i < c->recoverycmd->n_blocks; i++)
             submit(r, c, i, run_recovery);
+        break;
+    case HDFS__DATANODE_COMMAND_PROTO__TYPE__BlockIdCommand:
+        if (c->blkidcmd && !strcmp(c->blkidcmd->blockpoolid, block_store_pool_id(r->dn->store)))
+            submit(r, c, 0, run_cache);
         break;
     case HDFS__DATANODE_COMMAND_PROTO__TYPE__RegisterCommand:
         log_info("report", "the namenode asks us to register again");

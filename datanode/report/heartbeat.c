@@ -1,11 +1,13 @@
 /* Heartbeats: what our storages hold and how busy we are; the answers carry commands. Also the small complaints. */
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "common/clock.h"
 #include "common/log.h"
 #include "datanode/report/reporter_impl.h"
 #include "datanode/serve/xfer.h"
+#include "datanode/store/block_cache.h"
 #include "hdfs/client_namenode.pb-c.h"
 
 struct storage_messages {
@@ -70,6 +72,9 @@ int send_heartbeat(struct reporter *r, bool want_lease, struct err *reterr)
     request.peersversion = r->peers_version;
     request.requestfullblockreportlease = want_lease;
     request.xceivercount = (uint32_t)xfer_server_active(r->dn->xfer) + 1; /* Java counts its acceptor too */
+    request.has_cachecapacity = request.has_cacheused = 1;
+    request.cachecapacity = block_cache_max_bytes(r->dn->cache);
+    request.cacheused = block_cache_used_bytes(r->dn->cache);
     pthread_mutex_lock(&r->lock);
     request.xmitsinprogress = (uint32_t)r->transfers;
     pthread_mutex_unlock(&r->lock);
@@ -92,6 +97,23 @@ int send_heartbeat(struct reporter *r, bool want_lease, struct err *reterr)
     for (size_t i = 0; i < answer->n_cmds; i++)
         obey(r, answer->cmds[i]);
     return 0;
+}
+
+int send_cache_report(struct reporter *r, struct err *reterr)
+{
+    AUTO(arena_free) struct arena a;
+    struct registration reg;
+    ProtobufCMessage *message;
+    Hdfs__CacheReportRequestProto request = HDFS__CACHE_REPORT_REQUEST_PROTO__INIT;
+    arena_init(&a, REPORT_ARENA_BYTES);
+    registration_fill(r, &reg);
+    request.registration = &reg.message;
+    request.blockpoolid = reg.self.pool.pool_id;
+    request.n_blocks = block_cache_ids(r->dn->cache, &request.blocks);
+    int rc = rpc_client_call(r->rpc, "cacheReport", &request.base, &hdfs__cache_report_response_proto__descriptor, &a,
+                             &message, reterr);
+    free(request.blocks);
+    return rc;
 }
 
 /* ---- complaints: sent once, and only logged if that fails ---- */

@@ -248,6 +248,18 @@ static void full_report_if_due(struct reporter *r)
     pthread_mutex_unlock(&r->lock);
 }
 
+/* With the heartbeats; a node that keeps nothing in memory has nothing to say. */
+static void cache_report_if_due(struct reporter *r)
+{
+    struct err why;
+    int64_t now_ms = clock_mono_ms();
+    if (!r->dn->settings.locked_bytes_max || now_ms < r->cache_report_due_ms)
+        return;
+    r->cache_report_due_ms = now_ms + r->dn->settings.cache_report_interval_ms;
+    if (send_cache_report(r, &why) < 0)
+        log_warn("report", "cache report failed: %s", why.text);
+}
+
 static void one_round(struct reporter *r)
 {
     struct err why;
@@ -269,6 +281,7 @@ static void one_round(struct reporter *r)
         r->next_heartbeat_ms = now_ms + period_ms;
     }
     full_report_if_due(r);
+    cache_report_if_due(r);
 }
 
 static bool take_wishes_locked(struct reporter *r)

@@ -53,7 +53,7 @@ struct reporter {
 
     /* the actor's own */
     uint64_t lease_id;
-    int64_t full_report_due_ms, next_heartbeat_ms;
+    int64_t full_report_due_ms, next_heartbeat_ms, cache_report_due_ms;
     int heartbeats_without_lease;
     uint64_t peers_version;
     bool away_logged;
@@ -68,6 +68,7 @@ struct registration {
     Hdfs__ExportedBlockKeysProto keys;
     Hdfs__BlockKeyProto key;
 };
+int send_cache_report(struct reporter *r, struct err *reterr) MUST_CHECK;
 void registration_fill(struct reporter *r, struct registration *ret);
 /* The namenode does not know us any more: register again. */
 bool means_unregistered(int code);

@@ -8,6 +8,7 @@
 #include "datanode/report/reporter.h"
 #include "datanode/serve/xfer.h"
 #include "webhdfs/webhdfs.h"
+#include "rpc/jmx.h"
 
 static const char page_begin[] =
     "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><title>Datanode</title><style>"
@@ -168,6 +169,13 @@ static void jmx_page(struct http_request *request, struct http_reply *reply, voi
     if (jmx_wanted(request, "Hadoop:service=DataNode,name=DataNodeActivity")) {
         buf_append_str(b, separator);
         jmx_activity(b);
+        separator = ",\n";
+    }
+    char rpc_name[128];
+    rpc_jmx_name(dn->ipc, "DataNode", rpc_name);
+    if (jmx_wanted(request, rpc_name)) {
+        buf_append_str(b, separator);
+        rpc_jmx_bean(dn->ipc, "DataNode", b);
     }
     buf_append_str(b, "\n  ]\n}\n");
 }

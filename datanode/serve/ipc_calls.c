@@ -193,7 +193,7 @@ static void update_replica_under_recovery(struct rpc_call *call, const ProtobufC
 
 static const struct rpc_method client_methods[] = {
     CALL("getReplicaVisibleLength", get_replica_visible_length, get_replica_visible_length, 0),
-    CALL("getBlockLocalPathInfo", get_block_local_path_info, refuse_local_path, 0),
+    CALL("getBlockLocalPathInfo", get_block_local_path_info, refuse_local_path, RPC_REFUSES),
     CALL("getDatanodeInfo", get_datanode_info, get_datanode_info, 0),
     CALL("getVolumeReport", get_volume_report, get_volume_report, RPC_MAY_BLOCK),
     CALL("getBalancerBandwidth", get_balancer_bandwidth, get_balancer_bandwidth, 0),
@@ -206,10 +206,10 @@ static const struct rpc_method client_methods[] = {
          RPC_MAY_BLOCK),
     CALL("startReconfiguration", start_reconfiguration, ipc_start_reconfiguration, RPC_MAY_BLOCK),
     CALL("getReconfigurationStatus", get_reconfiguration_status, ipc_get_reconfiguration_status, RPC_MAY_BLOCK),
-    CALL("submitDiskBalancerPlan", submit_disk_balancer_plan, ipc_submit_disk_balancer_plan, RPC_MAY_BLOCK),
-    CALL("cancelDiskBalancerPlan", cancel_plan, ipc_cancel_disk_balancer_plan, RPC_MAY_BLOCK),
+    CALL("submitDiskBalancerPlan", submit_disk_balancer_plan, ipc_submit_disk_balancer_plan, RPC_MAY_BLOCK | RPC_REFUSES),
+    CALL("cancelDiskBalancerPlan", cancel_plan, ipc_cancel_disk_balancer_plan, RPC_MAY_BLOCK | RPC_REFUSES),
     CALL("queryDiskBalancerPlan", query_plan_status, ipc_query_disk_balancer_plan, RPC_MAY_BLOCK),
-    CALL("getDiskBalancerSetting", disk_balancer_setting, ipc_get_disk_balancer_setting, RPC_MAY_BLOCK),
+    CALL("getDiskBalancerSetting", disk_balancer_setting, ipc_get_disk_balancer_setting, RPC_MAY_BLOCK | RPC_REFUSES),
 };
 static const struct rpc_method inter_methods[] = {
     CALL("initReplicaRecovery", init_replica_recovery, init_replica_recovery, RPC_MAY_BLOCK),

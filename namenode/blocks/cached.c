@@ -70,6 +70,14 @@ void blocks_cache_begin(struct blocks *b)
     for (size_t i = 0; i < b->node_count; i++)
         if (b->nodes[i])
             b->nodes[i]->cache_promised_bytes = 0;
+    /* Counted anew rather than asked for: what heartbeats say of used memory is of another moment than cache reports. */
+    for (size_t i = 0; i < b->cached.capacity; i++) {
+        const struct cached *c = b->cached.slots[i].value;
+        const struct block *blk = c ? block_table_find(&b->table, b->cached.slots[i].id) : NULL;
+        for (unsigned k = 0; blk && k < c->count; k++)
+            if (b->nodes[c->places[k].node])
+                b->nodes[c->places[k].node]->cache_promised_bytes += block_bytes(blk);
+    }
 }
 
 void blocks_cache_want(struct blocks *b, uint64_t block_id, uint16_t replication)
@@ -84,8 +92,8 @@ void blocks_cache_want(struct blocks *b, uint64_t block_id, uint16_t replication
 
 static bool has_room(const struct datanode *node, uint64_t bytes)
 {
-    uint64_t taken = node->info.cache_used_bytes + node->cache_promised_bytes;
-    return node->info.cache_capacity_bytes >= taken && node->info.cache_capacity_bytes - taken >= bytes;
+    uint64_t capacity = node->info.cache_capacity_bytes, taken = node->cache_promised_bytes;
+    return capacity >= taken && capacity - taken >= bytes;
 }
 
 /* The node with a good replica and the most room; NULL: nobody can take it. */
@@ -100,8 +108,8 @@ static struct datanode *roomiest(const struct blocks *b, const struct block *blk
         struct datanode *node = s->node;
         if (place_on(c, node->index) || !has_room(node, block_bytes(blk)))
             continue;
-        if (!best || node->info.cache_capacity_bytes - node->info.cache_used_bytes - node->cache_promised_bytes >
-                         best->info.cache_capacity_bytes - best->info.cache_used_bytes - best->cache_promised_bytes)
+        if (!best || node->info.cache_capacity_bytes - node->cache_promised_bytes >
+                         best->info.cache_capacity_bytes - best->cache_promised_bytes)
             best = node;
     }
     return best;
@@ -134,7 +142,6 @@ static void decide(struct blocks *b, uint64_t block_id, struct cached *c)
         bool keep = have < wanted;
         have += keep;
         if (p->state == PLACE_WANTED) {
-            node->cache_promised_bytes += block_bytes(blk);
             if (b->now_ms - p->asked_ms >= ASK_AGAIN_MS)
                 ask(b, block_id, p, PLACE_WANTED);
         } else if (keep) {

@@ -90,7 +90,7 @@ struct datanode {
     QUEUE(struct invalidation) invalidations;
     QUEUE(struct transfer) transfers;
     QUEUE(uint64_t) cache_asks; /* blocks to be taken into memory, or dropped from it; cached.c knows which */
-    uint64_t cache_promised_bytes; /* asked for and not reported yet */
+    uint64_t cache_promised_bytes; /* of all places there, as of the scan and since */
     uint8_t cache_report;
     QUEUE(uint64_t) recoveries;     /* block ids; the details are in their struct uc */
     uint32_t copies_out, copies_in; /* under way */

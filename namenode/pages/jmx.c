@@ -11,6 +11,7 @@
 #include "namenode/namenode.h"
 #include "namenode/namespace/history.h"
 #include "namenode/namespace/leases.h"
+#include "rpc/jmx.h"
 #include "namenode/namespace/txn.h"
 
 #define PAGE_MEMORY_MAX (64u << 20)
@@ -243,6 +244,13 @@ static json_t *memory_bean(void)
     return b;
 }
 
+static json_t *rpc_bean(const struct namenode *nn)
+{
+    AUTO(buf_free) struct buf text = {0};
+    rpc_jmx_bean(nn->rpc, "NameNode", &text);
+    return json_loadb((const char *)text.base, text.len, 0, NULL);
+}
+
 /* ?qry=domain:key=value picks a bean; a "*" at its end any that begins so. */
 static bool is_wanted(const char *query, const json_t *bean)
 {
@@ -268,7 +276,7 @@ void jmx_page(struct http_request *request, struct http_reply *reply, void *cont
     blocks_safe_mode_text(nn->blocks, v.now_ms, &v.safe_mode_text);
     buf_cstr(&v.safe_mode_text);
     json_t *all[] = {name_node_info(nn, &v), name_node_status(nn), fs_namesystem(&v), fs_namesystem_state(&v),
-                     memory_bean()};
+                     memory_bean(), rpc_bean(nn)};
     namenode_unlock(nn);
     const char *query = http_query(request, "qry");
     json_t *beans = json_array();

@@ -88,9 +88,9 @@ static void transition_to_observer(struct rpc_call *call, const ProtobufCMessage
 }
 
 static const struct rpc_method ha_methods[] = {
-    RPC_METHOD("transitionToActive", hdfs__transition_to_active, transition_to_active, RPC_MAY_BLOCK),
-    RPC_METHOD("transitionToStandby", hdfs__transition_to_standby, transition_to_standby, RPC_MAY_BLOCK),
-    RPC_METHOD("transitionToObserver", hdfs__transition_to_observer, transition_to_observer, RPC_MAY_BLOCK),
+    RPC_METHOD("transitionToActive", hdfs__transition_to_active, transition_to_active, RPC_MAY_BLOCK | RPC_REFUSES),
+    RPC_METHOD("transitionToStandby", hdfs__transition_to_standby, transition_to_standby, RPC_MAY_BLOCK | RPC_REFUSES),
+    RPC_METHOD("transitionToObserver", hdfs__transition_to_observer, transition_to_observer, RPC_MAY_BLOCK | RPC_REFUSES),
     RPC_METHOD("getServiceStatus", hdfs__get_service_status, get_service_status, 0),
     RPC_METHOD("monitorHealth", hdfs__monitor_health, monitor_health, 0),
 };
@@ -180,7 +180,7 @@ static const struct rpc_method queue_methods[] = {
 };
 static const struct rpc_method generic_methods[] = {
     {"refresh", &hdfs__generic_refresh_request_proto__descriptor,
-     &hdfs__generic_refresh_response_collection_proto__descriptor, generic_refresh, RPC_MAY_BLOCK},
+     &hdfs__generic_refresh_response_collection_proto__descriptor, generic_refresh, RPC_MAY_BLOCK | RPC_REFUSES},
 };
 
 /* ---- ReconfigurationProtocol ---- */
@@ -276,8 +276,8 @@ static void remove_span_receiver(struct rpc_call *call, const ProtobufCMessage *
 
 static const struct rpc_method trace_methods[] = {
     RPC_METHOD("listSpanReceivers", hdfs__list_span_receivers, list_span_receivers, RPC_MAY_BLOCK),
-    RPC_METHOD("addSpanReceiver", hdfs__add_span_receiver, add_span_receiver, RPC_MAY_BLOCK),
-    RPC_METHOD("removeSpanReceiver", hdfs__remove_span_receiver, remove_span_receiver, RPC_MAY_BLOCK),
+    RPC_METHOD("addSpanReceiver", hdfs__add_span_receiver, add_span_receiver, RPC_MAY_BLOCK | RPC_REFUSES),
+    RPC_METHOD("removeSpanReceiver", hdfs__remove_span_receiver, remove_span_receiver, RPC_MAY_BLOCK | RPC_REFUSES),
 };
 
 void admin_services(struct namenode *nn, struct rpc_service ret[ADMIN_SERVICES])

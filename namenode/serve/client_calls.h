@@ -63,17 +63,17 @@
     X(setBalancerBandwidth, set_balancer_bandwidth, 0) \
     X(msync, msync, 0) \
     X(getDelegationToken, get_delegation_token, 0) \
-    X(renewDelegationToken, renew_delegation_token, 0) \
-    X(cancelDelegationToken, cancel_delegation_token, 0) \
+    X(renewDelegationToken, renew_delegation_token, RPC_REFUSES) \
+    X(cancelDelegationToken, cancel_delegation_token, RPC_REFUSES) \
     X(getDataEncryptionKey, get_data_encryption_key, 0) \
     X(getCurrentEditLogTxid, get_current_edit_log_txid, 0) \
-    X(getEditsFromTxid, get_edits_from_txid, 0) \
+    X(getEditsFromTxid, get_edits_from_txid, RPC_REFUSES) \
     X(listOpenFiles, list_open_files, 0) \
     X(getStoragePolicies, get_storage_policies, 0) \
     X(getStoragePolicy, get_storage_policy, 0) \
     X(setStoragePolicy, set_storage_policy, 0) \
     X(unsetStoragePolicy, unset_storage_policy, 0) \
-    X(satisfyStoragePolicy, satisfy_storage_policy, 0) \
+    X(satisfyStoragePolicy, satisfy_storage_policy, RPC_REFUSES) \
     X(getAclStatus, get_acl_status, 0) \
     X(modifyAclEntries, modify_acl_entries, 0) \
     X(removeAclEntries, remove_acl_entries, 0) \
@@ -86,8 +86,8 @@
     X(removeXAttr, remove_xattr, RPC_AT_MOST_ONCE) \
     X(getEZForPath, get_ezfor_path, 0) \
     X(listEncryptionZones, list_encryption_zones, 0) \
-    X(createEncryptionZone, create_encryption_zone, 0) \
-    X(reencryptEncryptionZone, reencrypt_encryption_zone, 0) \
+    X(createEncryptionZone, create_encryption_zone, RPC_REFUSES) \
+    X(reencryptEncryptionZone, reencrypt_encryption_zone, RPC_REFUSES) \
     X(listReencryptionStatus, list_reencryption_status, 0) \
     X(listCachePools, list_cache_pools, RPC_MAY_BLOCK) \
     X(listCacheDirectives, list_cache_directives, RPC_MAY_BLOCK) \
@@ -101,11 +101,11 @@
     X(getErasureCodingPolicies, get_erasure_coding_policies, 0) \
     X(getErasureCodingCodecs, get_erasure_coding_codecs, 0) \
     X(getECTopologyResultForPolicies, get_ectopology_result_for_policies, 0) \
-    X(setErasureCodingPolicy, set_erasure_coding_policy, 0) \
-    X(unsetErasureCodingPolicy, unset_erasure_coding_policy, 0) \
-    X(addErasureCodingPolicies, add_erasure_coding_policies, 0) \
-    X(removeErasureCodingPolicy, remove_erasure_coding_policy, 0) \
-    X(enableErasureCodingPolicy, enable_erasure_coding_policy, 0) \
+    X(setErasureCodingPolicy, set_erasure_coding_policy, RPC_REFUSES) \
+    X(unsetErasureCodingPolicy, unset_erasure_coding_policy, RPC_REFUSES) \
+    X(addErasureCodingPolicies, add_erasure_coding_policies, RPC_REFUSES) \
+    X(removeErasureCodingPolicy, remove_erasure_coding_policy, RPC_REFUSES) \
+    X(enableErasureCodingPolicy, enable_erasure_coding_policy, RPC_REFUSES) \
     X(disableErasureCodingPolicy, disable_erasure_coding_policy, 0) \
     X(getSnapshottableDirListing, get_snapshottable_dir_listing, 0) \
     X(getSnapshotListing, get_snapshot_listing, 0) \

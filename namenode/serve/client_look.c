@@ -13,25 +13,13 @@
 
 #define LISTING_MEMORY_MAX (32u << 20) /* of inodes; a page of huge files ends early */
 
-/* /.reserved and what is in it are no inodes of the tree. */
-static struct inode *reserved_folder(struct op *op, const char *name)
-{
-    struct inode *n = arena_new(op->arena, struct inode);
-    n->type = INODE_DIRECTORY;
-    n->name = name;
-    n->mode = 0770;
-    n->owner = op->nn->dir->superuser;
-    n->group = op->nn->dir->supergroup;
-    return n;
-}
-
 /* *ret NULL: "not there", which these calls answer with an empty message. */
 static int find_or_nothing(struct op *op, const char *path, unsigned flags, struct inode **ret, uint8_t *ret_policy)
 {
     struct path p;
     *ret = NULL;
     if (path_is_reserved_root(path)) {
-        *ret = reserved_folder(op, "");
+        *ret = reserved_folder(op->arena);
         return 0;
     }
     int rc = path_resolve(&op->t, &op->user, path, flags | PATH_MAY_MISS | PATH_SNAPSHOT | PATH_SNAPSHOT_LIST, &p, &op->err);
@@ -52,9 +40,7 @@ void client_get_file_info(struct rpc_call *call, const ProtobufCMessage *message
     uint8_t policy = POLICY_UNSPECIFIED;
     op_begin(&op, context, call);
     OP_RESPONSE(&op, hdfs__get_file_info_response_proto, Hdfs__GetFileInfoResponseProto);
-    int rc = reserved_is_root(q->src) ? 0 : find_or_nothing(&op, q->src, 0, &n, &policy);
-    if (reserved_is_root(q->src))
-        response->fs = reserved_status(op.arena);
+    int rc = find_or_nothing(&op, q->src, 0, &n, &policy);
     if (n) {
         response->fs = status_of(op.arena, n, "");
         status_inherit(response->fs, policy);
@@ -166,22 +152,11 @@ static struct slice start_after(const ProtobufCBinaryData *given)
     return after;
 }
 
-static Hdfs__DirectoryListingProto *list_reserved(struct op *op)
-{
-    Hdfs__DirectoryListingProto *listing = arena_new(op->arena, Hdfs__DirectoryListingProto);
-    hdfs__directory_listing_proto__init(listing);
-    listing->partiallisting = arena_array(op->arena, Hdfs__HdfsFileStatusProto *, 2);
-    listing->partiallisting[0] = status_of(op->arena, reserved_folder(op, ".inodes"), ".inodes");
-    listing->partiallisting[1] = status_of(op->arena, reserved_folder(op, "raw"), "raw");
-    listing->n_partiallisting = 2;
-    return listing;
-}
-
 static int list(struct op *op, const char *path, const ProtobufCBinaryData *after, bool with_locations,
                 Hdfs__DirectoryListingProto **ret)
 {
     if (path_is_reserved_root(path)) {
-        *ret = list_reserved(op);
+        *ret = reserved_listing(op->arena, op->nn);
         return 0;
     }
     struct path p;
@@ -213,11 +188,7 @@ void client_get_listing(struct rpc_call *call, const ProtobufCMessage *message, 
     struct op op;
     op_begin(&op, context, call);
     OP_RESPONSE(&op, hdfs__get_listing_response_proto, Hdfs__GetListingResponseProto);
-    int rc = 0;
-    if (reserved_is_root(q->src))
-        response->dirlist = reserved_listing(op.arena, op.nn);
-    else
-        rc = list(&op, q->src, &q->startafter, q->needlocation, &response->dirlist);
+    int rc = list(&op, q->src, &q->startafter, q->needlocation, &response->dirlist);
     op_end_read(&op, rc, &response->base);
 }
 

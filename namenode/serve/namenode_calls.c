@@ -209,13 +209,13 @@ static const struct rpc_method methods[] = {
     {"errorReport", &hdfs__namenode_error_report_request_proto__descriptor,
      &hdfs__namenode_error_report_response_proto__descriptor, error_report, 0},
     {"registerSubordinateNamenode", &hdfs__register_request_proto__descriptor, &hdfs__register_response_proto__descriptor,
-     refuse_checkpoints, 0},
-    METHOD("startCheckpoint", start_checkpoint, refuse_checkpoints, 0),
-    METHOD("endCheckpoint", end_checkpoint, refuse_checkpoints, 0),
+     refuse_checkpoints, RPC_REFUSES},
+    METHOD("startCheckpoint", start_checkpoint, refuse_checkpoints, RPC_REFUSES),
+    METHOD("endCheckpoint", end_checkpoint, refuse_checkpoints, RPC_REFUSES),
     METHOD("getEditLogManifest", get_edit_log_manifest, get_edit_log_manifest, 0),
     METHOD("isUpgradeFinalized", is_upgrade_finalized, is_upgrade_finalized, 0),
     METHOD("isRollingUpgrade", is_rolling_upgrade, is_rolling_upgrade, 0),
-    METHOD("getNextSPSPath", get_next_spspath, get_next_spspath, 0),
+    METHOD("getNextSPSPath", get_next_spspath, get_next_spspath, RPC_REFUSES),
 };
 
 struct rpc_service namenode_calls_service(struct namenode *nn)

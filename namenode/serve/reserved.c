@@ -4,9 +4,13 @@
 
 #include "namenode/namespace/txn.h"
 
-bool reserved_is_root(const char *path)
+struct inode *reserved_folder(struct arena *a)
 {
-    return !strncmp(path, "/.reserved", 10) && !path[10 + strspn(path + 10, "/")];
+    struct inode *n = arena_new(a, struct inode);
+    n->type = INODE_DIRECTORY;
+    n->name = n->owner = n->group = "";
+    n->mode = 01770;
+    return n;
 }
 
 static Hdfs__HdfsFileStatusProto *directory(struct arena *a, const char *name, uint32_t mode, const char *group,
@@ -25,11 +29,6 @@ static Hdfs__HdfsFileStatusProto *directory(struct arena *a, const char *name, u
     s->childrennum = 0; /* the default is -1: unknown */
     s->modification_time = s->access_time = time_ms;
     return s;
-}
-
-Hdfs__HdfsFileStatusProto *reserved_status(struct arena *a)
-{
-    return directory(a, "", 01770, "", 0);
 }
 
 Hdfs__DirectoryListingProto *reserved_listing(struct arena *a, const struct namenode *nn)

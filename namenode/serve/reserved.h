@@ -2,14 +2,12 @@
 #ifndef CAIRN_NAMENODE_SERVE_RESERVED_H
 #define CAIRN_NAMENODE_SERVE_RESERVED_H
 
-#include <stdbool.h>
-
 #include "common/arena.h"
 #include "hdfs/client_namenode.pb-c.h"
 #include "namenode/namenode.h"
+#include "namenode/namespace/inode.h"
 
-bool reserved_is_root(const char *path); /* "/.reserved", exactly */
-Hdfs__HdfsFileStatusProto *reserved_status(struct arena *a);
+struct inode *reserved_folder(struct arena *a);
 Hdfs__DirectoryListingProto *reserved_listing(struct arena *a, const struct namenode *nn);
 
 #endif

@@ -55,6 +55,8 @@ class Cluster:
 
     properties are `-D name=value` of the whole cluster; mount is a folder or None."""
 
+    running = []  # those that are up now
+
     def __init__(self, folder, nodes=3, mount=None, properties=None, port_base=None, restarts=False):
         self.folder, self.nodes, self.mount = str(folder), nodes, mount and str(mount)
         self.properties, self.restarts = properties or {}, restarts
@@ -73,6 +75,7 @@ class Cluster:
             command += ["-D", f"{name}={value}"]
         run_cairn(*command, deadline_s=deadline_s, check=True)
         self.reload()
+        Cluster.running.append(self)
         return self
 
     def reload(self):
@@ -87,6 +90,7 @@ class Cluster:
 
     def destroy(self):
         """Ends everything whatever state it is in, and removes the folder. Never raises for a sick cluster."""
+        Cluster.running[:] = [other for other in Cluster.running if other is not self]
         with contextlib.suppress(Exception):
             self.down(deadline_s=20)
         for pid in self._seen_pids:
