@@ -89,6 +89,8 @@ const struct config_key config_keys[] = {
     K("dfs.namenode.acls.enabled", BOOL, "true", 0, 0, "Access control lists may be set and looked at."),
     K("dfs.namenode.posix.acl.inheritance.enabled", BOOL, "true", 0, 0,
       "A default ACL takes the place of the umask; false: HDFS 2's rule, both apply."),
+    K("dfs.storage.policy.enabled", BOOL, "true", 0, 0, "Storage policies may be set."),
+    K("dfs.storage.default.policy", STRING, "HOT", 0, 0, "The policy of what has none."),
     K("dfs.namenode.xattrs.enabled", BOOL, "true", 0, 0, "Extended attributes may be set and looked at."),
     K("dfs.namenode.fs-limits.max-xattrs-per-inode", INT, "32", 0, 1024, "Most extended attributes users can set."),
     K("dfs.namenode.fs-limits.max-xattr-size", SIZE, "16384", 1, 32768, "Longest name and value of one, in bytes."),

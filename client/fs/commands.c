@@ -46,7 +46,7 @@ const struct shell_command shell_commands[] = {
     {"df", "[-h] [<path> ...]", NULL, df_run, "Shows capacity, used and free space. -h: sizes for people."},
     {"du", "[-s] [-h] [-v] [-x] <path> ...", NULL, du_run,
      "Shows size, space used by all replicas, and name, of each entry of a directory.\n"
-     "-s: one line per path. -h: sizes for people. -v: a header. -x: accepted."},
+     "-s: one line per path. -h: sizes for people. -v: a header. -x: without what only snapshots hold."},
     {"dus", "", "du -s", dus_run, ""},
     {"expunge", "[-immediate] [-fs <path>]", NULL, expunge_run,
      "Removes old trash and begins a new checkpoint. -immediate: removes all of it. -fs: in that file system."},

@@ -13,6 +13,7 @@ struct usage {
     struct table table;
     bool human;
     bool summary;
+    bool exclude_snapshots;
 };
 
 static int du_path(struct walk *w, struct item *it, struct err *reterr)
@@ -22,6 +23,10 @@ static int du_path(struct walk *w, struct item *it, struct err *reterr)
     int rc = it->fs->ops->summary(it->fs, it->path, &sum, reterr);
     if (rc < 0)
         return rc;
+    if (u->exclude_snapshots) {
+        sum.length -= sum.snapshot_length;
+        sum.space_consumed -= sum.snapshot_space;
+    }
     char length[HUMAN_MAX], space[HUMAN_MAX];
     const char *cells[] = {human_size(sum.length, u->human, length), human_size(sum.space_consumed, u->human, space),
                            it->text};
@@ -43,7 +48,7 @@ static int du_with(struct shell *sh, struct args *args, bool summary, struct err
     int rc = shell_options(sh, args, 0, ARGS_ANY, f, reterr);
     if (rc < 0)
         return rc;
-    struct usage u = {.human = f[0].on, .summary = summary || f[1].on};
+    struct usage u = {.human = f[0].on, .summary = summary || f[1].on, .exclude_snapshots = f[3].on};
     table_init(&u.table, 3);
     if (f[2].on) {
         static const char *const header[] = {"SIZE", "DISK_SPACE_CONSUMED_WITH_ALL_REPLICAS", "FULL_PATH_NAME"};

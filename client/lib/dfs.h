@@ -98,6 +98,7 @@ int dfs_check_access(struct dfs *fs, const char *path, unsigned rwx, struct err 
 
 struct dfs_summary {
     int64_t length, file_count, directory_count, quota, space_consumed, space_quota; /* quotas: -1 none */
+    int64_t snapshot_length, snapshot_space; /* the part that only snapshots hold */
 };
 int dfs_content_summary(struct dfs *fs, const char *path, struct dfs_summary *ret, struct err *reterr) MUST_CHECK;
 

@@ -237,7 +237,8 @@ int dfs_content_summary(struct dfs *fs, const char *path, struct dfs_summary *re
         return rc;
     const Hdfs__ContentSummaryProto *s = ((Hdfs__GetContentSummaryResponseProto *)answer)->summary;
     *ret = (struct dfs_summary){(int64_t)s->length, (int64_t)s->filecount,     (int64_t)s->directorycount,
-                                (int64_t)s->quota,  (int64_t)s->spaceconsumed, (int64_t)s->spacequota};
+                                (int64_t)s->quota,  (int64_t)s->spaceconsumed, (int64_t)s->spacequota,
+                                (int64_t)s->snapshotlength, (int64_t)s->snapshotspaceconsumed};
     return 0;
 }
 

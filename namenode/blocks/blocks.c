@@ -46,6 +46,7 @@ void blocks_options_from_config(struct blocks_options *ret, const struct config 
         .pending_timeout_ms = (uint64_t)config_ms(c, "dfs.namenode.reconstruction.pending.timeout-sec"),
         .invalidate_limit = (uint32_t)config_int(c, "dfs.block.invalidate.limit"),
         .consider_load = true,
+        .default_policy = storage_policy_default(c),
         .report_interval_ms = (uint64_t)config_ms(c, "dfs.blockreport.intervalMsec"),
     };
 }

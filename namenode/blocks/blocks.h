@@ -87,6 +87,7 @@ struct blocks_options {
     uint32_t invalidate_limit;   /* dfs.block.invalidate.limit, per heartbeat */
     bool consider_load;
     uint64_t report_interval_ms; /* dfs.blockreport.intervalMsec */
+    uint8_t default_policy;      /* dfs.storage.default.policy */
     uint64_t seed;
     const char *pool_id; /* copied */
 };

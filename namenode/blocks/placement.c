@@ -145,7 +145,7 @@ static struct datanode *choose_one(const struct chooser *c, enum strictness stri
 static bool want_types(struct chooser *c, size_t count)
 {
     const struct placement *p = c->p;
-    const struct storage_policy *policy = storage_policy_find(p->policy);
+    const struct storage_policy *policy = storage_policy_find(p->policy ? p->policy : c->b->options.default_policy);
     uint8_t types[REPLICAS_MAX];
     memset(c->wanted, 0, sizeof c->wanted);
     if (!policy) /* of a newer version, say */

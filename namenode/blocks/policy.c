@@ -3,6 +3,8 @@
 #include <string.h>
 #include <strings.h>
 
+#include "common/config.h"
+
 #define REPLICAS_MAX 512 /* dfs.replication.max at most */
 
 static const char *const type_names[STORAGE_TYPES] = {"UNKNOWN", "DISK", "SSD", "ARCHIVE", "RAM_DISK", "PROVIDED",
@@ -54,6 +56,12 @@ const struct storage_policy *storage_policy_named(const char *name)
         if (!strcasecmp(policies[i].name, name))
             return &policies[i];
     return NULL;
+}
+
+uint8_t storage_policy_default(const struct config *c)
+{
+    const struct storage_policy *p = storage_policy_named(config_str(c, "dfs.storage.default.policy"));
+    return p ? p->id : POLICY_HOT;
 }
 
 /* ---- choosing ---- */

@@ -35,6 +35,9 @@ const struct storage_policy *storage_policies(size_t *ret_count); /* in the orde
 const struct storage_policy *storage_policy_find(uint8_t id);
 const struct storage_policy *storage_policy_named(const char *name); /* in whatever case */
 
+struct config;
+uint8_t storage_policy_default(const struct config *c); /* dfs.storage.default.policy */
+
 /* How many replicas go on each type if all types are to be had; transient ones get none. */
 void storage_policy_count(const struct storage_policy *p, uint16_t replication, uint16_t ret[STORAGE_TYPES]);
 /* The types still wanted for `count` more replicas beside those on `existing`, in order; types for which is_missing is

@@ -67,13 +67,13 @@ void acl_inherit(const struct fsdir *dir, const struct inode *parent, struct ino
                  struct arena *a)
 {
     size_t first = 0;
-    struct acl acl = {0};
     child->mode = mode.masked;
     while (first < parent->acl_count && parent->acl[first].scope == ACL_ACCESS)
         first++;
     size_t defaults = parent->acl_count - first;
     if (!defaults || child->type == INODE_SYMLINK || 2 * defaults > ACL_DRAFT_MAX)
         return;
+    struct acl acl = {0};
     unsigned asked = dir->posix_acl_inheritance && mode.has_unmasked ? mode.unmasked : mode.masked;
     for (size_t i = first; i < parent->acl_count; i++) {
         struct acl_entry e = parent->acl[i];

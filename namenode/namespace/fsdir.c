@@ -22,6 +22,8 @@ void fsdir_options_from_config(struct fsdir_options *ret, const struct config *c
         .acls = config_bool(c, "dfs.namenode.acls.enabled"),
         .posix_acl_inheritance = config_bool(c, "dfs.namenode.posix.acl.inheritance.enabled"),
         .xattrs = config_bool(c, "dfs.namenode.xattrs.enabled"),
+        .storage_policies = config_bool(c, "dfs.storage.policy.enabled"),
+        .default_policy = storage_policy_default(c),
         .supergroup = config_str(c, "dfs.permissions.superusergroup"),
         .limits = {
             .component_bytes = (size_t)config_int(c, "dfs.namenode.fs-limits.max-component-length"),
@@ -116,6 +118,8 @@ int fsdir_open(struct store *s, struct journal *j, const struct fsdir_options *o
     dir->acls = o->acls;
     dir->posix_acl_inheritance = o->posix_acl_inheritance;
     dir->xattrs = o->xattrs;
+    dir->storage_policies = o->storage_policies;
+    dir->default_policy = o->default_policy;
     snprintf(dir->superuser, sizeof dir->superuser, "%s", o->superuser);
     snprintf(dir->supergroup, sizeof dir->supergroup, "%s", o->supergroup);
     int rc = history_load(dir, reterr);

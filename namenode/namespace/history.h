@@ -53,6 +53,11 @@ struct inode *history_list(struct txn *t, const struct inode *dir);
 /* *ret_id 0: there is no snapshot of this name. */
 int history_find(struct txn *t, uint64_t dir, const char *name, uint64_t *ret_id, uint64_t *ret_mtime_ns,
                  struct err *reterr) MUST_CHECK;
+/* Inodes that were taken out of this directory and that nothing but snapshots has, each as its newest snapshot has it
+ * (n->as_of). Of a directory that is seen as of a snapshot itself: what is not seen there, either. */
+typedef int (*history_deleted_fn)(void *context, struct inode *n, struct err *reterr);
+int history_each_deleted(struct txn *t, const struct inode *dir, history_deleted_fn each, void *context,
+                         struct err *reterr) MUST_CHECK;
 struct version {
     uint64_t child;
     struct slice inode; /* an InodeRecord, in the arena */

@@ -37,7 +37,8 @@ struct fsdir {
     struct counters counters;
     struct fsdir_limits limits;
     bool permissions;    /* dfs.permissions.enabled */
-    bool acls, posix_acl_inheritance, xattrs;
+    bool acls, posix_acl_inheritance, xattrs, storage_policies;
+    uint8_t default_policy;
     char superuser[256]; /* the namenode's OS user */
     char supergroup[256];
     struct quota_watch *watches; /* see quota.h */
@@ -46,7 +47,8 @@ struct fsdir {
 
 struct fsdir_options {
     struct fsdir_limits limits;
-    bool permissions, acls, posix_acl_inheritance, xattrs;
+    bool permissions, acls, posix_acl_inheritance, xattrs, storage_policies;
+    uint8_t default_policy; /* of what has none */
     const char *superuser, *supergroup;
 };
 void fsdir_options_from_config(struct fsdir_options *ret, const struct config *c);

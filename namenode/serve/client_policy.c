@@ -47,13 +47,21 @@ void client_get_storage_policy(struct rpc_call *call, const ProtobufCMessage *me
     if (!rc && !path_target(&p))
         rc = err_set(&op.err, ERR_NOT_FOUND, "File/Directory does not exist: %s", p.text);
     rc = rc ? rc : access_check(&op.user, path_target(&p), ACCESS_READ, p.text, &op.err);
-    const struct storage_policy *found = rc ? NULL : storage_policy_find(path_policy(&p));
+    uint8_t id = rc ? POLICY_UNSPECIFIED : path_policy(&p);
+    const struct storage_policy *found = storage_policy_find(id ? id : op.nn->dir->default_policy);
     if (!rc && !found)
-        rc = err_set(&op.err, ERR_IO, "%s has storage policy %u, which this namenode does not know", p.text,
-                     path_policy(&p));
+        rc = err_set(&op.err, ERR_IO, "%s has storage policy %u, which this namenode does not know", p.text, id);
     if (!rc)
         response->storagepolicy = policy_of(op.arena, found);
     op_end_read(&op, rc, &response->base);
+}
+
+static int check_enabled(struct op *op, const char *doing)
+{
+    if (op->nn->dir->storage_policies)
+        return 0;
+    return err_set(&op->err, ERR_IO, "Failed to %s storage policy since dfs.storage.policy.enabled is set to false.",
+                   doing);
 }
 
 void client_set_storage_policy(struct rpc_call *call, const ProtobufCMessage *message, void *context)
@@ -62,7 +70,8 @@ void client_set_storage_policy(struct rpc_call *call, const ProtobufCMessage *me
     struct op op;
     op_begin(&op, context, call);
     OP_RESPONSE(&op, hdfs__set_storage_policy_response_proto, Hdfs__SetStoragePolicyResponseProto);
-    int rc = op_check_safe_mode(&op, "set storage policy for", q->src);
+    int rc = check_enabled(&op, "set");
+    rc = rc ? rc : op_check_safe_mode(&op, "set storage policy for", q->src);
     rc = rc ? rc : tree_set_policy(&op.t, &op.user, q->src, q->policyname, &op.err);
     op_end(&op, rc, &response->base);
 }
@@ -73,7 +82,8 @@ void client_unset_storage_policy(struct rpc_call *call, const ProtobufCMessage *
     struct op op;
     op_begin(&op, context, call);
     OP_RESPONSE(&op, hdfs__unset_storage_policy_response_proto, Hdfs__UnsetStoragePolicyResponseProto);
-    int rc = op_check_safe_mode(&op, "unset storage policy for", q->src);
+    int rc = check_enabled(&op, "unset");
+    rc = rc ? rc : op_check_safe_mode(&op, "unset storage policy for", q->src);
     rc = rc ? rc : tree_set_policy(&op.t, &op.user, q->src, NULL, &op.err);
     op_end(&op, rc, &response->base);
 }

@@ -34,10 +34,19 @@ void client_set_quota(struct rpc_call *call, const ProtobufCMessage *message, vo
 
 struct sum {
     uint64_t files, directories, length;
-    struct quota_usage usage; /* names are the three above */
+    struct quota_usage usage; /* its names: files and directories */
+};
+struct sums {
+    struct op *op;
+    struct sum all, snapshots; /* snapshots: the part of all that only they have */
+    struct buf stack;          /* of struct level */
+    bool has_history;
+    uint8_t policy;            /* in the directory being looked at */
 };
 struct level {
-    uint64_t id, policy;
+    uint64_t id, as_of;
+    bool only_in_snapshot;
+    uint8_t policy; /* in force above */
 };
 
 static void add_inode(const struct inode *n, uint8_t policy, struct sum *sum)
@@ -50,26 +59,46 @@ static void add_inode(const struct inode *n, uint8_t policy, struct sum *sum)
     quota_usage_add(&sum->usage, &usage, 1);
 }
 
-static int add_children(struct op *op, const struct inode *dir, uint8_t policy, struct sum *sum, struct buf *stack)
+static void add(struct sums *s, const struct inode *n, uint8_t policy, bool only_in_snapshot)
 {
+    add_inode(n, policy, &s->all);
+    if (only_in_snapshot)
+        add_inode(n, policy, &s->snapshots);
+}
+
+/* A directory is looked at later. */
+static void add_or_push(struct sums *s, const struct inode *n, bool only_in_snapshot)
+{
+    struct level below = {n->id, n->as_of, only_in_snapshot, s->policy};
+    if (inode_is_dir(n))
+        buf_append(&s->stack, &below, sizeof below);
+    else
+        add(s, n, s->policy, only_in_snapshot);
+}
+
+static int add_children(struct sums *s, const struct inode *dir, bool only_in_snapshot)
+{
+    struct txn *t = &s->op->t;
     struct dir_iter d;
     int rc = 0;
-    dir_iter_open(&d, &op->t, dir, "", 0);
+    dir_iter_open(&d, t, dir, "", 0);
     for (size_t seen = 1; dir_iter_next(&d); seen++) {
         if (seen % 256 == 0)
-            txn_reset(&op->t);
+            txn_reset(t);
         struct inode *n = NULL;
-        rc = dir_iter_inode(&d, &op->t, &n, &op->err);
+        rc = dir_iter_inode(&d, t, &n, &s->op->err);
         if (rc)
             break;
-        struct level below = {n->id, policy};
-        if (inode_is_dir(n))
-            buf_append(stack, &below, sizeof below);
-        else
-            add_inode(n, policy, sum);
+        add_or_push(s, n, only_in_snapshot);
     }
-    int close_rc = dir_iter_close(&d, rc ? NULL : &op->err);
+    int close_rc = dir_iter_close(&d, rc ? NULL : &s->op->err);
     return rc ? rc : close_rc;
+}
+
+static int add_deleted(void *context, struct inode *n, struct err *reterr)
+{
+    add_or_push(context, n, true);
+    return 0;
 }
 
 static int check_look(struct op *op, struct inode *n, const char *top)
@@ -82,32 +111,50 @@ static int check_look(struct op *op, struct inode *n, const char *top)
     return access_check(&op->user, n, ACCESS_READ_EXECUTE, where, &op->err);
 }
 
-/* The target and all below it. */
-static int sum_subtree(struct op *op, const struct path *p, struct sum *sum)
+static int sum_directory(struct sums *s, const struct level *at, const char *top)
+{
+    struct op *op = s->op;
+    struct inode *n = NULL;
+    txn_reset(&op->t);
+    int rc = history_inode(&op->t, at->id, at->as_of, &n, &op->err);
+    if (!rc && !at->only_in_snapshot)
+        rc = check_look(op, n, top);
+    if (rc)
+        return rc;
+    add(s, n, at->policy, at->only_in_snapshot);
+    s->policy = n->storage_policy != POLICY_UNSPECIFIED ? n->storage_policy : at->policy;
+    rc = add_children(s, n, at->only_in_snapshot);
+    if (!rc && s->has_history && (!at->as_of || at->only_in_snapshot)) {
+        struct inode dir = {.id = at->id, .as_of = at->as_of}; /* n may be gone by now */
+        rc = history_each_deleted(&op->t, &dir, add_deleted, s, &op->err);
+    }
+    return rc;
+}
+
+/* The target and all below it; of what is there now also what its snapshots have beside it, as HDFS does it. */
+static int sum_subtree(struct op *op, const struct path *p, struct sum *ret, struct sum *ret_snapshots)
 {
     struct inode *n = path_target(p);
+    struct sums s = {.op = op};
     if (!inode_is_dir(n)) {
-        add_inode(n, path_policy(p), sum);
+        add_inode(n, path_policy(p), ret);
         return 0;
     }
-    AUTO(buf_free) struct buf stack = {0};
-    uint64_t as_of = n->as_of;
-    struct level at = {n->id, path_policy(p)};
+    struct level at = {.id = n->id, .as_of = n->as_of, .policy = path_policy(p)};
     const char *top = arena_strdup(op->arena, p->text);
     int rc = 0;
-    buf_append(&stack, &at, sizeof at);
-    while (!rc && stack.len) {
-        stack.len -= sizeof at;
-        memcpy(&at, stack.base + stack.len, sizeof at);
-        txn_reset(&op->t);
-        rc = history_inode(&op->t, at.id, as_of, &n, &op->err);
-        rc = rc ? rc : check_look(op, n, top);
-        if (rc)
-            break;
-        add_inode(n, (uint8_t)at.policy, sum);
-        uint8_t policy = n->storage_policy != POLICY_UNSPECIFIED ? n->storage_policy : (uint8_t)at.policy;
-        rc = add_children(op, n, policy, sum, &stack);
+    namenode_lock(op->nn);
+    s.has_history = history_is_used(op->nn->dir);
+    namenode_unlock(op->nn);
+    buf_append(&s.stack, &at, sizeof at);
+    while (!rc && s.stack.len) {
+        s.stack.len -= sizeof at;
+        memcpy(&at, s.stack.base + s.stack.len, sizeof at);
+        rc = sum_directory(&s, &at, top);
     }
+    buf_free(&s.stack);
+    *ret = s.all;
+    *ret_snapshots = s.snapshots;
     return rc;
 }
 
@@ -149,7 +196,7 @@ void client_get_content_summary(struct rpc_call *call, const ProtobufCMessage *m
     const Hdfs__GetContentSummaryRequestProto *q = (const void *)message;
     struct op op;
     struct path p;
-    struct sum sum = {0};
+    struct sum sum = {0}, snapshots = {0};
     struct quota quota = {0};
     op_begin_walk(&op, context, call);
     OP_RESPONSE(&op, hdfs__get_content_summary_response_proto, Hdfs__GetContentSummaryResponseProto);
@@ -158,7 +205,7 @@ void client_get_content_summary(struct rpc_call *call, const ProtobufCMessage *m
     if (!rc) {
         quota = quota_of(path_target(&p));
         s.erasurecodingpolicy = arena_strdup(op.arena, inode_is_file(path_target(&p)) ? "Replicated" : "");
-        rc = sum_subtree(&op, &p, &sum);
+        rc = sum_subtree(&op, &p, &sum, &snapshots);
     }
     s.length = sum.length;
     s.filecount = sum.files;
@@ -168,6 +215,10 @@ void client_get_content_summary(struct rpc_call *call, const ProtobufCMessage *m
     s.spaceconsumed = (uint64_t)sum.usage.space;
     s.typequotainfos = types_of(op.arena, &quota, &sum.usage);
     s.has_snapshotlength = s.has_snapshotfilecount = s.has_snapshotdirectorycount = s.has_snapshotspaceconsumed = 1;
+    s.snapshotlength = snapshots.length;
+    s.snapshotfilecount = snapshots.files;
+    s.snapshotdirectorycount = snapshots.directories;
+    s.snapshotspaceconsumed = (uint64_t)snapshots.usage.space;
     response->summary = &s;
     op_end_walk(&op, rc, &response->base);
 }
@@ -177,7 +228,7 @@ void client_get_quota_usage(struct rpc_call *call, const ProtobufCMessage *messa
     const Hdfs__GetQuotaUsageRequestProto *q = (const void *)message;
     struct op op;
     struct path p;
-    struct sum sum = {0};
+    struct sum sum = {0}, snapshots = {0};
     struct quota quota = {0};
     op_begin_walk(&op, context, call);
     OP_RESPONSE(&op, hdfs__get_quota_usage_response_proto, Hdfs__GetQuotaUsageResponseProto);
@@ -188,7 +239,7 @@ void client_get_quota_usage(struct rpc_call *call, const ProtobufCMessage *messa
         struct inode *n = path_target(&p);
         quota = quota_of(n);
         if (!n->quota || n->as_of)
-            rc = sum_subtree(&op, &p, &sum);
+            rc = sum_subtree(&op, &p, &sum, &snapshots);
         else if (!(rc = check_look(&op, n, p.text)))
             rc = quota_usage_read(&op.t, n->id, &sum.usage, &op.err);
     }

@@ -259,7 +259,44 @@ alice: storagepolicies -unsetStoragePolicy -path W/d
 storagepolicies -setStoragePolicy -path
 """
 
-SCRIPTS = {"acls": ACLS, "xattrs": XATTRS, "quotas": QUOTAS, "policies": POLICIES}
+SNAPSHOTS = """
+fs -mkdir -p W/d/a/deep W/d/b W/d/c
+fs -put README W/d/a/1
+fs -put README W/d/a/deep/2
+fs -put README W/d/b/3
+dfsadmin -allowSnapshot W/d
+fs -createSnapshot W/d s1
+fs -count -v W/d
+fs -rm -skipTrash W/d/b/3
+fs -count W/d
+fs -count -x W/d
+fs -count -s -v W/d
+fs -du -s W/d
+fs -du -s -x W/d
+fs -rm -r -skipTrash W/d/a
+fs -put README W/d/b/4
+fs -createSnapshot W/d s2
+fs -rm -r -skipTrash W/d/b W/d/c
+fs -count W/d W
+fs -count -x W/d W
+fs -count -s W/d W
+fs -du W
+fs -du -x W
+fs -count W/d/.snapshot/s1 W/d/.snapshot/s2 W/d/.snapshot/s1/a
+fs -du -s W/d/.snapshot/s1
+fs -setfattr -n user.a -v 1 W/d
+fs -setfacl -m user:alice:r-- W/d
+fs -getfattr -d W/d/.snapshot/s1
+fs -getfacl W/d/.snapshot/s1
+fs -setfattr -n user.b -v 1 W/d/.snapshot/s1
+fs -setfacl -m user:alice:r-- W/d/.snapshot/s1/b
+dfsadmin -setQuota 100 W/d/.snapshot/s1/b
+fs -deleteSnapshot W/d s1
+fs -deleteSnapshot W/d s2
+dfsadmin -disallowSnapshot W/d
+"""
+
+SCRIPTS = {"snapshots": SNAPSHOTS, "acls": ACLS, "xattrs": XATTRS, "quotas": QUOTAS, "policies": POLICIES}
 
 
 def masked(text):
@@ -273,6 +310,8 @@ def masked(text):
 def run_script(client, name, readme):
     """[(line, exit code, stdout, stderr)]"""
     where = f"/attributes-{name}"
+    for snapshot in "s1", "s2":
+        client.server.java("-deleteSnapshot", f"{where}/d", snapshot, check=False)
     client.server.java("-rm", "-r", "-f", "-skipTrash", where)
     client.server.java("-mkdir", "-p", where)
     results = []

@@ -46,6 +46,7 @@ static inline void fixture_open(struct fixture *f)
         .acls = true,
         .posix_acl_inheritance = true,
         .xattrs = true,
+        .storage_policies = true,
         .superuser = "root",
         .supergroup = "supergroup",
     };

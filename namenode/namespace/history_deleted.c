@@ -1,0 +1,50 @@
+/* What was taken out of a directory and lives on in snapshots only. */
+#include <string.h>
+
+#include "namenode/namespace/history_internal.h"
+
+/* The inode as the snapshot has it; NULL if it is still in the tree, under whatever name, or seen as of dir->as_of. */
+static int deleted_inode(struct txn *t, const struct inode *dir, struct slice key, uint64_t id, struct inode **ret,
+                         struct err *reterr)
+{
+    uint64_t tag = be64_get(key.base + key.len - 8), visible = 0;
+    const char *name = arena_strndup(&t->arena, (const char *)key.base + 9, key.len - 9 - 9);
+    struct inode *now = NULL;
+    *ret = NULL;
+    int rc = dir->as_of ? history_child_id(t, dir->id, name, dir->as_of, &visible, reterr) : 0;
+    if (rc || visible == id)
+        return rc;
+    rc = txn_peek(t, id, &now, reterr);
+    if (!rc && now->parent != INODE_NONE)
+        return 0;
+    if (rc && rc != ERR_NOT_FOUND) /* the reaper has been there: only versions are left */
+        return rc;
+    rc = history_inode(t, id, tag, ret, reterr);
+    return rc == ERR_NOT_FOUND ? 0 : rc;
+}
+
+int history_each_deleted(struct txn *t, const struct inode *dir, history_deleted_fn each, void *context,
+                         struct err *reterr)
+{
+    struct store_iter *it = store_iter_new(t->dir->store, t->snapshot, !t->snapshot);
+    struct key first = key_of('D', dir->id);
+    uint64_t last = 0; /* versions of one name follow each other */
+    int rc = 0;
+    for (store_iter_seek(it, first.bytes, first.len); !rc && store_iter_valid(it); store_iter_next(it)) {
+        struct slice key = store_iter_key(it);
+        if (key.len < 9 + 9 || key.base[0] != 'D' || be64_get(key.base + 1) != dir->id)
+            break;
+        struct version v = {0};
+        struct inode *n = NULL;
+        rc = version_decode(store_iter_value(it), &t->arena, &v, reterr);
+        if (rc || !v.child || v.child == last)
+            continue;
+        last = v.child;
+        rc = deleted_inode(t, dir, key, v.child, &n, reterr);
+        if (!rc && n)
+            rc = each(context, n, reterr);
+    }
+    rc = rc ? rc : store_iter_status(it, reterr);
+    store_iter_free(it);
+    return rc;
+}
