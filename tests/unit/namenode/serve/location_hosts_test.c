@@ -34,7 +34,7 @@ static void make(struct fixture *f, uint64_t block, size_t replicas, bool with_n
     for (size_t i = 0; i < replicas; i++) {
         hdfs__datanode_info_proto__init(&f->nodes[i]);
         hdfs__datanode_idproto__init(&f->ids[i]);
-        snprintf(f->addresses[i], sizeof f->addresses[i], "10.0.0.%zu", i + 1);
+        snprintf(f->addresses[i], sizeof f->addresses[i], "10.0.0.%u", (unsigned)(i + 1) % 256);
         snprintf(f->names[i], sizeof f->names[i], with_names ? "node%zu" : "10.0.0.%zu", i + 1);
         f->ids[i].hostname = f->names[i];
         f->ids[i].ipaddr = f->addresses[i];
