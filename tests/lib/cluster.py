@@ -136,6 +136,10 @@ class Cluster:
         return self._info["namenode_http"]
 
     @property
+    def httpfs(self):
+        return self._info["httpfs"]
+
+    @property
     def scheduler(self):
         return self._info["scheduler"]
 

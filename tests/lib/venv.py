@@ -23,12 +23,12 @@ def _make(path, packages):
     os.rename(part, path)
 
 
-def python_with(name, version):
-    """The Python of an environment that has the package."""
+def python_with(name, version, *more):
+    """The Python of an environment that has the package, and `more` ("name==version")."""
     path = os.path.join(ROOT, f"{name}-{version}")
     os.makedirs(ROOT, exist_ok=True)
     with open(path + ".lock", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not os.path.isdir(path):
-            _make(path, [f"{name}=={version}"])
+            _make(path, [f"{name}=={version}", *more])
     return path + "/bin/python"
