@@ -17,7 +17,7 @@ GEN_O := $(GEN_C:.c=.o)
 SRC := $(shell find $(wildcard $(FOLDERS)) -name '*.c' | sort)
 OBJ := $(SRC:%.c=$(B)/%.o)
 MAIN_O := $(B)/main/cairn.o
-NOT_CLIENT := $(addprefix common/,http.o http_stream.o daemon.o metrics.o loop.o pool.o) \
+NOT_CLIENT := $(addprefix common/,http.o http_page.o http_servlets.o http_stream.o jmx.o daemon.o metrics.o loop.o pool.o) \
               $(addprefix rpc/,call.o connection.o handshake.o local_call.o jmx.o meta.o reconfigure.o registry.o \
                 retry_cache.o rpc_server.o)
 # What a program that loads libhdfs gets: the client and what it stands on, nothing of the daemons.

@@ -3,6 +3,7 @@
 #include <inttypes.h>
 #include <pthread.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -20,6 +21,17 @@ void metric_register(struct metric *m)
         *at = m;
     }
     pthread_mutex_unlock(&registry_lock);
+}
+
+int64_t metric_value(const char *name)
+{
+    int64_t value = 0;
+    pthread_mutex_lock(&registry_lock);
+    for (const struct metric *m = registry; m; m = m->next)
+        if (strcmp(m->name, name) == 0)
+            value = atomic_load_explicit(&m->value, memory_order_relaxed);
+    pthread_mutex_unlock(&registry_lock);
+    return value;
 }
 
 static int64_t resident_bytes(void)

@@ -25,6 +25,7 @@ static inline void metric_set(struct metric *m, int64_t value)
 {
     atomic_store_explicit(&m->value, value, memory_order_relaxed);
 }
+int64_t metric_value(const char *name); /* of a registered one; else 0 */
 void metrics_prometheus(struct buf *out); /* all metrics plus process_resident_memory_bytes, process_cpu_seconds_total */
 
 #endif

@@ -5,7 +5,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/clock.h"
 #include "common/daemon.h"
+#include "common/http_servlets.h"
+#include "common/jmx.h"
 #include "common/log.h"
 #include "common/metrics.h"
 #include "main/commands.h"
@@ -25,13 +28,24 @@ static void metrics_page(struct http_request *request, struct http_reply *reply,
     metrics_prometheus(&reply->body);
 }
 
+static void jmx_page(struct http_request *request, struct http_reply *reply, void *context)
+{
+    json_t *beans = json_array();
+    jmx_add_process(beans, "HttpFS", *(const int64_t *)context);
+    jmx_answer(request, reply, beans);
+}
+
 static int gateway_run(struct daemon *d, const struct config *config, struct err *reterr)
 {
     struct webhdfs_options options = {.role = WEBHDFS_GATEWAY, .config = config};
     struct webhdfs *w = webhdfs_new(&options);
     struct http_server *http = NULL;
-    const struct http_route routes[] = {{"GET", "/metrics", metrics_page}, WEBHDFS_ROUTE(w)};
-    struct http_options server = {.routes = routes, .route_count = ARRAY_COUNT(routes), .pool_threads = GATEWAY_POOL_THREADS};
+    const struct http_route routes[] = {{"GET", "/metrics", metrics_page}, {"GET", "/jmx", jmx_page}, HTTP_SERVLET_ROUTES(config), WEBHDFS_ROUTE(w)};
+    int64_t started_wall_ms = clock_wall_ms();
+    struct http_options server = {.routes = routes,
+                                  .route_count = ARRAY_COUNT(routes),
+                                  .context = &started_wall_ms,
+                                  .pool_threads = GATEWAY_POOL_THREADS};
     char text[NET_ADDRESS_MAX];
     snprintf(text, sizeof text, "%s:%d", config_str(config, "httpfs.http.hostname"), (int)config_int(config, "httpfs.http.port"));
     int rc = net_parse(text, 0, &server.listen, reterr);

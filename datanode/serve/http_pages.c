@@ -5,26 +5,14 @@
 #include <string.h>
 
 #include "common/clock.h"
+#include "common/http_page.h"
+#include "common/http_servlets.h"
+#include "common/jmx.h"
 #include "datanode/report/reporter.h"
 #include "datanode/serve/xfer.h"
-#include "webhdfs/webhdfs.h"
+#include "datanode/store/block_cache.h"
 #include "rpc/jmx.h"
-
-static const char page_begin[] =
-    "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><title>Datanode</title><style>"
-    "body{font:15px/1.5 system-ui,sans-serif;margin:2em auto;max-width:60em;padding:0 1em;color:#222}"
-    "table{border-collapse:collapse;width:100%}td,th{text-align:left;padding:.3em .8em;border-bottom:1px solid #ddd}"
-    "td.n,th.n{text-align:right}.bad{color:#b00}</style></head><body>";
-
-static void print_bytes(struct buf *b, int64_t bytes)
-{
-    static const char *const units[] = {"B", "KiB", "MiB", "GiB", "TiB", "PiB"};
-    double value = (double)bytes;
-    size_t unit = 0;
-    for (; value >= 1024 && unit + 1 < ARRAY_COUNT(units); unit++)
-        value /= 1024;
-    buf_printf(b, unit ? "%.1f %s" : "%.0f %s", value, units[unit]);
-}
+#include "webhdfs/webhdfs.h"
 
 static void print_storages(struct datanode *dn, struct buf *b)
 {
@@ -37,11 +25,11 @@ static void print_storages(struct datanode *dn, struct buf *b)
         html_escape(b, views[i].dir);
         buf_printf(b, "%s<td>%s<td class=n>%" PRId64 "<td class=n>", views[i].failed ? " (failed)" : "", views[i].storage_id,
                    views[i].replica_count);
-        print_bytes(b, views[i].space.used_bytes);
+        html_bytes(b, (uint64_t)views[i].space.used_bytes);
         buf_append_str(b, "<td class=n>");
-        print_bytes(b, views[i].space.free_bytes);
+        html_bytes(b, (uint64_t)views[i].space.free_bytes);
         buf_append_str(b, "<td class=n>");
-        print_bytes(b, views[i].space.capacity_bytes);
+        html_bytes(b, (uint64_t)views[i].space.capacity_bytes);
         buf_append_str(b, "</tr>");
     }
     buf_append_str(b, "</table>");
@@ -59,11 +47,10 @@ static void status_page(struct http_request *request, struct http_reply *reply, 
         return;
     }
     reporter_status(dn->reporter, &status);
-    reply->content_type = "text/html; charset=utf-8";
-    buf_append_str(b, page_begin);
-    buf_append_str(b, "<h1>Datanode ");
-    html_escape(b, dn->settings.hostname);
-    buf_printf(b, ":%u</h1><table><tr><td>Namenode<td>", dn->transfer_port);
+    char title[sizeof dn->settings.hostname + 32];
+    snprintf(title, sizeof title, "Datanode %s:%u", dn->settings.hostname, dn->transfer_port);
+    http_page_begin(reply, title);
+    buf_append_str(b, "<table><tr><td>Namenode<td>");
     html_escape(b, status.namenode);
     if (!status.registered)
         buf_append_str(b, " <span class=bad>(not registered)</span>");
@@ -77,7 +64,7 @@ static void status_page(struct http_request *request, struct http_reply *reply, 
                block_store_count(dn->store), xfer_server_active(dn->xfer), status.transfers,
                (now_ms - dn->started_mono_ms) / 1000);
     print_storages(dn, b);
-    buf_append_str(b, "<p><a href=\"/jmx\">JMX</a> &middot; <a href=\"/metrics\">Metrics</a></body></html>\n");
+    buf_append_str(b, "<p><a href=\"/jmx\">JMX</a> &middot; <a href=\"/metrics\">Metrics</a>\n");
 }
 
 static void metrics_page(struct http_request *request, struct http_reply *reply, void *context)
@@ -94,90 +81,91 @@ static void metrics_page(struct http_request *request, struct http_reply *reply,
                block_store_count(dn->store), xfer_server_active(dn->xfer));
 }
 
-static void jmx_state(struct datanode *dn, struct buf *b)
+/* ---- /jmx ---- */
+
+static void jmx_state(struct datanode *dn, json_t *beans)
 {
     struct storage_view views[VOLUMES_MAX];
     size_t count = block_store_storages(dn->store, views, VOLUMES_MAX);
-    int64_t capacity = 0, used = 0, left = 0;
-    int failed = 0;
+    int64_t capacity = 0, used = 0, left = 0, failed = 0;
+    json_t *volumes = json_object();
     for (size_t i = 0; i < count; i++) {
         capacity += views[i].space.capacity_bytes;
         used += views[i].space.used_bytes;
         left += views[i].space.free_bytes;
         failed += views[i].failed;
+        json_object_set_new(volumes, views[i].dir,
+                            json_pack("{s:I, s:I, s:I, s:I}", "usedSpace", (json_int_t)views[i].space.used_bytes, "freeSpace",
+                                      (json_int_t)views[i].space.free_bytes, "reservedSpace", (json_int_t)0, "numBlocks",
+                                      (json_int_t)views[i].replica_count));
     }
-    buf_printf(b,
-               "  {\n    \"name\" : \"Hadoop:service=DataNode,name=FSDatasetState\",\n"
-               "    \"modelerType\" : \"FSDatasetState\",\n    \"Capacity\" : %" PRId64 ",\n    \"DfsUsed\" : %" PRId64
-               ",\n    \"Remaining\" : %" PRId64 ",\n    \"NumFailedVolumes\" : %d,\n    \"NumBlocks\" : %zu\n  }",
-               capacity, used, left, failed, block_store_count(dn->store));
+    json_t *b = jmx_bean(beans, "Hadoop:service=DataNode,name=FSDatasetState", "FSDatasetState");
+    jmx_number(b, "Capacity", capacity);
+    jmx_number(b, "DfsUsed", used);
+    jmx_number(b, "Remaining", left);
+    jmx_number(b, "NumFailedVolumes", failed);
+    jmx_number(b, "NumBlocks", (int64_t)block_store_count(dn->store));
+    jmx_number(b, "CacheCapacity", (int64_t)block_cache_max_bytes(dn->cache));
+    jmx_number(b, "CacheUsed", (int64_t)block_cache_used_bytes(dn->cache));
+    b = jmx_bean(beans, "Hadoop:service=DataNode,name=DataNodeInfo", "org.apache.hadoop.hdfs.server.datanode.DataNode");
+    jmx_inner(b, "VolumeInfo", volumes);
 }
 
-static void jmx_info(struct datanode *dn, struct buf *b)
+static void jmx_info(struct datanode *dn, json_t *b)
 {
-    buf_append_str(b, "  {\n    \"name\" : \"Hadoop:service=DataNode,name=DataNodeInfo\",\n"
-                      "    \"modelerType\" : \"org.apache.hadoop.hdfs.server.datanode.DataNode\",\n    \"Version\" : \"" SOFTWARE_VERSION
-                      "\",\n    \"SoftwareVersion\" : \"" SOFTWARE_VERSION "\",\n    \"DatanodeHostname\" : ");
-    json_escape(b, dn->settings.hostname);
-    buf_printf(b,
-               ",\n    \"DataPort\" : \"%u\",\n    \"RpcPort\" : \"%u\",\n    \"HttpPort\" : \"%u\",\n"
-               "    \"DNStartedTimeInMillis\" : %" PRId64 ",\n    \"XceiverCount\" : %d\n  }",
-               dn->transfer_port, dn->ipc_port, dn->http_port, dn->started_wall_ms, xfer_server_active(dn->xfer));
+    struct reporter_status status = {0};
+    char port[16];
+    if (dn->reporter)
+        reporter_status(dn->reporter, &status);
+    jmx_text(b, "Version", SOFTWARE_VERSION);
+    jmx_text(b, "SoftwareVersion", SOFTWARE_VERSION);
+    jmx_text(b, "DatanodeHostname", dn->settings.hostname);
+    snprintf(port, sizeof port, "%u", dn->transfer_port);
+    jmx_text(b, "DataPort", port);
+    snprintf(port, sizeof port, "%u", dn->ipc_port);
+    jmx_text(b, "RpcPort", port);
+    snprintf(port, sizeof port, "%u", dn->http_port);
+    jmx_text(b, "HttpPort", port);
+    jmx_number(b, "DNStartedTimeInMillis", dn->started_wall_ms);
+    jmx_number(b, "XceiverCount", xfer_server_active(dn->xfer));
+    jmx_number(b, "XmitsInProgress", status.transfers);
+    jmx_bool(b, "SecurityEnabled", false);
+    jmx_inner(b, "NamenodeAddresses", json_pack("{s:s}", status.namenode, block_store_pool_id(dn->store)));
 }
 
-static void jmx_activity(struct buf *b)
+static void jmx_activity(struct datanode *dn, json_t *beans)
 {
     const struct {
         const char *name;
         const struct metric *metric;
-    } rows[] = {{"BytesWritten", &datanode_bytes_written},       {"BytesRead", &datanode_bytes_read},
-                {"BlocksWritten", &datanode_blocks_written},     {"BlocksRead", &datanode_blocks_read},
+    } rows[] = {{"BytesWritten", &datanode_bytes_written},         {"BytesRead", &datanode_bytes_read},
+                {"BlocksWritten", &datanode_blocks_written},       {"BlocksRead", &datanode_blocks_read},
                 {"BlocksReplicated", &datanode_blocks_replicated}, {"BlocksRemoved", &datanode_blocks_removed},
-                {"BlocksVerified", &datanode_blocks_verified},   {"BlockVerificationFailures", &datanode_verification_failures},
-                {"VolumeFailures", &datanode_volume_failures},   {"HeartbeatsNumOps", &datanode_heartbeats}};
-    buf_append_str(b, "  {\n    \"name\" : \"Hadoop:service=DataNode,name=DataNodeActivity\"");
+                {"BlocksVerified", &datanode_blocks_verified},     {"BlockVerificationFailures", &datanode_verification_failures},
+                {"VolumeFailures", &datanode_volume_failures},     {"HeartbeatsNumOps", &datanode_heartbeats},
+                {"WriteBlockOpNumOps", &datanode_blocks_written},  {"ReadBlockOpNumOps", &datanode_blocks_read}};
+    char name[400];
+    snprintf(name, sizeof name, "Hadoop:service=DataNode,name=DataNodeActivity-%s-%u", dn->settings.hostname, dn->transfer_port);
+    json_t *b = jmx_bean(beans, name, name + strlen("Hadoop:service=DataNode,name="));
+    jmx_text(b, "tag.Context", "dfs");
     for (size_t i = 0; i < ARRAY_COUNT(rows); i++)
-        buf_printf(b, ",\n    \"%s\" : %" PRId64, rows[i].name, (int64_t)atomic_load(&rows[i].metric->value));
-    buf_append_str(b, "\n  }");
-}
-
-static bool jmx_wanted(struct http_request *request, const char *name)
-{
-    const char *query = http_query(request, "qry");
-    if (!query || !strcmp(query, "*:*") || !strcmp(query, "Hadoop:*"))
-        return true;
-    size_t len = strlen(query);
-    return len && query[len - 1] == '*' ? !strncmp(query, name, len - 1) : !strcmp(query, name);
+        jmx_number(b, rows[i].name, atomic_load(&rows[i].metric->value));
 }
 
 static void jmx_page(struct http_request *request, struct http_reply *reply, void *context)
 {
     struct datanode *dn = context;
-    struct buf *b = &reply->body;
-    const char *separator = "";
-    reply->content_type = "application/json; charset=utf8";
-    buf_append_str(b, "{\n  \"beans\" : [\n");
-    if (jmx_wanted(request, "Hadoop:service=DataNode,name=FSDatasetState")) {
-        jmx_state(dn, b);
-        separator = ",\n";
-    }
-    if (jmx_wanted(request, "Hadoop:service=DataNode,name=DataNodeInfo")) {
-        buf_append_str(b, separator);
-        jmx_info(dn, b);
-        separator = ",\n";
-    }
-    if (jmx_wanted(request, "Hadoop:service=DataNode,name=DataNodeActivity")) {
-        buf_append_str(b, separator);
-        jmx_activity(b);
-        separator = ",\n";
-    }
-    char rpc_name[128];
-    rpc_jmx_name(dn->ipc, "DataNode", rpc_name);
-    if (jmx_wanted(request, rpc_name)) {
-        buf_append_str(b, separator);
-        rpc_jmx_bean(dn->ipc, "DataNode", b);
-    }
-    buf_append_str(b, "\n  ]\n}\n");
+    json_t *beans = json_array();
+    jmx_state(dn, beans);
+    jmx_info(dn, json_array_get(beans, json_array_size(beans) - 1));
+    jmx_activity(dn, beans);
+    jmx_add_rpc(beans, "DataNode", dn->ipc_port);
+    struct buf calls = {0};
+    rpc_jmx_bean(dn->ipc, "DataNode", &calls);
+    jmx_add_text(beans, &calls);
+    buf_free(&calls);
+    jmx_add_process(beans, "DataNode", dn->started_wall_ms);
+    jmx_answer(request, reply, beans);
 }
 
 static struct webhdfs *webhdfs_start(struct datanode *dn)
@@ -195,6 +183,8 @@ int http_pages_start(struct datanode *dn, struct http_server **ret, struct err *
                                         {"GET", "/jmx", jmx_page},
                                         {"GET", "/metrics", metrics_page},
                                         {"GET", "/prom", metrics_page},
+                                        {"GET", "/datanode.html", status_page},
+                                        HTTP_SERVLET_ROUTES(dn->config),
                                         WEBHDFS_ROUTE(dn->webhdfs)};
     struct http_options options = {.listen = dn->settings.http_listen,
                                    .routes = routes,

@@ -5,12 +5,14 @@
 #include <stdlib.h>
 
 #include "common/clock.h"
-#include "common/http.h"
+#include "common/http_page.h"
+#include "common/http_servlets.h"
 #include "common/mem.h"
 #include "common/metrics.h"
 #include "namenode/blocks/blocks.h"
 #include "namenode/pages/fsck.h"
 #include "namenode/pages/jmx.h"
+#include "namenode/pages/servlets.h"
 #include "namenode/namespace/leases.h"
 #include "namenode/namespace/txn.h"
 #include "rpc/local_call.h"
@@ -26,25 +28,6 @@ struct pages {
 
 /* ---- the status page ---- */
 
-static const char page_head[] =
-    "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width\">"
-    "<title>Cairn namenode</title><style>body{font:15px/1.45 system-ui,sans-serif;margin:2em "
-    "auto;max-width:62em;padding:0 1em;"
-    "color:#222}h1{font-size:1.4em}h2{font-size:1.1em;margin-top:1.6em}table{border-collapse:collapse;width:100%}"
-    "th,td{text-align:left;padding:.25em .8em .25em 0;border-bottom:1px solid #ddd}td.n,th.n{text-align:right}"
-    ".bad{color:#b00}.ok{color:#070}a{color:#046}@media(prefers-color-scheme:dark){body{background:#181818;color:#ddd}"
-    "th,td{border-color:#333}a{color:#8bf}}</style>";
-
-static void bytes_text(struct buf *b, uint64_t bytes)
-{
-    static const char *const units[] = {"B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"};
-    double value = (double)bytes;
-    size_t unit = 0;
-    for (; value >= 1024 && unit + 1 < ARRAY_COUNT(units); unit++)
-        value /= 1024;
-    buf_printf(b, unit ? "%.2f %s" : "%.0f %s", value, units[unit]);
-}
-
 static void row_text(struct buf *b, const char *name, const char *value)
 {
     buf_printf(b, "<tr><td>%s<td class=n>", name);
@@ -59,7 +42,7 @@ static void row_number(struct buf *b, const char *name, uint64_t value, bool bad
 static void row_bytes(struct buf *b, const char *name, uint64_t value)
 {
     buf_printf(b, "<tr><td>%s<td class=n>", name);
-    bytes_text(b, value);
+    html_bytes(b, value);
 }
 
 static void nodes_table(struct buf *b, const struct blocks *blocks, uint64_t now_ms)
@@ -80,11 +63,11 @@ static void nodes_table(struct buf *b, const struct blocks *blocks, uint64_t now
         buf_printf(b, "<td class=%s>%s<td class=n>%" PRIu64 " s<td class=n>", d->alive ? "ok" : "bad",
                    d->alive ? d->stale ? "stale" : "live" : "dead",
                    d->last_heartbeat_ms ? (now_ms - d->last_heartbeat_ms) / 1000 : 0);
-        bytes_text(b, d->capacity_bytes);
+        html_bytes(b, d->capacity_bytes);
         buf_append_str(b, "<td class=n>");
-        bytes_text(b, d->used_bytes);
+        html_bytes(b, d->used_bytes);
         buf_append_str(b, "<td class=n>");
-        bytes_text(b, d->remaining_bytes);
+        html_bytes(b, d->remaining_bytes);
         buf_printf(b, "<td class=n>%u<td class=n>%u", d->block_count, d->failed_volumes);
     }
     buf_append_str(b, "</table>");
@@ -98,14 +81,14 @@ static void status_page(struct http_request *request, struct http_reply *reply, 
     struct buf *b = &reply->body;
     uint64_t now_ms = (uint64_t)clock_mono_ms();
     AUTO(buf_free) struct buf safe_mode = {0};
-    reply->content_type = "text/html; charset=utf-8";
+    char title[sizeof nn->address + 16];
+    snprintf(title, sizeof title, "Namenode %s", nn->address);
+    http_page_begin(reply, title);
     namenode_lock(nn);
     blocks_stats(nn->blocks, &s);
     if (blocks_in_safe_mode(nn->blocks))
         blocks_safe_mode_text(nn->blocks, now_ms, &safe_mode);
     struct counters c = nn->dir->counters;
-    buf_append_str(b, page_head);
-    buf_printf(b, "<h1>Namenode %s</h1>", nn->address);
     if (safe_mode.len) {
         buf_append_str(b, "<p class=bad>");
         html_escape(b, buf_cstr(&safe_mode));
@@ -130,7 +113,8 @@ static void status_page(struct http_request *request, struct http_reply *reply, 
     nodes_table(b, nn->blocks, now_ms);
     namenode_unlock(nn);
     buf_append_str(b, "<p><a href=\"/jmx\">jmx</a> &middot; <a href=\"/metrics\">metrics</a> &middot; "
-                      "<a href=\"/fsck?path=/&amp;files=1&amp;blocks=1\">fsck</a>");
+                      "<a href=\"/fsck?path=/&amp;files=1&amp;blocks=1\">fsck</a> &middot; <a href=\"/explorer.html#/\">files</a> &middot; "
+                      "<a href=\"/conf\">settings</a>");
 }
 
 /* ---- metrics ---- */
@@ -236,6 +220,8 @@ int pages_start(struct namenode *nn, struct rpc_server *rpc, const char *user, c
         {"GET", "/metrics", metrics_page},
         {"GET", "/prom", metrics_page},
         {"GET", "/fsck", fsck_page},
+        NAMENODE_SERVLET_ROUTES,
+        HTTP_SERVLET_ROUTES(nn->config),
         WEBHDFS_ROUTE(p->webhdfs),
     };
     struct http_options options = {

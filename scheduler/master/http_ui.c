@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/http.h"
+#include "common/http_page.h"
 #include "common/mem.h"
 #include "common/metrics.h"
 #include "scheduler/master/master.h"
@@ -17,14 +17,6 @@ static struct metric slots_total = {
 static struct metric slots_used = {
     .name = "cairn_scheduler_slots_used", .help = "Running attempts.", .kind = METRIC_GAUGE};
 static struct metric *const ui_metrics[] = {&jobs_running, &workers_live, &slots_total, &slots_used};
-
-static const char page_head[] =
-    "<!doctype html><html><head><meta charset=utf-8><title>Cairn scheduler</title><style>"
-    "body{font:15px/1.5 system-ui,sans-serif;margin:2em auto;max-width:72em;padding:0 1em;color:#222}"
-    "table{border-collapse:collapse;width:100%;margin:.5em 0 2em}td,th{text-align:left;padding:.3em "
-    ".7em;border-bottom:1px solid #ddd}"
-    "th{color:#666;font-weight:500}a{color:#06c;text-decoration:none}.bad{color:#b00}.ok{color:#070}</style></"
-    "head><body>";
 
 static const char *const state_names[] = {[CAIRN__JOB_STATE__JOB_RUNNING] = "RUNNING",
                                           [CAIRN__JOB_STATE__JOB_COMMITTING] = "COMMITTING",
@@ -138,8 +130,7 @@ static void page_index(struct http_request *request, struct http_reply *reply, v
 {
     struct master *m = context;
     struct buf *b = &reply->body;
-    reply->content_type = "text/html; charset=utf-8";
-    buf_printf(b, "%s<h1>Cairn scheduler</h1>", page_head);
+    http_page_begin(reply, "Cairn scheduler");
     struct arena a;
     arena_init(&a, 64 << 20);
     struct sched *s = master_lock(m);
@@ -158,7 +149,7 @@ static void page_index(struct http_request *request, struct http_reply *reply, v
     struct err err = {0};
     if (job_store_each(master_store(m), history_row, &rows, &err) < 0)
         html_escape(b, err.text);
-    buf_append_str(b, "</table></body></html>");
+    buf_append_str(b, "</table>");
 }
 
 static Cairn__JobRecordProto *job_record(struct master *m, const char *job_id, struct arena *a, struct err *err)
@@ -208,8 +199,8 @@ static void page_job(struct http_request *request, struct http_reply *reply, voi
         return;
     }
     struct buf *b = &reply->body;
-    reply->content_type = "text/html; charset=utf-8";
-    buf_printf(b, "%s<p><a href=\"/\">scheduler</a></p><h1>%s</h1>%s", page_head, record->status->jobid, job_columns);
+    http_page_begin(reply, record->status->jobid);
+    buf_printf(b, "<p><a href=\"/\">scheduler</a></p>%s", job_columns);
     job_row(b, record->status);
     buf_append_str(b, "</table>");
     if (record->status->diagnostics) {
@@ -225,7 +216,7 @@ static void page_job(struct http_request *request, struct http_reply *reply, voi
         cell(b, c->name);
         buf_printf(b, "<td>%" PRId64 "</tr>", c->value);
     }
-    buf_append_str(b, "</table></body></html>");
+    buf_append_str(b, "</table>");
     arena_free(&a);
 }
 

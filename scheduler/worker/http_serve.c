@@ -8,7 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "common/http.h"
+#include "common/http_page.h"
 #include "common/mem.h"
 #include "common/metrics.h"
 #include "scheduler/engine/run_file.h"
@@ -83,9 +83,8 @@ static void serve_index(struct http_request *request, struct http_reply *reply, 
 {
     struct worker_daemon *w = context;
     struct buf *b = &reply->body;
-    reply->content_type = "text/html; charset=utf-8";
-    buf_append_str(b, "<!doctype html><html><head><meta charset=utf-8><title>Cairn worker</title></head>"
-                      "<body style=\"font:15px/1.5 system-ui,sans-serif;margin:2em\"><h1>Cairn worker</h1><table>");
+    http_page_begin(reply, "Cairn worker");
+    buf_append_str(b, "<table>");
     pthread_mutex_lock(&w->lock);
     for (const struct attempt_process *p = w->attempts; p; p = p->next) {
         buf_printf(b, "<tr><td><a href=\"/logs/%s\">%s</a><td>%.0f%%<td>", p->id, p->id,
@@ -94,7 +93,7 @@ static void serve_index(struct http_request *request, struct http_reply *reply, 
         buf_append_str(b, "</tr>");
     }
     pthread_mutex_unlock(&w->lock);
-    buf_append_str(b, "</table></body></html>");
+    buf_append_str(b, "</table>");
 }
 
 static void serve_metrics(struct http_request *request, struct http_reply *reply, void *context)

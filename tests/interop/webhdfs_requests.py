@@ -433,7 +433,7 @@ REQUESTS = [
     POST("{d}", None),
     DELETE("{d}", "BOGUS"),
     DELETE("{d}", None),
-    GET("", "LISTSTATUS", startafter="zzz"),
+    GET("", "GETHOMEDIRECTORY"),
     # deleting
     DELETE("{d}/a", "DELETE"),
     DELETE("{d}/a", "DELETE", recursive="x"),

@@ -1,0 +1,153 @@
+"""The HTTP ports of all daemons: /jmx as exporters ask for it, and the servlets that Hadoop's daemons have."""
+import http.client
+import json
+import urllib.error
+import urllib.request
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from lib.cluster import Cluster
+from lib.data import MIB
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory):
+    with Cluster(tmp_path_factory.mktemp("pages") / "cluster", nodes=2, properties={"dfs.heartbeat.interval": 1}) as running:
+        running.fs("-put", "-", "/file", stdin=b"x" * 5000, check=True)
+        yield running
+
+
+@pytest.fixture
+def datanode(cluster):
+    """host:port of a datanode's pages, as the namenode tells it."""
+    nodes = json.loads(bean(cluster, cluster.namenode_http, "Hadoop:service=NameNode,name=NameNodeInfo")["LiveNodes"])
+    return next(iter(nodes.values()))["infoAddr"]
+
+
+def beans(cluster, address, query):
+    return json.loads(cluster.http_get(f"/jmx{query}", address))["beans"]
+
+
+def bean(cluster, address, name):
+    (one,) = beans(cluster, address, f"?qry={name}")
+    return one
+
+
+# What Prometheus exporters for Hadoop, Ambari and Datadog's checks read.
+NAMENODE = {
+    "Hadoop:service=NameNode,name=FSNamesystem": [
+        "CapacityTotal", "CapacityUsed", "CapacityRemaining", "CapacityUsedNonDFS", "BlocksTotal", "FilesTotal", "MissingBlocks",
+        "MissingReplOneBlocks", "CorruptBlocks", "ExcessBlocks", "UnderReplicatedBlocks", "PendingDeletionBlocks", "TotalLoad",
+        "StaleDataNodes", "LastWrittenTransactionId", "TransactionsSinceLastCheckpoint", "tag.HAState", "BlockCapacity",
+        "PendingReplicationBlocks", "ScheduledReplicationBlocks", "PostponedMisreplicatedBlocks", "LockQueueLength",
+    ],
+    "Hadoop:service=NameNode,name=FSNamesystemState": [
+        "NumLiveDataNodes", "NumDeadDataNodes", "NumDecomLiveDataNodes", "NumDecomDeadDataNodes", "NumDecommissioningDataNodes",
+        "NumStaleDataNodes", "VolumeFailuresTotal", "EstimatedCapacityLostTotal", "FSState", "NumInServiceLiveDataNodes",
+    ],
+    "Hadoop:service=NameNode,name=NameNodeInfo": [
+        "LiveNodes", "DeadNodes", "DecomNodes", "NameDirStatuses", "NodeUsage", "ClusterId", "Version", "Safemode", "Threads",
+        "PercentUsed", "NumberOfMissingBlocks", "JournalTransactionInfo", "NameJournalStatus", "CorruptFiles",
+    ],
+    "Hadoop:service=NameNode,name=NameNodeStatus": ["State", "NNRole", "HostAndPort", "LastHATransitionTime"],
+    "Hadoop:service=NameNode,name=JvmMetrics": ["MemHeapUsedM", "MemHeapMaxM", "GcCount", "GcTimeMillis", "ThreadsRunnable"],
+    "Hadoop:service=NameNode,name=StartupProgress": ["PercentComplete", "SafeModePercentComplete"],
+    "java.lang:type=Memory": ["HeapMemoryUsage", "NonHeapMemoryUsage"],
+    "java.lang:type=Runtime": ["StartTime", "Uptime", "Name"],
+    "java.lang:type=OperatingSystem": ["OpenFileDescriptorCount", "MaxFileDescriptorCount", "ProcessCpuTime", "SystemLoadAverage"],
+}
+DATANODE = {
+    "Hadoop:service=DataNode,name=FSDatasetState": ["Capacity", "DfsUsed", "Remaining", "NumFailedVolumes", "CacheUsed"],
+    "Hadoop:service=DataNode,name=DataNodeInfo": ["VolumeInfo", "NamenodeAddresses", "DatanodeHostname", "XceiverCount"],
+    "Hadoop:service=DataNode,name=JvmMetrics": ["MemHeapUsedM"],
+    "java.lang:type=Memory": ["HeapMemoryUsage"],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", NAMENODE)
+def test_names_that_dashboards_read_of_a_namenode(cluster, name):
+    assert [key for key in NAMENODE[name] if key not in bean(cluster, cluster.namenode_http, name)] == []
+
+
+@pytest.mark.parametrize("name", DATANODE)
+def test_names_that_dashboards_read_of_a_datanode(cluster, datanode, name):
+    assert [key for key in DATANODE[name] if key not in bean(cluster, datanode, name)] == []
+
+
+def test_jmx_is_asked_as_hadoops(cluster, datanode):
+    nn = cluster.namenode_http
+    port = cluster.namenode.split(":")[1]
+    (rpc,) = beans(cluster, nn, f"?qry=Hadoop:service=NameNode,name=RpcActivityForPort{port}")
+    assert rpc["NumOpenConnections"] >= 1 and rpc["RpcProcessingTimeNumOps"] > 0 and rpc["tag.port"] == port
+    assert {one["name"].split(",")[0] for one in beans(cluster, nn, "?qry=Hadoop:*")} == {"Hadoop:service=NameNode"}
+    assert len(beans(cluster, nn, "?qry=java.lang:type=*")) == 4
+    (written,) = beans(cluster, datanode, "?qry=Hadoop:service=DataNode,name=DataNodeActivity-*")
+    assert written["BytesWritten"] >= 5000 and written["name"].startswith("Hadoop:service=DataNode,name=DataNodeActivity-127.0.0.")
+    (one,) = beans(cluster, nn, "?get=Hadoop:service=NameNode,name=FSNamesystem::BlocksTotal")
+    assert one == {"name": "Hadoop:service=NameNode,name=FSNamesystem", "modelerType": "FSNamesystem", "BlocksTotal": 1}
+    for query, status in (("?get=Hadoop:service=NameNode,name=FSNamesystem::Nope", 404), ("?get=nonsense", 400)):
+        with pytest.raises(urllib.error.HTTPError) as error:
+            cluster.http_get(f"/jmx{query}", nn)
+        assert error.value.code == status and json.load(error.value)["result"] == "ERROR"
+
+
+def test_servlets(cluster, datanode):
+    for address in (cluster.namenode_http, datanode, cluster.httpfs):
+        (one,) = json.loads(cluster.http_get("/conf?name=dfs.heartbeat.interval&format=json", address))["properties"]
+        assert one["value"] == "1"
+        assert b"<name>fs.defaultFS</name>" in cluster.http_get("/conf", address)
+        assert b"Effective Level: <b>DEBUG" in cluster.http_get("/logLevel?log=any&level=debug", address)
+        assert b"Bad Level : <b>&lt;x&gt;" in cluster.http_get("/logLevel?log=any&level=%3Cx%3E", address)
+        assert b"Effective Level: <b>INFO" in cluster.http_get("/logLevel?log=any&level=INFO", address)
+        assert b"http-pool" in cluster.http_get("/stacks", address)
+    nn = cluster.namenode_http
+    assert b"Rack: /default-rack\n   127.0.0.1:" in cluster.http_get("/topology", nn)
+    assert len(json.loads(cluster.http_get("/topology?format=json", nn))[0]["/default-rack"]) == 2
+    assert cluster.http_get("/isActive", nn) == b"NameNode is Active!"
+    assert json.loads(cluster.http_get("/startupProgress", nn))["percentComplete"] == 1
+    for page in ("/dfshealth.html", "/dfshealth.jsp", "/index.html"):
+        assert b"Live datanodes" in cluster.http_get(page, nn)
+    assert b"LISTSTATUS" in cluster.http_get("/explorer.html", nn)
+    with pytest.raises(urllib.error.HTTPError) as error:
+        cluster.http_get("/imagetransfer?getimage=1&txid=latest", nn)
+    assert error.value.code == 403 and b"no image" in error.value.read()
+
+
+def test_many_requests_at_once_with_bodies_in_chunks(cluster):
+    """What connects, rests and goes on in the HTTP server, all at once; every byte is compared."""
+    host, port = cluster.httpfs.split(":")
+    noise = bytes(range(256)) * (MIB // 256)
+
+    def one(number):
+        connection = http.client.HTTPConnection(host, int(port), timeout=60)
+        for turn, size in enumerate([0, 1, 131071, 131072, 131073, 262144, 900000]):
+            chunked = (number + turn) % 2 == 1
+            pieces = (noise[at : min(at + 40000, size)] for at in range(0, size, 40000))
+            headers = {"Content-Type": "application/octet-stream"} | ({"Transfer-Encoding": "chunked"} if chunked else {})
+            url = f"/webhdfs/v1/many/{number}?user.name=root&op="
+            connection.request("PUT", url + "CREATE&overwrite=true&data=true", pieces if chunked else noise[:size], headers,
+                               encode_chunked=chunked)
+            answer = connection.getresponse()
+            assert (answer.status, answer.read()) == (201, b"")
+            connection.request("GET", url + "OPEN")
+            answer = connection.getresponse()
+            assert answer.status == 200 and answer.read() == noise[:size]
+        return True
+
+    with ThreadPoolExecutor(12) as pool:
+        assert all(pool.map(one, range(12)))
+
+
+def test_idle_connections_cost_little(cluster):
+    host, port = cluster.namenode_http.split(":")
+    before = cluster.resident_mib("namenode")
+    idle = [http.client.HTTPConnection(host, int(port), timeout=30) for _ in range(500)]
+    try:
+        for connection in idle:
+            connection.request("GET", "/isActive")
+            assert connection.getresponse().read() == b"NameNode is Active!"
+        assert cluster.resident_mib("namenode") - before < 60
+    finally:
+        for connection in idle:
+            connection.close()
