@@ -7,6 +7,9 @@
 
 void history_settle(struct inode *n)
 {
+    if (n->truncate_length != BLOCKS_NO_TRUNCATE && n->block_count) /* it is about to be cut to this */
+        inode_last_block(n)->length_bytes = n->truncate_length;
+    n->truncate_length = BLOCKS_NO_TRUNCATE;
     n->is_open = false;
     n->truncate_source = 0;
     while (n->block_count && !inode_last_block(n)->length_bytes)

@@ -363,7 +363,9 @@ struct file_block *txn_copy_last_block(struct txn *t, struct inode *n, uint64_t 
     struct file_block *b = inode_last_block(n);
     n->truncate_source = b->id;
     n->truncate_length = length_bytes;
-    *b = (struct file_block){t->counters.next_block++, txn_next_stamp(t), length_bytes, BLOCK_UNDER_CONSTRUCTION};
+    b->id = t->counters.next_block++;
+    b->stamp = txn_next_stamp(t);
+    b->state = BLOCK_UNDER_CONSTRUCTION; /* the file has its old length until the copy is there */
     t->counters.blocks++;
     txn_dirty(n);
     block_put(t, n, b);
