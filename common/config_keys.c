@@ -83,6 +83,7 @@ const struct config_key config_keys[] = {
     K("dfs.namenode.path.based.cache.refresh.interval.ms", MS, "30000", 1, 0, "Time between scans of the cache directives."),
     K("dfs.namenode.lease-hard-limit-sec", SECONDS, "1200", 1, 0, "A silent writer's file is closed after this."),
     K("dfs.namenode.accesstime.precision", MS, "3600000", 0, 0, "Access times are this coarse; 0 turns them off."),
+    K("dfs.batched.ls.limit", INT, "100", 1, 100000, "Paths per call of a batched listing."),
     K("dfs.ls.limit", INT, "1000", 1, 100000, "Entries per page of a listing."),
     K("dfs.permissions.enabled", BOOL, "true", 0, 0, "Check permissions."),
     K("dfs.permissions.superusergroup", STRING, "supergroup", 0, 0, "Members may do everything."),

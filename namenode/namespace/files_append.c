@@ -75,6 +75,14 @@ static uint64_t drop_blocks_past(const struct file_op *o, struct inode *n, uint6
     return 0;
 }
 
+/* Whether the file is being cut to this length already: then who asks again is told the same. */
+static bool is_being_truncated_to(const struct inode *n, uint64_t length)
+{
+    const struct file_block *last = inode_last_block(n);
+    return n->is_open && last && n->truncate_length != BLOCKS_NO_TRUNCATE &&
+           inode_length(n) - last->length_bytes + n->truncate_length == length;
+}
+
 int file_truncate(const struct file_op *o, const struct fs_user *u, const char *path, uint64_t length,
                   const char *client_name, const char *client_machine, bool *ret_done, struct err *reterr)
 {
@@ -87,6 +95,9 @@ int file_truncate(const struct file_op *o, const struct fs_user *u, const char *
     if (!inode_is_file(n))
         return err_set(reterr, ERR_NOT_FOUND, "Path is not a file: %s", p.text);
     rc = access_check(u, n, ACCESS_WRITE, p.text, reterr);
+    *ret_done = false;
+    if (!rc && is_being_truncated_to(n, length))
+        return 0;
     rc = rc ? rc : file_take_over(o, n, "TRUNCATE_FILE", p.text, client_name, client_machine, false, &closed, reterr);
     if (rc)
         return rc;

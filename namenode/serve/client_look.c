@@ -194,7 +194,6 @@ void client_get_listing(struct rpc_call *call, const ProtobufCMessage *message, 
 
 /* ---- listing many directories ---- */
 
-#define PATHS_PER_CALL_MAX 100 /* dfs.batched.ls.limit */
 
 /* Says that a continuation is of the same paths. */
 static uint64_t paths_digest(char *const *paths, size_t count)
@@ -210,9 +209,9 @@ static int batch_start(struct op *op, const Hdfs__GetBatchedListingRequestProto 
 {
     ProtobufCMessage *message = NULL;
     uint64_t digest = paths_digest(q->paths, q->n_paths);
-    if (q->n_paths > PATHS_PER_CALL_MAX)
-        return err_set(&op->err, ERR_ILLEGAL_ARGUMENT, "Too many source paths (%zu > %d)", q->n_paths,
-                       PATHS_PER_CALL_MAX);
+    size_t max = (size_t)config_int(op->nn->config, "dfs.batched.ls.limit");
+    if (q->n_paths > max)
+        return err_set(&op->err, ERR_ILLEGAL_ARGUMENT, "Too many source paths (%zu > %zu)", q->n_paths, max);
     if (!q->startafter.len)
         return 0;
     int rc = message_unpack(&hdfs__batched_listing_key_proto__descriptor,

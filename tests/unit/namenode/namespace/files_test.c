@@ -358,6 +358,11 @@ static void test_truncate(void **state)
     assert_int_equal(look(f, "/x").length, 2 * BLOCK);
     assert_int_equal(f->nn.dir->counters.complete_blocks, 2);
     assert_int_equal(IN_TXN(f, file_truncate(o, &f->root, "/x", BLOCK + 100, "a", "h", &done, ERR(f))), 0);
+    assert_false(done);
+    assert_int_equal(IN_TXN(f, file_truncate(o, &f->root, "/x", BLOCK + 100, "a", "h", &done, ERR(f))), 0); /* again */
+    assert_false(done);
+    assert_int_equal(IN_TXN(f, file_truncate(o, &f->root, "/x", BLOCK + 99, "a", "h", &done, ERR(f))),
+                     ERR_RECOVERY_IN_PROGRESS);
     assert_false(done); /* the datanodes have to cut their replicas first */
     assert_int_equal(look(f, "/x").length, 2 * BLOCK);
     assert_true(look(f, "/x").is_open);
