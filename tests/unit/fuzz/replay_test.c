@@ -11,6 +11,7 @@
 #include "tests/fuzz/rpc_server_fuzz.c"
 #include "tests/fuzz/rpc_wire_fuzz.c"
 #include "tests/fuzz/run_file_fuzz.c"
+#include "tests/fuzz/version_fuzz.c"
 
 #define MUTATIONS 300
 
@@ -62,6 +63,7 @@ REPLAY(packet)
 REPLAY(rpc_server)
 REPLAY(rpc_wire)
 REPLAY(run_file)
+REPLAY(version)
 
 int main(void)
 {
@@ -70,6 +72,7 @@ int main(void)
         cmocka_unit_test(line_input_survives_mutations), cmocka_unit_test(op_header_survives_mutations),
         cmocka_unit_test(packet_survives_mutations),     cmocka_unit_test(rpc_server_survives_mutations),
         cmocka_unit_test(rpc_wire_survives_mutations),   cmocka_unit_test(run_file_survives_mutations),
+        cmocka_unit_test(version_survives_mutations),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
