@@ -130,16 +130,46 @@ static void delete_corrupt(struct blocks *b, struct block *blk, const struct rep
             queue_deletion(b, blk, &r[i]);
 }
 
-/* Which good replica to give up: one whose digest is doubted; else the hinted node's; else one whose rack has another,
- * on the node that is silent longest or fullest. */
+static bool may_be_given_up(const struct blocks *b, const struct replica *r)
+{
+    const struct storage *s = b->storages[r->storage];
+    return storage_is_usable(s) && !(r->flags & (REPLICA_CORRUPT | REPLICA_EXCESS)) && datanode_is_normal(s->node);
+}
+
+/* The types of storage that hold more replicas than the file's policy wants there. It is asked for only if there are
+ * several types: that reads the file's record. */
+static void find_excess_types(const struct blocks *b, struct block *blk, bool ret[STORAGE_TYPES])
+{
+    const struct replica *r = block_replicas(blk);
+    uint16_t have[STORAGE_TYPES] = {0}, wanted[STORAGE_TYPES];
+    unsigned kinds = 0;
+    memset(ret, 0, STORAGE_TYPES * sizeof *ret);
+    for (unsigned i = 0; i < blk->replica_count; i++)
+        if (may_be_given_up(b, &r[i]) && b->storages[r[i].storage]->type < STORAGE_TYPES)
+            kinds += have[b->storages[r[i].storage]->type]++ == 0;
+    if (kinds < 2)
+        return;
+    uint8_t id = b->seam.policy ? b->seam.policy(b->seam.context, blk->block_id) : POLICY_UNSPECIFIED;
+    const struct storage_policy *p = storage_policy_find(id ? id : b->options.default_policy);
+    if (!p)
+        return;
+    storage_policy_count(p, blk->expected, wanted);
+    for (int type = 0; type < STORAGE_TYPES; type++)
+        ret[type] = have[type] > wanted[type];
+}
+
+/* Which good replica to give up: one whose digest is doubted; else one on a type of storage that has too many; else the
+ * hinted node's; else one whose rack has another, on the node that is silent longest or fullest. */
 static struct replica *choose_excess(const struct blocks *b, struct block *blk, const char *hint,
                                      const struct replica_counts *c)
 {
+    bool is_excess_type[STORAGE_TYPES];
+    find_excess_types(b, blk, is_excess_type);
     struct replica *r = block_replicas(blk), *best = NULL;
     uint64_t best_score = 0;
     for (unsigned i = 0; i < blk->replica_count; i++) {
         const struct storage *s = b->storages[r[i].storage];
-        if (!storage_is_usable(s) || r[i].flags & (REPLICA_CORRUPT | REPLICA_EXCESS) || !datanode_is_normal(s->node))
+        if (!may_be_given_up(b, &r[i]))
             continue;
         unsigned same_rack = 0;
         for (unsigned k = 0; k < blk->replica_count; k++) {
@@ -151,8 +181,9 @@ static struct replica *choose_excess(const struct blocks *b, struct block *blk, 
         bool is_stale = b->now_ms > s->node->info.last_heartbeat_ms + b->options.stale_ms;
         bool keeps_racks = same_rack > 1 || c->racks > 2;
         bool is_doubted = blk->digest && doubt_find(b, blk->block_id, r[i].storage);
-        uint64_t score = 1 + used + (is_stale ? 2000 : 0) + (keeps_racks ? 4000 : 0) + (is_doubted ? 16000 : 0) +
-                         (hint && keeps_racks && strcmp(hint, s->node->uuid) == 0 ? 8000 : 0);
+        bool is_misplaced = s->type < STORAGE_TYPES && is_excess_type[s->type];
+        uint64_t score = 1 + used + (is_stale ? 2000 : 0) + (keeps_racks ? 4000 : 0) + (is_misplaced ? 16000 : 0) +
+                         (is_doubted ? 40000 : 0) + (hint && keeps_racks && strcmp(hint, s->node->uuid) == 0 ? 8000 : 0);
         if (score > best_score) {
             best = &r[i];
             best_score = score;

@@ -64,6 +64,16 @@ def test_a_policy_that_is_set_later_counts_for_new_copies(cluster):
     wait_for(lambda: cluster.types_of("/later") == ["DISK", "SSD"], 30, "the second one on the SSD")
 
 
+def test_what_is_too_much_goes_where_the_policy_has_too_many(cluster):
+    cluster.run("fs", "-D", "dfs.replication=2", "-put", __file__, "/less")
+    wait_for(lambda: cluster.types_of("/less") == ["DISK", "DISK"], 20, "two replicas on disks")
+    cluster.run("storagepolicies", "-setStoragePolicy", "-path", "/less", "-policy", "ONE_SSD")
+    cluster.run("fs", "-setrep", "3", "/less")
+    wait_for(lambda: cluster.types_of("/less") == ["DISK", "DISK", "SSD"], 30, "a third one on the SSD")
+    cluster.run("fs", "-setrep", "1", "/less")
+    wait_for(lambda: cluster.types_of("/less") == ["SSD"], 30, "only the SSD's")
+
+
 def test_a_policy_without_fallback_takes_what_there_is(cluster):
     cluster.run("fs", "-mkdir", "/archive")
     cluster.run("storagepolicies", "-setStoragePolicy", "-path", "/archive", "-policy", "COLD")
