@@ -117,7 +117,7 @@ bench: all                 ## ratios beside cp, Apache HDFS, Hadoop Streaming an
 	$(Q)$(if $(NODEPS),true,tools/deps build test interop)
 	$(Q)CAIRN=$(abspath $(B)/cairn) /usr/bin/python3 tests/bench/bench.py $(if $(RECORD),--record)
 
-# Corpora stay in build/fuzz/corpus, so a later run goes on where this one ended.
+# Corpora stay in build/fuzz/corpus, so a later run goes on where this one ended; it begins with what tests/fuzz/corpus has.
 FUZZ_SECONDS ?= 20
 FUZZ_SRC := $(wildcard tests/fuzz/*_fuzz.c)
 FUZZ_BIN := $(FUZZ_SRC:tests/fuzz/%.c=build/fuzz/%)
@@ -125,6 +125,8 @@ fuzz:                      ## each fuzz target for FUZZ_SECONDS (clang, libFuzze
 	$(Q)$(if $(NODEPS),true,tools/deps build lint)
 	$(Q)$(MAKE) --no-print-directory CC=clang-14 SAN=fuzzer-no-link,address,undefined B=build/fuzz $(FUZZ_BIN)
 	$(Q)for f in $(FUZZ_BIN); do corpus=build/fuzz/corpus/$$(basename $$f); mkdir -p $$corpus; \
+	    name=$$(basename $$f _fuzz); kept=$$(ls -d tests/fuzz/corpus/$$name 2>/dev/null); \
+	    [ -z "$$kept" ] || cp -n $$kept/* $$corpus/; \
 	    $$f -max_total_time=$(FUZZ_SECONDS) -rss_limit_mb=2048 -timeout=20 -max_len=65536 -artifact_prefix=$$f- $$corpus \
 	        >$$f.log 2>&1 || { tail -n 60 $$f.log; echo "FAILED $$f"; exit 1; }; \
 	    echo "$$f: $$(grep -E '^#[0-9]+.*DONE' $$f.log)"; done

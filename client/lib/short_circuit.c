@@ -86,12 +86,14 @@ bool short_circuit_is_valid(const struct local_replica *r)
 
 static void unlist_locked(struct short_circuit *s, struct held *h)
 {
-    for (struct held **at = &s->held; h->listed && *at; at = &(*at)->next)
-        if (*at == h) {
-            *at = h->next;
-            s->held_count--;
-            h->listed = false;
-        }
+    struct held **at = &s->held;
+    while (*at && *at != h)
+        at = &(*at)->next;
+    if (!*at)
+        return;
+    *at = h->next;
+    s->held_count--;
+    h->listed = false;
 }
 
 /* Nobody uses it and it is in no list; the lock is not held. */

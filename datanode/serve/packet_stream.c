@@ -21,10 +21,10 @@ void packet_stream_free(struct packet_stream *s)
 
 int packet_stream_next(struct packet_stream *s, struct packet *ret, struct err *reterr)
 {
-    struct slice in = {s->base + s->start, s->end - s->start};
     struct packet p;
-    if (in.len == 0)
+    if (s->start == s->end)
         return 0;
+    struct slice in = {s->base + s->start, s->end - s->start};
     int head = packet_header_decode(in, &p.header, reterr);
     if (head <= 0)
         return head;
