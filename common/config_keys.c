@@ -152,6 +152,16 @@ const struct config_key config_keys[] = {
     /* ---- web ---- */
     K("httpfs.http.hostname", STRING, "0.0.0.0", 0, 0, "Address of the HttpFS gateway."),
     K("httpfs.http.port", INT, "14000", 0, 65535, "Port of the HttpFS gateway."),
+    K("hadoop.http.cross-origin.enabled", BOOL, "false", 0, 0, "Pages of elsewhere may read answers."),
+    K("hadoop.http.cross-origin.allowed-origins", STRING, "*", 0, 0, "Which pages: origins, with * or regex:."),
+    K("hadoop.http.cross-origin.allowed-methods", STRING, "GET,POST,HEAD", 0, 0, "With which methods."),
+    K("hadoop.http.cross-origin.allowed-headers", STRING, "X-Requested-With,Content-Type,Accept,Origin", 0, 0,
+      "With which headers."),
+    K("hadoop.http.cross-origin.max-age", STRING, "1800", 0, 0, "Seconds for which a browser may remember it."),
+    K("dfs.webhdfs.rest-csrf.enabled", BOOL, "false", 0, 0, "Browsers must send a header of our own for changes."),
+    K("dfs.webhdfs.rest-csrf.custom-header", STRING, "X-XSRF-HEADER", 0, 0, "That header."),
+    K("dfs.webhdfs.rest-csrf.methods-to-ignore", STRING, "GET,OPTIONS,HEAD,TRACE", 0, 0, "Methods that need none."),
+    K("dfs.webhdfs.rest-csrf.browser-useragents-regex", STRING, "Mozilla.*,Opera.*", 0, 0, "Who is a browser."),
     K("dfs.user.home.dir.prefix", STRING, "/user", 0, 0, "Home directories are below it."),
     /* ---- local cluster ---- */
     K("cairn.namenode.http-address", STRING, NULL, 0, 0, "Where fsck asks; default: port 9870 of the namenode's host."),

@@ -12,6 +12,7 @@
 #include "common/log.h"
 #include "common/metrics.h"
 #include "main/commands.h"
+#include "webhdfs/origin.h"
 #include "webhdfs/webhdfs.h"
 
 #define GATEWAY_POOL_THREADS 24
@@ -45,7 +46,9 @@ static int gateway_run(struct daemon *d, const struct config *config, struct err
     struct http_options server = {.routes = routes,
                                   .route_count = ARRAY_COUNT(routes),
                                   .context = &started_wall_ms,
-                                  .pool_threads = GATEWAY_POOL_THREADS};
+                                  .pool_threads = GATEWAY_POOL_THREADS,
+                                  .on_reply = origin_add_headers,
+                                  .on_reply_context = (void *)(uintptr_t)config};
     char text[NET_ADDRESS_MAX];
     snprintf(text, sizeof text, "%s:%d", config_str(config, "httpfs.http.hostname"), (int)config_int(config, "httpfs.http.port"));
     int rc = net_parse(text, 0, &server.listen, reterr);

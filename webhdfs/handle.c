@@ -6,6 +6,7 @@
 
 #include "common/mem.h"
 #include "webhdfs/call.h"
+#include "webhdfs/origin.h"
 #include "webhdfs/proxy_user.h"
 #include "webhdfs/user_clients.h"
 
@@ -208,10 +209,17 @@ static int answer(struct webhdfs_call *c)
     return rc < 0 ? rc : run(c);
 }
 
-static void answer_options(struct http_reply *reply)
+/* A browser asks before it uploads for a page of elsewhere: to a datanode it may, as the namenode's pages do. */
+static void answer_options(struct webhdfs_call *c)
 {
-    reply->content_type = "";
-    http_reply_header(reply, "Allow", "OPTIONS,GET,HEAD,PUT,POST,DELETE");
+    c->reply->content_type = "";
+    http_reply_header(c->reply, "Allow", "OPTIONS,GET,HEAD,PUT,POST,DELETE");
+    if (c->w->options.role != WEBHDFS_DATANODE)
+        return;
+    http_reply_header(c->reply, "Access-Control-Allow-Origin", "*");
+    http_reply_header(c->reply, "Access-Control-Allow-Headers", "Accept");
+    http_reply_header(c->reply, "Access-Control-Allow-Methods", "PUT");
+    http_reply_header(c->reply, "Access-Control-Max-Age", "1728000");
 }
 
 void webhdfs_handle(struct http_request *request, struct http_reply *reply, void *webhdfs)
@@ -222,8 +230,10 @@ void webhdfs_handle(struct http_request *request, struct http_reply *reply, void
     c->reply = reply;
     arena_init(&c->arena, REQUEST_MAX_BYTES);
     arena_init(&c->answers, WEBHDFS_CALL_MAX_BYTES);
-    if (strcmp(http_method(request), "OPTIONS") == 0)
-        answer_options(reply);
+    if (!origin_is_trusted(request, c->w->options.config))
+        http_fail(reply, 400, "Missing Required Header for CSRF Vulnerability Protection");
+    else if (strcmp(http_method(request), "OPTIONS") == 0)
+        answer_options(c);
     else if (!find_verb(http_method(request), &c->verb))
         http_fail(reply, 405, "%s is not possible here", http_method(request));
     else if (answer(c) < 0)

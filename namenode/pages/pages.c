@@ -16,6 +16,7 @@
 #include "namenode/namespace/leases.h"
 #include "namenode/namespace/txn.h"
 #include "rpc/local_call.h"
+#include "webhdfs/origin.h"
 #include "webhdfs/webhdfs.h"
 
 #define PAGE_MEMORY_MAX (64u << 20)
@@ -225,7 +226,8 @@ int pages_start(struct namenode *nn, struct rpc_server *rpc, const char *user, c
         WEBHDFS_ROUTE(p->webhdfs),
     };
     struct http_options options = {
-        .listen = *listen, .routes = routes, .route_count = ARRAY_COUNT(routes), .context = nn, .pool_threads = 16};
+        .listen = *listen, .routes = routes, .route_count = ARRAY_COUNT(routes), .context = nn, .pool_threads = 16,
+        .on_reply = origin_add_headers, .on_reply_context = (void *)(uintptr_t)nn->config};
     int rc = http_start(&options, &p->http, reterr);
     if (rc) {
         webhdfs_free(p->webhdfs);

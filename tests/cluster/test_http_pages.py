@@ -151,3 +151,58 @@ def test_idle_connections_cost_little(cluster):
     finally:
         for connection in idle:
             connection.close()
+
+
+# ---- browsers ----
+
+BROWSER = {"User-Agent": "Mozilla/5.0", "Origin": "http://ui.example.org"}
+
+
+@pytest.fixture(scope="module")
+def strict(tmp_path_factory):
+    properties = {"hadoop.http.cross-origin.enabled": "true", "hadoop.http.cross-origin.allowed-origins": "http://*.example.org",
+                  "dfs.webhdfs.rest-csrf.enabled": "true"}
+    with Cluster(tmp_path_factory.mktemp("strict") / "cluster", nodes=1, properties=properties) as running:
+        yield running
+
+
+def ask(address, verb, path, headers):
+    connection = http.client.HTTPConnection(*address.split(":"), timeout=30)
+    connection.request(verb, path, headers=headers)
+    answer = connection.getresponse()
+    return answer.status, answer.headers, answer.read()
+
+
+def test_pages_of_elsewhere_read_what_they_may(strict, cluster):
+    path = "/webhdfs/v1/?op=LISTSTATUS"
+    for address in (strict.namenode_http, strict.httpfs):
+        status, headers, _ = ask(address, "GET", path, BROWSER)
+        assert status == 200 and headers["Access-Control-Allow-Origin"] == BROWSER["Origin"]
+        assert headers["Access-Control-Allow-Methods"] == "GET,POST,HEAD"
+        _, headers, _ = ask(address, "GET", path, {"Origin": "http://example.com"})
+        assert headers["Access-Control-Allow-Origin"] is None
+        asks_first = BROWSER | {"Access-Control-Request-Method": "DELETE"}
+        assert ask(address, "OPTIONS", path, asks_first)[1]["Access-Control-Allow-Origin"] is None
+        status, headers, body = ask(address, "OPTIONS", path, BROWSER | {"Access-Control-Request-Method": "POST"})
+        assert (status, headers["Access-Control-Allow-Origin"], body) == (200, BROWSER["Origin"], b"")
+    assert ask(cluster.namenode_http, "GET", path, BROWSER)[1]["Access-Control-Allow-Origin"] is None
+
+
+def test_a_browser_changes_nothing_without_the_header(strict):
+    for address in (strict.namenode_http, strict.httpfs):
+        path = "/webhdfs/v1/made?op=MKDIRS&user.name=root"
+        status, _, body = ask(address, "PUT", path, BROWSER)
+        assert status == 400 and b"Missing Required Header for CSRF" in body
+        assert ask(address, "PUT", path, BROWSER | {"X-XSRF-HEADER": ""})[0] == 200
+        assert ask(address, "PUT", path, {"User-Agent": "curl/8"})[0] == 200
+        assert ask(address, "GET", "/webhdfs/v1/made?op=GETFILESTATUS", BROWSER)[0] == 200
+
+
+def test_a_datanode_lets_the_namenodes_pages_read(cluster, datanode):
+    status, headers, body = ask(datanode, "GET", "/webhdfs/v1/file?op=OPEN&user.name=root", BROWSER)
+    assert (status, headers["Access-Control-Allow-Origin"], len(body)) == (200, "*", 5000)
+    assert ask(datanode, "OPTIONS", "/webhdfs/v1/file?op=CREATE", BROWSER)[1]["Access-Control-Allow-Methods"] == "PUT"
+    status, headers, body = ask(cluster.namenode_http, "HEAD", "/webhdfs/v1/file?op=GETFILESTATUS", {})
+    assert (status, body) == (200, b"") and int(headers["Content-Length"]) > 100
+    status, _, body = ask(datanode, "GET", "/webhdfs/v1/?op=LISTSTATUS", {})
+    assert status == 400 and b"Invalid operation LISTSTATUS" in body

@@ -12,6 +12,7 @@
 #include "tests/fuzz/rpc_wire_fuzz.c"
 #include "tests/fuzz/run_file_fuzz.c"
 #include "tests/fuzz/version_fuzz.c"
+#include "tests/fuzz/webhdfs_url_fuzz.c"
 
 #define MUTATIONS 300
 
@@ -57,6 +58,7 @@ static void replay(void (*make)(struct fuzz_seeds *), void (*run)(struct slice))
     }
 REPLAY(block_list)
 REPLAY(glob)
+REPLAY(webhdfs_url)
 REPLAY(line_input)
 REPLAY(op_header)
 REPLAY(packet)
@@ -68,7 +70,7 @@ REPLAY(version)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(block_list_survives_mutations), cmocka_unit_test(glob_survives_mutations),
+        cmocka_unit_test(block_list_survives_mutations), cmocka_unit_test(glob_survives_mutations), cmocka_unit_test(webhdfs_url_survives_mutations),
         cmocka_unit_test(line_input_survives_mutations), cmocka_unit_test(op_header_survives_mutations),
         cmocka_unit_test(packet_survives_mutations),     cmocka_unit_test(rpc_server_survives_mutations),
         cmocka_unit_test(rpc_wire_survives_mutations),   cmocka_unit_test(run_file_survives_mutations),
