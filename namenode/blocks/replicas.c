@@ -183,7 +183,8 @@ static struct replica *choose_excess(const struct blocks *b, struct block *blk, 
         bool is_doubted = blk->digest && doubt_find(b, blk->block_id, r[i].storage);
         bool is_misplaced = s->type < STORAGE_TYPES && is_excess_type[s->type];
         uint64_t score = 1 + used + (is_stale ? 2000 : 0) + (keeps_racks ? 4000 : 0) + (is_misplaced ? 16000 : 0) +
-                         (is_doubted ? 40000 : 0) + (hint && keeps_racks && strcmp(hint, s->node->uuid) == 0 ? 8000 : 0);
+                         (is_doubted ? 40000 : 0) +
+                         (hint && keeps_racks && strcmp(hint, s->node->uuid) == 0 ? 8000 : 0);
         if (score > best_score) {
             best = &r[i];
             best_score = score;

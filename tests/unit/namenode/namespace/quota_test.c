@@ -1,8 +1,10 @@
 /* Quotas: what a commit is charged, what it is refused, and that the records never differ from a recount. */
 #include "namenode/namespace/quota.h"
 
+#include "namenode/namespace/history.h"
 #include "namenode/namespace/policy.h"
 #include "namenode/namespace/quota_sum.h"
+#include "namenode/namespace/snapshots.h"
 #include "tests/unit/namenode/namespace/fixture.h"
 
 #define BLOCK 1048576
@@ -355,7 +357,10 @@ static void random_step(struct fixture *f, uint64_t *seed)
     uint64_t n = next_random(seed);
     bool file = is_file(f, path);
     int rc = 0;
-    switch (next_random(seed) % 12) {
+    const char *snapshot = NULL;
+    char name[16];
+    snprintf(name, sizeof name, "s%d", (int)(n % 4));
+    switch (next_random(seed) % 14) {
     case 0: rc = IN_TXN(f, tree_mkdirs(t, &f->root, path, 0755, true, ERR(f))); break;
     case 1:
     case 2: rc = create(f, path, (uint16_t)(1 + n % 4)); break;
@@ -373,6 +378,8 @@ static void random_step(struct fixture *f, uint64_t *seed)
     case 11:
         rc = file ? IN_TXN(f, tree_set_policy(t, &f->root, path, policies[n % 3], ERR(f))) : 0;
         break;
+    case 12: rc = IN_TXN(f, snapshot_create(t, &f->root, "/", name, &snapshot, ERR(f))); break;
+    case 13: rc = IN_TXN(f, snapshot_delete(t, &f->root, "/", name, ERR(f))); break;
     }
     assert_int_not_equal(rc, ERR_RETRIABLE);
 }
@@ -381,8 +388,9 @@ static void records_never_differ_from_a_recount(void **state)
 {
     struct fixture *f = *state;
     uint64_t first = getenv("SEED") ? strtoull(getenv("SEED"), NULL, 10) : 20240917;
-    size_t checked = 0;
+    size_t checked = 0, with_snapshots = 0;
     assert_int_equal(IN_TXN(f, tree_set_policy(t, &f->root, "/", "ONE_SSD", ERR(f))), 0);
+    assert_int_equal(IN_TXN(f, snapshot_allow(t, "/", ERR(f))), 0);
     uint64_t seed = first;
     for (int step = 0; step < 4000; step++) {
         random_step(f, &seed);
@@ -391,8 +399,9 @@ static void records_never_differ_from_a_recount(void **state)
         if (step % 1000 == 500)
             fixture_reopen(f);
         checked += check_all(f, first, step);
+        with_snapshots += history_snapshot_count(f->nn.dir) > 0;
     }
-    assert_true(checked > 1000);
+    assert_true(checked > 1000 && with_snapshots > 1000);
 }
 
 int main(void)
