@@ -33,12 +33,15 @@ int snapshot_root(struct txn *t, const struct path *p, const char *path, struct 
     return rc;
 }
 
-/* Is `top` n itself or above it? */
-static bool is_under(struct txn *t, struct inode *n, uint64_t top)
+/* Is `top` the inode itself or above it, as the store has it? */
+static bool is_under(struct txn *t, uint64_t id, uint64_t top)
 {
-    for (size_t depth = 0; n->id != top; depth++)
-        if (depth == DEPTH_MAX || n->id == INODE_ROOT || n->parent == INODE_NONE || txn_inode(t, n->parent, &n, NULL))
+    for (size_t depth = 0; id != top; depth++) {
+        struct inode *n = NULL;
+        if (depth == DEPTH_MAX || id == INODE_ROOT || id == INODE_NONE || txn_peek(t, id, &n, NULL))
             return false;
+        id = n->parent;
+    }
     return true;
 }
 
@@ -52,10 +55,11 @@ static int each_snapshottable_below(struct txn *t, const struct inode *top, cons
     size_t count = inode_is_dir(top) ? history_snapshottable_count(t->dir) : 0;
     for (size_t i = 0; i < count; i++) {
         struct inode *n = NULL;
-        int rc = txn_inode(t, history_snapshottable_at(t->dir, i), &n, NULL);
-        if (rc || !is_under(t, n, top->id))
-            continue; /* deleted: the reaper is about to find it */
-        rc = v->each(t, n, v->context, reterr);
+        uint64_t id = history_snapshottable_at(t->dir, i);
+        if ((id != top->id && !top->subdir_count) || !is_under(t, id, top->id))
+            continue;
+        int rc = txn_inode(t, id, &n, reterr);
+        rc = rc ? rc : v->each(t, n, v->context, reterr);
         if (rc)
             return rc;
     }

@@ -12,6 +12,7 @@
 #include "common/clock.h"
 #include "common/mem.h"
 #include "namenode/blocks/blocks.h"
+#include "namenode/namespace/history.h"
 #include "namenode/namespace/files.h"
 #include "namenode/namespace/tree.h"
 
@@ -34,6 +35,7 @@ struct fsck {
     struct fsck_options o;
     struct fsck_sums sums;
     struct txn t;
+    uint64_t as_of; /* the path lies in this snapshot; 0: in none */
     struct buf *out;
     struct buf path;
     char **damaged;
@@ -174,7 +176,8 @@ static void print_unfinished(struct fsck *f, const struct file_block *b, size_t 
 static bool load_now(struct fsck *f, struct txn *now, uint64_t id, struct inode **ret)
 {
     txn_begin(now, f->nn->dir, 0);
-    return !txn_inode(now, id, ret, NULL) && (*ret)->parent != INODE_NONE;
+    return !(f->as_of ? history_inode(now, id, f->as_of, ret, NULL) : txn_inode(now, id, ret, NULL)) &&
+           (*ret)->parent != INODE_NONE;
 }
 
 static void check_file_locked(struct fsck *f, const struct inode *n)
@@ -255,7 +258,7 @@ static void enter(struct fsck *f, struct frame *frame, uint64_t directory)
 static int walk_directory(struct fsck *f, struct frame *at, uint64_t *ret_child, struct err *reterr)
 {
     struct dir_iter d;
-    struct inode dir = {.id = at->directory};
+    struct inode dir = {.id = at->directory, .as_of = f->as_of};
     int rc = 0;
     *ret_child = 0;
     dir_iter_open(&d, &f->t, &dir, at->after, strlen(at->after));
@@ -263,7 +266,7 @@ static int walk_directory(struct fsck *f, struct frame *at, uint64_t *ret_child,
         struct inode *n = NULL;
         snprintf(at->after, sizeof at->after, "%.*s", (int)d.name_len, d.name);
         txn_reset(&f->t);
-        rc = txn_inode(&f->t, d.child, &n, reterr);
+        rc = dir_iter_inode(&d, &f->t, &n, reterr);
         if (rc)
             break;
         f->path.len = at->path_len;
@@ -500,10 +503,11 @@ static int fsck_path(struct fsck *f, const char *path, struct err *reterr)
 {
     struct fs_user all = {.name = "fsck", .is_super = true};
     struct path p;
-    int rc = path_resolve(&f->t, &all, path, PATH_NO_FOLLOW, &p, reterr);
+    int rc = path_resolve(&f->t, &all, path, PATH_NO_FOLLOW | PATH_SNAPSHOT, &p, reterr);
     if (rc)
         return rc;
     struct inode *n = path_target(&p);
+    f->as_of = n->as_of;
     if (p.count)
         buf_append_str(&f->path, p.text);
     if (inode_is_dir(n))
