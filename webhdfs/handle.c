@@ -36,6 +36,8 @@ static int status_of(const char *java_class, enum webhdfs_role role)
         return 404;
     if (strcmp(java_class, "java.lang.SecurityException") == 0)
         return gateway ? 401 : 403;
+    if (strcmp(java_class, "org.apache.hadoop.security.authorize.AuthorizationException") == 0)
+        return 403;
     if (is_class(java_class, arguments))
         return 400;
     return is_class(java_class, bugs) || gateway ? 500 : 403;

@@ -485,10 +485,10 @@ static void fsck_block(struct namenode *nn, const char *text, struct buf *out)
         size_t count = blocks_locations(nn->blocks, id, NULL, l, BLOCK_LOCATIONS_MAX);
         buf_printf(
             out,
-            "Block Id: blk_%" PRIu64 "\nBlock belongs to: %s\nNo. of Expected Replica: %u\nNo. of live Replica: %u\n"
+            "Block Id: %s\nBlock belongs to: %s\nNo. of Expected Replica: %u\nNo. of live Replica: %u\n"
             "No. of excess Replica: %u\nNo. of stale Replica: %u\nNo. of decommissioned Replica: %u\n"
             "No. of decommissioning Replica: %u\nNo. of corrupted Replica: %u\n",
-            id, path, record.replication, h.live, h.excess, h.stale, h.decommissioned, h.decommissioning, h.corrupt);
+            text, path, record.replication, h.live, h.excess, h.stale, h.decommissioned, h.decommissioning, h.corrupt);
         for (size_t i = 0; i < count; i++)
             buf_printf(out, "Block replica on datanode/rack: %s%s is %s\n", l[i].node->hostname, l[i].node->rack,
                        l[i].corrupt       ? "CORRUPT"
@@ -497,6 +497,21 @@ static void fsck_block(struct namenode *nn, const char *text, struct buf *out)
     }
     txn_end(&t);
     namenode_unlock(nn);
+}
+
+/* One or more, with spaces between. */
+static void fsck_blocks(struct namenode *nn, const char *ids, struct buf *out)
+{
+    char *copy = mem_strdup(ids), *save = NULL;
+    for (char *id = strtok_r(copy, " ", &save); id; id = strtok_r(NULL, " ", &save)) {
+        if (!strstr(id, "blk_")) {
+            buf_printf(out, "Incorrect blockId format: %s\n", id);
+            continue;
+        }
+        buf_append_str(out, "\n");
+        fsck_block(nn, id, out);
+    }
+    free(copy);
 }
 
 static int fsck_path(struct fsck *f, const char *path, struct err *reterr)
@@ -540,7 +555,8 @@ void fsck_page(struct http_request *request, struct http_reply *reply, void *con
     path = path && *path ? path : "/";
     user = user && *user ? user : "dr.who";
     if (blocks) {
-        fsck_block(nn, blocks, f.out);
+        buf_printf(f.out, "FSCK started by %s (auth:SIMPLE) from /%s at %s\n", user, http_client_ip(request), date_text(date));
+        fsck_blocks(nn, blocks, f.out);
         return;
     }
     if (http_query(request, "showprogress"))

@@ -220,7 +220,7 @@ int pages_start(struct namenode *nn, struct rpc_server *rpc, const char *user, c
         {"GET", "/jmx", jmx_page},
         {"GET", "/metrics", metrics_page},
         {"GET", "/prom", metrics_page},
-        {"GET", "/fsck", fsck_page},
+        {"GET", "/fsck", fsck_page, .may_block = true}, /* a walk over the whole tree */
         NAMENODE_SERVLET_ROUTES,
         HTTP_SERVLET_ROUTES(nn->config),
         WEBHDFS_ROUTE(p->webhdfs),

@@ -9,6 +9,7 @@ import pytest
 
 from lib.cluster import Cluster
 from lib.data import MIB
+from lib.gateway import gateway
 
 
 @pytest.fixture(scope="module")
@@ -206,3 +207,22 @@ def test_a_datanode_lets_the_namenodes_pages_read(cluster, datanode):
     assert (status, body) == (200, b"") and int(headers["Content-Length"]) > 100
     status, _, body = ask(datanode, "GET", "/webhdfs/v1/?op=LISTSTATUS", {})
     assert status == 400 and b"Invalid operation LISTSTATUS" in body
+
+
+def test_a_gateway_before_a_nameservice(cluster, tmp_path):
+    """Of two namenodes one is away; the gateway finds the other."""
+    service = {"dfs.nameservices": "ns", "dfs.ha.namenodes.ns": "away,here", "dfs.namenode.rpc-address.ns.away": "127.0.0.1:1",
+               "dfs.namenode.rpc-address.ns.here": cluster.namenode}
+    with gateway("hdfs://ns", tmp_path, **service) as address:
+        assert ask(address, "GET", "/webhdfs/v1/file?op=OPEN&user.name=root", {})[2] == b"x" * 5000
+        assert json.loads(ask(address, "GET", "/webhdfs/v1/file?op=GETFILESTATUS", {})[2])["FileStatus"]["length"] == 5000
+
+
+def test_acting_for_another_user(cluster, tmp_path):
+    rules = {"httpfs.proxyuser.gate.hosts": "127.0.0.0/8", "httpfs.proxyuser.gate.users": "ada,bob"}
+    path = "/webhdfs/v1/?op=GETHOMEDIRECTORY&user.name={}&doas={}"
+    with gateway(cluster.uri, tmp_path, **rules) as address:
+        assert ask(address, "GET", path.format("gate", "ada"), {})[2] == b'{"Path":"/user/ada"}'
+        for real, other in (("gate", "eve"), ("eve", "ada")):
+            status, _, body = ask(address, "GET", path.format(real, other), {})
+            assert status == 403 and f"User: {real} is not allowed to impersonate {other}".encode() in body
