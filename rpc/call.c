@@ -360,6 +360,11 @@ int32_t rpc_call_id(const struct rpc_call *call)
     return call->call_id;
 }
 
+bool rpc_call_is_at_most_once(const struct rpc_call *call)
+{
+    return call->method && call->method->flags & RPC_AT_MOST_ONCE && call->call_id >= 0;
+}
+
 struct arena *rpc_call_arena(struct rpc_call *call)
 {
     return &call->arena;

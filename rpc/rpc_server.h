@@ -86,6 +86,7 @@ const char *rpc_call_method(const struct rpc_call *call);
 bool rpc_call_watch_connection(struct rpc_call *call, uint64_t *ret_connection);
 struct slice rpc_call_client_id(const struct rpc_call *call);
 int32_t rpc_call_id(const struct rpc_call *call);
+bool rpc_call_is_at_most_once(const struct rpc_call *call); /* its method is, and the call is one that can be repeated */
 struct arena *rpc_call_arena(struct rpc_call *call); /* for building the response */
 
 /* response NULL = the method's empty message. */

@@ -294,6 +294,7 @@ int cache_pool_add(struct cache_pools *c, struct txn *t, const struct fs_user *u
         return err_set(reterr, ERR_INVALID_REQUEST, "there are %d cache pools already, the most allowed", CACHE_POOLS_MAX);
     struct cache_pool *p = pool_make(args, &defaults);
     pool_put(t, p);
+    txn_final(t, 0);
     rc = txn_commit(t, reterr);
     if (rc) {
         pool_free(p);
@@ -315,6 +316,7 @@ int cache_pool_modify(struct cache_pools *c, struct txn *t, const struct cache_p
     struct cache_pool *changed = pool_make(args, p);
     changed->stats = p->stats;
     pool_put(t, changed);
+    txn_final(t, 0);
     rc = txn_commit(t, reterr);
     if (!rc) { /* directives point to it: what is inside changes places */
         struct cache_pool before = *p;
@@ -338,6 +340,7 @@ int cache_pool_remove(struct cache_pools *c, struct txn *t, const char *name, st
     for (size_t i = 0; i < c->directive_count; i++)
         if (c->directives[i]->pool == p)
             directive_delete(t, c->directives[i]->id);
+    txn_final(t, 0);
     int rc = txn_commit(t, reterr);
     if (rc)
         return rc;
@@ -455,6 +458,7 @@ int cache_directive_add(struct cache_pools *c, struct txn *t, const struct fs_us
                                   .expires_ms = expires_ms};
     directive_put(t, d, pool->name);
     be64_put(next, c->next_id + 1);
+    txn_final(t, d->id);
     store_batch_put(txn_batch(t), "C", 1, next, sizeof next);
     rc = txn_commit(t, reterr);
     if (rc) {
@@ -514,6 +518,7 @@ int cache_directive_modify(struct cache_pools *c, struct txn *t, const struct fs
                                       .replication = (uint16_t)a.replication,
                                       .expires_ms = expires_ms};
     directive_put(t, &changed, pool->name);
+    txn_final(t, 0);
     rc = txn_commit(t, reterr);
     if (rc) {
         free(changed.path);
@@ -536,6 +541,7 @@ int cache_directive_remove(struct cache_pools *c, struct txn *t, const struct fs
     if (rc)
         return rc;
     directive_delete(t, d->id);
+    txn_final(t, 0);
     rc = txn_commit(t, reterr);
     if (rc)
         return rc;

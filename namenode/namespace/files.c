@@ -90,6 +90,7 @@ int file_create(const struct file_op *o, const struct fs_user *u, const struct f
     n->block_bytes = args->block_bytes;
     txn_link(o->t, parent, path_name(&p), n);
     txn_open_file(o->t, n, args->client_name, args->client_machine);
+    txn_final(o->t, n->id);
     rc = file_commit(o, reterr);
     if (rc)
         return rc;
@@ -453,6 +454,7 @@ int file_update_pipeline(const struct file_op *o, const char *client_name, const
                        (unsigned long long)new_block->id, (unsigned long long)new_block->stamp,
                        (unsigned long long)new_block->length_bytes);
     txn_set_block(o->t, n, b, new_block->stamp, new_block->length_bytes, b->state);
+    txn_final(o->t, 0);
     rc = file_commit(o, reterr);
     if (!rc)
         blocks_update_pipeline(o->nn->blocks, b->id, b->stamp, b->length_bytes, datanode_uuids, storage_uuids, count);

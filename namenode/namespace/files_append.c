@@ -52,6 +52,7 @@ int file_append(const struct file_op *o, const struct fs_user *u, const char *pa
     struct file_block *b = inode_last_block(n);
     bool in_last_block = b && !new_block && b->length_bytes < n->block_bytes;
     txn_open_file(o->t, n, client_name, client_machine);
+    txn_final(o->t, n->id);
     rc = in_last_block ? reopen_last_block(o, n, reterr) : file_commit(o, reterr);
     if (rc)
         return rc;
@@ -205,6 +206,7 @@ int file_concat(const struct file_op *o, const struct fs_user *u, const char *ta
         txn_erase(o->t, source);
     }
     n->mtime_ns = n->ctime_ns = o->t->now_ns;
+    txn_final(o->t, 0);
     rc = file_commit(o, reterr);
     for (size_t i = first_moved; !rc && i < n->block_count; i++)
         blocks_set_replication(o->nn->blocks, n->blocks[i].id, n->replication, o->now_ms);

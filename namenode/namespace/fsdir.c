@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "cairn/store.pb-c.h"
+#include "common/clock.h"
 #include "common/mem.h"
 #include "namenode/namespace/history.h"
 #include "namenode/namespace/keys.h"
@@ -123,6 +124,7 @@ int fsdir_open(struct store *s, struct journal *j, const struct fsdir_options *o
     snprintf(dir->superuser, sizeof dir->superuser, "%s", o->superuser);
     snprintf(dir->supergroup, sizeof dir->supergroup, "%s", o->supergroup);
     int rc = history_load(dir, reterr);
+    rc = rc ? rc : retry_ring_load(s, (uint64_t)clock_mono_ms(), &dir->retries, reterr);
     rc = rc ? rc : counters_read(dir, reterr);
     if (rc == ERR_NOT_FOUND)
         rc = make_root(dir, now_ns, reterr);
@@ -136,7 +138,9 @@ int fsdir_open(struct store *s, struct journal *j, const struct fsdir_options *o
 
 void fsdir_free(struct fsdir *dir)
 {
-    if (dir)
+    if (dir) {
         history_free(dir->history);
+        retry_ring_free(dir->retries);
+    }
     free(dir);
 }

@@ -473,6 +473,8 @@ int txn_commit(struct txn *t, struct err *reterr)
         return err_set(reterr, ERR_IO, "The namenode takes no changes since its metadata could not be written: %s",
                        dir->write_error);
     fsdir_counters_put(&t->counters, &dir->counters, t->batch);
+    if (t->has_retry && t->is_final)
+        retry_ring_put(dir->retries, t->batch, &t->retry, t->now_ns / 1000000);
     rc = store_write(dir->store, t->batch, reterr);
     if (rc) {
         snprintf(dir->write_error, sizeof dir->write_error, "%s", reterr ? reterr->text : "write failed");
@@ -482,6 +484,8 @@ int txn_commit(struct txn *t, struct err *reterr)
     }
     store_batch_free(STEAL(t->batch));
     dir->counters = t->counters;
+    if (t->is_final)
+        t->has_retry = false;
     quota_charged(t);
     history_apply(t);
     t->seq = dir->journal ? journal_written(dir->journal) : 0;

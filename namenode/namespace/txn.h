@@ -12,6 +12,7 @@
 #include "namenode/journal/journal.h"
 #include "namenode/journal/store.h"
 #include "namenode/namespace/inode.h"
+#include "namenode/namespace/retry_ring.h"
 
 struct counters {
     uint64_t next_inode, next_block, next_stamp; /* the next to be given out */
@@ -34,6 +35,7 @@ struct fsdir {
     struct store *store;     /* borrowed */
     struct journal *journal; /* borrowed; NULL in tests that need none */
     struct history *history; /* see history.h */
+    struct retry_ring *retries;
     struct counters counters;
     struct fsdir_limits limits;
     bool permissions;    /* dfs.permissions.enabled */
@@ -85,6 +87,8 @@ struct txn {
     struct buf entries; /* struct entry_change; only if history_is_used */
     struct buf drops;   /* struct block_drop */
     struct buf history; /* history.c's */
+    struct retry_mark retry; /* whose call this is, if it must not run twice */
+    bool has_retry, is_final; /* final: the next commit is the call's last, and says so in the store */
     uint64_t now_ns;
     uint64_t seq; /* after a commit: what the answer has to wait for */
 };
@@ -94,6 +98,12 @@ void txn_begin_snapshot(struct txn *t, struct fsdir *dir); /* for walks without 
 /* Writes what was changed since the last commit, if anything; on failure nothing is written. The txn can go on. */
 int txn_commit(struct txn *t, struct err *reterr) MUST_CHECK;
 void txn_end(struct txn *t);
+/* The next commit completes the call; value: what its answer is made of, if it has to be given again (retry_ring.h). */
+static inline void txn_final(struct txn *t, uint64_t value)
+{
+    t->is_final = true;
+    t->retry.value = value;
+}
 /* Forgets loaded inodes, keeps the snapshot: for walks with bounded memory. Nothing may have been changed. */
 void txn_reset(struct txn *t);
 

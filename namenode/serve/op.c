@@ -23,6 +23,12 @@ void op_begin(struct op *op, struct namenode *nn, struct rpc_call *call)
     op->file = (struct file_op){nn, &op->t, (uint64_t)clock_mono_ms()};
     namenode_lock(nn);
     txn_begin(&op->t, nn->dir, wall_ns);
+    struct slice client = rpc_call_client_id(call);
+    op->t.has_retry = rpc_call_is_at_most_once(call) && client.len == sizeof op->t.retry.client_id;
+    if (op->t.has_retry) {
+        memcpy(op->t.retry.client_id, client.base, client.len);
+        op->t.retry.call_id = rpc_call_id(call);
+    }
 }
 
 void op_begin_walk(struct op *op, struct namenode *nn, struct rpc_call *call)
@@ -59,8 +65,10 @@ static void prepare(struct op *op, int rc, const ProtobufCMessage *response)
 
 void op_end(struct op *op, int rc, const ProtobufCMessage *response)
 {
-    if (!rc)
+    if (!rc) {
+        op->t.is_final = true;
         rc = file_commit(&op->file, &op->err);
+    }
     prepare(op, rc, response);
     uint64_t seq = journal_latest(op->nn->journal);
     op->t.closed_count = 0;

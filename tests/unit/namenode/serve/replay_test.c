@@ -1,0 +1,138 @@
+/* A client repeats a call because the namenode went away before it answered: after the restart it gets the first try's
+ * answer, and nothing is done twice. */
+#include "tests/unit/namenode/namespace/fixture.h"
+
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "common/net.h"
+#include "hdfs/client_namenode.pb-c.h"
+#include "proto/message.h"
+#include "rpc/rpc_server.h"
+#include "rpc/wire.h"
+
+#define PROTOCOL "org.apache.hadoop.hdfs.protocol.ClientProtocol"
+
+static const uint8_t client_id[16] = "replay-test-0123";
+
+/* Sends one call as this client and returns the answer's frame, without its length, through a connection of its own. */
+static void call(struct fixture *f, int32_t id, const char *method, const ProtobufCMessage *request, struct buf *ret)
+{
+    struct rpc_service service = client_calls_service(&f->nn);
+    struct rpc_server_options o = {
+        .listen = {"127.0.0.1", 0}, .loops = 1, .pool_threads = 1, .services = &service, .service_count = 1};
+    struct rpc_server *server = NULL; /* a new one each time: what it remembers by itself is not what is tested */
+    AUTO(buf_free) struct buf out = {0};
+    int fd = -1;
+    uint8_t length[4];
+    assert_int_equal(rpc_server_start(&o, &server, ERR(f)), 0);
+    struct net_address address = {"127.0.0.1", rpc_server_port(server)};
+    assert_int_equal(net_connect(&address, NULL, 5000, &fd, ERR(f)), 0);
+    Hrpc__IpcConnectionContextProto context = HRPC__IPC_CONNECTION_CONTEXT_PROTO__INIT;
+    Hrpc__UserInformationProto user = HRPC__USER_INFORMATION_PROTO__INIT;
+    user.effectiveuser = (char *)"root";
+    context.userinfo = &user;
+    buf_append(&out, "hrpc\x09\0\0", 7);
+    rpc_frame_request(&out, RPC_CALL_CONTEXT, -1, (struct slice){0}, NULL, NULL, &context.base);
+    rpc_frame_request(&out, id, 0, (struct slice){client_id, 16}, PROTOCOL, method, request);
+    assert_int_equal(net_write_full(fd, out.base, out.len, ERR(f)), 0);
+    assert_int_equal(recv(fd, length, 4, MSG_WAITALL), 4);
+    size_t bytes = (size_t)length[2] << 8 | length[3];
+    buf_clear(ret);
+    assert_int_equal(recv(fd, buf_reserve(ret, bytes), bytes, MSG_WAITALL), bytes);
+    ret->len += bytes;
+    close(fd);
+    rpc_server_stop(server);
+}
+
+static void restart(struct fixture *f)
+{
+    fixture_close(f);
+    fixture_open(f);
+    blocks_safe_mode(f->nn.blocks, SAFE_MODE_FORCE_EXIT, f->now_ms);
+}
+
+static void test_delete_and_rename(void **state)
+{
+    struct fixture *f = *state;
+    AUTO(buf_free) struct buf first = {0}, again = {0};
+    Hdfs__DeleteRequestProto q = HDFS__DELETE_REQUEST_PROTO__INIT;
+    Hdfs__RenameRequestProto r = HDFS__RENAME_REQUEST_PROTO__INIT;
+    q.src = r.src = (char *)"/a";
+    r.dst = (char *)"/b";
+    blocks_safe_mode(f->nn.blocks, SAFE_MODE_FORCE_EXIT, f->now_ms);
+    mkdirs(f, "/a");
+    call(f, 7, "rename", &r.base, &first);
+    restart(f);
+    mkdirs(f, "/a"); /* somebody else's: must stay */
+    call(f, 7, "rename", &r.base, &again);
+    assert_int_equal(first.len, again.len);
+    assert_memory_equal(first.base, again.base, first.len);
+    call(f, 8, "delete", &q.base, &first);
+    restart(f);
+    mkdirs(f, "/a");
+    call(f, 8, "delete", &q.base, &again);
+    assert_memory_equal(first.base, again.base, first.len);
+    call(f, 9, "delete", &q.base, &again); /* another call is another call */
+    restart(f);
+    call(f, 10, "delete", &q.base, &again);
+    assert_memory_not_equal(first.base, again.base, first.len); /* false: it is gone */
+}
+
+static void test_create(void **state)
+{
+    struct fixture *f = *state;
+    AUTO(buf_free) struct buf first = {0}, again = {0};
+    Hdfs__FsPermissionProto mode = HDFS__FS_PERMISSION_PROTO__INIT;
+    Hdfs__CreateRequestProto q = HDFS__CREATE_REQUEST_PROTO__INIT;
+    mode.perm = 0644;
+    q.src = (char *)"/f";
+    q.clientname = (char *)"writer";
+    q.masked = &mode;
+    q.createflag = HDFS__CREATE_FLAG_PROTO__CREATE;
+    q.replication = 1;
+    q.blocksize = 4096;
+    blocks_safe_mode(f->nn.blocks, SAFE_MODE_FORCE_EXIT, f->now_ms);
+    call(f, 3, "create", &q.base, &first);
+    restart(f);
+    call(f, 3, "create", &q.base, &again);
+    assert_int_equal(first.len, again.len);
+    assert_memory_equal(first.base, again.base, first.len);
+    call(f, 4, "create", &q.base, &again); /* not a repetition: refused, since the file is there */
+    assert_true(again.len > first.len);
+}
+
+static void test_the_ring_forgets_what_is_old(void **state)
+{
+    struct fixture *f = *state;
+    uint64_t value = 0;
+    struct retry_mark mark = {.call_id = 5, .value = 77};
+    memcpy(mark.client_id, client_id, 16);
+    struct store_batch *batch = store_batch_new();
+    for (int i = 0; i < 10; i++) {
+        mark.call_id = i;
+        retry_ring_put(f->nn.dir->retries, batch, &mark, i < 5 ? 1000 : 1000 + RETRY_KEEP_MS + 1);
+    }
+    assert_int_equal(store_write(f->nn.store, batch, ERR(f)), 0);
+    store_batch_free(batch);
+    struct retry_ring *r = NULL;
+    assert_int_equal(retry_ring_load(f->nn.store, 500, &r, ERR(f)), 0);
+    assert_false(retry_ring_find(r, client_id, 4, 600, &value));
+    assert_true(retry_ring_find(r, client_id, 5, 600, &value));
+    assert_int_equal(value, 77);
+    assert_false(retry_ring_find(r, client_id, 10, 600, &value));
+    assert_true(retry_ring_has_any(r));
+    assert_false(retry_ring_find(r, client_id, 5, 501 + RETRY_KEEP_MS, &value));
+    assert_false(retry_ring_has_any(r));
+    retry_ring_free(r);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_delete_and_rename, fixture_setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(test_create, fixture_setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(test_the_ring_forgets_what_is_old, fixture_setup, fixture_teardown),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
