@@ -32,6 +32,7 @@ struct command {
 #pragma weak getconf_main
 #pragma weak groups_main
 #pragma weak haadmin_main
+#pragma weak debug_main
 #pragma weak storagepolicies_main
 #pragma weak ls_snapshottable_dir_main
 #pragma weak ls_snapshot_main
@@ -57,6 +58,7 @@ static const struct command commands[] = {
     {"snapshotDiff", snapshot_diff_main, "what changed between snapshots", 0},
     {"groups", groups_main, "the groups the namenode sees a user in", 0},
     {"haadmin", haadmin_main, "the state of the namenodes of a nameservice, as `hdfs haadmin`", 0},
+    {"debug", debug_main, "close a file that its writer left open, as `hdfs debug recoverLease`", 0},
     {"doctor", doctor_main, "find out what is wrong, and what mends it", 0},
     {"storagepolicies", storagepolicies_main, "on which types of storage files are kept", 0},
     {"namenode", namenode_main, "daemon: the namespace and the block map", 1},
@@ -80,6 +82,7 @@ static const struct {
     {"hdfs", "snapshotDiff", "snapshotDiff"},
     {"hdfs", "groups", "groups"},
     {"hdfs", "haadmin", "haadmin"},
+    {"hdfs", "debug", "debug"},
     {"hdfs", "storagepolicies", "storagepolicies"},
     {"hdfs", "namenode", "namenode"},
     {"hdfs", "datanode", "datanode"},

@@ -21,6 +21,7 @@ int snapshot_diff_main(int argc, char **argv);
 int groups_main(int argc, char **argv);    /* client/admin/getconf.c */
 int haadmin_main(int argc, char **argv);   /* client/admin/haadmin.c */
 int storagepolicies_main(int argc, char **argv); /* client/admin/storagepolicies.c */
+int debug_main(int argc, char **argv);     /* client/admin/debug.c */
 int doctor_main(int argc, char **argv);    /* client/admin/doctor/doctor.c */
 int streaming_main(int argc, char **argv); /* scheduler/cli/streaming.c */
 int job_main(int argc, char **argv);       /* scheduler/cli/job.c */

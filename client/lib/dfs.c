@@ -163,7 +163,9 @@ void dfs_unref(struct dfs *fs)
     if (fs->namenode && !fs->view)
         rpc_client_cancel(fs->namenode); /* a renewal that hangs must not hold us up */
     lease_renewer_free(fs->leases);
-    rpc_client_free(fs->namenode);
+    if (!fs->view)
+        rpc_client_free(fs->namenode);
+    viewfs_free(fs->view);
     short_circuit_free(fs->files);
     peer_cache_free(fs->peers);
     local_addresses_free(fs->local);

@@ -29,6 +29,7 @@ import org.apache.hadoop.hdfs.protocol.DatanodeInfo;
  *   read PATH         "read BYTES MD5"
  *   append PATH       appends one byte, "appended"
  *   recover PATH      recoverLease, "recovered" or "recovering"
+ *   hosts PATH        "hosts NAME ..." of the first block
  *   closed PATH       "closed true" or "closed false"
  *
  * What goes wrong is "failed TEXT".
@@ -73,6 +74,8 @@ public final class FaultyWriter {
                 }
                 say("appended");
             }
+            case "hosts" -> say("hosts " + String.join(" ",
+                    files.getFileBlockLocations(files.getFileStatus(path), 0, 1)[0].getHosts()));
             case "recover" -> say(files.recoverLease(path) ? "recovered" : "recovering");
             case "closed" -> say("closed " + files.isFileClosed(path));
             default -> say("failed " + words[0]);

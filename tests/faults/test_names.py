@@ -1,4 +1,5 @@
 """Names and addresses: clients outside the datanodes' network, behind published ports; datanodes that move."""
+import os
 import re
 import subprocess
 
@@ -6,6 +7,8 @@ import pytest
 
 from lib import data
 from lib.cluster import cairn_path, client_env, run_cairn
+from lib.java_writer import JavaWriter
+from lib.libhdfs import O_APPEND, Hdfs
 from lib.needs import missing
 from lib.network import Network, Unavailable
 from lib.nodes import Nodes
@@ -17,7 +20,7 @@ SIZE = 3 * data.MIB
 @pytest.fixture
 def network():
     try:
-        with Network(["namenode", "datanode1", "datanode2", "datanode3"]) as made:
+        with Network(["namenode", "datanode1", "datanode2", "datanode3", "client"]) as made:
             yield made
     except Unavailable as error:
         missing(f"no network namespaces: {error}")
@@ -96,6 +99,38 @@ def test_a_datanode_that_moves_is_the_same_datanode(hidden, network, tmp_path):
     assert data.sha256_bytes(from_inside(network, "datanode2", "fs", "-fs", hidden.uri, "-cat", "/moved")) == content
 
 
+def test_by_name_where_addresses_lead_nowhere(network, tmp_path):
+    """Each datanode's name means an address that the others reach, unlike the one it registers from."""
+    nodes = Nodes(tmp_path / "nodes", network.ip("namenode"), prefix=network.prefix)
+    content = data.write_file(tmp_path / "file", SIZE, 5)
+    hosts = ["datanode1", "datanode2", "datanode3"]
+    for number, host in enumerate(hosts):
+        network.add_address(host, network.free_ip(100 + number), f"{host}.named")
+        try:
+            network.refuse(host, network.ip(host), 9866)
+        except Unavailable as error:
+            missing(f"no packet filter: {error}")
+    with nodes:
+        nodes.start_namenode()
+        for number in 1, 2, 3:
+            nodes.start_datanode(number, "0.0.0.0", 9866, {
+                "dfs.datanode.hostname": f"datanode{number}.named", "dfs.datanode.use.datanode.hostname": "true"})
+
+        def run(*args):
+            return subprocess.run([*network.prefix("client"), cairn_path(), *map(str, args)], capture_output=True, timeout=120,
+                                  env=client_env())
+
+        nodes.wait_live(3, lambda *args: run("dfsadmin", "-fs", nodes.uri, *args))
+        by_name = ["-D", "dfs.client.use.datanode.hostname=true"]
+        assert run("fs", "-fs", nodes.uri, "-put", tmp_path / "file", "/by-address").returncode == 1
+        put = run("fs", "-fs", nodes.uri, *by_name, "-put", tmp_path / "file", "/by-name")
+        assert put.returncode == 0, put.stderr
+        back = run("fs", "-fs", nodes.uri, *by_name, "-cat", "/by-name")
+        assert data.sha256_bytes(back.stdout) == content
+        report = run("fsck", "-fs", nodes.uri, "-D", f"dfs.namenode.http-address={nodes.namenode_http}", "/by-name").stdout
+        assert b"Average block replication:\t3.0" in report, report.decode()
+
+
 def test_two_datanodes_behind_one_address_stay_two(tmp_path):
     with Nodes(tmp_path / "nodes") as nodes:
         nodes.start_namenode()
@@ -113,3 +148,41 @@ def test_a_bad_advertised_address_is_refused_at_the_start(tmp_path):
     )
     assert done.returncode != 0
     assert b"cairn.datanode.advertised.addresses: '10.0.0.0/8' is not SUBNET=HOST" in done.stderr
+
+
+@pytest.mark.parametrize("form, expected", [("name", ["named.example"]), ("address", ["127.0.0.1"]),
+                                            ("both", ["named.example", "127.0.0.1"])])
+def test_block_locations_carry_the_hosts_form(tmp_path, form, expected):
+    """What Spark and MapReduce compare with their workers' names; both by default."""
+    properties = {} if form == "both" else {"cairn.block-locations.hosts": form}
+    with Nodes(tmp_path / "nodes", properties=properties) as nodes:
+        nodes.start_namenode()
+        nodes.start_datanode(1, properties={"dfs.datanode.hostname": "named.example"})
+        nodes.wait_live(1)
+        client = Hdfs(nodes.uri, settings={"dfs.replication": "1"})
+        client.put("/file", b"here")
+        assert client.hosts("/file", 0, 4) == [expected]
+        assert client.get("/file") == b"here"
+        with client.open("/file", os.O_WRONLY | O_APPEND) as file:  # the pipeline has each datanode once
+            file.write(b" and there")
+        assert client.get("/file") == b"here and there"
+        client.disconnect()
+
+
+def test_java_sees_both_forms_and_reads_on(tmp_path, hadoop):
+    with Nodes(tmp_path / "nodes") as nodes:
+        nodes.start_namenode()
+        for number in 1, 2:
+            nodes.start_datanode(number, properties={"dfs.datanode.hostname": f"named{number}.example"})
+        nodes.wait_live(2)
+        with JavaWriter(tmp_path, nodes.uri, {"dfs.replication": 2}) as writer:
+            writer.tell("write", "/file", 8, 4, 3, 7, "-")
+            writer.hear("created")
+            writer.tell("go")
+            writer.hear("closing")
+            writer.tell("go")
+            md5 = writer.hear("done")[1]
+            hosts = writer.ask("hosts", "/file", answer="hosts")[1:]
+            assert set(hosts) == {"127.0.0.1", "named1.example", "named2.example"}
+            nodes.daemons["datanode1"].kill()
+            assert writer.ask("read", "/file", answer="read")[1:] == [str(8 << 20), md5]

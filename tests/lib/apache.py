@@ -197,12 +197,13 @@ class JavaShell:
         with open(self._log, "ab") as log:
             self._jvm = subprocess.Popen(self._command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log)
 
-    def run(self, tool, *args, stdin=b"", user="", deadline_s=60):
-        """A CompletedProcess with bytes. When the JVM dies or takes longer than deadline_s: an AssertionError, and the
+    def run(self, tool, *args, stdin=b"", user="", deadline_s=60, stdout_to=None):
+        """A CompletedProcess with bytes; stdout_to: a file (or a FIFO) that gets stdout instead. When the JVM dies or takes longer than deadline_s: an AssertionError, and the
         next command gets a new JVM."""
         with open(self._files[0], "wb") as file:
             file.write(stdin)
-        words = [tool, user, *self._files, *map(str, args)]
+        files = [self._files[0], str(stdout_to or self._files[1]), self._files[2]]
+        words = [tool, user, *files, *map(str, args)]
         line = b" ".join(b"=" + base64.b64encode(word.encode()) for word in words) + b"\n"
         self._jvm.stdin.write(line)
         self._jvm.stdin.flush()
@@ -215,7 +216,7 @@ class JavaShell:
                 f"java {tool} {args}: {'ended' if ready else f'no answer within {deadline_s} s'}\n"
                 f"{self._read(2).decode(errors='replace')[-2000:]}\n{log_tail(self._log)}"
             )
-        return subprocess.CompletedProcess([tool, *args], int(answer), self._read(1), self._read(2))
+        return subprocess.CompletedProcess([tool, *args], int(answer), b"" if stdout_to else self._read(1), self._read(2))
 
     def _read(self, index):
         with open(self._files[index], "rb") as file:

@@ -128,6 +128,18 @@ class Network:
         _run("ip", "-n", space, "addr", "add", f"{ip}/24", "dev", "eth0")
         _run("ip", "-n", space, "route", "replace", "default", "via", self.gateway_inside)
 
+    def add_address(self, host, ip, name):
+        """A second address of the host, under a name that all hosts know."""
+        _run("ip", "-n", f"{self._tag}-{host}", "addr", "add", f"{ip}/24", "dev", "eth0")
+        for each in self.hosts:
+            with open(f"/etc/netns/{self._tag}-{each}/hosts", "a") as file:
+                file.write(f"{ip} {name}\n")
+
+    def refuse(self, host, ip, port):
+        """Nobody gets a connection to that port of that address of the host."""
+        rule = ["INPUT", "-p", "tcp", "-d", ip, "--dport", str(port), "-j", "REJECT", "--reject-with", "tcp-reset"]
+        _run(*self.prefix(host), "iptables", "-A", *rule)
+
     def free_ip(self, last=200):
         return f"{self._inside}.{last}"
 
