@@ -20,6 +20,13 @@ static int resolve(struct admin *a, const char *text, char **ret, struct err *re
     return rc;
 }
 
+/* Java's client quotes what the namenode has quoted already. */
+static int quote_twice(int rc, struct err *reterr)
+{
+    struct err said = *reterr;
+    return rc == ERR_NOT_DIR ? err_set(reterr, rc, "`%.*s", (int)strcspn(said.text, "\n"), said.text) : rc;
+}
+
 int allow_snapshot_run(struct admin *a, int argc, char **argv, struct err *reterr)
 {
     Hdfs__AllowSnapshotRequestProto request = HDFS__ALLOW_SNAPSHOT_REQUEST_PROTO__INIT;
@@ -29,7 +36,7 @@ int allow_snapshot_run(struct admin *a, int argc, char **argv, struct err *reter
                         reterr);
     if (rc == 0)
         printf("Allowing snapshot on %s succeeded\n", argv[0]);
-    return rc;
+    return quote_twice(rc, reterr);
 }
 
 int disallow_snapshot_run(struct admin *a, int argc, char **argv, struct err *reterr)
@@ -41,7 +48,7 @@ int disallow_snapshot_run(struct admin *a, int argc, char **argv, struct err *re
                         reterr);
     if (rc == 0)
         printf("Disallowing snapshot on %s succeeded\n", argv[0]);
-    return rc;
+    return quote_twice(rc, reterr);
 }
 
 /* ---- lists ---- */

@@ -197,13 +197,6 @@ static void sort(struct buf *list, size_t each, int (*compare)(const void *, con
 
 /* ---- entries ---- */
 
-static int check_may_list(struct diff *d, uint64_t id, const char *path, struct err *reterr)
-{
-    struct inode *n = NULL;
-    int rc = d->user->is_super ? 0 : look(d, id, d->earlier, &n, reterr);
-    return rc || !n ? rc : access_check(d->user, n, ACCESS_READ, *path ? path : ".", reterr);
-}
-
 static int add_entry(struct diff *d, struct diff_node *node, const char *name, struct err *reterr)
 {
     uint64_t then = 0, now = 0;
@@ -238,7 +231,7 @@ static int add_directory(struct diff *d, const struct name_at *list, size_t coun
     if (rc || !(node.created_count + node.deleted_count))
         return rc;
     buf_append(&d->nodes, &node, sizeof node);
-    return check_may_list(d, node.id, node.path, reterr);
+    return 0;
 }
 
 static int add_directories(struct diff *d, struct err *reterr)
@@ -395,9 +388,55 @@ static int find_snapshot(struct diff *d, const char *root, const char *name, uin
     return rc;
 }
 
+static int check_directory(struct diff *d, uint64_t id, uint64_t as_of, struct buf *stack, struct err *reterr)
+{
+    struct inode *n = NULL, *child = NULL;
+    struct dir_iter it;
+    txn_reset(d->t);
+    int rc = history_inode(d->t, id, as_of, &n, reterr);
+    if (!rc && !access_allowed(d->user, n, ACCESS_READ)) {
+        const char *where = n->name;
+        if (txn_path(d->t, n, &where, NULL))
+            where = n->name;
+        return access_check(d->user, n, ACCESS_READ, where, reterr);
+    }
+    if (rc || !n->subdir_count)
+        return rc;
+    dir_iter_open(&it, d->t, n, "", 0);
+    while (!rc && dir_iter_next(&it)) {
+        if (++d->looks % RESET_EVERY == 0)
+            txn_reset(d->t);
+        rc = dir_iter_inode(&it, d->t, &child, reterr);
+        if (!rc && inode_is_dir(child))
+            buf_append(stack, &child->id, sizeof child->id);
+    }
+    int close_rc = dir_iter_close(&it, rc ? NULL : reterr);
+    return rc ? rc : close_rc;
+}
+
+/* Whoever is not the superuser has to be able to read every directory, as in HDFS: a walk over the tree of that time. */
+static int check_may_read(struct diff *d, uint64_t as_of, struct err *reterr)
+{
+    AUTO(buf_free) struct buf stack = {0};
+    struct inode *top = NULL;
+    int rc = d->user->is_super ? 0 : look(d, d->scope, as_of, &top, reterr);
+    if (rc || !top)
+        return rc;
+    buf_append(&stack, &d->scope, sizeof d->scope);
+    while (!rc && stack.len) {
+        uint64_t id;
+        stack.len -= sizeof id;
+        memcpy(&id, stack.base + stack.len, sizeof id);
+        rc = check_directory(d, id, as_of, &stack, reterr);
+    }
+    return rc;
+}
+
 static int compute(struct diff *d, struct err *reterr)
 {
-    int rc = collect(d, reterr);
+    int rc = check_may_read(d, d->earlier, reterr);
+    rc = rc ? rc : check_may_read(d, d->later, reterr);
+    rc = rc ? rc : collect(d, reterr);
     sort(&d->names, sizeof(struct name_at), by_parent_and_name);
     sort(&d->inodes, sizeof(uint64_t), by_number);
     rc = rc ? rc : add_directories(d, reterr);
@@ -412,12 +451,12 @@ int snapshot_diff(struct txn *t, const struct fs_user *u, const char *path, cons
     uint64_t a_id = 0, b_id = 0;
     *ret = (struct snapshot_diff){0};
     int rc = path_resolve(t, u, path, PATH_MAY_MISS | PATH_SNAPSHOT, &p, reterr);
+    rc = rc ? rc : find_root(&d, &p, &ret->root, reterr);
     if (!rc && !path_target(&p))
         rc = err_set(reterr, ERR_NOT_FOUND, "Directory does not exist: %s", p.text);
     if (!rc && !inode_is_dir(path_target(&p)))
         rc = err_set(reterr, ERR_NOT_DIR, "`%s': Is not a directory\n", p.text);
     rc = rc ? rc : access_check(u, path_target(&p), ACCESS_READ, p.text, reterr);
-    rc = rc ? rc : find_root(&d, &p, &ret->root, reterr);
     rc = rc ? rc : find_snapshot(&d, ret->root, from, &a_id, reterr);
     rc = rc ? rc : find_snapshot(&d, ret->root, to, &b_id, reterr);
     if (rc || a_id == b_id)

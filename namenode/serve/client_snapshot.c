@@ -8,10 +8,13 @@
 #include "namenode/serve/op.h"
 #include "namenode/serve/status.h"
 
-static int check_super_and_safe_mode(struct op *op, const char *doing, const char *path)
+static int check_super_and_safe_mode(struct op *op, const char *method, const char *doing, const char *path)
 {
-    int rc = op_check_super(op);
-    return rc ? rc : op_check_safe_mode(op, doing, path);
+    if (!op->user.is_super)
+        return err_set(&op->err, ERR_ACCESS,
+                       "Access denied for user %s. Superuser privilege is required for operation %s", op->user.name,
+                       method);
+    return op_check_safe_mode(op, doing, path);
 }
 
 void client_allow_snapshot(struct rpc_call *call, const ProtobufCMessage *message, void *context)
@@ -20,7 +23,7 @@ void client_allow_snapshot(struct rpc_call *call, const ProtobufCMessage *messag
     struct op op;
     op_begin(&op, context, call);
     OP_RESPONSE(&op, hdfs__allow_snapshot_response_proto, Hdfs__AllowSnapshotResponseProto);
-    int rc = check_super_and_safe_mode(&op, "allow snapshot for", q->snapshotroot);
+    int rc = check_super_and_safe_mode(&op, "allowSnapshot", "allow snapshot for", q->snapshotroot);
     rc = rc ? rc : snapshot_allow(&op.t, q->snapshotroot, &op.err);
     op_end(&op, rc, &response->base);
 }
@@ -31,7 +34,7 @@ void client_disallow_snapshot(struct rpc_call *call, const ProtobufCMessage *mes
     struct op op;
     op_begin(&op, context, call);
     OP_RESPONSE(&op, hdfs__disallow_snapshot_response_proto, Hdfs__DisallowSnapshotResponseProto);
-    int rc = check_super_and_safe_mode(&op, "disallow snapshot for", q->snapshotroot);
+    int rc = check_super_and_safe_mode(&op, "disallowSnapshot", "disallow snapshot for", q->snapshotroot);
     rc = rc ? rc : snapshot_disallow(&op.t, q->snapshotroot, &op.err);
     op_end(&op, rc, &response->base);
 }
