@@ -9,8 +9,8 @@
 #include "common/mem.h"
 #include "common/net.h"
 
-#define V4_BITS 32
-#define V6_BITS 128
+#define V4_BITS     32
+#define V6_BITS     128
 #define MAPPED_BITS (V6_BITS - V4_BITS) /* of ::ffff:0:0/96, in which IPv4 addresses are compared */
 
 struct entry {
@@ -116,8 +116,10 @@ static int entry_parse(char *text, struct entry *e, struct err *reterr)
         if (good)
             return 0;
     }
-    return err_set(reterr, ERR_CONFIG, "'%.300s' is not SUBNET=HOST[:TRANSFER[/IPC[/HTTP]]], as in 10.1.0.0/16=10.1.0.5 or "
-                   "0.0.0.0/0=host.example:19866", text);
+    return err_set(reterr, ERR_CONFIG,
+                   "'%.300s' is not SUBNET=HOST[:TRANSFER[/IPC[/HTTP]]], as in 10.1.0.0/16=10.1.0.5 or "
+                   "0.0.0.0/0=host.example:19866",
+                   text);
 }
 
 /* ---- the list ---- */

@@ -1,7 +1,7 @@
 /* Addresses that a server tells to some of its clients in place of its own, chosen by where the client is:
  *     10.1.0.0/16=10.1.0.5, 172.18.0.1/32=localhost:19866, 0.0.0.0/0=host.example:19866/19867/19864
- * One entry is SUBNET=HOST[:TRANSFER[/IPC[/HTTP]]]; a port that is left out is the server's own. The entry with the longest
- * matching subnet counts, of equally long ones the first. Immutable once parsed; any thread may look. */
+ * One entry is SUBNET=HOST[:TRANSFER[/IPC[/HTTP]]]; a port that is left out is the server's own. The entry with the
+ * longest matching subnet counts, of equally long ones the first. Immutable once parsed; any thread may look. */
 #ifndef CAIRN_COMMON_ADVERTISED_H
 #define CAIRN_COMMON_ADVERTISED_H
 

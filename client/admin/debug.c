@@ -16,7 +16,8 @@
 static int usage(FILE *to)
 {
     fputs("Usage: hdfs debug recoverLease -path <path> [-retries <num-retries>]\n"
-          "Closes a file whose writer is gone: its last block gets the length that its replicas agree on.\n", to);
+          "Closes a file whose writer is gone: its last block gets the length that its replicas agree on.\n",
+          to);
     return to == stdout ? 0 : FAILED;
 }
 
@@ -24,7 +25,8 @@ static int usage(FILE *to)
 static bool closed_meanwhile(struct dfs *fs, const char *path)
 {
     bool closed = false;
-    for (int64_t end_ms = clock_mono_ms() + RETRY_PAUSE_MS; !closed && clock_mono_ms() < end_ms; clock_sleep_ms(CLOSED_POLL_MS))
+    for (int64_t end_ms = clock_mono_ms() + RETRY_PAUSE_MS; !closed && clock_mono_ms() < end_ms;
+         clock_sleep_ms(CLOSED_POLL_MS))
         if (dfs_is_closed(fs, path, &closed, NULL) < 0)
             closed = false; /* the next try tells what is wrong */
     return closed;
@@ -50,7 +52,8 @@ static int recover(struct dfs *fs, const char *path, long retries)
     if (closed)
         printf("recoverLease SUCCEEDED on %s\n", path);
     else
-        fprintf(stderr, "Giving up on recoverLease for %s after %ld %s.\n", path, retries + 1, retries ? "tries" : "try");
+        fprintf(stderr, "Giving up on recoverLease for %s after %ld %s.\n", path, retries + 1,
+                retries ? "tries" : "try");
     return closed ? 0 : FAILED;
 }
 

@@ -13,7 +13,8 @@
 #define NAMENODES_MAX 64
 
 /* Every namenode of every nameservice, else the one that fs.defaultFS or dfs.namenode.rpc-address names. */
-static int namenodes_of(const struct config *config, struct net_address ret[NAMENODES_MAX], size_t *ret_count, struct err *reterr)
+static int namenodes_of(const struct config *config, struct net_address ret[NAMENODES_MAX], size_t *ret_count,
+                        struct err *reterr)
 {
     const char *services = config_get(config, "dfs.nameservices");
     for (const char *at = services; at && *(at += strspn(at, ", "));) {
@@ -35,7 +36,8 @@ static int namenodes_of(const struct config *config, struct net_address ret[NAME
     if (address)
         return net_parse(address, NAMENODE_DEFAULT_PORT, ret, reterr);
     if (strncmp(fs, "hdfs://", 7) != 0)
-        return err_set(reterr, ERR_CONFIG, "Incorrect configuration: namenode address dfs.namenode.servicerpc-address or "
+        return err_set(reterr, ERR_CONFIG,
+                       "Incorrect configuration: namenode address dfs.namenode.servicerpc-address or "
                        "dfs.namenode.rpc-address is not configured.");
     char authority[NET_ADDRESS_MAX];
     snprintf(authority, sizeof authority, "%.*s", (int)strcspn(fs + 7, "/"), fs + 7);
@@ -53,7 +55,8 @@ static int print_namenodes(const struct config *config, bool with_ports)
         return EXIT_FAILED;
     }
     for (size_t i = 0; i < count; i++)
-        printf("%s%s", with_ports ? net_format(&list[i], text) : list[i].host, with_ports || i + 1 == count ? "\n" : " ");
+        printf("%s%s", with_ports ? net_format(&list[i], text) : list[i].host,
+               with_ports || i + 1 == count ? "\n" : " ");
     return 0;
 }
 
@@ -121,8 +124,10 @@ int getconf_main(int argc, char **argv)
     else if (argc == 2 && (!strcasecmp(word, "-includeFile") || !strcasecmp(word, "-excludeFile")))
         code = print_key(config, !strcasecmp(word, "-includeFile") ? "dfs.hosts" : "dfs.hosts.exclude");
     else
-        fputs("Usage: hdfs getconf [-namenodes | -secondaryNameNodes | -backupNodes | -journalNodes | -includeFile | -excludeFile | "
-              "-nnRpcAddresses | -confKey <key>]\n", stderr);
+        fputs("Usage: hdfs getconf [-namenodes | -secondaryNameNodes | -backupNodes | -journalNodes | -includeFile | "
+              "-excludeFile | "
+              "-nnRpcAddresses | -confKey <key>]\n",
+              stderr);
     config_free(config);
     return code;
 }

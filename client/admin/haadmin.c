@@ -11,7 +11,7 @@
 #include "rpc/rpc_client.h"
 
 #define HA_PROTOCOL     "org.apache.hadoop.ha.HAServiceProtocol"
-#define EXIT_FAILED     255 /* -1 */
+#define EXIT_FAILED     255   /* -1 */
 #define CHECK_MS        20000 /* ha.failover-controller.cli-check.rpc-timeout.ms */
 #define STATE_CHANGE_MS 60000
 
@@ -26,10 +26,13 @@ struct haadmin {
 
 static const char *const state_names[] = {"initializing", "active", "standby", "observer"};
 
-static int ha_call(struct haadmin *h, const struct nameservice_member *m, const char *method, const ProtobufCMessage *request,
-                   const ProtobufCMessageDescriptor *type, int timeout_ms, ProtobufCMessage **ret, struct err *reterr)
+static int ha_call(struct haadmin *h, const struct nameservice_member *m, const char *method,
+                   const ProtobufCMessage *request, const ProtobufCMessageDescriptor *type, int timeout_ms,
+                   ProtobufCMessage **ret, struct err *reterr)
 {
-    struct rpc_client_options o = {.addresses = &m->address, .address_count = 1, .protocol = HA_PROTOCOL,
+    struct rpc_client_options o = {.addresses = &m->address,
+                                   .address_count = 1,
+                                   .protocol = HA_PROTOCOL,
                                    .connect_timeout_ms = (int)config_ms(h->config, "ipc.client.connect.timeout"),
                                    .call_timeout_ms = timeout_ms};
     AUTO(mem_freep) char *user = dfs_default_user();
@@ -47,8 +50,8 @@ static int ask_state(struct haadmin *h, const struct nameservice_member *m, int 
 {
     Hdfs__GetServiceStatusRequestProto request = HDFS__GET_SERVICE_STATUS_REQUEST_PROTO__INIT;
     ProtobufCMessage *answer;
-    int rc = ha_call(h, m, "getServiceStatus", &request.base, &hdfs__get_service_status_response_proto__descriptor, CHECK_MS, &answer,
-                     reterr);
+    int rc = ha_call(h, m, "getServiceStatus", &request.base, &hdfs__get_service_status_response_proto__descriptor,
+                     CHECK_MS, &answer, reterr);
     if (rc < 0)
         return rc;
     *ret = (int)((Hdfs__GetServiceStatusResponseProto *)answer)->state;
@@ -86,7 +89,8 @@ static int check_health(struct haadmin *h, const struct nameservice_member *m, s
 {
     Hdfs__MonitorHealthRequestProto request = HDFS__MONITOR_HEALTH_REQUEST_PROTO__INIT;
     ProtobufCMessage *answer;
-    int rc = ha_call(h, m, "monitorHealth", &request.base, &hdfs__monitor_health_response_proto__descriptor, CHECK_MS, &answer, reterr);
+    int rc = ha_call(h, m, "monitorHealth", &request.base, &hdfs__monitor_health_response_proto__descriptor, CHECK_MS,
+                     &answer, reterr);
     if (rc < 0 && strstr(err_java_class(reterr), "HealthCheckFailed"))
         return err_prefix(reterr, rc, "Health check failed");
     return rc;
@@ -97,7 +101,8 @@ static int to_standby(struct haadmin *h, const struct nameservice_member *m, str
     Hdfs__HAStateChangeRequestInfoProto info = HDFS__HASTATE_CHANGE_REQUEST_INFO_PROTO__INIT;
     Hdfs__TransitionToStandbyRequestProto request = HDFS__TRANSITION_TO_STANDBY_REQUEST_PROTO__INIT;
     ProtobufCMessage *answer;
-    info.reqsource = h->force_manual ? HDFS__HAREQUEST_SOURCE__REQUEST_BY_USER_FORCED : HDFS__HAREQUEST_SOURCE__REQUEST_BY_USER;
+    info.reqsource =
+        h->force_manual ? HDFS__HAREQUEST_SOURCE__REQUEST_BY_USER_FORCED : HDFS__HAREQUEST_SOURCE__REQUEST_BY_USER;
     request.reqinfo = &info;
     return ha_call(h, m, "transitionToStandby", &request.base, &hdfs__transition_to_standby_response_proto__descriptor,
                    STATE_CHANGE_MS, &answer, reterr);
@@ -112,8 +117,11 @@ static int check_others(struct haadmin *h, const struct nameservice_member *m, s
             continue;
         int rc = ask_state(h, &h->members[i], &state, reterr);
         if (rc < 0)
-            return err_prefix(reterr, rc, "transitionToActive: %s cannot be asked whether it is active (--forceactive: go on all the "
-                              "same, when it surely is not)", h->members[i].id);
+            return err_prefix(
+                reterr, rc,
+                "transitionToActive: %s cannot be asked whether it is active (--forceactive: go on all the "
+                "same, when it surely is not)",
+                h->members[i].id);
         if (state == HDFS__HASERVICE_STATE_PROTO__ACTIVE)
             return err_set(reterr, ERR_BAD_STATE, "transitionToActive: Node %s is already active", h->members[i].id);
     }
@@ -125,12 +133,13 @@ static int to_active(struct haadmin *h, const struct nameservice_member *m, stru
     Hdfs__HAStateChangeRequestInfoProto info = HDFS__HASTATE_CHANGE_REQUEST_INFO_PROTO__INIT;
     Hdfs__TransitionToActiveRequestProto request = HDFS__TRANSITION_TO_ACTIVE_REQUEST_PROTO__INIT;
     ProtobufCMessage *answer;
-    info.reqsource = h->force_manual ? HDFS__HAREQUEST_SOURCE__REQUEST_BY_USER_FORCED : HDFS__HAREQUEST_SOURCE__REQUEST_BY_USER;
+    info.reqsource =
+        h->force_manual ? HDFS__HAREQUEST_SOURCE__REQUEST_BY_USER_FORCED : HDFS__HAREQUEST_SOURCE__REQUEST_BY_USER;
     request.reqinfo = &info;
     int rc = check_others(h, m, reterr);
     return rc < 0 ? rc
-                  : ha_call(h, m, "transitionToActive", &request.base, &hdfs__transition_to_active_response_proto__descriptor,
-                            STATE_CHANGE_MS, &answer, reterr);
+                  : ha_call(h, m, "transitionToActive", &request.base,
+                            &hdfs__transition_to_active_response_proto__descriptor, STATE_CHANGE_MS, &answer, reterr);
 }
 
 static const struct {
@@ -172,8 +181,10 @@ static int on_member(struct haadmin *h, size_t command, const char *id)
         fprintf(stderr, "Operation failed: %.*s\n", (int)strcspn(why.text, "\n"), why.text);
         return EXIT_FAILED;
     }
-    fprintf(stderr, "Illegal argument: Unable to determine service address for namenode '%s': it is not in dfs.ha.namenodes.%s\n", id,
-            h->service);
+    fprintf(
+        stderr,
+        "Illegal argument: Unable to determine service address for namenode '%s': it is not in dfs.ha.namenodes.%s\n",
+        id, h->service);
     return EXIT_FAILED;
 }
 
@@ -185,7 +196,8 @@ static int run(struct haadmin *h, int argc, char **argv)
     while (k < ARRAY_COUNT(commands) && strcmp(argv[0], commands[k].name))
         k++;
     if (k == ARRAY_COUNT(commands)) {
-        fprintf(stderr, argv[0][0] == '-' ? "%s: Unknown command\n" : "Bad command '%s': expected command starting with '-'\n",
+        fprintf(stderr,
+                argv[0][0] == '-' ? "%s: Unknown command\n" : "Bad command '%s': expected command starting with '-'\n",
                 argv[0] + (argv[0][0] == '-'));
         return usage();
     }
@@ -204,7 +216,8 @@ static int run(struct haadmin *h, int argc, char **argv)
         return usage();
     }
     if (!*h->service) {
-        fputs("Illegal argument: Unable to determine the nameservice id. (Set dfs.nameservices, or give -ns.)\n", stderr);
+        fputs("Illegal argument: Unable to determine the nameservice id. (Set dfs.nameservices, or give -ns.)\n",
+              stderr);
         return EXIT_FAILED;
     }
     if (nameservice_members(h->config, h->service, h->members, &h->count, &why) < 0) {

@@ -31,8 +31,8 @@ static int member_address(const struct config *c, const char *key, const char *s
     return rc < 0 ? err_prefix(reterr, rc, "%s", key) : 0;
 }
 
-int nameservice_members(const struct config *c, const char *name, struct nameservice_member ret[NAMESERVICE_MEMBERS_MAX],
-                        size_t *ret_count, struct err *reterr)
+int nameservice_members(const struct config *c, const char *name,
+                        struct nameservice_member ret[NAMESERVICE_MEMBERS_MAX], size_t *ret_count, struct err *reterr)
 {
     char key[512];
     snprintf(key, sizeof key, "dfs.ha.namenodes.%s", name);
@@ -41,7 +41,8 @@ int nameservice_members(const struct config *c, const char *name, struct nameser
     if (!ids) {
         snprintf(key, sizeof key, "dfs.namenode.rpc-address.%s", name);
         if (!config_get(c, key))
-            return err_set(reterr, ERR_CONFIG, "nameservice '%s': neither dfs.ha.namenodes.%s nor %s is set", name, name, key);
+            return err_set(reterr, ERR_CONFIG, "nameservice '%s': neither dfs.ha.namenodes.%s nor %s is set", name,
+                           name, key);
         ret[0].id[0] = 0;
         *ret_count = 1;
         return member_address(c, key, name, &ret[0].address, reterr);
@@ -49,7 +50,8 @@ int nameservice_members(const struct config *c, const char *name, struct nameser
     for (const char *at = ids; *(at += strspn(at, ", "));) {
         size_t n = strcspn(at, ", ");
         if (count == NAMESERVICE_MEMBERS_MAX || n >= sizeof ret[0].id)
-            return err_set(reterr, ERR_CONFIG, "dfs.ha.namenodes.%s: more than %d namenodes, or an id of more than %zu bytes", name,
+            return err_set(reterr, ERR_CONFIG,
+                           "dfs.ha.namenodes.%s: more than %d namenodes, or an id of more than %zu bytes", name,
                            NAMESERVICE_MEMBERS_MAX, sizeof ret[0].id - 1);
         struct nameservice_member *m = &ret[count++];
         memcpy(m->id, at, n);

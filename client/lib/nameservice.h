@@ -19,8 +19,9 @@ struct nameservice_member {
 /* The name is one of dfs.nameservices. */
 bool nameservice_is_known(const struct config *c, const char *name);
 /* ERR_CONFIG names the setting that is missing or wrong. */
-int nameservice_members(const struct config *c, const char *name, struct nameservice_member ret[NAMESERVICE_MEMBERS_MAX],
-                        size_t *ret_count, struct err *reterr) MUST_CHECK;
+int nameservice_members(const struct config *c, const char *name,
+                        struct nameservice_member ret[NAMESERVICE_MEMBERS_MAX], size_t *ret_count,
+                        struct err *reterr) MUST_CHECK;
 /* The one that fs.defaultFS names, else the only one there is; "" if that does not say it. */
 void nameservice_default(const struct config *c, char ret_name[128]);
 

@@ -8,9 +8,9 @@
 #include "common/clock.h"
 #include "common/mem.h"
 
-#define TABLE_PREFIX    "fs.viewfs.mounttable."
-#define LINKS_MAX       255 /* the number of a link has a byte in a file's number */
-#define FOLDER_MODE     0555
+#define TABLE_PREFIX "fs.viewfs.mounttable."
+#define LINKS_MAX    255 /* the number of a link has a byte in a file's number */
+#define FOLDER_MODE  0555
 
 struct link {
     char *path; /* in the view: "/data"; "/" for the merged root */
@@ -71,7 +71,8 @@ static void table_read(const char *key, const char *value, const char *source, v
 {
     struct table_reader *r = arg;
     size_t prefix = strlen(TABLE_PREFIX), name = strlen(r->name);
-    if (r->rc < 0 || strncmp(key, TABLE_PREFIX, prefix) || strncmp(key + prefix, r->name, name) || key[prefix + name] != '.')
+    if (r->rc < 0 || strncmp(key, TABLE_PREFIX, prefix) || strncmp(key + prefix, r->name, name) ||
+        key[prefix + name] != '.')
         return;
     const char *what = key + prefix + name + 1;
     if (!strncmp(what, "link.", 5))
@@ -84,8 +85,8 @@ static void table_read(const char *key, const char *value, const char *source, v
         free(r->view->home_parent);
         r->view->home_parent = mem_strdup(value);
     } else if (!strncmp(what, "link", 4))
-        r->rc = err_set(r->reterr, ERR_UNSUPPORTED, "%s: this kind of link is not supported; link, linkFallback and linkMergeSlash are",
-                        key);
+        r->rc = err_set(r->reterr, ERR_UNSUPPORTED,
+                        "%s: this kind of link is not supported; link, linkFallback and linkMergeSlash are", key);
 }
 
 static bool is_below(const char *path, const char *folder) /* or the same */
@@ -97,12 +98,13 @@ static bool is_below(const char *path, const char *folder) /* or the same */
 static int table_check(const struct viewfs *v, const char *name, struct err *reterr)
 {
     if (!v->count && !v->fallback.fs)
-        return err_set(reterr, ERR_CONFIG, "viewfs://%s: no mount table: set " TABLE_PREFIX "%s.link./PATH=hdfs://...", name, name);
+        return err_set(reterr, ERR_CONFIG, "viewfs://%s: no mount table: set " TABLE_PREFIX "%s.link./PATH=hdfs://...",
+                       name, name);
     for (size_t i = 0; i < v->count; i++)
         for (size_t j = 0; j < v->count; j++)
             if (i != j && is_below(v->links[i].path, v->links[j].path))
-                return err_set(reterr, ERR_CONFIG, "mount table '%s': %s lies under the link %s", name, v->links[i].path,
-                               v->links[j].path);
+                return err_set(reterr, ERR_CONFIG, "mount table '%s': %s lies under the link %s", name,
+                               v->links[i].path, v->links[j].path);
     return 0;
 }
 
@@ -166,14 +168,16 @@ static bool leads_to_a_link(const struct viewfs *v, const char *path)
     return strcmp(path, "/") == 0 && !v->fallback.fs;
 }
 
-static void target_set(struct view_target *ret, const struct link *l, const char *rest, unsigned number, struct arena *a)
+static void target_set(struct view_target *ret, const struct link *l, const char *rest, unsigned number,
+                       struct arena *a)
 {
     if (strcmp(rest, "/") == 0)
         rest = "";
     *ret = (struct view_target){l->fs, *l->base || *rest ? arena_printf(a, "%s%s", l->base, rest) : "/", number};
 }
 
-int viewfs_resolve(const struct viewfs *v, const char *path, struct arena *a, struct view_target *ret, struct err *reterr)
+int viewfs_resolve(const struct viewfs *v, const char *path, struct arena *a, struct view_target *ret,
+                   struct err *reterr)
 {
     for (size_t i = 0; i < v->count; i++) {
         const struct link *l = &v->links[i];
@@ -196,7 +200,8 @@ int viewfs_resolve(const struct viewfs *v, const char *path, struct arena *a, st
 
 int viewfs_read_only(const char *operation, const char *path, struct err *reterr)
 {
-    return err_set(reterr, ERR_ACCESS, "InternalDir of ViewFileSystem is readonly, operation %s not permitted on path %s.", operation,
+    return err_set(reterr, ERR_ACCESS,
+                   "InternalDir of ViewFileSystem is readonly, operation %s not permitted on path %s.", operation,
                    path);
 }
 

@@ -17,10 +17,11 @@ struct view_target {
     unsigned link; /* which one; tells apart files that two namenodes gave the same number */
 };
 
-/* authority "" means the default table. Connects to what the links name, without a call. ERR_CONFIG names the setting. */
+/* authority "" means the default table. Connects to what the links name, without a call. ERR_CONFIG names the setting.
+ */
 int viewfs_new(const struct config *c, const char *authority, const char *user, struct viewfs **ret,
                struct err *reterr) MUST_CHECK;
-void viewfs_free(struct viewfs *v); /* NULL is fine */
+void viewfs_free(struct viewfs *v);                     /* NULL is fine */
 struct dfs *viewfs_main(const struct viewfs *v);        /* for calls that name no path */
 const char *viewfs_home_parent(const struct viewfs *v); /* "/user" */
 

@@ -13,12 +13,12 @@
 #include "proto/op_header.h"
 #include "rpc/rpc_client.h"
 
-#define CHECKS_AT_ONCE     16
-#define SKEW_WARNING_MS    5000
-#define FULL_PERCENT       95
-#define IPC_PROTOCOL       "org.apache.hadoop.hdfs.protocol.ClientDatanodeProtocol"
-#define NAMES_SHOWN_MAX    10
-#define GIB                ((int64_t)1 << 30)
+#define CHECKS_AT_ONCE  16
+#define SKEW_WARNING_MS 5000
+#define FULL_PERCENT    95
+#define IPC_PROTOCOL    "org.apache.hadoop.hdfs.protocol.ClientDatanodeProtocol"
+#define NAMES_SHOWN_MAX 10
+#define GIB             ((int64_t)1 << 30)
 
 /* ---- one datanode, from here ---- */
 
@@ -67,14 +67,16 @@ static void check_name(const struct check *c)
     if (net_is_literal(n->host_name) || resolves_to(n->host_name, n->ip, ips))
         return;
     enum severity severity = c->by_name && !*ips ? SEVERITY_ERROR : c->by_name ? SEVERITY_WARNING : SEVERITY_NOTE;
-    const char *remedy = c->by_name
-                             ? "add the name to DNS or /etc/hosts here, or set dfs.client.use.datanode.hostname=false"
-                             : "nothing to do unless clients connect by name (dfs.client.use.datanode.hostname) or plan work by it; "
-                               "else make DNS or /etc/hosts agree, or set dfs.datanode.hostname there";
+    const char *remedy =
+        c->by_name
+            ? "add the name to DNS or /etc/hosts here, or set dfs.client.use.datanode.hostname=false"
+            : "nothing to do unless clients connect by name (dfs.client.use.datanode.hostname) or plan work by it; "
+              "else make DNS or /etc/hosts agree, or set dfs.datanode.hostname there";
     if (!*ips)
         doctor_say(c->d, severity, "datanode-name", remedy, "%s: its name is not known on this machine", named(c, who));
     else
-        doctor_say(c->d, severity, "datanode-name", remedy, "%s: its name means %s on this machine", named(c, who), ips);
+        doctor_say(c->d, severity, "datanode-name", remedy, "%s: its name means %s on this machine", named(c, who),
+                   ips);
 }
 
 /* Asks for a block that nobody has: any answer comes from a datanode. A connection alone tells nothing where gateways
@@ -119,17 +121,23 @@ static void check_transfer(const struct check *c)
     if (rc == 0)
         return;
     doctor_say(c->d, SEVERITY_ERROR, "datanode-unreachable",
-               "if it runs and only this machine cannot reach it: open the port, publish it and tell clients the published address "
-               "(cairn.datanode.advertised.addresses, or dfs.datanode.hostname there with dfs.client.use.datanode.hostname=true here)",
-               "%s: the transfer port cannot be reached from here, so its blocks can be neither read nor written: %s", named(c, who),
-               why.text);
+               "if it runs and only this machine cannot reach it: open the port, publish it and tell clients the "
+               "published address "
+               "(cairn.datanode.advertised.addresses, or dfs.datanode.hostname there with "
+               "dfs.client.use.datanode.hostname=true here)",
+               "%s: the transfer port cannot be reached from here, so its blocks can be neither read nor written: %s",
+               named(c, who), why.text);
 }
 
 static void check_ipc(struct check *c)
 {
     struct net_address a = {.port = c->node->ipc_port};
-    struct rpc_client_options o = {.addresses = &a, .address_count = 1, .protocol = IPC_PROTOCOL, .user = dfs_user(c->d->fs),
-                                   .connect_timeout_ms = c->d->timeout_ms, .call_timeout_ms = c->d->timeout_ms};
+    struct rpc_client_options o = {.addresses = &a,
+                                   .address_count = 1,
+                                   .protocol = IPC_PROTOCOL,
+                                   .user = dfs_user(c->d->fs),
+                                   .connect_timeout_ms = c->d->timeout_ms,
+                                   .call_timeout_ms = c->d->timeout_ms};
     struct rpc_client *client;
     struct err why;
     char who[600];
@@ -140,15 +148,18 @@ static void check_ipc(struct check *c)
     arena_init(&arena, 1 << 20);
     Hdfs__GetDatanodeInfoRequestProto request = HDFS__GET_DATANODE_INFO_REQUEST_PROTO__INIT;
     ProtobufCMessage *answer;
-    int rc = rpc_client_call(client, "getDatanodeInfo", &request.base, &hdfs__get_datanode_info_response_proto__descriptor,
-                             &arena, &answer, &why);
+    int rc = rpc_client_call(client, "getDatanodeInfo", &request.base,
+                             &hdfs__get_datanode_info_response_proto__descriptor, &arena, &answer, &why);
     rpc_client_free(client);
     if (rc == 0)
-        snprintf(c->version, sizeof c->version, "%.63s", ((Hdfs__GetDatanodeInfoResponseProto *)answer)->localinfo->softwareversion);
+        snprintf(c->version, sizeof c->version, "%.63s",
+                 ((Hdfs__GetDatanodeInfoResponseProto *)answer)->localinfo->softwareversion);
     else if (rc == ERR_CONNECT || rc == ERR_TIMEOUT || rc == ERR_CLOSED || rc == ERR_PROTOCOL)
         doctor_say(c->d, SEVERITY_WARNING, "datanode-ipc-unreachable",
-                   "open or publish dfs.datanode.ipc.address (9867) as well; without it files that are being written cannot be read",
-                   "%s: its RPC port %u cannot be used from here: %.*s", named(c, who), a.port, (int)strcspn(why.text, "\n"), why.text);
+                   "open or publish dfs.datanode.ipc.address (9867) as well; without it files that are being written "
+                   "cannot be read",
+                   "%s: its RPC port %u cannot be used from here: %.*s", named(c, who), a.port,
+                   (int)strcspn(why.text, "\n"), why.text);
 }
 
 static void check_clock(const struct check *c)
@@ -162,7 +173,8 @@ static void check_clock(const struct check *c)
     int64_t skew_ms = page.date_ms - clock_wall_ms();
     buf_free(&page.body);
     if (page.date_ms && llabs(skew_ms) >= SKEW_WARNING_MS)
-        doctor_say(c->d, SEVERITY_WARNING, "clock-skew", "set both clocks by a time service (chrony, systemd-timesyncd)",
+        doctor_say(c->d, SEVERITY_WARNING, "clock-skew",
+                   "set both clocks by a time service (chrony, systemd-timesyncd)",
                    "%s: its clock is %" PRId64 " s %s this machine's", named(c, who), (int64_t)llabs(skew_ms) / 1000,
                    skew_ms > 0 ? "ahead of" : "behind");
 }
@@ -199,7 +211,8 @@ static void check_versions(struct doctor *d, const struct check *checks, size_t 
         if (!*checks[i].version || (seen.len && strstr(buf_cstr(&seen), checks[i].version)))
             continue;
         different++;
-        buf_printf(&seen, "%s%s (%s:%u)", seen.len ? ", " : "", checks[i].version, checks[i].node->ip, checks[i].node->xfer_port);
+        buf_printf(&seen, "%s%s (%s:%u)", seen.len ? ", " : "", checks[i].version, checks[i].node->ip,
+                   checks[i].node->xfer_port);
     }
     if (different > 1)
         doctor_say(d, SEVERITY_WARNING, "version-mixture", "finish the upgrade: run one version everywhere",
@@ -213,8 +226,10 @@ static void check_from_here(struct doctor *d)
     pthread_t threads[CHECKS_AT_ONCE];
     size_t started = 0;
     for (size_t i = 0; i < d->live_count; i++)
-        checks[i] = (struct check){.d = d, .node = &d->live[i], .by_name = config_bool(d->config, "dfs.client.use.datanode.hostname")};
-    while (started < CHECKS_AT_ONCE && started < d->live_count && pthread_create(&threads[started], NULL, round_run, &r) == 0)
+        checks[i] = (struct check){
+            .d = d, .node = &d->live[i], .by_name = config_bool(d->config, "dfs.client.use.datanode.hostname")};
+    while (started < CHECKS_AT_ONCE && started < d->live_count &&
+           pthread_create(&threads[started], NULL, round_run, &r) == 0)
         started++;
     if (!started)
         round_run(&r);
@@ -231,15 +246,16 @@ static void check_dead(struct doctor *d)
         const struct dfs_datanode *n = &d->dead[i];
         int64_t silent_s = n->last_update_ms ? (clock_wall_ms() - n->last_update_ms) / 1000 : 0;
         if (i == NAMES_SHOWN_MAX) {
-            doctor_say(d, SEVERITY_ERROR, "datanode-dead", "`cairn dfsadmin -report -dead` lists them", "and %zu more dead datanodes",
-                       d->dead_count - i);
+            doctor_say(d, SEVERITY_ERROR, "datanode-dead", "`cairn dfsadmin -report -dead` lists them",
+                       "and %zu more dead datanodes", d->dead_count - i);
             return;
         }
         doctor_say(d, SEVERITY_ERROR, "datanode-dead",
-                   "start it again there (`cairn datanode`) and see its log; if it is gone for good, its blocks are copied elsewhere "
+                   "start it again there (`cairn datanode`) and see its log; if it is gone for good, its blocks are "
+                   "copied elsewhere "
                    "by themselves: wait for `cairn fsck /` to be healthy",
-                   "datanode %s:%u (%s) is dead%s%" PRId64 "%s", n->ip, n->xfer_port, n->host_name, silent_s ? ", silent for " : " (",
-                   silent_s, silent_s ? " s" : ": it never came)");
+                   "datanode %s:%u (%s) is dead%s%" PRId64 "%s", n->ip, n->xfer_port, n->host_name,
+                   silent_s ? ", silent for " : " (", silent_s, silent_s ? " s" : ": it never came)");
     }
 }
 
@@ -247,14 +263,17 @@ static void check_state(struct doctor *d, const struct dfs_datanode *n, int64_t 
 {
     int64_t silent_ms = namenode_now_ms - n->last_update_ms, block_bytes = config_size(d->config, "dfs.blocksize");
     if (n->last_update_ms && silent_ms > config_ms(d->config, "dfs.namenode.stale.datanode.interval"))
-        doctor_say(d, SEVERITY_WARNING, "datanode-stale", "see whether it hangs (its log, disk and memory) or its way to the namenode is cut",
-                   "datanode %s:%u (%s) is stale: no heartbeat for %" PRId64 " s", n->ip, n->xfer_port, n->host_name, silent_ms / 1000);
+        doctor_say(d, SEVERITY_WARNING, "datanode-stale",
+                   "see whether it hangs (its log, disk and memory) or its way to the namenode is cut",
+                   "datanode %s:%u (%s) is stale: no heartbeat for %" PRId64 " s", n->ip, n->xfer_port, n->host_name,
+                   silent_ms / 1000);
     if (n->capacity <= 0)
         doctor_say(d, SEVERITY_ERROR, "datanode-no-storage", "see its log and dfs.datanode.data.dir",
                    "datanode %s:%u (%s) has no usable storage", n->ip, n->xfer_port, n->host_name);
     else if (n->remaining < block_bytes || n->remaining < n->capacity / 100 * (100 - FULL_PERCENT))
         doctor_say(d, n->remaining < block_bytes ? SEVERITY_ERROR : SEVERITY_WARNING, "datanode-full",
-                   "delete files (and empty the trash: `cairn fs -expunge`), free the disk of what is not ours, or add datanodes",
+                   "delete files (and empty the trash: `cairn fs -expunge`), free the disk of what is not ours, or add "
+                   "datanodes",
                    "datanode %s:%u (%s) has %.1f GiB left of %.1f GiB%s", n->ip, n->xfer_port, n->host_name,
                    (double)n->remaining / (double)GIB, (double)n->capacity / (double)GIB,
                    n->remaining < block_bytes ? ", less than one block: nothing is written there" : "");
@@ -266,12 +285,15 @@ static void check_volumes(struct doctor *d)
     const char *text = json_string_value(json_object_get(d->info, "LiveNodes"));
     json_t *nodes = text ? json_loads(text, 0, NULL) : NULL, *node;
     const char *name;
-    json_object_foreach(nodes, name, node) {
+    json_object_foreach(nodes, name, node)
+    {
         json_int_t failed = json_integer_value(json_object_get(node, "volfails"));
         if (failed > 0)
-            doctor_say(d, SEVERITY_ERROR, "volume-failed",
-                       "see its log and the disk (dmesg, smartctl); replace it and restart the datanode, or take it out of "
-                       "dfs.datanode.data.dir", "datanode %s: %" JSON_INTEGER_FORMAT " storage folder(s) failed", name, failed);
+            doctor_say(
+                d, SEVERITY_ERROR, "volume-failed",
+                "see its log and the disk (dmesg, smartctl); replace it and restart the datanode, or take it out of "
+                "dfs.datanode.data.dir",
+                "datanode %s: %" JSON_INTEGER_FORMAT " storage folder(s) failed", name, failed);
     }
     json_decref(nodes);
 }
@@ -284,7 +306,8 @@ static bool list_nodes(struct doctor *d)
         rc = dfs_datanode_report(d->fs, DFS_REPORT_DEAD, &d->arena, &d->dead, &d->dead_count, &why);
     if (rc < 0)
         doctor_say(d, SEVERITY_NOTE, "datanodes", "run it as the namenode's own user: HADOOP_USER_NAME=...",
-                   "the datanodes cannot be listed, so they are not looked at: %.*s", (int)strcspn(why.text, "\n"), why.text);
+                   "the datanodes cannot be listed, so they are not looked at: %.*s", (int)strcspn(why.text, "\n"),
+                   why.text);
     return rc == 0;
 }
 
@@ -301,14 +324,17 @@ void doctor_check_datanodes(struct doctor *d)
         namenode_now_ms = clock_wall_ms();
     if (!d->live_count)
         doctor_say(d, SEVERITY_ERROR, "no-datanodes",
-                   "start datanodes (`cairn datanode`) with fs.defaultFS set to this namenode, and see their logs for why they are not "
-                   "let in", "no datanode is live: nothing can be read or written");
+                   "start datanodes (`cairn datanode`) with fs.defaultFS set to this namenode, and see their logs for "
+                   "why they are not "
+                   "let in",
+                   "no datanode is live: nothing can be read or written");
     else
         doctor_say(d, SEVERITY_OK, "datanodes", NULL, "%zu datanode(s) live", d->live_count);
     if (d->live_count && (size_t)replication > d->live_count)
-        doctor_say(d, SEVERITY_WARNING, "replication-too-high", "set dfs.replication to the number of datanodes, or add datanodes",
-                   "dfs.replication is %" PRId64 " and %zu datanode(s) are live: new files stay under-replicated", replication,
-                   d->live_count);
+        doctor_say(d, SEVERITY_WARNING, "replication-too-high",
+                   "set dfs.replication to the number of datanodes, or add datanodes",
+                   "dfs.replication is %" PRId64 " and %zu datanode(s) are live: new files stay under-replicated",
+                   replication, d->live_count);
     check_dead(d);
     for (size_t i = 0; i < d->live_count; i++)
         check_state(d, &d->live[i], namenode_now_ms);

@@ -1,4 +1,5 @@
-/* `cairn doctor [-json] [-write] [-timeout SECONDS] [URI]`: finds what is wrong with a file system and says what mends it. */
+/* `cairn doctor [-json] [-write] [-timeout SECONDS] [URI]`: finds what is wrong with a file system and says what mends
+ * it. */
 #include "client/admin/doctor/doctor.h"
 
 #include <stdarg.h>
@@ -81,11 +82,12 @@ static void print_json(const struct doctor *d)
     for (size_t i = 0; i < d->finding_count; i++) {
         const struct finding *f = &d->findings[i];
         json_t *text = json_string(f->text);
-        json_array_append_new(list, json_pack("{s:s, s:s, s:o, s:s?}", "severity", severity_names[f->severity], "code", f->code, "text",
-                                              text ? text : json_string("(not UTF-8)"), "remedy", f->remedy));
+        json_array_append_new(list, json_pack("{s:s, s:s, s:o, s:s?}", "severity", severity_names[f->severity], "code",
+                                              f->code, "text", text ? text : json_string("(not UTF-8)"), "remedy",
+                                              f->remedy));
     }
-    json_t *root = json_pack("{s:s, s:i, s:i, s:o}", "fileSystem", d->uri, "errors", (int)count_of(d, SEVERITY_ERROR), "warnings",
-                             (int)count_of(d, SEVERITY_WARNING), "findings", list);
+    json_t *root = json_pack("{s:s, s:i, s:i, s:o}", "fileSystem", d->uri, "errors", (int)count_of(d, SEVERITY_ERROR),
+                             "warnings", (int)count_of(d, SEVERITY_WARNING), "findings", list);
     char *text = root ? json_dumps(root, JSON_INDENT(2)) : NULL;
     puts(text ? text : "{}");
     free(text);
@@ -101,7 +103,8 @@ static int usage(FILE *to)
           "  -write             also writes, reads and deletes a small file\n"
           "  -json              the findings as JSON\n"
           "  -timeout SECONDS   for each connection that is tried (default 3)\n"
-          "Exit code: 0 no errors (there may be warnings), 1 errors, 255 wrong usage.\n", to);
+          "Exit code: 0 no errors (there may be warnings), 1 errors, 255 wrong usage.\n",
+          to);
     return to == stdout ? 0 : EXIT_USAGE;
 }
 

@@ -1,5 +1,6 @@
-/* `cairn doctor`: what its parts share. Each part looks at one side of a file system, ours or Apache's, and adds what it
- * found wrong, with what mends it. A part that cannot look (no permission, no page) says so in a note and goes on. */
+/* `cairn doctor`: what its parts share. Each part looks at one side of a file system, ours or Apache's, and adds what
+ * it found wrong, with what mends it. A part that cannot look (no permission, no page) says so in a note and goes on.
+ */
 #ifndef CAIRN_CLIENT_ADMIN_DOCTOR_DOCTOR_H
 #define CAIRN_CLIENT_ADMIN_DOCTOR_DOCTOR_H
 
@@ -72,7 +73,8 @@ struct page {
     struct buf body;
 };
 /* GET with a bounded answer. page->body is the caller's to free. */
-int page_get(const struct net_address *a, const char *path, int timeout_ms, struct page *ret, struct err *reterr) MUST_CHECK;
+int page_get(const struct net_address *a, const char *path, int timeout_ms, struct page *ret,
+             struct err *reterr) MUST_CHECK;
 /* Where the namenode's pages are. */
 void doctor_namenode_pages(const struct doctor *d, struct net_address *ret);
 

@@ -81,22 +81,27 @@ void doctor_check_blocks(struct doctor *d)
     bool listed = (s.missing_blocks || s.corrupt_blocks) && corrupt_files(d, &names, &count, &why) == 0;
     if (s.missing_blocks > 0)
         doctor_say(d, SEVERITY_ERROR, "blocks-missing",
-                   "bring back the datanodes that had them; what cannot come back: `cairn fsck PATH -delete` removes such files",
-                   "%" PRId64 " block(s) have no readable copy. Files: %s", s.missing_blocks, listed && count ? buf_cstr(&names) : "?");
+                   "bring back the datanodes that had them; what cannot come back: `cairn fsck PATH -delete` removes "
+                   "such files",
+                   "%" PRId64 " block(s) have no readable copy. Files: %s", s.missing_blocks,
+                   listed && count ? buf_cstr(&names) : "?");
     else if (s.corrupt_blocks > 0)
-        doctor_say(d, SEVERITY_WARNING, "blocks-corrupt",
-                   "nothing now: they are replaced from good copies; look at the disks they came from (the datanodes' logs)",
-                   "%" PRId64 " block(s) have a corrupt copy", s.corrupt_blocks);
+        doctor_say(
+            d, SEVERITY_WARNING, "blocks-corrupt",
+            "nothing now: they are replaced from good copies; look at the disks they came from (the datanodes' logs)",
+            "%" PRId64 " block(s) have a corrupt copy", s.corrupt_blocks);
     if (s.under_replicated > s.missing_blocks) {
         AUTO(buf_free) struct buf some = {0};
         short_files(d, &some);
         doctor_say(d, SEVERITY_WARNING, "blocks-under-replicated",
-                   "copies are made by themselves while enough datanodes are live; else add datanodes or `cairn fs -setrep N PATH`",
-                   "%" PRId64 " block(s) have fewer copies than wanted%s", s.under_replicated - s.missing_blocks, buf_cstr(&some));
+                   "copies are made by themselves while enough datanodes are live; else add datanodes or `cairn fs "
+                   "-setrep N PATH`",
+                   "%" PRId64 " block(s) have fewer copies than wanted%s", s.under_replicated - s.missing_blocks,
+                   buf_cstr(&some));
     }
     if (s.capacity > 0 && s.remaining < s.capacity / 20)
-        doctor_say(d, SEVERITY_WARNING, "cluster-full", "delete files, or add datanodes", "%.1f %% of the capacity is left",
-                   100.0 * (double)s.remaining / (double)s.capacity);
+        doctor_say(d, SEVERITY_WARNING, "cluster-full", "delete files, or add datanodes",
+                   "%.1f %% of the capacity is left", 100.0 * (double)s.remaining / (double)s.capacity);
 }
 
 /* ---- folders ---- */
@@ -122,10 +127,12 @@ static bool check_folder(struct doctor *d, const char *path, const char *code, c
 static const char *writable_folder(struct doctor *d)
 {
     const char *user = dfs_user(d->fs), *home = arena_printf(&d->arena, "/user/%s", user);
-    const char *make = arena_printf(&d->arena, "as the superuser: `cairn fs -mkdir -p %s` and `cairn fs -chown %s %s`", home, user, home);
+    const char *make = arena_printf(&d->arena, "as the superuser: `cairn fs -mkdir -p %s` and `cairn fs -chown %s %s`",
+                                    home, user, home);
     const char *own = arena_printf(&d->arena, "as the superuser: `cairn fs -chown -R %s %s`", user, home);
     bool home_good = check_folder(d, home, "home-folder", make, own);
-    bool tmp_good = check_folder(d, "/tmp", "tmp-folder", "as the superuser: `cairn fs -mkdir /tmp` and `cairn fs -chmod 1777 /tmp`",
+    bool tmp_good = check_folder(d, "/tmp", "tmp-folder",
+                                 "as the superuser: `cairn fs -mkdir /tmp` and `cairn fs -chmod 1777 /tmp`",
                                  "as the superuser: `cairn fs -chmod 1777 /tmp`");
     bool root_good = !home_good && !tmp_good && dfs_check_access(d->fs, "/", 3, NULL) == 0;
     return home_good ? home : tmp_good ? "/tmp" : root_good ? "" : NULL;
@@ -179,7 +186,8 @@ void doctor_test_write(struct doctor *d)
         free(f->remedy);
     }
     if (!folder) {
-        doctor_say(d, SEVERITY_ERROR, "write-test", "see the findings about folders", "no folder to write a test file in");
+        doctor_say(d, SEVERITY_ERROR, "write-test", "see the findings about folders",
+                   "no folder to write a test file in");
         return;
     }
     const char *path = arena_printf(&d->arena, "%s/.cairn-doctor-%d", folder, (int)getpid());
@@ -187,11 +195,14 @@ void doctor_test_write(struct doctor *d)
     int rc = write_and_read(d, path, &why);
     bool deleted;
     if (rc < 0)
-        doctor_say(d, SEVERITY_ERROR, "write-test", "see the findings about safe mode, datanodes and space; the text names what failed",
+        doctor_say(d, SEVERITY_ERROR, "write-test",
+                   "see the findings about safe mode, datanodes and space; the text names what failed",
                    "a test file could not be written and read: %.*s", (int)strcspn(why.text, "\n"), why.text);
     else if (dfs_stat(d->fs, path, &d->arena, &status, NULL) == 0)
-        doctor_say(d, SEVERITY_OK, "write-test", NULL, "wrote and read %d KiB with %u replica(s) in %s/, in %" PRId64 " ms",
-                   TEST_BYTES >> 10, status.replication, folder, clock_mono_ms() - started_ms);
+        doctor_say(d, SEVERITY_OK, "write-test", NULL,
+                   "wrote and read %d KiB with %u replica(s) in %s/, in %" PRId64 " ms", TEST_BYTES >> 10,
+                   status.replication, folder, clock_mono_ms() - started_ms);
     if (dfs_delete(d->fs, path, false, &deleted, &why) < 0 && rc == 0)
-        doctor_say(d, SEVERITY_NOTE, "write-test", "delete it by hand", "the test file %s could not be deleted: %s", path, why.text);
+        doctor_say(d, SEVERITY_NOTE, "write-test", "delete it by hand", "the test file %s could not be deleted: %s",
+                   path, why.text);
 }

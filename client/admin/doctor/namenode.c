@@ -48,7 +48,8 @@ static void say_wrong_port(struct doctor *d, const char *code, const struct net_
     if (port)
         snprintf(remedy, sizeof remedy, "use hdfs://%s:%u (fs.defaultFS, or -fs)", a->host, port);
     else
-        snprintf(remedy, sizeof remedy, "give the namenode's RPC port, usually 8020 or 9000: dfs.namenode.rpc-address of the "
+        snprintf(remedy, sizeof remedy,
+                 "give the namenode's RPC port, usually 8020 or 9000: dfs.namenode.rpc-address of the "
                  "cluster, or `cairn getconf -confKey fs.defaultFS` on one of its hosts");
     doctor_say(d, SEVERITY_ERROR, code, remedy, "%s %s", net_format(a, name), what);
 }
@@ -59,12 +60,15 @@ static void say_silent(struct doctor *d, const struct net_address *a, const stru
     net_format(a, name);
     switch (port_probe(a, d->timeout_ms)) {
     case PORT_NO_NAME:
-        doctor_say(d, SEVERITY_ERROR, "namenode-name", "correct the name in fs.defaultFS or -fs, or add it to /etc/hosts or DNS",
+        doctor_say(d, SEVERITY_ERROR, "namenode-name",
+                   "correct the name in fs.defaultFS or -fs, or add it to /etc/hosts or DNS",
                    "the namenode's host name '%s' is not known on this machine", a->host);
         break;
     case PORT_REFUSED:
-        snprintf(remedy, sizeof remedy, "on %s: start it (`cairn namenode`, or `cairn up`), or see what listens: `ss -ltnp`. It "
-                 "must listen on an address that this machine reaches: dfs.namenode.rpc-bind-host=0.0.0.0", a->host);
+        snprintf(remedy, sizeof remedy,
+                 "on %s: start it (`cairn namenode`, or `cairn up`), or see what listens: `ss -ltnp`. It "
+                 "must listen on an address that this machine reaches: dfs.namenode.rpc-bind-host=0.0.0.0",
+                 a->host);
         uint16_t port = look_for_rpc(d, a);
         if (port)
             snprintf(remedy, sizeof remedy, "use hdfs://%s:%u, where one answers", a->host, port);
@@ -75,15 +79,16 @@ static void say_silent(struct doctor *d, const struct net_address *a, const stru
                    "check that the machine is up, and routes, firewalls and published ports on the way",
                    "%s gives no answer to a connection: %s", name, why->text);
         break;
-    case PORT_HTTP:
-        say_wrong_port(d, "namenode-port-http", a, "is an HTTP port, not the namenode's RPC port");
-        break;
+    case PORT_HTTP: say_wrong_port(d, "namenode-port-http", a, "is an HTTP port, not the namenode's RPC port"); break;
     case PORT_TLS:
-        say_wrong_port(d, "namenode-port-tls", a, "speaks TLS, which is a web server's port and not the namenode's RPC port");
+        say_wrong_port(d, "namenode-port-tls", a,
+                       "speaks TLS, which is a web server's port and not the namenode's RPC port");
         break;
     case PORT_HADOOP_RPC:
-        doctor_say(d, SEVERITY_ERROR, "namenode-protocol", "check that this is a namenode of Hadoop 2.x or later with simple "
-                   "authentication (hadoop.security.authentication)", "%s speaks Hadoop RPC but refuses us: %s", name, why->text);
+        doctor_say(d, SEVERITY_ERROR, "namenode-protocol",
+                   "check that this is a namenode of Hadoop 2.x or later with simple "
+                   "authentication (hadoop.security.authentication)",
+                   "%s speaks Hadoop RPC but refuses us: %s", name, why->text);
         break;
     case PORT_SILENT:
         say_wrong_port(d, "namenode-port", a, "is open, but what listens there does not speak Hadoop RPC");
@@ -99,7 +104,8 @@ static void check_clock(struct doctor *d, int64_t theirs_ms, int64_t ours_ms)
     if (!theirs_ms || llabs(skew_ms) < SKEW_WARNING_MS)
         return;
     doctor_say(d, SEVERITY_WARNING, "clock-skew", "set both clocks by a time service (chrony, systemd-timesyncd)",
-               "the namenode's clock is %" PRId64 " s %s this machine's: modification times, leases and tokens are off by that",
+               "the namenode's clock is %" PRId64
+               " s %s this machine's: modification times, leases and tokens are off by that",
                (int64_t)llabs(skew_ms) / 1000, skew_ms > 0 ? "ahead of" : "behind");
 }
 
@@ -111,9 +117,10 @@ static void read_info(struct doctor *d)
     char name[NET_ADDRESS_MAX];
     doctor_namenode_pages(d, &pages);
     if (page_get(&pages, INFO_BEAN, d->timeout_ms, &page, &why) < 0) {
-        doctor_say(d, SEVERITY_NOTE, "namenode-pages", "set dfs.namenode.http-address to where its pages are",
-                   "the namenode's pages at %s do not answer, so versions, failed volumes and its clock are not looked at: %s",
-                   net_format(&pages, name), why.text);
+        doctor_say(
+            d, SEVERITY_NOTE, "namenode-pages", "set dfs.namenode.http-address to where its pages are",
+            "the namenode's pages at %s do not answer, so versions, failed volumes and its clock are not looked at: %s",
+            net_format(&pages, name), why.text);
         return;
     }
     check_clock(d, page.date_ms, clock_wall_ms());
@@ -125,7 +132,8 @@ static void read_info(struct doctor *d)
 
 static bool is_of_the_wire(int rc)
 {
-    return rc == ERR_CONNECT || rc == ERR_TIMEOUT || rc == ERR_CLOSED || rc == ERR_PROTOCOL || rc == ERR_VERSION_MISMATCH;
+    return rc == ERR_CONNECT || rc == ERR_TIMEOUT || rc == ERR_CLOSED || rc == ERR_PROTOCOL ||
+           rc == ERR_VERSION_MISMATCH;
 }
 
 bool doctor_check_namenode(struct doctor *d)
@@ -134,8 +142,10 @@ bool doctor_check_namenode(struct doctor *d)
     char name[NET_ADDRESS_MAX];
     int rc = dfs_connect(d->config, d->uri, NULL, &d->fs, &why);
     if (rc < 0) {
-        doctor_say(d, SEVERITY_ERROR, "file-system-uri", "give hdfs://HOST:PORT: `cairn doctor hdfs://HOST:PORT`, or set "
-                   "fs.defaultFS", "%s", why.text);
+        doctor_say(d, SEVERITY_ERROR, "file-system-uri",
+                   "give hdfs://HOST:PORT: `cairn doctor hdfs://HOST:PORT`, or set "
+                   "fs.defaultFS",
+                   "%s", why.text);
         return false;
     }
     struct dfs_status root;
@@ -143,9 +153,11 @@ bool doctor_check_namenode(struct doctor *d)
     const struct net_address *at = rpc_client_address(dfs_namenode(d->fs));
     net_format(at, name);
     if (rc == ERR_STANDBY) {
-        doctor_say(d, SEVERITY_ERROR, "namenode-standby", "`hdfs haadmin -getAllServiceState` shows who is active; "
-                   "`hdfs haadmin -transitionToActive ID` makes one so; give the nameservice's name, not one namenode's",
-                   "%s is a standby, and no active namenode was found", name);
+        doctor_say(
+            d, SEVERITY_ERROR, "namenode-standby",
+            "`hdfs haadmin -getAllServiceState` shows who is active; "
+            "`hdfs haadmin -transitionToActive ID` makes one so; give the nameservice's name, not one namenode's",
+            "%s is a standby, and no active namenode was found", name);
     } else if (rc < 0 && !is_of_the_wire(rc)) {
         doctor_say(d, SEVERITY_ERROR, "namenode-refuses", "see the namenode's log", "%s: %.*s", name,
                    (int)strcspn(why.text, "\n"), why.text);
@@ -159,8 +171,8 @@ bool doctor_check_namenode(struct doctor *d)
     read_info(d);
     const char *version = json_string_value(json_object_get(d->info, "SoftwareVersion"));
     if (version && strtol(version, NULL, 10) < 2)
-        doctor_say(d, SEVERITY_ERROR, "namenode-version", "use a namenode of Hadoop 2.x or later", "the namenode's version is %s",
-                   version);
+        doctor_say(d, SEVERITY_ERROR, "namenode-version", "use a namenode of Hadoop 2.x or later",
+                   "the namenode's version is %s", version);
     return true;
 }
 
@@ -182,9 +194,12 @@ void doctor_check_safe_mode(struct doctor *d)
     bool by_hand = strstr(why.text, "manually") || strstr(why.text, "was turned on by");
     const char *reason = strchr(why.text, '\n'); /* the first line only says that it was refused */
     reason = reason ? reason + 1 : why.text;
-    doctor_say(d, SEVERITY_ERROR, "safe-mode",
-               by_hand ? "end it with `cairn dfsadmin -safemode leave`"
-                       : "start the datanodes that are missing (listed here as dead, or never seen since the namenode's start); if "
-                         "they are gone for good: `cairn dfsadmin -safemode leave`, then `cairn fsck / -list-corruptfileblocks`",
-               "the file system is read-only, in safe mode: %.*s", (int)strcspn(reason, "\n"), reason);
+    doctor_say(
+        d, SEVERITY_ERROR, "safe-mode",
+        by_hand
+            ? "end it with `cairn dfsadmin -safemode leave`"
+            : "start the datanodes that are missing (listed here as dead, or never seen since the namenode's start); "
+              "if "
+              "they are gone for good: `cairn dfsadmin -safemode leave`, then `cairn fsck / -list-corruptfileblocks`",
+        "the file system is read-only, in safe mode: %.*s", (int)strcspn(reason, "\n"), reason);
 }

@@ -13,8 +13,8 @@
 #define HEAD_SHOWN     512
 
 /* Whatever comes back for these bytes, at most `capacity` of it. */
-static size_t ask(const struct net_address *a, const void *bytes, size_t len, int timeout_ms, char *out, size_t capacity,
-                  int *ret_rc, struct err *why)
+static size_t ask(const struct net_address *a, const void *bytes, size_t len, int timeout_ms, char *out,
+                  size_t capacity, int *ret_rc, struct err *why)
 {
     AUTO(net_closep) int fd = -1;
     *ret_rc = net_connect(a, NULL, timeout_ms, &fd, why);
@@ -32,8 +32,9 @@ static size_t ask(const struct net_address *a, const void *bytes, size_t len, in
 static bool speaks_tls(const struct net_address *a, int timeout_ms)
 {
     /* The shortest ClientHello of TLS 1.0 that servers answer, if only with an alert. */
-    static const unsigned char hello[] = {22, 3, 1, 0, 45, 1, 0, 0, 41, 3, 3, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
-                                          0,  0, 0, 0, 0,  0, 0, 0, 0,  0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2, 0, 47, 1, 0, 0};
+    static const unsigned char hello[] = {22, 3, 1, 0, 45, 1, 0, 0, 41, 3, 3, 0, 0,  0, 0, 0, 0,
+                                          0,  0, 0, 0, 0,  0, 0, 0, 0,  0, 0, 0, 0,  0, 0, 0, 0,
+                                          0,  0, 0, 0, 0,  0, 0, 0, 0,  0, 2, 0, 47, 1, 0, 0};
     unsigned char answer[5];
     int rc;
     size_t got = ask(a, hello, sizeof hello, timeout_ms, (char *)answer, sizeof answer, &rc, NULL);

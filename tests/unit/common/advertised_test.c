@@ -13,7 +13,8 @@ static struct advertised *parsed(const char *text)
 
 static void the_longest_subnet_decides(void **state)
 {
-    struct advertised *a = parsed("0.0.0.0/0=host.example:19866, 10.1.0.0/16=10.1.0.5,10.1.2.0/23=10.9.9.9:1/2/3\n172.18.0.1=h");
+    struct advertised *a =
+        parsed("0.0.0.0/0=host.example:19866, 10.1.0.0/16=10.1.0.5,10.1.2.0/23=10.9.9.9:1/2/3\n172.18.0.1=h");
     assert_string_equal(advertised_find(a, "8.8.8.8")->host, "host.example");
     assert_int_equal(advertised_find(a, "8.8.8.8")->transfer_port, 19866);
     assert_int_equal(advertised_find(a, "8.8.8.8")->ipc_port, 0);
@@ -51,9 +52,21 @@ static void nothing_gives_an_empty_list(void **state)
 
 static void a_bad_entry_is_named(void **state)
 {
-    const char *bad[] = {"10.0.0.0/33=h",      "10.0.0/8=h",       "10.0.0.0/8",         "10.0.0.0/8=",          "10.0.0.0/8=h:0",
-                         "10.0.0.0/8=h:65536", "10.0.0.0/8=h:1/",  "10.0.0.0/8=h:1/2/3/4", "10.0.0.0/8=[::1",    "host=h",
-                         "10.0.0.0/=h",        "10.0.0.0/8=h:-1", "=h",                 "10.0.0.0/8=a=b",       "10.0.0.0/8=h:1:2"};
+    const char *bad[] = {"10.0.0.0/33=h",
+                         "10.0.0/8=h",
+                         "10.0.0.0/8",
+                         "10.0.0.0/8=",
+                         "10.0.0.0/8=h:0",
+                         "10.0.0.0/8=h:65536",
+                         "10.0.0.0/8=h:1/",
+                         "10.0.0.0/8=h:1/2/3/4",
+                         "10.0.0.0/8=[::1",
+                         "host=h",
+                         "10.0.0.0/=h",
+                         "10.0.0.0/8=h:-1",
+                         "=h",
+                         "10.0.0.0/8=a=b",
+                         "10.0.0.0/8=h:1:2"};
     for (size_t i = 0; i < ARRAY_COUNT(bad); i++) {
         struct advertised *a = NULL;
         struct err why = {0};
@@ -80,7 +93,7 @@ static void lists_are_bounded(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(the_longest_subnet_decides), cmocka_unit_test(both_families_are_known),
+        cmocka_unit_test(the_longest_subnet_decides),  cmocka_unit_test(both_families_are_known),
         cmocka_unit_test(nothing_gives_an_empty_list), cmocka_unit_test(a_bad_entry_is_named),
         cmocka_unit_test(lists_are_bounded),
     };

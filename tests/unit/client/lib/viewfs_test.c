@@ -92,7 +92,8 @@ static void a_merged_root_is_all_there_is(void **state)
 static void a_bad_table_names_the_setting(void **state)
 {
     static const char *const none[][2] = {{0}};
-    static const char *const nested[][2] = {{"fs.viewfs.mounttable.v.link./a", "hdfs://a:1/"}, {"fs.viewfs.mounttable.v.link./a/b", "hdfs://b:1/"}, {0}};
+    static const char *const nested[][2] = {
+        {"fs.viewfs.mounttable.v.link./a", "hdfs://a:1/"}, {"fs.viewfs.mounttable.v.link./a/b", "hdfs://b:1/"}, {0}};
     static const char *const no_uri[][2] = {{"fs.viewfs.mounttable.v.link./a", "s3a://bucket/"}, {0}};
     static const char *const no_port[][2] = {{"fs.viewfs.mounttable.v.link./a", "hdfs://h:0x/"}, {0}};
     static const char *const relative[][2] = {{"fs.viewfs.mounttable.v.link.a", "hdfs://h:1/"}, {0}};
@@ -101,8 +102,9 @@ static void a_bad_table_names_the_setting(void **state)
         const char *const (*table)[2];
         int code;
         const char *named;
-    } cases[] = {{none, ERR_CONFIG, "mounttable.v.link."}, {nested, ERR_CONFIG, "/a/b"},       {no_uri, ERR_CONFIG, "link./a"},
-                 {no_port, ERR_CONFIG, "link./a"},         {relative, ERR_CONFIG, "link.a"}, {kind, ERR_UNSUPPORTED, "linkRegex"}};
+    } cases[] = {{none, ERR_CONFIG, "mounttable.v.link."}, {nested, ERR_CONFIG, "/a/b"},
+                 {no_uri, ERR_CONFIG, "link./a"},          {no_port, ERR_CONFIG, "link./a"},
+                 {relative, ERR_CONFIG, "link.a"},         {kind, ERR_UNSUPPORTED, "linkRegex"}};
     for (size_t i = 0; i < ARRAY_COUNT(cases); i++) {
         struct viewfs *v;
         struct err why;
@@ -113,9 +115,13 @@ static void a_bad_table_names_the_setting(void **state)
 
 static void nameservices_stand_for_namenodes(void **state)
 {
-    static const char *const settings[][2] = {{"dfs.nameservices", "one, two"}, {"dfs.ha.namenodes.one", "a,b"},
-                                              {"dfs.namenode.rpc-address.one.a", "h1:1"}, {"dfs.namenode.rpc-address.one.b", "h2"},
-                                              {"dfs.namenode.rpc-address.two", "h3:3"}, {"fs.defaultFS", "hdfs://two/x"}, {0}};
+    static const char *const settings[][2] = {{"dfs.nameservices", "one, two"},
+                                              {"dfs.ha.namenodes.one", "a,b"},
+                                              {"dfs.namenode.rpc-address.one.a", "h1:1"},
+                                              {"dfs.namenode.rpc-address.one.b", "h2"},
+                                              {"dfs.namenode.rpc-address.two", "h3:3"},
+                                              {"fs.defaultFS", "hdfs://two/x"},
+                                              {0}};
     struct config *c = config_of(settings);
     struct nameservice_member m[NAMESERVICE_MEMBERS_MAX];
     size_t count;
@@ -138,8 +144,8 @@ static void nameservices_stand_for_namenodes(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(paths_go_through_the_links), cmocka_unit_test(a_fallback_has_what_no_link_has),
-        cmocka_unit_test(a_merged_root_is_all_there_is), cmocka_unit_test(a_bad_table_names_the_setting),
+        cmocka_unit_test(paths_go_through_the_links),       cmocka_unit_test(a_fallback_has_what_no_link_has),
+        cmocka_unit_test(a_merged_root_is_all_there_is),    cmocka_unit_test(a_bad_table_names_the_setting),
         cmocka_unit_test(nameservices_stand_for_namenodes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -4,8 +4,13 @@
 
 static struct datanode_registration coming(const char *uuid, const char *ip, const char *own_ip)
 {
-    return (struct datanode_registration){.uuid = uuid, .hostname = "host", .ip = ip, .own_ip = own_ip, .xfer_port = 9866,
-                                          .ipc_port = 9867, .software_version = "3.4.1"};
+    return (struct datanode_registration){.uuid = uuid,
+                                          .hostname = "host",
+                                          .ip = ip,
+                                          .own_ip = own_ip,
+                                          .xfer_port = 9866,
+                                          .ipc_port = 9867,
+                                          .software_version = "3.4.1"};
 }
 
 static void enter(struct blocks *b, const struct datanode_registration *r)
@@ -56,7 +61,8 @@ static void two_behind_one_gateway_stay_two(void **state)
 {
     struct sim *sim = sim_new(0, 1);
     struct blocks *b = sim->b;
-    struct datanode_registration one = coming("u1", "192.0.2.1", "10.0.0.1"), two = coming("u2", "192.0.2.1", "10.0.0.2");
+    struct datanode_registration one = coming("u1", "192.0.2.1", "10.0.0.1"),
+                                 two = coming("u2", "192.0.2.1", "10.0.0.2");
     for (int i = 0; i < 3; i++) { /* and stay so, however often they come */
         enter(b, &one);
         enter(b, &two);
