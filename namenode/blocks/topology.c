@@ -154,7 +154,7 @@ void blocks_set_rack(struct blocks *b, const char *host_or_ip, const char *rack)
 /* One word of an include or exclude file: host, host:port, ip or ip:port. */
 static bool names_node(const char *word, size_t len, const struct datanode_info *node)
 {
-    const char *hosts[] = {node->ip, node->hostname};
+    const char *hosts[] = {node->ip, node->hostname, strcmp(node->ip, "127.0.0.1") ? node->ip : "localhost"};
     for (size_t i = 0; i < ARRAY_COUNT(hosts); i++) {
         size_t host_len = strlen(hosts[i]);
         if (len < host_len || strncmp(word, hosts[i], host_len) != 0)

@@ -37,8 +37,8 @@ static int check_create(const struct file_op *o, const struct file_create_args *
     if (args->block_bytes < limits->block_bytes_min)
         return err_set(
             reterr, ERR_IO,
-            "Specified block size is less than configured minimum value (dfs.namenode.fs-limits.min-block-size): "
-            "%llu < %llu",
+            "Specified block size %llu is less than configured minimum value "
+            "dfs.namenode.fs-limits.min-block-size=%llu",
             (unsigned long long)args->block_bytes, (unsigned long long)limits->block_bytes_min);
     if (args->block_bytes > INT64_MAX)
         return err_set(reterr, ERR_IO, "Specified block size %llu is not possible",

@@ -157,6 +157,14 @@ int tree_delete(struct txn *t, const struct fs_user *u, const char *text, bool r
     return 0;
 }
 
+static int check_sticky_below(struct txn *t, const struct fs_user *u, const struct inode *parent, struct inode *child,
+                              struct err *reterr)
+{
+    int rc = access_check_sticky(u, parent, child, child->name, reterr);
+    const char *where = NULL;
+    return rc && !txn_path(t, child, &where, NULL) ? access_check_sticky(u, parent, child, where, reterr) : rc;
+}
+
 /* Depth first with an explicit stack of inode numbers; memory is bounded by the widest level's directories. */
 static int check_subtree(struct txn *t, const struct fs_user *u, struct inode *top, const char *path,
                          struct err *reterr)
@@ -189,7 +197,8 @@ static int check_subtree(struct txn *t, const struct fs_user *u, struct inode *t
         while (left && dir_iter_next(&d)) {
             struct inode *child = NULL;
             rc = txn_inode(t, d.child, &child, reterr);
-            rc = rc || !is_sticky ? rc : access_check_sticky(u, n, child, child->name, reterr);
+            if (!rc && is_sticky)
+                rc = check_sticky_below(t, u, n, child, reterr);
             if (rc)
                 break;
             if (inode_is_dir(child))

@@ -218,10 +218,12 @@ int access_check_sticky(const struct fs_user *u, const struct inode *parent, con
     if (u->is_super || !(parent->mode & 01000) || !strcmp(u->name, parent->owner) || !strcmp(u->name, child->owner))
         return 0;
     char mode[11], parent_mode[11];
+    const char *slash = strrchr(path, '/');
+    int parent_len = slash && slash > path ? (int)(slash - path) : 1;
     return err_set(reterr, ERR_ACCESS,
-                   "Permission denied by sticky bit: user=%s, path=\"%s\":%s:%s:%s, parent=\"%s\":%s:%s:%s", u->name,
-                   path, child->owner, child->group, mode_text(child, mode), parent->name, parent->owner, parent->group,
-                   mode_text(parent, parent_mode));
+                   "Permission denied by sticky bit: user=%s, path=\"%s\":%s:%s:%s, parent=\"%.*s\":%s:%s:%s", u->name,
+                   path, child->owner, child->group, mode_text(child, mode), parent_len, path, parent->owner,
+                   parent->group, mode_text(parent, parent_mode));
 }
 
 int access_check_super(const struct fs_user *u, struct err *reterr)

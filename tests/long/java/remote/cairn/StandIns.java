@@ -9,6 +9,7 @@ import java.util.Map;
 import org.apache.hadoop.conf.Configuration;
 import org.apache.hadoop.crypto.CryptoProtocolVersion;
 import org.apache.hadoop.fs.FileSystem;
+import org.apache.hadoop.fs.InvalidPathException;
 import org.apache.hadoop.hdfs.DFSConfigKeys;
 import org.apache.hadoop.hdfs.NameNodeProxies;
 import org.apache.hadoop.hdfs.protocol.ClientProtocol;
@@ -74,10 +75,17 @@ public final class StandIns {
                 return method.invoke(client(uri, conf), args);
             } catch (InvocationTargetException e) {
                 Throwable cause = e.getCause();
-                throw cause instanceof RemoteException remote ? remote.unwrapRemoteException() : cause;
+                throw cause instanceof RemoteException remote ? unwrapped(remote) : cause;
             }
         };
         return Mockito.mock(NamenodeProtocols.class, Mockito.withSettings().defaultAnswer(answer));
+    }
+
+    private static Throwable unwrapped(RemoteException remote) {
+        if (remote.getClassName().equals(InvalidPathException.class.getName())) { // which is no IOException
+            return new InvalidPathException(remote.getMessage());
+        }
+        return remote.unwrapRemoteException();
     }
 
     public static NameNode nameNode(URI uri, InetSocketAddress http, Configuration conf) {
