@@ -156,7 +156,7 @@ public final class HdfsContract {
 
         @Override
         public String getScheme() {
-            return "hdfs";
+            return uri.substring(0, uri.indexOf(":"));
         }
 
         @Override
