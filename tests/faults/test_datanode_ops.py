@@ -333,3 +333,29 @@ def test_new_replicas_go_where_there_is_room(tmp_path):
             cluster.kill("datanode-1")
             for disk in disks:
                 os.system(f"umount -l {disk}")
+
+
+@pytest.mark.parametrize("becomes", ["a file", "nothing"])
+def test_a_volume_whose_folder_is_replaced(tmp_path, becomes):
+    """It is taken out, the other one serves on, and what was on it is copied again."""
+    properties = {
+        "dfs.replication": 2,
+        "dfs.datanode.data.dir": "one,two",
+        "dfs.datanode.failed.volumes.tolerated": 1,
+        "dfs.datanode.directoryscan.interval": "1s",
+        "dfs.heartbeat.interval": 1,
+        "dfs.namenode.redundancy.interval.seconds": 1,
+    }
+    with Cluster(tmp_path / "cluster", nodes=2, properties=properties) as cluster:
+        fs = Hdfs(cluster.uri, settings={"dfs.blocksize": MIB})
+        fs.put("/file", DATA * 500)
+        volume = f"{cluster.folder}/datanode-1/one"
+        assert glob.glob(f"{volume}/**/finalized/**/blk_*.meta", recursive=True)
+        os.rename(volume, volume + ".away")
+        if becomes == "a file":
+            open(volume, "w").close()
+        wait_for(lambda: "failed and is taken out" in log_of(cluster, "datanode-1"), 30, "the failure to be noticed")
+        fs.put("/more", DATA * 500)
+        assert fs.get("/file") == DATA * 500 == fs.get("/more")
+        wait_for(lambda: all(len(hosts) == 2 for hosts in fs.hosts("/file", 0, len(DATA) * 500)), 60, "two replicas of each")
+        fs.disconnect()
