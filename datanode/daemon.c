@@ -136,7 +136,10 @@ static int start_directory_scanner(struct datanode *dn, struct err *reterr)
 
 static void on_replica_changed(void *context, uint64_t block_id)
 {
-    shm_registry_invalidate(((struct datanode *)context)->shm, block_id);
+    struct datanode *dn = context;
+    shm_registry_invalidate(dn->shm, block_id);
+    if (dn->cache)
+        block_cache_remove(dn->cache, block_id); /* it would hold the memory, and the disk, of what is gone */
 }
 
 struct servers {

@@ -34,6 +34,10 @@ static inline void shm_slot_set(void *segment, unsigned index, uint64_t word)
 {
     __atomic_store_n(shm_slot_word(segment, index), word, __ATOMIC_RELEASE);
 }
+static inline void shm_slot_set_bits(void *segment, unsigned index, uint64_t bits)
+{
+    __atomic_fetch_or(shm_slot_word(segment, index), bits, __ATOMIC_ACQ_REL);
+}
 static inline void shm_slot_clear_bits(void *segment, unsigned index, uint64_t bits)
 {
     __atomic_fetch_and(shm_slot_word(segment, index), ~bits, __ATOMIC_ACQ_REL);

@@ -6,6 +6,7 @@
 #include "common/mem.h"
 #include "datanode/report/reporter_impl.h"
 #include "datanode/serve/mirror.h"
+#include "datanode/serve/shm_registry.h"
 #include "datanode/store/block_cache.h"
 #include "proto/message.h"
 
@@ -103,6 +104,13 @@ static void run_recovery(struct pool_task *task)
     task_done(t);
 }
 
+/* Local readers first: they may rely on it being there. */
+static void stop_caching(struct datanode *dn, uint64_t block_id)
+{
+    shm_registry_unanchor(dn->shm, block_id);
+    block_cache_remove(dn->cache, block_id);
+}
+
 static void run_cache(struct pool_task *task)
 {
     struct command_task *t = container_of(task, struct command_task, task);
@@ -111,7 +119,7 @@ static void run_cache(struct pool_task *task)
     for (size_t i = 0; i < c->n_blockids && !is_stopping(t->reporter); i++) {
         struct err why;
         if (c->action == HDFS__BLOCK_ID_COMMAND_PROTO__ACTION__UNCACHE)
-            block_cache_remove(cache, c->blockids[i]);
+            stop_caching(t->reporter->dn, c->blockids[i]);
         else if (block_cache_add(cache, c->blockids[i], &why) < 0)
             log_warn("report", "not cached: %s", why.text);
     }

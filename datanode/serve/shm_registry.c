@@ -127,7 +127,7 @@ static int find_slot_locked(const struct shm_registry *r, struct shm_id id, int3
     return 0;
 }
 
-int shm_registry_register(struct shm_registry *r, struct shm_id id, int32_t index, uint64_t block_id,
+int shm_registry_register(struct shm_registry *r, struct shm_id id, int32_t index, uint64_t block_id, bool in_memory,
                           struct err *reterr)
 {
     struct segment *s = NULL;
@@ -140,7 +140,10 @@ int shm_registry_register(struct shm_registry *r, struct shm_id id, int32_t inde
     if (rc == 0) {
         s->used[index] = true;
         s->block_ids[index] = block_id;
-        shm_slot_clear_bits(s->base, (unsigned)index, SHM_SLOT_ANCHORABLE); /* nothing is kept in memory on purpose */
+        if (in_memory)
+            shm_slot_set_bits(s->base, (unsigned)index, SHM_SLOT_ANCHORABLE);
+        else
+            shm_slot_clear_bits(s->base, (unsigned)index, SHM_SLOT_ANCHORABLE);
     }
     pthread_mutex_unlock(&r->lock);
     return rc;
@@ -161,12 +164,22 @@ int shm_registry_unregister(struct shm_registry *r, struct shm_id id, int32_t in
     return rc;
 }
 
-void shm_registry_invalidate(struct shm_registry *r, uint64_t block_id)
+static void clear_bits(struct shm_registry *r, uint64_t block_id, uint64_t bits)
 {
     pthread_mutex_lock(&r->lock);
     for (struct segment *s = r->segments; s; s = s->next)
         for (unsigned i = 0; i < SHM_SLOTS; i++)
             if (s->used[i] && s->block_ids[i] == block_id)
-                shm_slot_clear_bits(s->base, i, SHM_SLOT_VALID | SHM_SLOT_ANCHORABLE);
+                shm_slot_clear_bits(s->base, i, bits);
     pthread_mutex_unlock(&r->lock);
+}
+
+void shm_registry_unanchor(struct shm_registry *r, uint64_t block_id)
+{
+    clear_bits(r, block_id, SHM_SLOT_ANCHORABLE);
+}
+
+void shm_registry_invalidate(struct shm_registry *r, uint64_t block_id)
+{
+    clear_bits(r, block_id, SHM_SLOT_VALID | SHM_SLOT_ANCHORABLE);
 }

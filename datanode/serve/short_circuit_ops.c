@@ -7,6 +7,7 @@
 #include "common/log.h"
 #include "datanode/serve/shm_registry.h"
 #include "datanode/serve/xfer.h"
+#include "datanode/store/block_cache.h"
 #include "proto/op_header.h"
 #include "rpc/fd_passing.h"
 
@@ -79,7 +80,8 @@ int xfer_request_fds(struct xfer *x, const ProtobufCMessage *message)
                      op->maxversion);
     /* The slot first: a change of the block after this is seen there. */
     if (rc == 0 && op->slotid)
-        rc = shm_registry_register(shm, id_of(op->slotid), op->slotid->slotidx, block->blockid, &why);
+        rc = shm_registry_register(shm, id_of(op->slotid), op->slotid->slotidx, block->blockid,
+                                   block_cache_has(x->dn->cache, block->blockid), &why);
     if (rc < 0)
         return refuse_fds(x, block, rc == ERR_UNSUPPORTED, &why);
     rc = open_finalized(x, block, &r, &why);

@@ -128,6 +128,15 @@ int block_cache_add(struct block_cache *c, uint64_t block_id, struct err *reterr
     return rc;
 }
 
+bool block_cache_has(struct block_cache *c, uint64_t block_id)
+{
+    pthread_mutex_lock(&c->lock);
+    const struct cached_replica *r = find_locked(c, block_id);
+    bool has = r && r->base;
+    pthread_mutex_unlock(&c->lock);
+    return has;
+}
+
 void block_cache_remove(struct block_cache *c, uint64_t block_id)
 {
     struct cached_replica gone = {0};

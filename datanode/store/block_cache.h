@@ -12,6 +12,7 @@ void block_cache_free(struct block_cache *c);                                   
 /* Reads the replica: takes its time. 0 if it is there already. ERR_NO_SPACE: over the bound, or over what the system lets
  * this process lock; ERR_BAD_STATE: it is not finalized. */
 int block_cache_add(struct block_cache *c, uint64_t block_id, struct err *reterr) MUST_CHECK;
+bool block_cache_has(struct block_cache *c, uint64_t block_id);
 void block_cache_remove(struct block_cache *c, uint64_t block_id); /* unknown is fine */
 uint64_t block_cache_max_bytes(const struct block_cache *c);
 uint64_t block_cache_used_bytes(struct block_cache *c);

@@ -10,6 +10,7 @@
 #include "datanode/report/reporter.h"
 #include "datanode/serve/shm_registry.h"
 #include "datanode/serve/xfer.h"
+#include "datanode/store/block_cache.h"
 #include "datanode/store/replica_writer.h"
 #include "hdfs/data_transfer.pb-c.h"
 #include "proto/message.h"
@@ -57,8 +58,9 @@ static struct datanode *xfer_fuzz_datanode(void)
     dn.shm = shm_registry_new();
     struct block_store_options options = {.data_dirs = dir};
     struct pool_identity pool = {.pool_id = XFER_FUZZ_POOL, .cluster_id = "CID-1", .namespace_id = 1};
-    if (block_store_open(&options, &dn.store, &why) < 0 || block_store_open_pool(dn.store, &pool, &why) < 0 ||
-        reporter_start(&dn, &dn.reporter, &why) < 0 || xfer_server_start(&dn, &dn.xfer, &dn.transfer_port, &why) < 0) {
+    if (block_store_open(&options, &dn.store, &why) < 0 || !(dn.cache = block_cache_new(dn.store, 0)) ||
+        block_store_open_pool(dn.store, &pool, &why) < 0 || reporter_start(&dn, &dn.reporter, &why) < 0 ||
+        xfer_server_start(&dn, &dn.xfer, &dn.transfer_port, &why) < 0) {
         fprintf(stderr, "%s\n", why.text);
         abort();
     }
