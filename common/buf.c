@@ -17,7 +17,7 @@ uint8_t *buf_reserve(struct buf *b, size_t more)
         b->base = mem_realloc(b->base, capacity);
         b->capacity = capacity;
     }
-    return b->base + b->len;
+    return need ? b->base + b->len : b->base;
 }
 
 void buf_append(struct buf *b, const void *bytes, size_t len)

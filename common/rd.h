@@ -16,7 +16,9 @@ struct rd {
 
 static inline struct rd rd_of(struct slice in)
 {
-    return (struct rd){in.base, in.base + in.len, false};
+    static const uint8_t nothing[1]; /* what an empty slice points to may be NULL, which nothing can be added to */
+    const uint8_t *base = in.base ? in.base : nothing;
+    return (struct rd){base, base + in.len, false};
 }
 static inline size_t rd_left(const struct rd *r)
 {
