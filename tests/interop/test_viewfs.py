@@ -117,6 +117,11 @@ def test_fallback_merge_and_home(two, tmp_path):
     assert done.returncode == 1 and b"no mount table" in done.stderr
 
 
+def test_the_doctor_says_what_it_looks_at(conf, two):
+    told = run_cairn("doctor", env={"HADOOP_CONF_DIR": str(conf)})
+    assert told.returncode == 0 and b"of the file systems behind viewfs://town only the one at" in told.stdout, told
+
+
 def test_libhdfs(conf, two, monkeypatch):
     monkeypatch.setenv("HADOOP_CONF_DIR", str(conf))
     view = Hdfs("viewfs://town")
