@@ -151,7 +151,8 @@ static int list_snapshots(struct admin *a, int argc, char **argv, struct err *re
     for (size_t i = 0; i < count; i++) {
         const Hdfs__SnapshotStatusProto *s = list->snapshotlisting[i];
         rows[i].status = s->dirstatus;
-        rows[i].path = below(a, below(a, text_of(a, &s->parent_fullpath), ".snapshot"), text_of(a, &s->dirstatus->path));
+        rows[i].path =
+            below(a, below(a, text_of(a, &s->parent_fullpath), ".snapshot"), text_of(a, &s->dirstatus->path));
         snprintf(rows[i].numbers[0], sizeof rows[i].numbers[0], "%u", s->snapshotid);
         snprintf(rows[i].numbers[1], sizeof rows[i].numbers[1], "%s", s->isdeleted ? "DELETED" : "ACTIVE");
     }

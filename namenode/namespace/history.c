@@ -19,10 +19,8 @@ int version_decode(struct slice record, struct arena *a, struct version *ret, st
     const Cairn__VersionRecord *r = (const Cairn__VersionRecord *)message;
     if (r->has_child == r->has_inode)
         return err_set(reterr, ERR_IO, "metadata store: a version is damaged");
-    *ret = (struct version){r->child,
-                            {r->inode.data, r->inode.len},
-                            snapshot_refs_decode(r->saved_for, r->n_saved_for, a),
-                            r->n_saved_for};
+    *ret = (struct version){
+        r->child, {r->inode.data, r->inode.len}, snapshot_refs_decode(r->saved_for, r->n_saved_for, a), r->n_saved_for};
     return 0;
 }
 
@@ -107,7 +105,8 @@ static void add_ref(const struct fsdir *dir, struct snapshot_ref *refs, size_t *
         return;
     for (size_t i = 0; i < *count; i++) {
         struct snapshot_ref *r = &refs[i], *low = ref.id < r->id ? &ref : r, *high = low == r ? &ref : r;
-        bool touch = r->dir == ref.dir && (high->after <= low->id || history_live_up_to(dir, ref.dir, high->after) <= low->id);
+        bool touch =
+            r->dir == ref.dir && (high->after <= low->id || history_live_up_to(dir, ref.dir, high->after) <= low->id);
         if (touch) {
             r->after = r->after < ref.after ? r->after : ref.after;
             r->id = r->id > ref.id ? r->id : ref.id;

@@ -1,19 +1,20 @@
 /* What was before: versions of inodes and of directory entries, kept beside the current ones for as long as a snapshot
  * needs them. Nobody else has to know: txn_commit calls history_record with what changes.
  *
- * A snapshot is a number from one counter. Taking one writes its name and nothing else. When something is changed that a
- * live snapshot covers, what it was is saved under a tag, the newest snapshot that covers it, unless there is a version
- * with that tag (or a later one) already. So the state as of a snapshot is the first version with a tag not below it,
- * else the current state.
+ * A snapshot is a number from one counter. Taking one writes its name and nothing else. When something is changed that
+ * a live snapshot covers, what it was is saved under a tag, the newest snapshot that covers it, unless there is a
+ * version with that tag (or a later one) already. So the state as of a snapshot is the first version with a tag not
+ * below it, else the current state.
  *
  * - An inode is covered by the live snapshots of the directories above it that were taken since it is there
  *   (inode.entered is the counter's state when it was made or moved), and by its floors: snapshots that covered it at
- *   former places. Both hold for all below it, too, so moving a directory, or cutting it off to be deleted, is one change.
+ *   former places. Both hold for all below it, too, so moving a directory, or cutting it off to be deleted, is one
+ * change.
  * - inode.saved is the counter's state when it was last changed: all snapshots up to there are served by versions.
  * - A version notes which snapshots it was saved for ('T' finds versions by them). When the snapshot of its tag is
  *   deleted, it goes on under the newest older one that still needs it, or it goes.
- * - A block is free when neither the current record nor a version of its file has it. Lists of blocks change at their end
- *   only (or in place), so looking at the neighbours in time, at the same position, is enough. */
+ * - A block is free when neither the current record nor a version of its file has it. Lists of blocks change at their
+ * end only (or in place), so looking at the neighbours in time, at the same position, is enough. */
 #ifndef CAIRN_NAMENODE_NAMESPACE_HISTORY_H
 #define CAIRN_NAMENODE_NAMESPACE_HISTORY_H
 

@@ -42,7 +42,8 @@ int history_child_id(struct txn *t, uint64_t parent, const char *name, uint64_t 
                      struct err *reterr)
 {
     size_t name_len = strlen(name);
-    struct key version = key_of_entry_version(parent, name, name_len, as_of), now = key_of_dentry(parent, name, name_len);
+    struct key version = key_of_entry_version(parent, name, name_len, as_of),
+               now = key_of_dentry(parent, name, name_len);
     struct store_iter *it = store_iter_new(t->dir->store, t->snapshot, !t->snapshot);
     store_iter_seek(it, version.bytes, version.len);
     struct slice key = store_iter_valid(it) ? store_iter_key(it) : (struct slice){0};
@@ -69,8 +70,7 @@ int history_child(struct txn *t, const struct inode *parent, const char *name, s
                      : history_child_id(t, parent->id, name, parent->as_of, &id, reterr);
     if (rc || !id)
         return rc;
-    rc = is_list ? history_inode(t, parent->id, id, ret, reterr)
-                 : history_inode(t, id, parent->as_of, ret, reterr);
+    rc = is_list ? history_inode(t, parent->id, id, ret, reterr) : history_inode(t, id, parent->as_of, ret, reterr);
     if (!rc && is_list) {
         (*ret)->name = arena_strdup(&t->arena, name);
         (*ret)->mtime_ns = mtime_ns;

@@ -43,8 +43,8 @@ static int look(struct diff *d, uint64_t id, uint64_t as_of, struct inode **ret,
     if (rc)
         return rc == ERR_NOT_FOUND ? 0 : rc;
     if (id != d->root && id != INODE_ROOT)
-        rc = n->parent == INODE_NONE ? ERR_NOT_FOUND
-                                     : history_child_id(d->t, n->parent, n->name, as_of, &there, reterr);
+        rc =
+            n->parent == INODE_NONE ? ERR_NOT_FOUND : history_child_id(d->t, n->parent, n->name, as_of, &there, reterr);
     if (!rc && there == id)
         *ret = n;
     return rc == ERR_NOT_FOUND ? 0 : rc;
@@ -414,7 +414,8 @@ static int check_directory(struct diff *d, uint64_t id, uint64_t as_of, struct b
     return rc ? rc : close_rc;
 }
 
-/* Whoever is not the superuser has to be able to read every directory, as in HDFS: a walk over the tree of that time. */
+/* Whoever is not the superuser has to be able to read every directory, as in HDFS: a walk over the tree of that time.
+ */
 static int check_may_read(struct diff *d, uint64_t as_of, struct err *reterr)
 {
     AUTO(buf_free) struct buf stack = {0};

@@ -224,10 +224,11 @@ static int check_limits(struct txn *t, const struct inode *n, struct err *reterr
     unsigned long long count = n->snapshot_count;
     int quota = n->is_snapshottable ? SNAPSHOT_QUOTA : 0; /* "/" when it was not allowed */
     if (all >= t->dir->limits.snapshots)
-        return err_set(reterr, ERR_SNAPSHOT,
-                       "Failed to create snapshot: there are already %zu snapshot(s) and the file system snapshot limit "
-                       "is %zu",
-                       all, t->dir->limits.snapshots);
+        return err_set(
+            reterr, ERR_SNAPSHOT,
+            "Failed to create snapshot: there are already %zu snapshot(s) and the file system snapshot limit "
+            "is %zu",
+            all, t->dir->limits.snapshots);
     if (count >= (unsigned long long)quota)
         return err_set(reterr, ERR_SNAPSHOT,
                        "Failed to add snapshot: there are already %llu snapshot(s) and the snapshot quota is %d", count,

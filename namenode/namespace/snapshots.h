@@ -1,5 +1,5 @@
-/* Taking, naming and dropping snapshots, and what they forbid. Rules and texts are HDFS's; like tree.h, each works inside
- * the caller's txn. How they are kept: history.h. */
+/* Taking, naming and dropping snapshots, and what they forbid. Rules and texts are HDFS's; like tree.h, each works
+ * inside the caller's txn. How they are kept: history.h. */
 #ifndef CAIRN_NAMENODE_NAMESPACE_SNAPSHOTS_H
 #define CAIRN_NAMENODE_NAMESPACE_SNAPSHOTS_H
 

@@ -62,8 +62,7 @@ void client_rename_snapshot(struct rpc_call *call, const ProtobufCMessage *messa
     op_begin(&op, context, call);
     OP_RESPONSE(&op, hdfs__rename_snapshot_response_proto, Hdfs__RenameSnapshotResponseProto);
     int rc = op_check_safe_mode(&op, "rename snapshot for", q->snapshotroot);
-    rc = rc ? rc
-            : snapshot_rename(&op.t, &op.user, q->snapshotroot, q->snapshotoldname, q->snapshotnewname, &op.err);
+    rc = rc ? rc : snapshot_rename(&op.t, &op.user, q->snapshotroot, q->snapshotoldname, q->snapshotnewname, &op.err);
     op_end(&op, rc, &response->base);
 }
 
@@ -145,8 +144,7 @@ void client_get_snapshottable_dir_listing(struct rpc_call *call, const ProtobufC
 {
     struct op op;
     op_begin(&op, context, call);
-    OP_RESPONSE(&op, hdfs__get_snapshottable_dir_listing_response_proto,
-                Hdfs__GetSnapshottableDirListingResponseProto);
+    OP_RESPONSE(&op, hdfs__get_snapshottable_dir_listing_response_proto, Hdfs__GetSnapshottableDirListingResponseProto);
     Hdfs__SnapshottableDirectoryListingProto listing = HDFS__SNAPSHOTTABLE_DIRECTORY_LISTING_PROTO__INIT;
     int rc = list_snapshottable(&op, &listing);
     if (history_snapshottable_count(op.nn->dir))

@@ -91,8 +91,7 @@ struct page {
 };
 
 static Hdfs__SnapshotDiffReportListingEntryProto *listing_entry(struct page *p, uint64_t dir, uint64_t file,
-                                                                const char *path, bool is_reference,
-                                                                const char *target)
+                                                                const char *path, bool is_reference, const char *target)
 {
     Hdfs__SnapshotDiffReportListingEntryProto *e = arena_new(p->a, Hdfs__SnapshotDiffReportListingEntryProto);
     hdfs__snapshot_diff_report_listing_entry_proto__init(e);

@@ -5,7 +5,8 @@
 FUZZ_SEEDS(version)
 {
     struct snapshot_ref refs[] = {{16386, 3, 7}, {16400, 0, 5}};
-    struct file_block blocks[] = {{1073741825, 1001, 134217728, BLOCK_COMPLETE}, {1073741826, 1002, 17, BLOCK_COMPLETE}};
+    struct file_block blocks[] = {{1073741825, 1001, 134217728, BLOCK_COMPLETE},
+                                  {1073741826, 1002, 17, BLOCK_COMPLETE}};
     struct inode n = {.id = 16390,
                       .type = INODE_FILE,
                       .parent = 16386,

@@ -5,10 +5,10 @@
 #include "namenode/namespace/snapshot_diff.h"
 #include "namenode/namespace/snapshots.h"
 
-#define BLOCK_BYTES    1000
-#define SNAPSHOTS_MAX  40
-#define PATHS_MAX      400
-#define NODES_WANTED   60
+#define BLOCK_BYTES   1000
+#define SNAPSHOTS_MAX 40
+#define PATHS_MAX     400
+#define NODES_WANTED  60
 
 struct taken {
     char dir[256], name[16];
@@ -50,7 +50,8 @@ static void dump(struct txn *t, const struct inode *n, const char *at, struct bu
     while (blocks && !n->blocks[blocks - 1].length_bytes)
         blocks--;
     for (size_t i = 0; i < blocks; i++)
-        buf_printf(out, " %llu:%llu", (unsigned long long)n->blocks[i].id, (unsigned long long)n->blocks[i].length_bytes);
+        buf_printf(out, " %llu:%llu", (unsigned long long)n->blocks[i].id,
+                   (unsigned long long)n->blocks[i].length_bytes);
     buf_append_str(out, "\n");
     if (!inode_is_dir(n))
         return;
@@ -522,8 +523,9 @@ static void check_difference(struct world *w)
     struct snapshot_diff d;
     arena_init(&memory, 64 << 20);
     txn_begin_snapshot(&t, w->f->nn.dir);
-    assert_int_equal(snapshot_diff(&t, &w->f->root, from->dir, from->name, to ? to->name : "", below(w, 2), &memory, &d,
-                                   ERR(w->f)), 0);
+    assert_int_equal(
+        snapshot_diff(&t, &w->f->root, from->dir, from->name, to ? to->name : "", below(w, 2), &memory, &d, ERR(w->f)),
+        0);
     txn_end(&t);
     tree_read(w->f, from->dir, from->name, &a);
     tree_read(w->f, from->dir, to ? to->name : "", &b);
@@ -598,7 +600,8 @@ static void run(void **state, uint64_t seed, size_t steps)
     check_blocks(&w);
     check_nothing_is_left(w.f);
     forget_paths(&w);
-    print_message("%zu snapshots taken, %zu times compared, %zu differences\n", w.names_given, w.checked, w.differences);
+    print_message("%zu snapshots taken, %zu times compared, %zu differences\n", w.names_given, w.checked,
+                  w.differences);
     assert_true(w.checked > 500 && w.differences > 100);
 }
 
