@@ -235,15 +235,20 @@ int path_resolve(struct txn *t, const struct fs_user *u, const char *text, unsig
         if (!inode_is_dir(at))
             return err_set(reterr, flags & PATH_CREATE ? ERR_PARENT_NOT_DIR : ERR_ACCESS, "%s (is not a directory)",
                            path_prefix(t, &p, i));
-        if (!access_allowed(u, at, ACCESS_EXECUTE)) /* the text only when it is needed */
-            return access_check(u, at, ACCESS_EXECUTE, path_prefix(t, &p, i), reterr);
         bool is_list = is_dot_snapshot(at, p.names[i]);
+        /* On the way into a snapshot its own version of the directory decides: below. The text only when it is needed.
+         */
+        if (!(is_list && i + 1 < p.count) && !access_allowed(u, at, ACCESS_EXECUTE))
+            return access_check(u, at, ACCESS_EXECUTE, path_prefix(t, &p, i), reterr);
         rc = is_list ? 0 : txn_child(t, at, p.names[i], &child, reterr);
         if (rc)
             return rc;
         if (is_list)
             child = history_list(t, at);
         p.in_snapshot = p.in_snapshot || is_list;
+        const struct inode *passed = child ? child : i ? p.inodes[i - 1] : at;
+        if (at->as_of == AS_OF_LIST && !access_allowed(u, passed, ACCESS_EXECUTE))
+            return access_check(u, passed, ACCESS_EXECUTE, path_prefix(t, &p, i - 1), reterr);
         if (!child)
             break;
         p.inodes[p.found++] = child;

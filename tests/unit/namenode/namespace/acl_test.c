@@ -1,5 +1,6 @@
 /* ACLs in their text form: what each change makes of them, what an inode keeps, what a child inherits, who may pass. */
 #include "namenode/namespace/acl.h"
+#include "namenode/namespace/snapshots.h"
 
 #include "tests/unit/namenode/namespace/fixture.h"
 
@@ -342,6 +343,29 @@ static void named_entries_decide_as_far_as_the_mask_lets_them(void **state)
     assert_false(may(f, &eve, ACCESS_READ));
 }
 
+/* Who may pass into a snapshot is what was so when it was taken, whatever became of the directory. */
+static void a_snapshot_keeps_the_acl_it_was_taken_with(void **state)
+{
+    struct fixture *f = *state;
+    const char *snapshot = NULL;
+    struct path p;
+    mkdirs(f, "/d/sub");
+    assert_int_equal(IN_TXN(f, tree_set_permission(t, &f->root, "/d", 0700, ERR(f))), 0);
+    assert_int_equal(set(f, &f->root, "/d", ACL_MODIFY, "u:ann:r-x"), 0);
+    assert_int_equal(IN_TXN(f, snapshot_allow(t, "/d", ERR(f))), 0);
+    assert_int_equal(IN_TXN(f, snapshot_create(t, &f->root, "/d", "s", &snapshot, ERR(f))), 0);
+    assert_int_equal(set(f, &f->root, "/d", ACL_SET, "u::rwx u:bob:r-x g::--- o::---"), 0);
+    unsigned flags = PATH_SNAPSHOT;
+    assert_int_equal(IN_TXN(f, path_resolve(t, &f->ann, "/d/sub", 0, &p, ERR(f))), ERR_ACCESS);
+    assert_int_equal(IN_TXN(f, path_resolve(t, &f->bob, "/d/sub", 0, &p, ERR(f))), 0);
+    assert_int_equal(IN_TXN(f, path_resolve(t, &f->ann, "/d/.snapshot/s", flags, &p, ERR(f))), 0);
+    assert_int_equal(IN_TXN(f, path_resolve(t, &f->ann, "/d/.snapshot/s/sub", flags, &p, ERR(f))), 0);
+    assert_int_equal(IN_TXN(f, path_resolve(t, &f->bob, "/d/.snapshot/s", flags, &p, ERR(f))), ERR_ACCESS);
+    assert_int_equal(IN_TXN(f, path_resolve(t, &f->bob, "/d/.snapshot/s/sub", flags, &p, ERR(f))), ERR_ACCESS);
+    assert_int_equal(IN_TXN(f, path_resolve(t, &f->ann, "/d/.snapshot/no", flags, &p, ERR(f))), ERR_ACCESS);
+    assert_int_equal(IN_TXN(f, path_resolve(t, &f->ann, "/d/.snapshot", flags, &p, ERR(f))), ERR_ACCESS);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -356,6 +380,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(children_inherit_the_default_entries, fixture_setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(a_minimal_default_acl_gives_files_only_a_mode, fixture_setup,
                                         fixture_teardown),
+        cmocka_unit_test_setup_teardown(a_snapshot_keeps_the_acl_it_was_taken_with, fixture_setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(named_entries_decide_as_far_as_the_mask_lets_them, fixture_setup,
                                         fixture_teardown),
     };
