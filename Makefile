@@ -105,8 +105,9 @@ interop: test-packages all ## the long suites of others: Hadoop's own tests and 
 test-packages:
 	$(Q)$(if $(NODEPS),true,tools/deps build test interop container)
 
-check-deps:                ## dependencies between folders point one way
+check-deps:                ## dependencies between folders point one way; docs/compatibility.md has every method
 	$(Q)tools/check-deps
+	$(Q)tools/compatibility --check
 
 demo:                      ## a cluster, a data set, a mount and three jobs, with a summary
 	$(Q)$(if $(NODEPS),true,tools/deps build test)
