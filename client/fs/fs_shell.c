@@ -183,11 +183,6 @@ int usage_run(struct shell *sh, struct args *args, struct err *reterr)
     return about_run(sh, args, false, reterr);
 }
 
-int unsupported_run(struct shell *sh, struct args *args, struct err *reterr)
-{
-    return err_set(reterr, ERR_UNSUPPORTED, "this command is not supported by this client");
-}
-
 /* ---- running ---- */
 
 static void print_unknown(const char *name)

@@ -105,7 +105,6 @@ int setfattr_run(struct shell *sh, struct args *args, struct err *reterr);
 int create_snapshot_run(struct shell *sh, struct args *args, struct err *reterr);
 int delete_snapshot_run(struct shell *sh, struct args *args, struct err *reterr);
 int rename_snapshot_run(struct shell *sh, struct args *args, struct err *reterr);
-int unsupported_run(struct shell *sh, struct args *args, struct err *reterr);
 int help_run(struct shell *sh, struct args *args, struct err *reterr);
 int usage_run(struct shell *sh, struct args *args, struct err *reterr);
 

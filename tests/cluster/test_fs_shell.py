@@ -272,7 +272,7 @@ def test_wrong_usage_and_unreachable_servers(cluster, fs):
     assert fs("-ls", "ftp://x/").returncode == 1
     assert fs("-ls", "hdfs://no such host/").returncode == 1
     for command in "-createSnapshot", "-setfacl", "-getfattr":
-        assert b"not supported" in fs(command, "/").stderr
+        assert fs(command).returncode == 255
 
 
 def test_without_a_cluster_the_remedy_is_told():
