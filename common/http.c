@@ -13,10 +13,11 @@
 #include "common/mem.h"
 
 #define HTTP_CONNECTIONS_MAX 4096
-#define HTTP_CONNECTION_MEMORY_BYTES 32768 /* request line and headers must fit: a path may have 8000 bytes, each as %XX */
-#define HTTP_IDLE_TIMEOUT_S 60
-#define HTTP_THREAD_STACK_BYTES (256 << 10)
-#define HTTP_THREADS_DEFAULT 2
+#define HTTP_CONNECTION_MEMORY_BYTES                                                                                   \
+    32768 /* request line and headers must fit: a path may have 8000 bytes, each as %XX */
+#define HTTP_IDLE_TIMEOUT_S       60
+#define HTTP_THREAD_STACK_BYTES   (256 << 10)
+#define HTTP_THREADS_DEFAULT      2
 #define HTTP_POOL_THREADS_DEFAULT 8
 
 static const struct http_route *http_match(const struct http_server *s, const char *method, const char *path,
@@ -198,8 +199,9 @@ static enum MHD_Result http_on_end(struct http_request *r)
     return http_send(r);
 }
 
-static enum MHD_Result http_on_request(void *arg, struct MHD_Connection *connection, const char *url, const char *method,
-                                       const char *version, const char *upload, size_t *upload_len, void **state)
+static enum MHD_Result http_on_request(void *arg, struct MHD_Connection *connection, const char *url,
+                                       const char *method, const char *version, const char *upload, size_t *upload_len,
+                                       void **state)
 {
     struct http_request *r = *state;
     r->path = url;
@@ -213,7 +215,8 @@ static enum MHD_Result http_on_request(void *arg, struct MHD_Connection *connect
     return MHD_YES;
 }
 
-static void http_on_done(void *arg, struct MHD_Connection *connection, void **state, enum MHD_RequestTerminationCode why)
+static void http_on_done(void *arg, struct MHD_Connection *connection, void **state,
+                         enum MHD_RequestTerminationCode why)
 {
     struct http_request *r = *state;
     if (!r)

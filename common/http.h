@@ -1,4 +1,5 @@
-/* A small HTTP server on libmicrohttpd: routes, text/JSON answers, files by sendfile, bodies that come and go in pieces.
+/* A small HTTP server on libmicrohttpd: routes, text/JSON answers, files by sendfile, bodies that come and go in
+ * pieces.
  *
  * Handlers run on the server's few own threads (http_options.threads) and may block briefly; those of routes with
  * `may_block`, and all sources and uploads, run on a pool while their connection rests, so a slow client or a slow disk
@@ -30,7 +31,7 @@ struct http_source {
 struct http_upload {
     int (*write)(void *context, const void *bytes, size_t len, struct err *reterr);
     void (*finish)(void *context, const struct err *why, struct http_reply *reply); /* why: what write said, or NULL */
-    void (*abort)(void *context);                                                  /* the client is gone */
+    void (*abort)(void *context);                                                   /* the client is gone */
     void *context;
 };
 
@@ -71,10 +72,10 @@ uint16_t http_port(const struct http_server *s);
 void http_stop(struct http_server *s); /* waits for running handlers; NULL is fine */
 
 const char *http_method(const struct http_request *r);
-const char *http_path(const struct http_request *r);                       /* decoded */
-const char *http_raw_uri(const struct http_request *r);                    /* path and query as they came */
+const char *http_path(const struct http_request *r);    /* decoded */
+const char *http_raw_uri(const struct http_request *r); /* path and query as they came */
 const char *http_client_ip(const struct http_request *r);
-const char *http_query(const struct http_request *r, const char *name);    /* decoded; NULL if absent */
+const char *http_query(const struct http_request *r, const char *name); /* decoded; NULL if absent */
 const char *http_header(const struct http_request *r, const char *name);
 struct slice http_body(const struct http_request *r);
 
@@ -83,7 +84,8 @@ void http_fail(struct http_reply *reply, int status, const char *format, ...) PR
 void html_escape(struct buf *b, const char *text);
 
 /* Client side, for the shuffle and tests of life: GET, answer body handed out in pieces as it comes (Content-Length or
- * until close; redirects are not followed). ERR_NOT_FOUND for 404, ERR_IO for other statuses with the body's first line. */
+ * until close; redirects are not followed). ERR_NOT_FOUND for 404, ERR_IO for other statuses with the body's first
+ * line. */
 typedef int (*http_sink)(const void *bytes, size_t len, void *arg, struct err *reterr);
 int http_get(const struct net_address *to, const char *path_and_query, int timeout_ms, http_sink sink, void *arg,
              struct err *reterr) MUST_CHECK;

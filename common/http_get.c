@@ -10,7 +10,7 @@
 #include "common/mem.h"
 
 #define HTTP_HEAD_MAX_BYTES 16384
-#define HTTP_PIECE_BYTES 65536
+#define HTTP_PIECE_BYTES    65536
 
 struct http_answer {
     char *bytes; /* head, then the start of the body */
@@ -26,7 +26,8 @@ static int http_recv(int fd, void *bytes, size_t capacity, size_t *ret_len, stru
         n = recv(fd, bytes, capacity, 0);
     while (n < 0 && errno == EINTR);
     if (n < 0)
-        return errno == EAGAIN ? err_set(reterr, ERR_TIMEOUT, "no answer in time") : err_errno(reterr, errno, "receive");
+        return errno == EAGAIN ? err_set(reterr, ERR_TIMEOUT, "no answer in time")
+                               : err_errno(reterr, errno, "receive");
     *ret_len = (size_t)n;
     return 0;
 }
@@ -87,7 +88,8 @@ static int http_read_body(int fd, struct http_answer *a, http_sink sink, void *a
         if (rc < 0)
             return rc;
         if (n == 0)
-            return left > 0 ? err_set(reterr, ERR_CLOSED, "the answer was cut short by %lld bytes", (long long)left) : 0;
+            return left > 0 ? err_set(reterr, ERR_CLOSED, "the answer was cut short by %lld bytes", (long long)left)
+                            : 0;
         bytes = piece;
     }
 }
@@ -104,7 +106,8 @@ int http_get(const struct net_address *to, const char *path_and_query, int timeo
     if (rc < 0)
         return rc;
     net_set_timeouts(fd, timeout_ms, timeout_ms);
-    AUTO(mem_freep) char *request = mem_printf("GET %s HTTP/1.0\r\nHost: %s\r\nConnection: close\r\n\r\n", path_and_query, name);
+    AUTO(mem_freep)
+    char *request = mem_printf("GET %s HTTP/1.0\r\nHost: %s\r\nConnection: close\r\n\r\n", path_and_query, name);
     struct http_answer a = {.bytes = mem_alloc(HTTP_HEAD_MAX_BYTES + 1)};
     rc = net_write_full(fd, request, strlen(request), reterr);
     if (rc == 0)

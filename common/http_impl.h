@@ -49,12 +49,12 @@ struct http_request {
     size_t dropped_bytes;
 
     struct http_reply reply;
-    bool handled;             /* reply holds what the handler said */
-    bool is_stream;           /* counted */
-    uint8_t *piece;           /* HTTP_PIECE_BYTES; from here: of a stream */
+    bool handled;   /* reply holds what the handler said */
+    bool is_stream; /* counted */
+    uint8_t *piece; /* HTTP_PIECE_BYTES; from here: of a stream */
     size_t piece_len, piece_at;
-    bool ended, failed;       /* source: all read; an error in between */
-    bool uploading;           /* reply.upload is to be finished or aborted */
+    bool ended, failed; /* source: all read; an error in between */
+    bool uploading;     /* reply.upload is to be finished or aborted */
     bool upload_failed;
     struct err upload_error;
 };

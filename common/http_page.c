@@ -1,12 +1,15 @@
 #include "common/http_page.h"
 
 static const char head[] =
-    "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width\"><style>"
-    "body{font:15px/1.45 system-ui,sans-serif;margin:2em auto;max-width:66em;padding:0 1em;color:#222}h1{font-size:1.4em}"
+    "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><meta name=\"viewport\" "
+    "content=\"width=device-width\"><style>"
+    "body{font:15px/1.45 system-ui,sans-serif;margin:2em auto;max-width:66em;padding:0 "
+    "1em;color:#222}h1{font-size:1.4em}"
     "h2{font-size:1.1em;margin-top:1.6em}table{border-collapse:collapse;width:100%;margin:.5em 0 1.5em}"
     "th,td{text-align:left;padding:.25em .8em .25em 0;border-bottom:1px solid #ddd}td.n,th.n{text-align:right}"
     "th{color:#666;font-weight:500}.bad{color:#b00}.ok{color:#070}a{color:#046;text-decoration:none}"
-    "@media(prefers-color-scheme:dark){body{background:#181818;color:#ddd}th,td{border-color:#333}a{color:#8bf}}</style>";
+    "@media(prefers-color-scheme:dark){body{background:#181818;color:#ddd}th,td{border-color:#333}a{color:#8bf}}</"
+    "style>";
 
 void http_page_begin(struct http_reply *reply, const char *title)
 {

@@ -7,11 +7,13 @@
 
 void conf_page(struct http_request *request, struct http_reply *reply, void *config);      /* ?format=json, ?name= */
 void log_level_page(struct http_request *request, struct http_reply *reply, void *config); /* ?log=&level= */
-void stacks_page(struct http_request *request, struct http_reply *reply, void *config);    /* threads and what they do */
+void stacks_page(struct http_request *request, struct http_reply *reply, void *config); /* threads and what they do */
 
-#define HTTP_SERVLET_ROUTES(config)                                                                 \
-    {"GET", "/conf", conf_page, .context = (void *)(uintptr_t)(config)},                            \
-        {"GET", "/logLevel", log_level_page, .context = (void *)(uintptr_t)(config)},               \
-        {"GET", "/stacks", stacks_page, .context = (void *)(uintptr_t)(config)}
+#define HTTP_SERVLET_ROUTES(config)                                                                                    \
+    {"GET", "/conf", conf_page, .context = (void *)(uintptr_t)(config)},                                               \
+        {"GET", "/logLevel", log_level_page, .context = (void *)(uintptr_t)(config)},                                  \
+    {                                                                                                                  \
+        "GET", "/stacks", stacks_page, .context = (void *)(uintptr_t)(config)                                          \
+    }
 
 #endif

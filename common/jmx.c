@@ -58,7 +58,7 @@ static int64_t proc_number(const char *path, const char *key)
     FILE *f = fopen(path, "re");
     while (f && fgets(line, sizeof line, f))
         if (strncmp(line, key, strlen(key)) == 0) {
-            value = atoll(line + strlen(key));
+            value = strtoll(line + strlen(key), NULL, 10);
             break;
         }
     if (f)
@@ -145,7 +145,8 @@ int64_t jmx_thread_count(void)
 void jmx_add_process(json_t *beans, const char *service, int64_t started_wall_ms)
 {
     int64_t resident = proc_number("/proc/self/status", "VmRSS:") * 1024, threads = jmx_thread_count();
-    int64_t total = proc_number("/proc/meminfo", "MemTotal:") * 1024, left = proc_number("/proc/meminfo", "MemAvailable:") * 1024;
+    int64_t total = proc_number("/proc/meminfo", "MemTotal:") * 1024,
+            left = proc_number("/proc/meminfo", "MemAvailable:") * 1024;
     const double mib = 1 << 20;
     char name[128];
     add_memory(beans, resident, total);
@@ -250,7 +251,8 @@ static void answer_one(struct http_reply *reply, const char *get, json_t *beans)
         answer_error(reply, 400, "query format is not as expected.");
         return;
     }
-    json_array_foreach(beans, i, bean) {
+    json_array_foreach(beans, i, bean)
+    {
         const char *name = json_string_value(json_object_get(bean, "name"));
         json_t *value = json_object_get(bean, colons + 2);
         if (strlen(name) != (size_t)(colons - get) || strncmp(name, get, strlen(name)) != 0)
@@ -278,9 +280,9 @@ void jmx_answer(struct http_request *request, struct http_reply *reply, json_t *
     }
     json_t *wanted = json_array(), *bean;
     size_t i;
-    json_array_foreach(beans, i, bean)
-        if (!query || !*query || matches(query, json_string_value(json_object_get(bean, "name"))))
-            json_array_append(wanted, bean);
+    json_array_foreach(beans, i,
+                       bean) if (!query || !*query || matches(query, json_string_value(json_object_get(bean, "name"))))
+        json_array_append(wanted, bean);
     json_decref(beans);
     dump(reply, json_pack("{s:o}", "beans", wanted));
 }

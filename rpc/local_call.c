@@ -32,14 +32,16 @@ static struct slice text_slice(const char *text)
     return (struct slice){(const uint8_t *)text, strlen(text)};
 }
 
-static int local_find(struct rpc_server *s, const struct rpc_local_call *what, struct rpc_call *call, struct err *reterr)
+static int local_find(struct rpc_server *s, const struct rpc_local_call *what, struct rpc_call *call,
+                      struct err *reterr)
 {
     call->service = rpc_registry_protocol(s->registry, text_slice(what->protocol));
     if (!call->service)
         return err_set(reterr, ERR_NO_SUCH_PROTOCOL, "Unknown protocol: %s", what->protocol);
     call->method = rpc_registered_method(call->service, text_slice(what->method));
     if (!call->method)
-        return err_set(reterr, ERR_NO_SUCH_METHOD, "Unknown method %s called on %s protocol.", what->method, what->protocol);
+        return err_set(reterr, ERR_NO_SUCH_METHOD, "Unknown method %s called on %s protocol.", what->method,
+                       what->protocol);
     return 0;
 }
 

@@ -24,8 +24,8 @@ struct webhdfs_call {
     struct webhdfs_url url;
     struct webhdfs_params params;
     enum webhdfs_verb verb;
-    const char *op;   /* in capitals */
-    const char *path; /* url.path */
+    const char *op;        /* in capitals */
+    const char *path;      /* url.path */
     const char *user;      /* as whom the call is made */
     const char *real_user; /* whom the request named; the same without doas */
     struct err err;
@@ -87,7 +87,7 @@ int webhdfs_get_snapshot_list(struct webhdfs_call *c);
 const struct param_value *param(const struct webhdfs_call *c, enum webhdfs_param p);
 const char *param_text(const struct webhdfs_call *c, enum webhdfs_param p); /* NULL: not given */
 int param_required(struct webhdfs_call *c, enum webhdfs_param p) MUST_CHECK;
-uint32_t param_dir_mode(const struct webhdfs_call *c);  /* 0755 unless given */
+uint32_t param_dir_mode(const struct webhdfs_call *c); /* 0755 unless given */
 
 /* Content-Type of JSON set; the body to write into. */
 struct buf *reply_json(struct webhdfs_call *c);
@@ -105,22 +105,22 @@ int webhdfs_ask(struct webhdfs_call *c, const char *method, const ProtobufCMessa
                 const ProtobufCMessageDescriptor *response_type, ProtobufCMessage **ret) MUST_CHECK;
 
 /* A request's message of ClientProtocol, and the call: ASK(c, "getFileInfo", GetFileInfo, get_file_info, &q, &a). */
-#define REQUEST(Type, prefix, q)           \
-    Hdfs__##Type##RequestProto q;          \
+#define REQUEST(Type, prefix, q)                                                                                       \
+    Hdfs__##Type##RequestProto q;                                                                                      \
     hdfs__##prefix##_request_proto__init(&(q))
-#define ASK(c, wire_name, Type, prefix, q, ret)                                                                       \
-    ({                                                                                                                \
-        ProtobufCMessage *answer_ = NULL;                                                                             \
-        int rc_ = webhdfs_ask((c), wire_name, &(q)->base, &hdfs__##prefix##_response_proto__descriptor, &answer_);    \
-        Hdfs__##Type##ResponseProto **ret_ = (ret);                                                                   \
-        *ret_ = (Hdfs__##Type##ResponseProto *)answer_;                                                               \
-        rc_;                                                                                                          \
+#define ASK(c, wire_name, Type, prefix, q, ret)                                                                        \
+    ({                                                                                                                 \
+        ProtobufCMessage *answer_ = NULL;                                                                              \
+        int rc_ = webhdfs_ask((c), wire_name, &(q)->base, &hdfs__##prefix##_response_proto__descriptor, &answer_);     \
+        Hdfs__##Type##ResponseProto **ret_ = (ret);                                                                    \
+        *ret_ = (Hdfs__##Type##ResponseProto *)answer_;                                                                \
+        rc_;                                                                                                           \
     })
 /* A call whose answer says nothing but that it was done. */
-#define DO(c, wire_name, prefix, q)                                                                                   \
-    ({                                                                                                                \
-        ProtobufCMessage *answer_ = NULL;                                                                             \
-        webhdfs_ask((c), wire_name, &(q)->base, &hdfs__##prefix##_response_proto__descriptor, &answer_);              \
+#define DO(c, wire_name, prefix, q)                                                                                    \
+    ({                                                                                                                 \
+        ProtobufCMessage *answer_ = NULL;                                                                              \
+        webhdfs_ask((c), wire_name, &(q)->base, &hdfs__##prefix##_response_proto__descriptor, &answer_);               \
     })
 
 #endif

@@ -26,7 +26,8 @@ static int reply_own_location(struct webhdfs_call *c, bool add_data)
 {
     const char *host = http_header(c->http, "Host");
     AUTO(buf_free) struct buf url = {0};
-    buf_printf(&url, "http://%s" WEBHDFS_PREFIX "%s?op=%s", host && strcspn(host, "/?#@ \"<>") == strlen(host) ? host : "localhost",
+    buf_printf(&url, "http://%s" WEBHDFS_PREFIX "%s?op=%s",
+               host && strcspn(host, "/?#@ \"<>") == strlen(host) ? host : "localhost",
                url_encode_path(c->path, &c->arena), c->op);
     for (size_t i = 0; i < c->url.parameter_count; i++) {
         const struct url_parameter *p = &c->url.parameters[i];
@@ -50,7 +51,8 @@ static int gateway_first_step(struct webhdfs_call *c)
     }
     if (type && strncasecmp(type, UPLOAD_TYPE, strlen(UPLOAD_TYPE)) == 0)
         return 0;
-    return err_set(&c->err, ERR_ILLEGAL_ARGUMENT, "Data upload requests must have content-type set to '" UPLOAD_TYPE "'");
+    return err_set(&c->err, ERR_ILLEGAL_ARGUMENT,
+                   "Data upload requests must have content-type set to '" UPLOAD_TYPE "'");
 }
 
 /* ---- OPEN ---- */
@@ -126,7 +128,7 @@ struct uploading {
     struct dfs *fs;
     struct file_writer *writer;
     char *path;
-    bool is_new;       /* created here */
+    bool is_new; /* created here */
     uint64_t file_id;
     int status;
     struct buf headers; /* of the answer */
@@ -211,7 +213,8 @@ static void create_options(const struct webhdfs_call *c, struct file_create *ret
                              *block = param(c, PARAM_BLOCKSIZE);
     *ret = (struct file_create){
         .mode = mode->is_set ? (uint16_t)mode->number : FILE_MODE_DEFAULT,
-        .overwrite = param(c, PARAM_OVERWRITE)->number || (param(c, PARAM_CREATEFLAG)->number & HDFS__CREATE_FLAG_PROTO__OVERWRITE),
+        .overwrite = param(c, PARAM_OVERWRITE)->number ||
+                     (param(c, PARAM_CREATEFLAG)->number & HDFS__CREATE_FLAG_PROTO__OVERWRITE),
         .create_parent = param(c, PARAM_CREATEPARENT)->number,
         .replication = replication->is_set ? (uint32_t)replication->number : 0,
         .block_bytes = block->is_set ? block->number : 0,

@@ -41,7 +41,8 @@ static int gateway_run(struct daemon *d, const struct config *config, struct err
     struct webhdfs_options options = {.role = WEBHDFS_GATEWAY, .config = config};
     struct webhdfs *w = webhdfs_new(&options);
     struct http_server *http = NULL;
-    const struct http_route routes[] = {{"GET", "/metrics", metrics_page}, {"GET", "/jmx", jmx_page}, HTTP_SERVLET_ROUTES(config), WEBHDFS_ROUTE(w)};
+    const struct http_route routes[] = {
+        {"GET", "/metrics", metrics_page}, {"GET", "/jmx", jmx_page}, HTTP_SERVLET_ROUTES(config), WEBHDFS_ROUTE(w)};
     int64_t started_wall_ms = clock_wall_ms();
     struct http_options server = {.routes = routes,
                                   .route_count = ARRAY_COUNT(routes),
@@ -50,7 +51,8 @@ static int gateway_run(struct daemon *d, const struct config *config, struct err
                                   .on_reply = origin_add_headers,
                                   .on_reply_context = (void *)(uintptr_t)config};
     char text[NET_ADDRESS_MAX];
-    snprintf(text, sizeof text, "%s:%d", config_str(config, "httpfs.http.hostname"), (int)config_int(config, "httpfs.http.port"));
+    snprintf(text, sizeof text, "%s:%d", config_str(config, "httpfs.http.hostname"),
+             (int)config_int(config, "httpfs.http.port"));
     int rc = net_parse(text, 0, &server.listen, reterr);
     rc = rc < 0 ? rc : http_start(&server, &http, reterr);
     if (rc < 0)

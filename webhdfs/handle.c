@@ -26,9 +26,10 @@ static bool is_class(const char *java_class, const char *const *list)
 /* By what Hadoop's classes derive from; nearly all are IOExceptions. */
 static int status_of(const char *java_class, enum webhdfs_role role)
 {
-    static const char *const arguments[] = {"java.lang.IllegalArgumentException", "org.apache.hadoop.HadoopIllegalArgumentException",
-                                            ERR_FS "InvalidPathException", "java.lang.UnsupportedOperationException",
-                                            "java.lang.NumberFormatException", NULL};
+    static const char *const arguments[] = {
+        "java.lang.IllegalArgumentException", "org.apache.hadoop.HadoopIllegalArgumentException",
+        ERR_FS "InvalidPathException",        "java.lang.UnsupportedOperationException",
+        "java.lang.NumberFormatException",    NULL};
     static const char *const bugs[] = {"java.lang.IllegalStateException", "java.lang.NullPointerException",
                                        "java.lang.RuntimeException", NULL};
     bool gateway = role == WEBHDFS_GATEWAY;
@@ -78,7 +79,8 @@ int param_required(struct webhdfs_call *c, enum webhdfs_param p)
     const struct param_value *v = param(c, p);
     if (v->is_set && *v->text)
         return 0;
-    return err_set(&c->err, ERR_ILLEGAL_ARGUMENT, "Required param %s for op: %s is null or empty", webhdfs_param_name(p), c->op);
+    return err_set(&c->err, ERR_ILLEGAL_ARGUMENT, "Required param %s for op: %s is null or empty",
+                   webhdfs_param_name(p), c->op);
 }
 
 uint32_t param_dir_mode(const struct webhdfs_call *c)
@@ -122,8 +124,8 @@ int webhdfs_ask_as(struct webhdfs_call *c, const char *user, const char *method,
 {
     const struct webhdfs_caller *caller = &c->w->options.caller;
     if (caller->call)
-        return caller->call(caller->context, user, http_client_ip(c->http), method, request, response_type, &c->answers, ret,
-                            &c->err);
+        return caller->call(caller->context, user, http_client_ip(c->http), method, request, response_type, &c->answers,
+                            ret, &c->err);
     return user_clients_call(c->w->clients, user, method, request, response_type, &c->answers, ret, &c->err);
 }
 
@@ -153,11 +155,13 @@ static int identify(struct webhdfs_call *c)
 
 static int unknown_op(struct webhdfs_call *c, const char *text)
 {
-    static const char *const verbs[] = {[VERB_GET] = "GET", [VERB_PUT] = "PUT", [VERB_POST] = "POST", [VERB_DELETE] = "DELETE"};
+    static const char *const verbs[] = {
+        [VERB_GET] = "GET", [VERB_PUT] = "PUT", [VERB_POST] = "POST", [VERB_DELETE] = "DELETE"};
     if (!text || !*text || strcasecmp(text, "null") == 0)
         return err_set(&c->err, ERR_UNSUPPORTED, "op=NULL is not supported");
-    return err_set(&c->err, ERR_ILLEGAL_ARGUMENT, "Invalid value for webhdfs parameter \"op\": %.200s is not a valid %s operation.",
-                   text, verbs[c->verb]);
+    return err_set(&c->err, ERR_ILLEGAL_ARGUMENT,
+                   "Invalid value for webhdfs parameter \"op\": %.200s is not a valid %s operation.", text,
+                   verbs[c->verb]);
 }
 
 static int find_op(struct webhdfs_call *c, webhdfs_op *ret)
@@ -181,7 +185,8 @@ static bool find_verb(const char *method, enum webhdfs_verb *ret)
     static const struct {
         const char *method;
         enum webhdfs_verb verb;
-    } verbs[] = {{"GET", VERB_GET}, {"HEAD", VERB_GET}, {"PUT", VERB_PUT}, {"POST", VERB_POST}, {"DELETE", VERB_DELETE}};
+    } verbs[] = {
+        {"GET", VERB_GET}, {"HEAD", VERB_GET}, {"PUT", VERB_PUT}, {"POST", VERB_POST}, {"DELETE", VERB_DELETE}};
     for (size_t i = 0; i < ARRAY_COUNT(verbs); i++)
         if (strcmp(method, verbs[i].method) == 0) {
             *ret = verbs[i].verb;
@@ -193,15 +198,15 @@ static bool find_verb(const char *method, enum webhdfs_verb *ret)
 /* A datanode is asked for data only. */
 static int check_role(struct webhdfs_call *c, webhdfs_op run)
 {
-    if (c->w->options.role != WEBHDFS_DATANODE || run == webhdfs_open || run == webhdfs_create || run == webhdfs_append ||
-        run == webhdfs_file_checksum)
+    if (c->w->options.role != WEBHDFS_DATANODE || run == webhdfs_open || run == webhdfs_create ||
+        run == webhdfs_append || run == webhdfs_file_checksum)
         return 0;
     return err_set(&c->err, ERR_ILLEGAL_ARGUMENT, "Invalid operation %s", c->op);
 }
 
 static int answer(struct webhdfs_call *c)
 {
-    webhdfs_op run = NULL;
+    webhdfs_op run = NULL; /* found, or there is an error */
     int rc = webhdfs_url_parse(http_raw_uri(c->http), &c->arena, &c->url, &c->err);
     c->path = c->url.path;
     rc = rc < 0 ? rc : identify(c);

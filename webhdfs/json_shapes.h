@@ -18,7 +18,7 @@ const Hdfs__ErasureCodingPolicyProto *ec_policy_whole(const Hdfs__ErasureCodingP
 void json_ec_policy(struct buf *b, const char *key, const Hdfs__ErasureCodingPolicyProto *p);
 void json_storage_policy(struct buf *b, const char *key, const Hdfs__BlockStoragePolicyProto *p);
 
-const char *storage_type_name(int type); /* "DISK" */
+const char *storage_type_name(int type);   /* "DISK" */
 int storage_type_number(const char *name); /* 0: no such type */
 
 #endif

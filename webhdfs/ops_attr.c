@@ -18,15 +18,15 @@ static void json_acl_entry(struct buf *b, const Hdfs__AclEntryProto *e)
     char text[400];
     unsigned rwx = e->permissions;
     snprintf(text, sizeof text, "%s%s:%s:%c%c%c", e->scope ? "default:" : "",
-             acl_types[(unsigned)e->type < ARRAY_COUNT(acl_types) ? e->type : 0], e->name ? e->name : "", rwx & 4 ? 'r' : '-',
-             rwx & 2 ? 'w' : '-', rwx & 1 ? 'x' : '-');
+             acl_types[(unsigned)e->type < ARRAY_COUNT(acl_types) ? e->type : 0], e->name ? e->name : "",
+             rwx & 4 ? 'r' : '-', rwx & 2 ? 'w' : '-', rwx & 1 ? 'x' : '-');
     json_text(b, NULL, text);
 }
 
 int webhdfs_get_acl(struct webhdfs_call *c)
 {
     REQUEST(GetAclStatus, get_acl_status, q);
-    Hdfs__GetAclStatusResponseProto *a;
+    Hdfs__GetAclStatusResponseProto *a = NULL;
     char mode[16];
     q.src = (char *)c->path;
     int rc = ASK(c, "getAclStatus", GetAclStatus, get_acl_status, &q, &a);
@@ -249,11 +249,13 @@ static int xattr_names(struct webhdfs_call *c, Hdfs__XAttrProto ***ret, size_t *
 int webhdfs_get_xattrs(struct webhdfs_call *c)
 {
     REQUEST(GetXAttrs, get_xattrs, q);
-    Hdfs__GetXAttrsResponseProto *a;
+    Hdfs__GetXAttrsResponseProto *a = NULL;
     q.src = (char *)c->path;
     int rc = param_required(c, PARAM_ENCODING);
     rc = rc < 0 ? rc : xattr_names(c, &q.xattrs, &q.n_xattrs);
-    rc = rc < 0 ? rc : ASK(c, "getXAttrs", GetXAttrs, get_xattrs, &q, &a);
+    if (rc < 0)
+        return rc;
+    rc = ASK(c, "getXAttrs", GetXAttrs, get_xattrs, &q, &a);
     if (rc < 0)
         return rc;
     struct buf *b = reply_json(c);
@@ -274,7 +276,7 @@ int webhdfs_get_xattrs(struct webhdfs_call *c)
 int webhdfs_list_xattrs(struct webhdfs_call *c)
 {
     REQUEST(ListXAttrs, list_xattrs, q);
-    Hdfs__ListXAttrsResponseProto *a;
+    Hdfs__ListXAttrsResponseProto *a = NULL;
     q.src = (char *)c->path;
     int rc = ASK(c, "listXAttrs", ListXAttrs, list_xattrs, &q, &a);
     if (rc < 0)

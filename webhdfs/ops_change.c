@@ -11,7 +11,7 @@
 static int mkdirs(struct webhdfs_call *c)
 {
     REQUEST(Mkdirs, mkdirs, q);
-    Hdfs__MkdirsResponseProto *a;
+    Hdfs__MkdirsResponseProto *a = NULL;
     Hdfs__FsPermissionProto masked, unmasked;
     const struct param_value *given = param(c, PARAM_UNMASKED);
     hdfs__fs_permission_proto__init(&masked);
@@ -46,7 +46,7 @@ static int create_symlink(struct webhdfs_call *c)
 static int rename_plain(struct webhdfs_call *c)
 {
     REQUEST(Rename, rename, q);
-    Hdfs__RenameResponseProto *a;
+    Hdfs__RenameResponseProto *a = NULL;
     q.src = (char *)c->path;
     q.dst = (char *)param_text(c, PARAM_DESTINATION);
     int rc = ASK(c, "rename", Rename, rename, &q, &a);
@@ -74,7 +74,7 @@ static int rename_op(struct webhdfs_call *c)
 static int set_replication(struct webhdfs_call *c)
 {
     REQUEST(SetReplication, set_replication, q);
-    Hdfs__SetReplicationResponseProto *a;
+    Hdfs__SetReplicationResponseProto *a = NULL;
     const struct param_value *n = param(c, PARAM_REPLICATION);
     q.src = (char *)c->path;
     q.replication = n->is_set ? (uint32_t)n->number : (uint32_t)config_int(c->w->options.config, "dfs.replication");
@@ -136,7 +136,7 @@ static int concat(struct webhdfs_call *c)
 static int truncate_op(struct webhdfs_call *c)
 {
     REQUEST(Truncate, truncate, q);
-    Hdfs__TruncateResponseProto *a;
+    Hdfs__TruncateResponseProto *a = NULL;
     uint64_t random = 0;
     int rc = param_required(c, PARAM_NEWLENGTH);
     if (rc < 0)
@@ -155,7 +155,7 @@ static int truncate_op(struct webhdfs_call *c)
 static int delete_op(struct webhdfs_call *c)
 {
     REQUEST(Delete, delete, q);
-    Hdfs__DeleteResponseProto *a;
+    Hdfs__DeleteResponseProto *a = NULL;
     q.src = (char *)c->path;
     q.recursive = param(c, PARAM_RECURSIVE)->number;
     int rc = ASK(c, "delete", Delete, delete, &q, &a);

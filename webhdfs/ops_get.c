@@ -23,7 +23,7 @@ static int file_status_reply(struct webhdfs_call *c, const Hdfs__HdfsFileStatusP
 static int get_file_status(struct webhdfs_call *c)
 {
     REQUEST(GetFileInfo, get_file_info, q);
-    Hdfs__GetFileInfoResponseProto *a;
+    Hdfs__GetFileInfoResponseProto *a = NULL;
     q.src = (char *)c->path;
     int rc = ASK(c, "getFileInfo", GetFileInfo, get_file_info, &q, &a);
     return rc < 0 ? rc : file_status_reply(c, a->fs);
@@ -32,7 +32,7 @@ static int get_file_status(struct webhdfs_call *c)
 static int get_file_link_status(struct webhdfs_call *c)
 {
     REQUEST(GetFileLinkInfo, get_file_link_info, q);
-    Hdfs__GetFileLinkInfoResponseProto *a;
+    Hdfs__GetFileLinkInfoResponseProto *a = NULL;
     q.src = (char *)c->path;
     int rc = ASK(c, "getFileLinkInfo", GetFileLinkInfo, get_file_link_info, &q, &a);
     return rc < 0 ? rc : file_status_reply(c, a->fs);
@@ -41,7 +41,7 @@ static int get_file_link_status(struct webhdfs_call *c)
 static int get_link_target(struct webhdfs_call *c)
 {
     REQUEST(GetLinkTarget, get_link_target, q);
-    Hdfs__GetLinkTargetResponseProto *a;
+    Hdfs__GetLinkTargetResponseProto *a = NULL;
     q.path = (char *)c->path;
     int rc = ASK(c, "getLinkTarget", GetLinkTarget, get_link_target, &q, &a);
     return rc < 0 ? rc : reply_path(c, a->targetpath);
@@ -52,7 +52,7 @@ static int get_link_target(struct webhdfs_call *c)
 static int list_page(struct webhdfs_call *c, ProtobufCBinaryData start_after, Hdfs__DirectoryListingProto **ret)
 {
     REQUEST(GetListing, get_listing, q);
-    Hdfs__GetListingResponseProto *a;
+    Hdfs__GetListingResponseProto *a = NULL;
     q.src = (char *)c->path;
     q.startafter = start_after;
     int rc = ASK(c, "getListing", GetListing, get_listing, &q, &a);
@@ -85,7 +85,8 @@ static int list_status(struct webhdfs_call *c)
             buf_append(&last, end->path.data, end->path.len);
         }
         if (b->len > WEBHDFS_CALL_MAX_BYTES)
-            rc = err_set(&c->err, ERR_IO, "The listing of %s is too long for LISTSTATUS; use LISTSTATUS_BATCH", c->path);
+            rc =
+                err_set(&c->err, ERR_IO, "The listing of %s is too long for LISTSTATUS; use LISTSTATUS_BATCH", c->path);
         bool more = page->remainingentries > 0 && last.len > 0;
         arena_reset(&c->answers);
         if (!more)
@@ -127,7 +128,7 @@ static int list_status_batch(struct webhdfs_call *c)
 static int get_content_summary(struct webhdfs_call *c)
 {
     REQUEST(GetContentSummary, get_content_summary, q);
-    Hdfs__GetContentSummaryResponseProto *a;
+    Hdfs__GetContentSummaryResponseProto *a = NULL;
     q.path = (char *)c->path;
     int rc = ASK(c, "getContentSummary", GetContentSummary, get_content_summary, &q, &a);
     if (rc < 0)
@@ -142,7 +143,7 @@ static int get_content_summary(struct webhdfs_call *c)
 static int get_quota_usage(struct webhdfs_call *c)
 {
     REQUEST(GetQuotaUsage, get_quota_usage, q);
-    Hdfs__GetQuotaUsageResponseProto *a;
+    Hdfs__GetQuotaUsageResponseProto *a = NULL;
     q.path = (char *)c->path;
     int rc = ASK(c, "getQuotaUsage", GetQuotaUsage, get_quota_usage, &q, &a);
     if (rc < 0)
@@ -177,7 +178,7 @@ static int get_status(struct webhdfs_call *c)
 static int get_server_defaults(struct webhdfs_call *c)
 {
     REQUEST(GetServerDefaults, get_server_defaults, q);
-    Hdfs__GetServerDefaultsResponseProto *a;
+    Hdfs__GetServerDefaultsResponseProto *a = NULL;
     int rc = ASK(c, "getServerDefaults", GetServerDefaults, get_server_defaults, &q, &a);
     if (rc < 0)
         return rc;
@@ -214,7 +215,7 @@ static int block_locations(struct webhdfs_call *c, Hdfs__GetBlockLocationsRespon
 
 static int get_block_locations(struct webhdfs_call *c)
 {
-    Hdfs__GetBlockLocationsResponseProto *a;
+    Hdfs__GetBlockLocationsResponseProto *a = NULL;
     int rc = block_locations(c, &a);
     if (rc < 0)
         return rc;
@@ -229,7 +230,7 @@ static int get_block_locations(struct webhdfs_call *c)
 
 static int get_file_block_locations(struct webhdfs_call *c)
 {
-    Hdfs__GetBlockLocationsResponseProto *a;
+    Hdfs__GetBlockLocationsResponseProto *a = NULL;
     int rc = block_locations(c, &a);
     if (rc < 0)
         return rc;
@@ -281,7 +282,7 @@ static int get_trash_root(struct webhdfs_call *c)
 static int append_trash(struct webhdfs_call *c, struct buf *b, const char *user)
 {
     REQUEST(GetFileInfo, get_file_info, q);
-    Hdfs__GetFileInfoResponseProto *a;
+    Hdfs__GetFileInfoResponseProto *a = NULL;
     q.src = arena_printf(&c->arena, "%s/.Trash", home_of(c, user));
     int rc = ASK(c, "getFileInfo", GetFileInfo, get_file_info, &q, &a);
     if (rc == 0 && a->fs)
@@ -300,7 +301,8 @@ static int append_all_trash(struct webhdfs_call *c, struct buf *b)
         rc = list_page(c, after, &page);
         for (size_t i = 0; rc == 0 && i < page->n_partiallisting; i++) {
             after = page->partiallisting[i]->path;
-            (void)append_trash(c, b, arena_strndup(&c->arena, (const char *)after.data, after.len)); /* closed ones are left out */
+            (void)append_trash(
+                c, b, arena_strndup(&c->arena, (const char *)after.data, after.len)); /* closed ones are left out */
         }
     } while (rc == 0 && page->remainingentries && page->n_partiallisting);
     return rc == ERR_NOT_FOUND ? 0 : rc;

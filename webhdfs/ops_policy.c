@@ -10,7 +10,7 @@
 int webhdfs_get_all_storage_policy(struct webhdfs_call *c)
 {
     REQUEST(GetStoragePolicies, get_storage_policies, q);
-    Hdfs__GetStoragePoliciesResponseProto *a;
+    Hdfs__GetStoragePoliciesResponseProto *a = NULL;
     int rc = ASK(c, "getStoragePolicies", GetStoragePolicies, get_storage_policies, &q, &a);
     if (rc < 0)
         return rc;
@@ -29,7 +29,7 @@ int webhdfs_get_all_storage_policy(struct webhdfs_call *c)
 int webhdfs_get_storage_policy(struct webhdfs_call *c)
 {
     REQUEST(GetStoragePolicy, get_storage_policy, q);
-    Hdfs__GetStoragePolicyResponseProto *a;
+    Hdfs__GetStoragePolicyResponseProto *a = NULL;
     q.path = (char *)c->path;
     int rc = ASK(c, "getStoragePolicy", GetStoragePolicy, get_storage_policy, &q, &a);
     if (rc < 0)
@@ -99,7 +99,7 @@ static void json_ec_object(struct buf *b, const char *key, const Hdfs__ErasureCo
 int webhdfs_get_ec_policy(struct webhdfs_call *c)
 {
     REQUEST(GetErasureCodingPolicy, get_erasure_coding_policy, q);
-    Hdfs__GetErasureCodingPolicyResponseProto *a;
+    Hdfs__GetErasureCodingPolicyResponseProto *a = NULL;
     q.src = (char *)c->path;
     int rc = ASK(c, "getErasureCodingPolicy", GetErasureCodingPolicy, get_erasure_coding_policy, &q, &a);
     if (rc < 0)
@@ -116,7 +116,7 @@ int webhdfs_get_ec_policies(struct webhdfs_call *c)
 {
     static const char *const states[] = {"", "DISABLED", "ENABLED", "REMOVED"};
     REQUEST(GetErasureCodingPolicies, get_erasure_coding_policies, q);
-    Hdfs__GetErasureCodingPoliciesResponseProto *a;
+    Hdfs__GetErasureCodingPoliciesResponseProto *a = NULL;
     int rc = ASK(c, "getErasureCodingPolicies", GetErasureCodingPolicies, get_erasure_coding_policies, &q, &a);
     if (rc < 0)
         return rc;
@@ -143,7 +143,7 @@ int webhdfs_get_ec_policies(struct webhdfs_call *c)
 int webhdfs_get_ec_codecs(struct webhdfs_call *c)
 {
     REQUEST(GetErasureCodingCodecs, get_erasure_coding_codecs, q);
-    Hdfs__GetErasureCodingCodecsResponseProto *a;
+    Hdfs__GetErasureCodingCodecsResponseProto *a = NULL;
     int rc = ASK(c, "getErasureCodingCodecs", GetErasureCodingCodecs, get_erasure_coding_codecs, &q, &a);
     if (rc < 0)
         return rc;
@@ -235,7 +235,7 @@ int webhdfs_set_quota_by_type(struct webhdfs_call *c)
 int webhdfs_get_token(struct webhdfs_call *c)
 {
     REQUEST(GetDelegationToken, get_delegation_token, q);
-    Hdfs__GetDelegationTokenResponseProto *a;
+    Hdfs__GetDelegationTokenResponseProto *a = NULL;
     if (param_text(c, PARAM_DELEGATION))
         return err_set(&c->err, ERR_ILLEGAL_ARGUMENT, "delegation parameter is not null.");
     const char *renewer = param_text(c, PARAM_RENEWER), *kind = param_text(c, PARAM_TOKEN_KIND),
@@ -277,11 +277,13 @@ static int token_argument(struct webhdfs_call *c, Hdfs__TokenProto *ret)
 int webhdfs_renew_token(struct webhdfs_call *c)
 {
     REQUEST(RenewDelegationToken, renew_delegation_token, q);
-    Hdfs__RenewDelegationTokenResponseProto *a;
+    Hdfs__RenewDelegationTokenResponseProto *a = NULL;
     Hdfs__TokenProto token;
     int rc = token_argument(c, &token);
     q.token = &token;
-    rc = rc < 0 ? rc : ASK(c, "renewDelegationToken", RenewDelegationToken, renew_delegation_token, &q, &a);
+    if (rc < 0)
+        return rc;
+    rc = ASK(c, "renewDelegationToken", RenewDelegationToken, renew_delegation_token, &q, &a);
     if (rc < 0)
         return rc;
     struct buf *b = reply_json(c);

@@ -23,7 +23,7 @@ int webhdfs_disallow_snapshot(struct webhdfs_call *c)
 int webhdfs_create_snapshot(struct webhdfs_call *c)
 {
     REQUEST(CreateSnapshot, create_snapshot, q);
-    Hdfs__CreateSnapshotResponseProto *a;
+    Hdfs__CreateSnapshotResponseProto *a = NULL;
     q.snapshotroot = (char *)c->path;
     q.snapshotname = (char *)param_text(c, PARAM_SNAPSHOTNAME);
     int rc = ASK(c, "createSnapshot", CreateSnapshot, create_snapshot, &q, &a);
@@ -80,7 +80,7 @@ static void json_diff_entry(struct buf *b, const Hdfs__SnapshotDiffReportEntryPr
 int webhdfs_get_snapshot_diff(struct webhdfs_call *c)
 {
     REQUEST(GetSnapshotDiffReport, get_snapshot_diff_report, q);
-    Hdfs__GetSnapshotDiffReportResponseProto *a;
+    Hdfs__GetSnapshotDiffReportResponseProto *a = NULL;
     q.snapshotroot = (char *)c->path;
     q.fromsnapshot = (char *)text_or_empty(param_text(c, PARAM_OLDSNAPSHOTNAME));
     q.tosnapshot = (char *)text_or_empty(param_text(c, PARAM_SNAPSHOTNAME));
@@ -123,7 +123,7 @@ static void json_listing_entries(struct buf *b, const char *key, Hdfs__SnapshotD
 int webhdfs_get_snapshot_diff_listing(struct webhdfs_call *c)
 {
     REQUEST(GetSnapshotDiffReportListing, get_snapshot_diff_report_listing, q);
-    Hdfs__GetSnapshotDiffReportListingResponseProto *a;
+    Hdfs__GetSnapshotDiffReportListingResponseProto *a = NULL;
     Hdfs__SnapshotDiffReportCursorProto cursor;
     const char *start = text_or_empty(param_text(c, PARAM_DIFF_PATH));
     hdfs__snapshot_diff_report_cursor_proto__init(&cursor);
@@ -133,7 +133,8 @@ int webhdfs_get_snapshot_diff_listing(struct webhdfs_call *c)
     q.fromsnapshot = (char *)text_or_empty(param_text(c, PARAM_OLDSNAPSHOTNAME));
     q.tosnapshot = (char *)text_or_empty(param_text(c, PARAM_SNAPSHOTNAME));
     q.cursor = &cursor;
-    int rc = ASK(c, "getSnapshotDiffReportListing", GetSnapshotDiffReportListing, get_snapshot_diff_report_listing, &q, &a);
+    int rc =
+        ASK(c, "getSnapshotDiffReportListing", GetSnapshotDiffReportListing, get_snapshot_diff_report_listing, &q, &a);
     if (rc < 0)
         return rc;
     const Hdfs__SnapshotDiffReportListingProto *r = a->diffreport;
@@ -156,7 +157,7 @@ int webhdfs_get_snapshot_diff_listing(struct webhdfs_call *c)
 int webhdfs_get_snapshottable_list(struct webhdfs_call *c)
 {
     REQUEST(GetSnapshottableDirListing, get_snapshottable_dir_listing, q);
-    Hdfs__GetSnapshottableDirListingResponseProto *a;
+    Hdfs__GetSnapshottableDirListingResponseProto *a = NULL;
     int rc = ASK(c, "getSnapshottableDirListing", GetSnapshottableDirListing, get_snapshottable_dir_listing, &q, &a);
     if (rc < 0)
         return rc;
@@ -197,7 +198,7 @@ static void json_snapshot_path(struct buf *b, const Hdfs__SnapshotStatusProto *s
 int webhdfs_get_snapshot_list(struct webhdfs_call *c)
 {
     REQUEST(GetSnapshotListing, get_snapshot_listing, q);
-    Hdfs__GetSnapshotListingResponseProto *a;
+    Hdfs__GetSnapshotListingResponseProto *a = NULL;
     q.snapshotroot = (char *)c->path;
     int rc = ASK(c, "getSnapshotListing", GetSnapshotListing, get_snapshot_listing, &q, &a);
     if (rc < 0)

@@ -128,7 +128,8 @@ bool origin_is_trusted(const struct http_request *request, const struct config *
     if (!config_bool(config, "dfs.webhdfs.rest-csrf.enabled"))
         return true;
     const char *method = http_method(request);
-    return !is_browser(http_header(request, "User-Agent"), config_str(config, "dfs.webhdfs.rest-csrf.browser-useragents-regex")) ||
+    return !is_browser(http_header(request, "User-Agent"),
+                       config_str(config, "dfs.webhdfs.rest-csrf.browser-useragents-regex")) ||
            list_has(config_str(config, "dfs.webhdfs.rest-csrf.methods-to-ignore"), method, strlen(method)) ||
            http_header(request, config_str(config, "dfs.webhdfs.rest-csrf.custom-header"));
 }

@@ -1,6 +1,6 @@
-/* Requests that a browser makes for pages of elsewhere: which of them may read our answers (hadoop.http.cross-origin.*),
- * and which are refused because they could be forged (dfs.webhdfs.rest-csrf.*). Both are off unless the config says
- * otherwise. Any thread. */
+/* Requests that a browser makes for pages of elsewhere: which of them may read our answers
+ * (hadoop.http.cross-origin.*), and which are refused because they could be forged (dfs.webhdfs.rest-csrf.*). Both are
+ * off unless the config says otherwise. Any thread. */
 #ifndef CAIRN_WEBHDFS_ORIGIN_H
 #define CAIRN_WEBHDFS_ORIGIN_H
 

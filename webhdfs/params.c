@@ -14,7 +14,22 @@
 #define ACL_PATTERN    "^" ACL_ENTRY "(," ACL_ENTRY ")*$"
 #define SHOWN_BYTES    200 /* of a wrong value */
 
-enum param_kind { STRING, USER, PATH, ACL, ACTION, LONG, INT, SHORT, OCTAL, BOOL, RENAME_SET, XATTR_SET, CREATE_SET, CODEC };
+enum param_kind {
+    STRING,
+    USER,
+    PATH,
+    ACL,
+    ACTION,
+    LONG,
+    INT,
+    SHORT,
+    OCTAL,
+    BOOL,
+    RENAME_SET,
+    XATTR_SET,
+    CREATE_SET,
+    CODEC
+};
 
 struct param_row {
     const char *name;
@@ -85,8 +100,8 @@ static int parse_text(const struct param_row *row, struct param_value *v, struct
                           : row->kind == ACTION ? is_action(v->text) ? NULL : ACTION_PATTERN
                                                 : NULL;
     if (pattern)
-        return err_set(reterr, ERR_ILLEGAL_ARGUMENT, "Invalid value: \"%.*s\" does not belong to the domain %s", SHOWN_BYTES,
-                       v->text, pattern);
+        return err_set(reterr, ERR_ILLEGAL_ARGUMENT, "Invalid value: \"%.*s\" does not belong to the domain %s",
+                       SHOWN_BYTES, v->text, pattern);
     if (row->kind == PATH && v->text[0] != '/')
         return err_set(reterr, ERR_ILLEGAL_ARGUMENT, "Invalid parameter value: %s = \"%.*s\" is not an absolute path.",
                        row->name, SHOWN_BYTES, v->text);
@@ -151,7 +166,8 @@ struct words {
     } of[10];
 };
 static const struct words rename_words = {
-    "org.apache.hadoop.fs.Options.Rename", {{"NONE", RENAME_NONE}, {"OVERWRITE", RENAME_OVERWRITE}, {"TO_TRASH", RENAME_TO_TRASH}}};
+    "org.apache.hadoop.fs.Options.Rename",
+    {{"NONE", RENAME_NONE}, {"OVERWRITE", RENAME_OVERWRITE}, {"TO_TRASH", RENAME_TO_TRASH}}};
 static const struct words xattr_words = {"org.apache.hadoop.fs.XAttrSetFlag", {{"CREATE", 1}, {"REPLACE", 2}}};
 static const struct words create_words = {"org.apache.hadoop.fs.CreateFlag",
                                           {{"CREATE", 0x01},
@@ -163,8 +179,8 @@ static const struct words create_words = {"org.apache.hadoop.fs.CreateFlag",
                                            {"NO_LOCAL_WRITE", 0x40},
                                            {"SHOULD_REPLICATE", 0x80},
                                            {"IGNORE_CLIENT_LOCALITY", 0x100}}};
-static const struct words codec_words = {
-    "org.apache.hadoop.fs.XAttrCodec", {{"TEXT", CODEC_TEXT}, {"HEX", CODEC_HEX}, {"BASE64", CODEC_BASE64}}};
+static const struct words codec_words = {"org.apache.hadoop.fs.XAttrCodec",
+                                         {{"TEXT", CODEC_TEXT}, {"HEX", CODEC_HEX}, {"BASE64", CODEC_BASE64}}};
 
 static int parse_word(const struct words *words, const char *word, size_t len, int64_t *ret, struct err *reterr)
 {
@@ -211,9 +227,7 @@ static int parse_value(const struct param_row *row, struct param_value *v, struc
     case LONG:
     case INT:
     case SHORT:
-    case OCTAL:
-        v->is_set = strcmp(v->text, "null") != 0;
-        return v->is_set ? parse_number(row, v, reterr) : 0;
+    case OCTAL: v->is_set = strcmp(v->text, "null") != 0; return v->is_set ? parse_number(row, v, reterr) : 0;
     case BOOL: return parse_bool(v, reterr);
     case RENAME_SET: return parse_set(&rename_words, v, reterr);
     case XATTR_SET: return parse_set(&xattr_words, v, reterr);

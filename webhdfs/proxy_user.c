@@ -88,7 +88,8 @@ static bool is_host(const char *word, const void *arg)
         return false;
     bool found = false;
     for (const struct addrinfo *i = list; i && !found; i = i->ai_next)
-        found = getnameinfo(i->ai_addr, i->ai_addrlen, text, sizeof text, NULL, 0, NI_NUMERICHOST) == 0 && strcmp(text, ip) == 0;
+        found = getnameinfo(i->ai_addr, i->ai_addrlen, text, sizeof text, NULL, 0, NI_NUMERICHOST) == 0 &&
+                strcmp(text, ip) == 0;
     freeaddrinfo(list);
     return found;
 }
@@ -96,11 +97,13 @@ static bool is_host(const char *word, const void *arg)
 int proxy_user_check(const struct config *config, const char *prefix, const char *real_user, const char *user,
                      const char *client_ip, struct err *reterr)
 {
-    const char *users = setting(config, prefix, real_user, "users"), *groups = setting(config, prefix, real_user, "groups"),
+    const char *users = setting(config, prefix, real_user, "users"),
+               *groups = setting(config, prefix, real_user, "groups"),
                *hosts = setting(config, prefix, real_user, "hosts");
     if (!list_any(users, is_same, user) && !list_any(groups, is_member, user))
         return err_set(reterr, ERR_UNAUTHORIZED, "User: %s is not allowed to impersonate %s", real_user, user);
     if (!list_any(hosts, is_host, client_ip))
-        return err_set(reterr, ERR_UNAUTHORIZED, "Unauthorized connection for super-user: %s from IP %s", real_user, client_ip);
+        return err_set(reterr, ERR_UNAUTHORIZED, "Unauthorized connection for super-user: %s from IP %s", real_user,
+                       client_ip);
     return 0;
 }

@@ -68,7 +68,7 @@ static int choose_any(struct webhdfs_call *c, const Hdfs__DatanodeIDProto **ret)
 static int file_length(struct webhdfs_call *c, uint64_t *ret)
 {
     REQUEST(GetFileInfo, get_file_info, q);
-    Hdfs__GetFileInfoResponseProto *a;
+    Hdfs__GetFileInfoResponseProto *a = NULL;
     q.src = (char *)c->path;
     int rc = ASK(c, "getFileInfo", GetFileInfo, get_file_info, &q, &a);
     if (rc < 0)
@@ -98,7 +98,7 @@ static int choose_holder(struct webhdfs_call *c, bool is_open, const Hdfs__Datan
     if (length == 0)
         return choose_any(c, ret);
     REQUEST(GetBlockLocations, get_block_locations, q);
-    Hdfs__GetBlockLocationsResponseProto *a;
+    Hdfs__GetBlockLocationsResponseProto *a = NULL;
     q.src = (char *)c->path;
     q.offset = is_open ? (uint64_t)param(c, PARAM_OFFSET)->number : length - 1;
     q.length = 1;
@@ -129,8 +129,8 @@ static bool is_valid_path(const char *path)
         const char *part = at + 1;
         size_t len = strcspn(part, "/");
         bool in_reserved = strncmp(path, "/.reserved/.inodes/", 19) == 0;
-        if (memchr(part, ':', len) || (len == 1 && *part == '.') || (len == 2 && memcmp(part, "..", 2) == 0 && !in_reserved) ||
-            (len == 0 && part[0] == '/'))
+        if (memchr(part, ':', len) || (len == 1 && *part == '.') ||
+            (len == 2 && memcmp(part, "..", 2) == 0 && !in_reserved) || (len == 0 && part[0] == '/'))
             return false;
         at = part + len;
     }
@@ -139,13 +139,13 @@ static bool is_valid_path(const char *path)
 
 static void make_location(struct webhdfs_call *c, const Hdfs__DatanodeIDProto *to, struct buf *b)
 {
-    static const enum webhdfs_param passed_on[] = {PARAM_BLOCKSIZE,   PARAM_BUFFERSIZE,  PARAM_CREATEFLAG,  PARAM_CREATEPARENT,
-                                                   PARAM_LENGTH,      PARAM_OFFSET,      PARAM_OVERWRITE,   PARAM_PERMISSION,
-                                                   PARAM_REPLICATION, PARAM_UNMASKED};
+    static const enum webhdfs_param passed_on[] = {
+        PARAM_BLOCKSIZE, PARAM_BUFFERSIZE, PARAM_CREATEFLAG, PARAM_CREATEPARENT, PARAM_LENGTH,
+        PARAM_OFFSET,    PARAM_OVERWRITE,  PARAM_PERMISSION, PARAM_REPLICATION,  PARAM_UNMASKED};
     bool has_parameters = strcmp(c->op, "GETFILECHECKSUM") != 0;
     bool is_v6 = strchr(to->hostname, ':') != NULL;
-    buf_printf(b, "http://%s%s%s:%u" WEBHDFS_PREFIX "%s?op=%s", is_v6 ? "[" : "", to->hostname, is_v6 ? "]" : "", to->infoport,
-               url_encode_path(c->path, &c->arena), c->op);
+    buf_printf(b, "http://%s%s%s:%u" WEBHDFS_PREFIX "%s?op=%s", is_v6 ? "[" : "", to->hostname, is_v6 ? "]" : "",
+               to->infoport, url_encode_path(c->path, &c->arena), c->op);
     append_parameter(b, c, "doas", param_text(c, PARAM_DOAS));
     append_parameter(b, c, "user.name", param_text(c, PARAM_USER_NAME));
     append_parameter(b, c, "namenoderpcaddress", c->w->namenode_uri + strlen("hdfs://"));

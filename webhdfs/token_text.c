@@ -121,7 +121,8 @@ int token_from_url_text(const char *text, struct arena *a, Hdfs__TokenProto *ret
     if (base64_decode(text, strlen(text), &bytes) < 0)
         return err_remote(reterr, "java.io.EOFException", "");
     struct rd r = rd_of(buf_slice(&bytes));
-    struct slice identifier = read_bytes(&r), password = read_bytes(&r), kind = read_bytes(&r), service = read_bytes(&r);
+    struct slice identifier = read_bytes(&r), password = read_bytes(&r), kind = read_bytes(&r),
+                 service = read_bytes(&r);
     if (r.bad)
         return err_remote(reterr, "java.io.EOFException", "");
     hdfs__token_proto__init(ret);

@@ -6,7 +6,10 @@
 
 static int hex_value(char c)
 {
-    return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+    return c >= '0' && c <= '9'   ? c - '0'
+           : c >= 'a' && c <= 'f' ? c - 'a' + 10
+           : c >= 'A' && c <= 'F' ? c - 'A' + 10
+                                  : -1;
 }
 
 static int decode(const char *from, size_t len, bool plus_is_space, struct arena *a, char **ret, struct err *reterr)
@@ -23,7 +26,8 @@ static int decode(const char *from, size_t len, bool plus_is_space, struct arena
             int high = i + 2 < len ? hex_value(from[i + 1]) : -1;
             int low = high >= 0 ? hex_value(from[i + 2]) : -1;
             if (low < 0 || (high == 0 && low == 0))
-                return err_set(reterr, ERR_ILLEGAL_ARGUMENT, "Not valid encoding '%.3s' in the request's address", from + i);
+                return err_set(reterr, ERR_ILLEGAL_ARGUMENT, "Not valid encoding '%.3s' in the request's address",
+                               from + i);
             c = (char)(high * 16 + low);
             i += 2;
         }
@@ -41,7 +45,8 @@ static int parse_parameter(const char *from, size_t len, struct arena *a, struct
     char *name = NULL, *value = NULL;
     int rc = decode(from, name_len, true, a, &name, reterr);
     if (rc == 0)
-        rc = equals ? decode(equals + 1, len - name_len - 1, true, a, &value, reterr) : decode("", 0, true, a, &value, reterr);
+        rc = equals ? decode(equals + 1, len - name_len - 1, true, a, &value, reterr)
+                    : decode("", 0, true, a, &value, reterr);
     if (rc < 0)
         return rc;
     for (char *c = name; *c; c++)

@@ -8,7 +8,7 @@
 
 struct user_clients;
 struct user_clients *user_clients_new(const struct config *config, const char *uri); /* both borrowed */
-void user_clients_free(struct user_clients *u);                                     /* NULL is fine */
+void user_clients_free(struct user_clients *u);                                      /* NULL is fine */
 
 /* One reference. */
 int user_clients_get(struct user_clients *u, const char *user, struct dfs **ret, struct err *reterr) MUST_CHECK;

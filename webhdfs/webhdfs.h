@@ -16,23 +16,27 @@ enum webhdfs_role { WEBHDFS_NAMENODE, WEBHDFS_DATANODE, WEBHDFS_GATEWAY };
 
 /* Makes one call of ClientProtocol as `user`, blocking. Any number of threads. */
 struct webhdfs_caller {
-    int (*call)(void *context, const char *user, const char *client_ip, const char *method, const ProtobufCMessage *request,
-                const ProtobufCMessageDescriptor *response_type, struct arena *a, ProtobufCMessage **ret, struct err *reterr);
+    int (*call)(void *context, const char *user, const char *client_ip, const char *method,
+                const ProtobufCMessage *request, const ProtobufCMessageDescriptor *response_type, struct arena *a,
+                ProtobufCMessage **ret, struct err *reterr);
     void *context;
 };
 
 struct webhdfs;
 struct webhdfs_options {
     enum webhdfs_role role;
-    const struct config *config;    /* borrowed for life */
-    struct webhdfs_caller caller;   /* namenode: in process. NULL: through the client library */
-    const char *namenode_uri;       /* "hdfs://host:port", for the client library and in Locations; NULL = fs.defaultFS */
-    const char *process_user;       /* who may ask for reports when choosing a datanode (namenode) */
+    const struct config *config;  /* borrowed for life */
+    struct webhdfs_caller caller; /* namenode: in process. NULL: through the client library */
+    const char *namenode_uri;     /* "hdfs://host:port", for the client library and in Locations; NULL = fs.defaultFS */
+    const char *process_user;     /* who may ask for reports when choosing a datanode (namenode) */
 };
 struct webhdfs *webhdfs_new(const struct webhdfs_options *options);
 void webhdfs_free(struct webhdfs *w); /* its HTTP server has stopped; NULL is fine */
 
-#define WEBHDFS_ROUTE(server) {NULL, "/webhdfs/v1*", webhdfs_handle, true, server}
+#define WEBHDFS_ROUTE(server)                                                                                          \
+    {                                                                                                                  \
+        NULL, "/webhdfs/v1*", webhdfs_handle, true, server                                                             \
+    }
 void webhdfs_handle(struct http_request *request, struct http_reply *reply, void *webhdfs);
 
 #endif

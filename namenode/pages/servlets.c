@@ -14,7 +14,8 @@
 
 static int by_rack(const void *a, const void *b)
 {
-    const struct datanode_info *x = *(const struct datanode_info *const *)a, *y = *(const struct datanode_info *const *)b;
+    const struct datanode_info *x = *(const struct datanode_info *const *)a,
+                               *y = *(const struct datanode_info *const *)b;
     int order = strcmp(x->rack, y->rack);
     return order ? order : strcmp(x->hostname, y->hostname);
 }
@@ -127,18 +128,22 @@ static const char explorer[] =
     "<p><a href=\"/\">status</a><p id=where></p><table id=list></table><script>\n"
     "const get=(p,o)=>'/webhdfs/v1'+p.split('/').map(encodeURIComponent).join('/')+'?op='+o;\n"
     "const size=n=>{let u=0;while(n>=1024&&u<5){n/=1024;u++}return u?n.toFixed(1)+' '+'KMGTP'[u-1]+'iB':n+' B'};\n"
-    "function row(cells,head){const r=document.createElement('tr');for(const c of cells){const d=document.createElement(head?'th':'td');\n"
+    "function row(cells,head){const r=document.createElement('tr');for(const c of cells){const "
+    "d=document.createElement(head?'th':'td');\n"
     "if(c instanceof Node)d.append(c);else d.textContent=c;r.append(d)}return r}\n"
     "function link(text,to){const a=document.createElement('a');a.textContent=text;a.href=to;return a}\n"
-    "async function show(){const p=decodeURIComponent(location.hash.slice(1))||'/',list=document.getElementById('list');\n"
+    "async function show(){const "
+    "p=decodeURIComponent(location.hash.slice(1))||'/',list=document.getElementById('list');\n"
     "document.getElementById('where').textContent=p;list.replaceChildren();\n"
     "const answer=await (await fetch(get(p,'LISTSTATUS'))).json();\n"
     "if(answer.RemoteException){list.append(row([answer.RemoteException.message]));return}\n"
     "list.append(row(['Permission','Owner','Group','Size','Modified','Replication','Name'],true));\n"
     "const base=p=='/'?'':p.replace(/\\/$/,'');if(base)list.append(row(['','','','','','',\n"
     "link('..','#'+encodeURI(base.slice(0,base.lastIndexOf('/'))||'/'))]));\n"
-    "for(const f of answer.FileStatuses.FileStatus){const full=base+(f.pathSuffix?'/'+f.pathSuffix:''),dir=f.type=='DIRECTORY';\n"
-    "list.append(row([f.permission,f.owner,f.group,dir?'':size(f.length),new Date(f.modificationTime).toLocaleString(),\n"
+    "for(const f of answer.FileStatuses.FileStatus){const "
+    "full=base+(f.pathSuffix?'/'+f.pathSuffix:''),dir=f.type=='DIRECTORY';\n"
+    "list.append(row([f.permission,f.owner,f.group,dir?'':size(f.length),new "
+    "Date(f.modificationTime).toLocaleString(),\n"
     "dir?'':f.replication,link(f.pathSuffix||p,dir?'#'+encodeURI(full):get(full,'OPEN'))]))}}\n"
     "addEventListener('hashchange',show);show()</script>";
 
@@ -152,6 +157,8 @@ void explorer_page(struct http_request *request, struct http_reply *reply, void 
 
 void no_image_page(struct http_request *request, struct http_reply *reply, void *namenode)
 {
-    http_fail(reply, 403, "GetImage failed. java.io.IOException: this namenode keeps its names in LevelDB and has no image or edits "
-                          "to transfer; copy dfs.namenode.name.dir while it is stopped");
+    http_fail(
+        reply, 403,
+        "GetImage failed. java.io.IOException: this namenode keeps its names in LevelDB and has no image or edits "
+        "to transfer; copy dfs.namenode.name.dir while it is stopped");
 }

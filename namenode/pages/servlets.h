@@ -12,8 +12,12 @@ void to_status_page(struct http_request *request, struct http_reply *reply, void
 void no_image_page(struct http_request *request, struct http_reply *reply, void *namenode);
 
 #define NAMENODE_SERVLET_ROUTES                                                                                        \
-    {"GET", "/topology", topology_page}, {"GET", "/isActive", is_active_page}, {"GET", "/startupProgress", startup_page}, \
-        {"GET", "/explorer.html", explorer_page}, {"GET", "/index.html", to_status_page},                              \
-        {"GET", "/dfshealth*", to_status_page}, {NULL, "/imagetransfer", no_image_page}, {NULL, "/getimage", no_image_page}
+    {"GET", "/topology", topology_page}, {"GET", "/isActive", is_active_page},                                         \
+        {"GET", "/startupProgress", startup_page}, {"GET", "/explorer.html", explorer_page},                           \
+        {"GET", "/index.html", to_status_page}, {"GET", "/dfshealth*", to_status_page},                                \
+        {NULL, "/imagetransfer", no_image_page},                                                                       \
+    {                                                                                                                  \
+        NULL, "/getimage", no_image_page                                                                               \
+    }
 
 #endif

@@ -11,7 +11,8 @@ FUZZ_SEEDS(webhdfs_url)
     const char *const samples[] = {
         "/webhdfs/v1/a/b%20c+d?op=OPEN&offset=5&length=10&user.name=ada&noredirect=true",
         "/webhdfs/v1?op=LISTSTATUS_BATCH&startafter=%C3%BC&&=&x",
-        "/webhdfs/v1/%F0%9F%98%80?op=CREATE&permission=1777&unmaskedpermission=-1&createflag=create,%20overwrite&blocksize=0x1",
+        "/webhdfs/v1/"
+        "%F0%9F%98%80?op=CREATE&permission=1777&unmaskedpermission=-1&createflag=create,%20overwrite&blocksize=0x1",
         "/webhdfs/v1/f?op=SETACL&aclspec=user::rwx,default:group:staff:r-x,other::---#end",
         "/webhdfs/v1/f?op=SETXATTR&xattr.name=user.a&xattr.value=%22v%22&flag=CREATE,REPLACE&encoding=base64",
         "/webhdfs/v1/f?op=RENAME&destination=/g&renameoptions=OVERWRITE,TO_TRASH&fsaction=rw-&user.name=a$",

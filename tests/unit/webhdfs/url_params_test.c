@@ -28,8 +28,8 @@ static void url_is_taken_apart(void **state)
 
 static void broken_addresses_are_refused(void **state)
 {
-    static const char *const wrong[] = {"/webhdfs/v1/%", "/webhdfs/v1/%4", "/webhdfs/v1/%zz", "/webhdfs/v1/a%00b",
-                                        "/webhdfs/v1/a?x=%0", "/webhdfs/v12/a", "/webhdfs/v", "/"};
+    static const char *const wrong[] = {"/webhdfs/v1/%",      "/webhdfs/v1/%4", "/webhdfs/v1/%zz", "/webhdfs/v1/a%00b",
+                                        "/webhdfs/v1/a?x=%0", "/webhdfs/v12/a", "/webhdfs/v",      "/"};
     struct webhdfs_url u;
     for (size_t i = 0; i < ARRAY_COUNT(wrong); i++)
         assert_int_equal(webhdfs_url_parse(wrong[i], &a, &u, &err), ERR_ILLEGAL_ARGUMENT);
@@ -58,20 +58,24 @@ static void wrong_values_are_named_in_hadoops_words(void **state)
 {
     wrong(VERB_GET, "offset=x", "\"offset\": Failed to parse \"x\" as a radix-10 long integer.");
     wrong(VERB_GET, "offset=-1", "\"offset\": Invalid parameter range: offset = -1 < 0");
-    wrong(VERB_GET, "length=9223372036854775808", "\"length\": Failed to parse \"9223372036854775808\" as a radix-10 long integer.");
+    wrong(VERB_GET, "length=9223372036854775808",
+          "\"length\": Failed to parse \"9223372036854775808\" as a radix-10 long integer.");
     wrong(VERB_PUT, "permission=2000", "\"permission\": Invalid parameter range: permission = 2000 > 1777");
     wrong(VERB_PUT, "replication=70000", "\"replication\": Failed to parse \"70000\" as a radix-10 short integer.");
     wrong(VERB_PUT, "overwrite=1", "\"overwrite\": Failed to parse \"1\" to Boolean.");
-    wrong(VERB_PUT, "renameoptions=none,x", "\"renameoptions\": No enum constant org.apache.hadoop.fs.Options.Rename.X");
+    wrong(VERB_PUT, "renameoptions=none,x",
+          "\"renameoptions\": No enum constant org.apache.hadoop.fs.Options.Rename.X");
     wrong(VERB_GET, "user.name=1a",
           "\"user.name\": Invalid value: \"1a\" does not belong to the domain ^[A-Za-z_][A-Za-z0-9._-]*[$]?$");
-    wrong(VERB_PUT, "destination=a", "\"destination\": Invalid parameter value: destination = \"a\" is not an absolute path.");
+    wrong(VERB_PUT, "destination=a",
+          "\"destination\": Invalid parameter value: destination = \"a\" is not an absolute path.");
 }
 
 static void values_and_defaults(void **state)
 {
     struct webhdfs_params p;
-    const struct webhdfs_url *u = parsed("/webhdfs/v1/f?permission=1755&createflag=Create,overwrite&overwrite=TRUE&offset=&owner=");
+    const struct webhdfs_url *u =
+        parsed("/webhdfs/v1/f?permission=1755&createflag=Create,overwrite&overwrite=TRUE&offset=&owner=");
     assert_int_equal(webhdfs_params_parse(u, VERB_PUT, &p, &err), 0);
     assert_int_equal(p.of[PARAM_PERMISSION].number, 01755);
     assert_int_equal(p.of[PARAM_CREATEFLAG].number, 3);
@@ -115,12 +119,9 @@ static void tokens_travel_in_addresses(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(url_is_taken_apart),
-        cmocka_unit_test(broken_addresses_are_refused),
-        cmocka_unit_test(what_is_encoded_comes_back),
-        cmocka_unit_test(wrong_values_are_named_in_hadoops_words),
-        cmocka_unit_test(values_and_defaults),
-        cmocka_unit_test(tokens_travel_in_addresses),
+        cmocka_unit_test(url_is_taken_apart),         cmocka_unit_test(broken_addresses_are_refused),
+        cmocka_unit_test(what_is_encoded_comes_back), cmocka_unit_test(wrong_values_are_named_in_hadoops_words),
+        cmocka_unit_test(values_and_defaults),        cmocka_unit_test(tokens_travel_in_addresses),
     };
     arena_init(&a, 64 << 20);
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
