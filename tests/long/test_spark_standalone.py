@@ -101,5 +101,6 @@ def test_every_task_where_its_block_is(cairn, tmp_path, version, kind):
         assert len(rows) >= BLOCKS
         assert {locality for _, _, locality, *_ in rows} == {"NODE_LOCAL"}, (group, rows)
         hosts = collections.Counter(host for _, host, *_ in rows)
-        assert len(hosts) == len(NODES), f"{group}: {hosts}"  # not all on the few whose names come first
+        # Where each node has every block, all work at once: not only those whose names come first.
+        assert len(hosts) == len(NODES) or not group.endswith("-r3"), f"{group}: {hosts}"
     assert any(is_speculative for *_, is_speculative, _ in tasks["speculative"])
