@@ -96,7 +96,6 @@ public final class StandIns {
                 DFSConfigKeys.DFS_NAMENODE_POSIX_ACL_INHERITANCE_ENABLED_DEFAULT);
         FSDirectory directory = of(FSDirectory.class, Map.of(
                 "getINode", args -> InodeCopy.of((String) args[0], FileSystem.get(uri, conf)),
-                "getYieldCount", args -> 0L,
                 "isPosixAclInheritanceEnabled", args -> posixAcls,
                 "setPosixAclInheritanceEnabled", args -> {
                     if ((Boolean) args[0] != posixAcls) {
