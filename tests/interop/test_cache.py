@@ -3,6 +3,7 @@ import subprocess
 
 import pytest
 
+from lib import sanitizer
 from lib.cluster import Cluster
 from lib.data import MIB
 from lib.waiting import wait_for
@@ -14,6 +15,8 @@ PROPERTIES = {
     "dfs.cachereport.intervalMsec": 300,
     "dfs.namenode.path.based.cache.refresh.interval.ms": 500,
 }
+
+locks_memory = pytest.mark.skipif(bool(sanitizer.kind()), reason="the sanitizers make mlock do nothing")
 
 
 @pytest.fixture(scope="module")
@@ -44,6 +47,7 @@ def locked_kib(cluster):
     return total
 
 
+@locks_memory
 def test_a_directive_brings_blocks_into_memory_and_out_again(cluster, cacheadmin):
     cluster.fs("-put", "-", "/hot", stdin=b"h" * (2 * MIB + 5000), check=True)
     cacheadmin("-addPool", "pool")
@@ -57,6 +61,7 @@ def test_a_directive_brings_blocks_into_memory_and_out_again(cluster, cacheadmin
     assert "Found 0 entries" in cacheadmin("-listDirectives")
 
 
+@locks_memory
 def test_no_more_is_locked_than_allowed(cluster, cacheadmin):
     cluster.fs("-put", "-", "/large", stdin=b"l" * (9 * MIB), check=True)
     cacheadmin("-addDirective", "-path", "/large", "-pool", "pool", "-replication", 3)
