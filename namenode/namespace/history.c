@@ -301,7 +301,25 @@ static int newest_version(struct txn *t, uint64_t id, struct inode **ret, struct
     return rc;
 }
 
-/* A block that a version has, the newest one has too (or what is saved now). */
+/* Does any version have it, however old? */
+static int any_version_has(struct txn *t, uint64_t id, uint64_t block_id, bool *ret, struct err *reterr)
+{
+    struct store_iter *it = store_iter_new(t->dir->store, NULL, true);
+    struct key first = key_of('I', id);
+    struct inode *n = NULL;
+    int rc = 0;
+    *ret = false;
+    for (store_iter_seek(it, first.bytes, first.len); !rc && !*ret; store_iter_next(it)) {
+        rc = version_inode_at(t, it, id, &n, reterr);
+        if (!n)
+            break;
+        *ret = has_block(n, block_id);
+    }
+    store_iter_free(it);
+    return rc;
+}
+
+/* A block that a version has, the newest one has too (or what is saved now); but not what a copy has replaced. */
 static int mark_kept(struct recording *r, const bool *saved, struct err *reterr)
 {
     struct block_drop *drops = (void *)r->t->drops.base;
@@ -319,6 +337,10 @@ static int mark_kept(struct recording *r, const bool *saved, struct err *reterr)
                 return rc;
         }
         drops[i].is_kept = has_block(newest, drops[i].block.id);
+        int rc =
+            drops[i].is_source ? any_version_has(r->t, looked_at, drops[i].block.id, &drops[i].is_kept, reterr) : 0;
+        if (rc)
+            return rc;
     }
     return 0;
 }

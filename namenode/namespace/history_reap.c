@@ -53,7 +53,7 @@ static void inherit(struct reaping *r, const struct key *key, uint64_t heir, str
 }
 
 static int neighbours(struct reaping *r, uint64_t id, struct inode **ret_older, struct inode **ret_newer,
-                      struct err *reterr)
+                      struct inode **ret_now, struct err *reterr)
 {
     struct key key = key_of_inode_version(id, r->tag);
     store_iter_seek_before(r->it, key.bytes, key.len);
@@ -61,23 +61,24 @@ static int neighbours(struct reaping *r, uint64_t id, struct inode **ret_older, 
     key = key_of_inode_version(id, r->tag + 1);
     store_iter_seek(r->it, key.bytes, key.len);
     rc = rc ? rc : version_inode_at(r->t, r->it, id, ret_newer, reterr);
+    rc = rc ? rc : txn_peek(r->t, id, ret_now, reterr);
     if (!rc && !*ret_newer)
-        rc = txn_peek(r->t, id, ret_newer, NULL);
+        *ret_newer = *ret_now;
     return rc == ERR_NOT_FOUND ? 0 : rc;
 }
 
 static int free_blocks(struct reaping *r, uint64_t id, struct slice record, struct err *reterr)
 {
-    struct inode *n = NULL, *older = NULL, *newer = NULL;
+    struct inode *n = NULL, *older = NULL, *newer = NULL, *now = NULL;
     int rc = inode_decode(id, record, &r->t->arena, &n, reterr);
     if (rc || !n->block_count)
         return rc;
     r->blocks_seen += n->block_count;
-    rc = neighbours(r, id, &older, &newer, reterr);
+    rc = neighbours(r, id, &older, &newer, &now, reterr);
     for (size_t i = 0; !rc && i < n->block_count; i++) {
         struct block_record b;
         if (inode_has_block(older, i, n->blocks[i].id) || inode_has_block(newer, i, n->blocks[i].id) ||
-            (newer && newer->truncate_source == n->blocks[i].id))
+            (now && now->truncate_source == n->blocks[i].id)) /* a copy of it is under way */
             continue;
         rc = txn_block(r->t, n->blocks[i].id, &b, reterr);
         if (!rc && b.inode_id == id)

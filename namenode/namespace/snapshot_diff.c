@@ -253,7 +253,8 @@ static int add_directories(struct diff *d, struct err *reterr)
 static void essence(const struct inode *n, struct buf *to)
 {
     struct inode e = *n;
-    uint64_t length = inode_length(n);
+    history_settle(&e); /* as a snapshot taken now would show it */
+    uint64_t length = inode_length(&e);
     e.parent = e.mtime_ns = e.atime_ns = e.ctime_ns = e.child_count = e.subdir_count = 0;
     e.entered = e.saved = e.floor_count = e.snapshot_count = e.block_count = 0;
     e.is_snapshottable = e.is_open = false;

@@ -277,7 +277,7 @@ void txn_free_block(struct txn *t, uint64_t id, bool is_complete)
 
 static void block_drop(struct txn *t, const struct inode *n, const struct file_block *b)
 {
-    struct block_drop d = {.inode = n->id, .block = *b};
+    struct block_drop d = {.inode = n->id, .block = *b, .is_source = b->id == n->truncate_source};
     buf_append(&t->drops, &d, sizeof d);
 }
 

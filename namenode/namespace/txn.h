@@ -68,7 +68,8 @@ struct entry_change { /* of a directory: what was linked or unlinked */
 struct block_drop { /* a block that its file no longer has */
     uint64_t inode;
     struct file_block block;
-    bool is_kept; /* by a version */
+    bool is_kept;   /* by a version */
+    bool is_source; /* it left the file's list before, when a copy of it took its place */
 };
 
 struct txn {
