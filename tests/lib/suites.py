@@ -31,7 +31,7 @@ OPENED = [
 USERS = {
     "user": "mygroup", "u1": "g1", "foo": "fooGroup,g1", "barUser": "bar", "testuser": "testgroup", "fakeUser": "fakeGroup",
     "otheruser": "othergroup", "normaluser": "normalusergroup", "randomUser": "randomGroup", "superuser": "supergroup",
-    "rootx": "supergroup", "root_XXX": "supergroup", "user1": "group1", "user2": "group2", "user1@HADOOP.COM": "hadoop", "myuser": "mygroup",
+    "rootx": "user", "root_XXX": "supergroup", "user1": "group1", "user2": "group2", "user1@HADOOP.COM": "hadoop", "myuser": "mygroup",
 }
 # What HDFS promises, as the contract tests ask for it.
 PROMISES = (
@@ -68,6 +68,7 @@ class Run:
         if ours:
             self._ports = [port_block() for _ in range(PORT_BLOCKS)]
             options.append(f"-Dcairn.users={';'.join(f'{user}={groups}' for user, groups in USERS.items())}")
+            options.append("-Dhttp.keepAlive=false")  # to a datanode's port that another daemon has by then
             options += [f"-Dcairn.executable={cairn_path()}", f"-Dcairn.ports={','.join(map(str, self._ports))}"]
         self._command = [*JVM, *QUICK_START, *OPENED, *options, "-cp", f"{conf}:{class_path(ours)}", "SuiteRunner"]
         self._command += [f"{folder}/classes", f"{folder}/results", str(class_deadline_s)]
