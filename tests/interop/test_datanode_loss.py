@@ -1,7 +1,9 @@
 """A datanode is killed while it serves: each shell on each kind of server must end with the right bytes, through the
 recovery that client, namenode and the other datanodes agree on over the wire."""
 import concurrent.futures
+import hashlib
 import os
+import subprocess
 
 import pytest
 
@@ -9,6 +11,7 @@ from interop.conftest import QUICK
 from interop.servers import CairnClient, JavaClient, Server
 from lib import data
 from lib.apache import ApacheCluster
+from lib.cluster import cairn_path, client_env
 from lib.waiting import wait_for
 
 SIZE = 200 * data.MIB
@@ -56,6 +59,22 @@ def busiest(cluster, before):
     return None
 
 
+def cat_into_fifo(pool, client, path, fifo):
+    """`-cat` of a file in the background, and the end of the pipe to read it from: it comes to stand when we do."""
+    os.mkfifo(fifo)
+    words = [*client.server.generic_options(), "-cat", path]
+    if isinstance(client, JavaClient):
+        reading = pool.submit(client.server.java_shell.run, "fs", *words, stdout_to=fifo)
+        return reading, open(fifo, "rb")
+
+    def cat():
+        with open(fifo, "wb") as out:
+            return subprocess.run([cairn_path(), "fs", *words], stdout=out, stderr=subprocess.PIPE, env=client_env(), timeout=120)
+
+    reading = pool.submit(cat)
+    return reading, open(fifo, "rb")
+
+
 def revive(cluster, number):
     cluster.start_datanode(number - 1)
     wait_for(cluster.is_ready, 60, "four live datanodes again")
@@ -90,14 +109,19 @@ def test_killed_while_it_is_read(client, big, tmp_path):
         found = [number for number in (1, 2, 3, 4) if f":{cluster.transfer_port(number - 1)}," in report]
         return len(found) >= (3 if client.server.name == "cairn" else 2) and found
 
-    ports = wait_for(holders, 30, "enough replicas of the block")[:-1]
+    numbers = wait_for(holders, 30, "enough replicas of the block")[:-1]
+    digest = hashlib.sha256()
     with concurrent.futures.ThreadPoolExecutor() as pool:
-        get = pool.submit(client.fs, "-get", "/read", str(tmp_path / "back"))
-        wait_for(lambda: stored_bytes(tmp_path) > 10 * data.MIB, 30, "the first bytes", every_s=0.005)
-        for number in ports:  # whichever was read from, one replica stays
-            cluster.daemon(f"datanode{number}").kill()
-        get.result()
-    assert data.sha256_file(tmp_path / "back") == sha256
-    for number in ports:
+        reading, stream = cat_into_fifo(pool, client, "/read", tmp_path / "fifo")
+        with stream:
+            digest.update(stream.read(10 * data.MIB))
+            for number in numbers:  # whichever is read from, one replica stays
+                cluster.daemon(f"datanode{number}").kill()
+            assert not reading.done()  # it cannot be: nobody has taken the rest from it yet
+            while piece := stream.read(data.MIB):
+                digest.update(piece)
+        assert reading.result().returncode == 0, reading.result().stderr
+    assert digest.hexdigest() == sha256
+    for number in numbers:
         cluster.start_datanode(number - 1)
     wait_for(cluster.is_ready, 60, "four live datanodes again")
