@@ -130,6 +130,9 @@ int convert_blocks(const Hdfs__LocatedBlocksProto *from, struct arena *a, struct
             return err_set(reterr, ERR_PROTOCOL, "block %" PRIu64 " at file offset %" PRId64 ": blocks overlap",
                            b->block_id, b->offset);
         end = b->offset + b->bytes;
+        /* A file in a snapshot may share its last block with one that has grown since. */
+        if (out.last_complete && end > out.file_length)
+            b->bytes = b->offset < out.file_length ? out.file_length - b->offset : 0;
     }
     if (from->lastblock) {
         out.last = arena_new(a, struct dfs_block);
