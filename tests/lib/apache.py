@@ -182,9 +182,10 @@ class JavaShell:
 
     Log lines are off but those about the trash, so stderr holds what the tools mean to print."""
 
-    def __init__(self, folder, properties=None, jvm_options=QUICK_START, classes=None):
-        """classes: a class path with more tools on it."""
+    def __init__(self, folder, properties=None, jvm_options=QUICK_START, classes=None, cwd=None):
+        """classes: a class path with more tools on it. cwd: where tools leave the files that nobody asked for."""
         self.folder = str(folder)
+        self._cwd = cwd
         conf = f"{self.folder}/conf"
         write_conf(conf, {"hadoop.tmp.dir": f"{self.folder}/tmp"}, properties or {}, "OFF")
         self._files = [f"{self.folder}/{name}" for name in ("stdin", "stdout", "stderr")]
@@ -195,7 +196,9 @@ class JavaShell:
 
     def _start(self):
         with open(self._log, "ab") as log:
-            self._jvm = subprocess.Popen(self._command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log)
+            self._jvm = subprocess.Popen(
+                self._command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, cwd=self._cwd
+            )
 
     def run(self, tool, *args, stdin=b"", user="", deadline_s=60, stdout_to=None):
         """A CompletedProcess with bytes; stdout_to: a file (or a FIFO) that gets stdout instead. When the JVM dies or takes longer than deadline_s: an AssertionError, and the

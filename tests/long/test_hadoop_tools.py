@@ -32,7 +32,7 @@ def shell(tmp_path_factory):
         missing(f"Hadoop's tools cannot be run: {error}")
     folder = tmp_path_factory.mktemp("tools")
     properties = {"dfs.blocksize": data.MIB, "mapreduce.cluster.local.dir": f"{folder}/mr", "dfs.replication": 2}
-    running = apache_lib.JavaShell(folder, properties, classes=classes)
+    running = apache_lib.JavaShell(folder, properties, classes=classes, cwd=folder)
     yield running
     running.stop()
 
