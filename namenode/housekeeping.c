@@ -158,7 +158,8 @@ static void leases_tick(struct namenode *nn, uint64_t now_ms)
 static void cache_tick(struct namenode *nn, uint64_t now_ms)
 {
     bool changed = nn->cache_scanned_changes != nn->cache_pools->changes;
-    bool due = nn->cache_pools->directive_count && now_ms >= nn->cache_scan_due_ms;
+    /* Without directives too: datanodes may report late what they cached for one that is gone. */
+    bool due = (nn->cache_pools->directive_count || blocks_cache_any(nn->blocks)) && now_ms >= nn->cache_scan_due_ms;
     if (!changed && !due)
         return;
     nn->cache_scan_due_ms =

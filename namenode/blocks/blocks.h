@@ -268,6 +268,7 @@ void blocks_cache_begin(struct blocks *b);
 void blocks_cache_want(struct blocks *b, uint64_t block_id, uint16_t replication); /* of several wishes the highest counts */
 bool blocks_cache_decide(struct blocks *b, size_t *cursor, size_t steps, uint64_t now_ms);
 unsigned blocks_cached_count(const struct blocks *b, uint64_t block_id); /* datanodes that have it in memory */
+bool blocks_cache_any(const struct blocks *b); /* is any block cached, or to be, or still to be let go? */
 
 /* ---- what a datanode holds, for the balancer ---- */
 

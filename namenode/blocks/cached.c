@@ -241,6 +241,11 @@ unsigned blocks_cached_count(const struct blocks *b, uint64_t block_id)
     return count;
 }
 
+bool blocks_cache_any(const struct blocks *b)
+{
+    return b->cached.count > 0;
+}
+
 bool cached_is_on(const struct blocks *b, uint64_t block_id, const struct datanode *node)
 {
     struct cached *c = id_map_get(&b->cached, block_id);

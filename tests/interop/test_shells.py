@@ -59,8 +59,13 @@ def test_300_mb(shell, where, tmp_path):
     shell.fs("-get", f"{where}/big", str(tmp_path / "back"))
     assert data.sha256_file(tmp_path / "back") == sha256
     assert shell.fs("-du", "-s", where).decode().split() == ["300000000", "900000000", where]
-    report = shell.fsck(where, "-files", "-blocks")
-    assert "5 block(s)" in report and "is HEALTHY" in report and re.search(r"Under-replicated blocks:\s+0 ", report)
+
+    def is_replicated():  # the last replicas are reported after the file is closed
+        report = shell.fsck(where, "-files", "-blocks")
+        assert "5 block(s)" in report and "is HEALTHY" in report
+        return re.search(r"Under-replicated blocks:\s+0 ", report)
+
+    wait_for(is_replicated, 30, "every block to have three replicas")
     shell.fs("-rm", "-skipTrash", f"{where}/big")
 
 

@@ -103,7 +103,8 @@ static int ask_for_a_block(int fd, const struct doctor *d, struct err *reterr)
     int rc = op_write(fd, OP_READ_BLOCK, &request.base, reterr);
     if (rc == 0)
         rc = delimited_read(fd, &hdfs__block_op_response_proto__descriptor, &arena, &answer, reterr);
-    return rc == ERR_CLOSED && !pool ? 0 : rc; /* Apache's hangs up on who names another block pool */
+    /* The block pool is told by the namenode's pages. Who names another one waits at Apache's until it hangs up. */
+    return (rc == ERR_CLOSED || rc == ERR_TIMEOUT) && !pool ? 0 : rc;
 }
 
 static void check_transfer(const struct check *c)
