@@ -111,6 +111,18 @@ static void jmx_state(struct datanode *dn, json_t *beans)
     jmx_inner(b, "VolumeInfo", volumes);
 }
 
+/* One row per namenode; this datanode has one. Numbers are strings, as in HDFS. */
+static json_t *actor_info(struct datanode *dn, const struct reporter_status *status)
+{
+    int64_t now_ms = clock_mono_ms();
+    char heartbeat_s[24], report_s[24];
+    snprintf(heartbeat_s, sizeof heartbeat_s, "%" PRId64, (now_ms - status->last_heartbeat_ms) / 1000);
+    snprintf(report_s, sizeof report_s, "%" PRId64, (now_ms - status->last_full_report_ms) / 1000);
+    return json_pack("[{s:s, s:s, s:s, s:s, s:s, s:s}]", "NamenodeAddress", status->namenode, "NamenodeHaState", "active",
+                     "BlockPoolID", block_store_pool_id(dn->store), "ActorState", status->registered ? "RUNNING" : "CONNECTING",
+                     "LastHeartbeat", heartbeat_s, "LastBlockReport", report_s);
+}
+
 static void jmx_info(struct datanode *dn, json_t *b)
 {
     struct reporter_status status = {0};
@@ -131,6 +143,7 @@ static void jmx_info(struct datanode *dn, json_t *b)
     jmx_number(b, "XmitsInProgress", status.transfers);
     jmx_bool(b, "SecurityEnabled", false);
     jmx_inner(b, "NamenodeAddresses", json_pack("{s:s}", status.namenode, block_store_pool_id(dn->store)));
+    jmx_inner(b, "BPServiceActorInfo", actor_info(dn, &status));
 }
 
 static void jmx_activity(struct datanode *dn, json_t *beans)

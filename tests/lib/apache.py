@@ -162,7 +162,14 @@ class ApacheCluster:
         for daemon in self.daemons:
             daemon.check_alive()
         state = self.jmx("FSNamesystemState")
-        return state["NumLiveDataNodes"] == self._wanted and state["FSState"] == "Operational"
+        live = state["NumLiveDataNodes"] == self._wanted and state["FSState"] == "Operational"
+        # A node that was killed and started again counts as live all the while: it is the node that knows when it is back.
+        return live and all(self.has_registered(index) for index in range(self._wanted))
+
+    def has_registered(self, index):
+        url = f"http://127.0.0.1:{self.transfer_port(index) + 2}/jmx?qry=Hadoop:service=DataNode,name=DataNodeInfo"
+        with urllib.request.urlopen(url, timeout=5) as reply:
+            return "RUNNING" in json.load(reply)["beans"][0]["BPServiceActorInfo"]
 
     def daemon(self, name):
         return next(daemon for daemon in self.daemons if daemon.name == name)

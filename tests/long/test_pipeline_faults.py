@@ -1,10 +1,8 @@
 """Our client writes to three Apache datanodes while one of them dies at a stage of the pipeline that the test holds it at."""
 import concurrent.futures
-import json
 import os
 import signal
 import subprocess
-import urllib.request
 
 import pytest
 
@@ -61,13 +59,7 @@ class Held:
         self._daemon.kill()
         self._daemon.stop()
         self._cluster.start_datanode(self._index)
-        # The namenode counts it as live all the while: it is the node itself that knows when it is back.
-        wait_for(self._has_registered, 60, "the datanode to be back")
-
-    def _has_registered(self):
-        url = f"http://127.0.0.1:{self._port + 2}/jmx?qry=Hadoop:service=DataNode,name=DataNodeInfo"
-        with urllib.request.urlopen(url, timeout=5) as reply:
-            return "RUNNING" in json.load(reply)["beans"][0]["BPServiceActorInfo"]
+        wait_for(lambda: self._cluster.has_registered(self._index), 60, "the datanode to be back")
 
 
 def content(size, seed):
