@@ -119,6 +119,12 @@ class Outcomes:
                 else:
                     stack.append(line)
 
+    def better_of(self, second):
+        """These outcomes, and where a test did not pass, those of a second run."""
+        for test, (outcome, stack) in second._all.items():
+            if self._all.get(test, ("not run",))[0] not in ("ok", "inside"):
+                self._all[test] = (outcome, stack)
+
     @property
     def last_class(self):
         return list(self._all)[-1].split(".")[0]
