@@ -24,7 +24,7 @@ static bool is_same(const struct xattr *a, const struct xattr *b)
     return a->space == b->space && !strcmp(a->name, b->name);
 }
 
-static struct xattr *find(const struct inode *n, const struct xattr *x)
+const struct xattr *inode_xattr(const struct inode *n, const struct xattr *x)
 {
     for (size_t i = 0; i < n->xattr_count; i++)
         if (is_same(&n->xattrs[i], x))
@@ -127,15 +127,30 @@ static int check_count(const struct fsdir *dir, const struct inode *n, const str
     return err_set(reterr, ERR_IO, "Cannot add additional XAttr to inode, would exceed limit of %zu", limit);
 }
 
-static void drop(struct inode *n, const struct xattr *x)
+bool inode_drop_xattr(struct txn *t, struct inode *n, const struct xattr *x)
 {
-    size_t at = (size_t)(x - n->xattrs);
+    const struct xattr *old = inode_xattr(n, x);
+    if (!old)
+        return false;
+    size_t at = (size_t)(old - n->xattrs);
     memmove(&n->xattrs[at], &n->xattrs[at + 1], (n->xattr_count - at - 1) * sizeof *x);
     n->xattr_count--;
+    n->ctime_ns = t->now_ns;
+    txn_dirty(n);
+    return true;
 }
 
-static void changed(struct txn *t, struct inode *n)
+void inode_put_xattr(struct txn *t, struct inode *n, const struct xattr *x)
 {
+    inode_drop_xattr(t, n, x);
+    struct xattr *all = arena_array(&t->arena, struct xattr, n->xattr_count + 1);
+    if (n->xattr_count)
+        memcpy(all + 1, n->xattrs, n->xattr_count * sizeof *all);
+    all[0] = *x;
+    all[0].name = arena_strdup(&t->arena, x->name);
+    all[0].value.base = arena_memdup(&t->arena, x->value.len ? (const void *)x->value.base : "", x->value.len);
+    n->xattrs = all;
+    n->xattr_count++;
     n->ctime_ns = t->now_ns;
     txn_dirty(n);
 }
@@ -150,24 +165,13 @@ int tree_set_xattr(struct txn *t, const struct fs_user *u, const char *text, con
     if (rc)
         return rc;
     struct inode *n = path_target(&p);
-    struct xattr *old = find(n, x);
-    rc = check_flags(x, old != NULL, flags, reterr);
+    rc = check_flags(x, inode_xattr(n, x) != NULL, flags, reterr);
     rc = rc ? rc : check_count(t->dir, n, x, reterr);
     if (!rc && is_unreadable_mark(x) && !inode_is_file(n))
         rc = err_set(reterr, ERR_IO, "Can only set 'security." UNREADABLE "' on a file.");
     if (rc)
         return rc;
-    if (old)
-        drop(n, old);
-    struct xattr *all = arena_array(&t->arena, struct xattr, n->xattr_count + 1);
-    if (n->xattr_count)
-        memcpy(all + 1, n->xattrs, n->xattr_count * sizeof *all);
-    all[0] = *x;
-    all[0].name = arena_strdup(&t->arena, x->name);
-    all[0].value.base = arena_memdup(&t->arena, x->value.len ? (const void *)x->value.base : "", x->value.len);
-    n->xattrs = all;
-    n->xattr_count++;
-    changed(t, n);
+    inode_put_xattr(t, n, x);
     return 0;
 }
 
@@ -180,13 +184,10 @@ int tree_remove_xattr(struct txn *t, const struct fs_user *u, const char *text, 
     if (rc)
         return rc;
     struct inode *n = path_target(&p);
-    struct xattr *old = find(n, x);
     if (is_unreadable_mark(x) && n->xattr_count)
         return err_set(reterr, ERR_ACCESS, "The xattr 'security." UNREADABLE "' can not be deleted.");
-    if (!old)
+    if (!inode_drop_xattr(t, n, x))
         return err_set(reterr, ERR_IO, "No matching attributes found for remove operation");
-    drop(n, old);
-    changed(t, n);
     return 0;
 }
 
@@ -211,7 +212,7 @@ int tree_get_xattrs(struct txn *t, const struct fs_user *u, const char *text, co
         if (is_visible(u, &n->xattrs[i], is_raw))
             out[count++] = n->xattrs[i];
     for (size_t i = 0; i < wanted_count; i++) {
-        const struct xattr *x = find(n, &wanted[i]);
+        const struct xattr *x = inode_xattr(n, &wanted[i]);
         if (!x)
             return err_set(reterr, ERR_XATTR_NOT_FOUND, "At least one of the attributes provided was not found.");
         out[count++] = *x;

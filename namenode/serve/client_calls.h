@@ -101,8 +101,8 @@
     X(getErasureCodingPolicies, get_erasure_coding_policies, 0) \
     X(getErasureCodingCodecs, get_erasure_coding_codecs, 0) \
     X(getECTopologyResultForPolicies, get_ectopology_result_for_policies, 0) \
-    X(setErasureCodingPolicy, set_erasure_coding_policy, RPC_REFUSES) \
-    X(unsetErasureCodingPolicy, unset_erasure_coding_policy, RPC_REFUSES) \
+    X(setErasureCodingPolicy, set_erasure_coding_policy, RPC_AT_MOST_ONCE) \
+    X(unsetErasureCodingPolicy, unset_erasure_coding_policy, RPC_AT_MOST_ONCE) \
     X(addErasureCodingPolicies, add_erasure_coding_policies, RPC_REFUSES) \
     X(removeErasureCodingPolicy, remove_erasure_coding_policy, RPC_REFUSES) \
     X(enableErasureCodingPolicy, enable_erasure_coding_policy, RPC_REFUSES) \

@@ -1,9 +1,10 @@
-/* ClientProtocol: erasure coding. Queries are answered as by an HDFS where every built-in policy is disabled; changes
- * are refused as by one whose layout has no erasure coding. */
+/* ClientProtocol: erasure coding. Queries are answered as by an HDFS where every built-in policy is disabled, which
+ * leaves replication; enabling one is refused as by an HDFS whose layout has no erasure coding. */
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
+#include "namenode/namespace/erasure.h"
 #include "namenode/serve/client_calls.h"
 #include "namenode/serve/erasure.h"
 
@@ -156,29 +157,24 @@ void client_set_erasure_coding_policy(struct rpc_call *call, const ProtobufCMess
 {
     const Hdfs__SetErasureCodingPolicyRequestProto *q = (const void *)message;
     struct op op;
-    struct path p;
     op_begin(&op, context, call);
+    OP_RESPONSE(&op, hdfs__set_erasure_coding_policy_response_proto, Hdfs__SetErasureCodingPolicyResponseProto);
     int rc = op_check_safe_mode(&op, "set erasure coding policy on", q->src);
     rc = rc ? rc
             : erasure_check_enabled(q->ecpolicyname && *q->ecpolicyname ? q->ecpolicyname : "RS-6-3-1024k", &op.err);
-    rc = rc ? rc : path_resolve(&op.t, &op.user, q->src, 0, &p, &op.err);
-    rc = rc ? rc : unsupported(&op);
-    op_end_read(&op, rc, NULL);
+    rc = rc ? rc : tree_set_replication_policy(&op.t, &op.user, q->src, &op.err);
+    op_end(&op, rc, &response->base);
 }
 
 void client_unset_erasure_coding_policy(struct rpc_call *call, const ProtobufCMessage *message, void *context)
 {
     const Hdfs__UnsetErasureCodingPolicyRequestProto *q = (const void *)message;
     struct op op;
-    struct path p;
     op_begin(&op, context, call);
+    OP_RESPONSE(&op, hdfs__unset_erasure_coding_policy_response_proto, Hdfs__UnsetErasureCodingPolicyResponseProto);
     int rc = op_check_safe_mode(&op, "unset erasure coding policy on", q->src);
-    rc = rc ? rc : path_resolve(&op.t, &op.user, q->src, 0, &p, &op.err);
-    rc = rc ? rc : access_check(&op.user, path_target(&p), ACCESS_WRITE, p.text, &op.err);
-    if (!rc && !inode_is_dir(path_target(&p)))
-        rc = err_set(&op.err, ERR_IO, "Cannot unset an erasure coding policy on a file %s", p.text);
-    rc = rc ? rc : err_set(&op.err, ERR_NO_EC_POLICY, "No erasure coding policy explicitly set on %s", p.text);
-    op_end_read(&op, rc, NULL);
+    rc = rc ? rc : tree_unset_erasure_policy(&op.t, &op.user, q->src, &op.err);
+    op_end(&op, rc, &response->base);
 }
 
 /* One answer per policy: it, and that it was not added. */

@@ -1,6 +1,7 @@
 /* ClientProtocol: quotas, and sums over a subtree: a walk on a snapshot, without the lock. */
 #include <string.h>
 
+#include "namenode/namespace/erasure.h"
 #include "namenode/namespace/history.h"
 #include "namenode/namespace/policy.h"
 #include "namenode/namespace/quota_sum.h"
@@ -204,7 +205,7 @@ void client_get_content_summary(struct rpc_call *call, const ProtobufCMessage *m
     int rc = path_resolve(&op.t, &op.user, q->path, PATH_SNAPSHOT, &p, &op.err);
     if (!rc) {
         quota = quota_of(path_target(&p));
-        s.erasurecodingpolicy = arena_strdup(op.arena, inode_is_file(path_target(&p)) ? "Replicated" : "");
+        s.erasurecodingpolicy = arena_strdup(op.arena, path_erasure_policy(&p));
         rc = sum_subtree(&op, &p, &sum, &snapshots);
     }
     s.length = sum.length;

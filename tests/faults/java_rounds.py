@@ -47,6 +47,7 @@ class Rounds:
 
     def _revive(self, number):
         self.nodes.start_datanode(number)
+        self.nodes.wait_registered(number)
         self.nodes.wait_live(4)
 
     def run(self, stage, position, mib, block_mib, flush_mib, seed):

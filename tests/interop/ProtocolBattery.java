@@ -606,6 +606,14 @@ public final class ProtocolBattery {
         act("setErasureCodingPolicy.disabled", () -> nn.setErasureCodingPolicy(DIR, "XOR-2-1-1024k"));
         act("setErasureCodingPolicy.unknown", () -> nn.setErasureCodingPolicy(DIR, "NO-SUCH-1-1-1024k"));
         act("unsetErasureCodingPolicy", () -> nn.unsetErasureCodingPolicy(DIR));
+        act("setErasureCodingPolicy.replication", () -> nn.setErasureCodingPolicy(DIR, "replication"));
+        check("getErasureCodingPolicy.replication", () -> nn.getErasureCodingPolicy(DIR));
+        check("getContentSummary.replication", () -> nn.getContentSummary(DIR).getErasureCodingPolicy());
+        act("setErasureCodingPolicy.again", () -> nn.setErasureCodingPolicy(DIR, "REPLICATION"));
+        act("setErasureCodingPolicy.missing", () -> nn.setErasureCodingPolicy(DIR + "/none", "replication"));
+        act("setErasureCodingPolicy.onFile", () -> nn.setErasureCodingPolicy(DIR + "/f", "replication"));
+        act("unsetErasureCodingPolicy.onFile", () -> nn.unsetErasureCodingPolicy(DIR + "/f"));
+        act("unsetErasureCodingPolicy.replication", () -> nn.unsetErasureCodingPolicy(DIR));
         act("unsetErasureCodingPolicy.missing", () -> nn.unsetErasureCodingPolicy(DIR + "/none"));
         check("addErasureCodingPolicies", () -> {
             AddErasureCodingPolicyResponse[] r = nn.addErasureCodingPolicies(new ErasureCodingPolicy[] {
