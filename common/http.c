@@ -169,12 +169,14 @@ static enum MHD_Result http_on_body(struct http_request *r, const char *bytes, s
 {
     if (r->uploading) {
         size_t room = HTTP_PIECE_BYTES - r->piece_len, n = *len < room ? *len : room;
-        if (room == 0) /* with bytes left, or else libmicrohttpd goes on to the next chunk although we rest */
-            return http_rest(r, http_step_write) ? MHD_YES : MHD_NO;
         memcpy(r->piece + r->piece_len, bytes, n);
         r->piece_len += n;
-        *len -= n; /* the rest comes again */
-        return MHD_YES;
+        *len -= n;
+        if (*len == 0)
+            return MHD_YES;
+        /* What is left comes again after the rest, and not sooner: libmicrohttpd would wait for more from the client, who
+         * may have sent all. And only with bytes left: or else it goes on to the next chunk although we rest. */
+        return http_rest(r, http_step_write) ? MHD_YES : MHD_NO;
     }
     if (r->handled) {
         r->dropped_bytes += *len;

@@ -1,0 +1,115 @@
+#include "common/http.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "common/mem.h"
+#include "tests/unit/check.h"
+
+#define PIECE (128u << 10) /* the server's, in common/http_impl.h */
+
+struct upload {
+    size_t bytes;
+    uint64_t sum;
+};
+
+static int take(void *context, const void *bytes, size_t len, struct err *reterr)
+{
+    struct upload *u = context;
+    for (size_t i = 0; i < len; i++)
+        u->sum += ((const uint8_t *)bytes)[i];
+    u->bytes += len;
+    return 0;
+}
+
+static void finish(void *context, const struct err *why, struct http_reply *reply)
+{
+    struct upload *u = context;
+    buf_printf(&reply->body, "%zu bytes, sum %llu", u->bytes, (unsigned long long)u->sum);
+    free(u);
+}
+
+static void on_upload(struct http_request *request, struct http_reply *reply, void *context)
+{
+    reply->upload = (struct http_upload){.write = take, .finish = finish, .abort = free, .context = mem_new(struct upload)};
+}
+
+static int start(void **state)
+{
+    static const struct http_route route = {"PUT", "/up", on_upload, .may_block = true};
+    struct http_options options = {.listen = {.host = "127.0.0.1"}, .routes = &route, .route_count = 1};
+    struct err why;
+    return http_start(&options, (struct http_server **)state, &why);
+}
+
+static int stop(void **state)
+{
+    http_stop(*state);
+    return 0;
+}
+
+/* The request, ready to be sent at once; chunk 0: with its length instead of chunks. */
+static struct buf request_of(size_t bytes, size_t chunk, uint64_t *ret_sum)
+{
+    struct buf b = {0};
+    *ret_sum = 0;
+    buf_append_str(&b, "PUT /up HTTP/1.1\r\nHost: here\r\n");
+    if (chunk)
+        buf_append_str(&b, "Transfer-Encoding: chunked\r\n\r\n");
+    else
+        buf_printf(&b, "Content-Length: %zu\r\n\r\n", bytes);
+    for (size_t at = 0; at < bytes; at++) {
+        size_t left = bytes - at;
+        uint8_t byte = (uint8_t)(at * 7 + at / 251);
+        if (chunk && at % chunk == 0)
+            buf_printf(&b, "%s%zx\r\n", at ? "\r\n" : "", left < chunk ? left : chunk);
+        buf_append(&b, &byte, 1);
+        *ret_sum += byte;
+    }
+    if (chunk)
+        buf_append_str(&b, bytes ? "\r\n0\r\n\r\n" : "0\r\n\r\n");
+    return b;
+}
+
+static void check_answer(struct http_server *s, size_t bytes, size_t chunk)
+{
+    struct net_address to = {.host = "127.0.0.1", .port = http_port(s)};
+    struct err why;
+    uint64_t sum;
+    struct buf request = request_of(bytes, chunk, &sum);
+    char answer[1024] = "", want[100];
+    size_t len = 0;
+    AUTO(net_closep) int fd = -1;
+    assert_int_equal(net_connect(&to, NULL, 5000, &fd, &why), 0);
+    net_set_timeouts(fd, 20000, 20000);
+    assert_int_equal(net_write_full(fd, request.base, request.len, &why), 0);
+    snprintf(want, sizeof want, "%zu bytes, sum %llu", bytes, (unsigned long long)sum);
+    while (!strstr(answer, want)) { /* nothing more is sent: what the server has must do */
+        ssize_t got = recv(fd, answer + len, sizeof answer - 1 - len, 0);
+        if (got <= 0)
+            fail_msg("no answer to %zu bytes in chunks of %zu; got \"%s\"", bytes, chunk, answer);
+        len += (size_t)got;
+        answer[len] = 0;
+    }
+    buf_free(&request);
+}
+
+static void an_upload_ends_wherever_its_last_piece_does(void **state)
+{
+    const size_t over[] = {0, 1, 99, 4000, 20000, 30000, PIECE - 1};
+    const size_t chunks[] = {0, 4096, 5000, 65536, PIECE + 7, 10 * PIECE};
+    for (size_t i = 0; i < ARRAY_COUNT(over); i++)
+        for (size_t j = 0; j < ARRAY_COUNT(chunks); j++)
+            for (size_t pieces = 0; pieces <= 3; pieces++)
+                check_answer(*state, pieces * PIECE + over[i], chunks[j]);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(an_upload_ends_wherever_its_last_piece_does, start, stop),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
