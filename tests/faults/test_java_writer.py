@@ -1,5 +1,5 @@
 """Hadoop's own client writes to our servers while a datanode of its pipeline dies at each stage, or it dies itself. The
-long form is tests/long/test_java_writer_rounds.py."""
+long form is tests/soak/test_java_writer_rounds.py."""
 import time
 
 import pytest
