@@ -174,8 +174,8 @@ static enum MHD_Result http_on_body(struct http_request *r, const char *bytes, s
         *len -= n;
         if (*len == 0)
             return MHD_YES;
-        /* What is left comes again after the rest, and not sooner: libmicrohttpd would wait for more from the client, who
-         * may have sent all. And only with bytes left: or else it goes on to the next chunk although we rest. */
+        /* What is left comes again after the rest, and not sooner: libmicrohttpd would wait for more from the client,
+         * who may have sent all. And only with bytes left: or else it goes on to the next chunk although we rest. */
         return http_rest(r, http_step_write) ? MHD_YES : MHD_NO;
     }
     if (r->handled) {

@@ -18,13 +18,14 @@ static void print_storages(struct datanode *dn, struct buf *b)
 {
     struct storage_view views[VOLUMES_MAX];
     size_t count = block_store_storages(dn->store, views, VOLUMES_MAX);
-    buf_append_str(b, "<h2>Storages</h2><table><tr><th>Directory<th>Id<th class=n>Blocks<th class=n>Used<th class=n>Free"
-                      "<th class=n>Capacity</tr>");
+    buf_append_str(b,
+                   "<h2>Storages</h2><table><tr><th>Directory<th>Id<th class=n>Blocks<th class=n>Used<th class=n>Free"
+                   "<th class=n>Capacity</tr>");
     for (size_t i = 0; i < count; i++) {
         buf_append_str(b, views[i].failed ? "<tr class=bad><td>" : "<tr><td>");
         html_escape(b, views[i].dir);
-        buf_printf(b, "%s<td>%s<td class=n>%" PRId64 "<td class=n>", views[i].failed ? " (failed)" : "", views[i].storage_id,
-                   views[i].replica_count);
+        buf_printf(b, "%s<td>%s<td class=n>%" PRId64 "<td class=n>", views[i].failed ? " (failed)" : "",
+                   views[i].storage_id, views[i].replica_count);
         html_bytes(b, (uint64_t)views[i].space.used_bytes);
         buf_append_str(b, "<td class=n>");
         html_bytes(b, (uint64_t)views[i].space.free_bytes);
@@ -59,8 +60,9 @@ static void status_page(struct http_request *request, struct http_reply *reply, 
     buf_printf(b, "<tr><td>Last heartbeat<td>%" PRId64 " s ago<tr><td>Last full block report<td>%" PRId64 " s ago",
                status.last_heartbeat_ms ? (now_ms - status.last_heartbeat_ms) / 1000 : -1,
                status.last_full_report_ms ? (now_ms - status.last_full_report_ms) / 1000 : -1);
-    buf_printf(b, "<tr><td>Blocks<td>%zu<tr><td>Connections<td>%d<tr><td>Copies under way<td>%d<tr><td>Up<td>%" PRId64 " s"
-                  "</table>",
+    buf_printf(b,
+               "<tr><td>Blocks<td>%zu<tr><td>Connections<td>%d<tr><td>Copies under way<td>%d<tr><td>Up<td>%" PRId64 " s"
+               "</table>",
                block_store_count(dn->store), xfer_server_active(dn->xfer), status.transfers,
                (now_ms - dn->started_mono_ms) / 1000);
     print_storages(dn, b);
@@ -95,9 +97,9 @@ static void jmx_state(struct datanode *dn, json_t *beans)
         left += views[i].space.free_bytes;
         failed += views[i].failed;
         json_object_set_new(volumes, views[i].dir,
-                            json_pack("{s:I, s:I, s:I, s:I}", "usedSpace", (json_int_t)views[i].space.used_bytes, "freeSpace",
-                                      (json_int_t)views[i].space.free_bytes, "reservedSpace", (json_int_t)0, "numBlocks",
-                                      (json_int_t)views[i].replica_count));
+                            json_pack("{s:I, s:I, s:I, s:I}", "usedSpace", (json_int_t)views[i].space.used_bytes,
+                                      "freeSpace", (json_int_t)views[i].space.free_bytes, "reservedSpace",
+                                      (json_int_t)0, "numBlocks", (json_int_t)views[i].replica_count));
     }
     json_t *b = jmx_bean(beans, "Hadoop:service=DataNode,name=FSDatasetState", "FSDatasetState");
     jmx_number(b, "Capacity", capacity);
@@ -118,9 +120,10 @@ static json_t *actor_info(struct datanode *dn, const struct reporter_status *sta
     char heartbeat_s[24], report_s[24];
     snprintf(heartbeat_s, sizeof heartbeat_s, "%" PRId64, (now_ms - status->last_heartbeat_ms) / 1000);
     snprintf(report_s, sizeof report_s, "%" PRId64, (now_ms - status->last_full_report_ms) / 1000);
-    return json_pack("[{s:s, s:s, s:s, s:s, s:s, s:s}]", "NamenodeAddress", status->namenode, "NamenodeHaState", "active",
-                     "BlockPoolID", block_store_pool_id(dn->store), "ActorState", status->registered ? "RUNNING" : "CONNECTING",
-                     "LastHeartbeat", heartbeat_s, "LastBlockReport", report_s);
+    return json_pack("[{s:s, s:s, s:s, s:s, s:s, s:s}]", "NamenodeAddress", status->namenode, "NamenodeHaState",
+                     "active", "BlockPoolID", block_store_pool_id(dn->store), "ActorState",
+                     status->registered ? "RUNNING" : "CONNECTING", "LastHeartbeat", heartbeat_s, "LastBlockReport",
+                     report_s);
 }
 
 static void jmx_info(struct datanode *dn, json_t *b)
@@ -151,14 +154,21 @@ static void jmx_activity(struct datanode *dn, json_t *beans)
     const struct {
         const char *name;
         const struct metric *metric;
-    } rows[] = {{"BytesWritten", &datanode_bytes_written},         {"BytesRead", &datanode_bytes_read},
-                {"BlocksWritten", &datanode_blocks_written},       {"BlocksRead", &datanode_blocks_read},
-                {"BlocksReplicated", &datanode_blocks_replicated}, {"BlocksRemoved", &datanode_blocks_removed},
-                {"BlocksVerified", &datanode_blocks_verified},     {"BlockVerificationFailures", &datanode_verification_failures},
-                {"VolumeFailures", &datanode_volume_failures},     {"HeartbeatsNumOps", &datanode_heartbeats},
-                {"WriteBlockOpNumOps", &datanode_blocks_written},  {"ReadBlockOpNumOps", &datanode_blocks_read}};
+    } rows[] = {{"BytesWritten", &datanode_bytes_written},
+                {"BytesRead", &datanode_bytes_read},
+                {"BlocksWritten", &datanode_blocks_written},
+                {"BlocksRead", &datanode_blocks_read},
+                {"BlocksReplicated", &datanode_blocks_replicated},
+                {"BlocksRemoved", &datanode_blocks_removed},
+                {"BlocksVerified", &datanode_blocks_verified},
+                {"BlockVerificationFailures", &datanode_verification_failures},
+                {"VolumeFailures", &datanode_volume_failures},
+                {"HeartbeatsNumOps", &datanode_heartbeats},
+                {"WriteBlockOpNumOps", &datanode_blocks_written},
+                {"ReadBlockOpNumOps", &datanode_blocks_read}};
     char name[400];
-    snprintf(name, sizeof name, "Hadoop:service=DataNode,name=DataNodeActivity-%s-%u", dn->settings.hostname, dn->transfer_port);
+    snprintf(name, sizeof name, "Hadoop:service=DataNode,name=DataNodeActivity-%s-%u", dn->settings.hostname,
+             dn->transfer_port);
     json_t *b = jmx_bean(beans, name, name + strlen("Hadoop:service=DataNode,name="));
     jmx_text(b, "tag.Context", "dfs");
     for (size_t i = 0; i < ARRAY_COUNT(rows); i++)

@@ -14,8 +14,9 @@ static const struct policy {
     uint32_t id;
     const char *name;
     unsigned data, parity;
-} policies[] = { /* ordered by name, as HDFS lists them */
-    {5, "RS-10-4-1024k", 10, 4}, {2, "RS-3-2-1024k", 3, 2},  {1, "RS-6-3-1024k", 6, 3},
+} policies[] = {
+    /* ordered by name, as HDFS lists them */
+    {5, "RS-10-4-1024k", 10, 4},      {2, "RS-3-2-1024k", 3, 2},  {1, "RS-6-3-1024k", 6, 3},
     {3, "RS-LEGACY-6-3-1024k", 6, 3}, {4, "XOR-2-1-1024k", 2, 1},
 };
 
@@ -31,17 +32,18 @@ int erasure_check_enabled(const char *policy, struct err *reterr)
 {
     if (!strcasecmp(policy, REPLICATION_POLICY))
         return 0;
-    return err_set(reterr, ERR_HADOOP_ILLEGAL_ARGUMENT,
-                   "Policy '%.200s' does not match any enabled erasure coding policies: []. An erasure coding policy can "
-                   "be enabled by enableErasureCodingPolicy API.",
-                   policy);
+    return err_set(
+        reterr, ERR_HADOOP_ILLEGAL_ARGUMENT,
+        "Policy '%.200s' does not match any enabled erasure coding policies: []. An erasure coding policy can "
+        "be enabled by enableErasureCodingPolicy API.",
+        policy);
 }
 
 static int check_exists(struct op *op, const char *name)
 {
-    return policy_find(name) ? 0
-                             : err_set(&op->err, ERR_HADOOP_ILLEGAL_ARGUMENT, "The policy name %.200s does not exist",
-                                       name);
+    return policy_find(name)
+               ? 0
+               : err_set(&op->err, ERR_HADOOP_ILLEGAL_ARGUMENT, "The policy name %.200s does not exist", name);
 }
 
 static int unsupported(struct op *op)
@@ -120,10 +122,11 @@ static int topology_result(struct op *op, char *const *names, size_t count, Hdfs
     if (!nodes_min)
         ret->resultmessage = arena_strdup(op->arena, "No erasure coding policy is given.");
     else if (nodes < nodes_min)
-        ret->resultmessage = arena_printf(op->arena,
-                                          "%u DataNodes are required for the erasure coding policies: %s. The number of "
-                                          "DataNodes is only %zu.",
-                                          nodes_min, list, nodes);
+        ret->resultmessage =
+            arena_printf(op->arena,
+                         "%u DataNodes are required for the erasure coding policies: %s. The number of "
+                         "DataNodes is only %zu.",
+                         nodes_min, list, nodes);
     else if (racks < racks_min)
         ret->resultmessage = arena_printf(
             op->arena, "%u racks are required for the erasure coding policies: %s. The number of racks is only %zu.",

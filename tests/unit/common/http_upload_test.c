@@ -33,7 +33,8 @@ static void finish(void *context, const struct err *why, struct http_reply *repl
 
 static void on_upload(struct http_request *request, struct http_reply *reply, void *context)
 {
-    reply->upload = (struct http_upload){.write = take, .finish = finish, .abort = free, .context = mem_new(struct upload)};
+    reply->upload =
+        (struct http_upload){.write = take, .finish = finish, .abort = free, .context = mem_new(struct upload)};
 }
 
 static int start(void **state)
