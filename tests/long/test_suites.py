@@ -24,10 +24,6 @@ def _wanted(group):
     return {name: int(count) for name, count in rows}
 
 
-def _run(folder, ours, classes):
-    return suites.Run(folder, ours, classes, CLASS_S).outcomes(GROUP_S)
-
-
 class Comparison:
     """What passes on Apache and not on ours, and the classes that passed fewer of their tests than they did."""
 
@@ -58,11 +54,12 @@ class Comparison:
 def test_group(group, tmp_path):
     wanted = _wanted(group)
     try:
-        apache, ours = _run(tmp_path / "apache", False, wanted), _run(tmp_path / "ours", True, wanted)
+        runs = [suites.Run(tmp_path / side, side == "ours", wanted, CLASS_S) for side in ("apache", "ours")]
+        apache, ours = (run.outcomes(GROUP_S) for run in runs)
         comparison = Comparison(wanted, apache, ours)
         if again := comparison.classes():  # these tests count on their own pace: one that fails gets a second chance
             print(f"a second time: {again}\n{comparison.text()}")
-            ours.better_of(_run(tmp_path / "again", True, again))
+            ours.better_of(suites.Run(tmp_path / "again", True, again, CLASS_S).outcomes(GROUP_S))
     except Unavailable as error:
         missing(f"Hadoop's tests cannot be run: {error}")
     assert not comparison.text(), comparison.text()
