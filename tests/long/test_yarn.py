@@ -1,5 +1,4 @@
 """Hadoop MapReduce on YARN, its file system Cairn: job files, staging, tasks in containers with tokens, the job history."""
-import collections
 import os
 import random
 import re
@@ -73,35 +72,31 @@ def run(server, tool, *args):
 
 
 def applications(server):
-    """The jobs that YARN knows as done, by their files in the history's folder."""
-    listing = server.java("-ls", "-R", "/tmp/hadoop-yarn/staging/history").decode()
-    return set(re.findall(r"job_\d+_\d+(?=[^/]*\.jhist)", listing))
+    """The jobs that have a file in the job history, wherever that is."""
+    return set(re.findall(r"(job_\d+_\d+)\S*\.jhist$", server.java("-ls", "-R", "/").decode(), re.MULTILINE))
 
 
 def test_words_are_counted(server, tmp_path):
+    """Two maps and a reduce, each in a process of its own; what becomes of the job is kept in the file system, too."""
     (tmp_path / "text").write_text("\n".join(" ".join(WORDS[i : i + 10]) for i in range(0, len(WORDS), 10)) + "\n")
+    before = applications(server)
     server.java("-mkdir", "-p", "/wc/in")
     server.java("-put", str(tmp_path / "text"), "/wc/in")
     run(server, "WordMean", "/wc/in", "/wc/mean")
     counted = dict(line.split() for line in server.java("-cat", "/wc/mean/part-r-00000").decode().splitlines())
     assert counted == {"count": str(len(WORDS)), "length": str(sum(map(len, WORDS)))}
-    run(server, "Grep", "/wc/in", "/wc/grep", "word4[0-9]+")
-    found = collections.Counter(word for word in WORDS if re.fullmatch("word4[0-9]+", word))
-    rows = [line.split() for line in server.java("-cat", "/wc/grep/part-r-00000").decode().splitlines()]
-    assert {word: int(count) for count, word in rows} == found
+    wait_for(lambda: len(applications(server) - before) == 1, 60, "the job's history file")
 
 
 def test_records_are_sorted(server):
     run(server, "terasort.TeraGen", "-Dmapreduce.job.maps=2", "20000", "/tera/in")
     run(server, "terasort.TeraSort", "-Dmapreduce.job.reduces=2", "/tera/in", "/tera/out")
-    run(server, "terasort.TeraValidate", "/tera/out", "/tera/report")
-    report = server.java("-cat", "/tera/report/part-r-00000").decode()
-    assert report.startswith("checksum") and "error" not in report
-    parts = server.java("-du", "-s", "/tera/out/part-*").decode().splitlines()
-    assert len(parts) == 2 and sum(int(line.split()[0]) for line in parts) == 20000 * 100
 
+    def records(path):
+        content = server.java("-cat", path)
+        return [content[at : at + 100] for at in range(0, len(content), 100)]
 
-def test_history_of_the_jobs_is_in_the_file_system(server):
-    before = applications(server)
-    run(server, "terasort.TeraGen", "100", "/history")
-    wait_for(lambda: len(applications(server) - before) == 1, 60, "the job's history file")
+    made, found = records("/tera/in/part-*"), records("/tera/out/part-*")
+    assert len(made) == 20000 and sorted(made) == sorted(found)
+    keys = [record[:10] for record in found]
+    assert keys == sorted(keys)
