@@ -24,6 +24,8 @@ static int check_component(const struct fsdir *dir, const char *text, const char
 
 int path_check_new(const struct fsdir *dir, const char *text, const char *doing, struct err *reterr)
 {
+    if (!*text) /* Java's Path, which HDFS makes of it first */
+        return err_set(reterr, ERR_ILLEGAL_ARGUMENT, "Can not create a Path from an empty string");
     if (text[0] != '/')
         return err_set(reterr, ERR_INVALID_PATH, "Invalid path name Invalid file name: %s", text);
     size_t depth = 0;
@@ -43,10 +45,10 @@ int path_check_new(const struct fsdir *dir, const char *text, const char *doing,
         const char *name = at + 1;
         size_t len = strcspn(name, "/");
         at = name + len;
-        if (!len && *at)
+        if (!len && at[strspn(at, "/")])
             return err_set(reterr, ERR_INVALID_PATH, "Invalid path name Invalid file name: %s", text);
         if (!len)
-            break; /* a slash at the end is fine */
+            break; /* slashes at the end are fine */
         depth++;
         int rc = check_component(dir, text, name, len, reterr);
         if (rc)
