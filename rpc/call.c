@@ -255,6 +255,8 @@ static void call_start(struct rpc_call *call, struct slice rest)
     call->arena.max_bytes = REQUEST_ARENA_BYTES(body.len);
     if (rc == 0)
         rc = message_unpack(call->method->request, body, &call->arena, &request, &why);
+    if (rc == 0)
+        rc = message_check_texts(call->method->request, body, &why);
     call->arena.max_bytes = RESPONSE_ARENA_BYTES;
     if (rc < 0) {
         call_answer_error(call, RPC_STATUS(ERROR), RPC_DETAIL(ERROR_RPC_SERVER), rpc_server_exception, why.text);
@@ -342,6 +344,8 @@ const char *rpc_call_method(const struct rpc_call *call)
 bool rpc_call_watch_connection(struct rpc_call *call, uint64_t *ret_connection)
 {
     struct rpc_connection *c = call->connection;
+    if (!c)
+        return false;
     pthread_mutex_lock(&c->lock);
     bool open = !c->closed;
     c->watched = c->watched || open;

@@ -102,8 +102,12 @@ static ProtobufCMessage *take_message(struct rpc_connection *c, const struct rpc
     struct err why;
     int rc = rd.bad ? err_set(&why, ERR_PROTOCOL, "%s is cut short", type->short_name)
                     : message_unpack(type, body, a, &message, &why);
-    if (rc < 0)
+    if (rc == 0)
+        rc = message_check_texts(type, body, &why);
+    if (rc < 0) {
+        message = NULL;
         handshake_fatal(c, h, RPC_DETAIL(FATAL_DESERIALIZING_REQUEST), ERR_IPC "RpcServerException", why.text);
+    }
     return message;
 }
 

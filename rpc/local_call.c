@@ -76,6 +76,7 @@ int rpc_server_call(struct rpc_server *s, const struct rpc_local_call *what, str
     struct rpc_call *call = mem_new(struct rpc_call);
     call->local = &local;
     call->call_id = RPC_CALL_INVALID;
+    call->in_pool = true; /* our caller's thread may block */
     arena_init(&call->arena, LOCAL_ARENA_BYTES);
     int rc = local_find(s, what, call, reterr);
     if (rc == 0)

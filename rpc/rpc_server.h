@@ -82,7 +82,7 @@ const char *rpc_call_user(const struct rpc_call *call);      /* short name: befo
 const char *rpc_call_client_ip(const struct rpc_call *call); /* peer address as a literal */
 const char *rpc_call_method(const struct rpc_call *call);
 /* A number that no other connection of this process has; on_connection_closed will be called for it. false: it has
- * ended already, and will not be. */
+ * ended already, or there never was one, and will not be. */
 bool rpc_call_watch_connection(struct rpc_call *call, uint64_t *ret_connection);
 struct slice rpc_call_client_id(const struct rpc_call *call);
 int32_t rpc_call_id(const struct rpc_call *call);
@@ -97,6 +97,6 @@ void rpc_call_prepare_fail(struct rpc_call *call, const struct err *why);
 void rpc_call_send(struct rpc_call *call);
 /* A handler that finds that it would have to block may, instead of answering, ask to be called once more, on the pool. */
 void rpc_call_repeat_in_pool(struct rpc_call *call);
-bool rpc_call_may_block(const struct rpc_call *call); /* it is on the pool */
+bool rpc_call_may_block(const struct rpc_call *call); /* it is on the pool, or local (local_call.h) */
 
 #endif

@@ -142,7 +142,7 @@ struct rpc_call {
     size_t body_begin;         /* in reply */
     bool prepared, remembered; /* remembered: the retry cache waits for us */
     bool failed;
-    bool in_pool;
+    bool in_pool; /* or on another thread that may block */
     int32_t call_id, retry_count;
     rpc_detail detail;      /* if failed */
     const char *java_class; /* if failed; in the arena */

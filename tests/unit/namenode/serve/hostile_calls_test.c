@@ -1,0 +1,259 @@
+/* Requests that no decent client sends: what they name is refused in HDFS's way, and nothing else happens. */
+#include "tests/unit/namenode/namespace/fixture.h"
+
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "common/net.h"
+#include "common/rd.h"
+#include "hdfs/client_namenode.pb-c.h"
+#include "namenode/serve/admin.h"
+#include "proto/message.h"
+#include "rpc/local_call.h"
+#include "rpc/rpc_server.h"
+#include "rpc/wire.h"
+
+#define PROTOCOL      "org.apache.hadoop.hdfs.protocol.ClientProtocol"
+#define IPC           "org.apache.hadoop.ipc."
+#define ILLEGAL       "java.lang.IllegalArgumentException"
+#define HADOOP_ILLEGAL "org.apache.hadoop.HadoopIllegalArgumentException"
+#define INVALID_PATH  "org.apache.hadoop.fs.InvalidPathException"
+#define IO            "java.io.IOException"
+
+struct server {
+    struct fixture *f;
+    struct rpc_server *rpc;
+    int fd;
+    int32_t next_id;
+    struct buf answer;
+    char java_class[128]; /* of the last answer; "" = it succeeded */
+    struct slice body;    /* of the last answer, if it succeeded */
+};
+
+static int setup(void **state)
+{
+    struct server *s = mem_new(struct server);
+    void *fixture = NULL;
+    assert_int_equal(fixture_setup(&fixture), 0);
+    s->f = fixture;
+    blocks_safe_mode(s->f->nn.blocks, SAFE_MODE_FORCE_EXIT, s->f->now_ms);
+    struct rpc_service service = client_calls_service(&s->f->nn);
+    struct rpc_server_options o = {
+        .listen = {"127.0.0.1", 0}, .loops = 1, .pool_threads = 1, .services = &service, .service_count = 1};
+    assert_int_equal(rpc_server_start(&o, &s->rpc, ERR(s->f)), 0);
+    s->fd = -1;
+    *state = s;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    struct server *s = *state;
+    void *fixture = s->f;
+    net_closep(&s->fd);
+    rpc_server_stop(s->rpc);
+    buf_free(&s->answer);
+    free(s);
+    return fixture_teardown(&fixture);
+}
+
+static void connect_as(struct server *s, const char *name)
+{
+    AUTO(buf_free) struct buf out = {0};
+    struct net_address address = {"127.0.0.1", rpc_server_port(s->rpc)};
+    Hrpc__IpcConnectionContextProto context = HRPC__IPC_CONNECTION_CONTEXT_PROTO__INIT;
+    Hrpc__UserInformationProto user = HRPC__USER_INFORMATION_PROTO__INIT;
+    net_closep(&s->fd);
+    assert_int_equal(net_connect(&address, NULL, 5000, &s->fd, ERR(s->f)), 0);
+    user.effectiveuser = (char *)(uintptr_t)name;
+    context.userinfo = &user;
+    buf_append(&out, "hrpc\x09\0\0", 7);
+    rpc_frame_request(&out, RPC_CALL_CONTEXT, -1, (struct slice){0}, NULL, NULL, &context.base);
+    assert_int_equal(net_write_full(s->fd, out.base, out.len, ERR(s->f)), 0);
+}
+
+/* A '~' in the request is sent as NUL. */
+static const char *ask(struct server *s, const char *method, const ProtobufCMessage *request)
+{
+    static const uint8_t client_id[16] = "hostile-test-012";
+    AUTO(buf_free) struct buf out = {0};
+    uint8_t length[4];
+    struct rpc_response_header h;
+    if (s->fd < 0)
+        connect_as(s, "root");
+    rpc_frame_request(&out, s->next_id++, 0, (struct slice){client_id, 16}, PROTOCOL, method, request);
+    for (size_t i = 0; i < out.len; i++)
+        if (out.base[i] == '~')
+            out.base[i] = 0;
+    assert_int_equal(net_write_full(s->fd, out.base, out.len, ERR(s->f)), 0);
+    assert_int_equal(net_read_full(s->fd, length, 4, ERR(s->f)), 0);
+    size_t bytes = (size_t)length[0] << 24 | (size_t)length[1] << 16 | (size_t)length[2] << 8 | length[3];
+    buf_clear(&s->answer);
+    assert_int_equal(net_read_full(s->fd, buf_reserve(&s->answer, bytes), bytes, ERR(s->f)), 0);
+    s->answer.len = bytes;
+    struct rd rd = rd_of(buf_slice(&s->answer));
+    struct slice head = rd_slice(&rd, rd_varint(&rd));
+    assert_int_equal(rpc_response_header_decode(head, &h, ERR(s->f)), 0);
+    rpc_text_copy(s->java_class, sizeof s->java_class, h.exception_class);
+    s->body = s->java_class[0] ? (struct slice){0} : rd_slice(&rd, rd_varint(&rd));
+    assert_false(rd.bad);
+    return s->java_class;
+}
+
+/* ---- single calls ---- */
+
+static const char *make_directory(struct server *s, const char *path)
+{
+    Hdfs__MkdirsRequestProto q = HDFS__MKDIRS_REQUEST_PROTO__INIT;
+    Hdfs__FsPermissionProto mode = HDFS__FS_PERMISSION_PROTO__INIT;
+    mode.perm = 0777;
+    q.src = (char *)(uintptr_t)path;
+    q.masked = &mode;
+    q.createparent = true;
+    return ask(s, "mkdirs", &q.base);
+}
+
+static const char *delete_all(struct server *s, const char *path)
+{
+    Hdfs__DeleteRequestProto q = HDFS__DELETE_REQUEST_PROTO__INIT;
+    q.src = (char *)(uintptr_t)path;
+    q.recursive = true;
+    return ask(s, "delete", &q.base);
+}
+
+static const char *create_file(struct server *s, const char *path, const char *client)
+{
+    Hdfs__FsPermissionProto mode = HDFS__FS_PERMISSION_PROTO__INIT;
+    Hdfs__CreateRequestProto q = HDFS__CREATE_REQUEST_PROTO__INIT;
+    mode.perm = 0644;
+    q.src = (char *)(uintptr_t)path;
+    q.clientname = (char *)(uintptr_t)client;
+    q.masked = &mode;
+    q.createflag = HDFS__CREATE_FLAG_PROTO__CREATE;
+    q.createparent = true;
+    q.replication = 1;
+    q.blocksize = 4096;
+    return ask(s, "create", &q.base);
+}
+
+static const char *rename_to(struct server *s, const char *path)
+{
+    Hdfs__RenameRequestProto q = HDFS__RENAME_REQUEST_PROTO__INIT;
+    q.src = (char *)(uintptr_t)"/some";
+    q.dst = (char *)(uintptr_t)path;
+    return ask(s, "rename", &q.base);
+}
+
+static const char *rename2_to(struct server *s, const char *path)
+{
+    Hdfs__Rename2RequestProto q = HDFS__RENAME2_REQUEST_PROTO__INIT;
+    q.src = (char *)(uintptr_t)"/some";
+    q.dst = (char *)(uintptr_t)path;
+    return ask(s, "rename2", &q.base);
+}
+
+static const char *link_at(struct server *s, const char *path)
+{
+    Hdfs__CreateSymlinkRequestProto q = HDFS__CREATE_SYMLINK_REQUEST_PROTO__INIT;
+    Hdfs__FsPermissionProto mode = HDFS__FS_PERMISSION_PROTO__INIT;
+    mode.perm = 0777;
+    q.target = (char *)(uintptr_t)"/some";
+    q.link = (char *)(uintptr_t)path;
+    q.dirperm = &mode;
+    q.createparent = true;
+    return ask(s, "createSymlink", &q.base);
+}
+
+/* ---- tests ---- */
+
+/* Behind a NUL a C string ends: "/a<NUL>b" must never mean "/a". */
+static void test_nul_in_a_name(void **state)
+{
+    struct server *s = *state;
+    assert_string_equal(make_directory(s, "/kept/below"), "");
+    assert_string_equal(delete_all(s, "/kept~x"), IPC "RpcServerException");
+    assert_true(look(s->f, "/kept/below").exists);
+    assert_string_equal(make_directory(s, "/new~x"), IPC "RpcServerException");
+    assert_false(look(s->f, "/new").exists);
+    assert_string_equal(delete_all(s, "/kept"), "");
+    assert_false(look(s->f, "/kept").exists);
+}
+
+static const char *long_path(char *out, size_t len, size_t components)
+{
+    memset(out, 'a', len);
+    for (size_t i = 0; i < components; i++)
+        out[i * (len / components)] = '/';
+    out[len] = 0;
+    return out;
+}
+
+/* As HDFS: the length, and that it can be a path at all, is looked at first; then the name. */
+static void test_names_of_what_is_made(void **state)
+{
+    static char text[9000];
+    static const struct {
+        const char *path, *java_class;
+    } names[] = {{"", ILLEGAL},
+                 {"relative", INVALID_PATH},
+                 {"/a//b", INVALID_PATH},
+                 {"//a", INVALID_PATH},
+                 {"/../x", INVALID_PATH},
+                 {"/a/./b", INVALID_PATH},
+                 {"/a:b", INVALID_PATH}};
+    const char *(*const makers[])(struct server *, const char *) = {make_directory, rename_to, rename2_to, link_at};
+    struct server *s = *state;
+    assert_string_equal(make_directory(s, "/some/thing"), "");
+    for (size_t m = 0; m < ARRAY_COUNT(makers); m++) {
+        for (size_t i = 0; i < ARRAY_COUNT(names); i++)
+            assert_string_equal(makers[m](s, names[i].path), names[i].java_class);
+        assert_string_equal(makers[m](s, long_path(text, 8001, 100)), IO);
+        assert_string_equal(makers[m](s, long_path(text, 4004, 1001)), IO);
+    }
+    for (size_t i = 0; i < ARRAY_COUNT(names); i++)
+        assert_string_equal(create_file(s, names[i].path, "me"), names[i].java_class);
+    assert_string_equal(create_file(s, long_path(text, 8001, 100), "me"), IO);
+    assert_string_equal(make_directory(s, "//"), ""); /* slashes at the end do not count */
+    assert_string_equal(make_directory(s, "/x//"), "");
+    assert_true(look(s->f, "/x").is_dir);
+    assert_true(look(s->f, "/some/thing").is_dir);
+}
+
+/* WebHDFS's calls have no connection, but threads of their own: what may block is done at once. */
+static void test_rename_into_a_quota_without_a_connection(void **state)
+{
+    struct server *s = *state;
+    struct arena a;
+    ProtobufCMessage *answer = NULL;
+    Hdfs__SetQuotaRequestProto quota = HDFS__SET_QUOTA_REQUEST_PROTO__INIT;
+    Hdfs__RenameRequestProto q = HDFS__RENAME_REQUEST_PROTO__INIT;
+    assert_string_equal(make_directory(s, "/limited"), "");
+    assert_string_equal(make_directory(s, "/dir/below"), "");
+    quota.path = (char *)(uintptr_t)"/limited";
+    quota.namespacequota = 100;
+    quota.storagespacequota = INT64_MAX; /* stays as it is */
+    assert_string_equal(ask(s, "setQuota", &quota.base), "");
+    q.src = (char *)(uintptr_t)"/dir";
+    q.dst = (char *)(uintptr_t)"/limited/dir";
+    struct rpc_local_call call = {.user = "root",
+                                  .client_ip = "127.0.0.1",
+                                  .protocol = PROTOCOL,
+                                  .method = "rename",
+                                  .request = &q.base,
+                                  .response_type = &hdfs__rename_response_proto__descriptor};
+    arena_init(&a, 1 << 20);
+    assert_int_equal(rpc_server_call(s->rpc, &call, &a, &answer, ERR(s->f)), 0);
+    assert_true(((Hdfs__RenameResponseProto *)answer)->result);
+    assert_true(look(s->f, "/limited/dir/below").is_dir);
+    arena_free(&a);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_nul_in_a_name, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_names_of_what_is_made, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_rename_into_a_quota_without_a_connection, setup, teardown),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
