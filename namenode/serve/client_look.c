@@ -11,7 +11,7 @@
 #include "namenode/serve/status.h"
 #include "proto/message.h"
 
-#define LISTING_MEMORY_MAX (32u << 20) /* of inodes; a page of huge files ends early */
+#define LISTING_MEMORY_MAX (32u << 20) /* of inodes; a page of huge files ends early, but never before the first */
 
 /* *ret NULL: "not there", which these calls answer with an empty message. */
 static int find_or_nothing(struct op *op, const char *path, unsigned flags, struct inode **ret, uint8_t *ret_policy)
@@ -122,7 +122,7 @@ static int list_directory(struct op *op, const struct inode *dir, uint8_t policy
     int rc = 0;
     dir_iter_open(&d, &op->t, dir, (const char *)after.base, after.len);
     while (ret->n_partiallisting < max && ret->n_partiallisting <= dir->child_count && locations_left &&
-           op->t.arena.total < LISTING_MEMORY_MAX && dir_iter_next(&d)) {
+           (!ret->n_partiallisting || op->t.arena.total < LISTING_MEMORY_MAX) && dir_iter_next(&d)) {
         struct inode *n = NULL;
         rc = dir_iter_inode(&d, &op->t, &n, &op->err);
         if (rc)

@@ -7,7 +7,7 @@
 #include "common/net.h"
 #include "common/rd.h"
 #include "hdfs/client_namenode.pb-c.h"
-#include "namenode/serve/admin.h"
+#include "namenode/namespace/xattr.h"
 #include "proto/message.h"
 #include "rpc/local_call.h"
 #include "rpc/rpc_server.h"
@@ -248,12 +248,70 @@ static void test_rename_into_a_quota_without_a_connection(void **state)
     arena_free(&a);
 }
 
+static ProtobufCMessage *body_of(struct server *s, const ProtobufCMessageDescriptor *type, struct arena *a)
+{
+    ProtobufCMessage *m = NULL;
+    assert_string_equal(s->java_class, "");
+    assert_int_equal(message_unpack(type, s->body, a, &m, ERR(s->f)), 0);
+    return m;
+}
+
+/* As many and as large attributes as an inode may have. */
+static int burden(struct fixture *f, struct txn *t, const char *path)
+{
+    static uint8_t value[16000];
+    char name[8];
+    int rc = 0;
+    for (int i = 0; !rc && i < 32; i++) {
+        snprintf(name, sizeof name, "%d", i);
+        struct xattr x = {XATTR_USER, name, true, {value, sizeof value}};
+        rc = tree_set_xattr(t, &f->root, path, &x, XATTR_FLAG_CREATE, ERR(f));
+    }
+    return rc;
+}
+
+/* What was read on the way must not leave a page without an entry: a client would ask for it for ever. */
+static void test_listing_below_burdened_directories(void **state)
+{
+    enum { DEPTH = 70 };
+    struct server *s = *state;
+    struct arena a;
+    char path[2 * DEPTH + 8] = "";
+    arena_init(&a, 1 << 20);
+    for (int i = 0; i < DEPTH; i++) {
+        strcat(path, "/d");
+        mkdirs(s->f, path);
+        assert_int_equal(IN_TXN(s->f, burden(s->f, t, path)), 0);
+    }
+    strcat(path, "/x");
+    mkdirs(s->f, path);
+    path[2 * DEPTH + 1] = 'y';
+    mkdirs(s->f, path);
+    path[2 * DEPTH] = 0;
+    Hdfs__GetListingRequestProto q = HDFS__GET_LISTING_REQUEST_PROTO__INIT;
+    q.src = path;
+    ask(s, "getListing", &q.base);
+    const Hdfs__GetListingResponseProto *r = (void *)body_of(s, &hdfs__get_listing_response_proto__descriptor, &a);
+    assert_true(r->dirlist->n_partiallisting > 0);
+    char *paths[] = {path};
+    Hdfs__GetBatchedListingRequestProto b = HDFS__GET_BATCHED_LISTING_REQUEST_PROTO__INIT;
+    b.paths = paths;
+    b.n_paths = 1;
+    ask(s, "getBatchedListing", &b.base);
+    const Hdfs__GetBatchedListingResponseProto *l =
+        (void *)body_of(s, &hdfs__get_batched_listing_response_proto__descriptor, &a);
+    assert_int_equal(l->n_listings, 1);
+    assert_true(l->listings[0]->n_partiallisting > 0);
+    arena_free(&a);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_nul_in_a_name, setup, teardown),
         cmocka_unit_test_setup_teardown(test_names_of_what_is_made, setup, teardown),
         cmocka_unit_test_setup_teardown(test_rename_into_a_quota_without_a_connection, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_listing_below_burdened_directories, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
