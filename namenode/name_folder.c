@@ -50,6 +50,15 @@ void name_folder_store_path(const struct name_folder *f, char *out, size_t out_s
     snprintf(out, out_size, "%s/meta", f->path);
 }
 
+bool name_folder_needs(const char *name)
+{
+    static const char *const own[] = {"in_use.lock", "VERSION", "meta", "formatting", "current"};
+    for (size_t i = 0; i < ARRAY_COUNT(own); i++)
+        if (!strcmp(name, own[i]))
+            return true;
+    return false;
+}
+
 static bool exists(const struct name_folder *f, const char *name)
 {
     char path[4200];

@@ -28,6 +28,8 @@ int name_folder_format(const struct config *c, const char *address, const struct
 /* The store is in place: from now on it is an error if it is missing. */
 int name_folder_finish(struct name_folder *f, const struct namenode_ids *ids, struct err *reterr) MUST_CHECK;
 void name_folder_close(struct name_folder *f);
+/* Is this the name of one of the files above? */
+bool name_folder_needs(const char *name);
 void name_folder_store_path(const struct name_folder *f, char *out, size_t out_size);
 
 #endif

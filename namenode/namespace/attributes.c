@@ -36,6 +36,8 @@ int tree_set_owner(struct txn *t, const struct fs_user *u, const char *text, con
         return rc;
     struct inode *n = path_target(&p);
     rc = access_check_owner(u, n, p.text, reterr);
+    if (!rc && ((owner && strlen(owner) > NAME_KEPT_MAX) || (group && strlen(group) > NAME_KEPT_MAX)))
+        rc = err_set(reterr, ERR_ILLEGAL_ARGUMENT, "a user's or group's name is longer than %d bytes", NAME_KEPT_MAX);
     if (rc)
         return rc;
     if (owner && !u->is_super && strcmp(owner, u->name))

@@ -7,6 +7,7 @@
 
 #define USER_GROUPS_MAX 64
 #define USER_NAME_MAX   128
+#define NAME_KEPT_MAX   1024 /* bytes in a name of a user, group or client that comes into the store */
 
 struct fs_user {
     const char *name;

@@ -1,4 +1,6 @@
 /* ClientProtocol: access control lists. */
+#include <string.h>
+
 #include "namenode/namespace/acl.h"
 #include "namenode/namespace/tree.h"
 #include "namenode/serve/client_calls.h"
@@ -13,6 +15,9 @@ static int spec_of(struct op *op, Hdfs__AclEntryProto *const *entries, size_t co
             (unsigned)entries[i]->permissions > ACCESS_ALL)
             return err_set(&op->err, ERR_ILLEGAL_ARGUMENT, "entry %zu of the ACL has an unknown scope, type or action",
                            i + 1);
+        if (entries[i]->name && strlen(entries[i]->name) > NAME_KEPT_MAX)
+            return err_set(&op->err, ERR_ACL, "Invalid ACL: the name in entry %zu is longer than %d bytes. Path: %s",
+                           i + 1, NAME_KEPT_MAX, path);
         of_scope[entries[i]->scope]++;
     }
     for (int scope = ACL_ACCESS; scope <= ACL_DEFAULT; scope++)

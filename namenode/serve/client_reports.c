@@ -4,11 +4,13 @@
 #include <string.h>
 
 #include "common/file.h"
+#include "namenode/name_folder.h"
 #include "namenode/namespace/keys.h"
 #include "namenode/serve/client_calls.h"
 #include "namenode/serve/op.h"
 
 #define METASAVE_LINES_MAX  100000
+#define METASAVE_NAME_MAX   200 /* while it is written there is more behind it */
 #define OPEN_FILES_PER_PAGE 1000
 
 /* Into the namenode's log folder in HDFS; here beside the metadata, under a plain name. */
@@ -21,9 +23,9 @@ void client_meta_save(struct rpc_call *call, const ProtobufCMessage *message, vo
     op_begin(&op, context, call);
     OP_RESPONSE(&op, hdfs__meta_save_response_proto, Hdfs__MetaSaveResponseProto);
     int rc = op_check_super(&op);
-    if (!rc &&
-        (strchr(q->filename, '/') || !*q->filename || q->filename[0] == '.' || strlen(q->filename) > KEY_NAME_MAX))
-        rc = err_set(&op.err, ERR_ILLEGAL_ARGUMENT, "metasave: '%.100s' is not a plain file name", q->filename);
+    if (!rc && (strchr(q->filename, '/') || !*q->filename || q->filename[0] == '.' ||
+                strlen(q->filename) > METASAVE_NAME_MAX || name_folder_needs(q->filename)))
+        rc = err_set(&op.err, ERR_ILLEGAL_ARGUMENT, "metasave: '%.100s' is not the name of a new plain file", q->filename);
     if (!rc) {
         buf_printf(
             &text, "%" PRIu64 " files and directories, %" PRIu64 " blocks = %" PRIu64 " total filesystem objects\n",

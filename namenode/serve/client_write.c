@@ -20,7 +20,9 @@ static struct block_id_stamp block_of(const Hdfs__ExtendedBlockProto *b)
 
 static int check_client_name(struct op *op, const char *name)
 {
-    return *name ? 0 : err_set(&op->err, ERR_ILLEGAL_ARGUMENT, "the client's name is empty");
+    if (*name && strlen(name) <= NAME_KEPT_MAX)
+        return 0;
+    return err_set(&op->err, ERR_ILLEGAL_ARGUMENT, "the client's name is empty, or longer than %d bytes", NAME_KEPT_MAX);
 }
 
 /* How the file's bytes are kept safe: by copies. */

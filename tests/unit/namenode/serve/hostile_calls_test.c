@@ -305,6 +305,57 @@ static void test_listing_below_burdened_directories(void **state)
     arena_free(&a);
 }
 
+/* What is kept of a request is bounded: no name of a client, nor one in an ACL, has megabytes. */
+static void test_huge_names(void **state)
+{
+    struct server *s = *state;
+    enum { BYTES = 1 << 20 };
+    AUTO(mem_freep) char *huge = memset(mem_zalloc(BYTES + 1), 'x', BYTES);
+    Hdfs__RenewLeaseRequestProto renew = HDFS__RENEW_LEASE_REQUEST_PROTO__INIT;
+    Hdfs__SetAclRequestProto acl = HDFS__SET_ACL_REQUEST_PROTO__INIT;
+    Hdfs__AclEntryProto entry = HDFS__ACL_ENTRY_PROTO__INIT, *entries[] = {&entry};
+    Hdfs__SetOwnerRequestProto owner = HDFS__SET_OWNER_REQUEST_PROTO__INIT;
+    assert_string_equal(make_directory(s, "/d"), "");
+    assert_string_equal(create_file(s, "/d/f", huge), ILLEGAL);
+    renew.clientname = huge;
+    assert_string_equal(ask(s, "renewLease", &renew.base), ILLEGAL);
+    assert_int_equal(writers_count(s->f->nn.writers), 0);
+    acl.src = owner.src = (char *)(uintptr_t)"/d";
+    acl.aclspec = entries;
+    acl.n_aclspec = 1;
+    entry.type = HDFS__ACL_ENTRY_PROTO__ACL_ENTRY_TYPE_PROTO__USER;
+    entry.scope = HDFS__ACL_ENTRY_PROTO__ACL_ENTRY_SCOPE_PROTO__DEFAULT;
+    entry.permissions = HDFS__ACL_ENTRY_PROTO__FS_ACTION_PROTO__READ;
+    entry.name = huge;
+    assert_string_equal(ask(s, "setAcl", &acl.base), "org.apache.hadoop.hdfs.protocol.AclException");
+    assert_string_equal(ask(s, "modifyAclEntries", &acl.base), "org.apache.hadoop.hdfs.protocol.AclException");
+    owner.groupname = huge;
+    assert_string_equal(ask(s, "setOwner", &owner.base), ILLEGAL);
+    owner.username = huge;
+    assert_string_equal(ask(s, "setOwner", &owner.base), ILLEGAL);
+}
+
+/* The folder that metasave writes to has files that the next start needs. */
+static void test_metasave_spares_the_folder(void **state)
+{
+    static const char *const names[] = {"VERSION", "in_use.lock", "formatting", "meta", "", ".", "..", "../x", "a/b"};
+    struct server *s = *state;
+    struct err e;
+    AUTO(buf_free) struct buf text = {0};
+    char path[128];
+    Hdfs__MetaSaveRequestProto q = HDFS__META_SAVE_REQUEST_PROTO__INIT;
+    snprintf(path, sizeof path, "%s/VERSION", s->f->folder);
+    assert_int_equal(file_write_atomic(path, "mine", 4, 0600, &e), 0);
+    for (size_t i = 0; i < ARRAY_COUNT(names); i++) {
+        q.filename = (char *)(uintptr_t)names[i];
+        assert_string_equal(ask(s, "metaSave", &q.base), ILLEGAL);
+    }
+    assert_int_equal(file_read(path, 100, &text, &e), 0);
+    assert_string_equal(buf_cstr(&text), "mine");
+    q.filename = (char *)(uintptr_t)"saved.txt";
+    assert_string_equal(ask(s, "metaSave", &q.base), "");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -312,6 +363,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_names_of_what_is_made, setup, teardown),
         cmocka_unit_test_setup_teardown(test_rename_into_a_quota_without_a_connection, setup, teardown),
         cmocka_unit_test_setup_teardown(test_listing_below_burdened_directories, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_huge_names, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_metasave_spares_the_folder, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
