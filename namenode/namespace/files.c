@@ -447,6 +447,10 @@ int file_update_pipeline(const struct file_op *o, const char *client_name, const
     if (!b || b->id != old_block->id || b->state != BLOCK_UNDER_CONSTRUCTION)
         return err_set(reterr, ERR_IO, "blk_%llu is not the block that %s is writing",
                        (unsigned long long)old_block->id, client_name);
+    if (new_block->length_bytes > n->block_bytes && new_block->length_bytes > b->length_bytes)
+        return err_set(reterr, ERR_IO, "Update blk_%llu_%llu to %llu bytes, more than the file's block size of %llu",
+                       (unsigned long long)b->id, (unsigned long long)b->stamp,
+                       (unsigned long long)new_block->length_bytes, (unsigned long long)n->block_bytes);
     if (new_block->id != b->id || new_block->stamp <= b->stamp || new_block->stamp >= o->t->counters.next_stamp ||
         new_block->length_bytes < b->length_bytes)
         return err_set(reterr, ERR_IO, "Update blk_%llu_%llu (size %llu) to an older state: blk_%llu_%llu (size %llu)",

@@ -89,6 +89,9 @@ int file_truncate(const struct file_op *o, const struct fs_user *u, const char *
 {
     struct path p;
     bool closed = false;
+    if (length > INT64_MAX)
+        return err_set(reterr, ERR_HADOOP_ILLEGAL_ARGUMENT, "Cannot truncate to a negative file size: %" PRId64 ".",
+                       (int64_t)length);
     int rc = path_resolve(o->t, u, path, 0, &p, reterr);
     if (rc)
         return rc;
@@ -174,11 +177,29 @@ static int concat_source(const struct file_op *o, const struct fs_user *u, const
     return 0;
 }
 
+static bool is_reserved(const char *path)
+{
+    return !strncmp(path, "/.reserved/raw", 14) || !strncmp(path, "/.reserved/.inodes", 18);
+}
+
+/* What can be said of the request before anything is looked up. */
+static int concat_check_paths(const char *target, char *const *sources, size_t count, struct err *reterr)
+{
+    if (!*target || !count)
+        return err_set(reterr, ERR_ILLEGAL_ARGUMENT, *target ? "No sources given" : "Target file name is empty");
+    const char *reserved = is_reserved(target) ? target : NULL;
+    for (size_t i = 0; !reserved && i < count; i++)
+        reserved = is_reserved(sources[i]) ? sources[i] : NULL;
+    return reserved ? err_set(reterr, ERR_IO, "Concat operation doesn't support /.reserved relative path : %s", reserved)
+                    : 0;
+}
+
 int file_concat(const struct file_op *o, const struct fs_user *u, const char *target, char *const *sources,
                 size_t count, struct err *reterr)
 {
     struct path to, from;
-    int rc = path_resolve(o->t, u, target, 0, &to, reterr);
+    int rc = concat_check_paths(target, sources, count, reterr);
+    rc = rc ? rc : path_resolve(o->t, u, target, 0, &to, reterr);
     if (rc)
         return rc;
     struct inode *n = path_target(&to);
@@ -189,8 +210,6 @@ int file_concat(const struct file_op *o, const struct fs_user *u, const char *ta
         return rc;
     if (n->is_open)
         return err_set(reterr, ERR_HADOOP_ILLEGAL_ARGUMENT, "concat: target file %s is under construction", to.text);
-    if (!count)
-        return err_set(reterr, ERR_ILLEGAL_ARGUMENT, "No sources given");
     size_t first_moved = n->block_count;
     struct inode *parent = path_parent(&to);
     for (size_t i = 0; i < count; i++) {

@@ -322,10 +322,11 @@ void client_get_block_locations(struct rpc_call *call, const ProtobufCMessage *m
     struct path p;
     op_begin(&op, context, call);
     OP_RESPONSE(&op, hdfs__get_block_locations_response_proto, Hdfs__GetBlockLocationsResponseProto);
-    int rc = path_resolve(&op.t, &op.user, q->src, PATH_SNAPSHOT, &p, &op.err);
-    if (!rc && (q->offset > INT64_MAX || q->length > INT64_MAX))
+    int rc = 0;
+    if (q->offset > INT64_MAX || q->length > INT64_MAX)
         rc = err_set(&op.err, ERR_ILLEGAL_ARGUMENT, "Negative %s is not supported. File: %s",
-                     q->offset > INT64_MAX ? "offset" : "length", p.text);
+                     q->offset > INT64_MAX ? "offset" : "length", q->src);
+    rc = rc ? rc : path_resolve(&op.t, &op.user, q->src, PATH_SNAPSHOT, &p, &op.err);
     if (!rc && !inode_is_file(path_target(&p)))
         rc = err_set(&op.err, ERR_NOT_FOUND, "Path is not a file: %s", p.text);
     rc = rc ? rc : access_check(&op.user, path_target(&p), ACCESS_READ, p.text, &op.err);

@@ -268,6 +268,9 @@ static void test_pipeline_repair(void **state)
     fresh = (struct block_id_stamp){b.id, stamp, 7};
     const char *nodes[] = {"node-0"}, *storages[] = {"DS-0"};
     assert_int_equal(IN_TXN(f, file_update_pipeline(o, "a", &b, &b, nodes, storages, 1, ERR(f))), ERR_IO);
+    fresh.length_bytes = UINT64_MAX; /* no block grows past its file's block size */
+    assert_int_equal(IN_TXN(f, file_update_pipeline(o, "a", &b, &fresh, nodes, storages, 1, ERR(f))), ERR_IO);
+    fresh.length_bytes = 7;
     assert_int_equal(IN_TXN(f, file_update_pipeline(o, "a", &b, &fresh, nodes, storages, 1, ERR(f))), 0);
     assert_int_equal(look(f, "/x").length, 7);
     fresh.length_bytes = 20;

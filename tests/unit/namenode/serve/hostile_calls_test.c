@@ -356,6 +356,38 @@ static void test_metasave_spares_the_folder(void **state)
     assert_string_equal(ask(s, "metaSave", &q.base), "");
 }
 
+/* Arguments are looked at before the file is looked for. */
+static void test_numbers_and_lists(void **state)
+{
+    struct server *s = *state;
+    Hdfs__GetBlockLocationsRequestProto where = HDFS__GET_BLOCK_LOCATIONS_REQUEST_PROTO__INIT;
+    Hdfs__TruncateRequestProto truncate = HDFS__TRUNCATE_REQUEST_PROTO__INIT;
+    Hdfs__ConcatRequestProto concat = HDFS__CONCAT_REQUEST_PROTO__INIT;
+    char *source = (char *)(uintptr_t)"/f";
+    where.src = truncate.src = concat.trg = (char *)(uintptr_t)"/not/there";
+    where.offset = (uint64_t)-1;
+    assert_string_equal(ask(s, "getBlockLocations", &where.base), ILLEGAL);
+    where.offset = 0;
+    where.length = 1ull << 63;
+    assert_string_equal(ask(s, "getBlockLocations", &where.base), ILLEGAL);
+    where.length = 1;
+    assert_string_equal(ask(s, "getBlockLocations", &where.base), "java.io.FileNotFoundException");
+    truncate.clientname = (char *)(uintptr_t)"me";
+    truncate.newlength = (uint64_t)-1;
+    assert_string_equal(ask(s, "truncate", &truncate.base), HADOOP_ILLEGAL);
+    assert_string_equal(ask(s, "concat", &concat.base), ILLEGAL);
+    concat.srcs = &source;
+    concat.n_srcs = 1;
+    assert_string_equal(ask(s, "concat", &concat.base), "java.io.FileNotFoundException");
+    concat.trg = (char *)(uintptr_t)"";
+    assert_string_equal(ask(s, "concat", &concat.base), ILLEGAL);
+    concat.trg = (char *)(uintptr_t)"/.reserved/raw/f";
+    assert_string_equal(ask(s, "concat", &concat.base), IO);
+    concat.trg = source;
+    source = (char *)(uintptr_t)"/.reserved/.inodes/16385";
+    assert_string_equal(ask(s, "concat", &concat.base), IO);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -363,6 +395,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_names_of_what_is_made, setup, teardown),
         cmocka_unit_test_setup_teardown(test_rename_into_a_quota_without_a_connection, setup, teardown),
         cmocka_unit_test_setup_teardown(test_listing_below_burdened_directories, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_numbers_and_lists, setup, teardown),
         cmocka_unit_test_setup_teardown(test_huge_names, setup, teardown),
         cmocka_unit_test_setup_teardown(test_metasave_spares_the_folder, setup, teardown),
     };
