@@ -132,11 +132,13 @@ static void release(struct namenode *nn, uint64_t id, uint64_t now_ms)
     bool closed = false;
     txn_begin(&t, nn->dir, (uint64_t)clock_wall_ns());
     int rc = txn_inode(&t, id, &n, &why);
-    if (!rc && (!n->is_open || txn_path(&t, n, &path, NULL)))
-        leases_remove(nn->leases, id); /* closed or deleted meanwhile */
-    else if (!rc)
+    rc = rc ? rc : txn_path(&t, n, &path, &why);
+    bool is_gone = rc == ERR_NOT_FOUND || (!rc && !n->is_open); /* closed or deleted meanwhile */
+    if (!rc && !is_gone)
         rc = file_release_lease(&o, n, path, &closed, &why);
-    if (rc)
+    if (is_gone)
+        leases_remove(nn->leases, id);
+    else if (rc)
         log_warn("leases", "path=%s: %s", path, why.text);
     else
         log_info("leases", "path=%s: the writer is gone, %s", path, closed ? "closed" : "recovering the last block");

@@ -34,15 +34,16 @@ int snapshot_root(struct txn *t, const struct path *p, const char *path, struct 
 }
 
 /* Is `top` the inode itself or above it, as the store has it? */
-static bool is_under(struct txn *t, uint64_t id, uint64_t top)
+static int is_under(struct txn *t, uint64_t id, uint64_t top, bool *ret, struct err *reterr)
 {
-    for (size_t depth = 0; id != top; depth++) {
+    int rc = 0;
+    for (size_t depth = 0; !rc && id != top && id != INODE_ROOT && id != INODE_NONE && depth < DEPTH_MAX; depth++) {
         struct inode *n = NULL;
-        if (depth == DEPTH_MAX || id == INODE_ROOT || id == INODE_NONE || txn_peek(t, id, &n, NULL))
-            return false;
-        id = n->parent;
+        rc = txn_peek(t, id, &n, reterr);
+        id = rc ? INODE_NONE : n->parent;
     }
-    return true;
+    *ret = id == top;
+    return rc == ERR_NOT_FOUND ? 0 : rc;
 }
 
 /* Calls visit for each snapshottable directory that hangs below top (or is it). */
@@ -56,9 +57,13 @@ static int each_snapshottable_below(struct txn *t, const struct inode *top, cons
     for (size_t i = 0; i < count; i++) {
         struct inode *n = NULL;
         uint64_t id = history_snapshottable_at(t->dir, i);
-        if ((id != top->id && !top->subdir_count) || !is_under(t, id, top->id))
+        bool is_below = false;
+        if (id != top->id && !top->subdir_count)
             continue;
-        int rc = txn_inode(t, id, &n, reterr);
+        int rc = is_under(t, id, top->id, &is_below, reterr);
+        if (!rc && !is_below)
+            continue;
+        rc = rc ? rc : txn_inode(t, id, &n, reterr);
         rc = rc ? rc : v->each(t, n, v->context, reterr);
         if (rc)
             return rc;

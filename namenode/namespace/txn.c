@@ -61,6 +61,9 @@ int txn_peek(struct txn *t, uint64_t id, struct inode **ret, struct err *reterr)
 {
     struct key k = key_of('i', id);
     AUTO(store_value_free) struct store_value v = {0};
+    if (t->arena.total > t->arena.max_bytes / 2) /* before there is no room for anything else either */
+        return err_set(reterr, ERR_IO, "more than %zu MiB of metadata would have to be looked at in one go",
+                       t->arena.max_bytes >> 21);
     int rc = store_get(t->dir->store, t->snapshot, k.bytes, k.len, &v, reterr);
     if (rc == ERR_NOT_FOUND)
         return err_set(reterr, rc, "inode %llu does not exist", (unsigned long long)id);

@@ -108,7 +108,7 @@ static inline void txn_final(struct txn *t, uint64_t value)
 /* Forgets loaded inodes, keeps the snapshot: for walks with bounded memory. Nothing may have been changed. */
 void txn_reset(struct txn *t);
 
-/* ---- looking. ERR_NOT_FOUND; ERR_IO: the store is damaged ---- */
+/* ---- looking. ERR_NOT_FOUND; ERR_IO: the store is damaged, or the txn has loaded too much already ---- */
 int txn_inode(struct txn *t, uint64_t id, struct inode **ret, struct err *reterr) MUST_CHECK;
 /* The same, only to look at: another object each time, which no commit will write. For pages of many inodes. */
 int txn_peek(struct txn *t, uint64_t id, struct inode **ret, struct err *reterr) MUST_CHECK;

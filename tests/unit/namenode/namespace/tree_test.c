@@ -24,9 +24,10 @@ static void test_mkdirs(void **state)
 static void test_mkdirs_refuses_bad_paths(void **state)
 {
     struct fixture *f = *state;
-    static const char *const bad[] = {"a", "", "/a/../b", "/a/./b", "/a//b", "/a:b"};
+    static const char *const bad[] = {"a", "/a/../b", "/a/./b", "/a//b", "/a:b"};
     for (size_t i = 0; i < ARRAY_COUNT(bad); i++)
         assert_int_equal(IN_TXN(f, tree_mkdirs(t, &f->root, bad[i], 0755, true, ERR(f))), ERR_INVALID_PATH);
+    assert_int_equal(IN_TXN(f, tree_mkdirs(t, &f->root, "", 0755, true, ERR(f))), ERR_ILLEGAL_ARGUMENT);
     for (const char *const *name = (const char *[]){"/.reserved", "/.reserved/x", NULL}; *name; name++)
         assert_int_equal(IN_TXN(f, tree_mkdirs(t, &f->root, *name, 0755, true, ERR(f))), ERR_HADOOP_ILLEGAL_ARGUMENT);
     assert_int_equal(IN_TXN(f, tree_mkdirs(t, &f->root, "/a/.snapshot/b", 0755, true, ERR(f))),
@@ -372,11 +373,32 @@ static void test_nothing_without_commit(void **state)
     assert_memory_equal(&counters, &f->nn.dir->counters, sizeof counters);
 }
 
+/* What a txn may load is bounded by an error, not by the end of the process. */
+static void test_a_txn_loads_only_so_much(void **state)
+{
+    struct fixture *f = *state;
+    struct txn t;
+    struct inode *n = NULL;
+    int rc = 0;
+    size_t count = 0;
+    mkdirs(f, "/a/b");
+    txn_begin(&t, f->nn.dir, f->now_ns);
+    t.arena.max_bytes = 1 << 20;
+    while (!rc && ++count < 100000)
+        rc = txn_peek(&t, INODE_ROOT, &n, ERR(f));
+    assert_int_equal(rc, ERR_IO);
+    assert_true(count > 100);
+    struct path p;
+    assert_int_equal(path_resolve(&t, &f->root, "/a/b", 0, &p, ERR(f)), ERR_IO);
+    txn_end(&t);
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        T(test_a_txn_loads_only_so_much),
         T(test_mkdirs),
         T(test_mkdirs_refuses_bad_paths),
         T(test_full_directory),
