@@ -243,6 +243,16 @@ static void answer_again(const struct file_op *o, struct inode *n, struct new_bl
     ret->target_count = blocks_locations(o->nn->blocks, last->id, NULL, ret->targets, BLOCK_LOCATIONS_MAX);
 }
 
+/* The block map has the last block being written on the targets. */
+static void begin_block(const struct file_op *o, const struct inode *n, const struct new_block *made)
+{
+    const char *storages[BLOCK_LOCATIONS_MAX];
+    for (size_t i = 0; i < made->target_count; i++)
+        storages[i] = made->targets[i].storage_uuid;
+    blocks_under_construction(o->nn->blocks, made->block->id, made->block->stamp, n->block_bytes, n->replication,
+                              storages, made->target_count);
+}
+
 enum add_block_case { ADD_BLOCK_NEW, ADD_BLOCK_AGAIN };
 
 static int add_block_case(const struct inode *n, const struct block_id_stamp *previous, const char *path,
@@ -285,9 +295,12 @@ int file_add_block(const struct file_op *o, const struct fs_user *u, const struc
         return rc;
     if (what == ADD_BLOCK_AGAIN) {
         answer_again(o, n, ret);
-        return ret->target_count ? 0
-                                 : err_set(reterr, ERR_IO, "Block blk_%llu of %s has no datanode any more",
-                                           (unsigned long long)ret->block->id, ref->path);
+        if (ret->target_count)
+            return 0;
+        rc = choose(o, n, ref->path, args, ret, reterr); /* where it was to be is forgotten, as after a restart */
+        if (!rc)
+            begin_block(o, n, ret);
+        return rc;
     }
     if (n->block_count >= o->t->dir->limits.blocks_per_file)
         return err_set(reterr, ERR_IO,
@@ -309,12 +322,8 @@ int file_add_block(const struct file_op *o, const struct fs_user *u, const struc
     rc = file_commit(o, reterr);
     if (rc)
         return rc;
-    const char *storages[BLOCK_LOCATIONS_MAX];
-    for (size_t i = 0; i < ret->target_count; i++)
-        storages[i] = ret->targets[i].storage_uuid;
-    blocks_under_construction(o->nn->blocks, b->id, b->stamp, n->block_bytes, n->replication, storages,
-                              ret->target_count);
     ret->block = b;
+    begin_block(o, n, ret);
     return 0;
 }
 

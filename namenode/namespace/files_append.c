@@ -5,6 +5,7 @@
 #include "namenode/namespace/files.h"
 #include "namenode/namespace/history.h"
 #include "namenode/namespace/leases.h"
+#include "namenode/namespace/policy.h"
 
 /* The last block is being written again, on the replicas it has. */
 static int reopen_last_block(const struct file_op *o, struct inode *n, struct err *reterr)
@@ -29,6 +30,14 @@ static int check_last_replicated(const struct file_op *o, const struct inode *n,
                    b->stamp, path);
 }
 
+/* What only memory may have is never changed once it is written. */
+static int check_not_lazy(const struct path *p, const char *doing, struct err *reterr)
+{
+    if (path_policy(p) != storage_policy_named("LAZY_PERSIST")->id)
+        return 0;
+    return err_set(reterr, ERR_UNSUPPORTED, "Cannot %s lazy persist file %s", doing, p->text);
+}
+
 int file_append(const struct file_op *o, const struct fs_user *u, const char *path, const char *client_name,
                 const char *client_machine, bool new_block, struct inode **ret, struct file_block **ret_block,
                 struct err *reterr)
@@ -45,6 +54,7 @@ int file_append(const struct file_op *o, const struct fs_user *u, const char *pa
     if (!inode_is_file(n))
         return err_set(reterr, ERR_EXISTS, "Cannot append to directory %s; already exists as a directory.", p.text);
     rc = access_check(u, n, ACCESS_WRITE, p.text, reterr);
+    rc = rc ? rc : check_not_lazy(&p, "append to", reterr);
     rc = rc ? rc : file_take_over(o, n, "APPEND_FILE", p.text, client_name, client_machine, false, &closed, reterr);
     rc = rc ? rc : check_last_replicated(o, n, p.text, reterr);
     if (rc)
@@ -99,6 +109,7 @@ int file_truncate(const struct file_op *o, const struct fs_user *u, const char *
     if (!inode_is_file(n))
         return err_set(reterr, ERR_NOT_FOUND, "Path is not a file: %s", p.text);
     rc = access_check(u, n, ACCESS_WRITE, p.text, reterr);
+    rc = rc ? rc : check_not_lazy(&p, "truncate", reterr);
     *ret_done = false;
     if (!rc && is_being_truncated_to(n, length))
         return 0;

@@ -1,4 +1,5 @@
 #include "namenode/blocks/datanode_events.h"
+#include "namenode/namespace/policy.h"
 #include "tests/unit/namenode/namespace/fixture.h"
 
 #define BLOCK 4096
@@ -512,6 +513,54 @@ static void test_dead_writer(void **state)
     assert_true(closed);
 }
 
+/* The answer to addBlock got lost with the namenode: who asks again gets the block, and places for it. */
+static void test_add_block_again_after_a_restart(void **state)
+{
+    struct fixture *f = *state;
+    uint64_t id;
+    bool closed = false;
+    struct block_id_stamp first, again, second, second_again;
+    nodes_up(f);
+    assert_int_equal(create(f, &f->root, "/x", "a", false, &id), 0);
+    assert_int_equal(add_block(f, "/x", id, "a", NULL, &first), 0);
+    fixture_reopen(f);
+    nodes_up(f);
+    assert_int_equal(add_block(f, "/x", id, "a", NULL, &again), 0);
+    assert_int_equal(again.id, first.id);
+    assert_int_equal(again.stamp, first.stamp);
+    for (int i = 0; i < NODES; i++)
+        received(f, i, first.id, first.stamp, 10);
+    first.length_bytes = 10;
+    assert_int_equal(add_block(f, "/x", id, "a", &first, &second), 0);
+    fixture_reopen(f);
+    nodes_up(f);
+    assert_int_equal(add_block(f, "/x", id, "a", &first, &second_again), 0);
+    assert_int_equal(second_again.id, second.id);
+    for (int i = 0; i < NODES; i++) {
+        received(f, i, first.id, first.stamp, 10);
+        received(f, i, second.id, second.stamp, 20);
+    }
+    second.length_bytes = 20;
+    assert_int_equal(complete(f, "/x", id, "a", &second, &closed), 0);
+    assert_true(closed);
+    assert_int_equal(look(f, "/x").length, 30);
+}
+
+/* As HDFS: what only memory may have is never changed later. */
+static void test_lazy_persist_is_not_appended_to(void **state)
+{
+    struct fixture *f = *state;
+    struct inode *n = NULL;
+    struct file_block *b = NULL;
+    bool done = false;
+    nodes_up(f);
+    file_of(f, "/lazy/x", 100);
+    assert_int_equal(IN_TXN(f, tree_set_policy(t, &f->root, "/lazy", "LAZY_PERSIST", ERR(f))), 0);
+    assert_int_equal(IN_TXN(f, file_append(o, &f->root, "/lazy/x", "a", "h", false, &n, &b, ERR(f))), ERR_UNSUPPORTED);
+    assert_int_equal(IN_TXN(f, file_truncate(o, &f->root, "/lazy/x", 10, "a", "h", &done, ERR(f))), ERR_UNSUPPORTED);
+    assert_int_equal(look(f, "/lazy/x").length, 100);
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
 
 int main(void)
@@ -532,6 +581,8 @@ int main(void)
         T(test_set_replication),
         T(test_open_files_are_known_after_a_restart),
         T(test_dead_writer),
+        T(test_add_block_again_after_a_restart),
+        T(test_lazy_persist_is_not_appended_to),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
