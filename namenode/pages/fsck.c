@@ -32,6 +32,7 @@ struct fsck_sums {
 };
 struct fsck {
     struct namenode *nn;
+    struct fs_user user; /* sees what he may list and read */
     struct fsck_options o;
     struct fsck_sums sums;
     struct txn t;
@@ -254,6 +255,12 @@ static void enter(struct fsck *f, struct frame *frame, uint64_t directory)
         buf_printf(f->out, "%s <dir>\n", f->path.len ? buf_cstr(&f->path) : "/");
 }
 
+static int check_may(struct fsck *f, const struct inode *n, struct err *reterr)
+{
+    unsigned access = inode_is_dir(n) ? ACCESS_READ_EXECUTE : inode_is_file(n) ? ACCESS_READ : ACCESS_NONE;
+    return access_check(&f->user, n, access, f->path.len ? buf_cstr(&f->path) : "/", reterr);
+}
+
 /* Goes on in the directory until a subdirectory is met (*ret_child) or it ends (0). */
 static int walk_directory(struct fsck *f, struct frame *at, uint64_t *ret_child, struct err *reterr)
 {
@@ -271,6 +278,9 @@ static int walk_directory(struct fsck *f, struct frame *at, uint64_t *ret_child,
             break;
         f->path.len = at->path_len;
         buf_printf(&f->path, "/%s", at->after);
+        rc = check_may(f, n, reterr);
+        if (rc)
+            break;
         if (inode_is_dir(n)) {
             *ret_child = n->id;
         } else if (inode_is_file(n)) {
@@ -430,10 +440,8 @@ static void print_summary(struct fsck *f, const char *path, int64_t started_ms)
 
 /* ---- what else fsck does ---- */
 
-static void delete_damaged(struct fsck *f, const char *user_name)
+static void delete_damaged(struct fsck *f)
 {
-    struct fs_user user;
-    fs_user_load(&user, f->nn->dir, user_name);
     for (size_t i = 0; i < f->damaged_count; i++) {
         struct txn t;
         struct file_op o = {f->nn, &t, (uint64_t)clock_mono_ms()};
@@ -442,7 +450,7 @@ static void delete_damaged(struct fsck *f, const char *user_name)
         namenode_lock(f->nn);
         txn_begin(&t, f->nn->dir, (uint64_t)clock_wall_ns());
         int rc = blocks_in_safe_mode(f->nn->blocks) ? err_set(&why, ERR_SAFE_MODE, "Name node is in safe mode.")
-                                                    : tree_delete(&t, &user, f->damaged[i], false, &deleted, &why);
+                                                    : tree_delete(&t, &f->user, f->damaged[i], false, &deleted, &why);
         rc = rc ? rc : file_commit(&o, &why);
         f->nn->reap_pending += deleted;
         uint64_t seq = journal_latest(f->nn->journal);
@@ -516,21 +524,30 @@ static void fsck_blocks(struct namenode *nn, const char *ids, struct buf *out)
 
 static int fsck_path(struct fsck *f, const char *path, struct err *reterr)
 {
-    struct fs_user all = {.name = "fsck", .is_super = true};
     struct path p;
-    int rc = path_resolve(&f->t, &all, path, PATH_NO_FOLLOW | PATH_SNAPSHOT, &p, reterr);
+    int rc = path_resolve(&f->t, &f->user, path, PATH_NO_FOLLOW | PATH_SNAPSHOT, &p, reterr);
     if (rc)
         return rc;
     struct inode *n = path_target(&p);
     f->as_of = n->as_of;
     if (p.count)
         buf_append_str(&f->path, p.text);
+    rc = check_may(f, n, reterr);
+    if (rc)
+        return rc;
     if (inode_is_dir(n))
         return walk(f, n->id, reterr);
     f->sums.symlinks += !inode_is_file(n);
     if (inode_is_file(n))
         check_file(f, n->id);
     return 0;
+}
+
+static void print_failure(struct fsck *f, const char *path, const struct err *why, int64_t started_ms)
+{
+    char date[64];
+    buf_printf(f->out, "FSCK ended at %s in %lld milliseconds\n%s\n\n\nFsck on path '%s' FAILED", date_text(date),
+               (long long)(clock_mono_ms() - started_ms), why->text, path);
 }
 
 void fsck_page(struct http_request *request, struct http_reply *reply, void *context)
@@ -554,6 +571,11 @@ void fsck_page(struct http_request *request, struct http_reply *reply, void *con
     int64_t started_ms = clock_mono_ms();
     path = path && *path ? path : "/";
     user = user && *user ? user : "dr.who";
+    fs_user_load(&f.user, nn->dir, user);
+    if (blocks && access_check_super(&f.user, &why)) {
+        print_failure(&f, path, &why, started_ms);
+        return;
+    }
     if (blocks) {
         buf_printf(f.out, "FSCK started by %s (auth:SIMPLE) from /%s at %s\n", user, http_client_ip(request), date_text(date));
         fsck_blocks(nn, blocks, f.out);
@@ -570,11 +592,10 @@ void fsck_page(struct http_request *request, struct http_reply *reply, void *con
     if (rc == ERR_NOT_FOUND) {
         buf_printf(f.out, "\n\nPath '%s' does not exist", path);
     } else if (rc) {
-        buf_printf(f.out, "FSCK ended at %s in %lld milliseconds\n%s\n\n\nFsck on path '%s' FAILED", date_text(date),
-                   (long long)(clock_mono_ms() - started_ms), why.text, path);
+        print_failure(&f, path, &why, started_ms);
     } else {
         if (f.o.delete)
-            delete_damaged(&f, user);
+            delete_damaged(&f);
         if (f.damaged_count && http_query(request, "move"))
             buf_append_str(f.out, "-move is not supported: damaged files stay where they are\n");
         if (f.o.list_corrupt)

@@ -1,4 +1,5 @@
 """The namenode's HTTP port: what people, dashboards and scripts read there."""
+import getpass
 import json
 import re
 
@@ -67,6 +68,21 @@ def test_fsck(cluster):
     racks = get(cluster, "/fsck?path=/a/b/file&files=1&blocks=1&racks=1")
     assert "/default-rack/127.0.0.1:" in racks and racks.endswith("path '/a/b/file' is HEALTHY")
     assert get(cluster, "/fsck?path=/nope").endswith("Path '/nope' does not exist")
-    one = get(cluster, f"/fsck?blockId=blk_{block.group(1)}")
+    one = get(cluster, f"/fsck?ugi={getpass.getuser()}&blockId=blk_{block.group(1)}")
     assert "Block belongs to: /a/b/file" in one and "No. of live Replica: 3" in one
     assert get(cluster, "/fsck?path=/&listcorruptfileblocks=1").strip().endswith("has no CORRUPT files")
+
+
+def test_fsck_shows_what_its_user_may_see(cluster):
+    cluster.fs("-mkdir", "-p", "/private/dir", check=True)
+    cluster.fs("-touchz", "/private/dir/secret", check=True)
+    cluster.fs("-chmod", "700", "/private/dir", check=True)
+    try:
+        text = get(cluster, "/fsck?ugi=bob&path=/&files=1")
+        assert "secret" not in text and "Permission denied: user=bob, access=READ_EXECUTE, inode=\"/private/dir\"" in text
+        assert text.endswith("Fsck on path '/' FAILED")
+        assert get(cluster, "/fsck?ugi=bob&path=/private/dir/secret").endswith("FAILED")
+        assert "secret" in get(cluster, f"/fsck?ugi={getpass.getuser()}&path=/&files=1")
+        assert "Superuser privilege is required" in get(cluster, "/fsck?ugi=bob&blockId=blk_1073741825")
+    finally:
+        cluster.fs("-rm", "-r", "-skipTrash", "/private", check=True)
