@@ -22,6 +22,14 @@ static int check_component(const struct fsdir *dir, const char *text, const char
     return 0;
 }
 
+size_t path_length(const char *text)
+{
+    size_t chars = 0;
+    for (const unsigned char *at = (const unsigned char *)text; *at; at++)
+        chars += ((*at & 0xC0) != 0x80) + (*at >= 0xF0);
+    return chars;
+}
+
 int path_check_new(const struct fsdir *dir, const char *text, const char *doing, struct err *reterr)
 {
     if (!*text) /* Java's Path, which HDFS makes of it first */
@@ -38,9 +46,9 @@ int path_check_new(const struct fsdir *dir, const char *text, const char *doing,
                              "File name \".reserved\" is reserved and cannot be created. If this is during upgrade "
                              "change the name of the existing file or directory to another name before upgrading to "
                              "the new release.");
-    if (strlen(text) > dir->limits.path_bytes)
+    if (path_length(text) > dir->limits.path_chars)
         return err_set(reterr, ERR_IO, "%s: Pathname too long.  Limit %zu characters, %zu levels.", doing,
-                       dir->limits.path_bytes, dir->limits.depth);
+                       dir->limits.path_chars, dir->limits.depth);
     for (const char *at = text; *at;) {
         const char *name = at + 1;
         size_t len = strcspn(name, "/");
@@ -56,7 +64,7 @@ int path_check_new(const struct fsdir *dir, const char *text, const char *doing,
     }
     if (depth > dir->limits.depth)
         return err_set(reterr, ERR_IO, "%s: Pathname too long.  Limit %zu characters, %zu levels.", doing,
-                       dir->limits.path_bytes, dir->limits.depth);
+                       dir->limits.path_chars, dir->limits.depth);
     return 0;
 }
 

@@ -43,6 +43,9 @@ const char *path_prefix(struct txn *t, const struct path *p, size_t count);
 /* "/.reserved": it can be looked at, and nothing else; path_resolve() refuses it. */
 bool path_is_reserved_root(const char *text);
 
+/* In Java's characters, UTF-16: what HDFS's limit of a path is about. */
+size_t path_length(const char *text);
+
 /* May this become a name? ERR_INVALID_PATH, ERR_NAME_TOO_LONG, ERR_IO (too long, too deep; `doing`
  * is Hadoop's name of the call in that message). */
 int path_check_new(const struct fsdir *dir, const char *text, const char *doing, struct err *reterr) MUST_CHECK;

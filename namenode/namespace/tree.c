@@ -101,7 +101,7 @@ int tree_symlink(struct txn *t, const struct fs_user *u, const char *target, con
     struct inode *parent = NULL;
     int rc = path_check_new(t->dir, link, "createSymlink", reterr);
     bool is_reserved = !strncmp(target, "/.reserved", 10) && (!target[10] || target[10] == '/');
-    if (!rc && (!*target || is_reserved || strlen(target) > t->dir->limits.path_bytes))
+    if (!rc && (!*target || is_reserved || path_length(target) > t->dir->limits.path_chars))
         rc = err_set(reterr, ERR_INVALID_PATH, "Invalid target name: %.100s", target);
     rc = rc ? rc : path_resolve(t, u, link, PATH_CREATE | PATH_MAY_MISS | PATH_NO_FOLLOW, &p, reterr);
     if (rc)

@@ -23,7 +23,7 @@ struct counters {
 };
 
 struct fsdir_limits {
-    size_t component_bytes, children, path_bytes, depth, list_entries;
+    size_t component_bytes, children, path_chars /* see path_length() */, depth, list_entries;
     uint64_t block_bytes_min, blocks_per_file;
     uint16_t replication_min, replication_max;
     uint64_t atime_precision_ns; /* 0: access times are not kept */

@@ -47,9 +47,9 @@ void client_create_snapshot(struct rpc_call *call, const ProtobufCMessage *messa
     op_begin(&op, context, call);
     OP_RESPONSE(&op, hdfs__create_snapshot_response_proto, Hdfs__CreateSnapshotResponseProto);
     int rc = op_check_safe_mode(&op, "create snapshot for", q->snapshotroot);
-    if (!rc && strlen(q->snapshotroot) > op.nn->dir->limits.path_bytes)
+    if (!rc && path_length(q->snapshotroot) > op.nn->dir->limits.path_chars)
         rc = err_set(&op.err, ERR_IO, "createSnapshot: Pathname too long.  Limit %zu characters, %zu levels.",
-                     op.nn->dir->limits.path_bytes, op.nn->dir->limits.depth);
+                     op.nn->dir->limits.path_chars, op.nn->dir->limits.depth);
     rc = rc ? rc : snapshot_create(&op.t, &op.user, q->snapshotroot, q->snapshotname, &path, &op.err);
     response->snapshotpath = (char *)(uintptr_t)path;
     op_end(&op, rc, &response->base);

@@ -100,7 +100,7 @@ static inline int fixture_setup(void **state)
     f->now_ns = 1700000000000000000ull;
     f->limits = (struct fsdir_limits){.component_bytes = 255,
                                       .children = 1000,
-                                      .path_bytes = 8000,
+                                      .path_chars = 8000,
                                       .depth = 1000,
                                       .list_entries = 1000,
                                       .block_bytes_min = 1024,

@@ -373,6 +373,26 @@ static void test_nothing_without_commit(void **state)
     assert_memory_equal(&counters, &f->nn.dir->counters, sizeof counters);
 }
 
+/* HDFS's limit of a path is one of characters, that of a name one of bytes. */
+static void test_length_of_paths(void **state)
+{
+    struct fixture *f = *state;
+    char path[30000] = "", name[400] = "";
+    for (int i = 0; i < 80; i++)
+        strcat(name, "\xe4\xb8\xad"); /* one character, three bytes */
+    while (path_length(path) + 81 <= 8000)
+        strcat(strcat(path, "/"), name);
+    assert_true(strlen(path) > 20000);
+    assert_int_equal(path_length("/\xf0\x9f\x98\x80x"), 4); /* a pair of surrogates */
+    mkdirs(f, path);
+    assert_true(look(f, path).is_dir);
+    strcat(strcat(path, "/"), name);
+    assert_int_equal(IN_TXN(f, tree_mkdirs(t, &f->root, path, 0755, true, ERR(f))), ERR_IO);
+    strcat(name, "\xe4\xb8\xad\xe4\xb8\xad\xe4\xb8\xad\xe4\xb8\xad\xe4\xb8\xad\xe4\xb8\xad");
+    snprintf(path, sizeof path, "/%s", name);
+    assert_int_equal(IN_TXN(f, tree_mkdirs(t, &f->root, path, 0755, true, ERR(f))), ERR_NAME_TOO_LONG);
+}
+
 /* What a txn may load is bounded by an error, not by the end of the process. */
 static void test_a_txn_loads_only_so_much(void **state)
 {
@@ -399,6 +419,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         T(test_a_txn_loads_only_so_much),
+        T(test_length_of_paths),
         T(test_mkdirs),
         T(test_mkdirs_refuses_bad_paths),
         T(test_full_directory),
