@@ -39,6 +39,9 @@ static int look(struct diff *d, uint64_t id, uint64_t as_of, struct inode **ret,
     if (++d->looks % RESET_EVERY == 0)
         txn_reset(d->t);
     *ret = NULL;
+    if (d->a->total > d->a->max_bytes / 2) /* paths may be long: before there is no room for the next */
+        return err_set(reterr, ERR_TOO_LARGE,
+                       "the paths of what changed between the snapshots take too much memory: compare subdirectories");
     int rc = history_inode(d->t, id, as_of, &n, reterr);
     if (rc)
         return rc == ERR_NOT_FOUND ? 0 : rc;

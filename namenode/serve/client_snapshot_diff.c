@@ -6,6 +6,7 @@
 #include "namenode/serve/op.h"
 
 #define MEMORY_MAX         ((size_t)4 << 30)
+#define ANSWER_MEMORY_MAX  (MEMORY_MAX / 4 * 3) /* half is for the differences themselves */
 #define REPORT_ENTRIES_MAX 1000000 /* in one answer: clients take 128 MiB */
 
 static ProtobufCBinaryData bytes_of(const char *text)
@@ -43,10 +44,10 @@ static void add_entry(struct arena *a, Hdfs__SnapshotDiffReportProto *r, const c
 static void add_node(struct arena *a, Hdfs__SnapshotDiffReportProto *r, const struct diff_node *n, bool forward)
 {
     add_entry(a, r, "M", n->path, NULL);
-    for (size_t i = 0; i < n->created_count; i++)
+    for (size_t i = 0; i < n->created_count && a->total < ANSWER_MEMORY_MAX; i++)
         if (!n->created[i].is_moved)
             add_entry(a, r, forward ? "+" : "-", joined(a, n->path, n->created[i].name), NULL);
-    for (size_t i = 0; i < n->deleted_count; i++) {
+    for (size_t i = 0; i < n->deleted_count && a->total < ANSWER_MEMORY_MAX; i++) {
         const char *path = joined(a, n->path, n->deleted[i].name), *target = n->deleted[i].target;
         if (target)
             add_entry(a, r, "R", forward ? path : target, forward ? target : path);
@@ -74,8 +75,11 @@ void client_get_snapshot_diff_report(struct rpc_call *call, const ProtobufCMessa
     report.fromsnapshot = q->fromsnapshot;
     report.tosnapshot = q->tosnapshot;
     report.diffreportentries = arena_array(&a, Hdfs__SnapshotDiffReportEntryProto *, rc ? 0 : count);
-    for (size_t i = 0; !rc && i < d.count; i++)
+    for (size_t i = 0; !rc && i < d.count; i++) {
         add_node(&a, &report, &d.nodes[i], d.is_from_earlier);
+        if (a.total >= ANSWER_MEMORY_MAX)
+            rc = err_set(&op.err, ERR_TOO_LARGE, "the differences are too long for one answer: compare subdirectories");
+    }
     response->diffreport = &report;
     op_end_walk(&op, rc, &response->base);
     arena_free(&a);
@@ -106,16 +110,21 @@ static Hdfs__SnapshotDiffReportListingEntryProto *listing_entry(struct page *p, 
     return e;
 }
 
+static bool has_room(const struct page *p)
+{
+    return p->left && p->a->total < ANSWER_MEMORY_MAX;
+}
+
 /* false: the page is full; the cursor says where. */
 static bool add_listed(struct page *p, const struct diff_node *n, int64_t index)
 {
     Hdfs__SnapshotDiffReportListingProto *l = p->listing;
     size_t children = n->created_count + n->deleted_count, i = index < 0 ? 0 : (size_t)index;
-    if (index < 0 && p->left)
+    if (index < 0 && has_room(p))
         l->modifiedentries[l->n_modifiedentries++] = listing_entry(p, n->id, n->id, n->path, n->is_dir, NULL);
     else if (index < 0)
         i = SIZE_MAX;
-    for (; i < children && p->left; i++) {
+    for (; i < children && has_room(p); i++) {
         bool is_created = i < n->created_count;
         const struct diff_child *c = is_created ? &n->created[i] : &n->deleted[i - n->created_count];
         const char *path = joined(p->a, n->path, c->name);
