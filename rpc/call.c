@@ -245,6 +245,18 @@ static bool call_is_first_try(struct rpc_call *call)
     return false;
 }
 
+/* Until it is answered, a large request counts for its connection, which is read no further when that is too much. */
+static void call_count_request(struct rpc_call *call)
+{
+    struct rpc_connection *c = call->connection;
+    if (call->arena.total <= REQUEST_SMALL_BYTES)
+        return;
+    call->request_bytes = call->arena.total;
+    pthread_mutex_lock(&c->lock);
+    c->request_bytes += call->request_bytes;
+    pthread_mutex_unlock(&c->lock);
+}
+
 static void call_start(struct rpc_call *call, struct slice rest)
 {
     struct rd rd = rd_of(rest);
@@ -263,6 +275,7 @@ static void call_start(struct rpc_call *call, struct slice rest)
         return;
     }
     call->request = request;
+    call_count_request(call);
     metric_add(&rpc_metric_calls, 1);
     if (!call_is_first_try(call))
         return;

@@ -139,7 +139,9 @@ static _Thread_local struct rpc_connection *batch;
 
 static bool crowded(const struct rpc_connection *c)
 {
-    return c->in_flight >= c->server->options.calls_in_flight_max || c->out_bytes > OUT_MAX_BYTES;
+    const struct rpc_server_options *o = &c->server->options;
+    return c->in_flight >= o->calls_in_flight_max || c->request_bytes > o->request_bytes_max ||
+           c->out_bytes > OUT_MAX_BYTES;
 }
 
 /* EPOLLOUT wakes the loop to write the rest, or to go on reading when there is room again. */
@@ -223,6 +225,7 @@ void connection_send(struct rpc_connection *c, struct rpc_call *call)
     c->refs++; /* the call's reference goes with the call */
     pthread_mutex_lock(&c->lock);
     c->in_flight--;
+    c->request_bytes -= call->request_bytes;
     if (c->closed) {
         call->next = NULL;
         done = call;

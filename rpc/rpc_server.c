@@ -135,6 +135,7 @@ static struct rpc_server_options options_filled(const struct rpc_server_options 
     o.pool_threads = o.pool_threads > 0 ? o.pool_threads : 4;
     o.connections_max = o.connections_max > 0 ? o.connections_max : 4096;
     o.calls_in_flight_max = o.calls_in_flight_max > 0 ? o.calls_in_flight_max : 256;
+    o.request_bytes_max = o.request_bytes_max ? o.request_bytes_max : 32u << 20;
     o.idle_timeout_ms = o.idle_timeout_ms > 0 ? o.idle_timeout_ms : 600000;
     o.handshake_timeout_ms = o.handshake_timeout_ms > 0 ? o.handshake_timeout_ms : 30000;
     o.stall_timeout_ms = o.stall_timeout_ms > 0 ? o.stall_timeout_ms : 60000;

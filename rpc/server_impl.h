@@ -24,6 +24,7 @@
 #define SCRATCH_BYTES    (64u << 10) /* one read; most requests never leave it */
 #define OUT_MAX_BYTES    (8u << 20)  /* queued for one slow reader, before we stop reading from it */
 #define INPUT_MAX_BYTES  (1u << 30)  /* halves of requests, of all connections together */
+#define REQUEST_SMALL_BYTES (64u << 10) /* such requests are bounded by their number alone */
 #define CALLS_CACHED_MAX 128         /* free ones kept by each loop */
 #define LINGER_MS        2000        /* after the last word: let the peer read it before we close */
 
@@ -95,6 +96,7 @@ struct rpc_connection {
     int out_count;
     int64_t last_write_ms; /* when the queue last moved */
     int in_flight;         /* calls not answered */
+    size_t request_bytes;  /* of the large ones among them */
     bool blocked;          /* the socket took less than we had: wait for EPOLLOUT */
     bool paused;           /* not reading: too much in flight */
     bool closed;
@@ -138,6 +140,7 @@ struct rpc_call {
     const ProtobufCMessage *request;
     struct arena arena;
     struct buf reply;
+    size_t request_bytes;      /* counted in the connection: the decoded request, if it is large */
     size_t written;            /* of reply */
     size_t body_begin;         /* in reply */
     bool prepared, remembered; /* remembered: the retry cache waits for us */

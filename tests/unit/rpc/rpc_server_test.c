@@ -582,6 +582,54 @@ static void calls_in_flight_are_bounded(void **state)
     fixture_stop(&f);
 }
 
+struct writing {
+    int fd;
+    struct buf *bytes;
+};
+
+static void *say_it(void *arg)
+{
+    struct writing *w = arg;
+    say(w->fd, w->bytes);
+    return NULL;
+}
+
+/* Large requests that wait for their answers hold their memory: a few at a time are enough. */
+static void bytes_in_flight_are_bounded(void **state)
+{
+    enum { CALLS = 32, EACH = 256 << 10, MOST_BYTES = 1 << 20 };
+    struct fixture f = fixture_start((struct rpc_server_options){.request_bytes_max = MOST_BYTES});
+    int fd = dial(&f), answered = 0;
+    pthread_t writer;
+    struct writing w = {fd, &f.out};
+    Hdfs__DeleteRequestProto request = HDFS__DELETE_REQUEST_PROTO__INIT;
+    ProtobufCMessageUnknownField ballast = {
+        15, PROTOBUF_C_WIRE_TYPE_LENGTH_PREFIXED, EACH + 3, memset(mem_alloc(EACH + 3), 'x', EACH + 3)};
+    memcpy(ballast.data, "\x80\x80\x10", 3); /* its length: EACH */
+    request.src = (char *)(uintptr_t)"hold";
+    request.base.n_unknown_fields = 1;
+    request.base.unknown_fields = &ballast;
+    put_hello(&f.out);
+    for (int i = 0; i < CALLS; i++)
+        put_call(&f.out, i, "delete", &request.base);
+    assert_int_equal(pthread_create(&writer, NULL, say_it, &w), 0);
+    while (answered < CALLS) {
+        test_service_await_held(f.service, 1);
+        assert_true(f.service->runs - answered <= MOST_BYTES / EACH + 1);
+        test_service_release(f.service);
+        for (int runs = f.service->runs; answered < runs; answered++) {
+            struct answer a = hear(fd);
+            buf_free(&a.frame);
+            if (answered + 1 == runs)
+                test_service_release(f.service); /* those that came meanwhile */
+        }
+    }
+    pthread_join(writer, NULL);
+    free(ballast.data);
+    close(fd);
+    fixture_stop(&f);
+}
+
 static void answers_may_come_in_any_order(void **state)
 {
     struct fixture f = fixture_start((struct rpc_server_options){0});
@@ -752,6 +800,7 @@ int main(void)
         cmocka_unit_test(an_absurd_length_ends_the_connection),
         cmocka_unit_test(a_reader_that_does_not_read_is_not_served_on),
         cmocka_unit_test(calls_in_flight_are_bounded),
+        cmocka_unit_test(bytes_in_flight_are_bounded),
         cmocka_unit_test(answers_may_come_in_any_order),
         cmocka_unit_test(blocking_handlers_do_not_block_others),
         cmocka_unit_test(connections_are_bounded),
