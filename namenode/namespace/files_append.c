@@ -162,6 +162,7 @@ static int concat_source(const struct file_op *o, const struct fs_user *u, const
         return err_set(reterr, ERR_NOT_FOUND, "Path is not a file: %s", ret->text);
     rc = access_check(u, n, ACCESS_READ, ret->text, reterr);
     rc = rc ? rc : access_check(u, path_parent(ret), ACCESS_WRITE, path_prefix(o->t, ret, ret->count - 1), reterr);
+    rc = rc ? rc : access_check_sticky(u, path_parent(ret), n, ret->text, reterr);
     if (rc)
         return rc;
     bool in_snapshot = false;

@@ -10,7 +10,10 @@ void client_get_ezfor_path(struct rpc_call *call, const ProtobufCMessage *messag
     struct path p;
     op_begin(&op, context, call);
     OP_RESPONSE(&op, hdfs__get_ezfor_path_response_proto, Hdfs__GetEZForPathResponseProto);
-    op_end_read(&op, path_resolve(&op.t, &op.user, q->src, PATH_MAY_MISS | PATH_SNAPSHOT, &p, &op.err), &response->base);
+    int rc = path_resolve(&op.t, &op.user, q->src, PATH_MAY_MISS | PATH_SNAPSHOT, &p, &op.err);
+    if (!rc && path_target(&p))
+        rc = access_check(&op.user, path_target(&p), ACCESS_READ, p.text, &op.err);
+    op_end_read(&op, rc, &response->base);
 }
 
 void client_list_encryption_zones(struct rpc_call *call, const ProtobufCMessage *message, void *context)

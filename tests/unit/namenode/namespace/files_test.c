@@ -424,6 +424,23 @@ static void test_concat(void **state)
     assert_int_equal(f->nn.dir->counters.complete_blocks, 5);
 }
 
+/* A source goes, as if it were deleted: in a directory like /tmp only its owner may do that. */
+static void test_concat_in_a_sticky_directory(void **state)
+{
+    struct fixture *f = *state;
+    nodes_up(f);
+    file_of(f, "/tmp/mine", BLOCK);
+    file_of(f, "/tmp/his", 10);
+    char *his[] = {"/tmp/his"};
+    assert_int_equal(IN_TXN(f, tree_set_owner(t, &f->root, "/tmp/mine", "bob", "staff", ERR(f))), 0);
+    assert_int_equal(IN_TXN(f, tree_set_owner(t, &f->root, "/tmp/his", "ann", "staff", ERR(f))), 0);
+    assert_int_equal(IN_TXN(f, tree_set_permission(t, &f->root, "/tmp", 01777, ERR(f))), 0);
+    assert_int_equal(IN_TXN(f, file_concat(o, &f->bob, "/tmp/mine", his, 1, ERR(f))), ERR_ACCESS);
+    assert_true(look(f, "/tmp/his").exists);
+    assert_int_equal(IN_TXN(f, tree_set_permission(t, &f->root, "/tmp", 0777, ERR(f))), 0);
+    assert_int_equal(IN_TXN(f, file_concat(o, &f->bob, "/tmp/mine", his, 1, ERR(f))), 0);
+}
+
 static void test_set_replication(void **state)
 {
     struct fixture *f = *state;
@@ -578,6 +595,7 @@ int main(void)
         T(test_append_at_a_block_end),
         T(test_truncate),
         T(test_concat),
+        T(test_concat_in_a_sticky_directory),
         T(test_set_replication),
         T(test_open_files_are_known_after_a_restart),
         T(test_dead_writer),
