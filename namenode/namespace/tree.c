@@ -233,13 +233,49 @@ int tree_check_delete(struct fsdir *dir, const struct fs_user *u, const char *te
     return rc;
 }
 
+static uint64_t target_id(struct txn *t, const struct fs_user *u, const char *text)
+{
+    struct path p;
+    int rc = path_resolve(t, u, text, PATH_NO_FOLLOW | PATH_MAY_MISS, &p, NULL);
+    return !rc && path_target(&p) ? path_target(&p)->id : 0;
+}
+
+void tree_delete_watch_begin(struct txn *t, const struct fs_user *u, const char *path, struct delete_watch *w)
+{
+    *w = (struct delete_watch){.top = target_id(t, u, path), .next = t->dir->delete_watches};
+    t->dir->delete_watches = w;
+}
+
+bool tree_delete_watch_holds(struct txn *t, const struct fs_user *u, const char *path, const struct delete_watch *w)
+{
+    return !w->is_disturbed && target_id(t, u, path) == w->top;
+}
+
+void tree_delete_watch_end(struct fsdir *dir, struct delete_watch *w)
+{
+    struct delete_watch **at = &dir->delete_watches;
+    while (*at && *at != w)
+        at = &(*at)->next;
+    if (*at)
+        *at = w->next;
+}
+
 /* ---- renaming ---- */
 
-/* Moves the target of `from` to be p->names[last] in `to_parent`; from and to share a txn, so parents are one object.
- */
-static void move(struct txn *t, struct path *from, struct inode *to_parent, const char *name)
+static void disturb_watches(struct txn *t, const struct path *to)
+{
+    for (struct delete_watch *w = t->dir->delete_watches; w; w = w->next)
+        for (size_t i = 0; i < to->found; i++)
+            w->is_disturbed = w->is_disturbed || to->inodes[i]->id == w->top;
+}
+
+/* Moves the target of `from` to be `name` in `to_parent`, which is on the way to `to` or there; from and to share a txn,
+ * so parents are one object. */
+static void move(struct txn *t, struct path *from, const struct path *to, struct inode *to_parent, const char *name)
 {
     struct inode *n = path_target(from);
+    if (n->child_count)
+        disturb_watches(t, to);
     txn_unlink(t, path_parent(from), n);
     txn_link(t, to_parent, name, n);
 }
@@ -304,7 +340,7 @@ int tree_rename(struct txn *t, const struct fs_user *u, const char *from_text, c
         rc = snapshot_check_nesting(t, to_parent, from.text, reterr);
     if (rc)
         return rc;
-    move(t, &from, to_parent, name);
+    move(t, &from, &to, to_parent, name);
     *ret_done = true;
     return 0;
 }
@@ -367,6 +403,6 @@ int tree_rename2(struct txn *t, const struct fs_user *u, const char *from_text, 
         txn_unlink(t, path_parent(&to), there);
         txn_discard(t, there);
     }
-    move(t, &from, path_parent(&to), path_name(&to));
+    move(t, &from, &to, path_parent(&to), path_name(&to));
     return 0;
 }

@@ -28,6 +28,17 @@ int tree_delete(struct txn *t, const struct fs_user *u, const char *path, bool r
 /* Walks the subtree on a snapshot, without the lock: rwx is needed on every directory that is not empty. */
 int tree_check_delete(struct fsdir *dir, const struct fs_user *u, const char *path, struct err *reterr) MUST_CHECK;
 
+/* Between that walk and the removal, nobody may move a directory in that would not have passed it. Begun under the lock
+ * before the walk; what it says holds until the lock is let go. */
+struct delete_watch {
+    uint64_t top;      /* what the path named; 0: nothing */
+    bool is_disturbed; /* a directory with something in it was moved to below the top */
+    struct delete_watch *next;
+};
+void tree_delete_watch_begin(struct txn *t, const struct fs_user *u, const char *path, struct delete_watch *w);
+bool tree_delete_watch_holds(struct txn *t, const struct fs_user *u, const char *path, const struct delete_watch *w);
+void tree_delete_watch_end(struct fsdir *dir, struct delete_watch *w);
+
 /* FileSystem.rename: ordinary failures are *ret_done = false. */
 int tree_rename(struct txn *t, const struct fs_user *u, const char *from, const char *to, bool *ret_done,
                 struct err *reterr) MUST_CHECK;

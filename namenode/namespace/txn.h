@@ -44,6 +44,7 @@ struct fsdir {
     char superuser[256]; /* the namenode's OS user */
     char supergroup[256];
     struct quota_watch *watches; /* see quota.h */
+    struct delete_watch *delete_watches; /* see tree.h */
     char write_error[ERR_TEXT_MAX]; /* not empty: a batch could not be written, no more changes are taken */
 };
 

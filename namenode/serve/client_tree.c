@@ -28,6 +28,37 @@ void client_mkdirs(struct rpc_call *call, const ProtobufCMessage *message, void 
 /* delete and rename2 run on the pool, rename if it has to: what an ordinary user may remove takes a look at every
  * directory below, and quotas may need the sum of what is moved. */
 
+#define CHECKS_MAX 10
+
+/* Whether the user may remove everything below. Ended with tree_delete_watch_end(). */
+static int check_below(struct namenode *nn, const struct fs_user *user, const char *path, struct delete_watch *watch,
+                       struct err *reterr)
+{
+    struct txn t;
+    *watch = (struct delete_watch){0};
+    if (user->is_super)
+        return 0;
+    namenode_lock(nn);
+    txn_begin(&t, nn->dir, 0);
+    tree_delete_watch_begin(&t, user, path, watch);
+    txn_end(&t);
+    namenode_unlock(nn);
+    return tree_check_delete(nn->dir, user, path, reterr);
+}
+
+/* Under the lock: does what was seen still hold? Else it has to be looked at again. */
+static bool still_holds(struct op *op, const char *path, struct delete_watch *watch)
+{
+    bool holds = op->user.is_super || tree_delete_watch_holds(&op->t, &op->user, path, watch);
+    tree_delete_watch_end(op->nn->dir, watch);
+    return holds;
+}
+
+static int changed_meanwhile(struct op *op, const char *path)
+{
+    return err_set(&op->err, ERR_RETRIABLE, "%s is being changed while it is looked through: try again", path);
+}
+
 void client_delete(struct rpc_call *call, const ProtobufCMessage *message, void *context)
 {
     const Hdfs__DeleteRequestProto *q = (const void *)message;
@@ -37,14 +68,26 @@ void client_delete(struct rpc_call *call, const ProtobufCMessage *message, void 
     struct fs_user user;
     struct quota_watch *watch = NULL;
     bool deleted = false;
+    struct delete_watch below;
+    bool holds = true;
+    int rc = 0;
     fs_user_load(&user, nn->dir, op_caller(call));
-    int rc = q->recursive ? tree_check_delete(nn->dir, &user, q->src, &denied) : 0;
-    if (!rc && q->recursive)
-        rc = quota_sum_for_delete(nn, &user, q->src, &watch, &denied);
-    op_begin(&op, context, call);
+    for (int checks = 1;; checks++) {
+        rc = q->recursive ? check_below(nn, &user, q->src, &below, &denied) : 0;
+        if (!rc && q->recursive)
+            rc = quota_sum_for_delete(nn, &user, q->src, &watch, &denied);
+        op_begin(&op, context, call);
+        holds = !q->recursive || still_holds(&op, q->src, &below);
+        if (rc || holds || checks == CHECKS_MAX)
+            break;
+        op_end_parked(&op);
+        quota_sum_end(nn, STEAL(watch));
+    }
     OP_RESPONSE(&op, hdfs__delete_response_proto, Hdfs__DeleteResponseProto);
     if (rc)
         op.err = denied;
+    else if (!holds)
+        rc = changed_meanwhile(&op, q->src);
     rc = rc ? rc : op_check_safe_mode(&op, "delete", q->src);
     rc = rc ? rc : tree_delete(&op.t, &op.user, q->src, q->recursive, &deleted, &op.err);
     response->result = deleted;
@@ -94,13 +137,18 @@ void client_rename2(struct rpc_call *call, const ProtobufCMessage *message, void
     struct err denied = {0};
     struct fs_user user;
     struct quota_watch *watch = NULL;
+    struct delete_watch below;
+    bool to_trash = q->has_movetotrash && q->movetotrash;
     fs_user_load(&user, nn->dir, op_caller(call));
-    int rc = q->has_movetotrash && q->movetotrash ? tree_check_delete(nn->dir, &user, q->src, &denied) : 0;
+    int rc = to_trash ? check_below(nn, &user, q->src, &below, &denied) : 0;
     rc = rc ? rc : quota_sum_for_rename(nn, &user, q->src, q->dst, false, &watch, &denied);
     op_begin(&op, context, call);
     OP_RESPONSE(&op, hdfs__rename2_response_proto, Hdfs__Rename2ResponseProto);
+    bool holds = !to_trash || still_holds(&op, q->src, &below);
     if (rc)
         op.err = denied;
+    else if (!holds)
+        rc = changed_meanwhile(&op, q->src);
     rc = rc ? rc : op_check_safe_mode(&op, "rename", q->src);
     rc = rc ? rc : tree_rename2(&op.t, &op.user, q->src, q->dst, q->overwritedest, &op.err);
     nn->reap_pending += q->overwritedest;

@@ -373,6 +373,40 @@ static void test_nothing_without_commit(void **state)
     assert_memory_equal(&counters, &f->nn.dir->counters, sizeof counters);
 }
 
+/* What was looked at before a removal must be what is removed: else anybody could move into a large directory of his own,
+ * while that is being looked through, what he may move but not delete. */
+static void test_a_move_into_what_is_being_deleted(void **state)
+{
+    struct fixture *f = *state;
+    struct delete_watch x, y;
+    bool done = false;
+    struct txn now;
+    mkdirs(f, "/w/x/deep");
+    mkdirs(f, "/w/y");
+    mkdirs(f, "/w/victim/private");
+    mkdirs(f, "/w/empty");
+    for (const char *const *path = (const char *[]){"/w", "/w/x", "/w/x/deep", "/w/y", NULL}; *path; path++)
+        assert_int_equal(IN_TXN(f, tree_set_owner(t, &f->root, *path, "bob", "staff", ERR(f))), 0);
+    assert_int_equal(tree_check_delete(f->nn.dir, &f->bob, "/w/victim", ERR(f)), ERR_ACCESS);
+    txn_begin(&now, f->nn.dir, f->now_ns);
+    tree_delete_watch_begin(&now, &f->bob, "/w/x", &x);
+    tree_delete_watch_begin(&now, &f->bob, "/w/y", &y);
+    txn_end(&now);
+    assert_int_equal(tree_check_delete(f->nn.dir, &f->bob, "/w/x", ERR(f)), 0);
+    assert_int_equal(IN_TXN(f, tree_rename(t, &f->bob, "/w/empty", "/w/x/deep/empty", &done, ERR(f))), 0);
+    assert_true(done && !x.is_disturbed);
+    assert_int_equal(IN_TXN(f, tree_rename(t, &f->bob, "/w/victim", "/w/x/deep", &done, ERR(f))), 0);
+    assert_true(done && x.is_disturbed && !y.is_disturbed);
+    assert_int_equal(IN_TXN(f, tree_rename(t, &f->bob, "/w/y", "/w/z", &done, ERR(f))), 0);
+    txn_begin(&now, f->nn.dir, f->now_ns);
+    assert_false(tree_delete_watch_holds(&now, &f->bob, "/w/x", &x));
+    assert_false(tree_delete_watch_holds(&now, &f->bob, "/w/y", &y)); /* another, or none, by now */
+    txn_end(&now);
+    tree_delete_watch_end(f->nn.dir, &x);
+    tree_delete_watch_end(f->nn.dir, &y);
+    assert_null(f->nn.dir->delete_watches);
+}
+
 /* HDFS's limit of a path is one of characters, that of a name one of bytes. */
 static void test_length_of_paths(void **state)
 {
@@ -420,6 +454,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         T(test_a_txn_loads_only_so_much),
         T(test_length_of_paths),
+        T(test_a_move_into_what_is_being_deleted),
         T(test_mkdirs),
         T(test_mkdirs_refuses_bad_paths),
         T(test_full_directory),
