@@ -47,8 +47,9 @@ static void take_storages(struct blocks *b, struct datanode *node, const struct 
             continue;
         }
         storage_detach(b, s);
-        if (failed) /* stays listed as failed, without replicas */
-            datanode_storage(b, node, uuid, type)->failed = true;
+        struct storage *again = failed ? datanode_storage(b, node, uuid, type) : NULL;
+        if (again) /* stays listed as failed, without replicas */
+            again->failed = true;
         else
             log_warn("blocks", "storage.gone dn=%s:%u storage=%s action=replicate-its-blocks", node->ip,
                      node->info.xfer_port, uuid);

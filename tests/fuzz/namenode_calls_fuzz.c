@@ -1,6 +1,7 @@
-/* Every request of ClientProtocol through the server to the real handlers, on a real store with one datanode. An input is a
- * list of calls: which method, two bytes of length, and that many bytes as its request message. Whatever they are, the
- * server answers all of them. */
+/* Every request that the namenode's port takes, of clients, datanodes and operators, through the server to the real
+ * handlers, on a real store with one datanode. An input is a list of calls: which method (those of ClientProtocol come
+ * first), two bytes of length, and that many bytes as its request message. Whatever they are, the server answers all of
+ * them. */
 #include <sys/socket.h>
 
 #include "common/clock.h"
@@ -16,13 +17,16 @@
 #include "namenode/namespace/txn.h"
 #include "namenode/namespace/writers.h"
 #include "namenode/seam.h"
+#include "namenode/serve/admin.h"
+#include "namenode/serve/namenode_calls.h"
 #include "namenode/serve/park.h"
 #include "proto/message.h"
+#include "rpc/reconfigure.h"
 #include "rpc/rpc_server.h"
 #include "rpc/wire.h"
 #include "tests/fuzz/fuzz.h"
 
-#define CALLS_FUZZ_PROTOCOL   "org.apache.hadoop.hdfs.protocol.ClientProtocol"
+#define CALLS_FUZZ_SERVICES   (4 + ADMIN_SERVICES)
 #define CALLS_FUZZ_CALLS_MAX  32
 #define CALLS_FUZZ_DEPTH_MAX  4
 #define CALLS_FUZZ_INPUTS_MAX 2000 /* then the namespace begins anew */
@@ -36,12 +40,44 @@ static struct calls_fuzz {
     int inputs;
 } *calls_fuzz;
 
+static void calls_fuzz_services(struct namenode *nn, struct rpc_service ret[CALLS_FUZZ_SERVICES])
+{
+    ret[0] = client_calls_service(nn);
+    ret[1] = datanode_calls_service(nn);
+    ret[2] = datanode_lifeline_service(nn);
+    ret[3] = namenode_calls_service(nn);
+    admin_services(nn, ret + 4);
+}
+
+static size_t calls_fuzz_method_count(void)
+{
+    struct rpc_service services[CALLS_FUZZ_SERVICES];
+    size_t count = 0;
+    calls_fuzz_services(NULL, services);
+    for (size_t i = 0; i < CALLS_FUZZ_SERVICES; i++)
+        count += services[i].method_count;
+    return count;
+}
+
+/* Of all methods, one after another. */
+static const struct rpc_method *calls_fuzz_method(size_t index, const char **ret_protocol)
+{
+    struct rpc_service services[CALLS_FUZZ_SERVICES];
+    size_t i = 0;
+    calls_fuzz_services(NULL, services);
+    for (; index >= services[i].method_count; i++)
+        index -= services[i].method_count;
+    *ret_protocol = services[i].protocol;
+    return &services[i].methods[index];
+}
+
 static void calls_fuzz_end(void)
 {
     struct calls_fuzz *f = STEAL(calls_fuzz);
     if (!f)
         return;
     rpc_server_stop(f->server);
+    reconfiguration_free(f->nn.reconfiguration);
     journal_stop(f->nn.journal);
     blocks_free(f->nn.blocks);
     parked_free(f->nn.parked);
@@ -96,7 +132,8 @@ static void calls_fuzz_begin(void)
     nn->reaper = &f->reaper;
     pthread_mutex_init(&nn->lock, NULL);
     pthread_cond_init(&nn->housekeeping_wake, NULL);
-    snprintf(nn->ids.block_pool_id, sizeof nn->ids.block_pool_id, "BP-1");
+    nn->ids = (struct namenode_ids){"/a", "/a", 1, 1}; /* what the seeds have */
+    admin_open(nn);
     fsdir_options_from_config(&o, f->config);
     o.superuser = "root";
     blocks_options_from_config(&options, f->config);
@@ -109,9 +146,13 @@ static void calls_fuzz_begin(void)
     nn->parked = parked_new();
     nn->blocks = blocks_new(&options, &seam, now_ms);
     calls_fuzz_datanode(f, now_ms);
-    struct rpc_service service = client_calls_service(nn);
-    struct rpc_server_options server = {
-        .listen = {"127.0.0.1", 0}, .loops = 1, .pool_threads = 1, .services = &service, .service_count = 1};
+    struct rpc_service services[CALLS_FUZZ_SERVICES];
+    calls_fuzz_services(nn, services);
+    struct rpc_server_options server = {.listen = {"127.0.0.1", 0},
+                                        .loops = 1,
+                                        .pool_threads = 1,
+                                        .services = services,
+                                        .service_count = CALLS_FUZZ_SERVICES};
     if (rpc_server_start(&server, &f->server, NULL))
         abort();
     if (!ends)
@@ -121,12 +162,14 @@ static void calls_fuzz_begin(void)
 
 /* ---- frames ---- */
 
-static void calls_fuzz_frame(struct buf *to, int32_t id, const char *method, struct slice body)
+static void calls_fuzz_frame(struct buf *to, int32_t id, size_t index, struct slice body)
 {
+    const char *protocol;
+    const char *method = calls_fuzz_method(index, &protocol)->name;
     const uint8_t client[16] = "calls-fuzz-12345";
     Hdfs__MsyncRequestProto empty = HDFS__MSYNC_REQUEST_PROTO__INIT;
     size_t begin = to->len;
-    rpc_frame_request(to, id, 0, (struct slice){client, 16}, CALLS_FUZZ_PROTOCOL, method, &empty.base);
+    rpc_frame_request(to, id, 0, (struct slice){client, 16}, protocol, method, &empty.base);
     to->len--; /* the empty message's length */
     for (size_t left = body.len;; left >>= 7) {
         uint8_t byte = (uint8_t)((left & 0x7f) | (left > 0x7f ? 0x80 : 0));
@@ -142,10 +185,10 @@ static void calls_fuzz_frame(struct buf *to, int32_t id, const char *method, str
 
 static void calls_fuzz_frames(struct buf *to, struct slice in)
 {
-    struct rpc_service service = client_calls_service(&calls_fuzz->nn);
+    size_t methods = calls_fuzz_method_count();
     for (int32_t id = 0; in.len >= 3 && id < CALLS_FUZZ_CALLS_MAX; id++) {
         size_t len = (size_t)(in.base[1] | in.base[2] << 8), taken = len < in.len - 3 ? len : in.len - 3;
-        calls_fuzz_frame(to, id, service.methods[in.base[0] % service.method_count].name, (struct slice){in.base + 3, taken});
+        calls_fuzz_frame(to, id, in.base[0] % methods, (struct slice){in.base + 3, taken});
         in = (struct slice){in.base + 3 + taken, in.len - 3 - taken};
     }
 }
@@ -162,7 +205,9 @@ static ProtobufCMessage *calls_fuzz_message(struct arena *a, const ProtobufCMess
         if (f->label != PROTOBUF_C_LABEL_REQUIRED)
             continue;
         if (f->type == PROTOBUF_C_TYPE_STRING)
-            *(const char **)at = strstr(f->name, "lient") || !strcmp(f->name, "holder") ? "me" : "/a";
+            *(const char **)at = strstr(f->name, "lient") || !strcmp(f->name, "holder") ? "me"
+                                 : !strcmp(f->name, "softwareVersion")                  ? "3.4.1"
+                                                                                        : "/a";
         else if (f->type == PROTOBUF_C_TYPE_MESSAGE && depth < CALLS_FUZZ_DEPTH_MAX)
             *(ProtobufCMessage **)at = calls_fuzz_message(a, f->descriptor, depth + 1);
         else if (f->type == PROTOBUF_C_TYPE_ENUM)
@@ -177,17 +222,18 @@ static ProtobufCMessage *calls_fuzz_message(struct arena *a, const ProtobufCMess
 
 FUZZ_SEEDS(namenode_calls)
 {
-    struct rpc_service service = client_calls_service(NULL);
     struct arena a;
     AUTO(buf_free) struct buf calls = {0};
+    size_t methods = calls_fuzz_method_count();
     arena_init(&a, 1 << 22);
-    for (size_t i = 0; i < service.method_count; i++) {
+    for (size_t i = 0; i < methods; i++) {
+        const char *protocol;
         AUTO(buf_free) struct buf body = {0};
-        message_pack(&body, calls_fuzz_message(&a, service.methods[i].request, 0));
+        message_pack(&body, calls_fuzz_message(&a, calls_fuzz_method(i, &protocol)->request, 0));
         const uint8_t head[] = {(uint8_t)i, (uint8_t)body.len, (uint8_t)(body.len >> 8)};
         buf_append(&calls, head, sizeof head);
         buf_append(&calls, body.base, body.len);
-        if (i % 3 != 2 && i + 1 < service.method_count)
+        if (i % 3 != 2 && i + 1 < methods)
             continue;
         fuzz_seed(seeds, calls.base, calls.len);
         buf_clear(&calls);
