@@ -246,6 +246,12 @@ static int check_limits(struct txn *t, const struct inode *n, struct err *reterr
     return 0;
 }
 
+const char *snapshot_path(struct arena *a, const char *root, const char *name)
+{
+    size_t len = strlen(root);
+    return arena_printf(a, "%s%s.snapshot/%s", root, len && root[len - 1] == '/' ? "" : "/", name);
+}
+
 int snapshot_create(struct txn *t, const struct fs_user *u, const char *root, const char *name, const char **ret_path,
                     struct err *reterr)
 {
@@ -270,7 +276,7 @@ int snapshot_create(struct txn *t, const struct fs_user *u, const char *root, co
     txn_dirty(n);
     snapshot_put(t, n, name, ++t->counters.last_snapshot);
     history_change(t, HISTORY_TAKE, n->id, t->counters.last_snapshot);
-    *ret_path = arena_printf(&t->arena, "%s%s.snapshot/%s", root, root[strlen(root) - 1] == '/' ? "" : "/", name);
+    *ret_path = snapshot_path(&t->arena, root, name);
     return 0;
 }
 

@@ -125,4 +125,9 @@ CLIENT_METHODS(CLIENT_DECLARE)
 void client_get_fs_stats(struct rpc_call *call, const ProtobufCMessage *message, void *context);
 void client_get_ha_service_state(struct rpc_call *call, const ProtobufCMessage *message, void *context);
 
+/* What append answers: the file, and the block that it goes on in, or behind (new_block), if there is one. */
+struct op;
+struct inode;
+void append_answer(struct op *op, struct inode *n, bool new_block, Hdfs__AppendResponseProto *ret);
+
 #endif

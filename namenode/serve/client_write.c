@@ -70,6 +70,19 @@ void client_create(struct rpc_call *call, const ProtobufCMessage *message, void 
     op_end(&op, rc, &response->base);
 }
 
+void append_answer(struct op *op, struct inode *n, bool new_block, Hdfs__AppendResponseProto *ret)
+{
+    const char *client_ip = rpc_call_client_ip(op->call);
+    const struct file_block *b = inode_last_block(n);
+    struct block_location places[BLOCK_LOCATIONS_MAX];
+    bool goes_on = b && b->state == BLOCK_UNDER_CONSTRUCTION;
+    ret->stat = status_of(op->arena, n, "");
+    if (!goes_on && !(b && new_block))
+        return;
+    size_t count = goes_on ? blocks_locations(op->nn->blocks, b->id, client_ip, places, BLOCK_LOCATIONS_MAX) : 0;
+    ret->block = status_located_block(op->arena, op->nn, b, inode_length(n) - b->length_bytes, places, count, client_ip);
+}
+
 void client_append(struct rpc_call *call, const ProtobufCMessage *message, void *context)
 {
     const Hdfs__AppendRequestProto *q = (const void *)message;
@@ -86,16 +99,7 @@ void client_append(struct rpc_call *call, const ProtobufCMessage *message, void 
                           &op.err);
     if (!rc) {
         op_writer(&op, q->clientname);
-        response->stat = status_of(op.arena, n, "");
-    }
-    if (!rc && b) {
-        struct block_location locations[BLOCK_LOCATIONS_MAX];
-        size_t count = blocks_locations(op.nn->blocks, b->id, rpc_call_client_ip(call), locations, BLOCK_LOCATIONS_MAX);
-        response->block = status_located_block(op.arena, op.nn, b, inode_length(n) - b->length_bytes, locations, count,
-                                               rpc_call_client_ip(call));
-    } else if (!rc && new_block && inode_last_block(n)) {
-        b = inode_last_block(n);
-        response->block = status_located_block(op.arena, op.nn, b, inode_length(n) - b->length_bytes, NULL, 0, NULL);
+        append_answer(&op, n, new_block, response);
     }
     op_end(&op, rc, &response->base);
 }

@@ -4,6 +4,7 @@
 
 #include "common/clock.h"
 #include "namenode/namespace/retry_ring.h"
+#include "namenode/namespace/snapshots.h"
 #include "namenode/serve/client_calls.h"
 #include "namenode/serve/op.h"
 #include "namenode/serve/status.h"
@@ -20,36 +21,36 @@ static bool is_known(struct namenode *nn, const struct rpc_call *call, uint64_t 
     return known;
 }
 
+enum filled { FILLED, NOT_KNOWN, FAILED /* see op.err */ };
+
 /* The file as it is now; the client's own later changes cannot be in it, since it still waits for this answer. */
-static bool fill_create(struct op *op, uint64_t inode, Hdfs__CreateResponseProto *response)
+static enum filled fill_create(struct op *op, uint64_t inode, Hdfs__CreateResponseProto *response)
 {
     struct inode *n = NULL;
     if (txn_inode(&op->t, inode, &n, NULL) || !n->is_open)
-        return false;
+        return NOT_KNOWN;
     response->fs = status_of(op->arena, n, "");
     op_writer(op, n->client_name);
-    return true;
+    return FILLED;
 }
 
-static bool fill_append(struct op *op, uint64_t inode, Hdfs__AppendResponseProto *response)
+static enum filled fill_append(struct op *op, const Hdfs__AppendRequestProto *q, uint64_t inode,
+                               Hdfs__AppendResponseProto *response)
 {
     struct inode *n = NULL;
+    bool new_block = q->has_flag && (q->flag & HDFS__CREATE_FLAG_PROTO__NEW_BLOCK);
     if (txn_inode(&op->t, inode, &n, NULL) || !n->is_open)
-        return false;
-    const char *client_ip = rpc_call_client_ip(op->call);
-    const struct file_block *b = inode_last_block(n);
-    response->stat = status_of(op->arena, n, "");
+        return NOT_KNOWN;
     op_writer(op, n->client_name);
-    if (b && b->state == BLOCK_UNDER_CONSTRUCTION) {
-        struct block_location places[BLOCK_LOCATIONS_MAX];
-        size_t count = blocks_locations(op->nn->blocks, b->id, client_ip, places, BLOCK_LOCATIONS_MAX);
-        response->block = status_located_block(op->arena, op->nn, b, inode_length(n) - b->length_bytes, places, count,
-                                               client_ip);
-    }
-    return true;
+    append_answer(op, n, new_block, response);
+    if (new_block || !response->block || response->block->n_locs)
+        return FILLED;
+    err_set(&op->err, ERR_RETRIABLE, "No datanode has reported the last block of %s since the namenode's start: try again",
+            q->src);
+    return FAILED;
 }
 
-static bool fill(struct op *op, const ProtobufCMessage *message, uint64_t value, ProtobufCMessage *response)
+static enum filled fill(struct op *op, const ProtobufCMessage *message, uint64_t value, ProtobufCMessage *response)
 {
     const char *method = rpc_call_method(op->call);
     if (!strcmp(method, "rename"))
@@ -59,17 +60,17 @@ static bool fill(struct op *op, const ProtobufCMessage *message, uint64_t value,
     else if (!strcmp(method, "create"))
         return fill_create(op, value, (Hdfs__CreateResponseProto *)response);
     else if (!strcmp(method, "append"))
-        return fill_append(op, value, (Hdfs__AppendResponseProto *)response);
+        return fill_append(op, (const void *)message, value, (Hdfs__AppendResponseProto *)response);
     else if (!strcmp(method, "addCacheDirective"))
         ((Hdfs__AddCacheDirectiveResponseProto *)response)->id = (int64_t)value;
     else if (!strcmp(method, "createSnapshot")) {
         const Hdfs__CreateSnapshotRequestProto *q = (const void *)message;
-        if (!q->snapshotname) /* its name was made of the time: only a new one can be told */
-            return false;
+        if (!q->snapshotname || !*q->snapshotname) /* its name was made of the time: only a new one can be told */
+            return NOT_KNOWN;
         ((Hdfs__CreateSnapshotResponseProto *)response)->snapshotpath =
-            arena_printf(op->arena, "%s/.snapshot/%s", q->snapshotroot, q->snapshotname);
+            (char *)(uintptr_t)snapshot_path(op->arena, q->snapshotroot, q->snapshotname);
     }
-    return true; /* the others say nothing but that it was done */
+    return FILLED; /* the others say nothing but that it was done */
 }
 
 bool replay_answer(struct namenode *nn, struct rpc_call *call, const ProtobufCMessage *message,
@@ -82,10 +83,11 @@ bool replay_answer(struct namenode *nn, struct rpc_call *call, const ProtobufCMe
     op_begin(&op, nn, call);
     ProtobufCMessage *answer = arena_zalloc(op.arena, response->sizeof_message);
     response->message_init(answer);
-    if (fill(&op, message, value, answer)) {
-        op_end_read(&op, 0, answer);
-        return true;
+    enum filled filled = fill(&op, message, value, answer);
+    if (filled == NOT_KNOWN) {
+        op_end_parked(&op);
+        return false;
     }
-    op_end_parked(&op);
-    return false;
+    op_end_read(&op, filled == FAILED ? op.err.code : 0, answer);
+    return true;
 }

@@ -7,6 +7,8 @@
 
 #include "common/net.h"
 #include "hdfs/client_namenode.pb-c.h"
+#include "namenode/blocks/datanode_events.h"
+#include "namenode/namespace/snapshots.h"
 #include "proto/message.h"
 #include "rpc/rpc_server.h"
 #include "rpc/wire.h"
@@ -50,6 +52,25 @@ static void restart(struct fixture *f)
     fixture_close(f);
     fixture_open(f);
     blocks_safe_mode(f->nn.blocks, SAFE_MODE_FORCE_EXIT, f->now_ms);
+}
+
+/* A datanode that has it. */
+static void replica_of(struct fixture *f, const struct file_block *b)
+{
+    struct arena a;
+    struct datanode *node = NULL;
+    struct datanode_commands commands;
+    struct datanode_registration r = {
+        .uuid = "node", .ip = "127.0.0.1", .hostname = "node", .software_version = "3.4.1", .xfer_port = 9866};
+    struct storage_report s = {.uuid = "DS-1", .type = 1, .capacity_bytes = 1 << 30, .remaining_bytes = 1 << 30};
+    struct heartbeat h = {.storages = &s, .storage_count = 1};
+    struct replica_event e = {
+        .kind = REPLICA_RECEIVED, .block_id = b->id, .gen_stamp = b->stamp, .bytes = b->length_bytes};
+    arena_init(&a, 1 << 20);
+    assert_int_equal(blocks_register(f->nn.blocks, &r, f->now_ms, &node, ERR(f)), 0);
+    assert_int_equal(blocks_heartbeat(f->nn.blocks, node, &h, f->now_ms, &a, &commands, ERR(f)), 0);
+    blocks_replica_event(f->nn.blocks, node, "DS-1", 1, &e, f->now_ms);
+    arena_free(&a);
 }
 
 static void test_delete_and_rename(void **state)
@@ -102,6 +123,78 @@ static void test_create(void **state)
     assert_true(again.len > first.len);
 }
 
+/* The last block is told even if it is full or not to be used: the writer goes on from it. */
+static void test_append(void **state, bool new_block)
+{
+    struct fixture *f = *state;
+    AUTO(buf_free) struct buf first = {0}, again = {0};
+    struct inode *n = NULL;
+    struct file_create_args args = {.path = "/f",
+                                    .client_name = "writer",
+                                    .client_machine = "127.0.0.1",
+                                    .replication = 1,
+                                    .block_bytes = 4096,
+                                    .create = true,
+                                    .create_parents = true};
+    Hdfs__AppendRequestProto q = HDFS__APPEND_REQUEST_PROTO__INIT;
+    q.src = (char *)"/f";
+    q.clientname = (char *)"writer";
+    q.has_flag = 1;
+    q.flag = HDFS__CREATE_FLAG_PROTO__APPEND | (new_block ? HDFS__CREATE_FLAG_PROTO__NEW_BLOCK : 0);
+    blocks_safe_mode(f->nn.blocks, SAFE_MODE_FORCE_EXIT, f->now_ms);
+    assert_int_equal(IN_TXN(f, file_create(o, &f->root, &args, &n, ERR(f))), 0);
+    uint64_t id = look(f, "/f").id;
+    struct file_block block = {0};
+    assert_int_equal(IN_TXN(f, ({
+                                struct inode *file = NULL;
+                                int rc = txn_inode(t, id, &file, ERR(f));
+                                struct file_block *b = txn_add_block(t, file);
+                                txn_set_block(t, file, b, b->stamp, 100, BLOCK_COMPLETE);
+                                txn_close_file(t, file);
+                                block = *b;
+                                rc;
+                            })),
+                     0);
+    replica_of(f, &block);
+    call(f, 5, "append", &q.base, &first);
+    restart(f);
+    call(f, 5, "append", &q.base, &again);
+    if (!new_block) { /* where the block is, datanodes have to say first */
+        assert_non_null(memmem(again.base, again.len, "RetriableException", 18));
+        replica_of(f, &block);
+        call(f, 5, "append", &q.base, &again);
+    }
+    assert_int_equal(first.len, again.len);
+    if (new_block) /* else there are times of the datanode in it */
+        assert_memory_equal(first.base, again.base, first.len);
+}
+
+static void test_append_to_a_new_block(void **state)
+{
+    test_append(state, true);
+}
+
+static void test_append_in_the_last_block(void **state)
+{
+    test_append(state, false);
+}
+
+static void test_create_snapshot(void **state)
+{
+    struct fixture *f = *state;
+    AUTO(buf_free) struct buf first = {0}, again = {0};
+    Hdfs__CreateSnapshotRequestProto q = HDFS__CREATE_SNAPSHOT_REQUEST_PROTO__INIT;
+    blocks_safe_mode(f->nn.blocks, SAFE_MODE_FORCE_EXIT, f->now_ms);
+    assert_int_equal(IN_TXN(f, snapshot_allow(t, "/", ERR(f))), 0);
+    q.snapshotroot = (char *)"/";
+    q.snapshotname = (char *)"s";
+    call(f, 3, "createSnapshot", &q.base, &first);
+    restart(f);
+    call(f, 3, "createSnapshot", &q.base, &again);
+    assert_int_equal(first.len, again.len);
+    assert_memory_equal(first.base, again.base, first.len);
+}
+
 static void test_the_ring_forgets_what_is_old(void **state)
 {
     struct fixture *f = *state;
@@ -132,6 +225,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_delete_and_rename, fixture_setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(test_create, fixture_setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(test_append_to_a_new_block, fixture_setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(test_append_in_the_last_block, fixture_setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(test_create_snapshot, fixture_setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(test_the_ring_forgets_what_is_old, fixture_setup, fixture_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
