@@ -18,6 +18,7 @@ struct lease {
     uint64_t renewed_ms;
     bool recovering, disconnected, died;
     struct leased_file *files;
+    size_t handed_out; /* of them, since it expired, if they did not fit in one go */
     struct lease *next_in_bucket;
 };
 struct leases {
@@ -181,6 +182,7 @@ void leases_remove(struct leases *l, uint64_t inode)
     struct lease *lease = f->lease;
     free(f);
     l->file_count--;
+    lease->handed_out -= lease->handed_out > 0;
     if (lease->files)
         return;
     struct lease **holder = lease_link(l, lease->holder, lease->hash);
@@ -233,6 +235,29 @@ static uint64_t limit_ms(const struct leases *l, const struct lease *lease)
     return lease->disconnected && l->soft_limit_ms < l->hard_limit_ms ? l->soft_limit_ms : l->hard_limit_ms;
 }
 
+/* f, one of the lease's files, becomes the first; those before it come last. */
+static void turn_to(struct lease *lease, struct leased_file *f)
+{
+    struct leased_file *first = lease->files, *last = f;
+    if (f == first)
+        return;
+    while (last->next_of_lease)
+        last = last->next_of_lease;
+    *f->link_of_lease = NULL;
+    last->next_of_lease = first;
+    first->link_of_lease = &last->next_of_lease;
+    lease->files = f;
+    f->link_of_lease = &lease->files;
+}
+
+static size_t file_count(const struct lease *lease)
+{
+    size_t count = 0;
+    for (const struct leased_file *f = lease->files; f; f = f->next_of_lease)
+        count++;
+    return count;
+}
+
 size_t leases_take_expired(struct leases *l, uint64_t now_ms, uint64_t *ret_inodes, size_t ret_max)
 {
     size_t count = 0;
@@ -244,8 +269,14 @@ size_t leases_take_expired(struct leases *l, uint64_t now_ms, uint64_t *ret_inod
             struct leased_file *f = lease->files;
             for (; f && count < ret_max; f = f->next_of_lease)
                 ret_inodes[count++] = f->inode;
-            if (f) /* did not fit: the rest next time, unless these are still there and the room is used up again */
-                return before ? before : count;
+            if (f && before) /* it does not fit: next time it is the first */
+                return before;
+            lease->handed_out += count;
+            if (f && lease->handed_out < file_count(lease)) { /* more than fit at all: the rest next time */
+                turn_to(lease, f);
+                return count;
+            }
+            lease->handed_out = 0;
             lease->renewed_ms = now_ms;
         }
     return count;

@@ -91,6 +91,37 @@ static void test_an_idle_connection_may_close(void **state)
     leases_free(l);
 }
 
+/* A lease with more files than fit, none of which can be released, does not keep all others from their turn. */
+static void test_a_stuck_lease_is_not_in_the_way(void **state)
+{
+    enum { FILES = 250, ROOM = 100, OTHERS = 20 };
+    struct leases *l = leases_new(SOFT, HARD, RETRY);
+    bool seen[FILES + OTHERS] = {false};
+    uint64_t ids[ROOM];
+    size_t count = 0;
+    char holder[32];
+    for (uint64_t i = 0; i < FILES; i++)
+        leases_add(l, "stuck", i, 0);
+    for (uint64_t i = 0; i < OTHERS; i++) {
+        snprintf(holder, sizeof holder, "other%d", (int)i);
+        leases_add(l, holder, FILES + i, 0);
+    }
+    for (int round = 0; round < 10; round++)
+        for (size_t got = leases_take_expired(l, 1 + HARD, ids, ROOM); got-- > 0;) {
+            count += !seen[ids[got]];
+            seen[ids[got]] = true;
+        }
+    assert_int_equal(count, FILES + OTHERS);
+    assert_int_equal(leases_take_expired(l, 1 + HARD, ids, ROOM), 0);
+    count = 0;
+    for (size_t got; (got = leases_take_expired(l, 2 + 2 * HARD, ids, ROOM)); count += got)
+        for (size_t i = 0; i < got; i++)
+            leases_remove(l, ids[i]); /* now they can be: all of them come */
+    assert_int_equal(count, FILES + OTHERS);
+    assert_int_equal(leases_file_count(l), 0);
+    leases_free(l);
+}
+
 static void test_many(void **state)
 {
     struct leases *l = leases_new(SOFT, HARD, RETRY);
@@ -121,6 +152,7 @@ int main(void)
         cmocka_unit_test(test_recoveries_come_again_soon),
         cmocka_unit_test(test_a_dead_writers_lease_is_free_at_once),
         cmocka_unit_test(test_an_idle_connection_may_close),
+        cmocka_unit_test(test_a_stuck_lease_is_not_in_the_way),
         cmocka_unit_test(test_many),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
