@@ -14,8 +14,8 @@ ProtobufCAllocator message_allocator(struct arena *a);
  * bound). */
 int message_unpack(const ProtobufCMessageDescriptor *type, struct slice bytes, struct arena *a, ProtobufCMessage **ret,
                    struct err *reterr) MUST_CHECK;
-/* Is every text in the encoded message one that a C string can be? Behind a NUL it would end: "/a<NUL>b" would mean "/a".
- * For what strangers send, once it was unpacked. ERR_PROTOCOL names the field. */
+/* Is every text in the encoded message one that a C string can be? Behind a NUL it would end: "/a<NUL>b" would mean
+ * "/a". For what strangers send, once it was unpacked. ERR_PROTOCOL names the field. */
 int message_check_texts(const ProtobufCMessageDescriptor *type, struct slice bytes, struct err *reterr) MUST_CHECK;
 void message_pack(struct buf *to, const ProtobufCMessage *message);           /* appended */
 void message_pack_delimited(struct buf *to, const ProtobufCMessage *message); /* varint length first */

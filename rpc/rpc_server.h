@@ -58,7 +58,8 @@ struct rpc_server_options {
     size_t service_count;
     /* Bounds; 0 = the default in parentheses. */
     int calls_in_flight_max;  /* of one connection; beyond it we do not read (256) */
-    size_t request_bytes_max; /* decoded requests of one connection without an answer; beyond it we do not read (32 MiB) */
+    size_t
+        request_bytes_max; /* decoded requests of one connection without an answer; beyond it we do not read (32 MiB) */
     int idle_timeout_ms;      /* a connection without a call is closed (600000) */
     int handshake_timeout_ms; /* from connect to context (30000) */
     size_t retry_cache_bytes; /* answers of RPC_AT_MOST_ONCE calls, kept for ten minutes or until it is full (16 MiB) */

@@ -202,8 +202,9 @@ static int concat_check_paths(const char *target, char *const *sources, size_t c
     const char *reserved = is_reserved(target) ? target : NULL;
     for (size_t i = 0; !reserved && i < count; i++)
         reserved = is_reserved(sources[i]) ? sources[i] : NULL;
-    return reserved ? err_set(reterr, ERR_IO, "Concat operation doesn't support /.reserved relative path : %s", reserved)
-                    : 0;
+    return reserved
+               ? err_set(reterr, ERR_IO, "Concat operation doesn't support /.reserved relative path : %s", reserved)
+               : 0;
 }
 
 int file_concat(const struct file_op *o, const struct fs_user *u, const char *target, char *const *sources,

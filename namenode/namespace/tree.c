@@ -269,8 +269,8 @@ static void disturb_watches(struct txn *t, const struct path *to)
             w->is_disturbed = w->is_disturbed || to->inodes[i]->id == w->top;
 }
 
-/* Moves the target of `from` to be `name` in `to_parent`, which is on the way to `to` or there; from and to share a txn,
- * so parents are one object. */
+/* Moves the target of `from` to be `name` in `to_parent`, which is on the way to `to` or there; from and to share a
+ * txn, so parents are one object. */
 static void move(struct txn *t, struct path *from, const struct path *to, struct inode *to_parent, const char *name)
 {
     struct inode *n = path_target(from);

@@ -25,7 +25,8 @@ void client_meta_save(struct rpc_call *call, const ProtobufCMessage *message, vo
     int rc = op_check_super(&op);
     if (!rc && (strchr(q->filename, '/') || !*q->filename || q->filename[0] == '.' ||
                 strlen(q->filename) > METASAVE_NAME_MAX || name_folder_needs(q->filename)))
-        rc = err_set(&op.err, ERR_ILLEGAL_ARGUMENT, "metasave: '%.100s' is not the name of a new plain file", q->filename);
+        rc = err_set(&op.err, ERR_ILLEGAL_ARGUMENT, "metasave: '%.100s' is not the name of a new plain file",
+                     q->filename);
     if (!rc) {
         buf_printf(
             &text, "%" PRIu64 " files and directories, %" PRIu64 " blocks = %" PRIu64 " total filesystem objects\n",

@@ -22,7 +22,8 @@ static int check_client_name(struct op *op, const char *name)
 {
     if (*name && strlen(name) <= NAME_KEPT_MAX)
         return 0;
-    return err_set(&op->err, ERR_ILLEGAL_ARGUMENT, "the client's name is empty, or longer than %d bytes", NAME_KEPT_MAX);
+    return err_set(&op->err, ERR_ILLEGAL_ARGUMENT, "the client's name is empty, or longer than %d bytes",
+                   NAME_KEPT_MAX);
 }
 
 /* How the file's bytes are kept safe: by copies. */
@@ -80,7 +81,8 @@ void append_answer(struct op *op, struct inode *n, bool new_block, Hdfs__AppendR
     if (!goes_on && !(b && new_block))
         return;
     size_t count = goes_on ? blocks_locations(op->nn->blocks, b->id, client_ip, places, BLOCK_LOCATIONS_MAX) : 0;
-    ret->block = status_located_block(op->arena, op->nn, b, inode_length(n) - b->length_bytes, places, count, client_ip);
+    ret->block =
+        status_located_block(op->arena, op->nn, b, inode_length(n) - b->length_bytes, places, count, client_ip);
 }
 
 void client_append(struct rpc_call *call, const ProtobufCMessage *message, void *context)

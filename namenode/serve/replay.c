@@ -45,8 +45,8 @@ static enum filled fill_append(struct op *op, const Hdfs__AppendRequestProto *q,
     append_answer(op, n, new_block, response);
     if (new_block || !response->block || response->block->n_locs)
         return FILLED;
-    err_set(&op->err, ERR_RETRIABLE, "No datanode has reported the last block of %s since the namenode's start: try again",
-            q->src);
+    err_set(&op->err, ERR_RETRIABLE,
+            "No datanode has reported the last block of %s since the namenode's start: try again", q->src);
     return FAILED;
 }
 

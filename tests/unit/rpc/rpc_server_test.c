@@ -603,10 +603,10 @@ static void bytes_in_flight_are_bounded(void **state)
     pthread_t writer;
     struct writing w = {fd, &f.out};
     Hdfs__DeleteRequestProto request = HDFS__DELETE_REQUEST_PROTO__INIT;
-    ProtobufCMessageUnknownField ballast = {
-        15, PROTOBUF_C_WIRE_TYPE_LENGTH_PREFIXED, EACH + 3, memset(mem_alloc(EACH + 3), 'x', EACH + 3)};
+    ProtobufCMessageUnknownField ballast = {15, PROTOBUF_C_WIRE_TYPE_LENGTH_PREFIXED, EACH + 3,
+                                            memset(mem_alloc(EACH + 3), 'x', EACH + 3)};
     memcpy(ballast.data, "\x80\x80\x10", 3); /* its length: EACH */
-    request.src = (char *)(uintptr_t)"hold";
+    request.src = (char *)(uintptr_t) "hold";
     request.base.n_unknown_fields = 1;
     request.base.unknown_fields = &ballast;
     put_hello(&f.out);

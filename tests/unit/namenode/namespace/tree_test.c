@@ -373,8 +373,8 @@ static void test_nothing_without_commit(void **state)
     assert_memory_equal(&counters, &f->nn.dir->counters, sizeof counters);
 }
 
-/* What was looked at before a removal must be what is removed: else anybody could move into a large directory of his own,
- * while that is being looked through, what he may move but not delete. */
+/* What was looked at before a removal must be what is removed: else anybody could move into a large directory of his
+ * own, while that is being looked through, what he may move but not delete. */
 static void test_a_move_into_what_is_being_deleted(void **state)
 {
     struct fixture *f = *state;

@@ -13,12 +13,12 @@
 #include "rpc/rpc_server.h"
 #include "rpc/wire.h"
 
-#define PROTOCOL      "org.apache.hadoop.hdfs.protocol.ClientProtocol"
-#define IPC           "org.apache.hadoop.ipc."
-#define ILLEGAL       "java.lang.IllegalArgumentException"
+#define PROTOCOL       "org.apache.hadoop.hdfs.protocol.ClientProtocol"
+#define IPC            "org.apache.hadoop.ipc."
+#define ILLEGAL        "java.lang.IllegalArgumentException"
 #define HADOOP_ILLEGAL "org.apache.hadoop.HadoopIllegalArgumentException"
-#define INVALID_PATH  "org.apache.hadoop.fs.InvalidPathException"
-#define IO            "java.io.IOException"
+#define INVALID_PATH   "org.apache.hadoop.fs.InvalidPathException"
+#define IO             "java.io.IOException"
 
 struct server {
     struct fixture *f;
@@ -139,7 +139,7 @@ static const char *create_file(struct server *s, const char *path, const char *c
 static const char *rename_to(struct server *s, const char *path)
 {
     Hdfs__RenameRequestProto q = HDFS__RENAME_REQUEST_PROTO__INIT;
-    q.src = (char *)(uintptr_t)"/some";
+    q.src = (char *)(uintptr_t) "/some";
     q.dst = (char *)(uintptr_t)path;
     return ask(s, "rename", &q.base);
 }
@@ -147,7 +147,7 @@ static const char *rename_to(struct server *s, const char *path)
 static const char *rename2_to(struct server *s, const char *path)
 {
     Hdfs__Rename2RequestProto q = HDFS__RENAME2_REQUEST_PROTO__INIT;
-    q.src = (char *)(uintptr_t)"/some";
+    q.src = (char *)(uintptr_t) "/some";
     q.dst = (char *)(uintptr_t)path;
     return ask(s, "rename2", &q.base);
 }
@@ -157,7 +157,7 @@ static const char *link_at(struct server *s, const char *path)
     Hdfs__CreateSymlinkRequestProto q = HDFS__CREATE_SYMLINK_REQUEST_PROTO__INIT;
     Hdfs__FsPermissionProto mode = HDFS__FS_PERMISSION_PROTO__INIT;
     mode.perm = 0777;
-    q.target = (char *)(uintptr_t)"/some";
+    q.target = (char *)(uintptr_t) "/some";
     q.link = (char *)(uintptr_t)path;
     q.dirperm = &mode;
     q.createparent = true;
@@ -194,13 +194,8 @@ static void test_names_of_what_is_made(void **state)
     static char text[9000];
     static const struct {
         const char *path, *java_class;
-    } names[] = {{"", ILLEGAL},
-                 {"relative", INVALID_PATH},
-                 {"/a//b", INVALID_PATH},
-                 {"//a", INVALID_PATH},
-                 {"/../x", INVALID_PATH},
-                 {"/a/./b", INVALID_PATH},
-                 {"/a:b", INVALID_PATH}};
+    } names[] = {{"", ILLEGAL},           {"relative", INVALID_PATH}, {"/a//b", INVALID_PATH}, {"//a", INVALID_PATH},
+                 {"/../x", INVALID_PATH}, {"/a/./b", INVALID_PATH},   {"/a:b", INVALID_PATH}};
     const char *(*const makers[])(struct server *, const char *) = {make_directory, rename_to, rename2_to, link_at};
     struct server *s = *state;
     assert_string_equal(make_directory(s, "/some/thing"), "");
@@ -229,12 +224,12 @@ static void test_rename_into_a_quota_without_a_connection(void **state)
     Hdfs__RenameRequestProto q = HDFS__RENAME_REQUEST_PROTO__INIT;
     assert_string_equal(make_directory(s, "/limited"), "");
     assert_string_equal(make_directory(s, "/dir/below"), "");
-    quota.path = (char *)(uintptr_t)"/limited";
+    quota.path = (char *)(uintptr_t) "/limited";
     quota.namespacequota = 100;
     quota.storagespacequota = INT64_MAX; /* stays as it is */
     assert_string_equal(ask(s, "setQuota", &quota.base), "");
-    q.src = (char *)(uintptr_t)"/dir";
-    q.dst = (char *)(uintptr_t)"/limited/dir";
+    q.src = (char *)(uintptr_t) "/dir";
+    q.dst = (char *)(uintptr_t) "/limited/dir";
     struct rpc_local_call call = {.user = "root",
                                   .client_ip = "127.0.0.1",
                                   .protocol = PROTOCOL,
@@ -320,7 +315,7 @@ static void test_huge_names(void **state)
     renew.clientname = huge;
     assert_string_equal(ask(s, "renewLease", &renew.base), ILLEGAL);
     assert_int_equal(writers_count(s->f->nn.writers), 0);
-    acl.src = owner.src = (char *)(uintptr_t)"/d";
+    acl.src = owner.src = (char *)(uintptr_t) "/d";
     acl.aclspec = entries;
     acl.n_aclspec = 1;
     entry.type = HDFS__ACL_ENTRY_PROTO__ACL_ENTRY_TYPE_PROTO__USER;
@@ -352,7 +347,7 @@ static void test_metasave_spares_the_folder(void **state)
     }
     assert_int_equal(file_read(path, 100, &text, &e), 0);
     assert_string_equal(buf_cstr(&text), "mine");
-    q.filename = (char *)(uintptr_t)"saved.txt";
+    q.filename = (char *)(uintptr_t) "saved.txt";
     assert_string_equal(ask(s, "metaSave", &q.base), "");
 }
 
@@ -363,8 +358,8 @@ static void test_numbers_and_lists(void **state)
     Hdfs__GetBlockLocationsRequestProto where = HDFS__GET_BLOCK_LOCATIONS_REQUEST_PROTO__INIT;
     Hdfs__TruncateRequestProto truncate = HDFS__TRUNCATE_REQUEST_PROTO__INIT;
     Hdfs__ConcatRequestProto concat = HDFS__CONCAT_REQUEST_PROTO__INIT;
-    char *source = (char *)(uintptr_t)"/f";
-    where.src = truncate.src = concat.trg = (char *)(uintptr_t)"/not/there";
+    char *source = (char *)(uintptr_t) "/f";
+    where.src = truncate.src = concat.trg = (char *)(uintptr_t) "/not/there";
     where.offset = (uint64_t)-1;
     assert_string_equal(ask(s, "getBlockLocations", &where.base), ILLEGAL);
     where.offset = 0;
@@ -372,19 +367,19 @@ static void test_numbers_and_lists(void **state)
     assert_string_equal(ask(s, "getBlockLocations", &where.base), ILLEGAL);
     where.length = 1;
     assert_string_equal(ask(s, "getBlockLocations", &where.base), "java.io.FileNotFoundException");
-    truncate.clientname = (char *)(uintptr_t)"me";
+    truncate.clientname = (char *)(uintptr_t) "me";
     truncate.newlength = (uint64_t)-1;
     assert_string_equal(ask(s, "truncate", &truncate.base), HADOOP_ILLEGAL);
     assert_string_equal(ask(s, "concat", &concat.base), ILLEGAL);
     concat.srcs = &source;
     concat.n_srcs = 1;
     assert_string_equal(ask(s, "concat", &concat.base), "java.io.FileNotFoundException");
-    concat.trg = (char *)(uintptr_t)"";
+    concat.trg = (char *)(uintptr_t) "";
     assert_string_equal(ask(s, "concat", &concat.base), ILLEGAL);
-    concat.trg = (char *)(uintptr_t)"/.reserved/raw/f";
+    concat.trg = (char *)(uintptr_t) "/.reserved/raw/f";
     assert_string_equal(ask(s, "concat", &concat.base), IO);
     concat.trg = source;
-    source = (char *)(uintptr_t)"/.reserved/.inodes/16385";
+    source = (char *)(uintptr_t) "/.reserved/.inodes/16385";
     assert_string_equal(ask(s, "concat", &concat.base), IO);
 }
 
