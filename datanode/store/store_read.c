@@ -5,6 +5,7 @@
 #include <time.h>
 
 #include "common/clock.h"
+#include "common/file.h"
 #include "common/net.h"
 #include "datanode/store/store_impl.h"
 
@@ -29,6 +30,7 @@ static bool is_growing(const struct replica *r)
 }
 
 struct opening {
+    uint64_t block_id;
     struct replica_reader reader;
     char data_path[PATH_MAX], meta_path[PATH_MAX];
 };
@@ -66,42 +68,77 @@ static int snapshot(struct block_store *s, uint64_t block_id, uint64_t gen_stamp
     return rc;
 }
 
+/* The files of a snapshot. ERR_RETRIABLE: they are being moved, take another snapshot. */
+static int open_files(struct block_store *s, struct opening *o, int64_t *give_up_at, struct err *reterr)
+{
+    o->reader.data_fd = open(o->data_path, O_RDONLY | O_CLOEXEC);
+    if (o->reader.data_fd >= 0)
+        o->reader.meta_fd = open(o->meta_path, O_RDONLY | O_CLOEXEC);
+    if (o->reader.meta_fd >= 0)
+        return 0;
+    int why = errno;
+    net_closep(&o->reader.data_fd);
+    /* Its owner is just moving the files? Then they are in their new place in a moment. */
+    if (why != ENOENT || clock_mono_ms() > *give_up_at)
+        return err_errno(reterr, why, "cannot open the files of block %" PRId64 " ('%s')", (int64_t)o->block_id,
+                         o->data_path);
+    pthread_mutex_lock(&s->lock);
+    const struct replica *r = replica_map_get(&s->map, o->block_id);
+    if (r && !(r->work && r->work->claimed) && r->state == (uint8_t)o->reader.state &&
+        r->gen_stamp == o->reader.gen_stamp)
+        *give_up_at = 0; /* nobody is moving anything: the files are gone; one more look */
+    else
+        wait_locked(s, 5);
+    pthread_mutex_unlock(&s->lock);
+    return ERR_RETRIABLE;
+}
+
+/* The checksum of a partial last chunk is kept as it is now: somebody may begin to append while the replica is read,
+ * and write another one over it. ERR_RETRIABLE: that has just begun; it is not known which one was read. */
+static int keep_tail_checksum(struct block_store *s, struct opening *o, struct err *reterr)
+{
+    struct replica_reader *reader = &o->reader;
+    uint32_t bpc = reader->meta.bytes_per_checksum;
+    uint8_t tail[4];
+    if (reader->state == REPLICA_RBW || reader->meta.type == CHECKSUM_NULL || reader->end_bytes % bpc == 0)
+        return 0;
+    int rc = file_pread_full(reader->meta_fd, tail, sizeof tail, meta_offset(&reader->meta, reader->end_bytes / bpc),
+                             reterr);
+    if (rc < 0)
+        return err_prefix(reterr, rc, "%s", o->meta_path);
+    pthread_mutex_lock(&s->lock);
+    const struct replica *r = replica_map_get(&s->map, o->block_id); /* what was deleted does not change any more */
+    bool changed = r && (r->state != (uint8_t)reader->state || r->gen_stamp != reader->gen_stamp ||
+                         r->disk_bytes != reader->end_bytes);
+    pthread_mutex_unlock(&s->lock);
+    if (changed)
+        return ERR_RETRIABLE;
+    reader->has_tail_checksum = true;
+    reader->tail_checksum = (uint32_t)tail[0] << 24 | (uint32_t)tail[1] << 16 | (uint32_t)tail[2] << 8 | tail[3];
+    return 0;
+}
+
 int block_store_open_reader(struct block_store *s, uint64_t block_id, uint64_t gen_stamp, uint64_t need_bytes,
                             struct replica_reader *ret, struct err *reterr)
 {
     int64_t give_up_at = clock_mono_ms() + MOVE_WAIT_MS;
-    struct opening o;
-    for (;;) {
-        int rc = snapshot(s, block_id, gen_stamp, need_bytes, &o, reterr);
+    struct opening o = {.block_id = block_id};
+    int rc;
+    do {
+        rc = snapshot(s, block_id, gen_stamp, need_bytes, &o, reterr);
         if (rc < 0)
             return rc;
-        o.reader.data_fd = open(o.data_path, O_RDONLY | O_CLOEXEC);
-        if (o.reader.data_fd >= 0)
-            o.reader.meta_fd = open(o.meta_path, O_RDONLY | O_CLOEXEC);
-        if (o.reader.meta_fd >= 0)
-            break;
-        int why = errno;
-        net_closep(&o.reader.data_fd);
-        /* Its owner is just moving the files? Then they are in their new place in a moment. */
-        if (why != ENOENT || clock_mono_ms() > give_up_at)
-            return err_errno(reterr, why, "cannot open the files of block %" PRId64 " ('%s')", (int64_t)block_id,
-                             o.data_path);
-        pthread_mutex_lock(&s->lock);
-        const struct replica *r = replica_map_get(&s->map, block_id);
-        if (r && !(r->work && r->work->claimed) && r->state == (uint8_t)o.reader.state &&
-            r->gen_stamp == o.reader.gen_stamp)
-            give_up_at = 0; /* nobody is moving anything: the files are gone; one more look */
-        else
-            wait_locked(s, 5);
-        pthread_mutex_unlock(&s->lock);
-    }
-    int rc = meta_read_header(o.reader.meta_fd, o.meta_path, &o.reader.meta, reterr);
-    if (rc < 0) {
-        replica_reader_close(&o.reader);
-        return rc;
-    }
-    *ret = o.reader;
-    return 0;
+        rc = open_files(s, &o, &give_up_at, reterr);
+        if (rc == 0)
+            rc = meta_read_header(o.reader.meta_fd, o.meta_path, &o.reader.meta, reterr);
+        if (rc == 0)
+            rc = keep_tail_checksum(s, &o, reterr);
+        if (rc < 0)
+            replica_reader_close(&o.reader);
+    } while (rc == ERR_RETRIABLE);
+    if (rc == 0)
+        *ret = o.reader;
+    return rc;
 }
 
 void replica_reader_close(struct replica_reader *r)

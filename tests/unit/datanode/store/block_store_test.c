@@ -233,6 +233,28 @@ static void appends_go_on_where_the_block_ended(void **state)
     assert_int_equal(view_of(1).gen_stamp, 1002);
 }
 
+/* Else whoever reads slowly while others append would call every replica corrupt. */
+static void a_reader_keeps_the_last_checksum_that_fits_its_length(void **state)
+{
+    struct replica_view v;
+    struct replica_reader r;
+    struct replica_writer *w = create(1);
+    assert_int_equal(write_at(w, 0, 700), 0);
+    finalize(w, &v);
+    assert_int_equal(block_store_open_reader(store, 1, 1001, 0, &r, NULL), 0);
+    struct replica_reopen q = reopen_at(1001, 1002, 700, 0);
+    assert_int_equal(block_store_append(store, &q, &w, NULL), 0);
+    assert_int_equal(write_at(w, 700, 100), 0);
+    assert_int_equal(r.end_bytes, 700);
+    assert_true(r.has_tail_checksum);
+    assert_int_equal(r.tail_checksum, checksum_of(CHECKSUM_CRC32C, bytes + BPC, 700 - BPC));
+    replica_reader_close(&r);
+    finalize(w, &v);
+    assert_int_equal(block_store_open_reader(store, 1, 1002, 0, &r, NULL), 0);
+    assert_int_equal(r.tail_checksum, checksum_of(CHECKSUM_CRC32C, bytes + BPC, 800 - BPC));
+    replica_reader_close(&r);
+}
+
 static void a_stream_is_cut_to_what_was_acknowledged(void **state)
 {
     struct replica_view v;
@@ -527,6 +549,7 @@ int main(void)
         TEST(a_replica_is_not_made_twice),
         TEST(a_new_pipeline_replaces_what_it_began),
         TEST(appends_go_on_where_the_block_ended),
+        TEST(a_reader_keeps_the_last_checksum_that_fits_its_length),
         TEST(a_stream_is_cut_to_what_was_acknowledged),
         TEST(a_corrupt_end_is_not_given_a_new_checksum),
         TEST(a_close_is_recovered_with_a_new_stamp),
