@@ -327,15 +327,16 @@ static void give_up(struct receiver *r, const struct err *why)
            (int64_t)a->block_id, why->text);
     if (r->writer) {
         size_t storage = replica_writer_storage(r->writer);
-        if (ours) {
-            struct replica_view dropped;
-            replica_writer_view(r->writer, &dropped);
+        struct replica_view left;
+        replica_writer_view(r->writer, &left);
+        if (ours && left.visible_bytes <= 0) {
             replica_writer_drop(r->writer);
-            reporter_deleted(r->dn->reporter, &dropped);
-            datanode_check_storage(r->dn, storage);
-        } else {
+            reporter_deleted(r->dn->reporter, &left);
+        } else { /* what was acknowledged may be nowhere else: a full disk costs only what it did not take */
             replica_writer_release(r->writer);
         }
+        if (ours)
+            datanode_check_storage(r->dn, storage);
         r->writer = NULL;
     }
     if (why->code == ERR_CONNECT)

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "common/file.h"
+#include "common/log.h"
 #include "common/mem.h"
 #include "common/net.h"
 #include "datanode/store/store_impl.h"
@@ -111,6 +112,22 @@ static void drop_behind(struct replica_writer *w)
     }
 }
 
+/* A disk that is full took some of it, or none: the files are again as memory has them, for whoever goes on with the
+ * replica. If that fails too, the disk is broken, and the check of its volume will say so. */
+static void undo_write(struct replica_writer *w)
+{
+    uint32_t bpc = w->meta.bytes_per_checksum;
+    bool partial = w->meta.type != CHECKSUM_NULL && w->disk_bytes % bpc != 0;
+    buf_clear(&w->checksums);
+    put_checksum(&w->checksums, w->tail_checksum);
+    if (ftruncate(w->data_fd, (off_t)w->disk_bytes) < 0 ||
+        ftruncate(w->meta_fd, meta_bytes(&w->meta, w->disk_bytes)) < 0 ||
+        (partial && file_pwrite_full(w->meta_fd, w->checksums.base, w->checksums.len,
+                                     meta_offset(&w->meta, w->disk_bytes / bpc), NULL) < 0))
+        log_warn("store", "block=%" PRId64 " cannot be brought back to its %" PRIu64 " good bytes",
+                 (int64_t)w->replica->block_id, w->disk_bytes);
+}
+
 int replica_writer_write(struct replica_writer *w, const struct write_piece *p, const struct meta_header *sent,
                          struct err *reterr)
 {
@@ -134,8 +151,10 @@ int replica_writer_write(struct replica_writer *w, const struct write_piece *p, 
     if (rc == 0 && checksums.len)
         rc = file_pwrite_full(w->meta_fd, checksums.base, checksums.len,
                               meta_offset(&w->meta, w->disk_bytes / w->meta.bytes_per_checksum), reterr);
-    if (rc < 0)
+    if (rc < 0) {
+        undo_write(w);
         return err_prefix(reterr, rc, "block %" PRId64 " on '%s'", (int64_t)w->replica->block_id, w->volume->dir);
+    }
     struct replica_work *work = w->replica->work;
     if (work->digest && work->digest_bytes == w->disk_bytes) {
         xxh3_update(work->digest, data, len);

@@ -19,7 +19,7 @@ void replica_writer_watch(struct replica_writer *w, int upstream_fd, int mirror_
 int write_piece_verify(const struct write_piece *p, const struct meta_header *sent, struct err *reterr) MUST_CHECK;
 
 /* Stores the part that is not on disk yet (a writer may send bytes again) and shows it to readers of disk_bytes.
- * ERR_PROTOCOL: begins past the end. ERR_NO_SPACE, ERR_IO: the replica is not to be used any more. ERR_CANCELLED. */
+ * ERR_PROTOCOL: begins past the end. ERR_NO_SPACE, ERR_IO: the replica is as it was before. ERR_CANCELLED. */
 int replica_writer_write(struct replica_writer *w, const struct write_piece *p, const struct meta_header *sent,
                          struct err *reterr) MUST_CHECK;
 /* Every node behind us has the first acked_bytes too. */
@@ -36,7 +36,7 @@ int replica_writer_become_rbw(struct replica_writer *w, uint64_t visible_bytes, 
                               struct err *reterr) MUST_CHECK;
 /* Without finishing: RBW stays for recovery, TEMPORARY is deleted. NULL is fine. */
 void replica_writer_release(struct replica_writer *w);
-/* The replica is no good (disk full, I/O error): it is deleted. */
+/* The replica is no good: it is deleted. */
 void replica_writer_drop(struct replica_writer *w);
 
 void replica_writer_view(const struct replica_writer *w, struct replica_view *ret);

@@ -12,7 +12,7 @@ import time
 import pytest
 
 from lib import sanitizer
-from lib.cluster import Cluster, cairn_path, client_env
+from lib.cluster import Cluster, cairn_path, client_env, run_cairn
 from lib.data import MIB, sha256_file, write_file
 from lib.libhdfs import O_APPEND, Hdfs, need_loadable
 from lib.waiting import wait_for
@@ -187,6 +187,39 @@ def start_datanode(cluster, disks, tolerated):
     entry["command"] = command
     cluster.kill("datanode-1")
     return cluster.start_again("datanode-1")
+
+
+@pytest.mark.parametrize("appending", [False, True])
+def test_a_disk_that_fills_up(cluster, two_disks, appending):
+    """The write fails, for its only replica is there; what was flushed, or there before, stays, and can be written on."""
+    start_datanode(cluster, two_disks[:1], 0)
+    log = cluster.daemon("datanode-1")["log"]
+    wait_for(lambda: open(log).read().count("full block report:") >= 2, 30, "the node to be back")
+    for node in DATANODES[1:]:
+        cluster.kill(node)
+    wait_for(lambda: b"Live datanodes (1)" in cluster.dfsadmin("-report").stdout, 60, "only one node to be left")
+    fs = Hdfs(cluster.uri, settings={"dfs.blocksize": 64 * MIB, "dfs.replication": 1})
+    if appending:
+        fs.put("/f", pattern(MIB + 77))
+    file = fs.open("/f", os.O_WRONLY | (O_APPEND if appending else 0))
+    if not appending:
+        file.write(pattern(MIB + 77))
+        file.call("hdfsHFlush")
+    with open(f"{two_disks[0]}/filler", "wb", buffering=0) as filler, pytest.raises(OSError):
+        while True:
+            filler.write(bytes(MIB))
+    with pytest.raises(OSError):
+        for _ in range(100):
+            file.write(bytes(MIB))
+        file.close()
+    assert "write ended early" in open(log).read() and "failed and is taken out" not in open(log).read()
+    os.unlink(f"{two_disks[0]}/filler")
+    assert fs.get("/f")[: MIB + 77] == pattern(MIB + 77)
+    recovered = run_cairn("debug", "-fs", cluster.uri, "recoverLease", "-path", "/f", "-retries", 20)
+    assert recovered.returncode == 0, recovered
+    with fs.open("/f", os.O_WRONLY | O_APPEND) as file:
+        file.write(b"more")
+    assert fs.get("/f")[: MIB + 77] == pattern(MIB + 77) and fs.get("/f").endswith(b"more")
 
 
 def break_disk(disk):

@@ -4,9 +4,11 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -150,6 +152,31 @@ static void bytes_that_come_again_are_not_written_twice(void **state)
     assert_int_equal(write_at(w, 4096, 10000), 0);
     finalize(w, &v);
     assert_good(1, 14096);
+}
+
+/* The file size limit stands for a full disk: it takes some of the bytes and not the rest. */
+static void what_a_full_disk_did_not_take_leaves_no_trace(void **state)
+{
+    struct replica_view v;
+    struct replica_writer *w = create(1);
+    struct rlimit before, small = {150000, 150000};
+    assert_int_equal(write_at(w, 0, 700), 0);
+    replica_writer_acked(w, 700);
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
+    small.rlim_max = before.rlim_max;
+    void (*handler)(int) = signal(SIGXFSZ, SIG_IGN);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
+    int rc = write_at(w, 512, 200000);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
+    signal(SIGXFSZ, handler);
+    assert_int_equal(rc, ERR_TOO_LARGE);
+    assert_good(1, 700);
+    replica_writer_release(w);
+    struct replica_reopen q = {.block_id = 1, .gen_stamp = 1001, .new_gen_stamp = 1002, .min_bytes = 700, .max_bytes = 200712};
+    assert_int_equal(block_store_recover_stream(store, &q, &w, NULL), 0);
+    assert_int_equal(write_at(w, 512, 5000), 0);
+    finalize(w, &v);
+    assert_good(1, 5512);
 }
 
 static void packets_in_the_wrong_place_are_refused(void **state)
@@ -544,6 +571,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(written_replicas_are_read_back_and_survive_a_restart),
         TEST(bytes_that_come_again_are_not_written_twice),
+        TEST(what_a_full_disk_did_not_take_leaves_no_trace),
         TEST(packets_in_the_wrong_place_are_refused),
         TEST(other_chunk_sizes_are_translated),
         TEST(a_replica_is_not_made_twice),
