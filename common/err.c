@@ -96,7 +96,7 @@ int err_from_errno(int errnum)
     case EINVAL: return ERR_ILLEGAL_ARGUMENT;
     case EACCES: return ERR_ACCESS;
     case EPERM: return ERR_PERMISSION;
-    case ENOMEM: return ERR_NO_MEMORY;
+    case ENOMEM: case EMFILE: case ENFILE: return ERR_NO_MEMORY; /* out of something, and nobody else's fault */
     case EPROTO: return ERR_PROTOCOL;
     case ETIMEDOUT: return ERR_TIMEOUT;
     case ECONNREFUSED: case EHOSTUNREACH: case ENETUNREACH: return ERR_CONNECT;

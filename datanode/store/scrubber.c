@@ -119,8 +119,8 @@ static void look_at(struct scrubber *s, uint64_t block_id)
     struct err why;
     size_t storage = 0;
     int rc = replica_verify(s->options.store, block_id, s->options.bytes_per_second, &s->stopping, &storage, &why);
-    if (rc == ERR_REPLICA_NOT_FOUND || atomic_load(&s->stopping))
-        return;
+    if (rc == ERR_REPLICA_NOT_FOUND || rc == ERR_NO_MEMORY || atomic_load(&s->stopping))
+        return; /* it could not be looked at, which says nothing about it */
     if (rc == 0)
         s->options.on_good(s->options.context);
     else if (block_store_view(s->options.store, block_id, &view, NULL) == 0)

@@ -22,7 +22,7 @@ void scrubber_stop(struct scrubber *s); /* NULL is fine */
 void scrubber_suspect(struct scrubber *s, uint64_t block_id);
 
 /* One replica, now, as fast as it goes (or at the rate). 0: good, or changed meanwhile; ERR_CHECKSUM: it is not what was
- * written; ERR_REPLICA_NOT_FOUND; else the disk's error. */
+ * written; ERR_REPLICA_NOT_FOUND; ERR_NO_MEMORY: it could not be looked at; else the disk's error. */
 int replica_verify(struct block_store *s, uint64_t block_id, int64_t bytes_per_second, const _Atomic bool *stopping,
                    size_t *ret_storage, struct err *reterr) MUST_CHECK;
 

@@ -297,16 +297,22 @@ int volume_space(const struct volume *v, struct volume_space *ret, struct err *r
     return 0;
 }
 
+/* It says nothing about the disk's health that it is full, or that the process is out of something. */
+static bool is_shortage(int errnum)
+{
+    return errnum == ENOSPC || errnum == EDQUOT || errnum == EMFILE || errnum == ENFILE || errnum == ENOMEM;
+}
+
 int volume_probe(const struct volume *v, struct err *reterr)
 {
     /* In the pool's own folder once there is one: a disk that was unmounted leaves an empty directory that can be written. */
     AUTO(mem_freep) char *path = v->pool ? mem_printf("%stmp/probe", v->pool) : mem_printf("%s/probe", v->dir);
     AUTO(net_closep) int fd = open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
     if (fd < 0)
-        return err_errno(reterr, errno, "cannot create '%s'", path);
+        return is_shortage(errno) ? 0 : err_errno(reterr, errno, "cannot create '%s'", path);
     char wrote[16] = "probe", read_back[16] = "";
     int rc = 0;
-    if (pwrite(fd, wrote, sizeof wrote, 0) < 0 && errno != ENOSPC && errno != EDQUOT) /* full is not broken */
+    if (pwrite(fd, wrote, sizeof wrote, 0) < 0 && !is_shortage(errno))
         rc = err_errno(reterr, errno, "cannot write '%s'", path);
     else if (pread(fd, read_back, sizeof read_back, 0) < 0)
         rc = err_errno(reterr, errno, "cannot read '%s'", path);

@@ -17,6 +17,7 @@
 #include "common/net.h"
 #include "datanode/store/block_store.h"
 #include "datanode/store/replica_writer.h"
+#include "datanode/store/scrubber.h"
 
 #define BPC 512
 static const struct meta_header crc32c = {CHECKSUM_CRC32C, BPC};
@@ -552,6 +553,27 @@ static void a_folder_belongs_to_one_daemon_and_one_cluster(void **state)
     store = open_store();
 }
 
+static void a_disk_is_not_blamed_for_want_of_descriptors(void **state)
+{
+    struct rlimit before, none;
+    struct replica_view v;
+    _Atomic bool stopping = false;
+    size_t storage;
+    bool fatal = false;
+    finalize(create(1), &v);
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+    none = (struct rlimit){3, before.rlim_max};
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+    bool failed = block_store_check_storages(store, &fatal);
+    int verified = replica_verify(store, 1, 0, &stopping, &storage, NULL);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+    assert_false(failed || fatal);
+    assert_int_equal(verified, ERR_NO_MEMORY); /* nor a replica */
+    assert_int_equal(file_remove_tree(folder, NULL), 0);
+    assert_true(block_store_check_storages(store, &fatal));
+    assert_true(fatal);
+}
+
 static void bad_directories_are_named(void **state)
 {
     struct block_store *s;
@@ -592,6 +614,7 @@ int main(void)
         TEST(truncation_can_leave_the_old_block_alone),
         TEST(deleted_replicas_can_come_again),
         TEST(a_folder_belongs_to_one_daemon_and_one_cluster),
+        TEST(a_disk_is_not_blamed_for_want_of_descriptors),
         TEST(bad_directories_are_named),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
