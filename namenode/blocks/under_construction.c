@@ -267,6 +267,17 @@ void blocks_complete(struct blocks *b, uint64_t block_id, uint64_t now_ms)
     block_update(b, blk, now_ms);
 }
 
+/* Those of the last pipeline that have not reported yet: they finished the block before its writer could close it. */
+static void expect_unreported(struct blocks *b, struct uc *uc)
+{
+    const struct pending *p = id_map_get(&b->pending, uc->block_id);
+    for (size_t i = 0; p && i < p->count; i++) {
+        struct storage *s = b->storages[p->copies[i].target];
+        if (p->copies[i].source == NO_INDEX && storage_is_usable(s))
+            uc_target_add(b, uc, s, false);
+    }
+}
+
 void blocks_reopen(struct blocks *b, const struct block_record *record)
 {
     struct block *blk = block_table_find(&b->table, record->block_id);
@@ -280,7 +291,6 @@ void blocks_reopen(struct blocks *b, const struct block_record *record)
     if (uc_find(b, record->block_id))
         return;
     block_uncount(b, blk);
-    pending_cancel(b, record->block_id);
     blk->complete = 0;
     struct uc *uc = uc_new(b, record->block_id, block_gen_stamp(blk), block_bytes(blk), false);
     struct replica *r = block_replicas(blk);
@@ -294,6 +304,8 @@ void blocks_reopen(struct blocks *b, const struct block_record *record)
         t->bytes = uc->bytes;
         t->digest = r[i].flags & REPLICA_AGREES ? blk->digest : 0;
     }
+    expect_unreported(b, uc);
+    pending_cancel(b, record->block_id);
 }
 
 /* ---- driven by reports ---- */
@@ -334,6 +346,8 @@ void uc_report(struct blocks *b, struct block *blk, struct storage *s, const str
         }
         return;
     }
+    if (t && !uc->committed && e->gen_stamp < uc->gen_stamp)
+        return; /* news from before it was opened again: the pipeline has it now */
     bool is_wrong =
         uc->committed ? e->gen_stamp != uc->gen_stamp || e->length_bytes != uc->bytes : e->gen_stamp < uc->gen_stamp;
     if (is_wrong) {

@@ -268,6 +268,35 @@ static void append_opens_and_closes_a_complete_block(void **state)
     sim_free(sim);
 }
 
+/* Who appends, or cuts, right after the close shall have the whole pipeline, not only what was reported so far. */
+static void a_block_is_reopened_on_those_that_are_about_to_report(void **state)
+{
+    struct sim *sim = sim_new(3, 8);
+    sim_start(sim);
+    uint64_t id = open_block(sim), gs = record(sim, id)->gen_stamp;
+    put(sim, 1, id, gs, MIB, REPLICA_RECEIVED);
+    assert_true(commit(sim, id, gs, MIB));
+    record(sim, id)->state = BLOCK_UNDER_CONSTRUCTION;
+    sim->complete_count--;
+    blocks_reopen(sim->b, record(sim, id));
+    struct block_location l[8];
+    assert_int_equal(blocks_locations(sim->b, id, NULL, l, 8), 3);
+    put(sim, 0, id, gs, MIB, REPLICA_RECEIVED); /* late */
+    uint64_t newer = sim->next_gen_stamp++;
+    const char *nodes[] = {"uuid-0", "uuid-1", "uuid-2"}, *storages[] = {"DS-0", "DS-1", "DS-2"};
+    record(sim, id)->gen_stamp = newer;
+    blocks_update_pipeline(sim->b, id, newer, MIB, nodes, storages, 3);
+    put(sim, 2, id, gs, MIB, REPLICA_RECEIVED); /* later still: of a version that is being changed, and not bad */
+    put(sim, 1, id, newer, 2 * MIB, REPLICA_RECEIVED);
+    assert_true(commit(sim, id, newer, 2 * MIB));
+    assert_int_equal(sim_stats(sim).pending_replication, 1);
+    put(sim, 0, id, newer, 2 * MIB, REPLICA_RECEIVED);
+    put(sim, 2, id, newer, 2 * MIB, REPLICA_RECEIVED);
+    assert_int_equal(blocks_live_replicas(sim->b, id), 3);
+    assert_int_equal(sim_stats(sim).replicas_corrupted, 0);
+    sim_free(sim);
+}
+
 static void abandoned_block_is_deleted_everywhere(void **state)
 {
     struct sim *sim = sim_new(3, 8);
@@ -342,6 +371,7 @@ int main(void)
         cmocka_unit_test(recovery_without_any_replica_says_so),
         cmocka_unit_test(open_and_committed_blocks_survive_a_namenode_restart),
         cmocka_unit_test(append_opens_and_closes_a_complete_block),
+        cmocka_unit_test(a_block_is_reopened_on_those_that_are_about_to_report),
         cmocka_unit_test(abandoned_block_is_deleted_everywhere),
         cmocka_unit_test(safe_mode_ends_when_the_blocks_are_reported),
         cmocka_unit_test(manual_safe_mode_stops_commands),
