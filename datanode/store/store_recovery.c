@@ -55,32 +55,56 @@ static int cut(struct block_store *s, struct replica_writer *w, uint64_t new_byt
     return 0;
 }
 
-/* The first new_bytes under a new id, finalized; the old replica is only read. */
-static int copy_under_new_id(struct block_store *s, struct replica_writer *from, const struct replica_agree *a,
+/* Whole chunks, or up to the end: what is rotten shall not get new checksums. */
+static int read_verified(const struct replica_writer *from, uint64_t at, size_t len, uint8_t *piece, uint8_t *checksums,
+                         struct err *reterr)
+{
+    const struct meta_header *m = &from->meta;
+    int rc = file_pread_full(from->data_fd, piece, len, (int64_t)at, reterr);
+    if (rc < 0 || m->type == CHECKSUM_NULL)
+        return rc;
+    rc = file_pread_full(from->meta_fd, checksums, (size_t)meta_chunk_count(m, len) * 4,
+                         meta_offset(m, at / m->bytes_per_checksum), reterr);
+    struct write_piece p = {.offset = at, .data = piece, .data_bytes = len, .checksums = checksums};
+    return rc < 0 ? rc : write_piece_verify(&p, m, reterr);
+}
+
+static int copy_bytes(const struct replica_writer *from, struct replica_writer *to, uint64_t bytes, struct err *reterr)
+{
+    uint32_t bpc = from->meta.bytes_per_checksum;
+    uint64_t most = BYTES_PER_CHECKSUM_MAX / bpc * bpc;
+    AUTO(mem_freep) uint8_t *piece = mem_alloc((size_t)most);
+    AUTO(mem_freep) uint8_t *checksums = mem_alloc((size_t)(most / bpc) * 4);
+    struct meta_header none = {.type = CHECKSUM_NULL, .bytes_per_checksum = bpc};
+    int rc = 0;
+    for (uint64_t at = 0; rc == 0 && at < bytes; at += most) {
+        uint64_t there = from->disk_bytes - at < most ? from->disk_bytes - at : most;
+        struct write_piece p = {
+            .offset = at, .data = piece, .data_bytes = (size_t)(bytes - at < there ? bytes - at : there)};
+        rc = read_verified(from, at, (size_t)there, piece, checksums, reterr);
+        if (rc == 0)
+            rc = replica_writer_write(to, &p, &none, reterr);
+    }
+    return rc;
+}
+
+/* The first new_bytes under a new id, finalized; the old replica is only read. An earlier attempt that the namenode did
+ * not hear of is in the way. */
+static int copy_under_new_id(struct block_store *s, const struct replica_writer *from, const struct replica_agree *a,
                              struct err *reterr)
 {
     struct replica_create c = {.block_id = a->new_block_id,
                                .gen_stamp = a->recovery_id,
+                               .replace = REPLACE_OLDER,
                                .expected_bytes = a->new_bytes,
                                .storage_id = from->volume->storage_id,
                                .storage_type = from->volume->storage_type,
                                .meta = from->meta};
-    const size_t piece_bytes = BYTES_PER_CHECKSUM_MAX;
-    struct meta_header none = {.type = CHECKSUM_NULL, .bytes_per_checksum = from->meta.bytes_per_checksum};
     struct replica_writer *to;
     int rc = block_store_create_temporary(s, &c, &to, reterr);
     if (rc < 0)
         return rc;
-    uint8_t *piece = mem_alloc(piece_bytes);
-    for (uint64_t at = 0; rc == 0 && at < a->new_bytes;) {
-        size_t len = a->new_bytes - at < piece_bytes ? (size_t)(a->new_bytes - at) : piece_bytes;
-        rc = file_pread_full(from->data_fd, piece, len, (int64_t)at, reterr);
-        if (rc == 0)
-            rc = replica_writer_write(to, &(struct write_piece){.offset = at, .data = piece, .data_bytes = len}, &none,
-                                      reterr);
-        at += len;
-    }
-    mem_freep(&piece);
+    rc = copy_bytes(from, to, a->new_bytes, reterr);
     struct replica_view made;
     if (rc == 0)
         rc = replica_writer_finalize(to, true, &made, reterr);

@@ -299,22 +299,27 @@ static void a_stream_is_cut_to_what_was_acknowledged(void **state)
     assert_good(1, 7560);
 }
 
+static void rot(uint64_t id, int64_t offset)
+{
+    struct replica_reader r;
+    char path[64], target[4096];
+    assert_int_equal(block_store_open_reader(store, id, 0, 0, &r, NULL), 0);
+    snprintf(path, sizeof path, "/proc/self/fd/%d", r.data_fd);
+    ssize_t n = readlink(path, target, sizeof target - 1);
+    assert_true(n > 0);
+    target[n] = 0;
+    AUTO(net_closep) int fd = open(target, O_WRONLY);
+    assert_int_equal(pwrite(fd, "X", 1, offset), 1);
+    replica_reader_close(&r);
+}
+
 static void a_corrupt_end_is_not_given_a_new_checksum(void **state)
 {
     struct replica_writer *w = create(1);
     assert_int_equal(write_at(w, 0, 5000), 0);
     replica_writer_acked(w, 3000);
     replica_writer_release(w);
-    struct replica_reader r;
-    char path[64], target[4096];
-    assert_int_equal(block_store_open_reader(store, 1, 0, 0, &r, NULL), 0);
-    snprintf(path, sizeof path, "/proc/self/fd/%d", r.data_fd);
-    ssize_t n = readlink(path, target, sizeof target - 1);
-    assert_true(n > 0);
-    target[n] = 0;
-    AUTO(net_closep) int fd = open(target, O_WRONLY);
-    assert_int_equal(pwrite(fd, "X", 1, 2900), 1);
-    replica_reader_close(&r);
+    rot(1, 2900);
     struct replica_reopen q = reopen_at(1001, 1005, 3000, 5000);
     assert_int_equal(block_store_recover_stream(store, &q, &w, NULL), ERR_CHECKSUM);
 }
@@ -510,6 +515,29 @@ static void truncation_can_leave_the_old_block_alone(void **state)
     assert_good(2, 700);
     assert_int_equal(view_of(1).gen_stamp, 1001);
     assert_int_equal(view_of(2).gen_stamp, 1002);
+    /* The namenode did not hear of it, and has it done again. */
+    assert_int_equal(block_store_init_recovery(store, 1, 1001, 1007, &v, NULL), 0);
+    a.recovery_id = 1007;
+    assert_int_equal(block_store_update_recovery(store, &a, &v, NULL), 0);
+    assert_int_equal(view_of(2).gen_stamp, 1007);
+    assert_good(2, 700);
+}
+
+static void rot_is_not_copied_under_a_new_id(void **state)
+{
+    struct replica_view v;
+    struct replica_writer *w = create(1);
+    assert_int_equal(write_at(w, 0, 3000), 0);
+    finalize(w, &v);
+    for (int64_t offset = 100; offset < 1000; offset += 800) { /* in a chunk that is copied, behind the cut in the last */
+        rot(1, offset);
+        uint64_t recovery_id = 1002 + (uint64_t)offset;
+        assert_int_equal(block_store_init_recovery(store, 1, 1001, recovery_id, &v, NULL), 0);
+        struct replica_agree a = {
+            .block_id = 1, .old_bytes = 3000, .recovery_id = recovery_id, .new_bytes = 700, .new_block_id = 2};
+        assert_int_equal(block_store_update_recovery(store, &a, &v, NULL), ERR_CHECKSUM);
+        assert_int_equal(block_store_view(store, 2, &v, NULL), ERR_REPLICA_NOT_FOUND);
+    }
 }
 
 static void deleted_replicas_can_come_again(void **state)
@@ -612,6 +640,7 @@ int main(void)
         TEST(an_append_that_was_cut_short_waits_for_recovery),
         TEST(recovery_stops_the_writer),
         TEST(truncation_can_leave_the_old_block_alone),
+        TEST(rot_is_not_copied_under_a_new_id),
         TEST(deleted_replicas_can_come_again),
         TEST(a_folder_belongs_to_one_daemon_and_one_cluster),
         TEST(a_disk_is_not_blamed_for_want_of_descriptors),
