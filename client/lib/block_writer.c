@@ -23,34 +23,14 @@
 #define QUIET_PACKETS   16 /* so many may be unacknowledged before anybody looks */
 #define SETUP_TRIES     4  /* Hadoop: 1 + dfs.client.block.write.retries */
 #define SETUP_WAIT_MS   1000
+#define SETUP_HOPE_MS   15000 /* a datanode that is just being started, or too busy, will do in a moment */
 #define RECOVERIES_MAX  5 /* without anything acknowledged in between */
 #define REPLACE_TRIES   3
 #define NODE_MEMORY_MAX (64u << 20)
-#define LOST_FOR_MS     60000 /* a datanode that was started again deserves another try */
-#define LOST_MAX        64    /* more failures than that say nothing about the nodes any more */
+#define LOST_FOR_MS     60000
+#define SECOND_TRY_MS   5000 /* where nobody else is to be had, whoever failed so long ago may do again */
 
 /* ---- nodes ---- */
-
-void lost_nodes_add(struct lost_nodes *l, const struct dfs_datanode *d)
-{
-    if (!l->arena.max_bytes)
-        arena_init(&l->arena, NODE_MEMORY_MAX);
-    if (l->count == LOST_MAX)
-        lost_nodes_clear(l);
-    struct dfs_datanode *more = arena_array(&l->arena, struct dfs_datanode, l->count + 1);
-    if (l->count)
-        memcpy(more, l->nodes, l->count * sizeof *more);
-    copy_datanode(d, &l->arena, &more[l->count++]);
-    l->nodes = more;
-    l->last_ms = clock_mono_ms();
-}
-
-void lost_nodes_clear(struct lost_nodes *l)
-{
-    arena_free(&l->arena);
-    l->nodes = NULL;
-    l->count = 0;
-}
 
 static void node_drop(struct block_writer *w, size_t bad)
 {
@@ -124,9 +104,13 @@ static int replace_node_once(struct block_writer *w, bool *ret_again, struct err
     if (rc < 0)
         return rc;
     size_t added = index_of_new(&w->block, &wider);
-    if (wider.node_count != w->block.node_count + 1 || added == wider.node_count)
+    if (wider.node_count != w->block.node_count + 1 || added == wider.node_count) {
+        size_t before = w->o.lost->count;
+        lost_nodes_keep(w->o.lost, clock_mono_ms() - SECOND_TRY_MS);
+        *ret_again = w->o.lost->count < before;
         return err_set(reterr, ERR_IO, "block %" PRIu64 ": the namenode knows no further datanode for it",
                        w->block.block_id);
+    }
     wider.gen_stamp = w->block.gen_stamp;
     wider.bytes = w->block.bytes;
     rc = pipeline_transfer(w->fs, &wider, added ? added - 1 : 1, added, reterr);
@@ -269,8 +253,7 @@ static int setup_once(struct block_writer *w, const struct dfs_block *previous, 
     struct dfs_block b;
     *ret_final = true;
     struct lost_nodes *lost = w->o.lost;
-    if (lost->count && clock_mono_ms() - lost->last_ms > LOST_FOR_MS)
-        lost_nodes_clear(lost);
+    lost_nodes_keep(lost, clock_mono_ms() - LOST_FOR_MS);
     int rc = call_add_block(w->o.file, previous, lost->nodes, lost->count, &a, &b, reterr);
     if (rc == ERR_IO && lost->count) { /* perhaps nothing is left without them, and they may be back */
         lost_nodes_clear(lost);
@@ -308,12 +291,17 @@ int block_writer_create(const struct block_writer_options *options, const struct
     int64_t since_ms = clock_mono_ms(), patience_ms = config_ms(w->fs->config, "cairn.client.retry-for");
     int rc = setup_once(w, previous, &final, reterr);
     for (int tries = 1; rc < 0; tries++) {
-        /* A client that rather waits does so while there is no datanode to be had. */
-        bool patient = (!final || rc == ERR_IO) && clock_mono_ms() - since_ms < patience_ms;
-        if (!patient && (final || tries == SETUP_TRIES))
+        /* Of nodes that were named some may be back soon; a client that rather waits does so even while there is none. */
+        int64_t hope_ms = tries > 1 || !final ? SETUP_HOPE_MS : 0;
+        bool hopes = (!final || rc == ERR_IO) &&
+                     clock_mono_ms() - since_ms < (patience_ms > hope_ms ? patience_ms : hope_ms);
+        bool in_vain = final || tries % SETUP_TRIES == 0;
+        if (in_vain && !hopes)
             break;
-        if (patient && (final || tries >= SETUP_TRIES))
+        if (in_vain) {
             clock_sleep_ms(SETUP_WAIT_MS);
+            lost_nodes_clear(options->lost);
+        }
         rc = setup_once(w, previous, &final, reterr);
     }
     if (rc < 0) {

@@ -6,21 +6,11 @@
 #ifndef CAIRN_CLIENT_LIB_BLOCK_WRITER_H
 #define CAIRN_CLIENT_LIB_BLOCK_WRITER_H
 
+#include "client/lib/lost_nodes.h"
 #include "client/lib/write_calls.h"
 #include "client/lib/write_packet.h"
 
 struct block_writer;
-
-/* Datanodes that failed, so that neither this block nor the next ones of the file go there for a while. Zeroed = none.
- */
-struct lost_nodes {
-    struct arena arena;
-    int64_t last_ms; /* when one was added */
-    struct dfs_datanode *nodes;
-    size_t count;
-};
-void lost_nodes_add(struct lost_nodes *l, const struct dfs_datanode *d);
-void lost_nodes_clear(struct lost_nodes *l);
 
 struct block_writer_options {
     const struct open_file *file; /* borrowed */

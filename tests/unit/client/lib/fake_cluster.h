@@ -65,6 +65,7 @@ struct fake_node {
     _Atomic int dies_at_packet; /* of all packets that pass through it */
     _Atomic enum fake_lie lie;  /* when read */
     _Atomic enum fake_ack ack;  /* as head of a pipeline */
+    _Atomic int refusals;       /* of pipelines, from now on */
     _Atomic int reads, setups;
     _Atomic bool died_at_end; /* of a block */
 };
@@ -204,8 +205,9 @@ static void fake_write(struct fake_node *n, int fd, const Hdfs__OpWriteBlockProt
     bool fine = b != NULL;
     for (int i = 0; i < count && fine; i++) {
         struct fake_node *peer = &c->nodes[pipeline[i]];
-        if (!peer->dead && fake_prepare(&b->replicas[pipeline[i]], op))
+        if (!peer->dead && peer->refusals <= 0 && fake_prepare(&b->replicas[pipeline[i]], op))
             continue;
+        peer->refusals -= peer->refusals > 0;
         pthread_mutex_unlock(&c->lock);
         char link[64];
         snprintf(link, sizeof link, "127.0.0.1:%u", peer->port);

@@ -1,6 +1,8 @@
 /* Writing and reading files against a cluster that fails on demand. */
 #include "tests/unit/check.h"
 
+#include "client/lib/lost_nodes.h"
+#include "common/clock.h"
 #include "tests/unit/client/lib/fake_cluster.h"
 
 #define BLOCK_BYTES (256 * 1024)
@@ -253,6 +255,46 @@ static void a_node_that_is_down_at_the_start_is_avoided(void **state)
     }
 }
 
+/* In a small cluster that is being started again, there is nobody else to go to. */
+static void nodes_that_are_just_being_started_are_waited_for(void **state)
+{
+    struct fake_cluster *c = fake_start(3, BLOCK_BYTES);
+    struct dfs *fs = fake_connect(c);
+    uint8_t *bytes = pattern(BLOCK_BYTES);
+    for (int i = 0; i < FAKE_NODES; i++)
+        c->nodes[i].refusals = 2;
+    struct file_writer *w = create(fs);
+    expect_write(w, bytes, BLOCK_BYTES);
+    expect_close(w);
+    assert_true(c->abandoned > FAKE_NODES);
+    expect_content(fs, bytes, BLOCK_BYTES);
+    dfs_unref(fs);
+    fake_stop(c);
+    free(bytes);
+}
+
+static void lost_nodes_are_kept_for_a_while_and_once(void **state)
+{
+    struct lost_nodes l = {0};
+    struct dfs_datanode a = {.uuid = "a", .ip = "127.0.0.1", .host_name = "a", .rack = "/r"}, b = a;
+    b.uuid = "b";
+    lost_nodes_add(&l, &a);
+    lost_nodes_add(&l, &b);
+    lost_nodes_add(&l, &a);
+    assert_int_equal(l.count, 2);
+    lost_nodes_keep(&l, clock_mono_ms() - 10000);
+    assert_int_equal(l.count, 2);
+    l.since_ms[0] -= 10000;
+    lost_nodes_keep(&l, clock_mono_ms() - 5000);
+    assert_int_equal(l.count, 1);
+    assert_string_equal(l.nodes[0].uuid, "a"); /* it was lost again, after b */
+    lost_nodes_keep(&l, clock_mono_ms() + 1);
+    assert_int_equal(l.count, 0);
+    lost_nodes_add(&l, &b);
+    assert_int_equal(l.count, 1);
+    lost_nodes_clear(&l);
+}
+
 static void the_namenode_may_be_slow_to_agree(void **state)
 {
     struct fake_cluster *c = fake_start(3, BLOCK_BYTES);
@@ -407,6 +449,8 @@ int main(void)
         cmocka_unit_test(all_but_one_may_be_lost),
         cmocka_unit_test(with_no_datanode_left_the_error_names_them),
         cmocka_unit_test(a_node_that_is_down_at_the_start_is_avoided),
+        cmocka_unit_test(nodes_that_are_just_being_started_are_waited_for),
+        cmocka_unit_test(lost_nodes_are_kept_for_a_while_and_once),
         cmocka_unit_test(the_namenode_may_be_slow_to_agree),
         cmocka_unit_test(false_acknowledgements_lose_nothing),
         cmocka_unit_test(readers_go_on_with_another_replica),
