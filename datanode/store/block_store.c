@@ -99,6 +99,47 @@ int block_store_open(const struct block_store_options *options, struct block_sto
     return 0;
 }
 
+static void forget_locked(struct block_store *s, struct replica *r)
+{
+    struct volume *v = s->volumes[r->volume];
+    store_promise_locked(s, r, 0);
+    atomic_fetch_sub(&v->used_bytes, replica_footprint(r->disk_bytes));
+    atomic_fetch_sub(&v->replica_count, 1);
+    replica_map_remove(&s->map, r);
+    replica_free(r);
+}
+
+static void take_out_volume_locked(struct block_store *s, size_t index)
+{
+    for (size_t i = 0; i < s->map.bucket_count; i++)
+        for (struct replica *r = s->map.buckets[i], *next; r; r = next) {
+            next = r->next;
+            if (r->volume != index)
+                continue;
+            if (r->work && r->work->claimed)
+                store_ask_owner_to_stop_locked(r->work); /* its release forgets it */
+            else
+                forget_locked(s, r);
+        }
+}
+
+static bool too_many_failed(const struct block_store *s)
+{
+    size_t failed = s->unopened_count, left = 0;
+    for (size_t i = 0; i < s->volume_count; i++) {
+        failed += !volume_ok(s->volumes[i]);
+        left += volume_ok(s->volumes[i]);
+    }
+    return left == 0 || (s->failed_volumes_tolerated >= 0 && failed > (size_t)s->failed_volumes_tolerated);
+}
+
+static void fail_locked(struct block_store *s, size_t index)
+{
+    s->volumes[index]->failed_at_ms = clock_wall_ms();
+    atomic_store(&s->volumes[index]->failed, true);
+    take_out_volume_locked(s, index);
+}
+
 struct scan_job {
     struct block_store *store;
     size_t volume_index;
@@ -115,9 +156,10 @@ static void *scan_run(void *arg)
     return NULL;
 }
 
-/* All volumes at once; one that cannot be read has failed. */
-static void scan_volumes(struct block_store *s)
+/* All volumes at once; one that cannot be read has failed. ERR_BAD_STATE: too many have. */
+static int scan_volumes(struct block_store *s, struct err *reterr)
 {
+    struct err why = {0};
     struct scan_job *jobs = mem_calloc(s->volume_count, sizeof *jobs);
     for (size_t i = 0; i < s->volume_count; i++) {
         jobs[i] = (struct scan_job){.store = s, .volume_index = i};
@@ -128,10 +170,20 @@ static void scan_volumes(struct block_store *s)
     for (size_t i = 0; i < s->volume_count; i++) {
         if (jobs[i].threaded)
             pthread_join(jobs[i].thread, NULL);
-        if (jobs[i].rc < 0)
-            log_error("store", "volume '%s' cannot be scanned: %s", s->volumes[i]->dir, jobs[i].err.text);
+        if (jobs[i].rc == 0)
+            continue;
+        why = jobs[i].err;
+        log_error("store", "volume '%s' cannot be scanned and is taken out: %s", s->volumes[i]->dir, why.text);
+        pthread_mutex_lock(&s->lock);
+        fail_locked(s, i);
+        pthread_mutex_unlock(&s->lock);
     }
     mem_freep(&jobs);
+    return why.code && too_many_failed(s)
+               ? err_set(reterr, ERR_BAD_STATE,
+                         "more volumes failed than dfs.datanode.failed.volumes.tolerated (%d) allows: %s",
+                         s->failed_volumes_tolerated, why.text)
+               : 0;
 }
 
 int block_store_open_pool(struct block_store *s, const struct pool_identity *pool, struct err *reterr)
@@ -151,8 +203,9 @@ int block_store_open_pool(struct block_store *s, const struct pool_identity *poo
             return rc;
     }
     s->pool = *pool;
-    scan_volumes(s);
-    int rc = store_start_deleter(s, reterr);
+    int rc = s->deleter_started ? 0 : store_start_deleter(s, reterr);
+    if (rc == 0)
+        rc = scan_volumes(s, reterr);
     if (rc < 0)
         return rc;
     atomic_store(&s->pool_open, true);
@@ -323,16 +376,6 @@ int store_claim_locked(struct block_store *s, uint64_t block_id, bool stop_owner
     }
 }
 
-static void forget_locked(struct block_store *s, struct replica *r)
-{
-    struct volume *v = s->volumes[r->volume];
-    store_promise_locked(s, r, 0);
-    atomic_fetch_sub(&v->used_bytes, replica_footprint(r->disk_bytes));
-    atomic_fetch_sub(&v->replica_count, 1);
-    replica_map_remove(&s->map, r);
-    replica_free(r);
-}
-
 void store_release_locked(struct block_store *s, struct replica *r)
 {
     assert(r->work && r->work->claimed);
@@ -392,30 +435,6 @@ void store_remove_claimed(struct block_store *s, struct replica *r)
 
 /* ---- failed volumes ---- */
 
-static void take_out_volume_locked(struct block_store *s, size_t index)
-{
-    for (size_t i = 0; i < s->map.bucket_count; i++)
-        for (struct replica *r = s->map.buckets[i], *next; r; r = next) {
-            next = r->next;
-            if (r->volume != index)
-                continue;
-            if (r->work && r->work->claimed)
-                store_ask_owner_to_stop_locked(r->work); /* its release forgets it */
-            else
-                forget_locked(s, r);
-        }
-}
-
-static bool too_many_failed(const struct block_store *s)
-{
-    size_t failed = s->unopened_count, left = 0;
-    for (size_t i = 0; i < s->volume_count; i++) {
-        failed += !volume_ok(s->volumes[i]);
-        left += volume_ok(s->volumes[i]);
-    }
-    return left == 0 || (s->failed_volumes_tolerated >= 0 && failed > (size_t)s->failed_volumes_tolerated);
-}
-
 bool block_store_check_storage(struct block_store *s, size_t storage_index, bool *ret_fatal)
 {
     struct volume *v = s->volumes[storage_index];
@@ -426,9 +445,7 @@ bool block_store_check_storage(struct block_store *s, size_t storage_index, bool
     pthread_mutex_lock(&s->lock);
     bool first = volume_ok(v);
     if (first) {
-        v->failed_at_ms = clock_wall_ms();
-        atomic_store(&v->failed, true);
-        take_out_volume_locked(s, storage_index);
+        fail_locked(s, storage_index);
         *ret_fatal = too_many_failed(s);
     }
     pthread_mutex_unlock(&s->lock);

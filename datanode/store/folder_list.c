@@ -48,7 +48,12 @@ int folder_list_read(const char *dir, struct folder_list *list, struct err *rete
         if (!parse_name(e->d_name, &f))
             continue;
         if (!f.is_meta) {
-            if (fstatat(dirfd(d), e->d_name, &st, 0) < 0 || !S_ISREG(st.st_mode))
+            if (fstatat(dirfd(d), e->d_name, &st, 0) < 0) {
+                if (errno == ENOENT)
+                    continue;
+                break; /* its meta file must not look like one without data */
+            }
+            if (!S_ISREG(st.st_mode))
                 continue;
             f.bytes = (uint64_t)st.st_size;
         }

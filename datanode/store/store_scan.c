@@ -49,6 +49,13 @@ static void add_replica(struct scan *sc, struct replica *r)
     struct block_store *s = sc->store;
     pthread_mutex_lock(&s->lock);
     struct replica *there = replica_map_get(&s->map, r->block_id), *loser = NULL;
+    bool again = there && there->volume == r->volume && replica_place_of(there) == replica_place_of(r) &&
+                 there->gen_stamp == r->gen_stamp; /* the same files: an earlier attempt to open the pool found them */
+    if (again) {
+        pthread_mutex_unlock(&s->lock);
+        replica_free(r);
+        return;
+    }
     if (there) {
         bool newer = r->gen_stamp != there->gen_stamp ? r->gen_stamp > there->gen_stamp : r->disk_bytes > there->disk_bytes;
         loser = newer ? there : r;
