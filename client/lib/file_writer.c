@@ -318,13 +318,13 @@ static int flush(struct file_writer *w, bool sync, struct err *reterr)
 
 static int writer_lock(struct file_writer *w, struct err *reterr)
 {
-    if (w->failure.code) {
-        if (reterr)
-            *reterr = w->failure;
-        return w->failure.code;
-    }
     pthread_mutex_lock(&w->lock);
-    return 0;
+    int rc = w->failure.code;
+    if (rc && reterr)
+        *reterr = w->failure;
+    if (rc)
+        pthread_mutex_unlock(&w->lock);
+    return rc;
 }
 
 static int writer_unlock(struct file_writer *w, int rc, struct err *why, struct err *reterr)

@@ -118,7 +118,8 @@ int send_cache_report(struct reporter *r, struct err *reterr)
 
 /* ---- complaints: sent once, and only logged if that fails ---- */
 
-void reporter_bad_block(struct reporter *r, const struct replica_view *replica)
+/* id: whose replica it is; NULL: ours. A storage that is not named: the namenode knows which one it is on. */
+static void report_bad(struct reporter *r, const struct replica_view *replica, const Hdfs__DatanodeIDProto *id)
 {
     AUTO(arena_free) struct arena a;
     struct registration reg;
@@ -139,7 +140,7 @@ void reporter_bad_block(struct reporter *r, const struct replica_view *replica)
     block.generationstamp = replica->gen_stamp;
     block.has_numbytes = 1;
     block.numbytes = replica->disk_bytes;
-    node.id = &reg.id;
+    node.id = id ? (Hdfs__DatanodeIDProto *)id : &reg.id;
     located.b = &block;
     located.blocktoken = &token;
     located.locs = nodes;
@@ -151,6 +152,18 @@ void reporter_bad_block(struct reporter *r, const struct replica_view *replica)
     if (rpc_client_call(r->rpc, "reportBadBlocks", &request.base, &hdfs__report_bad_blocks_response_proto__descriptor, &a,
                         &message, &why) < 0)
         log_warn("report", "block=%" PRId64 " is corrupt but cannot be reported: %s", (int64_t)replica->block_id, why.text);
+}
+
+void reporter_bad_block(struct reporter *r, const struct replica_view *replica)
+{
+    report_bad(r, replica, NULL);
+}
+
+void reporter_bad_source(struct reporter *r, const struct replica_view *copy, const Hdfs__DatanodeIDProto *source)
+{
+    struct replica_view theirs = *copy;
+    theirs.storage_id = "";
+    report_bad(r, &theirs, source);
 }
 
 void reporter_disk_error(struct reporter *r, const char *text)

@@ -23,6 +23,8 @@ void reporter_receiving(struct reporter *r, const struct replica_view *replica);
 void reporter_received(struct reporter *r, const struct replica_view *replica, const char *delete_hint);
 void reporter_deleted(struct reporter *r, const struct replica_view *replica);
 void reporter_bad_block(struct reporter *r, const struct replica_view *replica);
+/* Bytes that came from another datanode's replica were not those of their checksums. */
+void reporter_bad_source(struct reporter *r, const struct replica_view *copy, const Hdfs__DatanodeIDProto *source);
 void reporter_disk_error(struct reporter *r, const char *text);
 void reporter_trigger(struct reporter *r, bool full);
 

@@ -338,6 +338,8 @@ static void give_up(struct receiver *r, const struct err *why)
         if (ours)
             datanode_check_storage(r->dn, storage);
         r->writer = NULL;
+        if (why->code == ERR_CHECKSUM && a->source)
+            reporter_bad_source(r->dn->reporter, &left, a->source);
     }
     if (why->code == ERR_CONNECT)
         tell_failure(r, HDFS__STATUS__SUCCESS);

@@ -17,6 +17,7 @@ struct receive_args {
     int mirror_fd;           /* the next node; -1 = none. Not closed here. */
     int nodes_behind;        /* for timeouts */
     bool acks;               /* a client writes: it is told of every packet */
+    const Hdfs__DatanodeIDProto *source; /* a copy of this datanode's replica comes; or NULL */
     enum receive_end end;
     uint64_t visible_bytes;
     struct throttle *throttle; /* or NULL */

@@ -62,6 +62,7 @@ static int fetch(struct xfer *x, const Hdfs__OpReplaceBlockProto *op, struct err
                                 .block_id = block->blockid,
                                 .sent = sent,
                                 .mirror_fd = -1,
+                                .source = op->source->id,
                                 .throttle = &x->dn->balance_throttle,
                                 .on_wait = say_in_progress,
                                 .delete_hint = op->delhint,

@@ -186,6 +186,7 @@ static int receive(const struct write_request *q, struct replica_writer *w, int 
         .mirror_fd = mirror_fd,
         .nodes_behind = (int)q->op->n_targets,
         .acks = acks,
+        .source = q->from_datanode && q->op->source ? q->op->source->id : NULL,
         .end = to_rbw ? RECEIVE_TO_RBW : RECEIVE_FINALIZE,
         .visible_bytes = q->block->has_numbytes ? q->block->numbytes : 0,
         .report = !q->is_transfer,

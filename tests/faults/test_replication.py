@@ -96,6 +96,16 @@ def test_flipped_byte_is_found_replaced_and_gone(cluster, content):
     assert read_is_right(cluster, content)
 
 
+def test_rot_is_found_by_who_is_to_have_a_copy(tmp_path):
+    """Nobody reads it and no scrubber runs: the datanode that is sent a copy says whose replica is bad."""
+    properties = QUICK | {"dfs.datanode.scan.period.hours": -1}
+    with Cluster(tmp_path / "cluster", nodes=2, properties=properties) as cluster:
+        cluster.fs("-D", "dfs.replication=1", "-put", "-", "/file", stdin=bytes(MIB), check=True)
+        flip_byte(block_files(cluster)[0], 5000)
+        cluster.fs("-setrep", "2", "/file", check=True)
+        wait_for(lambda: fsck_counts(cluster)[1]["Corrupt blocks"] == "1", DEADLINE_S, "the bad replica to be known")
+
+
 @nodes(4)
 def test_lost_node_is_replaced_and_its_return_leaves_nothing_over(cluster, content):
     cluster.kill("datanode-2")
