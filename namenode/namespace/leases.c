@@ -16,6 +16,7 @@ struct lease {
     char *holder;
     uint32_t hash;
     uint64_t renewed_ms;
+    uint64_t tried_ms; /* recovering: when the attempt began */
     bool recovering, disconnected, died;
     struct leased_file *files;
     size_t handed_out; /* of them, since it expired, if they did not fit in one go */
@@ -145,6 +146,7 @@ static void add(struct leases *l, const char *holder, uint64_t inode, uint64_t n
     leases_remove(l, inode);
     struct lease *lease = lease_get(l, holder, now_ms);
     lease->recovering = recovering;
+    lease->tried_ms = now_ms;
     struct leased_file *f = mem_new(struct leased_file);
     f->inode = inode;
     f->lease = lease;
@@ -225,7 +227,7 @@ bool leases_soft_expired(const struct leases *l, const char *holder, uint64_t no
 bool leases_is_recovering(const struct leases *l, uint64_t inode, uint64_t now_ms)
 {
     const struct leased_file *f = *file_link(l, inode);
-    return f && f->lease->recovering && now_ms - f->lease->renewed_ms <= l->retry_ms;
+    return f && f->lease->recovering && now_ms - f->lease->tried_ms <= l->retry_ms;
 }
 
 static uint64_t limit_ms(const struct leases *l, const struct lease *lease)

@@ -54,6 +54,7 @@ static void test_recoveries_come_again_soon(void **state)
     assert_true(leases_is_recovering(l, 9, 100 + RETRY));
     assert_false(leases_is_recovering(l, 9, 101 + RETRY));
     assert_int_equal(leases_take_expired(l, 101 + RETRY, &id, 1), 1);
+    assert_false(leases_is_recovering(l, 9, 101 + RETRY)); /* whoever takes it shall try again */
     assert_int_equal(id, 9);
     leases_add(l, "ann", 9, 0);
     assert_false(leases_is_recovering(l, 9, 0));
