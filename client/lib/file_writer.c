@@ -154,7 +154,10 @@ int file_writer_append(struct dfs *fs, const char *path, bool new_block, struct 
 {
     AUTO_ARENA(a, ANSWER_MAX_BYTES);
     struct create_answer answer;
+    uint32_t chunk_bytes;
+    enum checksum_type type;
     int rc = dfs_of_path(fs, "append", &a, &path, &fs, reterr);
+    rc = rc < 0 ? rc : choose_checksum(fs, 0, &chunk_bytes, &type, reterr); /* before it is open */
     rc = rc < 0 ? rc : call_append(fs, path, new_block, &a, &answer, reterr);
     if (rc < 0)
         return rc;
@@ -168,7 +171,9 @@ int file_writer_append(struct dfs *fs, const char *path, bool new_block, struct 
     } else if (answer.has_block) {
         struct block_writer_options options = block_options(w);
         rc = block_writer_append(&options, &answer.block, &w->block, reterr);
-        if (rc < 0) {
+        if (rc < 0) { /* the namenode thinks that we write it, and would let nobody else, nor us, for long */
+            bool closed;
+            (void)!dfs_recover_lease(fs, answer.path, &closed, NULL);
             writer_free(w);
             return rc;
         }

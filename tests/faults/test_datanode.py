@@ -189,6 +189,27 @@ def start_datanode(cluster, disks, tolerated):
     return cluster.start_again("datanode-1")
 
 
+def test_an_append_that_fails_does_not_keep_the_file(cluster):
+    fs = Hdfs(cluster.uri, settings={"dfs.replication": 1})
+    fs.put("/once", pattern(1000))
+    (holder,) = [node for node in DATANODES if data_files(cluster, node)]
+    cluster.kill(holder)
+    with pytest.raises(OSError):
+        fs.open("/once", os.O_WRONLY | O_APPEND)
+    cluster.start_again(holder)
+
+    def appends():
+        try:
+            with fs.open("/once", os.O_WRONLY | O_APPEND) as file:
+                file.write(pattern(500, 1000))
+            return True
+        except OSError:
+            return False
+
+    wait_for(appends, 60, "the file to be free again", every_s=0.5)
+    assert fs.get("/once") == pattern(1500)
+
+
 @pytest.mark.parametrize("appending", [False, True])
 def test_a_disk_that_fills_up(cluster, two_disks, appending):
     """The write fails, for its only replica is there; what was flushed, or there before, stays, and can be written on."""
