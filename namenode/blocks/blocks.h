@@ -205,6 +205,8 @@ int blocks_start_recovery(struct blocks *b, const struct block_record *record, c
                           uint64_t recovery_id, uint64_t truncate_bytes, uint64_t now_ms, struct err *reterr) MUST_CHECK;
 /* commitBlockSynchronization's effect on replicas, for on_recovered: the good ones are those on the named storages. */
 void blocks_recovered(struct blocks *b, const struct block_recovery *r, uint64_t now_ms);
+/* An unfinished block: a datanode that it is written on is dead, and may have all there is of it. */
+bool blocks_may_come_back(const struct blocks *b, uint64_t block_id);
 /* Recovery id of the attempt under way; 0 = none. */
 uint64_t blocks_recovery_id(const struct blocks *b, uint64_t block_id);
 

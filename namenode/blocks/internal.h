@@ -117,6 +117,7 @@ struct uc {
     uint64_t recovery_id, truncate_bytes;
     uint64_t source_id, source_stamp, source_bytes; /* recovered as a copy of that block; 0: of itself */
     bool committed, notified;
+    bool lost_target; /* a datanode it is written on is dead by now, and may come back with what it has */
     uint16_t primary; /* storage; NO_INDEX = none */
     uint16_t target_count, target_capacity;
     struct uc_target *targets;

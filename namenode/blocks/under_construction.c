@@ -113,8 +113,15 @@ void uc_drop_storages(struct blocks *b)
             if (uc->primary == uc->targets[k].storage)
                 uc->primary = NO_INDEX;
             uc->targets[k] = uc->targets[--uc->target_count];
+            uc->lost_target = true;
         }
     }
+}
+
+bool blocks_may_come_back(const struct blocks *b, uint64_t block_id)
+{
+    const struct uc *uc = uc_find(b, block_id);
+    return uc && uc->lost_target;
 }
 
 /* ---- driven by the namespace ---- */
@@ -187,6 +194,7 @@ void blocks_update_pipeline(struct blocks *b, uint64_t block_id, uint64_t gen_st
     if (!uc)
         return;
     uc->gen_stamp = gen_stamp;
+    uc->lost_target = false; /* it goes on without that */
     block_set_version(blk, gen_stamp, bytes);
     block_digest_reset(b, blk);
     forget_rewritten(b, blk, datanode_uuids, storage_uuids, count);

@@ -46,7 +46,8 @@ int file_begin_recovery(const struct file_op *o, struct inode *n, struct err *re
 static bool is_empty(const struct file_op *o, const struct file_block *b)
 {
     struct block_location location;
-    return !b->length_bytes && !blocks_locations(o->nn->blocks, b->id, NULL, &location, 1);
+    return !b->length_bytes && !blocks_locations(o->nn->blocks, b->id, NULL, &location, 1) &&
+           !blocks_may_come_back(o->nn->blocks, b->id);
 }
 
 int file_release_lease(const struct file_op *o, struct inode *n, const char *path, bool *ret_closed, struct err *reterr)

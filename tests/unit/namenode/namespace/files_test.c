@@ -7,7 +7,7 @@
 
 /* ---- three datanodes that do as they are told ---- */
 
-static struct datanode *node_of(struct fixture *f, int i)
+static struct datanode *register_node(struct fixture *f, int i)
 {
     struct datanode *d = NULL;
     char uuid[32], ip[32];
@@ -15,9 +15,16 @@ static struct datanode *node_of(struct fixture *f, int i)
     snprintf(ip, sizeof ip, "127.0.0.%d", i + 1);
     struct datanode_registration r = {
         .uuid = uuid, .ip = ip, .hostname = ip, .software_version = "3.4.1", .xfer_port = 9866, .ipc_port = 9867};
-    if (blocks_datanode(f->nn.blocks, uuid, 9866, &d, NULL))
-        assert_int_equal(blocks_register(f->nn.blocks, &r, f->now_ms, &d, ERR(f)), 0);
+    assert_int_equal(blocks_register(f->nn.blocks, &r, f->now_ms, &d, ERR(f)), 0);
     return d;
+}
+
+static struct datanode *node_of(struct fixture *f, int i)
+{
+    struct datanode *d = NULL;
+    char uuid[32];
+    snprintf(uuid, sizeof uuid, "node-%d", i);
+    return blocks_datanode(f->nn.blocks, uuid, 9866, &d, NULL) ? register_node(f, i) : d;
 }
 
 static const char *storage_of(int i, char out[16])
@@ -578,6 +585,35 @@ static void test_lazy_persist_is_not_appended_to(void **state)
     assert_int_equal(look(f, "/lazy/x").length, 100);
 }
 
+/* All three went down with the writer. What it had flushed is on their disks, and they may come back. */
+static void test_dead_writer_of_dead_nodes(void **state)
+{
+    struct fixture *f = *state;
+    uint64_t id;
+    struct block_id_stamp b;
+    bool closed = true;
+    nodes_up(f);
+    assert_int_equal(create(f, &f->root, "/x", "a", false, &id), 0);
+    assert_int_equal(add_block(f, "/x", id, "a", NULL, &b), 0);
+    struct file_ref ref = {"/x", id, "a"};
+    assert_int_equal(IN_TXN(f, file_fsync(o, &f->root, &ref, -1, ERR(f))), 0); /* as a client's hflush does */
+    f->now_ms += 3600 * 1000;
+    while (blocks_tick(f->nn.blocks, f->now_ms))
+        ;
+    struct block_location l;
+    assert_int_equal(blocks_locations(f->nn.blocks, b.id, NULL, &l, 1), 0);
+    assert_int_equal(IN_TXN(f, file_recover_lease(o, &f->root, "/x", "b", "h", &closed, ERR(f))), 0);
+    assert_false(closed);
+    f->now_ms += 3600 * 1000;
+    register_node(f, 1);
+    struct replica_event e = {.kind = REPLICA_RECEIVING, .block_id = b.id, .gen_stamp = b.stamp, .bytes = 60};
+    blocks_replica_event(f->nn.blocks, node_of(f, 1), "DS-1", 1, &e, f->now_ms);
+    assert_int_equal(blocks_locations(f->nn.blocks, b.id, NULL, &l, 1), 1);
+    assert_int_equal(IN_TXN(f, file_recover_lease(o, &f->root, "/x", "b", "h", &closed, ERR(f))), 0);
+    assert_false(closed);
+    assert_true(blocks_recovery_id(f->nn.blocks, b.id) > 0);
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
 
 int main(void)
@@ -601,6 +637,7 @@ int main(void)
         T(test_dead_writer),
         T(test_add_block_again_after_a_restart),
         T(test_lazy_persist_is_not_appended_to),
+        T(test_dead_writer_of_dead_nodes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
