@@ -292,6 +292,8 @@ bool uc_recovery_command(struct blocks *b, struct datanode *node, uint64_t block
 void block_set_priority(struct blocks *b, struct block *blk, unsigned priority);
 void pending_add(struct blocks *b, struct block *blk, struct storage *target, struct datanode *source, uint64_t now_ms);
 void pending_arrived(struct blocks *b, struct block *blk, const struct storage *s);
+/* The node was in the pipeline that finished the block, and its report of that is still to come. */
+bool pending_by_pipeline(const struct blocks *b, const struct block *blk, const struct datanode *node);
 void pending_cancel(struct blocks *b, uint64_t block_id);
 void pending_cancel_node(struct blocks *b, const struct datanode *node);
 void pending_cancel_storage(struct blocks *b, const struct storage *s);

@@ -90,6 +90,15 @@ static void pending_drop_if_empty(struct blocks *b, struct block *blk, struct pe
         blk->pending = 0;
 }
 
+bool pending_by_pipeline(const struct blocks *b, const struct block *blk, const struct datanode *node)
+{
+    const struct pending *p = pending_of(b, blk);
+    for (size_t i = 0; p && i < p->count; i++)
+        if (p->copies[i].source == NO_INDEX && b->storages[p->copies[i].target]->node == node)
+            return true;
+    return false;
+}
+
 void pending_arrived(struct blocks *b, struct block *blk, const struct storage *s)
 {
     struct pending *p = pending_of(b, blk);

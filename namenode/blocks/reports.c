@@ -14,6 +14,8 @@ static void report_on_complete(struct blocks *b, struct block *blk, struct stora
                                const char *delete_hint, uint64_t now_ms)
 {
     uint64_t gen_stamp = block_gen_stamp(blk);
+    if (e->gen_stamp < gen_stamp && pending_by_pipeline(b, blk, s->node))
+        return; /* old news, overtaken by what another node of the pipeline reported */
     switch (e->state) {
     case HDFS__REPLICA_STATE_PROTO__FINALIZED:
         if (e->gen_stamp == gen_stamp && e->length_bytes == block_bytes(blk))

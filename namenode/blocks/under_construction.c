@@ -354,7 +354,7 @@ void uc_report(struct blocks *b, struct block *blk, struct storage *s, const str
         }
         return;
     }
-    if (t && !uc->committed && e->gen_stamp < uc->gen_stamp)
+    if (t && e->gen_stamp < uc->gen_stamp)
         return; /* news from before it was opened again: the pipeline has it now */
     bool is_wrong =
         uc->committed ? e->gen_stamp != uc->gen_stamp || e->length_bytes != uc->bytes : e->gen_stamp < uc->gen_stamp;

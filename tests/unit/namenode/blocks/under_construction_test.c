@@ -297,6 +297,29 @@ static void a_block_is_reopened_on_those_that_are_about_to_report(void **state)
     sim_free(sim);
 }
 
+/* One node's report of the end may come before another's of the beginning. */
+static void old_news_of_the_pipeline_is_no_corruption(void **state)
+{
+    struct sim *sim = sim_new(3, 9);
+    sim_start(sim);
+    uint64_t id = open_block(sim), gs = record(sim, id)->gen_stamp, newer = sim->next_gen_stamp++;
+    const char *nodes[] = {"uuid-0", "uuid-1", "uuid-2"}, *storages[] = {"DS-0", "DS-1", "DS-2"};
+    record(sim, id)->gen_stamp = newer;
+    blocks_update_pipeline(sim->b, id, newer, MIB, nodes, storages, 3);
+    put(sim, 1, id, newer, MIB, REPLICA_RECEIVED);
+    assert_true(commit(sim, id, newer, MIB));
+    put(sim, 0, id, gs, 0, REPLICA_RECEIVING);
+    put(sim, 2, id, gs, MIB, REPLICA_RECEIVED);
+    assert_int_equal(sim_stats(sim).replicas_corrupted, 0);
+    assert_int_equal(sim_stats(sim).pending_replication, 1); /* still awaited */
+    put(sim, 0, id, newer, MIB, REPLICA_RECEIVED);
+    put(sim, 2, id, newer, MIB, REPLICA_RECEIVED);
+    assert_int_equal(blocks_live_replicas(sim->b, id), 3);
+    put(sim, 2, id, gs, MIB, REPLICA_RECEIVED); /* nothing is awaited any more: this is what is there */
+    assert_int_equal(sim_stats(sim).replicas_corrupted, 1);
+    sim_free(sim);
+}
+
 static void abandoned_block_is_deleted_everywhere(void **state)
 {
     struct sim *sim = sim_new(3, 8);
@@ -372,6 +395,7 @@ int main(void)
         cmocka_unit_test(open_and_committed_blocks_survive_a_namenode_restart),
         cmocka_unit_test(append_opens_and_closes_a_complete_block),
         cmocka_unit_test(a_block_is_reopened_on_those_that_are_about_to_report),
+        cmocka_unit_test(old_news_of_the_pipeline_is_no_corruption),
         cmocka_unit_test(abandoned_block_is_deleted_everywhere),
         cmocka_unit_test(safe_mode_ends_when_the_blocks_are_reported),
         cmocka_unit_test(manual_safe_mode_stops_commands),
