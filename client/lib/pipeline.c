@@ -1,6 +1,7 @@
 #include "client/lib/pipeline.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "client/lib/datanode.h"
@@ -63,9 +64,14 @@ static int write_request(int fd, struct dfs *fs, const struct pipeline_request *
 static size_t index_of_link(const struct dfs_block *b, const char *link)
 {
     char name[NET_ADDRESS_MAX];
-    for (size_t i = 0; link && *link && i < b->node_count; i++)
+    for (size_t i = 0; link && *link && i < b->node_count; i++) {
         if (strcmp(datanode_name(&b->nodes[i], name), link) == 0)
             return i;
+        /* dfs.datanode.use.datanode.hostname: so it is called there */
+        snprintf(name, sizeof name, "%.250s:%u", b->nodes[i].host_name, b->nodes[i].xfer_port);
+        if (strcmp(name, link) == 0)
+            return i;
+    }
     return 0; /* nobody is named: the one we talk to */
 }
 

@@ -23,6 +23,7 @@
 #define FAKE_BLOCKS 64
 #define FAKE_CHUNK  512
 #define FAKE_NEVER  (1 << 30)
+#define FAKE_HOST   "worker.example"
 
 struct fake_replica {
     bool there, finalized;
@@ -80,6 +81,7 @@ struct fake_cluster {
     int replication;
     int64_t block_bytes;
     bool complete;
+    bool links_by_name; /* datanodes that know each other by name */
     _Atomic int bad_reports, bad_node, abandoned, fsyncs, updates, not_yet, false_completes;
     _Atomic int handlers;
 };
@@ -210,7 +212,7 @@ static void fake_write(struct fake_node *n, int fd, const Hdfs__OpWriteBlockProt
         peer->refusals -= peer->refusals > 0;
         pthread_mutex_unlock(&c->lock);
         char link[64];
-        snprintf(link, sizeof link, "127.0.0.1:%u", peer->port);
+        snprintf(link, sizeof link, "%s:%u", c->links_by_name ? FAKE_HOST : "127.0.0.1", peer->port);
         fake_answer(fd, HDFS__STATUS__ERROR, i ? link : "");
         return;
     }
@@ -410,7 +412,8 @@ static Hdfs__LocatedBlockProto *fake_located(struct fake_cluster *c, const struc
         hdfs__datanode_info_proto__init(d);
         d->id = arena_new(a, Hdfs__DatanodeIDProto);
         hdfs__datanode_idproto__init(d->id);
-        d->id->ipaddr = d->id->hostname = "127.0.0.1";
+        d->id->ipaddr = "127.0.0.1";
+        d->id->hostname = FAKE_HOST;
         d->id->datanodeuuid = arena_printf(a, "uuid-%d", i);
         d->id->xferport = c->nodes[i].port;
         l->storageids[l->n_locs] = arena_printf(a, "DS-%d", i);
