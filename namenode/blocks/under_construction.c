@@ -121,7 +121,7 @@ void uc_drop_storages(struct blocks *b)
 bool blocks_may_come_back(const struct blocks *b, uint64_t block_id)
 {
     const struct uc *uc = uc_find(b, block_id);
-    return uc && uc->lost_target;
+    return uc && (uc->lost_target || uc->target_count); /* or it has died and is not swept yet */
 }
 
 /* ---- driven by the namespace ---- */
