@@ -291,7 +291,7 @@ int block_writer_create(const struct block_writer_options *options, const struct
     int64_t since_ms = clock_mono_ms(), patience_ms = config_ms(w->fs->config, "cairn.client.retry-for");
     int rc = setup_once(w, previous, &final, reterr);
     for (int tries = 1; rc < 0; tries++) {
-        /* Of nodes that were named some may be back soon; a client that rather waits does so even while there is none. */
+        /* Of nodes that were named some may be back soon; a client that rather waits does so while there is none. */
         int64_t hope_ms = tries > 1 || !final ? SETUP_HOPE_MS : 0;
         bool hopes = (!final || rc == ERR_IO) &&
                      clock_mono_ms() - since_ms < (patience_ms > hope_ms ? patience_ms : hope_ms);

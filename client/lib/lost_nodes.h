@@ -1,5 +1,5 @@
-/* Datanodes that failed a writer, so that neither its block nor the next ones of the file go there for a while: one that
- * was started again deserves another try. One thread at a time (the file's lock). */
+/* Datanodes that failed a writer, so that neither its block nor the next ones of the file go there for a while: one
+ * that was started again deserves another try. One thread at a time (the file's lock). */
 #ifndef CAIRN_CLIENT_LIB_LOST_NODES_H
 #define CAIRN_CLIENT_LIB_LOST_NODES_H
 

@@ -175,8 +175,8 @@ void blocks_update_pipeline(struct blocks *b, uint64_t block_id, uint64_t gen_st
 bool blocks_commit(struct blocks *b, uint64_t block_id, uint64_t gen_stamp, uint64_t bytes);
 /* The record says complete now: from here on the core keeps the block at its replication. */
 void blocks_complete(struct blocks *b, uint64_t block_id, uint64_t now_ms);
-/* Append, truncate, recovery of a complete block: it is under construction again on its present replicas, and on those of
- * its last pipeline that are about to be reported. */
+/* Append, truncate, recovery of a complete block: it is under construction again on its present replicas, and on those
+ * of its last pipeline that are about to be reported. */
 void blocks_reopen(struct blocks *b, const struct block_record *record);
 /* The block is gone from the namespace: replicas are queued for deletion. O(replicas); call it in batches. */
 void blocks_remove(struct blocks *b, uint64_t block_id);

@@ -173,7 +173,8 @@ static void what_a_full_disk_did_not_take_leaves_no_trace(void **state)
     assert_int_equal(rc, ERR_TOO_LARGE);
     assert_good(1, 700);
     replica_writer_release(w);
-    struct replica_reopen q = {.block_id = 1, .gen_stamp = 1001, .new_gen_stamp = 1002, .min_bytes = 700, .max_bytes = 200712};
+    struct replica_reopen q = {
+        .block_id = 1, .gen_stamp = 1001, .new_gen_stamp = 1002, .min_bytes = 700, .max_bytes = 200712};
     assert_int_equal(block_store_recover_stream(store, &q, &w, NULL), 0);
     assert_int_equal(write_at(w, 512, 5000), 0);
     finalize(w, &v);
@@ -529,7 +530,7 @@ static void rot_is_not_copied_under_a_new_id(void **state)
     struct replica_writer *w = create(1);
     assert_int_equal(write_at(w, 0, 3000), 0);
     finalize(w, &v);
-    for (int64_t offset = 100; offset < 1000; offset += 800) { /* in a chunk that is copied, behind the cut in the last */
+    for (int64_t offset = 100; offset < 1000; offset += 800) { /* in a chunk that is copied; behind the cut */
         rot(1, offset);
         uint64_t recovery_id = 1002 + (uint64_t)offset;
         assert_int_equal(block_store_init_recovery(store, 1, 1001, recovery_id, &v, NULL), 0);
