@@ -98,6 +98,10 @@ const struct config_key config_keys[] = {
     K("cairn.block-locations.hosts", STRING, "both", 0, 0,
       "How block locations name a datanode: name (as it registered), address, both (HDFS: name)."),
     K("dfs.hosts", STRING, NULL, 0, 0, "File of the only hosts allowed as datanodes."),
+    K("dfs.namenode.hosts.provider.classname", STRING, "HostFileManager", 0, 0,
+      "Or CombinedHostFileManager: dfs.hosts is JSON and says it all; a package in front of it is fine."),
+    K("dfs.namenode.maintenance.replication.min", INT, "1", 0, 512,
+      "Live replicas each block must have elsewhere before its node is in maintenance."),
     K("dfs.hosts.exclude", STRING, NULL, 0, 0, "File of hosts to decommission."),
     /* ---- datanode ---- */
     K("dfs.datanode.data.dir", STRING, "/var/lib/cairn/data", 0, 0, "Folders for blocks, comma separated."),

@@ -35,6 +35,7 @@ void blocks_options_from_config(struct blocks_options *ret, const struct config 
 {
     *ret = (struct blocks_options){
         .replication_min = (uint16_t)config_int(c, "dfs.namenode.replication.min"),
+        .maintenance_min = (uint16_t)config_int(c, "dfs.namenode.maintenance.replication.min"),
         .replication_max = (uint16_t)config_int(c, "dfs.replication.max"),
         .safe_mode_threshold = config_float(c, "dfs.namenode.safemode.threshold-pct"),
         .safe_mode_min_datanodes = (uint32_t)config_int(c, "dfs.namenode.safemode.min.datanodes"),
@@ -104,8 +105,7 @@ void blocks_free(struct blocks *b)
     free(b->nodes);
     free(b->storages);
     topology_free(b);
-    free(b->include_hosts);
-    free(b->exclude_hosts);
+    host_list_free(&b->hosts);
     free(b->pool_id);
     free(b);
 }
@@ -126,6 +126,7 @@ bool blocks_tick(struct blocks *b, uint64_t now_ms)
     if (now_ms > b->now_ms)
         b->now_ms = now_ms;
     datanodes_tick(b, now_ms);
+    admin_tick(b, now_ms);
     bool has_more = sweep_tick(b);
     safe_mode_tick(b, now_ms);
     has_more |= replication_tick(b, now_ms);

@@ -30,6 +30,7 @@
 
 struct advertised;
 struct blocks;
+struct host_list;
 
 /* ---- the seam to the namespace ---- */
 
@@ -78,6 +79,7 @@ struct blocks_seam {
 
 struct blocks_options {
     uint16_t replication_min, replication_max; /* dfs.namenode.replication.min, dfs.replication.max */
+    uint16_t maintenance_min;                  /* dfs.namenode.maintenance.replication.min */
     double safe_mode_threshold;                /* dfs.namenode.safemode.threshold-pct */
     uint32_t safe_mode_min_datanodes;
     uint64_t safe_mode_extension_ms;
@@ -122,7 +124,8 @@ struct datanode_info {
     uint64_t last_heartbeat_ms, last_report_ms; /* monotonic; 0 = never */
     uint32_t xceivers, transfers, block_count, failed_volumes, storage_count;
     enum datanode_admin_state admin;
-    bool alive, stale, excluded;
+    bool alive, stale;
+    const char *upgrade_domain; /* NULL: none */
     const struct advertised *advertised; /* what clients are told in place of its addresses */
 };
 struct storage_info {
@@ -138,6 +141,7 @@ struct block_location {
     const char *storage_uuid;
     uint8_t storage_type;
     bool corrupt, cached;
+    bool excess; /* about to be deleted */
 };
 #define BLOCK_LOCATIONS_MAX 64
 
@@ -185,12 +189,16 @@ void blocks_set_replication(struct blocks *b, uint64_t block_id, uint16_t replic
 /* Good replicas of this block on live nodes. */
 size_t blocks_live_replicas(const struct blocks *b, uint64_t block_id);
 bool blocks_has_min_replicas(const struct blocks *b, uint64_t block_id);
-/* For a reader: client's own node first, then its rack, then others; stale and decommissioned ones later. Only if no
- * good replica exists the corrupt ones are returned (marked). For an unfinished block: the expected locations. */
+/* For a reader: client's own node first, then its rack, then others; stale ones, those entering maintenance and
+ * decommissioned ones later, in maintenance none. Only if no good replica exists the corrupt ones are returned (marked).
+ * For an unfinished block: the expected locations. */
 size_t blocks_locations(struct blocks *b, uint64_t block_id, const char *client_ip, struct block_location *ret,
                         size_t ret_max);
+/* All that is known of, good or bad, whether the node runs or not: for fsck. */
+size_t blocks_replicas(const struct blocks *b, uint64_t block_id, struct block_location *ret, size_t ret_max);
 struct block_health { /* fsck's view */
     uint16_t expected, live, corrupt, excess, stale, decommissioning, decommissioned, pending;
+    uint16_t entering_maintenance, in_maintenance;
     uint16_t racks;    /* of live replicas */
     bool is_misplaced; /* one rack where two were possible */
 };
@@ -305,10 +313,8 @@ void blocks_held_step(const struct blocks *b, const struct held_blocks_args *arg
 /* "host-or-ip rack" lines; '#' starts a comment. Replaces the table and moves known nodes. ERR_CONFIG names the line.
  */
 int blocks_set_topology(struct blocks *b, const char *table_text, struct err *reterr) MUST_CHECK;
-/* refreshNodes: names (host, host:port, ip, ip:port), white-space separated. include NULL or empty: everyone may join.
- */
-int blocks_set_hosts(struct blocks *b, const char *include_text, const char *exclude_text, uint64_t now_ms,
-                     struct err *reterr) MUST_CHECK;
+/* refreshNodes (namenode/blocks/host_list.h); takes the list over. Both clocks are of the same moment. */
+void blocks_set_hosts(struct blocks *b, struct host_list *take, uint64_t now_ms, int64_t now_wall_ms);
 /* One host's rack, as learned from net.topology.script.file.name. */
 void blocks_set_rack(struct blocks *b, const char *host_or_ip, const char *rack);
 

@@ -7,8 +7,7 @@
 #include "common/mem.h"
 #include "namenode/blocks/internal.h"
 
-#define NODES_MAX             65000
-#define DECOMMISSION_CHECK_MS 10000
+#define NODES_MAX 65000
 
 /* ---- finding ---- */
 
@@ -158,6 +157,7 @@ void datanode_free(struct datanode *node)
     advertised_free(node->advertised);
     free(node->hostname);
     free(node->software_version);
+    free(node->upgrade_domain);
     free(node->storages);
     free(node->invalidations.items);
     free(node->transfers.items);
@@ -182,11 +182,17 @@ static void forget_work(struct datanode *node)
     node->lease_id = 0;
 }
 
+void datanode_detach_all(struct blocks *b, struct datanode *node)
+{
+    while (node->storage_count)
+        storage_detach(b, node->storages[0]);
+}
+
 void datanode_die(struct blocks *b, struct datanode *node)
 {
     pending_cancel_node(b, node);
-    while (node->storage_count)
-        storage_detach(b, node->storages[0]);
+    if (node->info.admin != DATANODE_IN_MAINTENANCE) /* what is there comes back */
+        datanode_detach_all(b, node);
     forget_work(node);
     cached_forget_node(b, node);
     node->info.cache_capacity_bytes = node->info.cache_used_bytes = 0;
@@ -195,8 +201,10 @@ void datanode_die(struct blocks *b, struct datanode *node)
     node->info.capacity_bytes = node->info.used_bytes = node->info.remaining_bytes = node->info.non_dfs_used_bytes = 0;
     node->info.pool_used_bytes = 0;
     node->info.xceivers = node->info.transfers = 0;
-    if (node->info.admin == DATANODE_DECOMMISSION_IN_PROGRESS && node->info.excluded)
+    if (node->info.admin == DATANODE_DECOMMISSION_IN_PROGRESS)
         node->info.admin = DATANODE_DECOMMISSIONED;
+    if (node->info.admin == DATANODE_ENTERING_MAINTENANCE)
+        node->info.admin = DATANODE_IN_MAINTENANCE; /* without its replicas: they may have been the only ones */
     racks_refresh(b);
 }
 
@@ -204,6 +212,7 @@ static void node_wipe(struct blocks *b, struct datanode *node)
 {
     log_info("blocks", "datanode.replaced dn=%s:%u uuid=%s", node->ip, node->info.xfer_port, node->uuid);
     datanode_die(b, node);
+    datanode_detach_all(b, node);
     b->nodes[node->index] = NULL;
     datanode_free(node);
 }
@@ -215,29 +224,6 @@ static void set_text(char **to, const char **view, const char *text)
         *to = mem_strdup(text);
     }
     *view = *to;
-}
-
-/* The exclude file decides who leaves; a node that is listed no more is welcome again. */
-static void apply_exclude(struct blocks *b, struct datanode *node)
-{
-    bool was = node->info.excluded;
-    node->info.excluded = hosts_contain(b->exclude_hosts, &node->info);
-    if (node->info.excluded && node->info.admin == DATANODE_NORMAL) {
-        node->info.admin = node->info.alive ? DATANODE_DECOMMISSION_IN_PROGRESS : DATANODE_DECOMMISSIONED;
-        b->recheck_wanted = true;
-        sweep_request(b);
-        log_info("blocks", "datanode.decommission dn=%s:%u state=started", node->ip, node->info.xfer_port);
-    } else if (was && !node->info.excluded) {
-        node->info.admin = DATANODE_NORMAL;
-        b->recheck_wanted = true;
-        sweep_request(b);
-        log_info("blocks", "datanode.decommission dn=%s:%u state=cancelled", node->ip, node->info.xfer_port);
-    }
-}
-
-static bool is_blank(const char *text)
-{
-    return !text || text[strspn(text, " \t\r\n")] == '\0';
 }
 
 /* Two nodes seem to be one to us when both come through the same gateway; their own addresses tell them apart. */
@@ -275,7 +261,7 @@ int blocks_register(struct blocks *b, const struct datanode_registration *r, uin
     if (now_ms > b->now_ms)
         b->now_ms = now_ms;
     struct datanode_info candidate = {.ip = r->ip, .hostname = r->hostname, .xfer_port = r->xfer_port};
-    if (!is_blank(b->include_hosts) && !hosts_contain(b->include_hosts, &candidate))
+    if (!host_list_wish(&b->hosts, &candidate, blocks_wall_ms(b)).may_join)
         return err_set(
             reterr, ERR_DISALLOWED_NODE,
             "Datanode denied communication with namenode because the host is not in the include-list: %s (%s:%u)",
@@ -318,11 +304,11 @@ int blocks_register(struct blocks *b, const struct datanode_registration *r, uin
     node->bandwidth_told = false;
     forget_work(node); /* a restarted node knows nothing of what it was told; its full report brings the rest back */
     pending_cancel_node(b, node);
-    if (!was_alive && node->info.admin == DATANODE_DECOMMISSIONED && node->info.excluded)
+    if (!was_alive && node->info.admin == DATANODE_DECOMMISSIONED)
         node->info.admin = DATANODE_DECOMMISSION_IN_PROGRESS;
     node->rack = rack_of_node(b, node);
     node->info.rack = b->racks[node->rack].name;
-    apply_exclude(b, node);
+    admin_apply(b, node);
     racks_refresh(b);
     log_info("blocks", "datanode.registered dn=%s:%u host=%s uuid=%s rack=%s again=%d", node->ip, node->info.xfer_port,
              node->hostname, node->uuid, node->info.rack, was_alive);
@@ -331,26 +317,8 @@ int blocks_register(struct blocks *b, const struct datanode_registration *r, uin
     return 0;
 }
 
-static void finish_decommission(struct blocks *b, struct datanode *node)
-{
-    node->info.admin = DATANODE_DECOMMISSIONED;
-    log_info("blocks", "datanode.decommission dn=%s:%u state=finished", node->ip, node->info.xfer_port);
-}
-
-/* A whole pass over the map has counted, per leaving node, the blocks that still need a copy elsewhere. */
-void datanodes_after_recheck(struct blocks *b)
-{
-    for (size_t i = 0; i < b->node_count; i++) {
-        struct datanode *node = b->nodes[i];
-        if (node && node->info.admin == DATANODE_DECOMMISSION_IN_PROGRESS && node->info.alive && node->was_counted &&
-            !node->insufficient && !b->safe_mode_manual && b->tracking)
-            finish_decommission(b, node);
-    }
-}
-
 void datanodes_tick(struct blocks *b, uint64_t now_ms)
 {
-    bool any_leaving = false;
     for (size_t i = 0; i < b->node_count; i++) {
         struct datanode *node = b->nodes[i];
         if (!node || !node->info.alive)
@@ -362,37 +330,7 @@ void datanodes_tick(struct blocks *b, uint64_t now_ms)
                      node->info.xfer_port, node->uuid, (unsigned long long)silent_ms);
             datanode_die(b, node);
         }
-        any_leaving |= node->info.alive && node->info.admin == DATANODE_DECOMMISSION_IN_PROGRESS;
     }
-    if (any_leaving && now_ms >= b->decommission_check_ms) {
-        b->decommission_check_ms = now_ms + DECOMMISSION_CHECK_MS;
-        b->recheck_wanted = true;
-        sweep_request(b);
-    }
-}
-
-int blocks_set_hosts(struct blocks *b, const char *include_text, const char *exclude_text, uint64_t now_ms,
-                     struct err *reterr)
-{
-    free(b->include_hosts);
-    free(b->exclude_hosts);
-    b->include_hosts = include_text ? mem_strdup(include_text) : NULL;
-    b->exclude_hosts = exclude_text ? mem_strdup(exclude_text) : NULL;
-    for (size_t i = 0; i < b->node_count; i++) {
-        struct datanode *node = b->nodes[i];
-        if (!node)
-            continue;
-        if (!is_blank(b->include_hosts) && !hosts_contain(b->include_hosts, &node->info)) {
-            if (node->info.alive) {
-                log_info("blocks", "datanode.removed dn=%s:%u reason=not-in-dfs.hosts", node->ip, node->info.xfer_port);
-                datanode_die(b, node);
-            }
-            continue;
-        }
-        apply_exclude(b, node);
-    }
-    racks_refresh(b);
-    return 0;
 }
 
 void blocks_set_balancer_bandwidth(struct blocks *b, uint64_t bytes_per_second)

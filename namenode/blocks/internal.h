@@ -1,12 +1,13 @@
 /* What the block manager's files share. Private to namenode/blocks; guarded by the namenode lock.
  *
- *   blocks.c              life cycle, tick          datanodes.c   registration, storages, death, membership
+ *   blocks.c              life cycle, tick          datanodes.c   registration, storages, death
  *   heartbeat.c           commands                  reports.c     full and incremental reports
  *   replicas.c            one door for every change of a block's replicas: counts, queues, excess, corruption
  *   cached.c              blocks in datanodes' memory
  *   digests.c             replicas whose digests disagree
  *   under_construction.c  blocks being written or recovered
  *   replication.c         who copies what to whom   placement.c   where new replicas go; topology.c  racks
+ *   host_list.c           who may join, and who shall leave    admin_states.c  how they leave
  *   sweep.c               walks the block map in bounded steps      safe_mode.c  views.c */
 #ifndef CAIRN_NAMENODE_BLOCKS_INTERNAL_H
 #define CAIRN_NAMENODE_BLOCKS_INTERNAL_H
@@ -15,6 +16,7 @@
 #include "namenode/blocks/blocks.h"
 #include "namenode/blocks/policy.h"
 #include "namenode/blocks/datanode_events.h"
+#include "namenode/blocks/host_list.h"
 #include "namenode/blocks/id_map.h"
 
 #define NO_INDEX              UINT16_MAX
@@ -82,7 +84,8 @@ void queue_resize(void *items, size_t item_bytes, size_t *head, size_t count, si
 
 struct datanode {
     struct datanode_info info; /* its strings are the owned ones below */
-    char *uuid, *ip, *own_ip, *hostname, *software_version;
+    char *uuid, *ip, *own_ip, *hostname, *software_version, *upgrade_domain;
+    int64_t maintenance_until_wall_ms; /* of a node in or entering maintenance */
     struct advertised *advertised;
     uint16_t index, rack;
     struct storage **storages;
@@ -182,7 +185,9 @@ struct blocks {
     struct rack_entry *rack_table; /* ordered by host */
     size_t rack_table_count;
     bool has_racks;                      /* live nodes are on more than one */
-    char *include_hosts, *exclude_hosts; /* the texts */
+    struct host_list hosts;
+    uint64_t hosts_mono_ms; /* when the list came, by two clocks */
+    int64_t hosts_wall_ms;
 
     bool tracking; /* start-up safe mode is over: queues are kept */
     QUEUE(uint64_t) rings[PRIORITY_COUNT];
@@ -194,7 +199,7 @@ struct blocks {
 
     bool sweep_wanted, sweep_running, recheck_wanted, sweep_rechecks;
     unsigned sweep_shard;
-    uint64_t decommission_check_ms;
+    uint64_t admin_check_ms;
 
     enum safe_mode_status safe_mode;
     bool safe_mode_manual;
@@ -219,29 +224,49 @@ struct storage *blocks_storage_find(const struct blocks *b, const char *storage_
 struct datanode *datanode_find(const struct blocks *b, const char *uuid);
 struct datanode *datanode_find_ip(const struct blocks *b, const char *ip);
 void datanode_die(struct blocks *b, struct datanode *node);
+void datanode_detach_all(struct blocks *b, struct datanode *node);
 void storage_detach(struct blocks *b, struct storage *s);
 void storage_free(struct storage *s);
 void datanode_free(struct datanode *node);
 void datanodes_tick(struct blocks *b, uint64_t now_ms);
 uint64_t datanode_dead_after_ms(const struct blocks *b);
-void datanodes_after_recheck(struct blocks *b);
 static inline bool storage_is_usable(const struct storage *s)
 {
     return s && !s->gone && !s->failed;
+}
+static inline bool storage_is_reachable(const struct storage *s)
+{
+    return storage_is_usable(s) && s->node->info.alive;
+}
+static inline bool datanode_is_leaving(const struct datanode *node)
+{
+    return node->info.admin == DATANODE_DECOMMISSION_IN_PROGRESS || node->info.admin == DATANODE_ENTERING_MAINTENANCE;
 }
 static inline bool datanode_is_normal(const struct datanode *node)
 {
     return node->info.alive && node->info.admin == DATANODE_NORMAL;
 }
 
+/* admin_states.c */
+int64_t blocks_wall_ms(const struct blocks *b);
+void admin_apply(struct blocks *b, struct datanode *node); /* what the host list wants of it */
+void admin_after_recheck(struct blocks *b);
+void admin_tick(struct blocks *b, uint64_t now_ms);
+
 /* replicas.c */
 struct replica_counts {
     unsigned live;     /* good, on a node that stays */
     unsigned readable; /* good, on any live node */
-    unsigned leaving, left, stale, corrupt, excess, racks;
+    unsigned decommissioning, decommissioned;
+    unsigned entering_maintenance;
+    unsigned in_maintenance; /* known to be good, whether the node runs or not, but nobody is sent there */
+    unsigned stale, corrupt, excess, racks;
     bool unreported; /* some storage has not sent a full report yet */
 };
 void block_count(const struct blocks *b, const struct block *blk, struct replica_counts *ret);
+/* Live replicas that the block should have: those in maintenance come back, so only the minimum is made up for. */
+unsigned block_wanted(const struct blocks *b, const struct block *blk, const struct replica_counts *c);
+unsigned block_maintenance_min(const struct blocks *b, const struct block *blk);
 struct replica *block_replica_on(const struct block *blk, const struct storage *s);
 /* After any change: counters, queue, deletion of corrupt and excess replicas. */
 void block_update(struct blocks *b, struct block *blk, uint64_t now_ms);
@@ -327,6 +352,8 @@ uint16_t rack_intern(struct blocks *b, const char *name);
 int rack_lookup(const struct blocks *b, const char *host); /* -1: not in the table */
 void racks_refresh(struct blocks *b);                      /* after nodes came, went or moved */
 void topology_free(struct blocks *b);
+
+/* host_list.c: is the node one of those that the text names? */
 bool hosts_contain(const char *text, const struct datanode_info *node);
 
 /* sweep.c */

@@ -9,7 +9,7 @@
 void invalidate(struct blocks *b, struct datanode *node, uint64_t block_id, uint64_t gen_stamp)
 {
     struct invalidation item = {block_id, gen_stamp};
-    if (node->invalidations.count == INVALIDATIONS_MAX)
+    if (node->invalidations.count == INVALIDATIONS_MAX || !node->info.alive)
         return;
     QUEUE_PUSH(node->invalidations, item);
 }
@@ -41,22 +41,34 @@ void block_count(const struct blocks *b, const struct block *blk, struct replica
             continue;
         }
         const struct datanode_info *node = &s->node->info;
-        ret->readable++;
         ret->unreported |= !s->reported;
         ret->stale += b->now_ms > node->last_heartbeat_ms + b->options.stale_ms;
-        if (node->admin != DATANODE_NORMAL) {
-            bool left = node->admin == DATANODE_DECOMMISSIONED || node->admin == DATANODE_IN_MAINTENANCE;
-            ret->left += left;
-            ret->leaving += !left;
-            continue;
+        ret->readable += node->admin != DATANODE_IN_MAINTENANCE;
+        switch (node->admin) {
+        case DATANODE_DECOMMISSION_IN_PROGRESS: ret->decommissioning++; continue;
+        case DATANODE_DECOMMISSIONED: ret->decommissioned++; continue;
+        case DATANODE_ENTERING_MAINTENANCE: ret->entering_maintenance++; break;
+        case DATANODE_IN_MAINTENANCE: ret->in_maintenance++; break;
+        case DATANODE_NORMAL: ret->live++; break;
         }
-        ret->live++;
         unsigned k = 0;
         while (k < ret->racks && racks[k] != s->node->rack)
             k++;
         if (k == ret->racks)
             racks[ret->racks++] = s->node->rack;
     }
+}
+
+unsigned block_maintenance_min(const struct blocks *b, const struct block *blk)
+{
+    return b->options.maintenance_min < blk->expected ? b->options.maintenance_min : blk->expected;
+}
+
+unsigned block_wanted(const struct blocks *b, const struct block *blk, const struct replica_counts *c)
+{
+    unsigned away = c->entering_maintenance + c->in_maintenance, least = block_maintenance_min(b, blk);
+    unsigned rest = blk->expected > away ? blk->expected - away : 0;
+    return rest > least ? rest : least;
 }
 
 /* ---- the counters and the queue ---- */
@@ -78,11 +90,17 @@ void block_uncount(struct blocks *b, struct block *blk)
     block_set_priority(b, blk, PRIORITY_NONE);
 }
 
+/* Nobody can read it, though somebody should be able to. */
+static bool is_lost(const struct blocks *b, const struct block *blk, const struct replica_counts *c)
+{
+    return !c->readable && (!c->in_maintenance || block_wanted(b, blk, c));
+}
+
 static unsigned priority_of(const struct blocks *b, const struct block *blk, const struct replica_counts *c)
 {
-    if (c->readable == 0)
+    if (is_lost(b, blk, c))
         return PRIORITY_LOST;
-    if (c->live >= blk->expected)
+    if (c->live >= block_wanted(b, blk, c))
         return c->racks == 1 && blk->expected > 1 && b->has_racks ? PRIORITY_MISPLACED : PRIORITY_NONE;
     if (c->live == 0 || (c->live == 1 && blk->expected > 1))
         return PRIORITY_HIGHEST;
@@ -213,7 +231,8 @@ static void update(struct blocks *b, struct block *blk, const char *hint)
         return;
     struct replica_counts c;
     block_count(b, blk, &c);
-    bool available = c.readable > 0, safe = c.readable >= b->options.replication_min, lost = !available;
+    bool lost = is_lost(b, blk, &c), available = !lost;
+    bool safe = c.readable + c.in_maintenance >= b->options.replication_min;
     count_flag(&b->available_count, blk->available, available);
     count_flag(&b->safe_count, blk->safe, safe);
     count_flag(&b->corrupt_count, blk->has_corrupt, c.corrupt > 0);

@@ -198,8 +198,8 @@ static struct datanode *choose_source(struct blocks *b, const struct block *blk)
     const struct replica *r = block_replicas(blk);
     for (unsigned i = 0; i < blk->replica_count; i++) {
         const struct storage *s = b->storages[r[i].storage];
-        if (!storage_is_usable(s) || r[i].flags & (REPLICA_CORRUPT | REPLICA_EXCESS) || s->node->must_register ||
-            !has_room_to_send(b, s->node, block_bytes(blk)))
+        if (!storage_is_reachable(s) || r[i].flags & (REPLICA_CORRUPT | REPLICA_EXCESS) || s->node->must_register ||
+            s->node->info.admin == DATANODE_IN_MAINTENANCE || !has_room_to_send(b, s->node, block_bytes(blk)))
             continue;
         bool is_stale = b->now_ms > s->node->info.last_heartbeat_ms + b->options.stale_ms;
         bool is_doubted = blk->digest && doubt_find(b, blk->block_id, r[i].storage);
@@ -230,8 +230,9 @@ static enum scheduled schedule_copies(struct blocks *b, struct block *blk, uint6
     block_count(b, blk, &c);
     unsigned under_way = pending_count(b, blk);
     bool is_misplaced = blk->priority == PRIORITY_MISPLACED;
+    unsigned expected = block_wanted(b, blk, &c);
     unsigned wanted = is_misplaced ? (under_way ? 0 : 1)
-                                   : (c.live + under_way < blk->expected ? blk->expected - c.live - under_way : 0);
+                                   : (c.live + under_way < expected ? expected - c.live - under_way : 0);
     if (!wanted)
         return NOT_NEEDED;
     struct datanode *source = choose_source(b, blk);

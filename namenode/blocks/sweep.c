@@ -25,7 +25,7 @@ static void begin(struct blocks *b)
         if (b->nodes[i]) {
             b->nodes[i]->insufficient = 0;
             b->nodes[i]->was_counted =
-                b->sweep_rechecks && b->nodes[i]->info.admin == DATANODE_DECOMMISSION_IN_PROGRESS;
+                b->sweep_rechecks && datanode_is_leaving(b->nodes[i]);
         }
 }
 
@@ -37,17 +37,19 @@ static bool is_swept(const struct storage *s, const struct replica *r)
     return s->gone || (uint8_t)(s->epoch - r->epoch) > (uint8_t)(s->epoch - s->sweep_epoch);
 }
 
+/* Nodes that are to be decommissioned wait for all copies, those that come back only for the minimum. */
 static void count_insufficient(struct blocks *b, const struct block *blk)
 {
     struct replica_counts c;
     block_count(b, blk, &c);
-    if (!c.leaving || c.live >= blk->expected)
+    if (!(c.decommissioning + c.entering_maintenance) || c.live >= block_wanted(b, blk, &c))
         return;
+    bool is_below_min = c.live < block_maintenance_min(b, blk);
     const struct replica *r = block_replicas(blk);
     for (unsigned i = 0; i < blk->replica_count; i++) {
         const struct storage *s = b->storages[r[i].storage];
         if (storage_is_usable(s) && !(r[i].flags & (REPLICA_CORRUPT | REPLICA_EXCESS)))
-            s->node->insufficient++;
+            s->node->insufficient += is_below_min || s->node->info.admin != DATANODE_ENTERING_MAINTENANCE;
     }
 }
 
@@ -85,7 +87,7 @@ static void finish(struct blocks *b)
         }
     }
     if (b->sweep_rechecks)
-        datanodes_after_recheck(b);
+        admin_after_recheck(b);
 }
 
 /* Some shards of the block map; true while a pass is under way or wanted. Rows do not move while a shard is worked on:

@@ -1,4 +1,3 @@
-#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -149,39 +148,4 @@ void blocks_set_rack(struct blocks *b, const char *host_or_ip, const char *rack)
     b->rack_table[b->rack_table_count++] = (struct rack_entry){mem_strdup(host_or_ip), index};
     qsort(b->rack_table, b->rack_table_count, sizeof *b->rack_table, by_host);
     move_nodes(b);
-}
-
-/* One word of an include or exclude file: host, host:port, ip or ip:port. */
-static bool names_node(const char *word, size_t len, const struct datanode_info *node)
-{
-    const char *hosts[] = {node->ip, node->hostname, strcmp(node->ip, "127.0.0.1") ? node->ip : "localhost"};
-    for (size_t i = 0; i < ARRAY_COUNT(hosts); i++) {
-        size_t host_len = strlen(hosts[i]);
-        if (len < host_len || strncmp(word, hosts[i], host_len) != 0)
-            continue;
-        if (len == host_len)
-            return true;
-        char port[8];
-        snprintf(port, sizeof port, ":%u", node->xfer_port);
-        if (len - host_len == strlen(port) && strncmp(word + host_len, port, strlen(port)) == 0)
-            return true;
-    }
-    return false;
-}
-
-bool hosts_contain(const char *text, const struct datanode_info *node)
-{
-    while (text && *text) {
-        if (*text == '#') {
-            text += strcspn(text, "\n");
-        } else if (isspace((unsigned char)*text)) {
-            text++;
-        } else {
-            size_t len = strcspn(text, " \t\r\n");
-            if (names_node(text, len, node))
-                return true;
-            text += len;
-        }
-    }
-    return false;
 }

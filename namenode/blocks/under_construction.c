@@ -420,7 +420,7 @@ int blocks_start_recovery(struct blocks *b, const struct block_record *record, c
             const struct storage *s = b->storages[t->storage];
             if (round) /* everyone had a turn: start over */
                 t->primary_tried = false;
-            if (!storage_is_usable(s) || t->primary_tried)
+            if (!storage_is_reachable(s) || t->primary_tried)
                 continue;
             if (!best || s->node->info.last_heartbeat_ms > b->storages[best->storage]->node->info.last_heartbeat_ms)
                 best = t;
@@ -461,7 +461,7 @@ bool uc_recovery_command(struct blocks *b, struct datanode *node, uint64_t block
     for (int pass = 0; pass < 2 && !ret->location_count; pass++)
         for (size_t i = 0; i < uc->target_count; i++) {
             const struct storage *s = b->storages[uc->targets[i].storage];
-            if (storage_is_usable(s) && (pass || b->now_ms <= s->node->info.last_heartbeat_ms + b->options.stale_ms))
+            if (storage_is_reachable(s) && (pass || b->now_ms <= s->node->info.last_heartbeat_ms + b->options.stale_ms))
                 ret->locations[ret->location_count++] = storage_location(s, false);
         }
     return ret->location_count > 0;

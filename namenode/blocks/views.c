@@ -25,8 +25,9 @@ static uint64_t rank_of(struct blocks *b, const struct storage *s, const char *c
     const struct datanode *node = s->node;
     uint64_t distance = client_ip && strcmp(node->ip, client_ip) == 0 ? 0 : client_rack == node->rack ? 1 : 2;
     uint64_t is_stale = b->now_ms > node->info.last_heartbeat_ms + b->options.stale_ms;
-    uint64_t is_leaving = node->info.admin == DATANODE_DECOMMISSIONED || node->info.admin == DATANODE_IN_MAINTENANCE;
-    return is_leaving << 62 | is_stale << 61 | distance << 56 | blocks_random(b) >> 16;
+    uint64_t has_left = node->info.admin == DATANODE_DECOMMISSIONED;
+    uint64_t is_leaving = node->info.admin == DATANODE_ENTERING_MAINTENANCE;
+    return has_left << 62 | is_leaving << 61 | is_stale << 60 | distance << 56 | blocks_random(b) >> 16;
 }
 
 size_t blocks_locations(struct blocks *b, uint64_t block_id, const char *client_ip, struct block_location *ret,
@@ -45,14 +46,15 @@ size_t blocks_locations(struct blocks *b, uint64_t block_id, const char *client_
     const struct uc *uc = blk->complete ? NULL : uc_find(b, block_id);
     for (size_t i = 0; uc && i < uc->target_count; i++) {
         const struct storage *s = b->storages[uc->targets[i].storage];
-        if (storage_is_usable(s))
+        if (storage_is_reachable(s))
             found[count++] = (struct ranked){storage_location(s, false), rank_of(b, s, client_ip, client_rack)};
     }
     const struct replica *r = block_replicas(blk);
     for (int corrupt = 0; corrupt < 2 && !uc && !count; corrupt++)
         for (unsigned i = 0; i < blk->replica_count; i++) {
             const struct storage *s = b->storages[r[i].storage];
-            if (!storage_is_usable(s) || !!(r[i].flags & REPLICA_CORRUPT) != corrupt || r[i].flags & REPLICA_EXCESS)
+            if (!storage_is_reachable(s) || !!(r[i].flags & REPLICA_CORRUPT) != corrupt ||
+                r[i].flags & REPLICA_EXCESS || s->node->info.admin == DATANODE_IN_MAINTENANCE)
                 continue;
             found[count] = (struct ranked){storage_location(s, corrupt), rank_of(b, s, client_ip, client_rack)};
             found[count++].location.cached = cached_is_on(b, block_id, s->node);
@@ -63,6 +65,24 @@ size_t blocks_locations(struct blocks *b, uint64_t block_id, const char *client_
         count = ret_max;
     for (size_t i = 0; i < count; i++)
         ret[i] = found[i].location;
+    return count;
+}
+
+size_t blocks_replicas(const struct blocks *b, uint64_t block_id, struct block_location *ret, size_t ret_max)
+{
+    const struct block *blk = block_table_find(&b->table, block_id);
+    const struct uc *uc = blk && !blk->complete ? uc_find(b, block_id) : NULL;
+    size_t count = 0;
+    for (size_t i = 0; uc && i < uc->target_count && count < ret_max; i++)
+        if (storage_is_usable(b->storages[uc->targets[i].storage]))
+            ret[count++] = storage_location(b->storages[uc->targets[i].storage], false);
+    const struct replica *r = blk ? block_replicas(blk) : NULL;
+    for (unsigned i = 0; blk && !uc && i < blk->replica_count && count < ret_max; i++) {
+        if (!storage_is_usable(b->storages[r[i].storage]))
+            continue;
+        ret[count] = storage_location(b->storages[r[i].storage], r[i].flags & REPLICA_CORRUPT);
+        ret[count++].excess = r[i].flags & REPLICA_EXCESS;
+    }
     return count;
 }
 
@@ -80,8 +100,10 @@ void blocks_health(const struct blocks *b, uint64_t block_id, struct block_healt
         .corrupt = (uint16_t)c.corrupt,
         .excess = (uint16_t)c.excess,
         .stale = (uint16_t)c.stale,
-        .decommissioning = (uint16_t)c.leaving,
-        .decommissioned = (uint16_t)c.left,
+        .decommissioning = (uint16_t)c.decommissioning,
+        .decommissioned = (uint16_t)c.decommissioned,
+        .entering_maintenance = (uint16_t)c.entering_maintenance,
+        .in_maintenance = (uint16_t)c.in_maintenance,
         .pending = (uint16_t)pending_count(b, blk),
         .racks = (uint16_t)c.racks,
         .is_misplaced = c.racks == 1 && blk->expected > 1 && b->has_racks,
@@ -219,7 +241,7 @@ static void block_line(const struct blocks *b, const struct block *blk, struct b
     buf_printf(ret,
                "blk_%" PRIu64 "_%" PRIu64 " size=%" PRIu64 " (replicas: live: %u decommissioning and decommissioned: "
                "%u corrupt: %u in excess: %u wanted: %u)",
-               blk->block_id, block_gen_stamp(blk), block_bytes(blk), c.live, c.leaving + c.left, c.corrupt, c.excess,
+               blk->block_id, block_gen_stamp(blk), block_bytes(blk), c.live, c.decommissioning + c.decommissioned, c.corrupt, c.excess,
                (unsigned)blk->expected);
     const struct replica *r = block_replicas(blk);
     for (unsigned i = 0; i < blk->replica_count; i++) {

@@ -36,6 +36,7 @@ Hdfs__DatanodeInfoProto *datanode_info_proto(const struct datanode_info *n, cons
     SET(adminstate, (Hdfs__DatanodeInfoProto__AdminState)n->admin);
 #undef SET
     p->location = (char *)n->rack;
+    p->upgradedomain = (char *)(uintptr_t)n->upgrade_domain;
     return p;
 }
 

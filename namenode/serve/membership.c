@@ -13,6 +13,7 @@
 #include "common/file.h"
 #include "common/log.h"
 #include "namenode/blocks/blocks.h"
+#include "namenode/blocks/host_list.h"
 
 #define FILE_MAX_BYTES    (16u << 20)
 #define SCRIPT_TIMEOUT_MS 10000
@@ -31,14 +32,40 @@ static int read_setting(const struct namenode *nn, const char *name, struct buf 
     return rc ? err_prefix(reterr, rc, "%s", name) : 0;
 }
 
-int membership_load(struct namenode *nn, struct err *reterr)
+static int hosts_are_json(const struct namenode *nn, bool *ret, struct err *reterr)
+{
+    const char *class = config_str(nn->config, "dfs.namenode.hosts.provider.classname"), *dot = strrchr(class, '.');
+    const char *name = dot ? dot + 1 : class;
+    *ret = !strcmp(name, "CombinedHostFileManager");
+    return *ret || !strcmp(name, "HostFileManager")
+               ? 0
+               : err_set(reterr, ERR_CONFIG,
+                         "dfs.namenode.hosts.provider.classname is '%s': want HostFileManager or CombinedHostFileManager",
+                         class);
+}
+
+static int read_hosts(const struct namenode *nn, struct host_list *ret, struct err *reterr)
 {
     AUTO(buf_free) struct buf include = {0};
     AUTO(buf_free) struct buf exclude = {0};
-    AUTO(buf_free) struct buf table = {0};
-    int rc = read_setting(nn, "dfs.hosts", &include, reterr);
+    bool json = false;
+    int rc = hosts_are_json(nn, &json, reterr);
+    rc = rc ? rc : read_setting(nn, "dfs.hosts", &include, reterr);
+    if (!rc && json) {
+        rc = host_list_from_json(buf_slice(&include), ret, reterr);
+        return rc ? err_prefix(reterr, rc, "dfs.hosts") : 0;
+    }
+    rc = rc ? rc : read_setting(nn, "dfs.hosts.exclude", &exclude, reterr);
     if (!rc)
-        rc = read_setting(nn, "dfs.hosts.exclude", &exclude, reterr);
+        host_list_from_names(buf_cstr(&include), buf_cstr(&exclude), ret);
+    return rc;
+}
+
+int membership_load(struct namenode *nn, struct err *reterr)
+{
+    AUTO(buf_free) struct buf table = {0};
+    AUTO(host_list_free) struct host_list hosts = {0};
+    int rc = read_hosts(nn, &hosts, reterr);
     if (!rc)
         rc = read_setting(nn, "net.topology.table.file.name", &table, reterr);
     if (rc)
@@ -47,7 +74,7 @@ int membership_load(struct namenode *nn, struct err *reterr)
     if (*config_str(nn->config, "net.topology.table.file.name"))
         rc = blocks_set_topology(nn->blocks, buf_cstr(&table), reterr);
     if (!rc)
-        rc = blocks_set_hosts(nn->blocks, buf_cstr(&include), buf_cstr(&exclude), (uint64_t)clock_mono_ms(), reterr);
+        blocks_set_hosts(nn->blocks, &hosts, (uint64_t)clock_mono_ms(), clock_wall_ms());
     namenode_unlock(nn);
     return rc;
 }

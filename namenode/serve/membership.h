@@ -7,6 +7,7 @@
 #include "namenode/namenode.h"
 
 /* Reads dfs.hosts, dfs.hosts.exclude and net.topology.table.file.name and applies them: at start, and for refreshNodes.
+ * With CombinedHostFileManager the first is JSON and says what the second would.
  * Nothing changes if one of them cannot be read; the error names the file. Takes the lock itself. */
 int membership_load(struct namenode *nn, struct err *reterr) MUST_CHECK;
 

@@ -137,6 +137,7 @@ static inline int sim_on_recovered(void *context, const struct block_recovery *r
 static inline struct blocks *sim_blocks(struct sim *sim, uint64_t seed)
 {
     struct blocks_options options = {.replication_min = 1,
+                                     .maintenance_min = 1,
                                      .replication_max = 512,
                                      .safe_mode_threshold = 0.999,
                                      .heartbeat_ms = 3000,
@@ -192,6 +193,20 @@ static inline struct sim *sim_new(size_t node_count, uint64_t seed)
         node->capacity = 1u << 30;
     }
     return sim;
+}
+/* The monotonic clock serves as the wall clock too. */
+static inline void sim_hosts(struct sim *sim, const char *include, const char *exclude)
+{
+    struct host_list hosts;
+    host_list_from_names(include, exclude, &hosts);
+    blocks_set_hosts(sim->b, &hosts, sim->now_ms, (int64_t)sim->now_ms);
+}
+static inline void sim_hosts_json(struct sim *sim, const char *json)
+{
+    struct host_list hosts;
+    struct err e;
+    assert_int_equal(host_list_from_json((struct slice){(const uint8_t *)json, strlen(json)}, &hosts, &e), 0);
+    blocks_set_hosts(sim->b, &hosts, sim->now_ms, (int64_t)sim->now_ms);
 }
 static inline void sim_free(struct sim *sim)
 {

@@ -146,7 +146,7 @@ static void moved_and_replaced_datanodes(void **state)
 static void unlisted_hosts_are_refused(void **state)
 {
     struct sim *sim = sim_new(2, 8);
-    assert_int_equal(blocks_set_hosts(sim->b, "# who may join\n10.0.0.1:9866\n", NULL, 0, NULL), 0);
+    sim_hosts(sim, "# who may join\n10.0.0.1:9866\n", NULL);
     struct datanode_registration r = {.uuid = "u", .ip = "10.0.0.2", .hostname = "b", .xfer_port = 9866};
     struct err e;
     assert_int_equal(blocks_register(sim->b, &r, 0, NULL, &e), ERR_DISALLOWED_NODE);

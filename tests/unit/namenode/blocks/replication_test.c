@@ -318,7 +318,7 @@ static void decommissioned_node_is_emptied_first(void **state)
     uint64_t ids[30];
     for (int i = 0; i < 30; i++)
         ids[i] = sim_write(sim, 0, 3, MIB);
-    assert_int_equal(blocks_set_hosts(sim->b, "", "10.0.0.1\n", sim->now_ms, NULL), 0);
+    sim_hosts(sim, "", "10.0.0.1\n");
     const struct datanode_info *n = blocks_datanode_by_uuid(sim->b, "uuid-0");
     assert_int_equal(n->admin, DATANODE_DECOMMISSION_IN_PROGRESS);
     sim_run(sim, 60000);
@@ -334,7 +334,7 @@ static void decommissioned_node_is_emptied_first(void **state)
     size_t count = blocks_choose_targets(sim->b, &args, l, 8);
     for (size_t i = 0; i < count; i++)
         assert_string_not_equal(l[i].node->uuid, "uuid-0");
-    assert_int_equal(blocks_set_hosts(sim->b, "", "", sim->now_ms, NULL), 0);
+    sim_hosts(sim, "", "");
     assert_int_equal(n->admin, DATANODE_NORMAL);
     sim_run(sim, 30000);
     for (int i = 0; i < 30; i++)
