@@ -18,7 +18,7 @@ SRC := $(shell find $(wildcard $(FOLDERS)) -name '*.c' | sort)
 OBJ := $(SRC:%.c=$(B)/%.o)
 MAIN_O := $(B)/main/cairn.o
 NOT_CLIENT := $(addprefix common/,http.o http_page.o http_servlets.o http_stream.o jmx.o daemon.o metrics.o loop.o pool.o) \
-              $(addprefix rpc/,call.o connection.o handshake.o local_call.o jmx.o meta.o reconfigure.o registry.o \
+              $(addprefix rpc/,call.o connection.o handshake.o local_call.o java_names.o jmx.o meta.o reconfigure.o registry.o \
                 retry_cache.o rpc_server.o)
 # What a program that loads libhdfs gets: the client and what it stands on, nothing of the daemons.
 CLIENT_O := $(filter-out $(addprefix $(B)/,$(NOT_CLIENT)),\

@@ -23,14 +23,11 @@
 #include "namenode/namespace/user.h"
 #include "namenode/namespace/writers.h"
 #include "namenode/pages/pages.h"
+#include "namenode/rpc_ports.h"
 #include "namenode/seam.h"
-#include "namenode/serve/admin.h"
 #include "namenode/serve/membership.h"
-#include "namenode/serve/namenode_calls.h"
-#include "namenode/serve/op.h"
 #include "namenode/serve/park.h"
 #include "rpc/reconfigure.h"
-#include "rpc/rpc_server.h"
 
 #define LEASE_SOFT_MS  60000
 #define LEASE_RETRY_MS 30000 /* between attempts at a last block's recovery */
@@ -42,7 +39,7 @@ struct parts {
     struct namenode nn;
     struct name_folder folder;
     struct reaper reaper;
-    struct rpc_server *rpc;
+    struct rpc_ports ports;
     struct pages *pages;
     char user[256]; /* of this process */
     pthread_t housekeeper;
@@ -139,33 +136,6 @@ static void open_blocks(struct parts *p)
     p->nn.blocks = blocks_new(&options, &seam, p->nn.started_ms);
 }
 
-static int serve(struct parts *p, struct net_address address, struct err *reterr)
-{
-    struct namenode *nn = &p->nn;
-    const char *bind = config_str(nn->config, "dfs.namenode.rpc-bind-host");
-    admin_open(nn);
-    struct rpc_service services[4 + ADMIN_SERVICES] = {client_calls_service(nn), datanode_calls_service(nn),
-                                                       datanode_lifeline_service(nn), namenode_calls_service(nn)};
-    admin_services(nn, services + 4);
-    struct rpc_server_options options = {
-        .listen = address,
-        .pool_threads = (int)config_int(nn->config, "dfs.namenode.handler.count"),
-        .services = services,
-        .service_count = ARRAY_COUNT(services),
-        .on_connection_closed = op_connection_closed,
-        .on_connection_closed_context = nn,
-    };
-    if (*bind)
-        snprintf(options.listen.host, sizeof options.listen.host, "%s", bind);
-    int rc = rpc_server_start(&options, &p->rpc, reterr);
-    if (rc)
-        return err_prefix(reterr, rc, "RPC (dfs.namenode.rpc-address)");
-    nn->rpc = p->rpc;
-    address.port = rpc_server_port(p->rpc);
-    net_format(&address, nn->address);
-    return 0;
-}
-
 static int start(struct parts *p, const struct config *c, struct err *reterr)
 {
     struct namenode *nn = &p->nn;
@@ -173,6 +143,7 @@ static int start(struct parts *p, const struct config *c, struct err *reterr)
     nn->config = c;
     int rc = rpc_address(c, &address, reterr);
     rc = rc ? rc : net_parse(config_str(c, "dfs.namenode.http-address"), PORT_HTTP, &http, reterr);
+    rc = rc ? rc : rpc_ports_check(c, reterr);
     rc = rc ? rc : read_location_hosts(nn, reterr);
     if (rc)
         return rc;
@@ -187,8 +158,8 @@ static int start(struct parts *p, const struct config *c, struct err *reterr)
     if (rc)
         return rc;
     p->keeps_house = true;
-    rc = serve(p, address, reterr);
-    return rc ? rc : pages_start(nn, p->rpc, p->user, &http, &p->pages, reterr);
+    rc = rpc_ports_start(nn, address, &p->ports, reterr);
+    return rc ? rc : pages_start(nn, nn->rpc, p->user, &http, &p->pages, reterr);
 }
 
 static void stop(struct parts *p)
@@ -198,7 +169,7 @@ static void stop(struct parts *p)
     /* Parked calls are answered before the server waits for its calls, the rest by the journal's last sync. */
     if (p->keeps_house)
         housekeeping_stop(nn, p->housekeeper);
-    rpc_server_stop(p->rpc);
+    rpc_ports_stop(&p->ports);
     reconfiguration_free(nn->reconfiguration);
     journal_stop(nn->journal);
     blocks_free(nn->blocks);

@@ -200,6 +200,7 @@ void rpc_call_fail(struct rpc_call *call, const struct err *why)
 static void call_run_in_pool(struct pool_task *t)
 {
     struct rpc_call *call = container_of(t, struct rpc_call, task);
+    call->connection->server->pool_queued--;
     call->method->handler(call, call->request, call->service->context);
 }
 
@@ -207,6 +208,7 @@ void rpc_call_repeat_in_pool(struct rpc_call *call)
 {
     call->in_pool = true;
     call->task.run = call_run_in_pool;
+    call->connection->server->pool_queued++;
     pool_submit(call->connection->server->pool, &call->task);
 }
 
@@ -275,6 +277,13 @@ static void call_start(struct rpc_call *call, struct slice rest)
         return;
     }
     call->request = request;
+    if (call->method->flags & RPC_MAY_BLOCK && call->connection->server->options.refuse_when_full &&
+        rpc_server_is_full(call->connection->server)) {
+        metric_add(&rpc_metric_refused, 1);
+        call_answer_error(call, RPC_STATUS(ERROR), RPC_DETAIL(ERROR_RPC_SERVER), ERR_IPC "RetriableException",
+                          "Server too busy");
+        return;
+    }
     call_count_request(call);
     metric_add(&rpc_metric_calls, 1);
     if (!call_is_first_try(call))

@@ -30,11 +30,12 @@ static void connection_ready(struct loop_watch *w, uint32_t events);
 
 void connection_open(struct rpc_server *s, struct server_loop *l, int fd, const char *peer_ip)
 {
+    static _Atomic uint64_t opened; /* of all servers */
     struct rpc_connection *c = mem_new(struct rpc_connection);
     c->watch.fd = fd;
     c->watch.ready = connection_ready;
     c->server = s;
-    c->id = ++s->connections_opened;
+    c->id = ++opened;
     c->loop = l;
     c->refs = 1;
     strncpy(c->peer_ip, peer_ip, sizeof c->peer_ip - 1);
@@ -137,11 +138,12 @@ static _Thread_local struct rpc_connection *batch;
 
 /* ---- writing; all under c->lock ---- */
 
+/* Where many wait, each connection may have one call under way: its answer is what wakes the connection. */
 static bool crowded(const struct rpc_connection *c)
 {
     const struct rpc_server_options *o = &c->server->options;
     return c->in_flight >= o->calls_in_flight_max || c->request_bytes > o->request_bytes_max ||
-           c->out_bytes > OUT_MAX_BYTES;
+           c->out_bytes > OUT_MAX_BYTES || (c->in_flight && !o->refuse_when_full && rpc_server_is_full(c->server));
 }
 
 /* EPOLLOUT wakes the loop to write the rest, or to go on reading when there is room again. */

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "common/clock.h"
+#include "common/config.h"
 #include "common/log.h"
 #include "common/mem.h"
 #include "rpc/server_impl.h"
@@ -26,12 +27,15 @@ struct metric rpc_metric_connections = {"cairn_rpc_connections", "connections op
 struct metric rpc_metric_calls = {"cairn_rpc_calls_total", "calls that reached their method", METRIC_COUNTER, 0, NULL};
 struct metric rpc_metric_errors = {"cairn_rpc_errors_total", "calls answered with an exception", METRIC_COUNTER, 0,
                                    NULL};
+struct metric rpc_metric_refused = {"cairn_rpc_refused_total", "calls refused because too many wait", METRIC_COUNTER, 0,
+                                    NULL};
 struct metric rpc_metric_replays = {"cairn_rpc_replays_total", "repeated calls answered from the retry cache",
                                     METRIC_COUNTER, 0, NULL};
 
 static void metrics_register(void)
 {
-    struct metric *const all[] = {&rpc_metric_connections, &rpc_metric_calls, &rpc_metric_errors, &rpc_metric_replays};
+    struct metric *const all[] = {&rpc_metric_connections, &rpc_metric_calls, &rpc_metric_errors, &rpc_metric_replays,
+                                  &rpc_metric_refused};
     for (size_t i = 0; i < ARRAY_COUNT(all); i++)
         metric_register(all[i]);
 }
@@ -128,6 +132,20 @@ static int server_loop_init(struct rpc_server *s, struct server_loop *l, struct 
 
 /* ---- start and end ---- */
 
+static bool is_true(const struct config *c, const char *name)
+{
+    const char *text = config_get(c, name);
+    return text && strcasecmp(text, "true") == 0;
+}
+
+void rpc_server_queue_options(const struct config *c, struct rpc_server_options *o)
+{
+    char name[64];
+    snprintf(name, sizeof name, "ipc.%u.backoff.enable", o->listen.port);
+    o->pool_queue_max = o->pool_threads * (int)config_int(c, "ipc.server.handler.queue.size");
+    o->refuse_when_full = is_true(c, name) || is_true(c, "ipc.backoff.enable");
+}
+
 static struct rpc_server_options options_filled(const struct rpc_server_options *options)
 {
     struct rpc_server_options o = *options;
@@ -139,6 +157,7 @@ static struct rpc_server_options options_filled(const struct rpc_server_options 
     o.idle_timeout_ms = o.idle_timeout_ms > 0 ? o.idle_timeout_ms : 600000;
     o.handshake_timeout_ms = o.handshake_timeout_ms > 0 ? o.handshake_timeout_ms : 30000;
     o.stall_timeout_ms = o.stall_timeout_ms > 0 ? o.stall_timeout_ms : 60000;
+    o.pool_queue_max = o.pool_queue_max > 0 ? o.pool_queue_max : 100 * o.pool_threads;
     o.retry_cache_bytes = o.retry_cache_bytes ? o.retry_cache_bytes : 16u << 20;
     o.services = NULL; /* the registry has them */
     return o;

@@ -68,9 +68,17 @@ struct rpc_server_options {
     void (*on_connection_closed)(void *context, uint64_t connection, int64_t idle_ms, bool by_peer);
     void *on_connection_closed_context;
     int stall_timeout_ms;     /* half a request, or an answer nobody reads (60000) */
+    /* Calls that wait for the pool; 0 = 100 for each of its threads. When there are so many, a connection that has a call
+     * under way is not read further; or, with refuse_when_full, further ones are answered with RetriableException. */
+    int pool_queue_max;
+    bool refuse_when_full;
 };
 
 int rpc_server_start(const struct rpc_server_options *options, struct rpc_server **ret, struct err *reterr) MUST_CHECK;
+/* pool_queue_max and refuse_when_full as Hadoop's settings say them for this port: ipc.server.handler.queue.size for each
+ * handler, ipc.PORT.backoff.enable or ipc.backoff.enable. */
+struct config;
+void rpc_server_queue_options(const struct config *c, struct rpc_server_options *o);
 uint16_t rpc_server_port(const struct rpc_server *s);
 /* Every method with how often it was called. Any thread. */
 typedef void (*rpc_method_visitor)(void *context, const char *protocol, const char *method, uint64_t calls);

@@ -47,7 +47,7 @@ struct rpc_server {
     _Atomic int refs;
     _Atomic bool stopping;
     _Atomic int connection_count;
-    _Atomic uint64_t connections_opened;
+    _Atomic int pool_queued; /* calls that wait for the pool */
     _Atomic size_t input_bytes;
     struct rpc_server_options options; /* no zeros left */
     struct rpc_registry *registry;
@@ -65,9 +65,14 @@ struct rpc_server {
     struct server_loop loops[];
 };
 void rpc_server_unref(struct rpc_server *s);
+static inline bool rpc_server_is_full(const struct rpc_server *s)
+{
+    return s->pool_queued >= s->options.pool_queue_max;
+}
 
 /* Of all servers in this process. */
-extern struct metric rpc_metric_connections, rpc_metric_calls, rpc_metric_errors, rpc_metric_replays;
+extern struct metric rpc_metric_connections, rpc_metric_calls, rpc_metric_errors, rpc_metric_replays,
+    rpc_metric_refused;
 
 /* PREAMBLE -> CONTEXT (SASL may come first) -> CALLS; any of them -> LAST_WORD after a fatal answer. */
 enum connection_phase { PHASE_PREAMBLE, PHASE_CONTEXT, PHASE_CALLS, PHASE_LAST_WORD };
@@ -76,7 +81,7 @@ struct rpc_connection {
     struct loop_watch watch;
     struct rpc_server *server;
     struct server_loop *loop;
-    uint64_t id; /* of all connections of this server, in their order */
+    uint64_t id; /* of all connections of this process, in their order */
     _Atomic int refs;
     struct rpc_connection *prev, *next; /* under loop->lock */
     char peer_ip[64];

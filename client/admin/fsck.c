@@ -219,8 +219,11 @@ static int fsck_ask(struct fsck *f, const struct net_address *address, struct an
 {
     *a = (struct answer){.fsck = f, .last = "is CORRUPT"};
     int rc = http_get(address, buf_cstr(&f->query), READ_TIMEOUT_MS, answer_take, a, reterr);
-    if (rc == 0 && a->len)
+    if (rc == 0 && a->len) {
         line_end(a);
+        if (!f->list_corrupt)
+            putchar('\n'); /* Hadoop's tool prints line by line */
+    }
     return rc;
 }
 

@@ -63,6 +63,8 @@ static void print_datanode(const struct dfs_datanode *dn)
     printf("\nHostname: %s\n", dn->host_name);
     if (dn->rack && strcmp(dn->rack, "/default-rack"))
         printf("Rack: %s\n", dn->rack);
+    if (dn->upgrade_domain)
+        printf("Upgrade domain: %s\n", dn->upgrade_domain);
     printf("Decommission Status : %s\n", state_text(admin_state_words, dn->admin_state));
     line_bytes("Configured Capacity", dn->capacity);
     line_bytes("DFS Used", dn->used);

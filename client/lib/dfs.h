@@ -119,7 +119,7 @@ int dfs_get_server_defaults(struct dfs *fs, struct dfs_server_defaults *ret,
                             struct err *reterr) MUST_CHECK; /* cached */
 
 struct dfs_datanode {
-    const char *ip, *host_name, *uuid, *rack;
+    const char *ip, *host_name, *uuid, *rack, *upgrade_domain; /* that one: NULL if there is none */
     uint16_t xfer_port, info_port, ipc_port;
     int64_t capacity, used, remaining, non_dfs_used, block_pool_used, last_update_ms, num_blocks;
     int64_t cache_capacity, cache_used, last_block_report_ms;

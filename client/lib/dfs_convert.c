@@ -56,6 +56,7 @@ void convert_datanode(const Hdfs__DatanodeInfoProto *from, struct dfs_datanode *
         .host_name = id->hostname,
         .uuid = id->datanodeuuid,
         .rack = text_or_empty(from->location),
+        .upgrade_domain = from->upgradedomain,
         .xfer_port = (uint16_t)id->xferport,
         .info_port = (uint16_t)id->infoport,
         .ipc_port = (uint16_t)id->ipcport,
@@ -151,6 +152,7 @@ void copy_datanode(const struct dfs_datanode *from, struct arena *a, struct dfs_
     ret->host_name = arena_strdup(a, from->host_name);
     ret->uuid = arena_strdup(a, from->uuid);
     ret->rack = arena_strdup(a, from->rack);
+    ret->upgrade_domain = from->upgrade_domain ? arena_strdup(a, from->upgrade_domain) : NULL;
 }
 
 static struct slice copy_slice(struct slice s, struct arena *a)

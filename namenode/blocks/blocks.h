@@ -204,6 +204,9 @@ struct block_health { /* fsck's view */
 };
 void blocks_health(const struct blocks *b, uint64_t block_id, struct block_health *ret);
 
+/* Looks at the block once more; true if copies of it are wanted. */
+bool blocks_ask_for_copies(struct blocks *b, uint64_t block_id, uint64_t now_ms);
+
 /* Lease recovery: a primary among the block's replicas gets a BlockRecovery command with its next heartbeat. Calling
  * again with a higher recovery id replaces the attempt and prefers another primary. truncate_bytes: UINT64_MAX = none.
  * source: NULL, or the complete block that this one is to become a (shorter) copy of; its replicas are asked.

@@ -423,6 +423,17 @@ void blocks_set_replication(struct blocks *b, uint64_t block_id, uint16_t replic
     block_update(b, blk, now_ms);
 }
 
+bool blocks_ask_for_copies(struct blocks *b, uint64_t block_id, uint64_t now_ms)
+{
+    struct block *blk = block_table_find(&b->table, block_id);
+    if (!blk || !blk->complete)
+        return false;
+    if (now_ms > b->now_ms)
+        b->now_ms = now_ms;
+    block_update(b, blk, now_ms);
+    return blk->priority < PRIORITY_LOST;
+}
+
 size_t blocks_live_replicas(const struct blocks *b, uint64_t block_id)
 {
     const struct block *blk = block_table_find(&b->table, block_id);

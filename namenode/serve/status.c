@@ -84,6 +84,7 @@ Hdfs__DatanodeInfoProto *status_datanode(struct arena *a, const struct datanode_
     info->xceivercount = d->xceivers;
     info->numblocks = d->block_count;
     info->location = borrowed(d->rack);
+    info->upgradedomain = borrowed(d->upgrade_domain);
     info->adminstate = (Hdfs__DatanodeInfoProto__AdminState)d->admin;
     return info;
 }

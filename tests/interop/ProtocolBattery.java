@@ -732,6 +732,31 @@ public final class ProtocolBattery {
         return NameNodeProxies.createProxy(conf, uri, protocol).getProxy();
     }
 
+    private static final String[] NAMENODE_INTERFACES = {
+        "hdfs.protocolPB.ClientNamenodeProtocolPB", "hdfs.protocolPB.NamenodeProtocolPB", "hdfs.protocolPB.DatanodeProtocolPB",
+        "hdfs.protocolPB.ReconfigurationProtocolPB", "tools.protocolPB.GetUserMappingsProtocolPB",
+        "security.protocolPB.RefreshUserMappingsProtocolPB", "security.protocolPB.RefreshAuthorizationPolicyProtocolPB",
+        "ipc.protocolPB.RefreshCallQueueProtocolPB", "ipc.protocolPB.GenericRefreshProtocolPB",
+        "hdfs.protocolPB.InterDatanodeProtocolPB"};
+    private static final String[] DATANODE_INTERFACES = {
+        "hdfs.protocolPB.ClientDatanodeProtocolPB", "hdfs.protocolPB.InterDatanodeProtocolPB",
+        "hdfs.protocolPB.ReconfigurationProtocolPB"};
+
+    /** Methods of the interface that the server says it has not, as its signatures tell. */
+    private static Object unsupported(Class<?> protocol, InetSocketAddress server) throws Exception {
+        RPC.setProtocolEngine(conf, protocol, org.apache.hadoop.ipc.ProtobufRpcEngine2.class);
+        long version = RPC.getProtocolVersion(protocol);
+        Object proxy = RPC.getProxy(protocol, version, server, conf);
+        TreeSet<String> missing = new TreeSet<>();
+        for (Method method : protocol.getMethods()) {
+            if (!org.apache.hadoop.ipc.RpcClientUtil.isMethodSupported(proxy, protocol, RPC.RpcKind.RPC_PROTOCOL_BUFFER, version,
+                    method.getName())) {
+                missing.add(method.getName());
+            }
+        }
+        return missing;
+    }
+
     private static void otherProtocols() throws Exception {
         NamenodeProtocol balancer = other(NamenodeProtocol.class);
         check("NamenodeProtocol.versionRequest", () -> balancer.versionRequest().getBlockPoolID().startsWith("BP-"));
@@ -767,6 +792,13 @@ public final class ProtocolBattery {
         check("Reconfiguration.list", () -> settings.listReconfigurableProperties().contains("dfs.heartbeat.interval"));
         act("Reconfiguration.start", () -> settings.startReconfiguration());
         check("Reconfiguration.status", () -> settings.getReconfigurationStatus().hasTask());
+        InetSocketAddress ipc = org.apache.hadoop.net.NetUtils.createSocketAddr(node.getIpcAddr(false));
+        for (String name : NAMENODE_INTERFACES) {
+            check("isMethodSupported." + name, () -> unsupported(Class.forName("org.apache.hadoop." + name), address));
+        }
+        for (String name : DATANODE_INTERFACES) {
+            check("isMethodSupported.datanode." + name, () -> unsupported(Class.forName("org.apache.hadoop." + name), ipc));
+        }
         HAServiceProtocol ha = new org.apache.hadoop.ha.protocolPB.HAServiceProtocolClientSideTranslatorPB(address, conf);
         HAServiceProtocol.StateChangeRequestInfo byUser = new HAServiceProtocol.StateChangeRequestInfo(
                 HAServiceProtocol.RequestSource.REQUEST_BY_USER);

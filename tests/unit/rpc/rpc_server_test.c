@@ -464,6 +464,41 @@ static void the_server_says_what_it_speaks(void **state)
     fixture_stop(&f);
 }
 
+/* Hashes as Java computes them for ClientNamenodeProtocolPB of Hadoop 3.4: of renewLease. */
+static void signatures_are_javas(void **state)
+{
+    struct fixture f = fixture_start((struct rpc_server_options){0});
+    int fd = dial(&f);
+    Hrpc__GetProtocolSignatureRequestProto request = HRPC__GET_PROTOCOL_SIGNATURE_REQUEST_PROTO__INIT;
+    char name[] = "org.apache.hadoop.hdfs.protocolPB.ClientNamenodeProtocolPB", kind[] = "RPC_PROTOCOL_BUFFER";
+    request.protocol = name;
+    request.rpckind = kind;
+    put_hello(&f.out);
+    rpc_frame_request(&f.out, 1, 0, client_id, RPC_META_PROTOCOL, "getProtocolSignature", &request.base);
+    say(fd, &f.out);
+    struct answer a = hear(fd);
+    struct arena arena;
+    arena_init(&arena, 4096);
+    struct rd rd = rd_of(a.body);
+    ProtobufCMessage *message;
+    assert_int_equal(message_unpack(&hrpc__get_protocol_signature_response_proto__descriptor,
+                                    rd_slice(&rd, rd_varint(&rd)), &arena, &message, NULL),
+                     0);
+    const Hrpc__GetProtocolSignatureResponseProto *response = (void *)message;
+    assert_int_equal(response->n_protocolsignature, 1);
+    assert_int_equal(response->protocolsignature[0]->version, 1);
+    assert_int_equal(response->protocolsignature[0]->n_methods, 2 * ARRAY_COUNT(test_methods));
+    uint32_t wanted = 0x67456c69;
+    bool found = false;
+    for (size_t i = 0; i < response->protocolsignature[0]->n_methods; i++)
+        found |= response->protocolsignature[0]->methods[i] == wanted;
+    assert_true(found);
+    buf_free(&a.frame);
+    arena_free(&arena);
+    close(fd);
+    fixture_stop(&f);
+}
+
 /* ---- sizes ---- */
 
 /* Sanitizers keep books of their own. */
@@ -672,6 +707,79 @@ static void blocking_handlers_do_not_block_others(void **state)
     fixture_stop(&f);
 }
 
+static void put_blocking(struct buf *b, int32_t id)
+{
+    Hdfs__SetReplicationRequestProto request = HDFS__SET_REPLICATION_REQUEST_PROTO__INIT;
+    char src[] = "/f";
+    request.src = src;
+    request.replication = 1;
+    put_call(b, id, "setReplication", &request.base);
+}
+
+static void await_blocked(const struct fixture *f, int count)
+{
+    for (int64_t end_ms = clock_mono_ms() + PATIENCE_MS; f->service->blocked < count; sched_yield())
+        assert_true(clock_mono_ms() < end_ms);
+}
+
+static void what_does_not_fit_the_queue_is_refused_when_asked_for(void **state)
+{
+    struct fixture f = fixture_start(
+        (struct rpc_server_options){.pool_threads = 1, .pool_queue_max = 2, .refuse_when_full = true});
+    int fd = dial(&f);
+    put_hello(&f.out);
+    put_blocking(&f.out, 0);
+    say(fd, &f.out);
+    await_blocked(&f, 1); /* it runs, the queue is empty */
+    for (int i = 1; i < 5; i++)
+        put_blocking(&f.out, i);
+    put_size(&f.out, 9, "quick");
+    say(fd, &f.out);
+    for (uint32_t i = 3; i < 5; i++)
+        expect_error(fd, i, RPC_STATUS(ERROR), RPC_DETAIL(ERROR_RPC_SERVER), ERR_IPC "RetriableException", "too busy");
+    expect_size(fd, 9, 5);
+    test_service_release(f.service);
+    for (uint32_t i = 0; i < 3; i++) {
+        struct answer a = hear(fd);
+        assert_int_equal(a.head.call_id, i);
+        buf_free(&a.frame);
+    }
+    put_blocking(&f.out, 5);
+    say(fd, &f.out);
+    struct answer a = hear(fd);
+    assert_int_equal(a.head.status, RPC_STATUS(SUCCESS));
+    buf_free(&a.frame);
+    close(fd);
+    fixture_stop(&f);
+}
+
+/* Many connections with many calls each: all are answered, and never do more wait than the queue and one of each. */
+static void a_full_queue_is_not_read_into(void **state)
+{
+    enum { CONNECTIONS = 10, CALLS = 50 };
+    struct fixture f = fixture_start((struct rpc_server_options){.pool_threads = 1, .pool_queue_max = 5});
+    int fds[CONNECTIONS];
+    for (int c = 0; c < CONNECTIONS; c++) {
+        fds[c] = dial(&f);
+        put_hello(&f.out);
+        for (int i = 0; i < CALLS; i++)
+            put_blocking(&f.out, i);
+        say(fds[c], &f.out);
+    }
+    await_blocked(&f, 1);
+    test_service_release(f.service);
+    for (int c = 0; c < CONNECTIONS; c++) {
+        for (int i = 0; i < CALLS; i++) {
+            struct answer a = hear(fds[c]);
+            assert_int_equal(a.head.call_id, i);
+            buf_free(&a.frame);
+        }
+        close(fds[c]);
+    }
+    assert_int_equal(f.service->blocked, CONNECTIONS * CALLS);
+    fixture_stop(&f);
+}
+
 static void connections_are_bounded(void **state)
 {
     struct fixture f = fixture_start((struct rpc_server_options){.connections_max = 3});
@@ -796,6 +904,7 @@ int main(void)
         cmocka_unit_test(a_call_before_the_context_is_fatal),
         cmocka_unit_test(what_is_unknown_is_an_error_and_no_more),
         cmocka_unit_test(the_server_says_what_it_speaks),
+        cmocka_unit_test(signatures_are_javas),
         cmocka_unit_test(an_announced_length_costs_nothing),
         cmocka_unit_test(an_absurd_length_ends_the_connection),
         cmocka_unit_test(a_reader_that_does_not_read_is_not_served_on),
@@ -803,6 +912,8 @@ int main(void)
         cmocka_unit_test(bytes_in_flight_are_bounded),
         cmocka_unit_test(answers_may_come_in_any_order),
         cmocka_unit_test(blocking_handlers_do_not_block_others),
+        cmocka_unit_test(what_does_not_fit_the_queue_is_refused_when_asked_for),
+        cmocka_unit_test(a_full_queue_is_not_read_into),
         cmocka_unit_test(connections_are_bounded),
         cmocka_unit_test(the_overdue_are_closed),
         cmocka_unit_test(a_repeated_call_runs_once),
