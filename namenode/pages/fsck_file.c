@@ -224,8 +224,11 @@ static void list_damaged(struct fsck *f, const struct inode *n)
         if (b->state != BLOCK_COMPLETE || blocks_live_replicas(f->nn->blocks, b->id))
             continue;
         f->sums.listed++;
+        char replication[8] = "";
+        if (!n->as_of) /* HDFS does not say it of snapshots */
+            snprintf(replication, sizeof replication, "%u\t", n->replication);
         if (f->out->len < REPORT_BYTES_MAX)
-            buf_printf(f->out, "blk_%" PRIu64 "\t%s\n", b->id, buf_cstr(&f->path));
+            buf_printf(f->out, "blk_%" PRIu64 "\t%s%s\n", b->id, replication, buf_cstr(&f->path));
     }
 }
 

@@ -1,20 +1,38 @@
 /* fsck's summary, in the lines that Hadoop's tool and scripts look for. */
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
 #include "common/clock.h"
 #include "namenode/pages/fsck_internal.h"
 
-/* As Java prints a float. */
+/* As Java prints a float that is not negative: as many digits as tell it from its neighbours, at least one of them
+ * behind the point. */
+static const char *java_float(float value, char out[32])
+{
+    int digits = 1;
+    do
+        snprintf(out, 32, "%.*e", digits - 1, (double)value);
+    while (strtof(out, NULL) != value && digits++ < 9);
+    int exponent = atoi(strchr(out, 'e') + 1);
+    int decimals = digits - 1 - exponent > 1 ? digits - 1 - exponent : 1;
+    if (value == 0 || (exponent >= -3 && exponent < 7)) {
+        snprintf(out, 32, "%.*f", decimals, (double)value);
+        return out;
+    }
+    char mantissa[32];
+    snprintf(mantissa, sizeof mantissa, "%.*s", (int)strcspn(out, "e"), out);
+    snprintf(out, 32, "%.20s%sE%d", mantissa, strchr(mantissa, '.') ? "" : ".0", exponent);
+    return out;
+}
+
 static void print_share(struct buf *b, uint64_t part, uint64_t whole)
 {
     char text[32];
-    if (!whole)
-        return;
-    snprintf(text, sizeof text, "%.8g", (double)((float)part * 100 / (float)whole));
-    buf_printf(b, " (%s%s %%)", text, strchr(text, '.') ? "" : ".0");
+    if (whole)
+        buf_printf(b, " (%s %%)", java_float((float)part * 100 / (float)whole, text));
 }
 
 static void print_line(struct buf *b, const char *name, uint64_t value, uint64_t whole)
@@ -60,11 +78,11 @@ static void print_replicated(const struct fsck *f, struct buf *b)
     print_line(b, "Under-replicated blocks:\t", s->under, s->blocks);
     print_line(b, "Mis-replicated blocks:\t\t", s->misplaced, s->blocks);
     char average[32];
-    snprintf(average, sizeof average, "%.8g", s->blocks ? (double)((float)s->replicas / (float)s->blocks) : 0.0);
+    java_float(s->blocks ? (float)s->replicas / (float)s->blocks : 0, average);
     buf_printf(b,
-               "\n Default replication factor:\t%lld\n Average block replication:\t%s%s\n Missing blocks:\t\t%" PRIu64
+               "\n Default replication factor:\t%lld\n Average block replication:\t%s\n Missing blocks:\t\t%" PRIu64
                "\n Corrupt blocks:\t\t%" PRIu64,
-               (long long)config_int(f->nn->config, "dfs.replication"), average, strchr(average, '.') ? "" : ".0",
+               (long long)config_int(f->nn->config, "dfs.replication"), average,
                s->missing, s->corrupt);
     print_line(b, "Missing replicas:\t\t", s->replicas_missing, s->replicas ? s->replicas_expected : 0);
     if (s->decommissioned)
