@@ -24,7 +24,7 @@ NOT_CLIENT := $(addprefix common/,http.o http_page.o http_servlets.o http_stream
 CLIENT_O := $(filter-out $(addprefix $(B)/,$(NOT_CLIENT)),\
               $(filter $(B)/common/% $(B)/proto/% $(B)/rpc/% $(B)/client/lib/%,$(OBJ))) $(GEN_O)
 
-PKGS := fuse3 libprotobuf-c libmicrohttpd expat jansson libisal libxxhash zlib
+PKGS := fuse3 libprotobuf-c libmicrohttpd expat jansson libisal libxxhash zlib nettle
 CPPFLAGS += -I. -Iclient/include -I$(B)/gen -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -DFUSE_USE_VERSION=312 \
             $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
 WARN := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wvla \

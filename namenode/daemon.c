@@ -19,6 +19,7 @@
 #include "namenode/name_folder.h"
 #include "namenode/namespace/cache_pools.h"
 #include "namenode/namespace/leases.h"
+#include "namenode/namespace/tokens.h"
 #include "namenode/namespace/txn.h"
 #include "namenode/namespace/user.h"
 #include "namenode/namespace/writers.h"
@@ -106,6 +107,8 @@ static int open_namespace(struct parts *p, struct err *reterr)
         leases_new(LEASE_SOFT_MS, (uint64_t)config_ms(nn->config, "dfs.namenode.lease-hard-limit-sec"), LEASE_RETRY_MS);
     nn->writers = writers_new();
     rc = cache_pools_load(nn->store, &nn->cache_pools, reterr);
+    rc = rc ? rc : tokens_load(nn->store, nn->config, &nn->tokens, reterr);
+    rc = rc ? rc : housekeeping_tokens(nn, reterr); /* a key, before anyone asks */
     if (rc)
         return rc;
     return leases_load(nn, nn->started_ms, reterr);
@@ -175,6 +178,7 @@ static void stop(struct parts *p)
     blocks_free(nn->blocks);
     parked_free(nn->parked);
     cache_pools_free(nn->cache_pools);
+    tokens_free(nn->tokens);
     writers_free(nn->writers);
     leases_free(nn->leases);
     fsdir_free(nn->dir);

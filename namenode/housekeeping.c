@@ -12,6 +12,7 @@
 #include "namenode/namespace/files.h"
 #include "namenode/namespace/keys.h"
 #include "namenode/namespace/leases.h"
+#include "namenode/namespace/tokens.h"
 #include "namenode/serve/park.h"
 
 #define REAP_CHILDREN   200 /* per step */
@@ -171,6 +172,27 @@ static void cache_tick(struct namenode *nn, uint64_t now_ms)
     namenode_lock(nn);
 }
 
+/* ---- delegation tokens ---- */
+
+int housekeeping_tokens(struct namenode *nn, struct err *reterr)
+{
+    struct txn t;
+    int64_t now_ms = clock_wall_ms();
+    if (!tokens_tick_due(nn->tokens, now_ms))
+        return 0;
+    txn_begin(&t, nn->dir, (uint64_t)clock_wall_ns());
+    int rc = tokens_tick(nn->tokens, &t, now_ms, reterr);
+    txn_end(&t);
+    return rc;
+}
+
+static void tokens_tick_logged(struct namenode *nn)
+{
+    struct err why;
+    if (housekeeping_tokens(nn, &why))
+        log_error("tokens", "cannot renew keys or drop what has expired: %s", why.text);
+}
+
 /* ---- the thread ---- */
 
 /* Lets others have the lock for a moment. */
@@ -220,6 +242,7 @@ static void *housekeeping(void *arg)
                 give_way(nn);
             leases_tick(nn, now_ms);
             cache_tick(nn, now_ms);
+            tokens_tick_logged(nn);
         }
         reap_some(nn);
         if (nn->stopping)

@@ -23,4 +23,7 @@ struct reaper {
 /* One step of taking apart what was deleted; lock held. *ret_more false: there is nothing left. */
 int reap_step(struct namenode *nn, bool *ret_more, struct err *reterr) MUST_CHECK;
 
+/* A key for delegation tokens if it is time for a new one, and what has expired goes; bounded. Under the lock. */
+int housekeeping_tokens(struct namenode *nn, struct err *reterr) MUST_CHECK;
+
 #endif

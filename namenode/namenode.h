@@ -16,6 +16,7 @@ struct blocks;  /* namenode/blocks/blocks.h: block map, datanodes, replication, 
 struct fsdir;   /* namenode/namespace/fsdir.h: inodes, dentries, files under construction */
 struct leases;  /* namenode/namespace/leases.h */
 struct writers; /* namenode/namespace/writers.h */
+struct tokens;      /* namenode/namespace/tokens.h */
 struct cache_pools; /* namenode/namespace/cache_pools.h */
 struct reconfiguration; /* rpc/reconfigure.h */
 struct store;   /* namenode/journal/store.h: LevelDB */
@@ -45,6 +46,7 @@ struct namenode {
     struct leases *leases; /* guarded by lock */
     struct writers *writers; /* guarded by lock */
     struct cache_pools *cache_pools; /* guarded by lock */
+    struct tokens *tokens;           /* guarded by lock */
     uint64_t cache_scan_due_ms;      /* guarded by lock */
     uint64_t cache_scanned_changes;  /* guarded by lock: cache_pools->changes as of the last scan */
     struct blocks *blocks; /* guarded by lock */

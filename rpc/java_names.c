@@ -49,7 +49,7 @@ static const struct {
     {"AclEntries", HDFS "AclProtos"},                   {"AclStatus", HDFS "AclProtos"},
     {"RemoveAcl", HDFS "AclProtos"},                    {"RemoveDefaultAcl", HDFS "AclProtos"},
     {"SetAcl", HDFS "AclProtos"},                       {"VersionRe", HDFS "HdfsServerProtos"},
-    {"HeartbeatRe", HDFS "DatanodeProtocolProtos"},     {"Reconfiguration", HDFS "ReconfigurationProtocolProtos"},
+    {"HeartbeatRe", HDFS "DatanodeProtocolProtos"},     {"Reconfigura", HDFS "ReconfigurationProtocolProtos"},
     {"GetDelegationToken", HADOOP "security.proto.SecurityProtos"},
     {"RenewDelegationToken", HADOOP "security.proto.SecurityProtos"},
     {"CancelDelegationToken", HADOOP "security.proto.SecurityProtos"},
@@ -61,6 +61,14 @@ struct slice java_protocol_name(const char *interface)
         if (!strcmp(protocols[i].interface, interface))
             interface = protocols[i].protocol;
     return (struct slice){(const uint8_t *)interface, strlen(interface)};
+}
+
+bool java_is_interface(const char *name)
+{
+    for (size_t i = 0; i < ARRAY_COUNT(protocols); i++)
+        if (!strcmp(protocols[i].interface, name))
+            return true;
+    return false;
 }
 
 static uint32_t java_hash(const char *text)
@@ -78,7 +86,9 @@ static uint32_t message_hash(const struct java_protocol *p, const ProtobufCMessa
     for (size_t i = 0; i < ARRAY_COUNT(elsewhere); i++)
         if (!strncmp(p->messages, HDFS, strlen(HDFS)) && strstr(message->short_name, elsewhere[i].part))
             class = elsewhere[i].class;
-    snprintf(name, sizeof name, "%s$%s", class, message->short_name);
+    /* Ours has that in front where Hadoop has two of one name. */
+    bool is_ours = !strncmp(message->short_name, "NamenodeErrorReport", strlen("NamenodeErrorReport"));
+    snprintf(name, sizeof name, "%s$%s", class, message->short_name + (is_ours ? strlen("Namenode") : 0));
     return java_hash(name);
 }
 

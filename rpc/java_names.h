@@ -9,6 +9,8 @@
  * other text is its own answer. */
 struct slice java_protocol_name(const char *interface);
 
+bool java_is_interface(const char *name);
+
 /* What Java code makes of a method's signature, as ProtocolSignature does; two values, for protobuf's classes in
  * Hadoop's own package (since 3.3) and in Google's. false: we do not know the protocol's messages by their Java names. */
 #define JAVA_FINGERPRINTS 2

@@ -32,6 +32,10 @@ static void get_protocol_signature(struct rpc_call *call, const ProtobufCMessage
     Hrpc__GetProtocolSignatureResponseProto response = HRPC__GET_PROTOCOL_SIGNATURE_RESPONSE_PROTO__INIT;
     Hrpc__ProtocolSignatureProto signature = HRPC__PROTOCOL_SIGNATURE_PROTO__INIT, *list[] = {&signature};
     struct err why;
+    if (!s && java_is_interface(req->protocol)) { /* another server's */
+        rpc_call_reply(call, &response.base);
+        return;
+    }
     if (!s) {
         err_set(&why, ERR_NO_SUCH_PROTOCOL, "Unknown protocol: %s", req->protocol);
         rpc_call_fail(call, &why);

@@ -28,6 +28,7 @@ struct webhdfs_call {
     const char *path;      /* url.path */
     const char *user;      /* as whom the call is made */
     const char *real_user; /* whom the request named; the same without doas */
+    bool has_token;        /* the user is a delegation token's owner */
     struct err err;
 };
 

@@ -8,6 +8,7 @@
 #include "webhdfs/call.h"
 #include "webhdfs/origin.h"
 #include "webhdfs/proxy_user.h"
+#include "webhdfs/token_text.h"
 #include "webhdfs/user_clients.h"
 
 #define REQUEST_MAX_BYTES (4u << 20) /* of what is made of one URL */
@@ -137,11 +138,31 @@ int webhdfs_ask(struct webhdfs_call *c, const char *method, const ProtobufCMessa
 
 /* ---- who and what ---- */
 
+/* Where tokens are given out, one that is shown says who asks; user.name and doas count for nothing beside it. */
+static int identify_by_token(struct webhdfs_call *c)
+{
+    const struct webhdfs_caller *caller = &c->w->options.caller;
+    const char *text = webhdfs_url_get(&c->url, "delegation"), *user = NULL;
+    Hdfs__TokenProto token;
+    if (!text || !*text || !caller->token_user)
+        return 0;
+    int rc = token_from_url_text(text, &c->arena, &token, &c->err);
+    rc = rc ? rc : caller->token_user(caller->context, &token, &c->arena, &user, &c->err);
+    if (!rc && user) {
+        c->user = c->real_user = user;
+        c->has_token = true;
+    }
+    return rc;
+}
+
 /* Hadoop's short name: what stands before "/" or "@". */
 static int identify(struct webhdfs_call *c)
 {
     const struct webhdfs_options *o = &c->w->options;
     const char *named = webhdfs_url_get(&c->url, "user.name"), *doas = webhdfs_url_get(&c->url, "doas");
+    int rc = identify_by_token(c);
+    if (rc || c->has_token)
+        return rc;
     c->real_user = named && *named ? named : config_str(o->config, "hadoop.http.staticuser.user");
     c->user = doas && *doas ? doas : c->real_user;
     if (strlen(c->user) >= USER_NAME_MAX || strlen(c->real_user) >= USER_NAME_MAX)

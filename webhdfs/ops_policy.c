@@ -252,8 +252,8 @@ int webhdfs_get_token(struct webhdfs_call *c)
         struct buf text = {0};
         Hdfs__TokenProto token = *a->token;
         token.kind = (char *)(kind ? kind : "WEBHDFS delegation");
-        if (service)
-            token.service = (char *)service;
+        if (service || c->w->namenode_uri)
+            token.service = (char *)(uintptr_t)(service ? service : c->w->namenode_uri + strlen("hdfs://"));
         token_to_url_text(&token, &text);
         json_begin(b, "Token", '{');
         json_text(b, "urlString", buf_cstr(&text));

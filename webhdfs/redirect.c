@@ -142,12 +142,21 @@ static void make_location(struct webhdfs_call *c, const Hdfs__DatanodeIDProto *t
     static const enum webhdfs_param passed_on[] = {
         PARAM_BLOCKSIZE, PARAM_BUFFERSIZE, PARAM_CREATEFLAG, PARAM_CREATEPARENT, PARAM_LENGTH,
         PARAM_OFFSET,    PARAM_OVERWRITE,  PARAM_PERMISSION, PARAM_REPLICATION,  PARAM_UNMASKED};
+    const struct webhdfs_caller *caller = &c->w->options.caller;
+    const char *special = caller->datanode_host ? caller->datanode_host(caller->context, to->datanodeuuid,
+                                                                        http_client_ip(c->http), &c->arena)
+                                                : NULL;
+    const char *host = special ? special : to->hostname;
     bool has_parameters = strcmp(c->op, "GETFILECHECKSUM") != 0;
-    bool is_v6 = strchr(to->hostname, ':') != NULL;
-    buf_printf(b, "http://%s%s%s:%u" WEBHDFS_PREFIX "%s?op=%s", is_v6 ? "[" : "", to->hostname, is_v6 ? "]" : "",
+    bool is_v6 = strchr(host, ':') != NULL;
+    buf_printf(b, "http://%s%s%s:%u" WEBHDFS_PREFIX "%s?op=%s", is_v6 ? "[" : "", host, is_v6 ? "]" : "",
                to->infoport, url_encode_path(c->path, &c->arena), c->op);
-    append_parameter(b, c, "doas", param_text(c, PARAM_DOAS));
-    append_parameter(b, c, "user.name", param_text(c, PARAM_USER_NAME));
+    if (c->has_token) { /* datanodes do not know tokens */
+        append_parameter(b, c, "user.name", c->user);
+    } else {
+        append_parameter(b, c, "doas", param_text(c, PARAM_DOAS));
+        append_parameter(b, c, "user.name", param_text(c, PARAM_USER_NAME));
+    }
     append_parameter(b, c, "namenoderpcaddress", c->w->namenode_uri + strlen("hdfs://"));
     for (size_t i = 0; i < ARRAY_COUNT(passed_on) && has_parameters; i++)
         if (param(c, passed_on[i])->is_set)

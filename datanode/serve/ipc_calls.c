@@ -211,6 +211,13 @@ static const struct rpc_method client_methods[] = {
     CALL("queryDiskBalancerPlan", query_plan_status, ipc_query_disk_balancer_plan, RPC_MAY_BLOCK),
     CALL("getDiskBalancerSetting", disk_balancer_setting, ipc_get_disk_balancer_setting, RPC_MAY_BLOCK | RPC_REFUSES),
 };
+/* The same three, as other servers have them. */
+static const struct rpc_method reconfiguration_methods[] = {
+    CALL("listReconfigurableProperties", list_reconfigurable_properties, ipc_list_reconfigurable_properties,
+         RPC_MAY_BLOCK),
+    CALL("startReconfiguration", start_reconfiguration, ipc_start_reconfiguration, RPC_MAY_BLOCK),
+    CALL("getReconfigurationStatus", get_reconfiguration_status, ipc_get_reconfiguration_status, RPC_MAY_BLOCK),
+};
 static const struct rpc_method inter_methods[] = {
     CALL("initReplicaRecovery", init_replica_recovery, init_replica_recovery, RPC_MAY_BLOCK),
     CALL("updateReplicaUnderRecovery", update_replica_under_recovery, update_replica_under_recovery, RPC_MAY_BLOCK),
@@ -221,6 +228,8 @@ int ipc_server_start(struct datanode *dn, struct rpc_server **ret, struct err *r
     struct rpc_service services[] = {
         {CLIENT_DATANODE_PROTOCOL, client_methods, ARRAY_COUNT(client_methods), dn},
         {INTER_DATANODE_PROTOCOL, inter_methods, ARRAY_COUNT(inter_methods), dn},
+        {"org.apache.hadoop.hdfs.protocol.ReconfigurationProtocol", reconfiguration_methods,
+         ARRAY_COUNT(reconfiguration_methods), dn},
     };
     struct rpc_server_options options = {.listen = dn->settings.ipc_listen,
                                          .loops = IPC_LOOPS,
@@ -228,6 +237,7 @@ int ipc_server_start(struct datanode *dn, struct rpc_server **ret, struct err *r
                                          .connections_max = IPC_CONNECTIONS_MAX,
                                          .services = services,
                                          .service_count = ARRAY_COUNT(services)};
+    rpc_server_queue_options(dn->config, &options);
     int rc = rpc_server_start(&options, ret, reterr);
     return rc < 0 ? err_prefix(reterr, rc, "dfs.datanode.ipc.address") : 0;
 }

@@ -8,6 +8,8 @@
  *   'D' parent, name, 0, tag -> VersionRecord: what the entry was
  *   'i' inode               -> InodeRecord
  *   'I' inode, tag          -> VersionRecord: what the inode was
+ *   'k' token               -> TokenRecord: a delegation token; 'k' alone: the next number
+ *   'K' key                 -> TokenKeyRecord: what vouches for tokens; 'K' alone: the next id
  *   'o' inode               -> nothing: the file is under construction (start-up reads only these)
  *   'P' pool name           -> CachePoolRecord
  *   'q' inode               -> QuotaRecord: what a directory with a quota and all below it use

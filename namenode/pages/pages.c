@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "common/advertised.h"
 #include "common/clock.h"
 #include "common/http_page.h"
 #include "common/http_servlets.h"
@@ -14,6 +15,7 @@
 #include "namenode/pages/jmx.h"
 #include "namenode/pages/servlets.h"
 #include "namenode/namespace/leases.h"
+#include "namenode/namespace/tokens.h"
 #include "namenode/namespace/txn.h"
 #include "rpc/local_call.h"
 #include "webhdfs/origin.h"
@@ -22,6 +24,7 @@
 #define PAGE_MEMORY_MAX (64u << 20)
 
 struct pages {
+    struct namenode *nn;
     struct http_server *http;
     struct rpc_server *rpc;
     struct webhdfs *webhdfs;
@@ -187,13 +190,42 @@ static int call_in_process(void *context, const char *user, const char *client_i
     return rpc_server_call(p->rpc, &call, a, ret, reterr);
 }
 
+static int token_user(void *context, const Hdfs__TokenProto *token, struct arena *a, const char **ret_user,
+                      struct err *reterr)
+{
+    struct pages *p = context;
+    struct token_id id = {0};
+    namenode_lock(p->nn);
+    bool counts = p->nn->tokens->are_issued;
+    int rc = counts ? tokens_check(p->nn->tokens, (struct slice){token->identifier.data, token->identifier.len},
+                                   (struct slice){token->password.data, token->password.len}, clock_wall_ms(), a, &id,
+                                   reterr)
+                    : 0;
+    namenode_unlock(p->nn);
+    if (!rc && counts)
+        *ret_user = id.owner;
+    return rc;
+}
+
+/* An address that is advertised to this client stands beside the datanode's own name in lists; here it is what counts. */
+static const char *datanode_host(void *context, const char *uuid, const char *client_ip, struct arena *a)
+{
+    struct pages *p = context;
+    namenode_lock(p->nn);
+    const struct datanode_info *d = blocks_datanode_by_uuid(p->nn->blocks, uuid);
+    const struct advertised_address *special = d ? advertised_find(d->advertised, client_ip) : NULL;
+    const char *host = special ? arena_strdup(a, special->host) : NULL;
+    namenode_unlock(p->nn);
+    return host;
+}
+
 static struct webhdfs *webhdfs_start(struct namenode *nn, struct pages *p, const char *user)
 {
     char uri[sizeof nn->address + 16];
     snprintf(uri, sizeof uri, "hdfs://%s", nn->address);
     struct webhdfs_options options = {.role = WEBHDFS_NAMENODE,
                                       .config = nn->config,
-                                      .caller = {call_in_process, p},
+                                      .caller = {call_in_process, token_user, datanode_host, p},
                                       .namenode_uri = uri,
                                       .process_user = user};
     return webhdfs_new(&options);
@@ -213,6 +245,7 @@ int pages_start(struct namenode *nn, struct rpc_server *rpc, const char *user, c
     struct pages *p = mem_new(struct pages);
     metrics_begin();
     p->rpc = rpc;
+    p->nn = nn;
     p->webhdfs = webhdfs_start(nn, p, user);
     const struct http_route routes[] = {
         {"GET", "/", status_page},
