@@ -96,6 +96,12 @@ fsck /admin -list-corruptfileblocks
 fsck /admin -includeSnapshots
 fsck /admin -showprogress
 fsck /admin -maintenance
+fsck /admin -storagepolicies
+fsck /admin/file -files -blocks -upgradedomains
+fsck /admin/file -files -blocks -locations -replicaDetails
+fsck /admin -replicate
+fsck -blockId blk_999
+fsck -blockId nonsense
 fsck /no/such
 fsck /admin -move
 fsck /admin -delete
@@ -158,7 +164,6 @@ fs -df -h /
 # What differs, and stays so for now (docs/suites.md): only the exit code is the same.
 DIFFERENT = """
 dfsadmin -reconfig namenode {nn} properties
-fsck /admin -storagepolicies
 ec -setPolicy -path /admin -policy NONE
 ec -listCodecs
 """
