@@ -12,15 +12,15 @@
 
 #include "common/config.h"
 
-struct blocks;  /* namenode/blocks/blocks.h: block map, datanodes, replication, safe mode */
-struct fsdir;   /* namenode/namespace/fsdir.h: inodes, dentries, files under construction */
-struct leases;  /* namenode/namespace/leases.h */
-struct writers; /* namenode/namespace/writers.h */
-struct tokens;      /* namenode/namespace/tokens.h */
-struct cache_pools; /* namenode/namespace/cache_pools.h */
+struct blocks;          /* namenode/blocks/blocks.h: block map, datanodes, replication, safe mode */
+struct fsdir;           /* namenode/namespace/fsdir.h: inodes, dentries, files under construction */
+struct leases;          /* namenode/namespace/leases.h */
+struct writers;         /* namenode/namespace/writers.h */
+struct tokens;          /* namenode/namespace/tokens.h */
+struct cache_pools;     /* namenode/namespace/cache_pools.h */
 struct reconfiguration; /* rpc/reconfigure.h */
-struct store;   /* namenode/journal/store.h: LevelDB */
-struct journal; /* namenode/journal/journal.h: group commit */
+struct store;           /* namenode/journal/store.h: LevelDB */
+struct journal;         /* namenode/journal/journal.h: group commit */
 
 /* cairn.block-locations.hosts */
 enum location_hosts { LOCATION_HOSTS_NAME, LOCATION_HOSTS_ADDRESS, LOCATION_HOSTS_BOTH };
@@ -42,21 +42,21 @@ struct namenode {
     char address[300];                /* "host:port" of the RPC server, for pages and messages */
 
     pthread_mutex_t lock;
-    struct fsdir *dir;     /* guarded by lock */
-    struct leases *leases; /* guarded by lock */
-    struct writers *writers; /* guarded by lock */
+    struct fsdir *dir;               /* guarded by lock */
+    struct leases *leases;           /* guarded by lock */
+    struct writers *writers;         /* guarded by lock */
     struct cache_pools *cache_pools; /* guarded by lock */
     struct tokens *tokens;           /* guarded by lock */
     uint64_t cache_scan_due_ms;      /* guarded by lock */
     uint64_t cache_scanned_changes;  /* guarded by lock: cache_pools->changes as of the last scan */
-    struct blocks *blocks; /* guarded by lock */
-    struct parked *parked; /* guarded by lock: complete() calls that wait for replicas, see serve/park.h */
-    uint64_t reap_pending; /* guarded by lock: discards since the reaper last found nothing to do */
-    struct reaper *reaper; /* guarded by lock */
+    struct blocks *blocks;           /* guarded by lock */
+    struct parked *parked;           /* guarded by lock: complete() calls that wait for replicas, see serve/park.h */
+    uint64_t reap_pending;           /* guarded by lock: discards since the reaper last found nothing to do */
+    struct reaper *reaper;           /* guarded by lock */
     pthread_cond_t housekeeping_wake;
     bool stopping; /* guarded by lock */
 
-    struct rpc_server *rpc; /* set before the pages are served */
+    struct rpc_server *rpc;                  /* set before the pages are served */
     struct reconfiguration *reconfiguration; /* locks for itself */
 
     struct store *store;     /* reads: any thread; writes: through fsdir's mutations, under lock */

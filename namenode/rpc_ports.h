@@ -14,7 +14,8 @@ struct rpc_ports {
 /* What is set and cannot be read is found before anything is made. */
 int rpc_ports_check(const struct config *c, struct err *reterr) MUST_CHECK;
 /* Sets nn->rpc and nn->address. On failure *ret holds what has started, for rpc_ports_stop. */
-int rpc_ports_start(struct namenode *nn, struct net_address address, struct rpc_ports *ret, struct err *reterr) MUST_CHECK;
+int rpc_ports_start(struct namenode *nn, struct net_address address, struct rpc_ports *ret,
+                    struct err *reterr) MUST_CHECK;
 void rpc_ports_stop(struct rpc_ports *p);
 
 #endif

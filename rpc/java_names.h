@@ -12,7 +12,8 @@ struct slice java_protocol_name(const char *interface);
 bool java_is_interface(const char *name);
 
 /* What Java code makes of a method's signature, as ProtocolSignature does; two values, for protobuf's classes in
- * Hadoop's own package (since 3.3) and in Google's. false: we do not know the protocol's messages by their Java names. */
+ * Hadoop's own package (since 3.3) and in Google's. false: we do not know the protocol's messages by their Java names.
+ */
 #define JAVA_FINGERPRINTS 2
 bool java_fingerprints(const char *protocol, const struct rpc_method *m, uint32_t ret[JAVA_FINGERPRINTS]);
 

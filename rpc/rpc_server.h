@@ -63,20 +63,21 @@ struct rpc_server_options {
     int idle_timeout_ms;      /* a connection without a call is closed (600000) */
     int handshake_timeout_ms; /* from connect to context (30000) */
     size_t retry_cache_bytes; /* answers of RPC_AT_MOST_ONCE calls, kept for ten minutes or until it is full (16 MiB) */
-    /* A connection that rpc_call_watch_connection() named has ended. idle_ms: since it was last heard of. by_peer: not we
-     * have ended it. On the connection's loop, no lock held. NULL: nobody cares. */
+    /* A connection that rpc_call_watch_connection() named has ended. idle_ms: since it was last heard of. by_peer: not
+     * we have ended it. On the connection's loop, no lock held. NULL: nobody cares. */
     void (*on_connection_closed)(void *context, uint64_t connection, int64_t idle_ms, bool by_peer);
     void *on_connection_closed_context;
-    int stall_timeout_ms;     /* half a request, or an answer nobody reads (60000) */
-    /* Calls that wait for the pool; 0 = 100 for each of its threads. When there are so many, a connection that has a call
-     * under way is not read further; or, with refuse_when_full, further ones are answered with RetriableException. */
+    int stall_timeout_ms; /* half a request, or an answer nobody reads (60000) */
+    /* Calls that wait for the pool; 0 = 100 for each of its threads. When there are so many, a connection that has a
+     * call under way is not read further; or, with refuse_when_full, further ones are answered with RetriableException.
+     */
     int pool_queue_max;
     bool refuse_when_full;
 };
 
 int rpc_server_start(const struct rpc_server_options *options, struct rpc_server **ret, struct err *reterr) MUST_CHECK;
-/* pool_queue_max and refuse_when_full as Hadoop's settings say them for this port: ipc.server.handler.queue.size for each
- * handler, ipc.PORT.backoff.enable or ipc.backoff.enable. */
+/* pool_queue_max and refuse_when_full as Hadoop's settings say them for this port: ipc.server.handler.queue.size for
+ * each handler, ipc.PORT.backoff.enable or ipc.backoff.enable. */
 struct config;
 void rpc_server_queue_options(const struct config *c, struct rpc_server_options *o);
 uint16_t rpc_server_port(const struct rpc_server *s);
@@ -96,7 +97,8 @@ const char *rpc_call_method(const struct rpc_call *call);
 bool rpc_call_watch_connection(struct rpc_call *call, uint64_t *ret_connection);
 struct slice rpc_call_client_id(const struct rpc_call *call);
 int32_t rpc_call_id(const struct rpc_call *call);
-bool rpc_call_is_at_most_once(const struct rpc_call *call); /* its method is, and the call is one that can be repeated */
+bool rpc_call_is_at_most_once(
+    const struct rpc_call *call);                    /* its method is, and the call is one that can be repeated */
 struct arena *rpc_call_arena(struct rpc_call *call); /* for building the response */
 
 /* response NULL = the method's empty message. */
@@ -105,7 +107,8 @@ void rpc_call_fail(struct rpc_call *call, const struct err *why);
 void rpc_call_prepare(struct rpc_call *call, const ProtobufCMessage *response);
 void rpc_call_prepare_fail(struct rpc_call *call, const struct err *why);
 void rpc_call_send(struct rpc_call *call);
-/* A handler that finds that it would have to block may, instead of answering, ask to be called once more, on the pool. */
+/* A handler that finds that it would have to block may, instead of answering, ask to be called once more, on the pool.
+ */
 void rpc_call_repeat_in_pool(struct rpc_call *call);
 bool rpc_call_may_block(const struct rpc_call *call); /* it is on the pool, or local (local_call.h) */
 

@@ -105,7 +105,7 @@ struct rpc_connection {
     bool blocked;          /* the socket took less than we had: wait for EPOLLOUT */
     bool paused;           /* not reading: too much in flight */
     bool closed;
-    bool watched; /* tell the owner when it closes */
+    bool watched;    /* tell the owner when it closes */
     bool shut;       /* last word written */
     uint32_t events; /* the loop waits for these */
 };
@@ -139,8 +139,8 @@ struct rpc_local {
 struct rpc_call {
     struct rpc_connection *connection; /* a reference; NULL: the call is `local`'s */
     struct rpc_local *local;
-    struct rpc_call *next;             /* in the output queue, or in the free list */
-    const struct rpc_method *method;   /* NULL: not a call of a method */
+    struct rpc_call *next;           /* in the output queue, or in the free list */
+    const struct rpc_method *method; /* NULL: not a call of a method */
     const struct rpc_registered *service;
     const ProtobufCMessage *request;
     struct arena arena;

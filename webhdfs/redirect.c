@@ -149,8 +149,8 @@ static void make_location(struct webhdfs_call *c, const Hdfs__DatanodeIDProto *t
     const char *host = special ? special : to->hostname;
     bool has_parameters = strcmp(c->op, "GETFILECHECKSUM") != 0;
     bool is_v6 = strchr(host, ':') != NULL;
-    buf_printf(b, "http://%s%s%s:%u" WEBHDFS_PREFIX "%s?op=%s", is_v6 ? "[" : "", host, is_v6 ? "]" : "",
-               to->infoport, url_encode_path(c->path, &c->arena), c->op);
+    buf_printf(b, "http://%s%s%s:%u" WEBHDFS_PREFIX "%s?op=%s", is_v6 ? "[" : "", host, is_v6 ? "]" : "", to->infoport,
+               url_encode_path(c->path, &c->arena), c->op);
     if (c->has_token) { /* datanodes do not know tokens */
         append_parameter(b, c, "user.name", c->user);
     } else {

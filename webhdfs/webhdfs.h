@@ -20,7 +20,8 @@ struct webhdfs_caller {
     int (*call)(void *context, const char *user, const char *client_ip, const char *method,
                 const ProtobufCMessage *request, const ProtobufCMessageDescriptor *response_type, struct arena *a,
                 ProtobufCMessage **ret, struct err *reterr);
-    /* Whose delegation token this is; *ret_user (in the arena) stays NULL where tokens count for nothing. May be NULL. */
+    /* Whose delegation token this is; *ret_user (in the arena) stays NULL where tokens count for nothing. May be NULL.
+     */
     int (*token_user)(void *context, const Hdfs__TokenProto *token, struct arena *a, const char **ret_user,
                       struct err *reterr);
     /* How this client reaches a datanode, if not by the name that the datanode has; else NULL. In the arena. May be

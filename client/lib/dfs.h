@@ -27,7 +27,7 @@ int dfs_connect(const struct config *config, const char *uri, const char *user, 
 struct dfs *dfs_ref(struct dfs *fs);
 void dfs_unref(struct dfs *fs); /* the last one closes connections and stops the lease renewer; NULL is fine */
 void dfs_unrefp(struct dfs **fs);
-char *dfs_default_user(void); /* who connects when nobody is named; the caller's to free */
+char *dfs_default_user(void);              /* who connects when nobody is named; the caller's to free */
 const char *dfs_uri(const struct dfs *fs); /* "hdfs://host:port" */
 const char *dfs_home(const struct dfs *fs, struct arena *a); /* "/user/NAME" */
 const char *dfs_user(const struct dfs *fs);
@@ -209,7 +209,7 @@ void file_reader_close(struct file_reader *r); /* NULL is fine */
 /* ---- writing ---- */
 struct file_writer;
 struct file_create {
-    uint16_t mode; /* permission after umask */
+    uint16_t mode;     /* permission after umask */
     uint16_t unmasked; /* and before it, which counts under a default ACL; 0: not told */
     bool overwrite, create_parent;
     uint32_t replication; /* 0 = dfs.replication, else the server's default */

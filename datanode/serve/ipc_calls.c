@@ -1,4 +1,5 @@
-/* The datanode's RPC port: ClientDatanodeProtocol for clients and operators, InterDatanodeProtocol for block recovery. */
+/* The datanode's RPC port: ClientDatanodeProtocol for clients and operators, InterDatanodeProtocol for block recovery.
+ */
 #include "datanode/serve/ipc_calls.h"
 
 #include <inttypes.h>
@@ -13,10 +14,10 @@
 #include "hdfs/datanode_namenode.pb-c.h"
 
 #define CLIENT_DATANODE_PROTOCOL "org.apache.hadoop.hdfs.protocol.ClientDatanodeProtocol"
-#define INTER_DATANODE_PROTOCOL "org.apache.hadoop.hdfs.server.protocol.InterDatanodeProtocol"
-#define IPC_LOOPS 1
-#define IPC_POOL_THREADS 4
-#define IPC_CONNECTIONS_MAX 1024
+#define INTER_DATANODE_PROTOCOL  "org.apache.hadoop.hdfs.server.protocol.InterDatanodeProtocol"
+#define IPC_LOOPS                1
+#define IPC_POOL_THREADS         4
+#define IPC_CONNECTIONS_MAX      1024
 
 static int check_pool(const struct datanode *dn, const char *pool_id, struct err *reterr)
 {
@@ -55,8 +56,9 @@ static void refuse_local_path(struct rpc_call *call, const ProtobufCMessage *req
 {
     struct err why;
     (void)request, (void)context;
-    (void)err_set(&why, ERR_ACCESS, "Can't continue with getBlockLocalPathInfo() authorization. The user %s is not "
-                                    "configured in dfs.block.local-path-access.user",
+    (void)err_set(&why, ERR_ACCESS,
+                  "Can't continue with getBlockLocalPathInfo() authorization. The user %s is not "
+                  "configured in dfs.block.local-path-access.user",
                   rpc_call_user(call));
     rpc_call_fail(call, &why);
 }
@@ -135,8 +137,8 @@ static void init_replica_recovery(struct rpc_call *call, const ProtobufCMessage 
     struct err why;
     int rc = check_pool(dn, block->poolid, &why);
     if (rc == 0)
-        rc = block_store_init_recovery(dn->store, block->blockid, block->generationstamp, recovering->newgenstamp, &before,
-                                       &why);
+        rc = block_store_init_recovery(dn->store, block->blockid, block->generationstamp, recovering->newgenstamp,
+                                       &before, &why);
     if (rc == ERR_REPLICA_NOT_FOUND) {
         response.replicafound = 0;
         rpc_call_reply(call, &response.base);
@@ -146,8 +148,9 @@ static void init_replica_recovery(struct rpc_call *call, const ProtobufCMessage 
         rpc_call_fail(call, &why);
         return;
     }
-    log_info("recovery", "block=%" PRId64 " id=%" PRIu64 " replica is %s with %" PRIu64 " bytes", (int64_t)before.block_id,
-             recovering->newgenstamp, replica_state_name(before.original_state), before.disk_bytes);
+    log_info("recovery", "block=%" PRId64 " id=%" PRIu64 " replica is %s with %" PRIu64 " bytes",
+             (int64_t)before.block_id, recovering->newgenstamp, replica_state_name(before.original_state),
+             before.disk_bytes);
     found.blockid = before.block_id;
     found.genstamp = before.gen_stamp;
     found.has_numbytes = 1;
@@ -162,7 +165,8 @@ static void init_replica_recovery(struct rpc_call *call, const ProtobufCMessage 
 static void update_replica_under_recovery(struct rpc_call *call, const ProtobufCMessage *request, void *context)
 {
     struct datanode *dn = context;
-    const Hdfs__UpdateReplicaUnderRecoveryRequestProto *q = (const Hdfs__UpdateReplicaUnderRecoveryRequestProto *)request;
+    const Hdfs__UpdateReplicaUnderRecoveryRequestProto *q =
+        (const Hdfs__UpdateReplicaUnderRecoveryRequestProto *)request;
     Hdfs__UpdateReplicaUnderRecoveryResponseProto response = HDFS__UPDATE_REPLICA_UNDER_RECOVERY_RESPONSE_PROTO__INIT;
     struct replica_agree agree = {.block_id = q->block->blockid,
                                   .old_bytes = q->block->has_numbytes ? q->block->numbytes : 0,
@@ -175,7 +179,8 @@ static void update_replica_under_recovery(struct rpc_call *call, const ProtobufC
     if (rc == 0)
         rc = block_store_update_recovery(dn->store, &agree, &view, &why);
     if (rc < 0) {
-        log_warn("recovery", "block=%" PRId64 " id=%" PRIu64 ": %s", (int64_t)q->block->blockid, q->recoveryid, why.text);
+        log_warn("recovery", "block=%" PRId64 " id=%" PRIu64 ": %s", (int64_t)q->block->blockid, q->recoveryid,
+                 why.text);
         rpc_call_fail(call, &why);
         return;
     }
@@ -206,7 +211,8 @@ static const struct rpc_method client_methods[] = {
          RPC_MAY_BLOCK),
     CALL("startReconfiguration", start_reconfiguration, ipc_start_reconfiguration, RPC_MAY_BLOCK),
     CALL("getReconfigurationStatus", get_reconfiguration_status, ipc_get_reconfiguration_status, RPC_MAY_BLOCK),
-    CALL("submitDiskBalancerPlan", submit_disk_balancer_plan, ipc_submit_disk_balancer_plan, RPC_MAY_BLOCK | RPC_REFUSES),
+    CALL("submitDiskBalancerPlan", submit_disk_balancer_plan, ipc_submit_disk_balancer_plan,
+         RPC_MAY_BLOCK | RPC_REFUSES),
     CALL("cancelDiskBalancerPlan", cancel_plan, ipc_cancel_disk_balancer_plan, RPC_MAY_BLOCK | RPC_REFUSES),
     CALL("queryDiskBalancerPlan", query_plan_status, ipc_query_disk_balancer_plan, RPC_MAY_BLOCK),
     CALL("getDiskBalancerSetting", disk_balancer_setting, ipc_get_disk_balancer_setting, RPC_MAY_BLOCK | RPC_REFUSES),

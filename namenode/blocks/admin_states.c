@@ -60,8 +60,9 @@ void admin_after_recheck(struct blocks *b)
         struct datanode *node = b->nodes[i];
         if (node && datanode_is_leaving(node) && node->info.alive && node->was_counted && !node->insufficient &&
             !b->safe_mode_manual && b->tracking)
-            set_state(b, node, node->info.admin == DATANODE_ENTERING_MAINTENANCE ? DATANODE_IN_MAINTENANCE
-                                                                                  : DATANODE_DECOMMISSIONED);
+            set_state(b, node,
+                      node->info.admin == DATANODE_ENTERING_MAINTENANCE ? DATANODE_IN_MAINTENANCE
+                                                                        : DATANODE_DECOMMISSIONED);
     }
 }
 
@@ -73,8 +74,7 @@ void admin_tick(struct blocks *b, uint64_t now_ms)
         struct datanode *node = b->nodes[i];
         if (!node)
             continue;
-        bool is_away =
-            node->info.admin == DATANODE_ENTERING_MAINTENANCE || node->info.admin == DATANODE_IN_MAINTENANCE;
+        bool is_away = node->info.admin == DATANODE_ENTERING_MAINTENANCE || node->info.admin == DATANODE_IN_MAINTENANCE;
         if (is_away && now_wall_ms >= node->maintenance_until_wall_ms)
             admin_apply(b, node);
         any_leaving |= node->info.alive && datanode_is_leaving(node);

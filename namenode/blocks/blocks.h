@@ -125,7 +125,7 @@ struct datanode_info {
     uint32_t xceivers, transfers, block_count, failed_volumes, storage_count;
     enum datanode_admin_state admin;
     bool alive, stale;
-    const char *upgrade_domain; /* NULL: none */
+    const char *upgrade_domain;          /* NULL: none */
     const struct advertised *advertised; /* what clients are told in place of its addresses */
 };
 struct storage_info {
@@ -157,7 +157,7 @@ struct choose_args {
     size_t existing_count;
     const char *const *favored; /* "host", "host:port" or "ip:port" */
     size_t favored_count;
-    uint8_t policy;             /* storage policy in force (policy.h); 0: the default one */
+    uint8_t policy; /* storage policy in force (policy.h); 0: the default one */
     /* A writer's hints (AddBlockFlag): not its node, or its rack, if avoidable; or forget where it is. */
     bool no_local_write, no_local_rack, ignore_locality;
 };
@@ -190,8 +190,8 @@ void blocks_set_replication(struct blocks *b, uint64_t block_id, uint16_t replic
 size_t blocks_live_replicas(const struct blocks *b, uint64_t block_id);
 bool blocks_has_min_replicas(const struct blocks *b, uint64_t block_id);
 /* For a reader: client's own node first, then its rack, then others; stale ones, those entering maintenance and
- * decommissioned ones later, in maintenance none. Only if no good replica exists the corrupt ones are returned (marked).
- * For an unfinished block: the expected locations. */
+ * decommissioned ones later, in maintenance none. Only if no good replica exists the corrupt ones are returned
+ * (marked). For an unfinished block: the expected locations. */
 size_t blocks_locations(struct blocks *b, uint64_t block_id, const char *client_ip, struct block_location *ret,
                         size_t ret_max);
 /* All that is known of, good or bad, whether the node runs or not: for fsck. */
@@ -213,7 +213,8 @@ bool blocks_ask_for_copies(struct blocks *b, uint64_t block_id, uint64_t now_ms)
  * ERR_NOT_FOUND: no replica of the block has ever been reported: nothing to recover from. */
 #define BLOCKS_NO_TRUNCATE UINT64_MAX
 int blocks_start_recovery(struct blocks *b, const struct block_record *record, const struct block_record *source,
-                          uint64_t recovery_id, uint64_t truncate_bytes, uint64_t now_ms, struct err *reterr) MUST_CHECK;
+                          uint64_t recovery_id, uint64_t truncate_bytes, uint64_t now_ms,
+                          struct err *reterr) MUST_CHECK;
 /* commitBlockSynchronization's effect on replicas, for on_recovered: the good ones are those on the named storages. */
 void blocks_recovered(struct blocks *b, const struct block_recovery *r, uint64_t now_ms);
 /* An unfinished block: a datanode that it is written on is dead, and may have all there is of it. */
@@ -279,7 +280,8 @@ size_t blocks_corrupt(const struct blocks *b, uint64_t *cursor, uint64_t *ret_id
  * is left; the lock may be released between all these. */
 
 void blocks_cache_begin(struct blocks *b);
-void blocks_cache_want(struct blocks *b, uint64_t block_id, uint16_t replication); /* of several wishes the highest counts */
+void blocks_cache_want(struct blocks *b, uint64_t block_id,
+                       uint16_t replication); /* of several wishes the highest counts */
 bool blocks_cache_decide(struct blocks *b, size_t *cursor, size_t steps, uint64_t now_ms);
 unsigned blocks_cached_count(const struct blocks *b, uint64_t block_id); /* datanodes that have it in memory */
 bool blocks_cache_any(const struct blocks *b); /* is any block cached, or to be, or still to be let go? */

@@ -238,8 +238,10 @@ static const char *take_address(struct blocks *b, const struct datanode_registra
     const char *ip = r->ip;
     struct datanode *other = find_address(b, ip, r->xfer_port);
     if (other && other != node && is_another_behind_gateway(other, r)) {
-        log_warn("blocks", "datanode.hidden dn=%s:%u uuid=%s other=%s own=%s action=known-by-its-own-address "
-                 "hint=cairn.datanode.advertised.addresses", ip, r->xfer_port, r->uuid, other->uuid, r->own_ip);
+        log_warn("blocks",
+                 "datanode.hidden dn=%s:%u uuid=%s other=%s own=%s action=known-by-its-own-address "
+                 "hint=cairn.datanode.advertised.addresses",
+                 ip, r->xfer_port, r->uuid, other->uuid, r->own_ip);
         ip = r->own_ip;
         other = find_address(b, ip, r->xfer_port);
     }

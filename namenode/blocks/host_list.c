@@ -31,7 +31,8 @@ static size_t host_length(const char *word, size_t len, uint16_t *ret_port)
         return len;
     unsigned long port = 0;
     for (const char *c = colon + 1; c < word + len; c++)
-        port = isdigit((unsigned char)*c) && port <= UINT16_MAX ? port * 10 + (unsigned long)(*c - '0') : UINT16_MAX + 1;
+        port =
+            isdigit((unsigned char)*c) && port <= UINT16_MAX ? port * 10 + (unsigned long)(*c - '0') : UINT16_MAX + 1;
     if (port == 0 || port > UINT16_MAX)
         return len; /* names nobody */
     *ret_port = (uint16_t)port;

@@ -6,9 +6,9 @@
 #include "namenode/blocks/blocks.h"
 
 struct host_entry {
-    char *host;     /* name or address */
-    uint16_t port;  /* of block transfer; 0: any */
-    bool may_join;  /* false: it is named only to be excluded */
+    char *host;                       /* name or address */
+    uint16_t port;                    /* of block transfer; 0: any */
+    bool may_join;                    /* false: it is named only to be excluded */
     enum datanode_admin_state wanted; /* NORMAL, DECOMMISSIONED or IN_MAINTENANCE */
     int64_t until_wall_ms;            /* IN_MAINTENANCE ends then; INT64_MAX: never by itself */
     char *upgrade_domain;             /* NULL: none */

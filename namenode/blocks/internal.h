@@ -92,7 +92,7 @@ struct datanode {
     size_t storage_count;
     QUEUE(struct invalidation) invalidations;
     QUEUE(struct transfer) transfers;
-    QUEUE(uint64_t) cache_asks; /* blocks to be taken into memory, or dropped from it; cached.c knows which */
+    QUEUE(uint64_t) cache_asks;    /* blocks to be taken into memory, or dropped from it; cached.c knows which */
     uint64_t cache_promised_bytes; /* of all places there, as of the scan and since */
     uint8_t cache_report;
     QUEUE(uint64_t) recoveries;     /* block ids; the details are in their struct uc */
@@ -184,7 +184,7 @@ struct blocks {
     size_t rack_count;
     struct rack_entry *rack_table; /* ordered by host */
     size_t rack_table_count;
-    bool has_racks;                      /* live nodes are on more than one */
+    bool has_racks; /* live nodes are on more than one */
     struct host_list hosts;
     uint64_t hosts_mono_ms; /* when the list came, by two clocks */
     int64_t hosts_wall_ms;
@@ -338,8 +338,8 @@ struct placement {
     size_t favored_count;
     uint64_t block_bytes;
     bool only_new_rack;
-    uint8_t policy; /* storage policy; 0: the default one */
-    bool is_repair; /* of a block that is there: the policy's other fallback */
+    uint8_t policy;                     /* storage policy; 0: the default one */
+    bool is_repair;                     /* of a block that is there: the policy's other fallback */
     uint8_t types[PLACEMENT_TYPES_MAX]; /* of replicas that are there; chosen ones are added */
     size_t type_count;
 };

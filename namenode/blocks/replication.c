@@ -231,8 +231,8 @@ static enum scheduled schedule_copies(struct blocks *b, struct block *blk, uint6
     unsigned under_way = pending_count(b, blk);
     bool is_misplaced = blk->priority == PRIORITY_MISPLACED;
     unsigned expected = block_wanted(b, blk, &c);
-    unsigned wanted = is_misplaced ? (under_way ? 0 : 1)
-                                   : (c.live + under_way < expected ? expected - c.live - under_way : 0);
+    unsigned wanted =
+        is_misplaced ? (under_way ? 0 : 1) : (c.live + under_way < expected ? expected - c.live - under_way : 0);
     if (!wanted)
         return NOT_NEEDED;
     struct datanode *source = choose_source(b, blk);

@@ -24,8 +24,7 @@ static void begin(struct blocks *b)
     for (size_t i = 0; i < b->node_count; i++)
         if (b->nodes[i]) {
             b->nodes[i]->insufficient = 0;
-            b->nodes[i]->was_counted =
-                b->sweep_rechecks && datanode_is_leaving(b->nodes[i]);
+            b->nodes[i]->was_counted = b->sweep_rechecks && datanode_is_leaving(b->nodes[i]);
         }
 }
 

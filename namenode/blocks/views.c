@@ -241,8 +241,8 @@ static void block_line(const struct blocks *b, const struct block *blk, struct b
     buf_printf(ret,
                "blk_%" PRIu64 "_%" PRIu64 " size=%" PRIu64 " (replicas: live: %u decommissioning and decommissioned: "
                "%u corrupt: %u in excess: %u wanted: %u)",
-               blk->block_id, block_gen_stamp(blk), block_bytes(blk), c.live, c.decommissioning + c.decommissioned, c.corrupt, c.excess,
-               (unsigned)blk->expected);
+               blk->block_id, block_gen_stamp(blk), block_bytes(blk), c.live, c.decommissioning + c.decommissioned,
+               c.corrupt, c.excess, (unsigned)blk->expected);
     const struct replica *r = block_replicas(blk);
     for (unsigned i = 0; i < blk->replica_count; i++) {
         const struct storage *s = b->storages[r[i].storage];

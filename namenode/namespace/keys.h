@@ -16,9 +16,9 @@
  *   'r' inode               -> nothing: cut off the tree, to be taken apart by the reaper
  *   'S' directory           -> nothing: snapshots of it may be taken
  *   'S' directory, name     -> SnapshotRecord
- *   'T' directory, tag, key -> nothing: the version under this key ('D' or 'I') was saved for a snapshot of the directory
- *   'X' snapshot            -> directory (be64): deleted, its versions are to be taken apart by the reaper
- *   'y' slot (be32)         -> a call that was done, retry_ring.h */
+ *   'T' directory, tag, key -> nothing: the version under this key ('D' or 'I') was saved for a snapshot of the
+ * directory 'X' snapshot            -> directory (be64): deleted, its versions are to be taken apart by the reaper 'y'
+ * slot (be32)         -> a call that was done, retry_ring.h */
 #ifndef CAIRN_NAMENODE_NAMESPACE_KEYS_H
 #define CAIRN_NAMENODE_NAMESPACE_KEYS_H
 

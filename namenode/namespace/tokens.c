@@ -16,9 +16,9 @@
 #include "namenode/namespace/keys.h"
 #include "proto/message.h"
 
-#define SWEEP_MS        60000
-#define SWEPT_AT_ONCE   1000
-#define NAME_BYTES_MAX  1024 /* of an owner or a renewer */
+#define SWEEP_MS       60000
+#define SWEPT_AT_ONCE  1000
+#define NAME_BYTES_MAX 1024 /* of an owner or a renewer */
 
 /* ---- finding ---- */
 
@@ -225,12 +225,13 @@ int tokens_issue(struct tokens *t, struct txn *txn, const char *owner, const cha
     if (t->count >= TOKENS_MAX)
         return err_set(reterr, ERR_IO, "%d delegation tokens are valid, the most allowed", TOKENS_MAX);
     if (strlen(owner) > NAME_BYTES_MAX || strlen(renewer) > NAME_BYTES_MAX)
-        return err_set(reterr, ERR_IO, "the name of a token's owner or renewer is longer than %d bytes", NAME_BYTES_MAX);
+        return err_set(reterr, ERR_IO, "the name of a token's owner or renewer is longer than %d bytes",
+                       NAME_BYTES_MAX);
     snprintf(short_renewer, sizeof short_renewer, "%.*s", (int)strcspn(renewer, "/@"), renewer);
     const struct token_key *key = &t->keys[t->key_count - 1];
     uint64_t sequence = t->next_sequence;
-    const struct token_id id = {owner,  short_renewer, "", now_ms, now_ms + t->max_lifetime_ms, (int64_t)sequence,
-                                (int64_t)key->id};
+    const struct token_id id = {
+        owner, short_renewer, "", now_ms, now_ms + t->max_lifetime_ms, (int64_t)sequence, (int64_t)key->id};
     token_id_encode(&id, &bytes);
     put_token(txn, sequence, buf_slice(&bytes), now_ms + t->renew_ms);
     put_number(txn, 'k', sequence + 1);
@@ -333,8 +334,8 @@ int tokens_cancel(struct tokens *t, struct txn *txn, struct slice identifier, co
     return rc;
 }
 
-int tokens_check(const struct tokens *t, struct slice identifier, struct slice password, int64_t now_ms, struct arena *a,
-                 struct token_id *ret, struct err *reterr)
+int tokens_check(const struct tokens *t, struct slice identifier, struct slice password, int64_t now_ms,
+                 struct arena *a, struct token_id *ret, struct err *reterr)
 {
     char now[64], renewal[64];
     int rc = token_id_decode(identifier, a, ret, reterr);

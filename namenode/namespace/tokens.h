@@ -1,7 +1,7 @@
 /* Delegation tokens: who got which, until when, and the keys that vouch for them. All are in memory and in the store;
- * every change goes into the caller's txn, and into memory once that is committed. Guarded by the namenode's lock. Rules
- * and texts are HDFS's (AbstractDelegationTokenSecretManager): a password is the HMAC-SHA1 of the identifier with one of
- * the keys, which are replaced from time to time. Times are the wall clock's. */
+ * every change goes into the caller's txn, and into memory once that is committed. Guarded by the namenode's lock.
+ * Rules and texts are HDFS's (AbstractDelegationTokenSecretManager): a password is the HMAC-SHA1 of the identifier with
+ * one of the keys, which are replaced from time to time. Times are the wall clock's. */
 #ifndef CAIRN_NAMENODE_NAMESPACE_TOKENS_H
 #define CAIRN_NAMENODE_NAMESPACE_TOKENS_H
 
@@ -47,8 +47,8 @@ int tokens_renew(struct tokens *t, struct txn *txn, struct slice identifier, str
 int tokens_cancel(struct tokens *t, struct txn *txn, struct slice identifier, const char *canceller, int64_t now_ms,
                   struct err *reterr) MUST_CHECK;
 /* Whose token is it? ERR_INVALID_TOKEN: nobody's, or no longer. */
-int tokens_check(const struct tokens *t, struct slice identifier, struct slice password, int64_t now_ms, struct arena *a,
-                 struct token_id *ret, struct err *reterr) MUST_CHECK;
+int tokens_check(const struct tokens *t, struct slice identifier, struct slice password, int64_t now_ms,
+                 struct arena *a, struct token_id *ret, struct err *reterr) MUST_CHECK;
 
 bool tokens_tick_due(const struct tokens *t, int64_t now_ms);
 /* A new key if it is time; tokens and keys that are over go. Bounded; call it while it is due. */

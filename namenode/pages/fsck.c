@@ -133,10 +133,10 @@ static int walk_path(struct fsck *f, const char *path, struct err *reterr)
 
 static int check_super(const struct fsck *f, struct err *reterr)
 {
-    return f->user.is_super ? 0
-                            : err_set(reterr, ERR_ACCESS,
-                                      "Access denied for user %s. Superuser privilege is required for operation fsck",
-                                      f->user.name);
+    return f->user.is_super
+               ? 0
+               : err_set(reterr, ERR_ACCESS,
+                         "Access denied for user %s. Superuser privilege is required for operation fsck", f->user.name);
 }
 
 /* All of them at once: who asks for those after the last one gets none. */
@@ -156,8 +156,10 @@ static int list_corrupt(struct fsck *f, const char *path, const char *cookie, st
     if (f->sums.listed)
         snprintf(count, sizeof count, "%" PRIu64, f->sums.listed);
     buf_printf(out, "Cookie:\t%s\n%s\n\nThe filesystem under path '%s' has %s CORRUPT files\n\n",
-               f->sums.listed ? count : is_first ? "0" : cookie, list.len ? buf_cstr(&list) : "", path,
-               is_first ? count : "no more");
+               f->sums.listed ? count
+               : is_first     ? "0"
+                              : cookie,
+               list.len ? buf_cstr(&list) : "", path, is_first ? count : "no more");
     return 0;
 }
 
@@ -206,11 +208,12 @@ static void answer(struct fsck *f, const struct http_request *request, const cha
     int64_t started_ms = clock_mono_ms();
     int rc = 0;
     if (http_query(request, "showprogress"))
-        buf_append_str(f->out, "The fsck switch -showprogress is deprecated and no longer has any effect. Progress is now "
-                               "shown by default.\n");
+        buf_append_str(f->out,
+                       "The fsck switch -showprogress is deprecated and no longer has any effect. Progress is now "
+                       "shown by default.\n");
     if (!ids || !(rc = check_super(f, &why)))
-        buf_printf(f->out, "FSCK started by %s (auth:SIMPLE) from /%s%s%s at %s\n", f->user.name, http_client_ip(request),
-                   ids ? "" : " for path ", ids ? "" : path, fsck_date(date));
+        buf_printf(f->out, "FSCK started by %s (auth:SIMPLE) from /%s%s%s at %s\n", f->user.name,
+                   http_client_ip(request), ids ? "" : " for path ", ids ? "" : path, fsck_date(date));
     if (!rc && ids) {
         fsck_blocks(f, ids);
         return;

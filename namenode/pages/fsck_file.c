@@ -61,10 +61,11 @@ static void print_under(struct fsck *f, const struct inode *n, const char *name,
 {
     if (!f->o.files)
         buf_printf(f->out, "\n%s: ", buf_cstr(&f->path));
-    buf_printf(f->out,
-               " Under replicated %s. Target Replicas is %u but found %u live replica(s), %u decommissioned replica(s), "
-               "%u decommissioning replica(s)",
-               name, n->replication, h->live, h->decommissioned, h->decommissioning);
+    buf_printf(
+        f->out,
+        " Under replicated %s. Target Replicas is %u but found %u live replica(s), %u decommissioned replica(s), "
+        "%u decommissioning replica(s)",
+        name, n->replication, h->live, h->decommissioned, h->decommissioning);
     if (f->o.maintenance)
         buf_printf(f->out, "%u, entering maintenance replica(s) and %u in maintenance replica(s).\n",
                    h->entering_maintenance, h->in_maintenance);
@@ -109,7 +110,8 @@ static void check_block(struct fsck *f, const struct inode *n, uint8_t policy, c
     const char *path = buf_cstr(&f->path), *pool = f->nn->ids.block_pool_id;
     blocks_health(f->nn->blocks, b->id, &h);
     size_t count = blocks_locations(f->nn->blocks, b->id, NULL, l, BLOCK_LOCATIONS_MAX);
-    uint64_t total = (uint64_t)h.live + h.decommissioned + h.decommissioning + h.entering_maintenance + h.in_maintenance;
+    uint64_t total =
+        (uint64_t)h.live + h.decommissioned + h.decommissioning + h.entering_maintenance + h.in_maintenance;
     bool is_corrupt = count && l[0].corrupt, is_missing = !total;
     count_replicas(f, n, &h, total);
     char name[400];

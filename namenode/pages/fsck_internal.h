@@ -32,8 +32,8 @@ struct fsck {
     size_t live_nodes, racks;
     struct txn t;
     struct buf *out;
-    struct buf path; /* of what is looked at */
-    bool cut;        /* no more details fit */
+    struct buf path;         /* of what is looked at */
+    bool cut;                /* no more details fit */
     struct fsck_kind *kinds; /* -storagepolicies: blocks by policy and types of storage */
     size_t kind_count;
     bool lost_found_ready;

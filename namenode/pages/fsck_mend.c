@@ -12,9 +12,9 @@
 #include "namenode/namespace/tree.h"
 #include "namenode/pages/fsck_internal.h"
 
-#define LOST_FOUND   "/lost+found"
-#define COPY_BYTES   (1u << 20)
-#define ARENA_BYTES  (256u << 20)
+#define LOST_FOUND  "/lost+found"
+#define COPY_BYTES  (1u << 20)
+#define ARENA_BYTES (256u << 20)
 
 static void trouble(struct fsck *f, const char *doing, const struct err *why)
 {

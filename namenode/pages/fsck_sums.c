@@ -82,8 +82,7 @@ static void print_replicated(const struct fsck *f, struct buf *b)
     buf_printf(b,
                "\n Default replication factor:\t%lld\n Average block replication:\t%s\n Missing blocks:\t\t%" PRIu64
                "\n Corrupt blocks:\t\t%" PRIu64,
-               (long long)config_int(f->nn->config, "dfs.replication"), average,
-               s->missing, s->corrupt);
+               (long long)config_int(f->nn->config, "dfs.replication"), average, s->missing, s->corrupt);
     print_line(b, "Missing replicas:\t\t", s->replicas_missing, s->replicas ? s->replicas_expected : 0);
     if (s->decommissioned)
         print_line(b, "DecommissionedReplicas:\t", s->decommissioned, 0);

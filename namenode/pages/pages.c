@@ -117,7 +117,8 @@ static void status_page(struct http_request *request, struct http_reply *reply, 
     nodes_table(b, nn->blocks, now_ms);
     namenode_unlock(nn);
     buf_append_str(b, "<p><a href=\"/jmx\">jmx</a> &middot; <a href=\"/metrics\">metrics</a> &middot; "
-                      "<a href=\"/fsck?path=/&amp;files=1&amp;blocks=1\">fsck</a> &middot; <a href=\"/explorer.html#/\">files</a> &middot; "
+                      "<a href=\"/fsck?path=/&amp;files=1&amp;blocks=1\">fsck</a> &middot; <a "
+                      "href=\"/explorer.html#/\">files</a> &middot; "
                       "<a href=\"/conf\">settings</a>");
 }
 
@@ -177,8 +178,8 @@ static void metrics_page(struct http_request *request, struct http_reply *reply,
 
 /* WebHDFS's way into ClientProtocol: the methods that RPC serves, without a socket. */
 static int call_in_process(void *context, const char *user, const char *client_ip, const char *method,
-                           const ProtobufCMessage *request, const ProtobufCMessageDescriptor *response_type, struct arena *a,
-                           ProtobufCMessage **ret, struct err *reterr)
+                           const ProtobufCMessage *request, const ProtobufCMessageDescriptor *response_type,
+                           struct arena *a, ProtobufCMessage **ret, struct err *reterr)
 {
     struct pages *p = context;
     struct rpc_local_call call = {.user = user,
@@ -207,7 +208,8 @@ static int token_user(void *context, const Hdfs__TokenProto *token, struct arena
     return rc;
 }
 
-/* An address that is advertised to this client stands beside the datanode's own name in lists; here it is what counts. */
+/* An address that is advertised to this client stands beside the datanode's own name in lists; here it is what counts.
+ */
 static const char *datanode_host(void *context, const char *uuid, const char *client_ip, struct arena *a)
 {
     struct pages *p = context;
@@ -248,19 +250,19 @@ int pages_start(struct namenode *nn, struct rpc_server *rpc, const char *user, c
     p->nn = nn;
     p->webhdfs = webhdfs_start(nn, p, user);
     const struct http_route routes[] = {
-        {"GET", "/", status_page},
-        {"GET", "/dfshealth.html", status_page},
-        {"GET", "/jmx", jmx_page},
-        {"GET", "/metrics", metrics_page},
-        {"GET", "/prom", metrics_page},
-        {"GET", "/fsck", fsck_page, .may_block = true}, /* a walk over the whole tree */
-        NAMENODE_SERVLET_ROUTES,
-        HTTP_SERVLET_ROUTES(nn->config),
+        {"GET", "/", status_page},      {"GET", "/dfshealth.html", status_page},
+        {"GET", "/jmx", jmx_page},      {"GET", "/metrics", metrics_page},
+        {"GET", "/prom", metrics_page}, {"GET", "/fsck", fsck_page, .may_block = true}, /* a walk over the whole tree */
+        NAMENODE_SERVLET_ROUTES,        HTTP_SERVLET_ROUTES(nn->config),
         WEBHDFS_ROUTE(p->webhdfs),
     };
-    struct http_options options = {
-        .listen = *listen, .routes = routes, .route_count = ARRAY_COUNT(routes), .context = nn, .pool_threads = 16,
-        .on_reply = origin_add_headers, .on_reply_context = (void *)(uintptr_t)nn->config};
+    struct http_options options = {.listen = *listen,
+                                   .routes = routes,
+                                   .route_count = ARRAY_COUNT(routes),
+                                   .context = nn,
+                                   .pool_threads = 16,
+                                   .on_reply = origin_add_headers,
+                                   .on_reply_context = (void *)(uintptr_t)nn->config};
     int rc = http_start(&options, &p->http, reterr);
     if (rc) {
         webhdfs_free(p->webhdfs);

@@ -19,7 +19,7 @@ static Hdfs__TokenProto *token_proto(struct op *op, const struct token *token)
     p->password.len = sizeof token->password;
     p->password.data = arena_memdup(op->arena, token->password, sizeof token->password);
     p->kind = (char *)(uintptr_t)TOKEN_KIND;
-    p->service = (char *)(uintptr_t)""; /* the client knows which address it asked */
+    p->service = (char *)(uintptr_t) ""; /* the client knows which address it asked */
     return p;
 }
 
@@ -48,8 +48,9 @@ void client_renew_delegation_token(struct rpc_call *call, const ProtobufCMessage
     op_begin(&op, context, call);
     OP_RESPONSE(&op, hdfs__renew_delegation_token_response_proto, Hdfs__RenewDelegationTokenResponseProto);
     int rc = op_check_safe_mode(&op, "renew delegation token", "");
-    rc = rc ? rc : tokens_renew(op.nn->tokens, &op.t, slice_of(q->token->identifier), slice_of(q->token->password),
-                                op.user.name, clock_wall_ms(), &until_ms, &op.err);
+    rc = rc ? rc
+            : tokens_renew(op.nn->tokens, &op.t, slice_of(q->token->identifier), slice_of(q->token->password),
+                           op.user.name, clock_wall_ms(), &until_ms, &op.err);
     response->newexpirytime = (uint64_t)until_ms;
     op_end(&op, rc, &response->base);
 }
@@ -61,8 +62,9 @@ void client_cancel_delegation_token(struct rpc_call *call, const ProtobufCMessag
     op_begin(&op, context, call);
     OP_RESPONSE(&op, hdfs__cancel_delegation_token_response_proto, Hdfs__CancelDelegationTokenResponseProto);
     int rc = op_check_safe_mode(&op, "cancel delegation token", "");
-    rc = rc ? rc : tokens_cancel(op.nn->tokens, &op.t, slice_of(q->token->identifier), op.user.name, clock_wall_ms(),
-                                 &op.err);
+    rc = rc ? rc
+            : tokens_cancel(op.nn->tokens, &op.t, slice_of(q->token->identifier), op.user.name, clock_wall_ms(),
+                            &op.err);
     op_end(&op, rc, &response->base);
 }
 

@@ -39,9 +39,10 @@ static int hosts_are_json(const struct namenode *nn, bool *ret, struct err *rete
     *ret = !strcmp(name, "CombinedHostFileManager");
     return *ret || !strcmp(name, "HostFileManager")
                ? 0
-               : err_set(reterr, ERR_CONFIG,
-                         "dfs.namenode.hosts.provider.classname is '%s': want HostFileManager or CombinedHostFileManager",
-                         class);
+               : err_set(
+                     reterr, ERR_CONFIG,
+                     "dfs.namenode.hosts.provider.classname is '%s': want HostFileManager or CombinedHostFileManager",
+                     class);
 }
 
 static int read_hosts(const struct namenode *nn, struct host_list *ret, struct err *reterr)

@@ -72,7 +72,8 @@ static void a_server_that_asks_for_patience_is_kept(void **state)
 
 static void the_settings_bound_rounds_and_pauses(void **state)
 {
-    const struct failover_policy hasty = {.address_count = 2, .failovers_max = 4, .delay_min_ms = 10, .delay_max_ms = 15};
+    const struct failover_policy hasty = {
+        .address_count = 2, .failovers_max = 4, .delay_min_ms = 10, .delay_max_ms = 15};
     const int64_t pauses[] = {0, 10, 0, 15}; /* one try each at once, then a pause that doubles up to its bound */
     struct failover f = {0};
     for (size_t i = 0; i < ARRAY_COUNT(pauses); i++) {

@@ -173,8 +173,8 @@ static void json_says_who_may_join(void **state)
     assert_false(wish("[{\"hostName\":\"two\"}]", 1, 0).may_join);
     assert_true(wish("[{\"hostName\":\"two\"},{\"hostName\":\"one\",\"port\":7}]", 7, 0).may_join);
     assert_false(wish("[{\"hostName\":\"two\"},{\"hostName\":\"one\",\"port\":7}]", 8, 0).may_join);
-    assert_string_equal(wish("{\"hostName\":\"two\"} {\"hostName\":\"10.0.0.1\",\"upgradeDomain\":\"d\"}", 1, 0).upgrade_domain,
-                        "d");
+    assert_string_equal(
+        wish("{\"hostName\":\"two\"} {\"hostName\":\"10.0.0.1\",\"upgradeDomain\":\"d\"}", 1, 0).upgrade_domain, "d");
     const char *away = "[{\"hostName\":\"one\",\"adminState\":\"IN_MAINTENANCE\",\"maintenanceExpireTimeInMS\":50}]";
     assert_int_equal(wish(away, 1, 49).wanted, DATANODE_IN_MAINTENANCE);
     assert_int_equal(wish(away, 1, 50).wanted, DATANODE_NORMAL);

@@ -92,7 +92,7 @@ static void tokens_live_and_end(void **state)
     assert_int_equal(renew(f, t, &ann, "ann", NOW), ERR_ACCESS);
     assert_int_equal(renew(f, t, &ann, "yarn", NOW + DAY_MS), 0);
     assert_int_equal(check(f, t, &ann, NOW + DAY_MS + 1), 0);
-    assert_int_equal(renew(f, t, &bob, "bob", NOW), ERR_ACCESS); /* nobody may */
+    assert_int_equal(renew(f, t, &bob, "bob", NOW), ERR_ACCESS);          /* nobody may */
     assert_int_equal(renew(f, t, &ann, "yarn", NOW + 7 * DAY_MS - 5), 0); /* to the end of its life, no longer */
     assert_int_equal(renew(f, t, &ann, "yarn", NOW + 7 * DAY_MS + 1), ERR_INVALID_TOKEN);
     assert_int_equal(cancel(f, t, &ann, "bob"), ERR_ACCESS);

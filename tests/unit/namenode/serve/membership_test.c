@@ -116,11 +116,8 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
-        TEST(files_are_read_again),
-        TEST(json_takes_the_place_of_both_files),
-        TEST(unreadable_file_changes_nothing),
-        TEST(script_names_the_rack),
-        TEST(script_trouble_means_the_default_rack),
+        TEST(files_are_read_again),  TEST(json_takes_the_place_of_both_files),    TEST(unreadable_file_changes_nothing),
+        TEST(script_names_the_rack), TEST(script_trouble_means_the_default_rack),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
