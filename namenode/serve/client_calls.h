@@ -63,8 +63,8 @@
     X(setBalancerBandwidth, set_balancer_bandwidth, 0) \
     X(msync, msync, 0) \
     X(getDelegationToken, get_delegation_token, 0) \
-    X(renewDelegationToken, renew_delegation_token, RPC_REFUSES) \
-    X(cancelDelegationToken, cancel_delegation_token, RPC_REFUSES) \
+    X(renewDelegationToken, renew_delegation_token, 0) \
+    X(cancelDelegationToken, cancel_delegation_token, 0) \
     X(getDataEncryptionKey, get_data_encryption_key, 0) \
     X(getCurrentEditLogTxid, get_current_edit_log_txid, 0) \
     X(getEditsFromTxid, get_edits_from_txid, RPC_REFUSES) \
