@@ -84,7 +84,7 @@ Hdfs__DatanodeInfoProto *status_datanode(struct arena *a, const struct datanode_
     info->xceivercount = d->xceivers;
     info->numblocks = d->block_count;
     info->location = borrowed(d->rack);
-    info->upgradedomain = borrowed(d->upgrade_domain);
+    info->upgradedomain = (char *)(uintptr_t)d->upgrade_domain; /* NULL: it has none */
     info->adminstate = (Hdfs__DatanodeInfoProto__AdminState)d->admin;
     return info;
 }

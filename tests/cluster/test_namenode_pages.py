@@ -70,7 +70,7 @@ def test_fsck(cluster):
     assert get(cluster, "/fsck?path=/nope").endswith("Path '/nope' does not exist")
     one = get(cluster, f"/fsck?ugi={getpass.getuser()}&blockId=blk_{block.group(1)}")
     assert "Block belongs to: /a/b/file" in one and "No. of live Replica: 3" in one
-    assert get(cluster, "/fsck?path=/&listcorruptfileblocks=1").strip().endswith("has no CORRUPT files")
+    assert get(cluster, f"/fsck?ugi={getpass.getuser()}&path=/&listcorruptfileblocks=1").strip().endswith("has no CORRUPT files")
 
 
 def test_fsck_shows_what_its_user_may_see(cluster):

@@ -14,6 +14,7 @@
 #include "namenode/housekeeping.h"
 #include "namenode/namespace/cache_pools.h"
 #include "namenode/namespace/leases.h"
+#include "namenode/namespace/tokens.h"
 #include "namenode/namespace/txn.h"
 #include "namenode/namespace/writers.h"
 #include "namenode/seam.h"
@@ -83,6 +84,7 @@ static void calls_fuzz_end(void)
     parked_free(f->nn.parked);
     writers_free(f->nn.writers);
     cache_pools_free(f->nn.cache_pools);
+    tokens_free(f->nn.tokens);
     leases_free(f->nn.leases);
     fsdir_free(f->nn.dir);
     store_close(f->nn.store);
@@ -139,7 +141,10 @@ static void calls_fuzz_begin(void)
     blocks_options_from_config(&options, f->config);
     options.pool_id = nn->ids.block_pool_id;
     if (store_open(path, &nn->store, NULL) || journal_start(path, &nn->journal, NULL) ||
-        fsdir_open(nn->store, nn->journal, &o, 1, &nn->dir, NULL) || cache_pools_load(nn->store, &nn->cache_pools, NULL))
+        fsdir_open(nn->store, nn->journal, &o, 1, &nn->dir, NULL) ||
+        cache_pools_load(nn->store, &nn->cache_pools, NULL) ||
+        config_set(f->config, "dfs.namenode.delegation.token.always-use", "true", "fuzz", NULL) ||
+        tokens_load(nn->store, f->config, &nn->tokens, NULL) || housekeeping_tokens(nn, NULL))
         abort();
     nn->leases = leases_new(60000, 1200000, 30000);
     nn->writers = writers_new();

@@ -18,6 +18,7 @@
 #include "namenode/namespace/files.h"
 #include "namenode/namespace/cache_pools.h"
 #include "namenode/namespace/leases.h"
+#include "namenode/namespace/tokens.h"
 #include "namenode/namespace/writers.h"
 #include "namenode/namespace/tree.h"
 #include "namenode/seam.h"
@@ -65,6 +66,7 @@ static inline void fixture_open(struct fixture *f)
     f->nn.leases = leases_new(SOFT_MS, HARD_MS, RETRY_MS);
     f->nn.writers = writers_new();
     assert_int_equal(cache_pools_load(f->nn.store, &f->nn.cache_pools, NULL), 0);
+    assert_int_equal(tokens_load(f->nn.store, f->config, &f->nn.tokens, NULL), 0);
     f->nn.parked = parked_new();
     f->nn.blocks = blocks_new(&options, &seam, f->now_ms);
     assert_int_equal(leases_load(&f->nn, f->now_ms, &f->err), 0);
@@ -76,6 +78,7 @@ static inline void fixture_close(struct fixture *f)
     parked_free(f->nn.parked);
     writers_free(f->nn.writers);
     cache_pools_free(f->nn.cache_pools);
+    tokens_free(f->nn.tokens);
     leases_free(f->nn.leases);
     fsdir_free(f->nn.dir);
     journal_stop(f->nn.journal);

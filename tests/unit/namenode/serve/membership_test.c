@@ -79,6 +79,29 @@ static void files_are_read_again(void **state)
     assert_int_equal(n->admin, DATANODE_DECOMMISSION_IN_PROGRESS);
 }
 
+static void json_takes_the_place_of_both_files(void **state)
+{
+    struct fixture *f = *state;
+    struct err e;
+    const char *manager = "org.apache.hadoop.hdfs.server.blockmanagement.CombinedHostFileManager";
+    assert_int_equal(config_set(f->config, "dfs.namenode.hosts.provider.classname", manager, "test", &e), 0);
+    put(f, "dfs.hosts", "hosts",
+        "[{\"hostName\": \"10.0.0.1\"},\n"
+        " {\"hostName\": \"10.0.0.2\", \"adminState\": \"IN_MAINTENANCE\", \"upgradeDomain\": \"ud1\"}]",
+        0644);
+    assert_int_equal(membership_load(&f->nn, &e), 0);
+    const struct datanode_info *n = join(f, "10.0.0.2", &e);
+    assert_int_equal(n->admin, DATANODE_ENTERING_MAINTENANCE);
+    assert_string_equal(n->upgrade_domain, "ud1");
+    assert_null(join(f, "10.0.0.3", &e));
+    put(f, "dfs.hosts", "hosts", "10.0.0.3\n", 0644);
+    assert_int_not_equal(membership_load(&f->nn, &e), 0);
+    assert_non_null(strstr(e.text, "dfs.hosts"));
+    assert_int_equal(n->admin, DATANODE_ENTERING_MAINTENANCE);
+    assert_int_equal(config_set(f->config, "dfs.namenode.hosts.provider.classname", "Other", "test", &e), 0);
+    assert_int_not_equal(membership_load(&f->nn, &e), 0);
+}
+
 static void unreadable_file_changes_nothing(void **state)
 {
     struct fixture *f = *state;
