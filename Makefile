@@ -19,12 +19,12 @@ OBJ := $(SRC:%.c=$(B)/%.o)
 MAIN_O := $(B)/main/cairn.o
 NOT_CLIENT := $(addprefix common/,http.o http_page.o http_servlets.o http_stream.o jmx.o daemon.o metrics.o loop.o pool.o) \
               $(addprefix rpc/,call.o connection.o handshake.o local_call.o java_names.o jmx.o meta.o reconfigure.o registry.o \
-                retry_cache.o rpc_server.o)
+                retry_cache.o rpc_server.o sasl_login.o)
 # What a program that loads libhdfs gets: the client and what it stands on, nothing of the daemons.
 CLIENT_O := $(filter-out $(addprefix $(B)/,$(NOT_CLIENT)),\
               $(filter $(B)/common/% $(B)/proto/% $(B)/rpc/% $(B)/client/lib/%,$(OBJ))) $(GEN_O)
 
-PKGS := fuse3 libprotobuf-c libmicrohttpd expat jansson libisal libxxhash zlib nettle
+PKGS := fuse3 libprotobuf-c libmicrohttpd expat jansson libisal libxxhash zlib nettle libgsasl
 CPPFLAGS += -I. -Iclient/include -I$(B)/gen -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -DFUSE_USE_VERSION=312 \
             $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
 WARN := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wvla \

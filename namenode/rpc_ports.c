@@ -1,15 +1,19 @@
 #include "namenode/rpc_ports.h"
 
 #include <stdio.h>
+#include <string.h>
 
+#include "common/clock.h"
 #include "common/log.h"
+#include "namenode/namespace/tokens.h"
 #include "namenode/serve/admin.h"
 #include "namenode/serve/namenode_calls.h"
 #include "namenode/serve/op.h"
 #include "rpc/rpc_server.h"
 
-#define PORT_SERVICE  8040
-#define PORT_LIFELINE 8050
+#define TOKEN_ARENA_BYTES (1u << 20)
+#define PORT_SERVICE      8040
+#define PORT_LIFELINE     8050
 
 static const char *const optional[] = {"dfs.namenode.servicerpc-address", "dfs.namenode.lifeline.rpc-address"};
 
@@ -33,6 +37,27 @@ int rpc_ports_check(const struct config *c, struct err *reterr)
     return 0;
 }
 
+static int token_login(void *context, struct slice identifier, struct rpc_token *ret, struct err *reterr)
+{
+    struct namenode *nn = context;
+    struct arena a;
+    struct token_id id = {0};
+    const struct token *token = NULL;
+    arena_init(&a, TOKEN_ARENA_BYTES);
+    namenode_lock(nn);
+    int rc = tokens_find(nn->tokens, identifier, clock_wall_ms(), &a, &id, &token, reterr);
+    if (!rc && strlen(id.owner) >= sizeof ret->user)
+        rc = err_set(reterr, ERR_INVALID_TOKEN, "the name of the token's owner is too long");
+    if (!rc) {
+        snprintf(ret->user, sizeof ret->user, "%s", id.owner);
+        memcpy(ret->password, token->password, sizeof token->password);
+        ret->password_len = sizeof token->password;
+    }
+    namenode_unlock(nn);
+    arena_free(&a);
+    return rc;
+}
+
 static int start(struct namenode *nn, struct net_address address, const char *bind_setting, int threads,
                  const struct rpc_service *services, size_t count, struct rpc_server **ret, struct err *reterr)
 {
@@ -44,6 +69,8 @@ static int start(struct namenode *nn, struct net_address address, const char *bi
         .service_count = count,
         .on_connection_closed = op_connection_closed,
         .on_connection_closed_context = nn,
+        .token_login = nn->tokens->are_issued ? token_login : NULL,
+        .token_context = nn,
     };
     if (*bind)
         snprintf(o.listen.host, sizeof o.listen.host, "%s", bind);

@@ -18,6 +18,7 @@
 #include "common/clock.h"
 #include "common/mem.h"
 #include "common/rd.h"
+#include "rpc/sasl_login.h"
 #include "rpc/server_impl.h"
 
 #define SEND_AT_ONCE         32 /* answers in one writev */
@@ -65,6 +66,7 @@ void connection_unref(struct rpc_connection *c)
     pthread_mutex_destroy(&c->lock);
     buf_free(&c->in);
     free(c->user);
+    sasl_login_free(c->login);
     rpc_server_unref(c->server);
     free(c);
 }

@@ -7,6 +7,7 @@
 #include "common/rd.h"
 #include "common/wr.h"
 #include "proto/message.h"
+#include "rpc/sasl_login.h"
 #include "rpc/server_impl.h"
 
 #define CONTEXT_MAX_BYTES (64u << 10) /* a decoded context or SASL message */
@@ -125,12 +126,74 @@ void handshake_context(struct rpc_connection *c, const struct rpc_request_header
         return;
     /* "hdfs/host@REALM" is the user hdfs. */
     const char *user = context->userinfo ? context->userinfo->effectiveuser : NULL;
-    if (user)
+    if (c->has_token && user && strcmp(user, c->user)) {
+        char text[640];
+        snprintf(text, sizeof text, "Authenticated user (%s) doesn't match what the client claims to be (%.255s)",
+                 c->user, user);
+        handshake_fatal(c, h, RPC_DETAIL(FATAL_UNAUTHORIZED), "org.apache.hadoop.security.AccessControlException",
+                        text);
+        return;
+    }
+    if (user && !c->has_token)
         c->user = mem_strndup(user, strcspn(user, "/@"));
     c->phase = PHASE_CALLS;
 }
 
-/* We only have SIMPLE, so whoever asks for SASL is told at once that it succeeded, and goes on without. */
+/* ---- SASL ---- */
+
+static void refuse_login(struct rpc_connection *c, const struct rpc_request_header *h, const struct err *why)
+{
+    handshake_fatal(c, h, RPC_DETAIL(FATAL_UNAUTHORIZED), err_java_class(why), why->text);
+}
+
+/* A token first, for who has one; else a name will do. */
+static void offer_token(struct rpc_connection *c, const struct rpc_request_header *h)
+{
+    AUTO(buf_free) struct buf challenge = {0};
+    struct err why;
+    sasl_login_free(STEAL(c->login));
+    if (sasl_login_new(&c->server->options, &c->login, &challenge, &why)) {
+        refuse_login(c, h, &why);
+        return;
+    }
+    Hrpc__RpcSaslProto answer = HRPC__RPC_SASL_PROTO__INIT;
+    Hrpc__RpcSaslProto__SaslAuth token = HRPC__RPC_SASL_PROTO__SASL_AUTH__INIT,
+                                 simple = HRPC__RPC_SASL_PROTO__SASL_AUTH__INIT, *auths[] = {&token, &simple};
+    char method[] = SASL_TOKEN_METHOD, mechanism[] = SASL_TOKEN_MECHANISM, server[] = SASL_TOKEN_SERVER, none[] = "",
+         by_name[] = "SIMPLE";
+    token.method = method;
+    token.mechanism = mechanism;
+    token.protocol = none;
+    token.serverid = server;
+    token.has_challenge = true;
+    token.challenge = (ProtobufCBinaryData){challenge.len, challenge.base};
+    simple.method = by_name;
+    simple.mechanism = none;
+    answer.state = HRPC__RPC_SASL_PROTO__SASL_STATE__NEGOTIATE;
+    answer.auths = auths;
+    answer.n_auths = 2;
+    rpc_call_reply(call_new(c, h), &answer.base);
+}
+
+static void take_token(struct rpc_connection *c, const struct rpc_request_header *h, const Hrpc__RpcSaslProto *sasl)
+{
+    AUTO(buf_free) struct buf proof = {0};
+    struct err why;
+    if (sasl_login_finish(c->login, (struct slice){sasl->token.data, sasl->token.len}, &proof, &why)) {
+        refuse_login(c, h, &why);
+        return;
+    }
+    c->user = mem_strdup(sasl_login_user(c->login));
+    c->has_token = true;
+    sasl_login_free(STEAL(c->login));
+    Hrpc__RpcSaslProto answer = HRPC__RPC_SASL_PROTO__INIT;
+    answer.state = HRPC__RPC_SASL_PROTO__SASL_STATE__SUCCESS;
+    answer.has_token = true;
+    answer.token = (ProtobufCBinaryData){proof.len, proof.base};
+    rpc_call_reply(call_new(c, h), &answer.base);
+}
+
+/* Where there are no tokens, whoever asks for SASL is told at once that it succeeded, and goes on without. */
 void handshake_sasl(struct rpc_connection *c, const struct rpc_request_header *h, struct slice in)
 {
     if (c->phase == PHASE_CALLS) {
@@ -139,18 +202,23 @@ void handshake_sasl(struct rpc_connection *c, const struct rpc_request_header *h
     }
     AUTO(arena_free) struct arena a;
     arena_init(&a, CONTEXT_MAX_BYTES);
-    Hrpc__RpcSaslProto *sasl = (void *)take_message(c, h, &hrpc__rpc_sasl_proto__descriptor, in, &a);
+    const Hrpc__RpcSaslProto *sasl = (void *)take_message(c, h, &hrpc__rpc_sasl_proto__descriptor, in, &a);
     if (!sasl)
         return;
-    bool simple = sasl->n_auths == 1 && strcmp(sasl->auths[0]->method, "SIMPLE") == 0;
-    if (sasl->state == HRPC__RPC_SASL_PROTO__SASL_STATE__INITIATE && simple)
+    bool is_first = sasl->state == HRPC__RPC_SASL_PROTO__SASL_STATE__INITIATE && sasl->n_auths == 1;
+    bool asks = sasl->state == HRPC__RPC_SASL_PROTO__SASL_STATE__NEGOTIATE;
+    if (is_first && !strcmp(sasl->auths[0]->method, "SIMPLE"))
         return; /* such a client does not wait for an answer */
-    if (sasl->state != HRPC__RPC_SASL_PROTO__SASL_STATE__NEGOTIATE) {
+    if (is_first && c->login && !strcmp(sasl->auths[0]->method, SASL_TOKEN_METHOD)) {
+        take_token(c, h, sasl);
+    } else if (asks && c->server->options.token_login && !c->has_token) {
+        offer_token(c, h);
+    } else if (asks) {
+        Hrpc__RpcSaslProto answer = HRPC__RPC_SASL_PROTO__INIT;
+        answer.state = HRPC__RPC_SASL_PROTO__SASL_STATE__SUCCESS;
+        rpc_call_reply(call_new(c, h), &answer.base);
+    } else {
         handshake_fatal(c, h, RPC_DETAIL(FATAL_UNAUTHORIZED), "javax.security.sasl.SaslException",
                         "this server has SIMPLE authentication only");
-        return;
     }
-    Hrpc__RpcSaslProto answer = HRPC__RPC_SASL_PROTO__INIT;
-    answer.state = HRPC__RPC_SASL_PROTO__SASL_STATE__SUCCESS;
-    rpc_call_reply(call_new(c, h), &answer.base);
 }

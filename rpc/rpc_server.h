@@ -16,6 +16,7 @@
 #include <stdint.h>
 
 #include "common/arena.h"
+#include "common/buf.h"
 #include "common/err.h"
 #include "common/net.h"
 
@@ -49,6 +50,12 @@ struct rpc_service {
     void *context;
 };
 
+struct rpc_token { /* whose it is, and what only who has it knows */
+    char user[256];
+    uint8_t password[64];
+    size_t password_len;
+};
+
 struct rpc_server_options {
     struct net_address listen;          /* port 0 = pick one */
     int loops;                          /* 0 => 2 */
@@ -67,6 +74,10 @@ struct rpc_server_options {
      * we have ended it. On the connection's loop, no lock held. NULL: nobody cares. */
     void (*on_connection_closed)(void *context, uint64_t connection, int64_t idle_ms, bool by_peer);
     void *on_connection_closed_context;
+    /* Tokens that a connection may be opened with (SASL's TOKEN), by the bytes that identify them; on the connection's
+     * loop. NULL: nobody needs to say more than a name. */
+    int (*token_login)(void *context, struct slice identifier, struct rpc_token *ret, struct err *reterr);
+    void *token_context;
     int stall_timeout_ms; /* half a request, or an answer nobody reads (60000) */
     /* Calls that wait for the pool; 0 = 100 for each of its threads. When there are so many, a connection that has a
      * call under way is not read further; or, with refuse_when_full, further ones are answered with RetriableException.

@@ -92,6 +92,9 @@ struct rpc_connection {
     const struct rpc_registered *last_service;
     int64_t opened_ms, last_read_ms;
 
+    struct sasl_login *login; /* challenged, not answered yet */
+    bool has_token;           /* the user is the owner of a token, proven */
+
     char *user; /* set before PHASE_CALLS, then constant; NULL = none was sent */
 
     pthread_mutex_t lock;

@@ -334,8 +334,8 @@ int tokens_cancel(struct tokens *t, struct txn *txn, struct slice identifier, co
     return rc;
 }
 
-int tokens_check(const struct tokens *t, struct slice identifier, struct slice password, int64_t now_ms,
-                 struct arena *a, struct token_id *ret, struct err *reterr)
+int tokens_find(const struct tokens *t, struct slice identifier, int64_t now_ms, struct arena *a, struct token_id *ret,
+                const struct token **ret_token, struct err *reterr)
 {
     char now[64], renewal[64];
     int rc = token_id_decode(identifier, a, ret, reterr);
@@ -347,9 +347,18 @@ int tokens_check(const struct tokens *t, struct slice identifier, struct slice p
     if (token->renew_by_ms < now_ms)
         return err_set(reterr, ERR_INVALID_TOKEN, "Token %s has expired, current time: %s expected renewal time: %s",
                        ret->real_user, time_text(now_ms, now), time_text(token->renew_by_ms, renewal));
-    if (!is_password(password, token->password))
-        return err_set(reterr, ERR_INVALID_TOKEN, "token %s is invalid, password doesn't match", token_id_text(ret, a));
+    *ret_token = token;
     return 0;
+}
+
+int tokens_check(const struct tokens *t, struct slice identifier, struct slice password, int64_t now_ms,
+                 struct arena *a, struct token_id *ret, struct err *reterr)
+{
+    const struct token *token = NULL;
+    int rc = tokens_find(t, identifier, now_ms, a, ret, &token, reterr);
+    if (!rc && !is_password(password, token->password))
+        rc = err_set(reterr, ERR_INVALID_TOKEN, "token %s is invalid, password doesn't match", token_id_text(ret, a));
+    return rc;
 }
 
 /* ---- as time goes by ---- */

@@ -46,7 +46,9 @@ int tokens_renew(struct tokens *t, struct txn *txn, struct slice identifier, str
                  int64_t now_ms, int64_t *ret_until_ms, struct err *reterr) MUST_CHECK;
 int tokens_cancel(struct tokens *t, struct txn *txn, struct slice identifier, const char *canceller, int64_t now_ms,
                   struct err *reterr) MUST_CHECK;
-/* Whose token is it? ERR_INVALID_TOKEN: nobody's, or no longer. */
+/* Whose token is it? ERR_INVALID_TOKEN: nobody's, or no longer. The first takes nobody's word for it. */
+int tokens_find(const struct tokens *t, struct slice identifier, int64_t now_ms, struct arena *a, struct token_id *ret,
+                const struct token **ret_token, struct err *reterr) MUST_CHECK;
 int tokens_check(const struct tokens *t, struct slice identifier, struct slice password, int64_t now_ms,
                  struct arena *a, struct token_id *ret, struct err *reterr) MUST_CHECK;
 

@@ -1,5 +1,6 @@
 """Delegation tokens without security (dfs.namenode.delegation.token.always-use): `hdfs fetchdt` and programs that are given
 a token get on with Apache's namenode and with ours alike, and tokens outlive a restart."""
+import getpass
 import json
 import os
 import re
@@ -57,11 +58,24 @@ def test_fetch_print_renew_and_cancel(cluster, tmp_path):
     assert gone.returncode != 0 and "InvalidToken" in gone.stderr
 
 
-def test_a_token_works_for_who_has_it(cluster, tmp_path):
+def shell(cluster, *args, **options):
+    return java(cluster, "org.apache.hadoop.fs.FsShell", *args, **options)
+
+
+def test_who_has_a_token_is_its_owner(cluster, tmp_path):
+    """Whatever name the program runs under: it logs in with the token (SASL's TOKEN)."""
     file = tmp_path / "token"
+    assert shell(cluster, "-mkdir", "/open", user=getpass.getuser()).returncode == 0
+    assert shell(cluster, "-chmod", "777", "/open", user=getpass.getuser()).returncode == 0
     fetch(cluster, file)
-    done = java(cluster, "org.apache.hadoop.fs.FsShell", "-ls", "-d", "/", token=file)
-    assert done.returncode == 0 and "drwx" in done.stdout, done.stderr
+    done = shell(cluster, "-mkdir", "/open/of-ann", user="bob", token=file)
+    assert done.returncode == 0, done.stderr
+    assert shell(cluster, "-stat", "%u", "/open/of-ann", user="bob").stdout == "ann\n"
+    assert shell(cluster, "-mkdir", "/open/of-bob", user="bob").returncode == 0
+    assert shell(cluster, "-stat", "%u", "/open/of-bob").stdout == "bob\n"
+    assert java(cluster, FETCHER, "--cancel", str(file)).returncode == 0
+    refused = shell(cluster, "-ls", "/", token=file)
+    assert refused.returncode == 1 and "can't be found in cache" in refused.stderr
 
 
 def ask(cluster, op, **parameters):

@@ -11,6 +11,7 @@
 #include "tests/fuzz/rpc_server_fuzz.c"
 #include "tests/fuzz/rpc_wire_fuzz.c"
 #include "tests/fuzz/run_file_fuzz.c"
+#include "tests/fuzz/sasl_login_fuzz.c"
 #include "tests/fuzz/version_fuzz.c"
 #include "tests/fuzz/webhdfs_url_fuzz.c"
 
@@ -65,15 +66,17 @@ REPLAY(packet)
 REPLAY(rpc_server)
 REPLAY(rpc_wire)
 REPLAY(run_file)
+REPLAY(sasl_login)
 REPLAY(version)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(block_list_survives_mutations), cmocka_unit_test(glob_survives_mutations), cmocka_unit_test(webhdfs_url_survives_mutations),
-        cmocka_unit_test(line_input_survives_mutations), cmocka_unit_test(op_header_survives_mutations),
-        cmocka_unit_test(packet_survives_mutations),     cmocka_unit_test(rpc_server_survives_mutations),
-        cmocka_unit_test(rpc_wire_survives_mutations),   cmocka_unit_test(run_file_survives_mutations),
+        cmocka_unit_test(block_list_survives_mutations),  cmocka_unit_test(glob_survives_mutations),
+        cmocka_unit_test(webhdfs_url_survives_mutations), cmocka_unit_test(line_input_survives_mutations),
+        cmocka_unit_test(op_header_survives_mutations),   cmocka_unit_test(packet_survives_mutations),
+        cmocka_unit_test(rpc_server_survives_mutations),  cmocka_unit_test(rpc_wire_survives_mutations),
+        cmocka_unit_test(run_file_survives_mutations),    cmocka_unit_test(sasl_login_survives_mutations),
         cmocka_unit_test(version_survives_mutations),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
