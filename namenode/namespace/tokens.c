@@ -277,11 +277,11 @@ int tokens_renew(struct tokens *t, struct txn *txn, struct slice identifier, str
     int rc = token_id_decode(identifier, &txn->arena, &id, reterr);
     const char *text = rc ? "" : token_id_text(&id, &txn->arena);
     rc = rc ? rc : check_renewal(t, &id, identifier, password, renewer, now_ms, text, reterr);
-    struct token *token = rc ? NULL : find(t, id.sequence, identifier);
-    if (!rc && !token)
-        rc = err_set(reterr, ERR_INVALID_TOKEN, "Renewal request for unknown token %s", text);
     if (rc)
         return rc;
+    struct token *token = find(t, id.sequence, identifier);
+    if (!token)
+        return err_set(reterr, ERR_INVALID_TOKEN, "Renewal request for unknown token %s", text);
     int64_t until_ms = id.max_ms < now_ms + t->renew_ms ? id.max_ms : now_ms + t->renew_ms;
     put_token(txn, token->sequence, identifier, until_ms);
     rc = txn_commit(txn, reterr);

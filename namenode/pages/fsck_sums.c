@@ -16,7 +16,7 @@ static const char *java_float(float value, char out[32])
     do
         snprintf(out, 32, "%.*e", digits - 1, (double)value);
     while (strtof(out, NULL) != value && digits++ < 9);
-    int exponent = atoi(strchr(out, 'e') + 1);
+    int exponent = (int)strtol(strchr(out, 'e') + 1, NULL, 10);
     int decimals = digits - 1 - exponent > 1 ? digits - 1 - exponent : 1;
     if (value == 0 || (exponent >= -3 && exponent < 7)) {
         snprintf(out, 32, "%.*f", decimals, (double)value);
