@@ -24,6 +24,7 @@ void fsdir_options_from_config(struct fsdir_options *ret, const struct config *c
         .posix_acl_inheritance = config_bool(c, "dfs.namenode.posix.acl.inheritance.enabled"),
         .xattrs = config_bool(c, "dfs.namenode.xattrs.enabled"),
         .storage_policies = config_bool(c, "dfs.storage.policy.enabled"),
+        .atime_changes_in_snapshots = config_bool(c, "dfs.namenode.snapshot.skip.capture.accesstime-only-change"),
         .default_policy = storage_policy_default(c),
         .supergroup = config_str(c, "dfs.permissions.superusergroup"),
         .limits = {
@@ -120,6 +121,7 @@ int fsdir_open(struct store *s, struct journal *j, const struct fsdir_options *o
     dir->posix_acl_inheritance = o->posix_acl_inheritance;
     dir->xattrs = o->xattrs;
     dir->storage_policies = o->storage_policies;
+    dir->atime_changes_in_snapshots = o->atime_changes_in_snapshots;
     dir->default_policy = o->default_policy;
     snprintf(dir->superuser, sizeof dir->superuser, "%s", o->superuser);
     snprintf(dir->supergroup, sizeof dir->supergroup, "%s", o->supergroup);

@@ -214,10 +214,25 @@ static int keep_floors(struct recording *r, const struct covering *here, struct 
     return 0;
 }
 
+static bool only_atime_changes(const struct inode_change *c)
+{
+    if (!c->after || c->after->atime_ns == c->before->atime_ns)
+        return false;
+    AUTO(buf_free) struct buf before = {0}, after = {0};
+    struct inode as_before = *c->after;
+    as_before.atime_ns = c->before->atime_ns;
+    as_before.ctime_ns = c->before->ctime_ns;
+    inode_encode(c->before, &before);
+    inode_encode(&as_before, &after);
+    return before.len == after.len && !memcmp(before.base, after.base, after.len);
+}
+
 /* *ret_saved: the version has what was before. */
 static int save_inode(struct recording *r, const struct inode_change *c, bool *ret_saved, struct err *reterr)
 {
     struct covering by;
+    if (r->t->dir->atime_changes_in_snapshots && only_atime_changes(c))
+        return 0;
     int rc = covering_of(r, c->before, &by, reterr);
     if (rc)
         return rc;
@@ -226,6 +241,8 @@ static int save_inode(struct recording *r, const struct inode_change *c, bool *r
         AUTO(buf_free) struct buf record = {0};
         struct key key = key_of_inode_version(c->before->id, by.latest);
         struct inode then = *c->before;
+        if (c->after)
+            then.storage_policy = c->after->storage_policy;
         history_settle(&then);
         inode_encode(&then, &record);
         version_put(r->t, &key, by.latest, &(struct version){0, buf_slice(&record), by.refs, by.count});
@@ -358,6 +375,43 @@ int history_record(struct txn *t, const struct inode_change *changes, size_t cou
             rc = save_inode(&r, &changes[i], &saved[i], reterr);
     rc = rc ? rc : mark_kept(&r, saved, reterr);
     buf_free(&r.known);
+    return rc;
+}
+
+/* ---- what is no part of a snapshot ---- */
+
+static int change_policy(struct txn *t, struct slice key, struct slice record, uint8_t policy, struct err *reterr)
+{
+    struct version v;
+    struct inode *n = NULL;
+    AUTO(buf_free) struct buf inode = {0}, version = {0};
+    int rc = version_decode(record, &t->arena, &v, reterr);
+    rc = rc ? rc : inode_decode(be64_get(key.base + 1), v.inode, &t->arena, &n, reterr);
+    if (rc)
+        return rc;
+    n->storage_policy = policy;
+    inode_encode(n, &inode);
+    v.inode = buf_slice(&inode);
+    version_encode(&v, &version);
+    store_batch_put(txn_batch(t), key.base, key.len, version.base, version.len);
+    return 0;
+}
+
+int history_change_policy(struct txn *t, uint64_t id, uint8_t policy, struct err *reterr)
+{
+    if (!history_is_used(t->dir))
+        return 0;
+    struct store_iter *it = store_iter_new(t->dir->store, NULL, true);
+    struct key first = key_of('I', id);
+    int rc = 0;
+    for (store_iter_seek(it, first.bytes, first.len); !rc && store_iter_valid(it); store_iter_next(it)) {
+        struct slice key = store_iter_key(it);
+        if (key.len != 17 || key.base[0] != 'I' || be64_get(key.base + 1) != id)
+            break;
+        rc = change_policy(t, key, store_iter_value(it), policy, reterr);
+    }
+    rc = rc ? rc : store_iter_status(it, reterr);
+    store_iter_free(it);
     return rc;
 }
 

@@ -37,6 +37,8 @@ void history_apply(struct txn *t); /* txn_commit: the batch is written */
 /* txn_commit: saves what `changes` and t->entries are about to change, and marks those of t->drops that a version
  * keeps. */
 int history_record(struct txn *t, const struct inode_change *changes, size_t count, struct err *reterr) MUST_CHECK;
+/* As in HDFS, a storage policy is the inode's and not part of what it was: snapshots show the one it has now. */
+int history_change_policy(struct txn *t, uint64_t id, uint8_t policy, struct err *reterr) MUST_CHECK;
 /* Is there a snapshot that knows this file, or will the reaper still look at versions of it? */
 int history_is_covered(struct txn *t, struct inode *n, bool *ret, struct err *reterr) MUST_CHECK;
 /* Does a snapshot, or a version, have this block of n? */

@@ -120,7 +120,13 @@ static int check_nested(struct txn *t, struct inode *n, const char *path, struct
 }
 
 /* Allowing and disallowing are for the superuser, who passes everywhere. */
-static const struct fs_user anyone = {.name = "", .is_super = true};
+static int any_directory(struct txn *t, const char *path, struct inode **ret, struct err *reterr)
+{
+    static const struct fs_user anyone = {.name = "", .is_super = true};
+    struct path p = {.found = 0};
+    int rc = path_is_reserved_root(path) ? 0 : path_resolve(t, &anyone, path, PATH_MAY_MISS, &p, reterr);
+    return rc ? rc : directory(&p, path, ret, reterr);
+}
 
 static void mark(struct txn *t, struct inode *n, bool is_snapshottable)
 {
@@ -136,10 +142,8 @@ static void mark(struct txn *t, struct inode *n, bool is_snapshottable)
 
 int snapshot_allow(struct txn *t, const char *path, struct err *reterr)
 {
-    struct path p;
     struct inode *n = NULL;
-    int rc = path_resolve(t, &anyone, path, PATH_MAY_MISS, &p, reterr);
-    rc = rc ? rc : directory(&p, path, &n, reterr);
+    int rc = any_directory(t, path, &n, reterr);
     rc = rc ? rc : check_nested(t, n, path, reterr);
     if (!rc && !n->is_snapshottable)
         mark(t, n, true);
@@ -148,10 +152,8 @@ int snapshot_allow(struct txn *t, const char *path, struct err *reterr)
 
 int snapshot_disallow(struct txn *t, const char *path, struct err *reterr)
 {
-    struct path p;
     struct inode *n = NULL;
-    int rc = path_resolve(t, &anyone, path, PATH_MAY_MISS, &p, reterr);
-    rc = rc ? rc : directory(&p, path, &n, reterr);
+    int rc = any_directory(t, path, &n, reterr);
     if (rc || !n->is_snapshottable)
         return rc;
     if (n->snapshot_count)
@@ -219,8 +221,15 @@ static void name_drop(struct txn *t, const struct inode *n, const char *name)
 static int owned_directory(struct txn *t, const struct fs_user *u, const char *root, struct path *ret,
                            struct err *reterr)
 {
-    int rc = path_resolve(t, u, root, PATH_MAY_MISS, ret, reterr);
-    return rc || !path_target(ret) ? rc : access_check_owner(u, path_target(ret), ret->text, reterr);
+    const char *missing = path_is_reserved_root(root) ? root : NULL;
+    int rc = missing ? 0 : path_resolve(t, u, root, PATH_MAY_MISS, ret, reterr);
+    if (rc)
+        return rc;
+    if (!missing && !path_target(ret))
+        missing = ret->text;
+    if (missing)
+        return err_set(reterr, ERR_NOT_FOUND, "Directory/File does not exist %s", missing);
+    return access_check_owner(u, path_target(ret), ret->text, reterr);
 }
 
 static int check_limits(struct txn *t, const struct inode *n, struct err *reterr)
@@ -305,6 +314,12 @@ int snapshot_rename(struct txn *t, const struct fs_user *u, const char *root, co
     return 0;
 }
 
+/* Clients tell changes by milliseconds: two within one must not look like none. */
+static uint64_t next_mtime_ns(const struct inode *n, uint64_t now_ns)
+{
+    return n->mtime_ns / 1000000 == now_ns / 1000000 ? n->mtime_ns + 1000000 : now_ns;
+}
+
 int snapshot_delete(struct txn *t, const struct fs_user *u, const char *root, const char *name, struct err *reterr)
 {
     struct path p;
@@ -325,7 +340,8 @@ int snapshot_delete(struct txn *t, const struct fs_user *u, const char *root, co
     store_batch_put(txn_batch(t), k.bytes, k.len, dir_number, sizeof dir_number);
     name_drop(t, n, name);
     n->snapshot_count--;
-    n->mtime_ns = n->ctime_ns = t->now_ns;
+    n->mtime_ns = next_mtime_ns(n, t->now_ns);
+    n->ctime_ns = t->now_ns;
     txn_dirty(n);
     history_change(t, HISTORY_DROP, n->id, id);
     return 0;

@@ -40,6 +40,7 @@ struct fsdir {
     struct fsdir_limits limits;
     bool permissions;    /* dfs.permissions.enabled */
     bool acls, posix_acl_inheritance, xattrs, storage_policies;
+    bool atime_changes_in_snapshots;
     uint8_t default_policy;
     char superuser[256]; /* the namenode's OS user */
     char supergroup[256];
@@ -51,6 +52,7 @@ struct fsdir {
 struct fsdir_options {
     struct fsdir_limits limits;
     bool permissions, acls, posix_acl_inheritance, xattrs, storage_policies;
+    bool atime_changes_in_snapshots; /* one that changes alone is not saved for them */
     uint8_t default_policy; /* of what has none */
     const char *superuser, *supergroup;
 };

@@ -1,0 +1,109 @@
+/* What snapshots show, where HDFS has rules of its own. */
+#include "tests/unit/namenode/namespace/fixture.h"
+
+#include "namenode/namespace/policy.h"
+#include "namenode/namespace/snapshots.h"
+
+static int allow(struct fixture *f, const char *dir)
+{
+    return IN_TXN(f, snapshot_allow(t, dir, ERR(f)));
+}
+static int take(struct fixture *f, const char *dir, const char *name)
+{
+    const char *path = NULL;
+    return IN_TXN(f, snapshot_create(t, &f->root, dir, name, &path, ERR(f)));
+}
+
+static struct inode get(struct fixture *f, const char *path)
+{
+    struct txn t;
+    struct path p;
+    txn_begin(&t, f->nn.dir, f->now_ns);
+    assert_int_equal(path_resolve(&t, &f->root, path, PATH_SNAPSHOT, &p, ERR(f)), 0);
+    struct inode n = *path_target(&p); /* its numbers: what it points to goes with the txn */
+    txn_end(&t);
+    return n;
+}
+static uint64_t atime_ms(struct fixture *f, const char *path)
+{
+    return get(f, path).atime_ns / 1000000;
+}
+static uint8_t policy(struct fixture *f, const char *path)
+{
+    return get(f, path).storage_policy;
+}
+
+static void test_reserved(void **state)
+{
+    struct fixture *f = *state;
+    assert_int_equal(allow(f, "/.reserved"), ERR_NOT_FOUND);
+    assert_string_equal(f->err.text, "Directory does not exist: /.reserved");
+    assert_int_equal(take(f, "/.reserved", "s"), ERR_NOT_FOUND);
+    assert_string_equal(f->err.text, "Directory/File does not exist /.reserved");
+    assert_int_equal(take(f, "/none", "s"), ERR_NOT_FOUND);
+    assert_string_equal(f->err.text, "Directory/File does not exist /none");
+}
+
+static void test_deleting_is_seen_in_the_time(void **state)
+{
+    struct fixture *f = *state;
+    mkdirs(f, "/d");
+    assert_int_equal(allow(f, "/d"), 0);
+    assert_int_equal(take(f, "/d", "s"), 0);
+    uint64_t before_ms = look(f, "/d").mtime_ns / 1000000;
+    f->now_ns -= 1000000; /* the next change is in the same millisecond */
+    assert_int_equal(IN_TXN(f, snapshot_delete(t, &f->root, "/d", "s", ERR(f))), 0);
+    assert_int_equal(look(f, "/d").mtime_ns / 1000000, before_ms + 1);
+}
+
+static void test_access_times(void **state)
+{
+    struct fixture *f = *state;
+    mkdirs(f, "/d/sub");
+    assert_int_equal(allow(f, "/d"), 0);
+    assert_int_equal(IN_TXN(f, tree_set_times(t, &f->root, "/d/sub", UINT64_MAX, 1000, ERR(f))), 0);
+    assert_int_equal(take(f, "/d", "s1"), 0);
+    assert_int_equal(IN_TXN(f, tree_set_times(t, &f->root, "/d/sub", UINT64_MAX, 2000, ERR(f))), 0);
+    assert_int_equal(atime_ms(f, "/d/.snapshot/s1/sub"), 1000);
+
+    f->nn.dir->atime_changes_in_snapshots = true;
+    assert_int_equal(take(f, "/d", "s2"), 0);
+    assert_int_equal(IN_TXN(f, tree_set_times(t, &f->root, "/d/sub", UINT64_MAX, 3000, ERR(f))), 0);
+    assert_int_equal(atime_ms(f, "/d/.snapshot/s1/sub"), 1000);
+    assert_int_equal(atime_ms(f, "/d/.snapshot/s2/sub"), 3000);
+    assert_int_equal(IN_TXN(f, tree_set_permission(t, &f->root, "/d/sub", 0700, ERR(f))), 0);
+    assert_int_equal(IN_TXN(f, tree_set_times(t, &f->root, "/d/sub", UINT64_MAX, 4000, ERR(f))), 0);
+    assert_int_equal(atime_ms(f, "/d/.snapshot/s2/sub"), 3000);
+    assert_int_equal(get(f, "/d/.snapshot/s2/sub").mode, 0755);
+}
+
+static void test_policies_are_the_latest(void **state)
+{
+    struct fixture *f = *state;
+    mkdirs(f, "/d/sub/below");
+    assert_int_equal(allow(f, "/d"), 0);
+    assert_int_equal(IN_TXN(f, tree_set_policy(t, &f->root, "/d/sub", "WARM", ERR(f))), 0);
+    assert_int_equal(take(f, "/d", "s"), 0);
+    assert_int_equal(IN_TXN(f, tree_set_policy(t, &f->root, "/d/sub", "COLD", ERR(f))), 0);
+    assert_int_equal(policy(f, "/d/.snapshot/s/sub"), storage_policy_named("COLD")->id);
+    mkdirs(f, "/d/sub/other");
+    assert_int_equal(IN_TXN(f, tree_set_policy(t, &f->root, "/d/sub", "HOT", ERR(f))), 0);
+    assert_int_equal(policy(f, "/d/.snapshot/s/sub"), storage_policy_named("HOT")->id);
+    assert_int_equal(get(f, "/d/.snapshot/s/sub").child_count, 1);
+    bool deleted = false;
+    assert_int_equal(IN_TXN(f, tree_delete(t, &f->root, "/d/sub", true, &deleted, ERR(f))), 0);
+    reap_all(f);
+    assert_int_equal(policy(f, "/d/.snapshot/s/sub"), storage_policy_named("HOT")->id);
+}
+
+int main(void)
+{
+#define T(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
+    const struct CMUnitTest tests[] = {
+        T(test_reserved),
+        T(test_deleting_is_seen_in_the_time),
+        T(test_access_times),
+        T(test_policies_are_the_latest),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
