@@ -61,6 +61,8 @@ const struct config_key config_keys[] = {
     K("dfs.namenode.fs-limits.max-component-length", INT, "255", 0, 255, "Longest name, in bytes; 0: 255."),
     K("dfs.namenode.snapshot.max.limit", INT, "65536", 0, 65536, "Most snapshots of one directory."),
     K("dfs.namenode.snapshot.filesystem.limit", INT, "65536", 0, 100000000, "Most snapshots of all directories."),
+    K("dfs.namenode.snapshot.trashroot.enabled", BOOL, "false", 0, 0,
+      "What is removed below a directory that snapshots may be taken of goes to a .Trash in it."),
     K("dfs.namenode.snapshot.skip.capture.accesstime-only-change", BOOL, "false", 0, 0,
       "An access time that changes alone changes in snapshots, too."),
     K("dfs.namenode.snapshotdiff.listing.limit", INT, "20000", 1, 1000000, "Entries in one answer about a difference."),

@@ -10,14 +10,18 @@
 #include "common/log.h"
 #include "namenode/cache_scan.h"
 #include "namenode/namespace/files.h"
+#include "namenode/namespace/history.h"
 #include "namenode/namespace/keys.h"
 #include "namenode/namespace/leases.h"
+#include "namenode/namespace/tree.h"
 #include "namenode/serve/park.h"
 
 #define REAP_CHILDREN   200 /* per step */
 #define TICK_MS         1000
 #define PARK_CHECK_MS   100
 #define LEASES_PER_TICK 100
+#define TRASH_NAME      ".Trash"
+#define TRASH_MODE      01777 /* everybody has a folder in it */
 
 /* ---- the reaper ---- */
 
@@ -171,6 +175,43 @@ static void cache_tick(struct namenode *nn, uint64_t now_ms)
     namenode_lock(nn);
 }
 
+/* ---- trash below snapshots ---- */
+
+static int make_trash_root(struct txn *t, uint64_t dir, const char **ret_path, struct err *reterr)
+{
+    const struct fs_user user = {.name = t->dir->superuser, .is_super = true};
+    struct inode *n = NULL, *there = NULL;
+    const char *path = "";
+    int rc = txn_inode(t, dir, &n, reterr);
+    rc = rc ? rc : txn_child(t, n, TRASH_NAME, &there, reterr);
+    rc = rc || there ? rc : txn_path(t, n, &path, reterr);
+    if (rc || there)
+        return rc;
+    *ret_path = arena_printf(&t->arena, "%s/" TRASH_NAME, strcmp(path, "/") ? path : "");
+    rc = tree_mkdirs(t, &user, *ret_path, TRASH_MODE, false, reterr);
+    return rc ? rc : txn_commit(t, reterr);
+}
+
+/* Once, after safe mode: directories that could have snapshots before the setting was there. */
+static void trash_roots_tick(struct namenode *nn)
+{
+    if (nn->trash_roots_made || blocks_in_safe_mode(nn->blocks))
+        return;
+    nn->trash_roots_made = true;
+    bool enabled = config_bool(nn->config, "dfs.namenode.snapshot.trashroot.enabled");
+    for (size_t i = 0; enabled && i < history_snapshottable_count(nn->dir); i++) {
+        struct txn t;
+        struct err why = {0};
+        const char *path = NULL;
+        txn_begin(&t, nn->dir, (uint64_t)clock_wall_ns());
+        if (make_trash_root(&t, history_snapshottable_at(nn->dir, i), &path, &why))
+            log_warn("trash", "cannot make a trash below snapshots: %s", why.text);
+        else if (path)
+            log_info("trash", "path=%s: made", path);
+        txn_end(&t);
+    }
+}
+
 /* ---- the thread ---- */
 
 /* Lets others have the lock for a moment. */
@@ -220,6 +261,7 @@ static void *housekeeping(void *arg)
                 give_way(nn);
             leases_tick(nn, now_ms);
             cache_tick(nn, now_ms);
+            trash_roots_tick(nn);
         }
         reap_some(nn);
         if (nn->stopping)

@@ -195,13 +195,17 @@ static bool find_verb(const char *method, enum webhdfs_verb *ret)
     return false;
 }
 
-/* A datanode is asked for data only. */
+/* A datanode is asked for data only, by whom a namenode has sent on: as in HDFS, its address is there. */
 static int check_role(struct webhdfs_call *c, webhdfs_op run)
 {
-    if (c->w->options.role != WEBHDFS_DATANODE || run == webhdfs_open || run == webhdfs_create ||
-        run == webhdfs_append || run == webhdfs_file_checksum)
+    if (c->w->options.role != WEBHDFS_DATANODE)
         return 0;
-    return err_set(&c->err, ERR_ILLEGAL_ARGUMENT, "Invalid operation %s", c->op);
+    if (run != webhdfs_open && run != webhdfs_create && run != webhdfs_append && run != webhdfs_file_checksum)
+        return err_set(&c->err, ERR_ILLEGAL_ARGUMENT, "Invalid operation %s", c->op);
+    if (!webhdfs_url_get(&c->url, WEBHDFS_NAMENODE_ADDRESS))
+        return err_set(&c->err, ERR_ILLEGAL_ARGUMENT,
+                       "Invalid value for webhdfs parameter \"" WEBHDFS_NAMENODE_ADDRESS "\": null");
+    return 0;
 }
 
 static int answer(struct webhdfs_call *c)

@@ -201,13 +201,19 @@ static const char *default_name(struct txn *t)
 
 /* ---- snapshots ---- */
 
-static void snapshot_put(struct txn *t, const struct inode *n, const char *name, uint64_t id)
+/* Clients tell changes by milliseconds: two within one must not look like none. */
+static uint64_t next_mtime_ns(uint64_t mtime_ns, uint64_t now_ns)
+{
+    return mtime_ns / 1000000 == now_ns / 1000000 ? mtime_ns + 1000000 : now_ns;
+}
+
+static void snapshot_put(struct txn *t, const struct inode *n, const char *name, uint64_t id, uint64_t mtime_ns)
 {
     Cairn__SnapshotRecord r = CAIRN__SNAPSHOT_RECORD__INIT;
     AUTO(buf_free) struct buf record = {0};
     struct key k = key_of_snapshot(n->id, name, strlen(name));
     r.id = id;
-    r.mtime_ns = t->now_ns;
+    r.mtime_ns = mtime_ns;
     message_pack(&record, &r.base);
     store_batch_put(txn_batch(t), k.bytes, k.len, record.base, record.len);
 }
@@ -283,7 +289,7 @@ int snapshot_create(struct txn *t, const struct fs_user *u, const char *root, co
     n->snapshot_count++;
     n->mtime_ns = n->ctime_ns = t->now_ns;
     txn_dirty(n);
-    snapshot_put(t, n, name, ++t->counters.last_snapshot);
+    snapshot_put(t, n, name, ++t->counters.last_snapshot, t->now_ns);
     history_change(t, HISTORY_TAKE, n->id, t->counters.last_snapshot);
     *ret_path = snapshot_path(&t->arena, root, name);
     return 0;
@@ -294,7 +300,7 @@ int snapshot_rename(struct txn *t, const struct fs_user *u, const char *root, co
 {
     struct path p;
     struct inode *n = NULL;
-    uint64_t id = 0, there = 0, mtime_ns = 0;
+    uint64_t id = 0, there = 0, mtime_ns = 0, other_ns = 0;
     int rc = *to ? 0 : err_set(reterr, ERR_IO, "The new snapshot name is null or empty.");
     rc = rc ? rc : owned_directory(t, u, root, &p, reterr);
     rc = rc ? rc : check_name(t->dir, to, root, reterr);
@@ -304,20 +310,14 @@ int snapshot_rename(struct txn *t, const struct fs_user *u, const char *root, co
         rc = err_set(reterr, ERR_SNAPSHOT, "The snapshot %s does not exist for directory %s", from, root);
     if (rc || !strcmp(from, to))
         return rc;
-    rc = history_find(t, n->id, to, &there, &mtime_ns, reterr);
+    rc = history_find(t, n->id, to, &there, &other_ns, reterr);
     if (!rc && there)
         rc = err_set(reterr, ERR_SNAPSHOT, "The snapshot %s already exists for directory %s", to, root);
     if (rc)
         return rc;
     name_drop(t, n, from);
-    snapshot_put(t, n, to, id);
+    snapshot_put(t, n, to, id, next_mtime_ns(mtime_ns, t->now_ns));
     return 0;
-}
-
-/* Clients tell changes by milliseconds: two within one must not look like none. */
-static uint64_t next_mtime_ns(const struct inode *n, uint64_t now_ns)
-{
-    return n->mtime_ns / 1000000 == now_ns / 1000000 ? n->mtime_ns + 1000000 : now_ns;
 }
 
 int snapshot_delete(struct txn *t, const struct fs_user *u, const char *root, const char *name, struct err *reterr)
@@ -340,7 +340,7 @@ int snapshot_delete(struct txn *t, const struct fs_user *u, const char *root, co
     store_batch_put(txn_batch(t), k.bytes, k.len, dir_number, sizeof dir_number);
     name_drop(t, n, name);
     n->snapshot_count--;
-    n->mtime_ns = next_mtime_ns(n, t->now_ns);
+    n->mtime_ns = next_mtime_ns(n->mtime_ns, t->now_ns);
     n->ctime_ns = t->now_ns;
     txn_dirty(n);
     history_change(t, HISTORY_DROP, n->id, id);
