@@ -61,6 +61,12 @@ int history_find(struct txn *t, uint64_t dir, const char *name, uint64_t *ret_id
 typedef int (*history_deleted_fn)(void *context, struct inode *n, struct err *reterr);
 int history_each_deleted(struct txn *t, const struct inode *dir, history_deleted_fn each, void *context,
                          struct err *reterr) MUST_CHECK;
+/* A file that only snapshots have: its last block may have grown after the snapshot that is left was taken, and counts as
+ * it is now. */
+int history_grow_last_block(struct txn *t, struct inode *n, struct err *reterr) MUST_CHECK;
+/* What a file takes up with all that its versions hold, as HDFS counts it: every block that it or a version has, by the
+ * most replicas that any of them wants. *ret may be n itself; only to count. */
+int history_whole_file(struct txn *t, const struct inode *n, const struct inode **ret, struct err *reterr) MUST_CHECK;
 struct version {
     uint64_t child;
     struct slice inode; /* an InodeRecord, in the arena */

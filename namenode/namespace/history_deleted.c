@@ -1,4 +1,4 @@
-/* What was taken out of a directory and lives on in snapshots only. */
+/* What lives on in snapshots only: of a directory what was taken out of it, of a file the blocks it had. */
 #include <string.h>
 
 #include "namenode/namespace/history_internal.h"
@@ -47,4 +47,52 @@ int history_each_deleted(struct txn *t, const struct inode *dir, history_deleted
     rc = rc ? rc : store_iter_status(it, reterr);
     store_iter_free(it);
     return rc;
+}
+
+int history_grow_last_block(struct txn *t, struct inode *n, struct err *reterr)
+{
+    struct file_block *last = inode_last_block(n);
+    struct block_record record = {0};
+    int rc = last ? txn_block(t, last->id, &record, reterr) : 0;
+    if (!rc && last && record.bytes > last->length_bytes)
+        last->length_bytes = record.bytes;
+    return rc == ERR_NOT_FOUND ? 0 : rc;
+}
+
+/* The blocks of an earlier state that the next one does not have; they are at the same place in both, or gone. */
+static void add_lost_blocks(struct txn *t, const struct inode *earlier, const struct inode *later, struct inode *to)
+{
+    for (size_t i = 0; i < earlier->block_count; i++)
+        if (!inode_has_block(later, i, earlier->blocks[i].id))
+            *inode_add_block(to, &t->arena) = earlier->blocks[i];
+}
+
+int history_whole_file(struct txn *t, const struct inode *n, const struct inode **ret, struct err *reterr)
+{
+    struct store_iter *it = store_iter_new(t->dir->store, t->snapshot, !t->snapshot);
+    struct key first = key_of('I', n->id);
+    struct inode *version = NULL, *earlier = NULL, lost = {.replication = n->replication};
+    int rc = 0;
+    *ret = n;
+    for (store_iter_seek(it, first.bytes, first.len); !rc; store_iter_next(it)) {
+        rc = version_inode_at(t, it, n->id, &version, reterr);
+        if (rc || !version)
+            break;
+        if (earlier)
+            add_lost_blocks(t, earlier, version, &lost);
+        lost.replication = version->replication > lost.replication ? version->replication : lost.replication;
+        earlier = version;
+    }
+    store_iter_free(it);
+    if (rc || !earlier)
+        return rc;
+    add_lost_blocks(t, earlier, n, &lost);
+    for (size_t i = 0; i < n->block_count; i++)
+        *inode_add_block(&lost, &t->arena) = n->blocks[i];
+    struct inode *whole = arena_memdup(&t->arena, n, sizeof *n);
+    whole->blocks = lost.blocks;
+    whole->block_count = whole->block_capacity = lost.block_count;
+    whole->replication = lost.replication;
+    *ret = whole;
+    return 0;
 }

@@ -219,7 +219,39 @@ def differences(t):
         t.run("fs", "-deleteSnapshot", "ROOT/d", name)
 
 
-SCENARIOS = {scenario.__name__: scenario for scenario in (names, reads, differences)}
+def sums(t):
+    """What -count and -du add up while snapshots hold what is not there any more."""
+
+    def count():
+        for at in ("ROOT", "ROOT/d", "ROOT/d/a", "ROOT/d/cut", "ROOT/d/.snapshot/s1"):
+            for args in (("-count",), ("-count", "-q", "-v"), ("-count", "-x"), ("-count", "-s"), ("-du", "-s"), ("-du", "-s", "-x")):
+                t.run("fs", *args, at)
+        t.run("fs", "-du", "ROOT/d")
+        t.run("fs", "-du", "-x", "ROOT/d")
+
+    t.run("fs", "-mkdir", "-p", "ROOT/d/a/b", "ROOT/d/gone/below", "ROOT/other")
+    for name, size in {"d/a/f": 100, "d/a/b/f": 2000, "d/gone/below/f": 30_000, "other/f": 5, "d/kept": 400_000}.items():
+        t.run("fs", "-put", "-", "ROOT/" + name, stdin=b"x" * size)
+    t.run("fs", "-D", "dfs.blocksize=1048576", "-put", "-", "ROOT/d/cut", stdin=b"y" * 3_000_000)
+    t.run("dfsadmin", "-allowSnapshot", "ROOT/d")
+    t.run("fs", "-createSnapshot", "ROOT/d", "s1")
+    count()
+    t.run("fs", "-rm", "-skipTrash", "ROOT/d/a/f")
+    t.run("fs", "-rm", "-r", "-skipTrash", "ROOT/d/gone")
+    t.truncate("ROOT/d/cut", 1_500_000)
+    t.run("fs", "-put", "-", "ROOT/d/a/new", stdin=b"x" * 50_000)
+    t.run("fs", "-appendToFile", "-", "ROOT/d/a/b/f", stdin=b"x" * 700)
+    count()
+    t.run("fs", "-createSnapshot", "ROOT/d", "s2")
+    t.run("fs", "-rm", "-r", "-skipTrash", "ROOT/d/a")
+    t.truncate("ROOT/d/cut", 1_000)
+    count()
+    t.run("fs", "-deleteSnapshot", "ROOT/d", "s2")
+    count()
+    t.run("fs", "-deleteSnapshot", "ROOT/d", "s1")
+
+
+SCENARIOS = {scenario.__name__: scenario for scenario in (names, reads, differences, sums)}
 
 
 @pytest.fixture(scope="module")

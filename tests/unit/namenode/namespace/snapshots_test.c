@@ -1,6 +1,7 @@
 /* What snapshots show, where HDFS has rules of its own. */
 #include "tests/unit/namenode/namespace/fixture.h"
 
+#include "namenode/namespace/history.h"
 #include "namenode/namespace/policy.h"
 #include "namenode/namespace/snapshots.h"
 
@@ -96,6 +97,60 @@ static void test_policies_are_the_latest(void **state)
     assert_int_equal(policy(f, "/d/.snapshot/s/sub"), storage_policy_named("HOT")->id);
 }
 
+/* A file of these blocks, each of 1000 bytes, as it is; the second time in place of what was. */
+static void write_file(struct fixture *f, const char *path, uint64_t first, size_t count, uint16_t replication)
+{
+    struct txn t;
+    struct path p;
+    txn_begin(&t, f->nn.dir, f->now_ns += 1000000);
+    assert_int_equal(path_resolve(&t, &f->root, path, PATH_MAY_MISS, &p, ERR(f)), 0);
+    struct inode *n = path_target(&p);
+    if (!n) {
+        n = txn_new_inode(&t, INODE_FILE, 0644, "root", "supergroup");
+        txn_link(&t, path_parent(&p), path_name(&p), n);
+    }
+    n->block_count = 0;
+    n->replication = replication;
+    for (size_t i = 0; i < count; i++)
+        *inode_add_block(n, &t.arena) = (struct file_block){first + i, 1, 1000, BLOCK_COMPLETE};
+    txn_dirty(n);
+    assert_int_equal(txn_commit(&t, ERR(f)), 0);
+    txn_end(&t);
+}
+
+static struct inode whole(struct fixture *f, const char *path)
+{
+    struct txn t;
+    struct path p;
+    const struct inode *all = NULL;
+    txn_begin(&t, f->nn.dir, f->now_ns);
+    assert_int_equal(path_resolve(&t, &f->root, path, 0, &p, ERR(f)), 0);
+    assert_int_equal(history_whole_file(&t, path_target(&p), &all, ERR(f)), 0);
+    struct inode n = *all; /* its numbers */
+    txn_end(&t);
+    return n;
+}
+
+static void test_whole_files(void **state)
+{
+    struct fixture *f = *state;
+    mkdirs(f, "/d");
+    assert_int_equal(allow(f, "/d"), 0);
+    write_file(f, "/d/f", 100, 3, 2);
+    assert_int_equal(whole(f, "/d/f").block_count, 3);
+    assert_int_equal(take(f, "/d", "s1"), 0);
+    assert_int_equal(whole(f, "/d/f").block_count, 3);
+    write_file(f, "/d/f", 100, 2, 1); /* cut, and by fewer replicas */
+    assert_int_equal(whole(f, "/d/f").block_count, 3);
+    assert_int_equal(whole(f, "/d/f").replication, 2);
+    assert_int_equal(take(f, "/d", "s2"), 0);
+    write_file(f, "/d/f", 100, 2, 1);
+    assert_int_equal(whole(f, "/d/f").block_count, 3);
+    write_file(f, "/d/f", 200, 1, 1); /* others in their place */
+    assert_int_equal(whole(f, "/d/f").block_count, 4);
+    assert_int_equal(get(f, "/d/f").block_count, 1);
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
@@ -104,6 +159,7 @@ int main(void)
         T(test_deleting_is_seen_in_the_time),
         T(test_access_times),
         T(test_policies_are_the_latest),
+        T(test_whole_files),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
