@@ -10,6 +10,7 @@
 #include "common/mem.h"
 #include "namenode/namespace/history.h"
 #include "namenode/namespace/keys.h"
+#include "namenode/namespace/protected.h"
 #include "namenode/namespace/txn.h"
 #include "proto/message.h"
 
@@ -26,6 +27,8 @@ void fsdir_options_from_config(struct fsdir_options *ret, const struct config *c
         .storage_policies = config_bool(c, "dfs.storage.policy.enabled"),
         .atime_changes_in_snapshots = config_bool(c, "dfs.namenode.snapshot.skip.capture.accesstime-only-change"),
         .default_policy = storage_policy_default(c),
+        .protected_directories = config_str(c, "fs.protected.directories"),
+        .protect_all_below = config_bool(c, "dfs.protected.subdirectories.enable"),
         .supergroup = config_str(c, "dfs.permissions.superusergroup"),
         .limits = {
             .component_bytes = (size_t)config_int(c, "dfs.namenode.fs-limits.max-component-length"),
@@ -123,6 +126,7 @@ int fsdir_open(struct store *s, struct journal *j, const struct fsdir_options *o
     dir->storage_policies = o->storage_policies;
     dir->atime_changes_in_snapshots = o->atime_changes_in_snapshots;
     dir->default_policy = o->default_policy;
+    dir->protected = protected_new(o->protected_directories, o->protect_all_below);
     snprintf(dir->superuser, sizeof dir->superuser, "%s", o->superuser);
     snprintf(dir->supergroup, sizeof dir->supergroup, "%s", o->supergroup);
     int rc = history_load(dir, reterr);
@@ -141,6 +145,7 @@ int fsdir_open(struct store *s, struct journal *j, const struct fsdir_options *o
 void fsdir_free(struct fsdir *dir)
 {
     if (dir) {
+        protected_free(dir->protected);
         history_free(dir->history);
         retry_ring_free(dir->retries);
     }

@@ -46,6 +46,7 @@ struct fsdir {
     char supergroup[256];
     struct quota_watch *watches; /* see quota.h */
     struct delete_watch *delete_watches; /* see tree.h */
+    struct protected_directories *protected; /* see protected.h; NULL: none */
     char write_error[ERR_TEXT_MAX]; /* not empty: a batch could not be written, no more changes are taken */
 };
 
@@ -55,6 +56,8 @@ struct fsdir_options {
     bool atime_changes_in_snapshots; /* one that changes alone is not saved for them */
     uint8_t default_policy; /* of what has none */
     const char *superuser, *supergroup;
+    const char *protected_directories; /* a list, NULL: none */
+    bool protect_all_below;
 };
 void fsdir_options_from_config(struct fsdir_options *ret, const struct config *c);
 /* Reads the counters; makes "/" in an empty store. */
