@@ -26,6 +26,8 @@ void fsdir_options_from_config(struct fsdir_options *ret, const struct config *c
         .xattrs = config_bool(c, "dfs.namenode.xattrs.enabled"),
         .storage_policies = config_bool(c, "dfs.storage.policy.enabled"),
         .atime_changes_in_snapshots = config_bool(c, "dfs.namenode.snapshot.skip.capture.accesstime-only-change"),
+        .diffs_below_roots = config_bool(c, "dfs.namenode.snapshotdiff.allow.snap-root-descendant"),
+        .owners_set_quotas = config_bool(c, "dfs.permissions.allow.owner.set.quota"),
         .default_policy = storage_policy_default(c),
         .protected_directories = config_str(c, "fs.protected.directories"),
         .protect_all_below = config_bool(c, "dfs.protected.subdirectories.enable"),
@@ -125,6 +127,8 @@ int fsdir_open(struct store *s, struct journal *j, const struct fsdir_options *o
     dir->xattrs = o->xattrs;
     dir->storage_policies = o->storage_policies;
     dir->atime_changes_in_snapshots = o->atime_changes_in_snapshots;
+    dir->diffs_below_roots = o->diffs_below_roots;
+    dir->owners_set_quotas = o->owners_set_quotas;
     dir->default_policy = o->default_policy;
     dir->protected = protected_new(o->protected_directories, o->protect_all_below);
     snprintf(dir->superuser, sizeof dir->superuser, "%s", o->superuser);

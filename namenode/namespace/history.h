@@ -56,9 +56,10 @@ struct inode *history_list(struct txn *t, const struct inode *dir);
 /* *ret_id 0: there is no snapshot of this name. */
 int history_find(struct txn *t, uint64_t dir, const char *name, uint64_t *ret_id, uint64_t *ret_mtime_ns,
                  struct err *reterr) MUST_CHECK;
-/* Inodes that were taken out of this directory and that nothing but snapshots has, each as its newest snapshot has it
- * (n->as_of). Of a directory that is seen as of a snapshot itself: what is not seen there, either. */
-typedef int (*history_deleted_fn)(void *context, struct inode *n, struct err *reterr);
+/* Inodes that were taken out of this directory and that snapshots have at their place, each as its newest snapshot has it
+ * (n->as_of). is_moved: it is still there, elsewhere or under another name. Of a directory that is seen as of a snapshot
+ * itself: what is not seen there, either, and was not moved. */
+typedef int (*history_deleted_fn)(void *context, struct inode *n, bool is_moved, struct err *reterr);
 int history_each_deleted(struct txn *t, const struct inode *dir, history_deleted_fn each, void *context,
                          struct err *reterr) MUST_CHECK;
 /* A file that only snapshots have: its last block may have grown after the snapshot that is left was taken, and counts as

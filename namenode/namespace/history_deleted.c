@@ -3,9 +3,9 @@
 
 #include "namenode/namespace/history_internal.h"
 
-/* The inode as the snapshot has it; NULL if it is still in the tree, under whatever name, or seen as of dir->as_of. */
+/* The inode as the snapshot has it; NULL if it is where it was, or seen as of dir->as_of. */
 static int deleted_inode(struct txn *t, const struct inode *dir, struct slice key, uint64_t id, struct inode **ret,
-                         struct err *reterr)
+                         bool *ret_moved, struct err *reterr)
 {
     uint64_t tag = be64_get(key.base + key.len - 8), visible = 0;
     const char *name = arena_strndup(&t->arena, (const char *)key.base + 9, key.len - 9 - 9);
@@ -15,7 +15,8 @@ static int deleted_inode(struct txn *t, const struct inode *dir, struct slice ke
     if (rc || visible == id)
         return rc;
     rc = txn_peek(t, id, &now, reterr);
-    if (!rc && now->parent != INODE_NONE)
+    *ret_moved = !rc && now->parent != INODE_NONE;
+    if (*ret_moved && (dir->as_of || (now->parent == dir->id && !strcmp(now->name, name))))
         return 0;
     if (rc && rc != ERR_NOT_FOUND) /* the reaper has been there: only versions are left */
         return rc;
@@ -40,9 +41,10 @@ int history_each_deleted(struct txn *t, const struct inode *dir, history_deleted
         if (rc || !v.child || v.child == last)
             continue;
         last = v.child;
-        rc = deleted_inode(t, dir, key, v.child, &n, reterr);
+        bool is_moved = false;
+        rc = deleted_inode(t, dir, key, v.child, &n, &is_moved, reterr);
         if (!rc && n)
-            rc = each(context, n, reterr);
+            rc = each(context, n, is_moved, reterr);
     }
     rc = rc ? rc : store_iter_status(it, reterr);
     store_iter_free(it);

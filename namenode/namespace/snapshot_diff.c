@@ -373,6 +373,9 @@ static int finish(struct diff *d, bool is_for_report, struct snapshot_diff *ret,
 
 static int find_root(struct diff *d, const struct path *p, const char **ret_path, struct err *reterr)
 {
+    const struct inode *n = path_target(p);
+    if (!d->t->dir->diffs_below_roots && n && inode_is_dir(n) && !n->is_snapshottable)
+        return err_set(reterr, ERR_SNAPSHOT, "Directory is not a snapshottable directory: %s", p->text);
     for (size_t i = p->found; i-- > 0;)
         if (p->inodes[i]->is_snapshottable) {
             d->root = p->inodes[i]->id;

@@ -3,6 +3,7 @@
 
 #include "namenode/namespace/history.h"
 #include "namenode/namespace/policy.h"
+#include "namenode/namespace/snapshot_diff.h"
 #include "namenode/namespace/snapshots.h"
 
 static int allow(struct fixture *f, const char *dir)
@@ -151,6 +152,75 @@ static void test_whole_files(void **state)
     assert_int_equal(get(f, "/d/f").block_count, 1);
 }
 
+static int difference(struct fixture *f, const char *dir)
+{
+    struct txn t;
+    struct snapshot_diff d;
+    struct arena memory;
+    txn_begin_snapshot(&t, f->nn.dir);
+    arena_init(&memory, 1 << 20);
+    f->err = (struct err){0};
+    int rc = snapshot_diff(&t, &f->root, dir, "s", "", true, &memory, &d, ERR(f));
+    arena_free(&memory);
+    txn_end(&t);
+    return rc;
+}
+
+static void test_differences_below_the_root(void **state)
+{
+    struct fixture *f = *state;
+    mkdirs(f, "/d/sub");
+    assert_int_equal(allow(f, "/d"), 0);
+    assert_int_equal(take(f, "/d", "s"), 0);
+    mkdirs(f, "/d/sub/new");
+    assert_int_equal(difference(f, "/d/sub"), 0);
+    f->nn.dir->diffs_below_roots = false;
+    assert_int_equal(difference(f, "/d"), 0);
+    assert_int_equal(difference(f, "/d/sub"), ERR_SNAPSHOT);
+    assert_string_equal(f->err.text, "Directory is not a snapshottable directory: /d/sub");
+}
+
+static int note(void *context, struct inode *n, bool is_moved, struct err *reterr)
+{
+    char *seen = context;
+    snprintf(seen + strlen(seen), 100, " %s%s", n->name, is_moved ? " (moved)" : "");
+    return 0;
+}
+
+static const char *deleted(struct fixture *f, const char *dir)
+{
+    static char seen[1000];
+    struct txn t;
+    struct path p;
+    seen[0] = 0;
+    txn_begin(&t, f->nn.dir, f->now_ns);
+    assert_int_equal(path_resolve(&t, &f->root, dir, 0, &p, ERR(f)), 0);
+    assert_int_equal(history_each_deleted(&t, path_target(&p), note, seen, ERR(f)), 0);
+    txn_end(&t);
+    return seen;
+}
+
+static void test_what_was_taken_out(void **state)
+{
+    struct fixture *f = *state;
+    bool done = false;
+    static const char *const made[] = {"/d/back", "/d/gone", "/d/renamed", "/d/stays", "/d/up", "/e"};
+    for (size_t i = 0; i < ARRAY_COUNT(made); i++)
+        mkdirs(f, made[i]);
+    assert_int_equal(allow(f, "/d"), 0);
+    assert_int_equal(take(f, "/d", "s"), 0);
+    assert_string_equal(deleted(f, "/d"), "");
+    assert_int_equal(IN_TXN(f, tree_delete(t, &f->root, "/d/gone", true, &done, ERR(f))), 0);
+    static const char *const moves[][2] = {
+        {"/d/renamed", "/d/other"}, {"/d/up", "/e/up"}, {"/d/back", "/e/x"}, {"/e/x", "/d/back"}};
+    for (size_t i = 0; i < ARRAY_COUNT(moves); i++)
+        assert_int_equal(IN_TXN(f, tree_rename(t, &f->root, moves[i][0], moves[i][1], &done, ERR(f))), 0);
+    assert_string_equal(deleted(f, "/d"), " gone renamed (moved) up (moved)");
+    reap_all(f);
+    assert_string_equal(deleted(f, "/d"), " gone renamed (moved) up (moved)");
+    assert_string_equal(deleted(f, "/e"), "");
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
@@ -160,6 +230,8 @@ int main(void)
         T(test_access_times),
         T(test_policies_are_the_latest),
         T(test_whole_files),
+        T(test_differences_below_the_root),
+        T(test_what_was_taken_out),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
