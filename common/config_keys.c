@@ -93,6 +93,8 @@ const struct config_key config_keys[] = {
     K("dfs.batched.ls.limit", INT, "100", 1, 100000, "Paths per call of a batched listing."),
     K("dfs.ls.limit", INT, "1000", 1, 100000, "Entries per page of a listing."),
     K("dfs.permissions.enabled", BOOL, "true", 0, 0, "Check permissions."),
+    K("dfs.webhdfs.user.provider.user.pattern", STRING, NULL, 0, 0, "What users may be called over WebHDFS."),
+    K("dfs.webhdfs.acl.provider.permission.pattern", STRING, NULL, 0, 0, "What an ACL may look like over WebHDFS."),
     K("dfs.permissions.allow.owner.set.quota", BOOL, "false", 0, 0,
       "The owner of the directory above may set quotas, too."),
     K("fs.protected.directories", STRING, NULL, 0, 0,

@@ -13,6 +13,7 @@ struct webhdfs {
     struct webhdfs_options options;
     char *namenode_uri;
     struct user_clients *clients; /* NULL in the namenode */
+    struct webhdfs_patterns patterns;
 };
 
 struct webhdfs_call {

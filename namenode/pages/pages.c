@@ -187,7 +187,7 @@ static int call_in_process(void *context, const char *user, const char *client_i
     return rpc_server_call(p->rpc, &call, a, ret, reterr);
 }
 
-static struct webhdfs *webhdfs_start(struct namenode *nn, struct pages *p, const char *user)
+static int webhdfs_start(struct namenode *nn, struct pages *p, const char *user, struct err *reterr)
 {
     char uri[sizeof nn->address + 16];
     snprintf(uri, sizeof uri, "hdfs://%s", nn->address);
@@ -196,7 +196,7 @@ static struct webhdfs *webhdfs_start(struct namenode *nn, struct pages *p, const
                                       .caller = {call_in_process, p},
                                       .namenode_uri = uri,
                                       .process_user = user};
-    return webhdfs_new(&options);
+    return webhdfs_new(&options, &p->webhdfs, reterr);
 }
 
 static void metrics_begin(void)
@@ -213,7 +213,11 @@ int pages_start(struct namenode *nn, struct rpc_server *rpc, const char *user, c
     struct pages *p = mem_new(struct pages);
     metrics_begin();
     p->rpc = rpc;
-    p->webhdfs = webhdfs_start(nn, p, user);
+    int rc = webhdfs_start(nn, p, user, reterr);
+    if (rc) {
+        free(p);
+        return rc;
+    }
     const struct http_route routes[] = {
         {"GET", "/", status_page},
         {"GET", "/dfshealth.html", status_page},
@@ -228,7 +232,7 @@ int pages_start(struct namenode *nn, struct rpc_server *rpc, const char *user, c
     struct http_options options = {
         .listen = *listen, .routes = routes, .route_count = ARRAY_COUNT(routes), .context = nn, .pool_threads = 16,
         .on_reply = origin_add_headers, .on_reply_context = (void *)(uintptr_t)nn->config};
-    int rc = http_start(&options, &p->http, reterr);
+    rc = http_start(&options, &p->http, reterr);
     if (rc) {
         webhdfs_free(p->webhdfs);
         free(p);
