@@ -1,5 +1,6 @@
 """A trash below each directory that snapshots may be taken of, where the namenode wants one."""
 import getpass
+import json
 import re
 
 import pytest
@@ -50,6 +51,24 @@ def test_expunge_makes_checkpoints_in_each(cluster):
     cluster.fs("-rm", "/e/f", check=True)
     cluster.fs("-expunge", check=True)
     assert re.fullmatch(rf"/e/.Trash/{USER}/\d{{12}}\n", cluster.fs("-ls", "-C", f"/e/.Trash/{USER}", check=True).stdout.decode())
+
+
+def trash_root(cluster, path, op="GETTRASHROOT", more=""):
+    url = f"/webhdfs/v1{path}?op={op}&user.name={USER}{more}"
+    return json.loads(cluster.http_get(url))
+
+
+def test_over_http(cluster):
+    cluster.fs("-mkdir", "-p", "/w/sub", "/ww", check=True)
+    assert cluster.dfsadmin("-allowSnapshot", "/w").returncode == 0
+    for path, trash in (("/w", "/w/.Trash"), ("/w/sub", "/w/.Trash")):
+        assert trash_root(cluster, path) == {"Path": f"{trash}/{USER}"}
+    assert trash_root(cluster, "/ww") == {"Path": f"/user/{USER}/.Trash"}
+    cluster.fs("-touchz", "/w/sub/f", check=True)
+    cluster.fs("-rm", "/w/sub/f", check=True)
+    for more in ("", "&allusers=true"):
+        paths = [status["path"] for status in trash_root(cluster, "/", "GETTRASHROOTS", more)["Paths"]]
+        assert f"/w/.Trash/{USER}" in paths
 
 
 def test_what_is_in_the_way_is_told(cluster):
