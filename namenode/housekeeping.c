@@ -28,7 +28,8 @@
 static bool next_from(struct namenode *nn, uint64_t from, uint64_t *ret)
 {
     struct store_iter *it = store_iter_new(nn->store, NULL, true);
-    struct key k = key_of('r', from);
+    struct key k;
+    key_of(&k, 'r', from);
     store_iter_seek(it, k.bytes, k.len);
     struct slice key = store_iter_valid(it) ? store_iter_key(it) : (struct slice){0};
     bool found = key.len == 9 && key.base[0] == 'r';
@@ -107,7 +108,8 @@ int leases_load(struct namenode *nn, uint64_t now_ms, struct err *reterr)
     int rc = 0;
     txn_begin(&t, nn->dir, 0);
     struct store_iter *it = store_iter_new(nn->store, NULL, true);
-    struct key k = key_of('o', 0);
+    struct key k;
+    key_of(&k, 'o', 0);
     for (store_iter_seek(it, k.bytes, k.len); !rc && store_iter_valid(it); store_iter_next(it)) {
         struct slice key = store_iter_key(it);
         if (key.len != 9 || key.base[0] != 'o')

@@ -35,7 +35,7 @@ void fsdir_options_from_config(struct fsdir_options *ret, const struct config *c
         .limits = {
             .component_bytes = (size_t)config_int(c, "dfs.namenode.fs-limits.max-component-length"),
             .children = (size_t)config_int(c, "dfs.namenode.fs-limits.max-directory-items"),
-            .path_chars = 8000,
+            .path_chars = PATH_CHARS_MAX,
             .depth = 1000,
             .list_entries = (size_t)config_int(c, "dfs.ls.limit"),
             .block_bytes_min = (uint64_t)config_size(c, "dfs.namenode.fs-limits.min-block-size"),

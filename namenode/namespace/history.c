@@ -43,7 +43,8 @@ void version_put(struct txn *t, const struct key *key, uint64_t tag, const struc
     version_encode(v, &record);
     store_batch_put(txn_batch(t), key->bytes, key->len, record.base, record.len);
     for (size_t i = 0; i < v->ref_count; i++) {
-        struct key k = key_of_saved_for(v->refs[i].dir, tag, key);
+        struct key k;
+        key_of_saved_for(&k, v->refs[i].dir, tag, key);
         store_batch_put(txn_batch(t), k.bytes, k.len, "", 0);
     }
 }
@@ -52,7 +53,8 @@ void version_delete(struct txn *t, const struct key *key, uint64_t tag, const st
 {
     store_batch_delete(txn_batch(t), key->bytes, key->len);
     for (size_t i = 0; i < v->ref_count; i++) {
-        struct key k = key_of_saved_for(v->refs[i].dir, tag, key);
+        struct key k;
+        key_of_saved_for(&k, v->refs[i].dir, tag, key);
         store_batch_delete(txn_batch(t), k.bytes, k.len);
     }
 }
@@ -239,7 +241,8 @@ static int save_inode(struct recording *r, const struct inode_change *c, bool *r
     *ret_saved = by.latest > c->before->saved;
     if (*ret_saved) {
         AUTO(buf_free) struct buf record = {0};
-        struct key key = key_of_inode_version(c->before->id, by.latest);
+        struct key key;
+        key_of_inode_version(&key, c->before->id, by.latest);
         struct inode then = *c->before;
         if (c->after)
             then.storage_policy = c->after->storage_policy;
@@ -274,10 +277,12 @@ static int save_entry(struct recording *r, const struct entry_change *e, struct 
     if (rc || !by.latest)
         return rc;
     size_t name_len = strlen(e->name);
-    struct key version = key_of_entry_version(e->parent, e->name, name_len, by.latest);
+    struct key version;
+    key_of_entry_version(&version, e->parent, e->name, name_len, by.latest);
     if (c->before->saved >= by.latest && is_entry_saved(r->t, &version))
         return 0;
-    struct key now = key_of_dentry(e->parent, e->name, name_len);
+    struct key now;
+    key_of_dentry(&now, e->parent, e->name, name_len);
     AUTO(store_value_free) struct store_value value = {0};
     rc = store_get(r->t->dir->store, NULL, now.bytes, now.len, &value, reterr);
     if (rc && rc != ERR_NOT_FOUND)
@@ -311,7 +316,8 @@ int version_inode_at(struct txn *t, struct store_iter *it, uint64_t id, struct i
 static int newest_version(struct txn *t, uint64_t id, struct inode **ret, struct err *reterr)
 {
     struct store_iter *it = store_iter_new(t->dir->store, NULL, true);
-    struct key end = key_of_inode_version(id, UINT64_MAX);
+    struct key end;
+    key_of_inode_version(&end, id, UINT64_MAX);
     store_iter_seek_before(it, end.bytes, end.len);
     int rc = version_inode_at(t, it, id, ret, reterr);
     store_iter_free(it);
@@ -322,7 +328,8 @@ static int newest_version(struct txn *t, uint64_t id, struct inode **ret, struct
 static int any_version_has(struct txn *t, uint64_t id, uint64_t block_id, bool *ret, struct err *reterr)
 {
     struct store_iter *it = store_iter_new(t->dir->store, NULL, true);
-    struct key first = key_of('I', id);
+    struct key first;
+    key_of(&first, 'I', id);
     struct inode *n = NULL;
     int rc = 0;
     *ret = false;
@@ -402,7 +409,8 @@ int history_change_policy(struct txn *t, uint64_t id, uint8_t policy, struct err
     if (!history_is_used(t->dir))
         return 0;
     struct store_iter *it = store_iter_new(t->dir->store, NULL, true);
-    struct key first = key_of('I', id);
+    struct key first;
+    key_of(&first, 'I', id);
     int rc = 0;
     for (store_iter_seek(it, first.bytes, first.len); !rc && store_iter_valid(it); store_iter_next(it)) {
         struct slice key = store_iter_key(it);

@@ -28,7 +28,8 @@ int history_each_deleted(struct txn *t, const struct inode *dir, history_deleted
                          struct err *reterr)
 {
     struct store_iter *it = store_iter_new(t->dir->store, t->snapshot, !t->snapshot);
-    struct key first = key_of('D', dir->id);
+    struct key first;
+    key_of(&first, 'D', dir->id);
     uint64_t last = 0; /* versions of one name follow each other */
     int rc = 0;
     for (store_iter_seek(it, first.bytes, first.len); !rc && store_iter_valid(it); store_iter_next(it)) {
@@ -72,7 +73,8 @@ static void add_lost_blocks(struct txn *t, const struct inode *earlier, const st
 int history_whole_file(struct txn *t, const struct inode *n, const struct inode **ret, struct err *reterr)
 {
     struct store_iter *it = store_iter_new(t->dir->store, t->snapshot, !t->snapshot);
-    struct key first = key_of('I', n->id);
+    struct key first;
+    key_of(&first, 'I', n->id);
     struct inode *version = NULL, *earlier = NULL, lost = {.replication = n->replication};
     int rc = 0;
     *ret = n;

@@ -14,7 +14,8 @@
 
 int quota_usage_read(struct txn *t, uint64_t id, struct quota_usage *ret, struct err *reterr)
 {
-    struct key k = key_of('q', id);
+    struct key k;
+    key_of(&k, 'q', id);
     AUTO(store_value_free) struct store_value v = {0};
     ProtobufCMessage *message = NULL;
     int rc = store_get(t->dir->store, t->snapshot, k.bytes, k.len, &v, reterr);
@@ -52,7 +53,8 @@ static void usage_put(struct txn *t, uint64_t id, const struct quota_usage *u)
             list[r.n_type++]->bytes = (uint64_t)u->types[type];
         }
     struct buf record = {0};
-    struct key k = key_of('q', id);
+    struct key k;
+    key_of(&k, 'q', id);
     message_pack(&record, &r.base);
     store_batch_put(txn_batch(t), k.bytes, k.len, record.base, record.len);
     buf_free(&record);
@@ -60,7 +62,8 @@ static void usage_put(struct txn *t, uint64_t id, const struct quota_usage *u)
 
 void quota_forget(struct txn *t, const struct inode *n)
 {
-    struct key k = key_of('q', n->id);
+    struct key k;
+    key_of(&k, 'q', n->id);
     store_batch_delete(txn_batch(t), k.bytes, k.len);
     t->counters.quotas--;
 }

@@ -147,7 +147,8 @@ static int place_of(struct diff *d, uint64_t id, const char **ret, struct err *r
 static int collect(struct diff *d, struct err *reterr)
 {
     struct store_iter *it = store_iter_new(d->t->dir->store, d->t->snapshot, false);
-    struct key first = key_of_saved_for(d->root, d->earlier, NULL);
+    struct key first;
+    key_of_saved_for(&first, d->root, d->earlier, NULL);
     uint64_t end = d->later ? d->later : UINT64_MAX;
     size_t count = 0;
     int rc = 0;

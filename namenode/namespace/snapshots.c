@@ -130,7 +130,8 @@ static int any_directory(struct txn *t, const char *path, struct inode **ret, st
 
 static void mark(struct txn *t, struct inode *n, bool is_snapshottable)
 {
-    struct key k = key_of_snapshot(n->id, NULL, 0);
+    struct key k;
+    key_of_snapshot(&k, n->id, NULL, 0);
     n->is_snapshottable = is_snapshottable;
     txn_dirty(n);
     if (is_snapshottable)
@@ -211,7 +212,8 @@ static void snapshot_put(struct txn *t, const struct inode *n, const char *name,
 {
     Cairn__SnapshotRecord r = CAIRN__SNAPSHOT_RECORD__INIT;
     AUTO(buf_free) struct buf record = {0};
-    struct key k = key_of_snapshot(n->id, name, strlen(name));
+    struct key k;
+    key_of_snapshot(&k, n->id, name, strlen(name));
     r.id = id;
     r.mtime_ns = mtime_ns;
     message_pack(&record, &r.base);
@@ -220,7 +222,8 @@ static void snapshot_put(struct txn *t, const struct inode *n, const char *name,
 
 static void name_drop(struct txn *t, const struct inode *n, const char *name)
 {
-    struct key k = key_of_snapshot(n->id, name, strlen(name));
+    struct key k;
+    key_of_snapshot(&k, n->id, name, strlen(name));
     store_batch_delete(txn_batch(t), k.bytes, k.len);
 }
 
@@ -335,7 +338,8 @@ int snapshot_delete(struct txn *t, const struct fs_user *u, const char *root, co
     if (rc)
         return rc;
     uint8_t dir_number[8];
-    struct key k = key_of('X', id);
+    struct key k;
+    key_of(&k, 'X', id);
     be64_put(dir_number, n->id);
     store_batch_put(txn_batch(t), k.bytes, k.len, dir_number, sizeof dir_number);
     name_drop(t, n, name);

@@ -136,7 +136,7 @@ struct dir_iter {
     size_t name_len;
     uint64_t child;
     bool is_damaged;
-    char name_memory[256];
+    char *name_memory; /* of KEY_NAME_MAX bytes, beside versions */
 };
 void dir_iter_open(struct dir_iter *d, struct txn *t, const struct inode *dir, const char *after, size_t after_len);
 bool dir_iter_next(struct dir_iter *d); /* false at the end, or when the store cannot be read: see _close */

@@ -242,7 +242,7 @@ static void check_file(struct fsck *f, uint64_t id)
 struct frame {
     uint64_t directory;
     size_t path_len;
-    char after[256]; /* the child last looked at */
+    char after[KEY_NAME_MAX + 1]; /* the child last looked at */
 };
 
 static void enter(struct fsck *f, struct frame *frame, uint64_t directory)

@@ -110,7 +110,8 @@ void client_list_open_files(struct rpc_call *call, const ProtobufCMessage *messa
     size_t page = (size_t)config_int(op.nn->config, "dfs.namenode.list.openfiles.num.responses");
     response->entries = arena_array(op.arena, Hdfs__OpenFilesBatchResponseProto *, page);
     struct store_iter *it = store_iter_new(op.nn->store, NULL, true);
-    struct key from = key_of('o', (uint64_t)(q->id < 0 ? 0 : q->id) + 1);
+    struct key from;
+    key_of(&from, 'o', (uint64_t)(q->id < 0 ? 0 : q->id) + 1);
     for (store_iter_seek(it, from.bytes, from.len); !rc && store_iter_valid(it); store_iter_next(it)) {
         struct slice key = store_iter_key(it);
         if (key.len != 9 || key.base[0] != 'o')

@@ -2,6 +2,7 @@
 #include "tests/unit/namenode/namespace/fixture.h"
 
 #include "namenode/namespace/history.h"
+#include "namenode/namespace/keys.h"
 #include "namenode/namespace/policy.h"
 #include "namenode/namespace/snapshot_diff.h"
 #include "namenode/namespace/snapshots.h"
@@ -221,6 +222,58 @@ static void test_what_was_taken_out(void **state)
     assert_string_equal(deleted(f, "/e"), "");
 }
 
+static size_t longest_name(struct fixture *f, const char *path, size_t *ret_count)
+{
+    struct txn t;
+    struct path p;
+    struct dir_iter d;
+    size_t longest = 0;
+    txn_begin(&t, f->nn.dir, f->now_ns);
+    assert_int_equal(path_resolve(&t, &f->root, path, PATH_SNAPSHOT, &p, ERR(f)), 0);
+    dir_iter_open(&d, &t, path_target(&p), "", 0);
+    for (*ret_count = 0; dir_iter_next(&d); (*ret_count)++)
+        longest = d.name_len > longest ? d.name_len : longest;
+    assert_int_equal(dir_iter_close(&d, ERR(f)), 0);
+    txn_end(&t);
+    return longest;
+}
+
+/* dfs.namenode.fs-limits.max-component-length 0: only the whole path has a limit. */
+static void test_long_names(void **state)
+{
+    struct fixture *f = *state;
+    static char path[PATH_CHARS_MAX + 2];
+    size_t count = 0;
+    bool done = false;
+    f->limits.component_bytes = 0;
+    fixture_reopen(f);
+    memset(path, 'x', sizeof path - 1);
+    memcpy(path, "/d/", 3);
+    assert_int_equal(IN_TXN(f, tree_mkdirs(t, &f->root, path, 0755, true, ERR(f))), ERR_IO); /* one too many */
+    path[PATH_CHARS_MAX] = 0;
+    mkdirs(f, path);
+    mkdirs(f, "/d/other");
+    assert_true(look(f, path).exists);
+    assert_int_equal(allow(f, "/d"), 0);
+    assert_int_equal(take(f, "/d", "s"), 0);
+    assert_int_equal(IN_TXN(f, tree_rename(t, &f->root, path, "/d/short", &done, ERR(f))), 0);
+    assert_int_equal(longest_name(f, "/d", &count), 5);
+    assert_int_equal(longest_name(f, "/d/.snapshot/s", &count), PATH_CHARS_MAX - 3);
+    assert_int_equal(count, 2);
+    assert_int_equal(IN_TXN(f, tree_rename(t, &f->root, "/d/short", path, &done, ERR(f))), 0);
+    assert_int_equal(IN_TXN(f, tree_delete(t, &f->root, path, true, &done, ERR(f))), 0);
+    reap_all(f);
+    fixture_reopen(f);
+    assert_int_equal(longest_name(f, "/d/.snapshot/s", &count), PATH_CHARS_MAX - 3);
+    assert_int_equal(IN_TXN(f, snapshot_delete(t, &f->root, "/d", "s", ERR(f))), 0);
+    reap_all(f);
+    assert_false(history_is_used(f->nn.dir));
+    mkdirs(f, path);
+    assert_int_equal(IN_TXN(f, tree_delete(t, &f->root, "/d", true, &done, ERR(f))), 0);
+    reap_all(f);
+    assert_int_equal(f->nn.dir->counters.inodes, 1);
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
@@ -232,6 +285,7 @@ int main(void)
         T(test_whole_files),
         T(test_differences_below_the_root),
         T(test_what_was_taken_out),
+        T(test_long_names),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
