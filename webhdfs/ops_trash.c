@@ -1,5 +1,5 @@
-/* GET: where what is removed goes. One trash per user, in the home folder; if the namenode wants it, one more per user in
- * each directory that snapshots may be taken of. */
+/* GET: where what is removed goes. One trash per user, in the home folder; if the namenode wants it, one more per user
+ * in each directory that snapshots may be taken of. */
 #include <string.h>
 
 #include "webhdfs/call.h"
@@ -109,8 +109,7 @@ static int append_all(struct webhdfs_call *c, struct buf *b)
     rc = rc < 0 ? rc : trashed_roots(c, &roots, &count);
     for (size_t i = 0; rc == 0 && i < count; i++) {
         const char *trash = trash_in(c, roots[i]);
-        rc = all ? append_each(c, b, trash, "")
-                 : append_trash(c, b, arena_printf(&c->arena, "%s/%s", trash, c->user));
+        rc = all ? append_each(c, b, trash, "") : append_trash(c, b, arena_printf(&c->arena, "%s/%s", trash, c->user));
     }
     return rc;
 }

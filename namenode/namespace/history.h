@@ -56,14 +56,14 @@ struct inode *history_list(struct txn *t, const struct inode *dir);
 /* *ret_id 0: there is no snapshot of this name. */
 int history_find(struct txn *t, uint64_t dir, const char *name, uint64_t *ret_id, uint64_t *ret_mtime_ns,
                  struct err *reterr) MUST_CHECK;
-/* Inodes that were taken out of this directory and that snapshots have at their place, each as its newest snapshot has it
- * (n->as_of). is_moved: it is still there, elsewhere or under another name. Of a directory that is seen as of a snapshot
- * itself: what is not seen there, either, and was not moved. */
+/* Inodes that were taken out of this directory and that snapshots have at their place, each as its newest snapshot has
+ * it (n->as_of). is_moved: it is still there, elsewhere or under another name. Of a directory that is seen as of a
+ * snapshot itself: what is not seen there, either, and was not moved. */
 typedef int (*history_deleted_fn)(void *context, struct inode *n, bool is_moved, struct err *reterr);
 int history_each_deleted(struct txn *t, const struct inode *dir, history_deleted_fn each, void *context,
                          struct err *reterr) MUST_CHECK;
-/* A file that only snapshots have: its last block may have grown after the snapshot that is left was taken, and counts as
- * it is now. */
+/* A file that only snapshots have: its last block may have grown after the snapshot that is left was taken, and counts
+ * as it is now. */
 int history_grow_last_block(struct txn *t, struct inode *n, struct err *reterr) MUST_CHECK;
 /* What a file takes up with all that its versions hold, as HDFS counts it: every block that it or a version has, by the
  * most replicas that any of them wants. *ret may be n itself; only to count. */

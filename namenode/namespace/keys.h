@@ -23,9 +23,10 @@
 #include <stdint.h>
 #include <string.h>
 
-#define PATH_CHARS_MAX 8000                 /* of new paths */
-#define KEY_NAME_MAX   (PATH_CHARS_MAX - 1) /* of a component, unless dfs.namenode.fs-limits.max-component-length is less */
-#define KEY_MAX        (17 + 9 + KEY_NAME_MAX + 9) /* 'T' of a 'D' */
+/* Of new paths, in characters; of a component, in bytes, unless dfs.namenode.fs-limits.max-component-length is less. */
+#define PATH_CHARS_MAX 8000
+#define KEY_NAME_MAX   (PATH_CHARS_MAX - 1)
+#define KEY_MAX        (17 + 9 + KEY_NAME_MAX + 9) /* bytes: 'T' of a 'D' */
 
 /* Too large to be copied without need. */
 struct key {

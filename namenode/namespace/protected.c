@@ -115,7 +115,7 @@ int protected_check(struct txn *t, const struct path *p, struct err *reterr)
             return err_set(reterr, ERR_ACCESS, "Cannot delete/rename non-empty protected subdirectory %s", d->paths[i]);
     for (size_t i = d->with_all_below ? d->count : 0; i-- > 0;)
         if (is_inside(p->text, d->paths[i]))
-            return err_set(reterr, ERR_ACCESS,
-                           "Cannot delete/rename subdirectory under protected subdirectory %s", d->paths[i]);
+            return err_set(reterr, ERR_ACCESS, "Cannot delete/rename subdirectory under protected subdirectory %s",
+                           d->paths[i]);
     return 0;
 }

@@ -285,7 +285,8 @@ void quota_charged(struct txn *t)
 
 /* ---- setQuota ---- */
 
-static int check_values(const struct fsdir *dir, const struct fs_user *u, int64_t names, int64_t space, uint8_t type, struct err *reterr)
+static int check_values(const struct fsdir *dir, const struct fs_user *u, int64_t names, int64_t space, uint8_t type,
+                        struct err *reterr)
 {
     if (!u->is_super && !dir->owners_set_quotas)
         return err_set(reterr, ERR_ACCESS,

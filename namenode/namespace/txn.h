@@ -54,8 +54,8 @@ struct fsdir_options {
     struct fsdir_limits limits;
     bool permissions, acls, posix_acl_inheritance, xattrs, storage_policies;
     bool atime_changes_in_snapshots; /* one that changes alone is not saved for them */
-    bool diffs_below_roots; /* differences between snapshots may be asked for of directories inside them */
-    bool owners_set_quotas; /* so may the owner of the directory above */
+    bool diffs_below_roots;          /* differences between snapshots may be asked for of directories inside them */
+    bool owners_set_quotas;          /* so may the owner of the directory above */
     uint8_t default_policy; /* of what has none */
     const char *superuser, *supergroup;
     const char *protected_directories; /* a list, NULL: none */

@@ -165,9 +165,9 @@ static void patterns_of_settings_decide(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(url_is_taken_apart),         cmocka_unit_test(broken_addresses_are_refused),
-        cmocka_unit_test(what_is_encoded_comes_back), cmocka_unit_test(wrong_values_are_named_in_hadoops_words),
-        cmocka_unit_test(values_and_defaults),        cmocka_unit_test(tokens_travel_in_addresses),
+        cmocka_unit_test(url_is_taken_apart),           cmocka_unit_test(broken_addresses_are_refused),
+        cmocka_unit_test(what_is_encoded_comes_back),   cmocka_unit_test(wrong_values_are_named_in_hadoops_words),
+        cmocka_unit_test(values_and_defaults),          cmocka_unit_test(tokens_travel_in_addresses),
         cmocka_unit_test(java_patterns_are_understood), cmocka_unit_test(patterns_of_settings_decide),
     };
     arena_init(&a, 64 << 20);

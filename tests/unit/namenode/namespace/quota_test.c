@@ -276,7 +276,8 @@ static void an_owner_may_set_them_if_the_setting_says_so(void **state)
     assert_int_equal(usage(f, "/d/below").names, 1);
     assert_int_equal(IN_TXN(f, tree_set_quota(t, &f->ann, "/d", 3, QUOTA_LEAVE, 0, ERR(f))), ERR_ACCESS);
     assert_int_equal(IN_TXN(f, tree_set_quota(t, &f->bob, "/d/below", 3, QUOTA_LEAVE, 0, ERR(f))), ERR_ACCESS);
-    assert_string_equal(f->err.text, "Access denied for user bob. Superuser or owner of parent folder privilege is required");
+    assert_string_equal(f->err.text,
+                        "Access denied for user bob. Superuser or owner of parent folder privilege is required");
     assert_int_equal(IN_TXN(f, tree_set_quota(t, &f->ann, "/", 3, QUOTA_LEAVE, 0, ERR(f))), ERR_ACCESS);
 }
 

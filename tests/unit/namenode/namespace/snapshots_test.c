@@ -278,14 +278,10 @@ int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
     const struct CMUnitTest tests[] = {
-        T(test_reserved),
-        T(test_deleting_is_seen_in_the_time),
-        T(test_access_times),
-        T(test_policies_are_the_latest),
-        T(test_whole_files),
-        T(test_differences_below_the_root),
-        T(test_what_was_taken_out),
-        T(test_long_names),
+        T(test_reserved),           T(test_deleting_is_seen_in_the_time),
+        T(test_access_times),       T(test_policies_are_the_latest),
+        T(test_whole_files),        T(test_differences_below_the_root),
+        T(test_what_was_taken_out), T(test_long_names),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
