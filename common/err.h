@@ -31,6 +31,7 @@
     X(INVALID_PATH, EINVAL, ERR_FS "InvalidPathException")                                  \
     X(HADOOP_ILLEGAL_ARGUMENT, EINVAL, "org.apache.hadoop.HadoopIllegalArgumentException")  \
     X(ILLEGAL_ARGUMENT, EINVAL, "java.lang.IllegalArgumentException")                       \
+    X(ASSERTION, EINVAL, "java.lang.AssertionError")                                        \
     X(ACCESS, EACCES, "org.apache.hadoop.security.AccessControlException")                  \
     X(UNAUTHORIZED, EPERM, "org.apache.hadoop.security.authorize.AuthorizationException")   \
     X(INVALID_TOKEN, EACCES, "org.apache.hadoop.security.token.SecretManager$InvalidToken") \

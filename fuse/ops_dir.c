@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -352,7 +353,8 @@ static void list_directory(fuse_req_t req, fuse_ino_t ino, size_t size, off_t of
             rc = listing_at(l, m, ino, position, &status, &err);
         if (rc < 0 || (position >= 2 && !status))
             break;
-        if (status && is_hidden(status->name))
+        bool has_room = !status || strlen(status->name) <= NAME_MAX; /* programs have no more */
+        if (status && (is_hidden(status->name) || !has_room))
             continue;
         const char *name = position == 0 ? "." : position == 1 ? ".." : status->name;
         size_t n = listing_add(req, m, ino, status, name, position + 1, plus, bytes + used, size - used);

@@ -10,22 +10,27 @@
 #include "common/log.h"
 #include "namenode/cache_scan.h"
 #include "namenode/namespace/files.h"
+#include "namenode/namespace/history.h"
 #include "namenode/namespace/keys.h"
 #include "namenode/namespace/leases.h"
 #include "namenode/namespace/tokens.h"
+#include "namenode/namespace/tree.h"
 #include "namenode/serve/park.h"
 
 #define REAP_CHILDREN   200 /* per step */
 #define TICK_MS         1000
 #define PARK_CHECK_MS   100
 #define LEASES_PER_TICK 100
+#define TRASH_NAME      ".Trash"
+#define TRASH_MODE      01777 /* everybody has a folder in it */
 
 /* ---- the reaper ---- */
 
 static bool next_from(struct namenode *nn, uint64_t from, uint64_t *ret)
 {
     struct store_iter *it = store_iter_new(nn->store, NULL, true);
-    struct key k = key_of('r', from);
+    struct key k;
+    key_of(&k, 'r', from);
     store_iter_seek(it, k.bytes, k.len);
     struct slice key = store_iter_valid(it) ? store_iter_key(it) : (struct slice){0};
     bool found = key.len == 9 && key.base[0] == 'r';
@@ -104,7 +109,8 @@ int leases_load(struct namenode *nn, uint64_t now_ms, struct err *reterr)
     int rc = 0;
     txn_begin(&t, nn->dir, 0);
     struct store_iter *it = store_iter_new(nn->store, NULL, true);
-    struct key k = key_of('o', 0);
+    struct key k;
+    key_of(&k, 'o', 0);
     for (store_iter_seek(it, k.bytes, k.len); !rc && store_iter_valid(it); store_iter_next(it)) {
         struct slice key = store_iter_key(it);
         if (key.len != 9 || key.base[0] != 'o')
@@ -193,6 +199,43 @@ static void tokens_tick_logged(struct namenode *nn)
         log_error("tokens", "cannot renew keys or drop what has expired: %s", why.text);
 }
 
+/* ---- trash below snapshots ---- */
+
+static int make_trash_root(struct txn *t, uint64_t dir, const char **ret_path, struct err *reterr)
+{
+    const struct fs_user user = {.name = t->dir->superuser, .is_super = true};
+    struct inode *n = NULL, *there = NULL;
+    const char *path = "";
+    int rc = txn_inode(t, dir, &n, reterr);
+    rc = rc ? rc : txn_child(t, n, TRASH_NAME, &there, reterr);
+    rc = rc || there ? rc : txn_path(t, n, &path, reterr);
+    if (rc || there)
+        return rc;
+    *ret_path = arena_printf(&t->arena, "%s/" TRASH_NAME, strcmp(path, "/") ? path : "");
+    rc = tree_mkdirs(t, &user, *ret_path, TRASH_MODE, false, reterr);
+    return rc ? rc : txn_commit(t, reterr);
+}
+
+/* Once, after safe mode: directories that could have snapshots before the setting was there. */
+static void trash_roots_tick(struct namenode *nn)
+{
+    if (nn->trash_roots_made || blocks_in_safe_mode(nn->blocks))
+        return;
+    nn->trash_roots_made = true;
+    bool enabled = config_bool(nn->config, "dfs.namenode.snapshot.trashroot.enabled");
+    for (size_t i = 0; enabled && i < history_snapshottable_count(nn->dir); i++) {
+        struct txn t;
+        struct err why = {0};
+        const char *path = NULL;
+        txn_begin(&t, nn->dir, (uint64_t)clock_wall_ns());
+        if (make_trash_root(&t, history_snapshottable_at(nn->dir, i), &path, &why))
+            log_warn("trash", "cannot make a trash below snapshots: %s", why.text);
+        else if (path)
+            log_info("trash", "path=%s: made", path);
+        txn_end(&t);
+    }
+}
+
 /* ---- the thread ---- */
 
 /* Lets others have the lock for a moment. */
@@ -243,6 +286,7 @@ static void *housekeeping(void *arg)
             leases_tick(nn, now_ms);
             cache_tick(nn, now_ms);
             tokens_tick_logged(nn);
+            trash_roots_tick(nn);
         }
         reap_some(nn);
         if (nn->stopping)

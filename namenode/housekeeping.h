@@ -18,7 +18,7 @@ struct reaper {
     struct history_cursor history;
     uint64_t cursor;    /* next cut-off inode */
     uint64_t directory; /* whose children were left over by the last step; 0: none */
-    char after[256];    /* the last of them that is gone */
+    char after[KEY_NAME_MAX + 1]; /* the last of them that is gone */
 };
 /* One step of taking apart what was deleted; lock held. *ret_more false: there is nothing left. */
 int reap_step(struct namenode *nn, bool *ret_more, struct err *reterr) MUST_CHECK;

@@ -55,6 +55,7 @@ struct namenode {
     struct reaper *reaper;           /* guarded by lock */
     pthread_cond_t housekeeping_wake;
     bool stopping; /* guarded by lock */
+    bool trash_roots_made; /* guarded by lock: housekeeping has looked after them */
 
     struct rpc_server *rpc;                  /* set before the pages are served */
     struct reconfiguration *reconfiguration; /* locks for itself */

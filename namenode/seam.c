@@ -43,7 +43,8 @@ static void *scan_open(void *context)
 static void scan_seek(void *scan, uint64_t block_id)
 {
     struct scan *s = scan;
-    struct key k = key_of('b', block_id);
+    struct key k;
+    key_of(&k, 'b', block_id);
     store_iter_seek(s->it, k.bytes, k.len);
     s->started = true;
 }

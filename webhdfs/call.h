@@ -13,6 +13,7 @@ struct webhdfs {
     struct webhdfs_options options;
     char *namenode_uri;
     struct user_clients *clients; /* NULL in the namenode */
+    struct webhdfs_patterns patterns;
 };
 
 struct webhdfs_call {
@@ -82,6 +83,8 @@ int webhdfs_get_snapshot_diff(struct webhdfs_call *c);
 int webhdfs_get_snapshot_diff_listing(struct webhdfs_call *c);
 int webhdfs_get_snapshottable_list(struct webhdfs_call *c);
 int webhdfs_get_snapshot_list(struct webhdfs_call *c);
+int webhdfs_get_trash_root(struct webhdfs_call *c);
+int webhdfs_get_trash_roots(struct webhdfs_call *c);
 
 /* ---- for the operations ---- */
 
@@ -96,6 +99,10 @@ int reply_empty(struct webhdfs_call *c); /* 0: 200 without a body */
 int reply_bool(struct webhdfs_call *c, bool value);
 int reply_path(struct webhdfs_call *c, const char *path);
 
+const char *webhdfs_home_of(struct webhdfs_call *c, const char *user);
+/* A page of what is in c->path. */
+int webhdfs_list_page(struct webhdfs_call *c, ProtobufCBinaryData start_after,
+                      Hdfs__DirectoryListingProto **ret) MUST_CHECK;
 int webhdfs_reply_location(struct webhdfs_call *c, const char *url); /* 307, or 200 with noredirect=true */
 int webhdfs_check_offset(struct webhdfs_call *c, uint64_t file_length) MUST_CHECK;
 void webhdfs_reply_error(enum webhdfs_role role, const struct err *why, struct http_reply *reply);

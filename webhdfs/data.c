@@ -210,9 +210,10 @@ static int upload_begin(struct webhdfs_call *c, struct uploading *u)
 static void create_options(const struct webhdfs_call *c, struct file_create *ret)
 {
     const struct param_value *mode = param(c, PARAM_PERMISSION), *replication = param(c, PARAM_REPLICATION),
-                             *block = param(c, PARAM_BLOCKSIZE);
+                             *block = param(c, PARAM_BLOCKSIZE), *unmasked = param(c, PARAM_UNMASKED);
     *ret = (struct file_create){
         .mode = mode->is_set ? (uint16_t)mode->number : FILE_MODE_DEFAULT,
+        .unmasked = unmasked->is_set ? (uint16_t)unmasked->number : 0,
         .overwrite = param(c, PARAM_OVERWRITE)->number ||
                      (param(c, PARAM_CREATEFLAG)->number & HDFS__CREATE_FLAG_PROTO__OVERWRITE),
         .create_parent = param(c, PARAM_CREATEPARENT)->number,

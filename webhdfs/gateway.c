@@ -39,7 +39,10 @@ static void jmx_page(struct http_request *request, struct http_reply *reply, voi
 static int gateway_run(struct daemon *d, const struct config *config, struct err *reterr)
 {
     struct webhdfs_options options = {.role = WEBHDFS_GATEWAY, .config = config};
-    struct webhdfs *w = webhdfs_new(&options);
+    struct webhdfs *w = NULL;
+    int rc = webhdfs_new(&options, &w, reterr);
+    if (rc < 0)
+        return rc;
     struct http_server *http = NULL;
     const struct http_route routes[] = {
         {"GET", "/metrics", metrics_page}, {"GET", "/jmx", jmx_page}, HTTP_SERVLET_ROUTES(config), WEBHDFS_ROUTE(w)};
@@ -53,7 +56,7 @@ static int gateway_run(struct daemon *d, const struct config *config, struct err
     char text[NET_ADDRESS_MAX];
     snprintf(text, sizeof text, "%s:%d", config_str(config, "httpfs.http.hostname"),
              (int)config_int(config, "httpfs.http.port"));
-    int rc = net_parse(text, 0, &server.listen, reterr);
+    rc = net_parse(text, 0, &server.listen, reterr);
     rc = rc < 0 ? rc : http_start(&server, &http, reterr);
     if (rc < 0)
         rc = err_prefix(reterr, rc, "httpfs.http.hostname, httpfs.http.port");

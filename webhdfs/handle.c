@@ -216,13 +216,17 @@ static bool find_verb(const char *method, enum webhdfs_verb *ret)
     return false;
 }
 
-/* A datanode is asked for data only. */
+/* A datanode is asked for data only, by whom a namenode has sent on: as in HDFS, its address is there. */
 static int check_role(struct webhdfs_call *c, webhdfs_op run)
 {
-    if (c->w->options.role != WEBHDFS_DATANODE || run == webhdfs_open || run == webhdfs_create ||
-        run == webhdfs_append || run == webhdfs_file_checksum)
+    if (c->w->options.role != WEBHDFS_DATANODE)
         return 0;
-    return err_set(&c->err, ERR_ILLEGAL_ARGUMENT, "Invalid operation %s", c->op);
+    if (run != webhdfs_open && run != webhdfs_create && run != webhdfs_append && run != webhdfs_file_checksum)
+        return err_set(&c->err, ERR_ILLEGAL_ARGUMENT, "Invalid operation %s", c->op);
+    if (!webhdfs_url_get(&c->url, WEBHDFS_NAMENODE_ADDRESS))
+        return err_set(&c->err, ERR_ILLEGAL_ARGUMENT,
+                       "Invalid value for webhdfs parameter \"" WEBHDFS_NAMENODE_ADDRESS "\": null");
+    return 0;
 }
 
 static int answer(struct webhdfs_call *c)
@@ -232,7 +236,7 @@ static int answer(struct webhdfs_call *c)
     c->path = c->url.path;
     rc = rc < 0 ? rc : identify(c);
     rc = rc < 0 ? rc : find_op(c, &run);
-    rc = rc < 0 ? rc : webhdfs_params_parse(&c->url, c->verb, &c->params, &c->err);
+    rc = rc < 0 ? rc : webhdfs_params_parse(&c->url, c->verb, &c->w->patterns, &c->params, &c->err);
     rc = rc < 0 ? rc : check_role(c, run);
     return rc < 0 ? rc : run(c);
 }
@@ -273,14 +277,29 @@ void webhdfs_handle(struct http_request *request, struct http_reply *reply, void
 
 /* ---- life ---- */
 
-struct webhdfs *webhdfs_new(const struct webhdfs_options *options)
+static int pattern_from_config(const struct config *c, const char *name, struct pattern **ret, struct err *reterr)
+{
+    const char *text = config_str(c, name);
+    int rc = text && *text ? pattern_new(text, ret, reterr) : 0;
+    return rc < 0 ? err_prefix(reterr, rc, "%s", name) : 0;
+}
+
+int webhdfs_new(const struct webhdfs_options *options, struct webhdfs **ret, struct err *reterr)
 {
     struct webhdfs *w = mem_new(struct webhdfs);
+    const struct config *c = options->config;
+    int rc = pattern_from_config(c, "dfs.webhdfs.user.provider.user.pattern", &w->patterns.user, reterr);
+    rc = rc < 0 ? rc : pattern_from_config(c, "dfs.webhdfs.acl.provider.permission.pattern", &w->patterns.acl, reterr);
+    if (rc < 0) {
+        webhdfs_free(w);
+        return rc;
+    }
     w->options = *options;
     w->namenode_uri = options->namenode_uri ? mem_strdup(options->namenode_uri) : NULL;
     if (!options->caller.call)
         w->clients = user_clients_new(options->config, w->namenode_uri);
-    return w;
+    *ret = w;
+    return 0;
 }
 
 void webhdfs_free(struct webhdfs *w)
@@ -288,6 +307,8 @@ void webhdfs_free(struct webhdfs *w)
     if (!w)
         return;
     user_clients_free(w->clients);
+    pattern_free(w->patterns.user);
+    pattern_free(w->patterns.acl);
     free(w->namenode_uri);
     free(w);
 }

@@ -49,7 +49,7 @@ static int get_link_target(struct webhdfs_call *c)
 
 /* ---- listings ---- */
 
-static int list_page(struct webhdfs_call *c, ProtobufCBinaryData start_after, Hdfs__DirectoryListingProto **ret)
+int webhdfs_list_page(struct webhdfs_call *c, ProtobufCBinaryData start_after, Hdfs__DirectoryListingProto **ret)
 {
     REQUEST(GetListing, get_listing, q);
     Hdfs__GetListingResponseProto *a = NULL;
@@ -74,7 +74,7 @@ static int list_status(struct webhdfs_call *c)
     json_begin(b, "FileStatuses", '{');
     json_begin(b, "FileStatus", '[');
     do {
-        rc = list_page(c, (ProtobufCBinaryData){last.len, last.base}, &page);
+        rc = webhdfs_list_page(c, (ProtobufCBinaryData){last.len, last.base}, &page);
         if (rc < 0)
             break;
         for (size_t i = 0; i < page->n_partiallisting; i++)
@@ -103,7 +103,7 @@ static int list_status_batch(struct webhdfs_call *c)
 {
     const char *after = param_text(c, PARAM_STARTAFTER);
     Hdfs__DirectoryListingProto *page;
-    int rc = list_page(c, (ProtobufCBinaryData){after ? strlen(after) : 0, (uint8_t *)after}, &page);
+    int rc = webhdfs_list_page(c, (ProtobufCBinaryData){after ? strlen(after) : 0, (uint8_t *)after}, &page);
     if (rc < 0)
         return rc;
     struct buf *b = reply_json(c);
@@ -245,7 +245,7 @@ static int get_file_block_locations(struct webhdfs_call *c)
     return 0;
 }
 
-/* ---- rights, home, trash ---- */
+/* ---- rights, home ---- */
 
 static int check_access(struct webhdfs_call *c)
 {
@@ -260,68 +260,9 @@ static int check_access(struct webhdfs_call *c)
     return rc < 0 ? rc : reply_empty(c);
 }
 
-static const char *home_of(struct webhdfs_call *c, const char *user)
-{
-    const char *prefix = config_get(c->w->options.config, "dfs.user.home.dir.prefix");
-    return arena_printf(&c->arena, "%s/%s", prefix && *prefix ? prefix : "/user", user);
-}
-
 static int get_home_directory(struct webhdfs_call *c)
 {
-    return reply_path(c, home_of(c, c->user));
-}
-
-/* Without encryption zones there is one per user. (Trash inside of snapshottable directories is off unless the
- * namenode's dfs.namenode.snapshot.trashroot.enabled says otherwise, which ours does not offer.) */
-static int get_trash_root(struct webhdfs_call *c)
-{
-    return reply_path(c, arena_printf(&c->arena, "%s/.Trash", home_of(c, c->user)));
-}
-
-/* One user's trash, if there is any. */
-static int append_trash(struct webhdfs_call *c, struct buf *b, const char *user)
-{
-    REQUEST(GetFileInfo, get_file_info, q);
-    Hdfs__GetFileInfoResponseProto *a = NULL;
-    q.src = arena_printf(&c->arena, "%s/.Trash", home_of(c, user));
-    int rc = ASK(c, "getFileInfo", GetFileInfo, get_file_info, &q, &a);
-    if (rc == 0 && a->fs)
-        json_trash_status(b, q.src, a->fs);
-    return rc;
-}
-
-static int append_all_trash(struct webhdfs_call *c, struct buf *b)
-{
-    const char *homes = arena_strndup(&c->arena, home_of(c, ""), strlen(home_of(c, "")) - 1);
-    Hdfs__DirectoryListingProto *page = NULL;
-    ProtobufCBinaryData after = {0};
-    c->path = homes;
-    int rc;
-    do {
-        rc = list_page(c, after, &page);
-        for (size_t i = 0; rc == 0 && i < page->n_partiallisting; i++) {
-            after = page->partiallisting[i]->path;
-            (void)append_trash(
-                c, b, arena_strndup(&c->arena, (const char *)after.data, after.len)); /* closed ones are left out */
-        }
-    } while (rc == 0 && page->remainingentries && page->n_partiallisting);
-    return rc == ERR_NOT_FOUND ? 0 : rc;
-}
-
-static int get_trash_roots(struct webhdfs_call *c)
-{
-    AUTO(buf_free) struct buf list = {0};
-    json_begin(&list, NULL, '[');
-    int rc = param(c, PARAM_ALLUSERS)->number ? append_all_trash(c, &list) : append_trash(c, &list, c->user);
-    if (rc < 0)
-        return rc;
-    json_end(&list, ']');
-    struct buf *b = reply_json(c);
-    json_begin(b, NULL, '{');
-    json_key(b, "Paths");
-    buf_append_str(b, list.len == 2 ? "null" : buf_cstr(&list));
-    json_end(b, '}');
-    return 0;
+    return reply_path(c, webhdfs_home_of(c, c->user));
 }
 
 const struct webhdfs_op_row webhdfs_get_ops[] = {
@@ -339,8 +280,8 @@ const struct webhdfs_op_row webhdfs_get_ops[] = {
     {"GETACLSTATUS", webhdfs_get_acl},
     {"GETXATTRS", webhdfs_get_xattrs},
     {"LISTXATTRS", webhdfs_list_xattrs},
-    {"GETTRASHROOT", get_trash_root},
-    {"GETTRASHROOTS", get_trash_roots},
+    {"GETTRASHROOT", webhdfs_get_trash_root},
+    {"GETTRASHROOTS", webhdfs_get_trash_roots},
     {"CHECKACCESS", check_access},
     {"GETSERVERDEFAULTS", get_server_defaults},
     {"GETLINKTARGET", get_link_target},

@@ -8,7 +8,8 @@
 #include <string.h>
 #include <strings.h>
 
-#define USER_PATTERN   "^[A-Za-z_][A-Za-z0-9._-]*[$]?$" /* webhdfs.user.provider.user.pattern */
+/* Unless settings say something else. */
+#define USER_PATTERN   "^[A-Za-z_][A-Za-z0-9._-]*[$]?$"
 #define ACTION_PATTERN "[r-][w-][x-]"
 #define ACL_ENTRY      "(default:)?(user|group|mask|other):[[A-Za-z_][A-Za-z0-9._-]]*:([rwx-]{3})?"
 #define ACL_PATTERN    "^" ACL_ENTRY "(," ACL_ENTRY ")*$"
@@ -93,12 +94,22 @@ static bool is_acl(const char *t)
     }
 }
 
-static int parse_text(const struct param_row *row, struct param_value *v, struct err *reterr)
+/* The pattern that the text does not fit; NULL: it is fine. */
+static const char *violated(enum param_kind kind, const struct webhdfs_patterns *given, const char *text)
 {
-    const char *pattern = row->kind == USER     ? is_user(v->text) ? NULL : USER_PATTERN
-                          : row->kind == ACL    ? is_acl(v->text) ? NULL : ACL_PATTERN
-                          : row->kind == ACTION ? is_action(v->text) ? NULL : ACTION_PATTERN
-                                                : NULL;
+    const struct pattern *set = kind == USER ? given->user : kind == ACL ? given->acl : NULL;
+    if (set)
+        return pattern_matches(set, text) ? NULL : pattern_text(set);
+    return kind == USER     ? is_user(text) ? NULL : USER_PATTERN
+           : kind == ACL    ? is_acl(text) ? NULL : ACL_PATTERN
+           : kind == ACTION ? is_action(text) ? NULL : ACTION_PATTERN
+                            : NULL;
+}
+
+static int parse_text(const struct param_row *row, const struct webhdfs_patterns *patterns, struct param_value *v,
+                      struct err *reterr)
+{
+    const char *pattern = violated(row->kind, patterns, v->text);
     if (pattern)
         return err_set(reterr, ERR_ILLEGAL_ARGUMENT, "Invalid value: \"%.*s\" does not belong to the domain %s",
                        SHOWN_BYTES, v->text, pattern);
@@ -221,7 +232,8 @@ static int parse_set(const struct words *words, struct param_value *v, struct er
 
 /* ---- all of them ---- */
 
-static int parse_value(const struct param_row *row, struct param_value *v, struct err *reterr)
+static int parse_value(const struct param_row *row, const struct webhdfs_patterns *patterns, struct param_value *v,
+                       struct err *reterr)
 {
     switch (row->kind) {
     case LONG:
@@ -238,11 +250,11 @@ static int parse_value(const struct param_row *row, struct param_value *v, struc
     if (!v->is_set)
         return 0;
     return row->kind == CODEC ? parse_word(&codec_words, v->text, strlen(v->text), &v->number, reterr)
-                              : parse_text(row, v, reterr);
+                              : parse_text(row, patterns, v, reterr);
 }
 
-int webhdfs_params_parse(const struct webhdfs_url *u, enum webhdfs_verb verb, struct webhdfs_params *ret,
-                         struct err *reterr)
+int webhdfs_params_parse(const struct webhdfs_url *u, enum webhdfs_verb verb, const struct webhdfs_patterns *patterns,
+                         struct webhdfs_params *ret, struct err *reterr)
 {
     for (size_t i = 0; i < PARAM_COUNT; i++) {
         const struct param_row *row = &rows[i];
@@ -254,7 +266,7 @@ int webhdfs_params_parse(const struct webhdfs_url *u, enum webhdfs_verb verb, st
         v->text = given && *given ? given : row->fallback; /* an empty one is none */
         v->is_set = v->text != NULL;
         struct err why;
-        if (v->is_set && parse_value(row, v, &why) < 0)
+        if (v->is_set && parse_value(row, patterns, v, &why) < 0)
             return err_set(reterr, ERR_ILLEGAL_ARGUMENT, "Invalid value for webhdfs parameter \"%s\": %s", row->name,
                            why.text);
     }

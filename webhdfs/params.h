@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "webhdfs/pattern.h"
 #include "webhdfs/url.h"
 
 enum webhdfs_verb { VERB_GET = 1, VERB_PUT = 2, VERB_POST = 4, VERB_DELETE = 8 };
@@ -80,9 +81,14 @@ struct webhdfs_params {
     struct param_value of[PARAM_COUNT];
 };
 
+/* dfs.webhdfs.user.provider.user.pattern, dfs.webhdfs.acl.provider.permission.pattern; NULL: Hadoop's default. */
+struct webhdfs_patterns {
+    struct pattern *user, *acl;
+};
+
 /* ERR_ILLEGAL_ARGUMENT: 'Invalid value for webhdfs parameter "offset": ...'. */
-int webhdfs_params_parse(const struct webhdfs_url *u, enum webhdfs_verb verb, struct webhdfs_params *ret,
-                         struct err *reterr) MUST_CHECK;
+int webhdfs_params_parse(const struct webhdfs_url *u, enum webhdfs_verb verb, const struct webhdfs_patterns *patterns,
+                         struct webhdfs_params *ret, struct err *reterr) MUST_CHECK;
 const char *webhdfs_param_name(enum webhdfs_param p);
 
 #endif

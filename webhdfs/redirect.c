@@ -157,7 +157,7 @@ static void make_location(struct webhdfs_call *c, const Hdfs__DatanodeIDProto *t
         append_parameter(b, c, "doas", param_text(c, PARAM_DOAS));
         append_parameter(b, c, "user.name", param_text(c, PARAM_USER_NAME));
     }
-    append_parameter(b, c, "namenoderpcaddress", c->w->namenode_uri + strlen("hdfs://"));
+    append_parameter(b, c, WEBHDFS_NAMENODE_ADDRESS, c->w->namenode_uri + strlen("hdfs://"));
     for (size_t i = 0; i < ARRAY_COUNT(passed_on) && has_parameters; i++)
         if (param(c, passed_on[i])->is_set)
             append_parameter(b, c, webhdfs_param_name(passed_on[i]), param(c, passed_on[i])->text);

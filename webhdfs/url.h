@@ -7,6 +7,7 @@
 #include "common/err.h"
 
 #define WEBHDFS_PREFIX    "/webhdfs/v1"
+#define WEBHDFS_NAMENODE_ADDRESS "namenoderpcaddress" /* a parameter of URLs that lead to a datanode */
 #define WEBHDFS_QUERY_MAX 256 /* parameters */
 
 struct url_parameter {

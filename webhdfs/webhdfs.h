@@ -38,7 +38,7 @@ struct webhdfs_options {
     const char *namenode_uri;     /* "hdfs://host:port", for the client library and in Locations; NULL = fs.defaultFS */
     const char *process_user;     /* who may ask for reports when choosing a datanode (namenode) */
 };
-struct webhdfs *webhdfs_new(const struct webhdfs_options *options);
+int webhdfs_new(const struct webhdfs_options *options, struct webhdfs **ret, struct err *reterr) MUST_CHECK;
 void webhdfs_free(struct webhdfs *w); /* its HTTP server has stopped; NULL is fine */
 
 #define WEBHDFS_ROUTE(server)                                                                                          \

@@ -25,6 +25,7 @@ int set_space_quota_run(struct admin *a, int argc, char **argv, struct err *rete
 int clear_space_quota_run(struct admin *a, int argc, char **argv, struct err *reterr);
 int allow_snapshot_run(struct admin *a, int argc, char **argv, struct err *reterr);
 int disallow_snapshot_run(struct admin *a, int argc, char **argv, struct err *reterr);
+int provision_snapshot_trash_run(struct admin *a, int argc, char **argv, struct err *reterr);
 int datanode_info_run(struct admin *a, int argc, char **argv, struct err *reterr);
 
 int admin_misuse(struct admin *a, struct err *reterr, const char *format, ...) PRINTF_LIKE(3, 4);
@@ -35,5 +36,9 @@ int admin_call(struct admin *a, const char *method, const ProtobufCMessage *requ
 int admin_call_protocol(struct admin *a, const struct net_address *address, const char *protocol, const char *method,
                         const ProtobufCMessage *request, const ProtobufCMessageDescriptor *response_type,
                         ProtobufCMessage **ret, struct err *reterr) MUST_CHECK;
+
+/* DIR/.Trash: made if the namenode wants one; gone if it is empty, refused if it is not. */
+int snapshot_trash_for_allowed(struct admin *a, const char *dir, struct err *reterr) MUST_CHECK;
+int snapshot_trash_remove(struct admin *a, const char *dir, struct err *reterr) MUST_CHECK;
 
 #endif

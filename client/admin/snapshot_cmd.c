@@ -34,6 +34,7 @@ int allow_snapshot_run(struct admin *a, int argc, char **argv, struct err *reter
     if (rc == 0)
         rc = admin_call(a, "allowSnapshot", &request.base, &hdfs__allow_snapshot_response_proto__descriptor, NULL,
                         reterr);
+    rc = rc < 0 ? rc : snapshot_trash_for_allowed(a, request.snapshotroot, reterr);
     if (rc == 0)
         printf("Allowing snapshot on %s succeeded\n", argv[0]);
     return quote_twice(rc, reterr);
@@ -43,6 +44,7 @@ int disallow_snapshot_run(struct admin *a, int argc, char **argv, struct err *re
 {
     Hdfs__DisallowSnapshotRequestProto request = HDFS__DISALLOW_SNAPSHOT_REQUEST_PROTO__INIT;
     int rc = resolve(a, argv[0], &request.snapshotroot, reterr);
+    rc = rc < 0 ? rc : snapshot_trash_remove(a, request.snapshotroot, reterr);
     if (rc == 0)
         rc = admin_call(a, "disallowSnapshot", &request.base, &hdfs__disallow_snapshot_response_proto__descriptor, NULL,
                         reterr);

@@ -45,7 +45,7 @@ static int trash_interval_ms(struct shell *sh, struct shell_fs *fs, int64_t *ret
     return 0;
 }
 
-static const char *trash_root(struct shell *sh, struct shell_fs *fs)
+static const char *home_trash(struct shell *sh, struct shell_fs *fs)
 {
     if (fs->dfs)
         return arena_printf(&sh->arena, "/user/%s/.Trash", dfs_user(fs->dfs));
@@ -57,6 +57,35 @@ static bool path_below(const char *path, const char *folder)
 {
     size_t len = strlen(folder);
     return !strncmp(path, folder, len) && (!path[len] || path[len] == '/' || len == 1);
+}
+
+/* Directories with a trash of their own, as snapshots cannot be moved out of. */
+static int trashed_roots(struct shell *sh, struct shell_fs *fs, const char *const **ret, size_t *ret_count,
+                         struct err *reterr)
+{
+    struct dfs_server_defaults defaults = {0};
+    *ret_count = 0;
+    int rc = fs->dfs ? dfs_get_server_defaults(fs->dfs, &defaults, reterr) : 0;
+    return rc < 0 || !defaults.snapshot_trash ? rc : dfs_snapshot_roots(fs->dfs, &sh->arena, ret, ret_count, reterr);
+}
+
+static const char *trash_in(struct shell *sh, struct shell_fs *fs, const char *folder)
+{
+    return arena_printf(&sh->arena, "%s/.Trash/%s", strcmp(folder, "/") ? folder : "", dfs_user(fs->dfs));
+}
+
+static int trash_root(struct shell *sh, struct shell_fs *fs, const char *path, const char **ret, struct err *reterr)
+{
+    const char *const *roots = NULL;
+    size_t count;
+    int rc = trashed_roots(sh, fs, &roots, &count, reterr);
+    *ret = home_trash(sh, fs);
+    for (size_t i = 0; rc == 0 && i < count; i++)
+        if (path_below(path, roots[i]) && strcmp(path, roots[i]) != 0) {
+            *ret = trash_in(sh, fs, roots[i]);
+            break;
+        }
+    return rc;
 }
 
 static int trash_rename(struct shell_fs *fs, const char *from, const char *to, bool to_trash, struct err *reterr)
@@ -94,7 +123,10 @@ int trash_move(struct shell *sh, struct item *it, bool *ret_moved, struct err *r
     int rc = trash_interval_ms(sh, fs, &interval_ms, reterr);
     if (rc < 0 || interval_ms <= 0)
         return rc;
-    const char *root = trash_root(sh, fs);
+    const char *root;
+    rc = trash_root(sh, fs, it->path, &root, reterr);
+    if (rc < 0)
+        return rc;
     if (path_below(it->path, root))
         return 0;
     if (path_below(root, it->path))
@@ -201,16 +233,26 @@ static int checkpoint_create(struct shell *sh, struct shell_fs *fs, const char *
     return err_set(reterr, ERR_EXISTS, "Failed to checkpoint trash: %s", checkpoint);
 }
 
-int trash_expunge(struct shell *sh, struct shell_fs *fs, bool all, struct err *reterr)
+static int expunge(struct shell *sh, struct shell_fs *fs, const char *root, bool all, int64_t interval_ms,
+                   struct err *reterr)
 {
-    int64_t interval_ms;
-    int rc = trash_interval_ms(sh, fs, &interval_ms, reterr);
-    const char *root = trash_root(sh, fs);
-    if (rc == 0 && all)
-        rc = checkpoint_create(sh, fs, root, reterr);
+    int rc = all ? checkpoint_create(sh, fs, root, reterr) : 0;
     if (rc == 0)
         rc = checkpoints_remove(fs, root, all ? INT64_MAX : clock_wall_ms() - interval_ms, reterr);
     if (rc == 0 && !all)
         rc = checkpoint_create(sh, fs, root, reterr);
+    return rc;
+}
+
+int trash_expunge(struct shell *sh, struct shell_fs *fs, bool all, struct err *reterr)
+{
+    int64_t interval_ms;
+    const char *const *roots = NULL;
+    size_t count = 0;
+    int rc = trash_interval_ms(sh, fs, &interval_ms, reterr);
+    rc = rc < 0 ? rc : trashed_roots(sh, fs, &roots, &count, reterr);
+    rc = rc < 0 ? rc : expunge(sh, fs, home_trash(sh, fs), all, interval_ms, reterr);
+    for (size_t i = 0; rc == 0 && i < count; i++)
+        rc = expunge(sh, fs, trash_in(sh, fs, roots[i]), all, interval_ms, reterr);
     return rc;
 }

@@ -1,5 +1,6 @@
-/* Hadoop's trash: /user/<user>/.Trash/Current keeps what was removed; -expunge turns it into checkpoints named by time
- * and removes old ones. The namenode's fs.trash.interval wins over the client's. */
+/* Hadoop's trash: /user/<user>/.Trash/Current, or DIR/.Trash/<user>/Current below a directory with snapshots, keeps
+ * what was removed; -expunge turns it into checkpoints named by time and removes old ones. The namenode's
+ * fs.trash.interval wins over the client's. */
 #ifndef CAIRN_CLIENT_FS_TRASH_H
 #define CAIRN_CLIENT_FS_TRASH_H
 

@@ -57,6 +57,7 @@ static int fetch_server_defaults(struct dfs *fs, struct dfs_server_defaults *ret
         .file_buffer_bytes = d->filebuffersize,
         .encrypt_data_transfer = d->encryptdatatransfer,
         .trash_interval_min = (int64_t)d->trashinterval,
+        .snapshot_trash = d->snapshottrashrootenabled,
         .checksum_type = (int)d->checksumtype,
     };
     return 0;
@@ -82,6 +83,30 @@ int dfs_get_server_defaults(struct dfs *fs, struct dfs_server_defaults *ret, str
     fs->defaults_at_ms = now_ms;
     pthread_mutex_unlock(&fs->lock);
     *ret = d;
+    return 0;
+}
+
+int dfs_snapshot_roots(struct dfs *fs, struct arena *a, const char *const **ret, size_t *ret_count, struct err *reterr)
+{
+    Hdfs__GetSnapshottableDirListingRequestProto request = HDFS__GET_SNAPSHOTTABLE_DIR_LISTING_REQUEST_PROTO__INIT;
+    ProtobufCMessage *answer;
+    int rc = dfs_call(fs, "getSnapshottableDirListing", &request.base,
+                      &hdfs__get_snapshottable_dir_listing_response_proto__descriptor, a, &answer, reterr);
+    if (rc < 0)
+        return rc;
+    const Hdfs__SnapshottableDirectoryListingProto *list =
+        ((Hdfs__GetSnapshottableDirListingResponseProto *)answer)->snapshottabledirlist;
+    size_t count = list ? list->n_snapshottabledirlisting : 0;
+    const char **roots = arena_array(a, const char *, count + 1);
+    for (size_t i = 0; i < count; i++) {
+        const ProtobufCBinaryData *parent = &list->snapshottabledirlisting[i]->parent_fullpath,
+                                  *name = &list->snapshottabledirlisting[i]->dirstatus->path;
+        bool in_root = parent->len <= 1; /* or is it */
+        roots[i] = arena_printf(a, "%.*s/%.*s", in_root ? 0 : (int)parent->len, (const char *)parent->data,
+                                (int)name->len, (const char *)name->data);
+    }
+    *ret = roots;
+    *ret_count = count;
     return 0;
 }
 

@@ -113,10 +113,15 @@ struct dfs_server_defaults {
     uint32_t bytes_per_checksum, write_packet_bytes, replication, file_buffer_bytes;
     bool encrypt_data_transfer;
     int64_t trash_interval_min;
+    bool snapshot_trash; /* directories that can have snapshots have a trash of their own */
     int checksum_type; /* enum checksum_type */
 };
 int dfs_get_server_defaults(struct dfs *fs, struct dfs_server_defaults *ret,
                             struct err *reterr) MUST_CHECK; /* cached */
+
+/* The directories that snapshots may be taken of: the user's own, or the superuser's: all. */
+int dfs_snapshot_roots(struct dfs *fs, struct arena *a, const char *const **ret, size_t *ret_count,
+                       struct err *reterr) MUST_CHECK;
 
 struct dfs_datanode {
     const char *ip, *host_name, *uuid, *rack, *upgrade_domain; /* that one: NULL if there is none */

@@ -191,17 +191,19 @@ static void jmx_page(struct http_request *request, struct http_reply *reply, voi
     jmx_answer(request, reply, beans);
 }
 
-static struct webhdfs *webhdfs_start(struct datanode *dn)
+static int webhdfs_start(struct datanode *dn, struct err *reterr)
 {
     char address[NET_ADDRESS_MAX], uri[NET_ADDRESS_MAX + 16];
     snprintf(uri, sizeof uri, "hdfs://%s", net_format(&dn->settings.namenode, address));
     struct webhdfs_options options = {.role = WEBHDFS_DATANODE, .config = dn->config, .namenode_uri = uri};
-    return webhdfs_new(&options);
+    return webhdfs_new(&options, &dn->webhdfs, reterr);
 }
 
 int http_pages_start(struct datanode *dn, struct http_server **ret, struct err *reterr)
 {
-    dn->webhdfs = webhdfs_start(dn);
+    int rc = webhdfs_start(dn, reterr);
+    if (rc < 0)
+        return rc;
     const struct http_route routes[] = {{"GET", "/", status_page},
                                         {"GET", "/jmx", jmx_page},
                                         {"GET", "/metrics", metrics_page},
@@ -214,6 +216,6 @@ int http_pages_start(struct datanode *dn, struct http_server **ret, struct err *
                                    .route_count = ARRAY_COUNT(routes),
                                    .context = dn,
                                    .pool_threads = 24};
-    int rc = http_start(&options, ret, reterr);
+    rc = http_start(&options, ret, reterr);
     return rc < 0 ? err_prefix(reterr, rc, "dfs.datanode.http.address") : 0;
 }

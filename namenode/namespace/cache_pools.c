@@ -126,11 +126,11 @@ static void directive_drop(struct cache_pools *c, size_t at)
 
 /* ---- disk ---- */
 
-static struct key pool_key(const char *name)
+static void pool_key(struct key *ret, const char *name)
 {
-    struct key k = {.len = 1 + strlen(name), .bytes = {'P'}};
-    memcpy(k.bytes + 1, name, k.len - 1); /* at most CACHE_POOL_NAME_MAX */
-    return k;
+    ret->len = 1 + strlen(name);
+    ret->bytes[0] = 'P';
+    memcpy(ret->bytes + 1, name, ret->len - 1); /* at most CACHE_POOL_NAME_MAX */
 }
 
 static void pool_put(struct txn *t, const struct cache_pool *p)
@@ -144,7 +144,8 @@ static void pool_put(struct txn *t, const struct cache_pool *p)
     r.max_relative_expiry_ms = p->max_relative_expiry_ms;
     r.default_replication = p->default_replication;
     message_pack(&packed, &r.base);
-    struct key k = pool_key(p->name);
+    struct key k;
+    pool_key(&k, p->name);
     store_batch_put(txn_batch(t), k.bytes, k.len, packed.base, packed.len);
 }
 
@@ -157,13 +158,15 @@ static void directive_put(struct txn *t, const struct cache_directive *d, const 
     r.replication = d->replication;
     r.expires_ms = d->expires_ms;
     message_pack(&packed, &r.base);
-    struct key k = key_of('C', d->id);
+    struct key k;
+    key_of(&k, 'C', d->id);
     store_batch_put(txn_batch(t), k.bytes, k.len, packed.base, packed.len);
 }
 
 static void directive_delete(struct txn *t, uint64_t id)
 {
-    struct key k = key_of('C', id);
+    struct key k;
+    key_of(&k, 'C', id);
     store_batch_delete(txn_batch(t), k.bytes, k.len);
 }
 
@@ -335,7 +338,8 @@ int cache_pool_remove(struct cache_pools *c, struct txn *t, const char *name, st
     struct cache_pool *p = cache_pool_find(c, name);
     if (!p)
         return err_set(reterr, ERR_INVALID_REQUEST, "Cannot remove non-existent cache pool %.300s", name);
-    struct key k = pool_key(name);
+    struct key k;
+    pool_key(&k, name);
     store_batch_delete(txn_batch(t), k.bytes, k.len);
     for (size_t i = 0; i < c->directive_count; i++)
         if (c->directives[i]->pool == p)

@@ -1,7 +1,9 @@
 /* Entries of a directory: as it is now, as of a snapshot (the current entries merged with versions), or of the list of
  * its snapshots. */
+#include <stdlib.h>
 #include <string.h>
 
+#include "common/mem.h"
 #include "namenode/namespace/history.h"
 #include "namenode/namespace/keys.h"
 
@@ -18,7 +20,8 @@ void dir_iter_open(struct dir_iter *d, struct txn *t, const struct inode *dir, c
         .it = store_iter_new(t->dir->store, t->snapshot, !t->snapshot), .parent = dir->id, .as_of = dir->as_of};
     if (after_len > KEY_NAME_MAX)
         after_len = KEY_NAME_MAX;
-    struct key k = key_of_dentry(dir->id, after, after_len);
+    struct key k;
+    key_of_dentry(&k, dir->id, after, after_len);
     k.bytes[0] = (uint8_t)table_of(d);
     store_iter_seek(d->it, k.bytes, k.len);
     if (after_len || table_of(d) == 'S') { /* what is without a name there says that snapshots may be taken */
@@ -28,8 +31,12 @@ void dir_iter_open(struct dir_iter *d, struct txn *t, const struct inode *dir, c
     }
     if (!d->as_of || d->as_of == AS_OF_LIST)
         return;
+    d->name_memory = mem_alloc(KEY_NAME_MAX);
     d->versions = store_iter_new(t->dir->store, t->snapshot, !t->snapshot);
-    k = after_len ? key_of_entry_version(dir->id, after, after_len, UINT64_MAX) : key_of('D', dir->id);
+    if (after_len)
+        key_of_entry_version(&k, dir->id, after, after_len, UINT64_MAX);
+    else
+        key_of(&k, 'D', dir->id);
     store_iter_seek(d->versions, k.bytes, k.len);
 }
 
@@ -135,5 +142,6 @@ int dir_iter_close(struct dir_iter *d, struct err *reterr)
                      (unsigned long long)d->parent);
     store_iter_freep(&d->it);
     store_iter_freep(&d->versions);
+    free(d->name_memory);
     return rc;
 }

@@ -203,7 +203,7 @@ static int concat_check_paths(const char *target, char *const *sources, size_t c
     for (size_t i = 0; !reserved && i < count; i++)
         reserved = is_reserved(sources[i]) ? sources[i] : NULL;
     return reserved
-               ? err_set(reterr, ERR_IO, "Concat operation doesn't support /.reserved relative path : %s", reserved)
+               ? err_set(reterr, ERR_IO, "Concat operation doesn't support .reserved relative path : %s", reserved)
                : 0;
 }
 

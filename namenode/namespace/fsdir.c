@@ -10,6 +10,7 @@
 #include "common/mem.h"
 #include "namenode/namespace/history.h"
 #include "namenode/namespace/keys.h"
+#include "namenode/namespace/protected.h"
 #include "namenode/namespace/txn.h"
 #include "proto/message.h"
 
@@ -24,12 +25,17 @@ void fsdir_options_from_config(struct fsdir_options *ret, const struct config *c
         .posix_acl_inheritance = config_bool(c, "dfs.namenode.posix.acl.inheritance.enabled"),
         .xattrs = config_bool(c, "dfs.namenode.xattrs.enabled"),
         .storage_policies = config_bool(c, "dfs.storage.policy.enabled"),
+        .atime_changes_in_snapshots = config_bool(c, "dfs.namenode.snapshot.skip.capture.accesstime-only-change"),
+        .diffs_below_roots = config_bool(c, "dfs.namenode.snapshotdiff.allow.snap-root-descendant"),
+        .owners_set_quotas = config_bool(c, "dfs.permissions.allow.owner.set.quota"),
         .default_policy = storage_policy_default(c),
+        .protected_directories = config_str(c, "fs.protected.directories"),
+        .protect_all_below = config_bool(c, "dfs.protected.subdirectories.enable"),
         .supergroup = config_str(c, "dfs.permissions.superusergroup"),
         .limits = {
             .component_bytes = (size_t)config_int(c, "dfs.namenode.fs-limits.max-component-length"),
             .children = (size_t)config_int(c, "dfs.namenode.fs-limits.max-directory-items"),
-            .path_chars = 8000,
+            .path_chars = PATH_CHARS_MAX,
             .depth = 1000,
             .list_entries = (size_t)config_int(c, "dfs.ls.limit"),
             .block_bytes_min = (uint64_t)config_size(c, "dfs.namenode.fs-limits.min-block-size"),
@@ -120,7 +126,11 @@ int fsdir_open(struct store *s, struct journal *j, const struct fsdir_options *o
     dir->posix_acl_inheritance = o->posix_acl_inheritance;
     dir->xattrs = o->xattrs;
     dir->storage_policies = o->storage_policies;
+    dir->atime_changes_in_snapshots = o->atime_changes_in_snapshots;
+    dir->diffs_below_roots = o->diffs_below_roots;
+    dir->owners_set_quotas = o->owners_set_quotas;
     dir->default_policy = o->default_policy;
+    dir->protected = protected_new(o->protected_directories, o->protect_all_below);
     snprintf(dir->superuser, sizeof dir->superuser, "%s", o->superuser);
     snprintf(dir->supergroup, sizeof dir->supergroup, "%s", o->supergroup);
     int rc = history_load(dir, reterr);
@@ -139,6 +149,7 @@ int fsdir_open(struct store *s, struct journal *j, const struct fsdir_options *o
 void fsdir_free(struct fsdir *dir)
 {
     if (dir) {
+        protected_free(dir->protected);
         history_free(dir->history);
         retry_ring_free(dir->retries);
     }

@@ -43,7 +43,8 @@ void version_put(struct txn *t, const struct key *key, uint64_t tag, const struc
     version_encode(v, &record);
     store_batch_put(txn_batch(t), key->bytes, key->len, record.base, record.len);
     for (size_t i = 0; i < v->ref_count; i++) {
-        struct key k = key_of_saved_for(v->refs[i].dir, tag, key);
+        struct key k;
+        key_of_saved_for(&k, v->refs[i].dir, tag, key);
         store_batch_put(txn_batch(t), k.bytes, k.len, "", 0);
     }
 }
@@ -52,7 +53,8 @@ void version_delete(struct txn *t, const struct key *key, uint64_t tag, const st
 {
     store_batch_delete(txn_batch(t), key->bytes, key->len);
     for (size_t i = 0; i < v->ref_count; i++) {
-        struct key k = key_of_saved_for(v->refs[i].dir, tag, key);
+        struct key k;
+        key_of_saved_for(&k, v->refs[i].dir, tag, key);
         store_batch_delete(txn_batch(t), k.bytes, k.len);
     }
 }
@@ -214,18 +216,36 @@ static int keep_floors(struct recording *r, const struct covering *here, struct 
     return 0;
 }
 
+static bool only_atime_changes(const struct inode_change *c)
+{
+    if (!c->after || c->after->atime_ns == c->before->atime_ns)
+        return false;
+    AUTO(buf_free) struct buf before = {0}, after = {0};
+    struct inode as_before = *c->after;
+    as_before.atime_ns = c->before->atime_ns;
+    as_before.ctime_ns = c->before->ctime_ns;
+    inode_encode(c->before, &before);
+    inode_encode(&as_before, &after);
+    return before.len == after.len && !memcmp(before.base, after.base, after.len);
+}
+
 /* *ret_saved: the version has what was before. */
 static int save_inode(struct recording *r, const struct inode_change *c, bool *ret_saved, struct err *reterr)
 {
     struct covering by;
+    if (r->t->dir->atime_changes_in_snapshots && only_atime_changes(c))
+        return 0;
     int rc = covering_of(r, c->before, &by, reterr);
     if (rc)
         return rc;
     *ret_saved = by.latest > c->before->saved;
     if (*ret_saved) {
         AUTO(buf_free) struct buf record = {0};
-        struct key key = key_of_inode_version(c->before->id, by.latest);
+        struct key key;
+        key_of_inode_version(&key, c->before->id, by.latest);
         struct inode then = *c->before;
+        if (c->after)
+            then.storage_policy = c->after->storage_policy;
         history_settle(&then);
         inode_encode(&then, &record);
         version_put(r->t, &key, by.latest, &(struct version){0, buf_slice(&record), by.refs, by.count});
@@ -257,10 +277,12 @@ static int save_entry(struct recording *r, const struct entry_change *e, struct 
     if (rc || !by.latest)
         return rc;
     size_t name_len = strlen(e->name);
-    struct key version = key_of_entry_version(e->parent, e->name, name_len, by.latest);
+    struct key version;
+    key_of_entry_version(&version, e->parent, e->name, name_len, by.latest);
     if (c->before->saved >= by.latest && is_entry_saved(r->t, &version))
         return 0;
-    struct key now = key_of_dentry(e->parent, e->name, name_len);
+    struct key now;
+    key_of_dentry(&now, e->parent, e->name, name_len);
     AUTO(store_value_free) struct store_value value = {0};
     rc = store_get(r->t->dir->store, NULL, now.bytes, now.len, &value, reterr);
     if (rc && rc != ERR_NOT_FOUND)
@@ -294,7 +316,8 @@ int version_inode_at(struct txn *t, struct store_iter *it, uint64_t id, struct i
 static int newest_version(struct txn *t, uint64_t id, struct inode **ret, struct err *reterr)
 {
     struct store_iter *it = store_iter_new(t->dir->store, NULL, true);
-    struct key end = key_of_inode_version(id, UINT64_MAX);
+    struct key end;
+    key_of_inode_version(&end, id, UINT64_MAX);
     store_iter_seek_before(it, end.bytes, end.len);
     int rc = version_inode_at(t, it, id, ret, reterr);
     store_iter_free(it);
@@ -305,7 +328,8 @@ static int newest_version(struct txn *t, uint64_t id, struct inode **ret, struct
 static int any_version_has(struct txn *t, uint64_t id, uint64_t block_id, bool *ret, struct err *reterr)
 {
     struct store_iter *it = store_iter_new(t->dir->store, NULL, true);
-    struct key first = key_of('I', id);
+    struct key first;
+    key_of(&first, 'I', id);
     struct inode *n = NULL;
     int rc = 0;
     *ret = false;
@@ -358,6 +382,44 @@ int history_record(struct txn *t, const struct inode_change *changes, size_t cou
             rc = save_inode(&r, &changes[i], &saved[i], reterr);
     rc = rc ? rc : mark_kept(&r, saved, reterr);
     buf_free(&r.known);
+    return rc;
+}
+
+/* ---- what is no part of a snapshot ---- */
+
+static int change_policy(struct txn *t, struct slice key, struct slice record, uint8_t policy, struct err *reterr)
+{
+    struct version v;
+    struct inode *n = NULL;
+    AUTO(buf_free) struct buf inode = {0}, version = {0};
+    int rc = version_decode(record, &t->arena, &v, reterr);
+    rc = rc ? rc : inode_decode(be64_get(key.base + 1), v.inode, &t->arena, &n, reterr);
+    if (rc)
+        return rc;
+    n->storage_policy = policy;
+    inode_encode(n, &inode);
+    v.inode = buf_slice(&inode);
+    version_encode(&v, &version);
+    store_batch_put(txn_batch(t), key.base, key.len, version.base, version.len);
+    return 0;
+}
+
+int history_change_policy(struct txn *t, uint64_t id, uint8_t policy, struct err *reterr)
+{
+    if (!history_is_used(t->dir))
+        return 0;
+    struct store_iter *it = store_iter_new(t->dir->store, NULL, true);
+    struct key first;
+    key_of(&first, 'I', id);
+    int rc = 0;
+    for (store_iter_seek(it, first.bytes, first.len); !rc && store_iter_valid(it); store_iter_next(it)) {
+        struct slice key = store_iter_key(it);
+        if (key.len != 17 || key.base[0] != 'I' || be64_get(key.base + 1) != id)
+            break;
+        rc = change_policy(t, key, store_iter_value(it), policy, reterr);
+    }
+    rc = rc ? rc : store_iter_status(it, reterr);
+    store_iter_free(it);
     return rc;
 }
 

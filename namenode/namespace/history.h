@@ -37,6 +37,8 @@ void history_apply(struct txn *t); /* txn_commit: the batch is written */
 /* txn_commit: saves what `changes` and t->entries are about to change, and marks those of t->drops that a version
  * keeps. */
 int history_record(struct txn *t, const struct inode_change *changes, size_t count, struct err *reterr) MUST_CHECK;
+/* As in HDFS, a storage policy is the inode's and not part of what it was: snapshots show the one it has now. */
+int history_change_policy(struct txn *t, uint64_t id, uint8_t policy, struct err *reterr) MUST_CHECK;
 /* Is there a snapshot that knows this file, or will the reaper still look at versions of it? */
 int history_is_covered(struct txn *t, struct inode *n, bool *ret, struct err *reterr) MUST_CHECK;
 /* Does a snapshot, or a version, have this block of n? */
@@ -54,11 +56,18 @@ struct inode *history_list(struct txn *t, const struct inode *dir);
 /* *ret_id 0: there is no snapshot of this name. */
 int history_find(struct txn *t, uint64_t dir, const char *name, uint64_t *ret_id, uint64_t *ret_mtime_ns,
                  struct err *reterr) MUST_CHECK;
-/* Inodes that were taken out of this directory and that nothing but snapshots has, each as its newest snapshot has it
- * (n->as_of). Of a directory that is seen as of a snapshot itself: what is not seen there, either. */
-typedef int (*history_deleted_fn)(void *context, struct inode *n, struct err *reterr);
+/* Inodes that were taken out of this directory and that snapshots have at their place, each as its newest snapshot has
+ * it (n->as_of). is_moved: it is still there, elsewhere or under another name. Of a directory that is seen as of a
+ * snapshot itself: what is not seen there, either, and was not moved. */
+typedef int (*history_deleted_fn)(void *context, struct inode *n, bool is_moved, struct err *reterr);
 int history_each_deleted(struct txn *t, const struct inode *dir, history_deleted_fn each, void *context,
                          struct err *reterr) MUST_CHECK;
+/* A file that only snapshots have: its last block may have grown after the snapshot that is left was taken, and counts
+ * as it is now. */
+int history_grow_last_block(struct txn *t, struct inode *n, struct err *reterr) MUST_CHECK;
+/* What a file takes up with all that its versions hold, as HDFS counts it: every block that it or a version has, by the
+ * most replicas that any of them wants. *ret may be n itself; only to count. */
+int history_whole_file(struct txn *t, const struct inode *n, const struct inode **ret, struct err *reterr) MUST_CHECK;
 struct version {
     uint64_t child;
     struct slice inode; /* an InodeRecord, in the arena */

@@ -1,11 +1,11 @@
-/* What was taken out of a directory and lives on in snapshots only. */
+/* What lives on in snapshots only: of a directory what was taken out of it, of a file the blocks it had. */
 #include <string.h>
 
 #include "namenode/namespace/history_internal.h"
 
-/* The inode as the snapshot has it; NULL if it is still in the tree, under whatever name, or seen as of dir->as_of. */
+/* The inode as the snapshot has it; NULL if it is where it was, or seen as of dir->as_of. */
 static int deleted_inode(struct txn *t, const struct inode *dir, struct slice key, uint64_t id, struct inode **ret,
-                         struct err *reterr)
+                         bool *ret_moved, struct err *reterr)
 {
     uint64_t tag = be64_get(key.base + key.len - 8), visible = 0;
     const char *name = arena_strndup(&t->arena, (const char *)key.base + 9, key.len - 9 - 9);
@@ -15,7 +15,8 @@ static int deleted_inode(struct txn *t, const struct inode *dir, struct slice ke
     if (rc || visible == id)
         return rc;
     rc = txn_peek(t, id, &now, reterr);
-    if (!rc && now->parent != INODE_NONE)
+    *ret_moved = !rc && now->parent != INODE_NONE;
+    if (*ret_moved && (dir->as_of || (now->parent == dir->id && !strcmp(now->name, name))))
         return 0;
     if (rc && rc != ERR_NOT_FOUND) /* the reaper has been there: only versions are left */
         return rc;
@@ -27,7 +28,8 @@ int history_each_deleted(struct txn *t, const struct inode *dir, history_deleted
                          struct err *reterr)
 {
     struct store_iter *it = store_iter_new(t->dir->store, t->snapshot, !t->snapshot);
-    struct key first = key_of('D', dir->id);
+    struct key first;
+    key_of(&first, 'D', dir->id);
     uint64_t last = 0; /* versions of one name follow each other */
     int rc = 0;
     for (store_iter_seek(it, first.bytes, first.len); !rc && store_iter_valid(it); store_iter_next(it)) {
@@ -40,11 +42,61 @@ int history_each_deleted(struct txn *t, const struct inode *dir, history_deleted
         if (rc || !v.child || v.child == last)
             continue;
         last = v.child;
-        rc = deleted_inode(t, dir, key, v.child, &n, reterr);
+        bool is_moved = false;
+        rc = deleted_inode(t, dir, key, v.child, &n, &is_moved, reterr);
         if (!rc && n)
-            rc = each(context, n, reterr);
+            rc = each(context, n, is_moved, reterr);
     }
     rc = rc ? rc : store_iter_status(it, reterr);
     store_iter_free(it);
     return rc;
+}
+
+int history_grow_last_block(struct txn *t, struct inode *n, struct err *reterr)
+{
+    struct file_block *last = inode_last_block(n);
+    struct block_record record = {0};
+    int rc = last ? txn_block(t, last->id, &record, reterr) : 0;
+    if (!rc && last && record.bytes > last->length_bytes)
+        last->length_bytes = record.bytes;
+    return rc == ERR_NOT_FOUND ? 0 : rc;
+}
+
+/* The blocks of an earlier state that the next one does not have; they are at the same place in both, or gone. */
+static void add_lost_blocks(struct txn *t, const struct inode *earlier, const struct inode *later, struct inode *to)
+{
+    for (size_t i = 0; i < earlier->block_count; i++)
+        if (!inode_has_block(later, i, earlier->blocks[i].id))
+            *inode_add_block(to, &t->arena) = earlier->blocks[i];
+}
+
+int history_whole_file(struct txn *t, const struct inode *n, const struct inode **ret, struct err *reterr)
+{
+    struct store_iter *it = store_iter_new(t->dir->store, t->snapshot, !t->snapshot);
+    struct key first;
+    key_of(&first, 'I', n->id);
+    struct inode *version = NULL, *earlier = NULL, lost = {.replication = n->replication};
+    int rc = 0;
+    *ret = n;
+    for (store_iter_seek(it, first.bytes, first.len); !rc; store_iter_next(it)) {
+        rc = version_inode_at(t, it, n->id, &version, reterr);
+        if (rc || !version)
+            break;
+        if (earlier)
+            add_lost_blocks(t, earlier, version, &lost);
+        lost.replication = version->replication > lost.replication ? version->replication : lost.replication;
+        earlier = version;
+    }
+    store_iter_free(it);
+    if (rc || !earlier)
+        return rc;
+    add_lost_blocks(t, earlier, n, &lost);
+    for (size_t i = 0; i < n->block_count; i++)
+        *inode_add_block(&lost, &t->arena) = n->blocks[i];
+    struct inode *whole = arena_memdup(&t->arena, n, sizeof *n);
+    whole->blocks = lost.blocks;
+    whole->block_count = whole->block_capacity = lost.block_count;
+    whole->replication = lost.replication;
+    *ret = whole;
+    return 0;
 }

@@ -23,7 +23,8 @@ int history_inode(struct txn *t, uint64_t id, uint64_t as_of, struct inode **ret
     if (!as_of)
         return txn_peek(t, id, ret, reterr);
     struct store_iter *it = store_iter_new(t->dir->store, t->snapshot, !t->snapshot);
-    struct key key = key_of_inode_version(id, as_of);
+    struct key key;
+    key_of_inode_version(&key, id, as_of);
     struct inode *n = NULL;
     store_iter_seek(it, key.bytes, key.len);
     int rc = version_inode_at(t, it, id, &n, reterr);
@@ -42,8 +43,9 @@ int history_child_id(struct txn *t, uint64_t parent, const char *name, uint64_t 
                      struct err *reterr)
 {
     size_t name_len = strlen(name);
-    struct key version = key_of_entry_version(parent, name, name_len, as_of),
-               now = key_of_dentry(parent, name, name_len);
+    struct key version, now;
+    key_of_entry_version(&version, parent, name, name_len, as_of);
+    key_of_dentry(&now, parent, name, name_len);
     struct store_iter *it = store_iter_new(t->dir->store, t->snapshot, !t->snapshot);
     store_iter_seek(it, version.bytes, version.len);
     struct slice key = store_iter_valid(it) ? store_iter_key(it) : (struct slice){0};
@@ -101,7 +103,8 @@ int history_find(struct txn *t, uint64_t dir, const char *name, uint64_t *ret_id
     *ret_id = 0;
     if (!name_len || name_len > KEY_NAME_MAX)
         return 0;
-    struct key key = key_of_snapshot(dir, name, name_len);
+    struct key key;
+    key_of_snapshot(&key, dir, name, name_len);
     AUTO(store_value_free) struct store_value value = {0};
     int rc = store_get(t->dir->store, t->snapshot, key.bytes, key.len, &value, reterr);
     if (rc)

@@ -55,10 +55,11 @@ static void inherit(struct reaping *r, const struct key *key, uint64_t heir, str
 static int neighbours(struct reaping *r, uint64_t id, struct inode **ret_older, struct inode **ret_newer,
                       struct inode **ret_now, struct err *reterr)
 {
-    struct key key = key_of_inode_version(id, r->tag);
+    struct key key;
+    key_of_inode_version(&key, id, r->tag);
     store_iter_seek_before(r->it, key.bytes, key.len);
     int rc = version_inode_at(r->t, r->it, id, ret_older, reterr);
-    key = key_of_inode_version(id, r->tag + 1);
+    key_of_inode_version(&key, id, r->tag + 1);
     store_iter_seek(r->it, key.bytes, key.len);
     rc = rc ? rc : version_inode_at(r->t, r->it, id, ret_newer, reterr);
     rc = rc ? rc : txn_peek(r->t, id, ret_now, reterr);
@@ -108,7 +109,8 @@ static int reap_version(struct reaping *r, const struct key *key, struct err *re
 /* Up to a step's worth of what was saved for this snapshot. *ret_done: that was all. */
 static int reap_some(struct reaping *r, struct history_cursor *c, bool *ret_done, struct err *reterr)
 {
-    struct key prefix = key_of_saved_for(r->dir, r->tag, NULL);
+    struct key prefix;
+    key_of_saved_for(&prefix, r->dir, r->tag, NULL);
     struct store_iter *it = store_iter_new(r->t->dir->store, NULL, true);
     bool goes_on = c->len > prefix.len && !memcmp(c->after, prefix.bytes, prefix.len);
     int rc = 0;
@@ -161,7 +163,8 @@ int history_reap_step(struct txn *t, struct history_cursor *c, bool *ret_more, s
     int rc = reap_some(&r, c, &done, reterr);
     store_iter_free(r.it);
     if (!rc && done) {
-        struct key k = key_of('X', r.tag);
+        struct key k;
+        key_of(&k, 'X', r.tag);
         store_batch_delete(txn_batch(t), k.bytes, k.len);
         history_change(t, HISTORY_CLEANED, r.dir, r.tag);
     }

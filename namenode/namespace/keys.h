@@ -25,10 +25,12 @@
 #include <stdint.h>
 #include <string.h>
 
-#define KEY_NAME_MAX 255 /* bytes in a path component, unless dfs.namenode.fs-limits.max-component-length is less */
+/* Of new paths, in characters; of a component, in bytes, unless dfs.namenode.fs-limits.max-component-length is less. */
+#define PATH_CHARS_MAX 8000
+#define KEY_NAME_MAX   (PATH_CHARS_MAX - 1)
+#define KEY_MAX        (17 + 9 + KEY_NAME_MAX + 9) /* bytes: 'T' of a 'D' */
 
-#define KEY_MAX (17 + 9 + KEY_NAME_MAX + 9) /* bytes: 'T' of a 'D' */
-
+/* Too large to be copied without need. */
 struct key {
     size_t len;
     uint8_t bytes[KEY_MAX];
@@ -46,58 +48,54 @@ static inline uint64_t be64_get(const uint8_t *from)
         value = value << 8 | from[i];
     return value;
 }
-static inline struct key key_of(char table, uint64_t number)
-{
-    struct key k;
-    k.len = 9;
-    k.bytes[0] = (uint8_t)table;
-    be64_put(k.bytes + 1, number);
-    return k;
-}
-/* name_len <= KEY_NAME_MAX; name may be NULL if it is 0. */
-static inline struct key key_of_dentry(uint64_t parent, const char *name, size_t name_len)
-{
-    struct key k = key_of('d', parent);
-    if (name_len)
-        memcpy(k.bytes + 9, name, name_len);
-    k.len += name_len;
-    return k;
-}
 static inline void key_add(struct key *k, uint64_t number)
 {
     be64_put(k->bytes + k->len, number);
     k->len += 8;
 }
+static inline void key_of(struct key *ret, char table, uint64_t number)
+{
+    ret->bytes[0] = (uint8_t)table;
+    ret->len = 1;
+    key_add(ret, number);
+}
+/* name_len <= KEY_NAME_MAX; name may be NULL if it is 0. */
+static inline void key_of_named(struct key *ret, char table, uint64_t number, const char *name, size_t name_len)
+{
+    key_of(ret, table, number);
+    if (name_len)
+        memcpy(ret->bytes + ret->len, name, name_len);
+    ret->len += name_len;
+}
+static inline void key_of_dentry(struct key *ret, uint64_t parent, const char *name, size_t name_len)
+{
+    key_of_named(ret, 'd', parent, name, name_len);
+}
 /* The versions of an inode or an entry have keys that only differ in their last 8 bytes, the tag. */
-static inline struct key key_of_inode_version(uint64_t inode, uint64_t tag)
+static inline void key_of_inode_version(struct key *ret, uint64_t inode, uint64_t tag)
 {
-    struct key k = key_of('I', inode);
-    key_add(&k, tag);
-    return k;
+    key_of(ret, 'I', inode);
+    key_add(ret, tag);
 }
-static inline struct key key_of_entry_version(uint64_t parent, const char *name, size_t name_len, uint64_t tag)
+static inline void key_of_entry_version(struct key *ret, uint64_t parent, const char *name, size_t name_len,
+                                        uint64_t tag)
 {
-    struct key k = key_of_dentry(parent, name, name_len);
-    k.bytes[0] = 'D';
-    k.bytes[k.len++] = 0;
-    key_add(&k, tag);
-    return k;
+    key_of_named(ret, 'D', parent, name, name_len);
+    ret->bytes[ret->len++] = 0;
+    key_add(ret, tag);
 }
-static inline struct key key_of_saved_for(uint64_t dir, uint64_t tag, const struct key *version)
+static inline void key_of_saved_for(struct key *ret, uint64_t dir, uint64_t tag, const struct key *version)
 {
-    struct key k = key_of('T', dir);
-    key_add(&k, tag);
+    key_of(ret, 'T', dir);
+    key_add(ret, tag);
     if (version) {
-        memcpy(k.bytes + k.len, version->bytes, version->len);
-        k.len += version->len;
+        memcpy(ret->bytes + ret->len, version->bytes, version->len);
+        ret->len += version->len;
     }
-    return k;
 }
-static inline struct key key_of_snapshot(uint64_t dir, const char *name, size_t name_len)
+static inline void key_of_snapshot(struct key *ret, uint64_t dir, const char *name, size_t name_len)
 {
-    struct key k = key_of_dentry(dir, name, name_len);
-    k.bytes[0] = 'S';
-    return k;
+    key_of_named(ret, 'S', dir, name, name_len);
 }
 
 #endif

@@ -2,6 +2,8 @@
 
 #include <stdio.h>
 
+#include "namenode/namespace/history.h"
+
 uint8_t path_policy(const struct path *p)
 {
     for (size_t i = p->found; i-- > 0;) {
@@ -74,6 +76,9 @@ int tree_set_policy(struct txn *t, const struct fs_user *u, const char *text, co
     if (rc)
         return rc;
     n->storage_policy = given ? given->id : POLICY_UNSPECIFIED;
+    rc = history_change_policy(t, n->id, n->storage_policy, reterr);
+    if (rc)
+        return rc;
     n->ctime_ns = t->now_ns;
     txn_dirty(n);
     return 0;

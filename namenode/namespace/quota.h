@@ -50,6 +50,8 @@ void quota_forget(struct txn *t, const struct inode *n); /* the directory is tak
 /* type 0: names and space, else space is the type's. In the caller's txn, committed by the caller. */
 int tree_set_quota(struct txn *t, const struct fs_user *u, const char *path, int64_t names, int64_t space, uint8_t type,
                    struct err *reterr) MUST_CHECK;
+/* May the user set quotas of p's target? ERR_ACCESS. */
+int quota_check_setter(struct txn *t, const struct fs_user *u, const struct path *p, struct err *reterr) MUST_CHECK;
 /* What the directory's record says. */
 int quota_usage_read(struct txn *t, uint64_t id, struct quota_usage *ret, struct err *reterr) MUST_CHECK;
 

@@ -14,7 +14,8 @@
 
 int quota_usage_read(struct txn *t, uint64_t id, struct quota_usage *ret, struct err *reterr)
 {
-    struct key k = key_of('q', id);
+    struct key k;
+    key_of(&k, 'q', id);
     AUTO(store_value_free) struct store_value v = {0};
     ProtobufCMessage *message = NULL;
     int rc = store_get(t->dir->store, t->snapshot, k.bytes, k.len, &v, reterr);
@@ -52,7 +53,8 @@ static void usage_put(struct txn *t, uint64_t id, const struct quota_usage *u)
             list[r.n_type++]->bytes = (uint64_t)u->types[type];
         }
     struct buf record = {0};
-    struct key k = key_of('q', id);
+    struct key k;
+    key_of(&k, 'q', id);
     message_pack(&record, &r.base);
     store_batch_put(txn_batch(t), k.bytes, k.len, record.base, record.len);
     buf_free(&record);
@@ -60,7 +62,8 @@ static void usage_put(struct txn *t, uint64_t id, const struct quota_usage *u)
 
 void quota_forget(struct txn *t, const struct inode *n)
 {
-    struct key k = key_of('q', n->id);
+    struct key k;
+    key_of(&k, 'q', n->id);
     store_batch_delete(txn_batch(t), k.bytes, k.len);
     t->counters.quotas--;
 }
@@ -282,9 +285,10 @@ void quota_charged(struct txn *t)
 
 /* ---- setQuota ---- */
 
-static int check_values(const struct fs_user *u, int64_t names, int64_t space, uint8_t type, struct err *reterr)
+static int check_values(const struct fsdir *dir, const struct fs_user *u, int64_t names, int64_t space, uint8_t type,
+                        struct err *reterr)
 {
-    if (!u->is_super)
+    if (!u->is_super && !dir->owners_set_quotas)
         return err_set(reterr, ERR_ACCESS,
                        "Access denied for user %s. Superuser privilege is required for operation %s%sQuota", u->name,
                        names == QUOTA_RESET || space == QUOTA_RESET ? "clear" : "set",
@@ -298,6 +302,15 @@ static int check_values(const struct fs_user *u, int64_t names, int64_t space, u
                        "dfs.quota.by.storage.type.enabled is set to true or nsQuota value is illegal %lld",
                        (long long)names);
     return 0;
+}
+
+int quota_check_setter(struct txn *t, const struct fs_user *u, const struct path *p, struct err *reterr)
+{
+    const struct inode *parent = path_parent(p);
+    if (u->is_super || (t->dir->owners_set_quotas && parent && !access_check_owner(u, parent, p->text, NULL)))
+        return 0;
+    return err_set(reterr, ERR_ACCESS,
+                   "Access denied for user %s. Superuser or owner of parent folder privilege is required", u->name);
 }
 
 static void values_put(struct quota *q, int64_t names, int64_t space, uint8_t type, bool is_root)
@@ -324,8 +337,9 @@ int tree_set_quota(struct txn *t, const struct fs_user *u, const char *text, int
                    struct err *reterr)
 {
     struct path p;
-    int rc = check_values(u, names, space, type, reterr);
+    int rc = check_values(t->dir, u, names, space, type, reterr);
     rc = rc ? rc : path_resolve(t, u, text, PATH_MAY_MISS, &p, reterr);
+    rc = rc ? rc : quota_check_setter(t, u, &p, reterr);
     if (rc)
         return rc;
     struct inode *n = path_target(&p);

@@ -147,7 +147,8 @@ static int place_of(struct diff *d, uint64_t id, const char **ret, struct err *r
 static int collect(struct diff *d, struct err *reterr)
 {
     struct store_iter *it = store_iter_new(d->t->dir->store, d->t->snapshot, false);
-    struct key first = key_of_saved_for(d->root, d->earlier, NULL);
+    struct key first;
+    key_of_saved_for(&first, d->root, d->earlier, NULL);
     uint64_t end = d->later ? d->later : UINT64_MAX;
     size_t count = 0;
     int rc = 0;
@@ -373,6 +374,9 @@ static int finish(struct diff *d, bool is_for_report, struct snapshot_diff *ret,
 
 static int find_root(struct diff *d, const struct path *p, const char **ret_path, struct err *reterr)
 {
+    const struct inode *n = path_target(p);
+    if (!d->t->dir->diffs_below_roots && n && inode_is_dir(n) && !n->is_snapshottable)
+        return err_set(reterr, ERR_SNAPSHOT, "Directory is not a snapshottable directory: %s", p->text);
     for (size_t i = p->found; i-- > 0;)
         if (p->inodes[i]->is_snapshottable) {
             d->root = p->inodes[i]->id;

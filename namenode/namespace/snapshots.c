@@ -120,11 +120,18 @@ static int check_nested(struct txn *t, struct inode *n, const char *path, struct
 }
 
 /* Allowing and disallowing are for the superuser, who passes everywhere. */
-static const struct fs_user anyone = {.name = "", .is_super = true};
+static int any_directory(struct txn *t, const char *path, struct inode **ret, struct err *reterr)
+{
+    static const struct fs_user anyone = {.name = "", .is_super = true};
+    struct path p = {.found = 0};
+    int rc = path_is_reserved_root(path) ? 0 : path_resolve(t, &anyone, path, PATH_MAY_MISS, &p, reterr);
+    return rc ? rc : directory(&p, path, ret, reterr);
+}
 
 static void mark(struct txn *t, struct inode *n, bool is_snapshottable)
 {
-    struct key k = key_of_snapshot(n->id, NULL, 0);
+    struct key k;
+    key_of_snapshot(&k, n->id, NULL, 0);
     n->is_snapshottable = is_snapshottable;
     txn_dirty(n);
     if (is_snapshottable)
@@ -136,10 +143,8 @@ static void mark(struct txn *t, struct inode *n, bool is_snapshottable)
 
 int snapshot_allow(struct txn *t, const char *path, struct err *reterr)
 {
-    struct path p;
     struct inode *n = NULL;
-    int rc = path_resolve(t, &anyone, path, PATH_MAY_MISS, &p, reterr);
-    rc = rc ? rc : directory(&p, path, &n, reterr);
+    int rc = any_directory(t, path, &n, reterr);
     rc = rc ? rc : check_nested(t, n, path, reterr);
     if (!rc && !n->is_snapshottable)
         mark(t, n, true);
@@ -148,10 +153,8 @@ int snapshot_allow(struct txn *t, const char *path, struct err *reterr)
 
 int snapshot_disallow(struct txn *t, const char *path, struct err *reterr)
 {
-    struct path p;
     struct inode *n = NULL;
-    int rc = path_resolve(t, &anyone, path, PATH_MAY_MISS, &p, reterr);
-    rc = rc ? rc : directory(&p, path, &n, reterr);
+    int rc = any_directory(t, path, &n, reterr);
     if (rc || !n->is_snapshottable)
         return rc;
     if (n->snapshot_count)
@@ -199,28 +202,43 @@ static const char *default_name(struct txn *t)
 
 /* ---- snapshots ---- */
 
-static void snapshot_put(struct txn *t, const struct inode *n, const char *name, uint64_t id)
+/* Clients tell changes by milliseconds: two within one must not look like none. */
+static uint64_t next_mtime_ns(uint64_t mtime_ns, uint64_t now_ns)
+{
+    return mtime_ns / 1000000 == now_ns / 1000000 ? mtime_ns + 1000000 : now_ns;
+}
+
+static void snapshot_put(struct txn *t, const struct inode *n, const char *name, uint64_t id, uint64_t mtime_ns)
 {
     Cairn__SnapshotRecord r = CAIRN__SNAPSHOT_RECORD__INIT;
     AUTO(buf_free) struct buf record = {0};
-    struct key k = key_of_snapshot(n->id, name, strlen(name));
+    struct key k;
+    key_of_snapshot(&k, n->id, name, strlen(name));
     r.id = id;
-    r.mtime_ns = t->now_ns;
+    r.mtime_ns = mtime_ns;
     message_pack(&record, &r.base);
     store_batch_put(txn_batch(t), k.bytes, k.len, record.base, record.len);
 }
 
 static void name_drop(struct txn *t, const struct inode *n, const char *name)
 {
-    struct key k = key_of_snapshot(n->id, name, strlen(name));
+    struct key k;
+    key_of_snapshot(&k, n->id, name, strlen(name));
     store_batch_delete(txn_batch(t), k.bytes, k.len);
 }
 
 static int owned_directory(struct txn *t, const struct fs_user *u, const char *root, struct path *ret,
                            struct err *reterr)
 {
-    int rc = path_resolve(t, u, root, PATH_MAY_MISS, ret, reterr);
-    return rc || !path_target(ret) ? rc : access_check_owner(u, path_target(ret), ret->text, reterr);
+    const char *missing = path_is_reserved_root(root) ? root : NULL;
+    int rc = missing ? 0 : path_resolve(t, u, root, PATH_MAY_MISS, ret, reterr);
+    if (rc)
+        return rc;
+    if (!missing && !path_target(ret))
+        missing = ret->text;
+    if (missing)
+        return err_set(reterr, ERR_NOT_FOUND, "Directory/File does not exist %s", missing);
+    return access_check_owner(u, path_target(ret), ret->text, reterr);
 }
 
 static int check_limits(struct txn *t, const struct inode *n, struct err *reterr)
@@ -274,7 +292,7 @@ int snapshot_create(struct txn *t, const struct fs_user *u, const char *root, co
     n->snapshot_count++;
     n->mtime_ns = n->ctime_ns = t->now_ns;
     txn_dirty(n);
-    snapshot_put(t, n, name, ++t->counters.last_snapshot);
+    snapshot_put(t, n, name, ++t->counters.last_snapshot, t->now_ns);
     history_change(t, HISTORY_TAKE, n->id, t->counters.last_snapshot);
     *ret_path = snapshot_path(&t->arena, root, name);
     return 0;
@@ -285,7 +303,7 @@ int snapshot_rename(struct txn *t, const struct fs_user *u, const char *root, co
 {
     struct path p;
     struct inode *n = NULL;
-    uint64_t id = 0, there = 0, mtime_ns = 0;
+    uint64_t id = 0, there = 0, mtime_ns = 0, other_ns = 0;
     int rc = *to ? 0 : err_set(reterr, ERR_IO, "The new snapshot name is null or empty.");
     rc = rc ? rc : owned_directory(t, u, root, &p, reterr);
     rc = rc ? rc : check_name(t->dir, to, root, reterr);
@@ -295,13 +313,13 @@ int snapshot_rename(struct txn *t, const struct fs_user *u, const char *root, co
         rc = err_set(reterr, ERR_SNAPSHOT, "The snapshot %s does not exist for directory %s", from, root);
     if (rc || !strcmp(from, to))
         return rc;
-    rc = history_find(t, n->id, to, &there, &mtime_ns, reterr);
+    rc = history_find(t, n->id, to, &there, &other_ns, reterr);
     if (!rc && there)
         rc = err_set(reterr, ERR_SNAPSHOT, "The snapshot %s already exists for directory %s", to, root);
     if (rc)
         return rc;
     name_drop(t, n, from);
-    snapshot_put(t, n, to, id);
+    snapshot_put(t, n, to, id, next_mtime_ns(mtime_ns, t->now_ns));
     return 0;
 }
 
@@ -320,12 +338,14 @@ int snapshot_delete(struct txn *t, const struct fs_user *u, const char *root, co
     if (rc)
         return rc;
     uint8_t dir_number[8];
-    struct key k = key_of('X', id);
+    struct key k;
+    key_of(&k, 'X', id);
     be64_put(dir_number, n->id);
     store_batch_put(txn_batch(t), k.bytes, k.len, dir_number, sizeof dir_number);
     name_drop(t, n, name);
     n->snapshot_count--;
-    n->mtime_ns = n->ctime_ns = t->now_ns;
+    n->mtime_ns = next_mtime_ns(n->mtime_ns, t->now_ns);
+    n->ctime_ns = t->now_ns;
     txn_dirty(n);
     history_change(t, HISTORY_DROP, n->id, id);
     return 0;

@@ -112,7 +112,8 @@ static void put_key(struct txn *txn, const struct token_key *key)
     r.expires_ms = key->expires_ms;
     r.secret = (ProtobufCBinaryData){sizeof key->secret, (uint8_t *)(uintptr_t)key->secret};
     message_pack(&packed, &r.base);
-    struct key k = key_of('K', key->id);
+    struct key k;
+    key_of(&k, 'K', key->id);
     store_batch_put(txn_batch(txn), k.bytes, k.len, packed.base, packed.len);
 }
 
@@ -123,13 +124,15 @@ static void put_token(struct txn *txn, uint64_t sequence, struct slice identifie
     r.identifier = (ProtobufCBinaryData){identifier.len, (uint8_t *)(uintptr_t)identifier.base};
     r.renew_by_ms = renew_by_ms;
     message_pack(&packed, &r.base);
-    struct key k = key_of('k', sequence);
+    struct key k;
+    key_of(&k, 'k', sequence);
     store_batch_put(txn_batch(txn), k.bytes, k.len, packed.base, packed.len);
 }
 
 static void delete_row(struct txn *txn, char table, uint64_t number)
 {
-    struct key k = key_of(table, number);
+    struct key k;
+    key_of(&k, table, number);
     store_batch_delete(txn_batch(txn), k.bytes, k.len);
 }
 

@@ -1,5 +1,6 @@
 #include "namenode/namespace/tree.h"
 
+#include "namenode/namespace/protected.h"
 #include "namenode/namespace/snapshots.h"
 
 #include <stdlib.h>
@@ -147,7 +148,8 @@ int tree_delete(struct txn *t, const struct fs_user *u, const char *text, bool r
         return err_set(reterr, ERR_NOT_EMPTY, "`%s is non empty': Directory is not empty", p.text);
     if (!p.count)
         return 0; /* the root stays */
-    rc = snapshot_check_removal(t, target, NULL, reterr);
+    rc = protected_check(t, &p, reterr);
+    rc = rc ? rc : snapshot_check_removal(t, target, NULL, reterr);
     rc = rc ? rc : snapshot_forget_below(t, target, reterr);
     if (rc)
         return rc;
@@ -308,7 +310,8 @@ int tree_rename(struct txn *t, const struct fs_user *u, const char *from_text, c
     if (!n || !from.count)
         return 0;
     bool has_snapshottable = false;
-    rc = check_remove(t, u, &from, reterr);
+    rc = protected_check(t, &from, reterr);
+    rc = rc ? rc : check_remove(t, u, &from, reterr);
     rc = rc ? rc : snapshot_check_removal(t, n, &has_snapshottable, reterr);
     if (rc)
         return rc;
@@ -391,6 +394,7 @@ int tree_rename2(struct txn *t, const struct fs_user *u, const char *from_text, 
 {
     struct path from, to;
     int rc = resolve_both(t, u, from_text, to_text, &from, &to, reterr);
+    rc = rc ? rc : protected_check(t, &from, reterr);
     if (!rc && path_target(&from) && from.count)
         rc = check_remove(t, u, &from, reterr);
     if (!rc && to.count)

@@ -59,7 +59,8 @@ static void remember(struct txn *t, struct inode *n)
 
 int txn_peek(struct txn *t, uint64_t id, struct inode **ret, struct err *reterr)
 {
-    struct key k = key_of('i', id);
+    struct key k;
+    key_of(&k, 'i', id);
     AUTO(store_value_free) struct store_value v = {0};
     if (t->arena.total > t->arena.max_bytes / 2) /* before there is no room for anything else either */
         return err_set(reterr, ERR_IO, "more than %zu MiB of metadata would have to be looked at in one go",
@@ -93,7 +94,8 @@ int txn_child(struct txn *t, const struct inode *parent, const char *name, struc
     }
     if (parent->as_of)
         return history_child(t, parent, name, ret, reterr);
-    struct key k = key_of_dentry(parent->id, name, name_len);
+    struct key k;
+    key_of_dentry(&k, parent->id, name, name_len);
     AUTO(store_value_free) struct store_value v = {0};
     int rc = store_get(t->dir->store, t->snapshot, k.bytes, k.len, &v, reterr);
     if (rc == ERR_NOT_FOUND) {
@@ -111,7 +113,8 @@ int txn_child(struct txn *t, const struct inode *parent, const char *name, struc
 
 int txn_block(struct txn *t, uint64_t block_id, struct block_record *ret, struct err *reterr)
 {
-    struct key k = key_of('b', block_id);
+    struct key k;
+    key_of(&k, 'b', block_id);
     AUTO(store_value_free) struct store_value v = {0};
     int rc = store_get(t->dir->store, t->snapshot, k.bytes, k.len, &v, reterr);
     if (rc == ERR_NOT_FOUND)
@@ -181,20 +184,23 @@ struct store_batch *txn_batch(struct txn *t)
 
 static void mark_put(struct txn *t, char table, uint64_t id)
 {
-    struct key k = key_of(table, id);
+    struct key k;
+    key_of(&k, table, id);
     store_batch_put(txn_batch(t), k.bytes, k.len, "", 0);
 }
 
 static void key_drop(struct txn *t, char table, uint64_t id)
 {
-    struct key k = key_of(table, id);
+    struct key k;
+    key_of(&k, table, id);
     store_batch_delete(txn_batch(t), k.bytes, k.len);
 }
 
 static void block_put(struct txn *t, const struct inode *n, const struct file_block *b)
 {
     struct buf record = {0};
-    struct key k = key_of('b', b->id);
+    struct key k;
+    key_of(&k, 'b', b->id);
     block_record_encode(n, b, &record);
     store_batch_put(txn_batch(t), k.bytes, k.len, record.base, record.len);
     buf_free(&record);
@@ -230,7 +236,8 @@ static void entry_changes(struct txn *t, const struct inode *parent, const char 
 
 void txn_link(struct txn *t, struct inode *parent, const char *name, struct inode *child)
 {
-    struct key k = key_of_dentry(parent->id, name, strlen(name));
+    struct key k;
+    key_of_dentry(&k, parent->id, name, strlen(name));
     uint8_t number[8];
     be64_put(number, child->id);
     store_batch_put(txn_batch(t), k.bytes, k.len, number, sizeof number);
@@ -247,7 +254,8 @@ void txn_link(struct txn *t, struct inode *parent, const char *name, struct inod
 
 void txn_unlink(struct txn *t, struct inode *parent, struct inode *child)
 {
-    struct key k = key_of_dentry(parent->id, child->name, strlen(child->name));
+    struct key k;
+    key_of_dentry(&k, parent->id, child->name, strlen(child->name));
     store_batch_delete(txn_batch(t), k.bytes, k.len);
     entry_changes(t, parent, child->name);
     child->parent = INODE_NONE;
@@ -455,7 +463,8 @@ static void inodes_put(struct txn *t)
         n->dirty = n->is_new = false;
         buf_clear(&record);
         inode_encode(n, &record);
-        struct key k = key_of('i', n->id);
+        struct key k;
+        key_of(&k, 'i', n->id);
         store_batch_put(txn_batch(t), k.bytes, k.len, record.base, record.len);
     }
     t->inode_count = kept;

@@ -40,19 +40,26 @@ struct fsdir {
     struct fsdir_limits limits;
     bool permissions;    /* dfs.permissions.enabled */
     bool acls, posix_acl_inheritance, xattrs, storage_policies;
+    bool atime_changes_in_snapshots, diffs_below_roots, owners_set_quotas;
     uint8_t default_policy;
     char superuser[256]; /* the namenode's OS user */
     char supergroup[256];
     struct quota_watch *watches; /* see quota.h */
     struct delete_watch *delete_watches; /* see tree.h */
+    struct protected_directories *protected; /* see protected.h; NULL: none */
     char write_error[ERR_TEXT_MAX]; /* not empty: a batch could not be written, no more changes are taken */
 };
 
 struct fsdir_options {
     struct fsdir_limits limits;
     bool permissions, acls, posix_acl_inheritance, xattrs, storage_policies;
+    bool atime_changes_in_snapshots; /* one that changes alone is not saved for them */
+    bool diffs_below_roots;          /* differences between snapshots may be asked for of directories inside them */
+    bool owners_set_quotas;          /* so may the owner of the directory above */
     uint8_t default_policy; /* of what has none */
     const char *superuser, *supergroup;
+    const char *protected_directories; /* a list, NULL: none */
+    bool protect_all_below;
 };
 void fsdir_options_from_config(struct fsdir_options *ret, const struct config *c);
 /* Reads the counters; makes "/" in an empty store. */
@@ -129,7 +136,7 @@ struct dir_iter {
     size_t name_len;
     uint64_t child;
     bool is_damaged;
-    char name_memory[256];
+    char *name_memory; /* of KEY_NAME_MAX bytes, beside versions */
 };
 void dir_iter_open(struct dir_iter *d, struct txn *t, const struct inode *dir, const char *after, size_t after_len);
 bool dir_iter_next(struct dir_iter *d); /* false at the end, or when the store cannot be read: see _close */

@@ -21,7 +21,7 @@ struct frame {
     uint64_t directory, as_of;
     size_t path_len;
     bool wants_snapshots, is_announced;
-    char after[256]; /* the child last looked at */
+    char after[KEY_NAME_MAX + 1]; /* the child last looked at */
 };
 struct stack {
     struct frame *frames;

@@ -221,7 +221,7 @@ static const char *datanode_host(void *context, const char *uuid, const char *cl
     return host;
 }
 
-static struct webhdfs *webhdfs_start(struct namenode *nn, struct pages *p, const char *user)
+static int webhdfs_start(struct namenode *nn, struct pages *p, const char *user, struct err *reterr)
 {
     char uri[sizeof nn->address + 16];
     snprintf(uri, sizeof uri, "hdfs://%s", nn->address);
@@ -230,7 +230,7 @@ static struct webhdfs *webhdfs_start(struct namenode *nn, struct pages *p, const
                                       .caller = {call_in_process, token_user, datanode_host, p},
                                       .namenode_uri = uri,
                                       .process_user = user};
-    return webhdfs_new(&options);
+    return webhdfs_new(&options, &p->webhdfs, reterr);
 }
 
 static void metrics_begin(void)
@@ -248,7 +248,11 @@ int pages_start(struct namenode *nn, struct rpc_server *rpc, const char *user, c
     metrics_begin();
     p->rpc = rpc;
     p->nn = nn;
-    p->webhdfs = webhdfs_start(nn, p, user);
+    int rc = webhdfs_start(nn, p, user, reterr);
+    if (rc) {
+        free(p);
+        return rc;
+    }
     const struct http_route routes[] = {
         {"GET", "/", status_page},      {"GET", "/dfshealth.html", status_page},
         {"GET", "/jmx", jmx_page},      {"GET", "/metrics", metrics_page},
@@ -263,7 +267,7 @@ int pages_start(struct namenode *nn, struct rpc_server *rpc, const char *user, c
                                    .pool_threads = 16,
                                    .on_reply = origin_add_headers,
                                    .on_reply_context = (void *)(uintptr_t)nn->config};
-    int rc = http_start(&options, &p->http, reterr);
+    rc = http_start(&options, &p->http, reterr);
     if (rc) {
         webhdfs_free(p->webhdfs);
         free(p);

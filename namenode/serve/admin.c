@@ -6,7 +6,7 @@
 #include "common/log.h"
 #include "hdfs/admin.pb-c.h"
 #include "namenode/blocks/blocks.h"
-#include "namenode/namespace/user.h"
+#include "namenode/namespace/protected.h"
 #include "namenode/serve/op.h"
 #include "rpc/reconfigure.h"
 
@@ -193,16 +193,23 @@ static const char *const reconfigurable[] = {
     "dfs.namenode.heartbeat.recheck-interval",
     "dfs.namenode.reconstruction.pending.timeout-sec",
     "dfs.namenode.replication.max-streams",
+    "fs.protected.directories",
     NULL,
 };
 
 static void apply_setting(void *context, const char *name, const struct config *fresh)
 {
     struct namenode *nn = context;
+    const char *value = config_str(fresh, name);
     namenode_lock(nn);
-    blocks_reconfigure(nn->blocks, fresh);
+    if (!strcmp(name, "fs.protected.directories")) {
+        protected_free(nn->dir->protected);
+        nn->dir->protected = protected_new(value, config_bool(nn->config, "dfs.protected.subdirectories.enable"));
+    } else {
+        blocks_reconfigure(nn->blocks, fresh);
+    }
     namenode_unlock(nn);
-    log_info("admin", "reconfigured name=%s value='%s'", name, config_str(fresh, name));
+    log_info("admin", "reconfigured name=%s value='%s'", name, value ? value : "");
 }
 
 void admin_open(struct namenode *nn)

@@ -23,6 +23,7 @@ void client_get_server_defaults(struct rpc_call *call, const ProtobufCMessage *m
     d.has_encryptdatatransfer = d.has_trashinterval = d.has_checksumtype = d.has_policyid =
         d.has_snapshottrashrootenabled = 1;
     d.trashinterval = (uint64_t)(config_ms(c, "fs.trash.interval") / 60000);
+    d.snapshottrashrootenabled = config_bool(c, "dfs.namenode.snapshot.trashroot.enabled");
     d.checksumtype = strcmp(config_str(c, "dfs.checksum.type"), "CRC32") ? HDFS__CHECKSUM_TYPE_PROTO__CHECKSUM_CRC32C
                                                                          : HDFS__CHECKSUM_TYPE_PROTO__CHECKSUM_CRC32;
     d.keyprovideruri = arena_strdup(op.arena, ""); /* present: "there is none", rather than "an old server" */

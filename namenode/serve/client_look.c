@@ -162,6 +162,9 @@ static int list(struct op *op, const char *path, const ProtobufCBinaryData *afte
     struct path p;
     int rc = path_resolve(&op->t, &op->user, path, PATH_MAY_MISS | PATH_SNAPSHOT | PATH_SNAPSHOT_LIST, &p, &op->err);
     struct inode *n = rc ? NULL : path_target(&p);
+    if (!rc && !n && path_parent(&p) && !strcmp(path_name(&p), ".snapshot") && inode_is_dir(path_parent(&p)))
+        rc = err_set(&op->err, ERR_SNAPSHOT, "Directory is not a snapshottable directory: %s",
+                     path_prefix(&op->t, &p, p.count - 1));
     if (!n)
         return rc;
     Hdfs__DirectoryListingProto *listing = arena_new(op->arena, Hdfs__DirectoryListingProto);

@@ -8,6 +8,21 @@
 #include "namenode/serve/client_calls.h"
 #include "namenode/serve/op.h"
 
+/* Before the sum of a subtree is made for somebody. */
+static bool may_set_quota(struct namenode *nn, const struct fs_user *u, const char *path)
+{
+    struct txn t;
+    struct path p;
+    if (u->is_super || !nn->dir->owners_set_quotas)
+        return u->is_super;
+    namenode_lock(nn);
+    txn_begin(&t, nn->dir, 0);
+    bool may = !path_resolve(&t, u, path, PATH_MAY_MISS, &p, NULL) && !quota_check_setter(&t, u, &p, NULL);
+    txn_end(&t);
+    namenode_unlock(nn);
+    return may;
+}
+
 void client_set_quota(struct rpc_call *call, const ProtobufCMessage *message, void *context)
 {
     const Hdfs__SetQuotaRequestProto *q = (const void *)message;
@@ -18,7 +33,7 @@ void client_set_quota(struct rpc_call *call, const ProtobufCMessage *message, vo
     struct op op;
     uint8_t type = q->has_storagetype ? (uint8_t)q->storagetype : 0;
     fs_user_load(&user, nn->dir, op_caller(call));
-    int rc = user.is_super ? quota_sum_for_set(nn, &user, q->path, &watch, &why) : 0; /* nobody else makes us walk */
+    int rc = may_set_quota(nn, &user, q->path) ? quota_sum_for_set(nn, &user, q->path, &watch, &why) : 0;
     op_begin(&op, context, call);
     OP_RESPONSE(&op, hdfs__set_quota_response_proto, Hdfs__SetQuotaResponseProto);
     if (rc)
@@ -44,40 +59,56 @@ struct sums {
     bool has_history;
     uint8_t policy;            /* in the directory being looked at */
 };
+/* MOVED: at this place only in snapshots, but there elsewhere; counted as the snapshot shows it. */
+enum presence { PRESENT, DELETED, MOVED };
 struct level {
     uint64_t id, as_of;
-    bool only_in_snapshot;
+    enum presence presence;
     uint8_t policy; /* in force above */
 };
 
-static void add_inode(const struct inode *n, uint8_t policy, struct sum *sum)
+static void add_inode(const struct inode *n, const struct quota_usage *usage, struct sum *sum)
 {
-    struct quota_usage usage;
-    quota_usage_of(n, n->storage_policy != POLICY_UNSPECIFIED ? n->storage_policy : policy, &usage);
     sum->files += !inode_is_dir(n);
     sum->directories += inode_is_dir(n);
     sum->length += inode_length(n);
-    quota_usage_add(&sum->usage, &usage, 1);
+    quota_usage_add(&sum->usage, usage, 1);
 }
 
-static void add(struct sums *s, const struct inode *n, uint8_t policy, bool only_in_snapshot)
+/* Space is what a file and its versions take up, unless what a snapshot shows is asked for. */
+static int add(struct sums *s, struct inode *n, uint8_t policy, enum presence presence)
 {
-    add_inode(n, policy, &s->all);
-    if (only_in_snapshot)
-        add_inode(n, policy, &s->snapshots);
+    struct quota_usage usage, whole;
+    const struct inode *all = n;
+    int rc = presence == DELETED && inode_is_file(n) ? history_grow_last_block(&s->op->t, n, &s->op->err) : 0;
+    if (rc)
+        return rc;
+    policy = n->storage_policy != POLICY_UNSPECIFIED ? n->storage_policy : policy;
+    quota_usage_of(n, policy, &usage);
+    if (s->has_history && inode_is_file(n) && (!n->as_of || presence == DELETED)) {
+        rc = history_whole_file(&s->op->t, n, &all, &s->op->err);
+        if (rc)
+            return rc;
+        quota_usage_of(all, policy, &whole);
+        usage.space = whole.space;
+    }
+    add_inode(n, &usage, &s->all);
+    if (presence != PRESENT)
+        add_inode(n, &usage, &s->snapshots);
+    return 0;
 }
 
 /* A directory is looked at later. */
-static void add_or_push(struct sums *s, const struct inode *n, bool only_in_snapshot)
+static int add_or_push(struct sums *s, struct inode *n, enum presence presence)
 {
-    struct level below = {n->id, n->as_of, only_in_snapshot, s->policy};
-    if (inode_is_dir(n))
-        buf_append(&s->stack, &below, sizeof below);
-    else
-        add(s, n, s->policy, only_in_snapshot);
+    struct level below = {n->id, n->as_of, presence, s->policy};
+    if (!inode_is_dir(n))
+        return add(s, n, s->policy, presence);
+    buf_append(&s->stack, &below, sizeof below);
+    return 0;
 }
 
-static int add_children(struct sums *s, const struct inode *dir, bool only_in_snapshot)
+static int add_children(struct sums *s, const struct inode *dir, enum presence presence)
 {
     struct txn *t = &s->op->t;
     struct dir_iter d;
@@ -88,18 +119,17 @@ static int add_children(struct sums *s, const struct inode *dir, bool only_in_sn
             txn_reset(t);
         struct inode *n = NULL;
         rc = dir_iter_inode(&d, t, &n, &s->op->err);
+        rc = rc ? rc : add_or_push(s, n, presence);
         if (rc)
             break;
-        add_or_push(s, n, only_in_snapshot);
     }
     int close_rc = dir_iter_close(&d, rc ? NULL : &s->op->err);
     return rc ? rc : close_rc;
 }
 
-static int add_deleted(void *context, struct inode *n, struct err *reterr)
+static int add_deleted(void *context, struct inode *n, bool is_moved, struct err *reterr)
 {
-    add_or_push(context, n, true);
-    return 0;
+    return add_or_push(context, n, is_moved ? MOVED : DELETED);
 }
 
 static int check_look(struct op *op, struct inode *n, const char *top)
@@ -118,14 +148,16 @@ static int sum_directory(struct sums *s, const struct level *at, const char *top
     struct inode *n = NULL;
     txn_reset(&op->t);
     int rc = history_inode(&op->t, at->id, at->as_of, &n, &op->err);
-    if (!rc && !at->only_in_snapshot)
+    if (!rc && at->presence == PRESENT)
         rc = check_look(op, n, top);
     if (rc)
         return rc;
-    add(s, n, at->policy, at->only_in_snapshot);
+    rc = add(s, n, at->policy, at->presence);
+    if (rc)
+        return rc;
     s->policy = n->storage_policy != POLICY_UNSPECIFIED ? n->storage_policy : at->policy;
-    rc = add_children(s, n, at->only_in_snapshot);
-    if (!rc && s->has_history && (!at->as_of || at->only_in_snapshot)) {
+    rc = add_children(s, n, at->presence);
+    if (!rc && s->has_history && (!at->as_of || at->presence == DELETED)) {
         struct inode dir = {.id = at->id, .as_of = at->as_of}; /* n may be gone by now */
         rc = history_each_deleted(&op->t, &dir, add_deleted, s, &op->err);
     }
@@ -136,19 +168,14 @@ static int sum_directory(struct sums *s, const struct level *at, const char *top
 static int sum_subtree(struct op *op, const struct path *p, struct sum *ret, struct sum *ret_snapshots)
 {
     struct inode *n = path_target(p);
-    struct sums s = {.op = op};
-    if (!inode_is_dir(n)) {
-        add_inode(n, path_policy(p), ret);
-        return 0;
-    }
-    struct level at = {.id = n->id, .as_of = n->as_of, .policy = path_policy(p)};
+    struct sums s = {.op = op, .policy = path_policy(p)};
     const char *top = arena_strdup(op->arena, p->text);
-    int rc = 0;
     namenode_lock(op->nn);
     s.has_history = history_is_used(op->nn->dir);
     namenode_unlock(op->nn);
-    buf_append(&s.stack, &at, sizeof at);
+    int rc = add_or_push(&s, n, PRESENT);
     while (!rc && s.stack.len) {
+        struct level at;
         s.stack.len -= sizeof at;
         memcpy(&at, s.stack.base + s.stack.len, sizeof at);
         rc = sum_directory(&s, &at, top);

@@ -9,9 +9,8 @@
 #include "namenode/serve/client_calls.h"
 #include "namenode/serve/op.h"
 
-#define METASAVE_LINES_MAX  100000
-#define METASAVE_NAME_MAX   200 /* while it is written there is more behind it */
-#define OPEN_FILES_PER_PAGE 1000
+#define METASAVE_LINES_MAX 100000
+#define METASAVE_NAME_MAX  200 /* while it is written there is more behind it */
 
 /* Into the namenode's log folder in HDFS; here beside the metadata, under a plain name. */
 void client_meta_save(struct rpc_call *call, const ProtobufCMessage *message, void *context)
@@ -107,15 +106,17 @@ void client_list_open_files(struct rpc_call *call, const ProtobufCMessage *messa
         all |= q->types[i] == HDFS__OPEN_FILES_TYPE_PROTO__ALL_OPEN_FILES;
     int rc = op_check_super(&op);
     if (!rc && q->path && *q->path && q->path[0] != '/')
-        rc = err_set(&op.err, ERR_INVALID_PATH, "Absolute path required, but got '%.300s'", q->path);
-    response->entries = arena_array(op.arena, Hdfs__OpenFilesBatchResponseProto *, OPEN_FILES_PER_PAGE);
+        rc = err_set(&op.err, ERR_ASSERTION, "Absolute path required, but got '%.300s'", q->path);
+    size_t page = (size_t)config_int(op.nn->config, "dfs.namenode.list.openfiles.num.responses");
+    response->entries = arena_array(op.arena, Hdfs__OpenFilesBatchResponseProto *, page);
     struct store_iter *it = store_iter_new(op.nn->store, NULL, true);
-    struct key from = key_of('o', (uint64_t)(q->id < 0 ? 0 : q->id) + 1);
+    struct key from;
+    key_of(&from, 'o', (uint64_t)(q->id < 0 ? 0 : q->id) + 1);
     for (store_iter_seek(it, from.bytes, from.len); !rc && store_iter_valid(it); store_iter_next(it)) {
         struct slice key = store_iter_key(it);
         if (key.len != 9 || key.base[0] != 'o')
             break;
-        if (response->n_entries == OPEN_FILES_PER_PAGE) {
+        if (response->n_entries == page) {
             response->hasmore = 1;
             break;
         }

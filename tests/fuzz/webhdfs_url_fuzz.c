@@ -48,7 +48,7 @@ FUZZ_RUN(webhdfs_url)
     if (webhdfs_url_parse(text, &a, &url, &err) == 0) {
         check_path(url.path, &a);
         for (size_t i = 0; i < ARRAY_COUNT(verbs); i++)
-            (void)(webhdfs_params_parse(&url, verbs[i], &params, &err) < 0);
+            (void)(webhdfs_params_parse(&url, verbs[i], &(struct webhdfs_patterns){0}, &params, &err) < 0);
         Hdfs__TokenProto token;
         const char *argument = webhdfs_url_get(&url, "token");
         if (argument && token_from_url_text(argument, &a, &token, &err) == 0) {

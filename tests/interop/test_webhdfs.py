@@ -55,3 +55,15 @@ def test_answers_as_apache_does(answers, index):
     if request.part and any(is_missing(answers[i, "cairn"]) for i in part):
         pytest.skip(f"this namenode has no {request.part}")
     assert cairn == apache, str(request)
+
+
+def test_a_datanode_wants_the_namenodes_address(apache_server, cairn_server):
+    for server in apache_server, cairn_server:
+        url = webhdfs_requests.PUT("/unaddressed", "CREATE").url("")
+        status, headers, _ = send(server.namenode_http, "PUT", url)
+        assert status == 307
+        where = urllib.parse.urlsplit(headers["location"])
+        pairs = [pair for pair in urllib.parse.parse_qsl(where.query) if pair[0] != "namenoderpcaddress"]
+        assert len(pairs) < len(urllib.parse.parse_qsl(where.query))
+        status, _, body = send(where.netloc, "PUT", f"{where.path}?{urllib.parse.urlencode(pairs)}")
+        assert (status, json.loads(body)["RemoteException"]["exception"]) == (400, "IllegalArgumentException")

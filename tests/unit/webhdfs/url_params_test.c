@@ -46,11 +46,13 @@ static void what_is_encoded_comes_back(void **state)
     assert_string_equal(webhdfs_url_get(u, "v"), odd);
 }
 
+static const struct webhdfs_patterns defaults;
+
 static void wrong(enum webhdfs_verb verb, const char *query, const char *text)
 {
     struct webhdfs_params p;
     const struct webhdfs_url *u = parsed(arena_printf(&a, "/webhdfs/v1/f?%s", query));
-    assert_int_equal(webhdfs_params_parse(u, verb, &p, &err), ERR_ILLEGAL_ARGUMENT);
+    assert_int_equal(webhdfs_params_parse(u, verb, &defaults, &p, &err), ERR_ILLEGAL_ARGUMENT);
     assert_string_equal(err.text, arena_printf(&a, "Invalid value for webhdfs parameter %s", text));
 }
 
@@ -76,7 +78,7 @@ static void values_and_defaults(void **state)
     struct webhdfs_params p;
     const struct webhdfs_url *u =
         parsed("/webhdfs/v1/f?permission=1755&createflag=Create,overwrite&overwrite=TRUE&offset=&owner=");
-    assert_int_equal(webhdfs_params_parse(u, VERB_PUT, &p, &err), 0);
+    assert_int_equal(webhdfs_params_parse(u, VERB_PUT, &defaults, &p, &err), 0);
     assert_int_equal(p.of[PARAM_PERMISSION].number, 01755);
     assert_int_equal(p.of[PARAM_CREATEFLAG].number, 3);
     assert_int_equal(p.of[PARAM_OVERWRITE].number, 1);
@@ -84,7 +86,7 @@ static void values_and_defaults(void **state)
     assert_false(p.of[PARAM_BLOCKSIZE].is_set);
     assert_false(p.of[PARAM_OWNER].is_set);
     assert_false(p.of[PARAM_OFFSET].is_set); /* not of this verb */
-    assert_int_equal(webhdfs_params_parse(u, VERB_GET, &p, &err), 0);
+    assert_int_equal(webhdfs_params_parse(u, VERB_GET, &defaults, &p, &err), 0);
     assert_true(p.of[PARAM_OFFSET].is_set && p.of[PARAM_OFFSET].number == 0);
 }
 
@@ -116,12 +118,57 @@ static void tokens_travel_in_addresses(void **state)
     assert_string_equal(buf_cstr(&nothing), "AAAAAA");
 }
 
+static bool fits(const char *java, const char *text)
+{
+    struct pattern *p = NULL;
+    assert_int_equal(pattern_new(java, &p, &err), 0);
+    assert_string_equal(pattern_text(p), java);
+    bool matches = pattern_matches(p, text);
+    pattern_free(p);
+    return matches;
+}
+
+static void java_patterns_are_understood(void **state)
+{
+    const char *users = "^[A-Za-z0-9_][A-Za-z0-9._-]*[$]?$";
+    assert_true(fits(users, "123") && fits(users, "a.b-c_d$") && fits(users, "_"));
+    assert_false(fits(users, "-a") || fits(users, "a b") || fits(users, "") || fits(users, "a$$"));
+    const char *acl = "^(default:)?(user|group|mask|other):[[0-9A-Za-z_][@A-Za-z0-9._-]]*:([rwx-]{3})?"
+                      "(,(default:)?(user|group|mask|other):[[0-9A-Za-z_][@A-Za-z0-9._-]]*:([rwx-]{3})?)*$";
+    assert_true(fits(acl, "default:user:11010:r--,group:foo@bar:rw-") && fits(acl, "user::"));
+    assert_false(fits(acl, "group:foo!bar:rw-") || fits(acl, "user:a:rwz") || fits(acl, "user:a:rwx,"));
+    assert_true(fits("[A-Z\\-a-c]+", "Q-b") && fits("(?:\\d|x)\\w*", "7_a") && fits("a\\.b", "a.b"));
+    assert_false(fits("[A-Z\\-a-c]+", "d") || fits("a\\.b", "axb") || fits("ab", "abc") || fits("[\\w-]+", "a.b"));
+    assert_true(fits("[]a-]*", "a]-") && fits("[^a\\]]", "-") && fits("[\\w-]+", "a-b") && fits("[a^]", "^"));
+    assert_false(fits("[^a\\]]", "]"));
+    static const char *const refused[] = {"[a", "(a", "[a&&b]", "(?i)a", "\\p{Alpha}", "(a)\\1", "[a[^b]]", "a\\"};
+    for (size_t i = 0; i < ARRAY_COUNT(refused); i++) {
+        struct pattern *p = NULL;
+        assert_int_equal(pattern_new(refused[i], &p, &err), ERR_CONFIG);
+        assert_null(p);
+    }
+}
+
+static void patterns_of_settings_decide(void **state)
+{
+    struct webhdfs_patterns given = {0};
+    struct webhdfs_params p;
+    assert_int_equal(pattern_new("[0-9]+", &given.user, &err), 0);
+    assert_int_equal(webhdfs_params_parse(parsed("/webhdfs/v1/f?user.name=12"), VERB_GET, &given, &p, &err), 0);
+    assert_int_equal(webhdfs_params_parse(parsed("/webhdfs/v1/f?user.name=a"), VERB_GET, &given, &p, &err),
+                     ERR_ILLEGAL_ARGUMENT);
+    assert_string_equal(err.text, "Invalid value for webhdfs parameter \"user.name\": Invalid value: \"a\" does not "
+                                  "belong to the domain [0-9]+");
+    pattern_free(given.user);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(url_is_taken_apart),         cmocka_unit_test(broken_addresses_are_refused),
-        cmocka_unit_test(what_is_encoded_comes_back), cmocka_unit_test(wrong_values_are_named_in_hadoops_words),
-        cmocka_unit_test(values_and_defaults),        cmocka_unit_test(tokens_travel_in_addresses),
+        cmocka_unit_test(url_is_taken_apart),           cmocka_unit_test(broken_addresses_are_refused),
+        cmocka_unit_test(what_is_encoded_comes_back),   cmocka_unit_test(wrong_values_are_named_in_hadoops_words),
+        cmocka_unit_test(values_and_defaults),          cmocka_unit_test(tokens_travel_in_addresses),
+        cmocka_unit_test(java_patterns_are_understood), cmocka_unit_test(patterns_of_settings_decide),
     };
     arena_init(&a, 64 << 20);
     int failed = cmocka_run_group_tests(tests, NULL, NULL);

@@ -416,12 +416,14 @@ static void test_concat(void **state)
     file_of(f, "/d/c", 2 * BLOCK);
     file_of(f, "/e", 10);
     char *twice[] = {"/d/b", "/d/b"}, *self[] = {"/d/a"}, *elsewhere[] = {"/e"}, *good[] = {"/d/b", "/d/c"},
-         *missing[] = {"/d/z"};
+         *missing[] = {"/d/z"}, *raw[] = {"/.reserved/raw/d/b"};
     assert_int_equal(IN_TXN(f, file_concat(o, &f->root, "/d/a", twice, 2, ERR(f))), ERR_HADOOP_ILLEGAL_ARGUMENT);
     assert_int_equal(IN_TXN(f, file_concat(o, &f->root, "/d/a", self, 1, ERR(f))), ERR_HADOOP_ILLEGAL_ARGUMENT);
     assert_int_equal(IN_TXN(f, file_concat(o, &f->root, "/d/a", elsewhere, 1, ERR(f))), ERR_HADOOP_ILLEGAL_ARGUMENT);
     assert_int_equal(IN_TXN(f, file_concat(o, &f->root, "/d/a", missing, 1, ERR(f))), ERR_NOT_FOUND);
     assert_int_equal(IN_TXN(f, file_concat(o, &f->root, "/d/a", good, 0, ERR(f))), ERR_ILLEGAL_ARGUMENT);
+    assert_int_equal(IN_TXN(f, file_concat(o, &f->root, "/.reserved/raw/d/a", good, 2, ERR(f))), ERR_IO);
+    assert_int_equal(IN_TXN(f, file_concat(o, &f->root, "/d/a", raw, 1, ERR(f))), ERR_IO);
     assert_int_equal(look(f, "/d").children, 3);
     assert_int_equal(IN_TXN(f, file_concat(o, &f->root, "/d/a", good, 2, ERR(f))), 0);
     assert_int_equal(look(f, "/d/a").length, 3 * BLOCK + 10);

@@ -48,6 +48,7 @@ static inline void fixture_open(struct fixture *f)
         .posix_acl_inheritance = true,
         .xattrs = true,
         .storage_policies = true,
+        .diffs_below_roots = true,
         .superuser = "root",
         .supergroup = "supergroup",
     };

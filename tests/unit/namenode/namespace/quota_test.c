@@ -265,6 +265,22 @@ static void the_root_has_its_own_rules(void **state)
     assert_int_equal(IN_TXN(f, tree_set_quota(t, &f->ann, "/d", 3, QUOTA_LEAVE, 0, ERR(f))), ERR_ACCESS);
 }
 
+static void an_owner_may_set_them_if_the_setting_says_so(void **state)
+{
+    struct fixture *f = *state;
+    mkdirs(f, "/d/below");
+    assert_int_equal(IN_TXN(f, tree_set_owner(t, &f->root, "/d", "ann", NULL, ERR(f))), 0);
+    assert_int_equal(IN_TXN(f, tree_set_quota(t, &f->ann, "/d/below", 3, QUOTA_LEAVE, 0, ERR(f))), ERR_ACCESS);
+    f->nn.dir->owners_set_quotas = true;
+    assert_int_equal(IN_TXN(f, tree_set_quota(t, &f->ann, "/d/below", 3, QUOTA_LEAVE, 0, ERR(f))), 0);
+    assert_int_equal(usage(f, "/d/below").names, 1);
+    assert_int_equal(IN_TXN(f, tree_set_quota(t, &f->ann, "/d", 3, QUOTA_LEAVE, 0, ERR(f))), ERR_ACCESS);
+    assert_int_equal(IN_TXN(f, tree_set_quota(t, &f->bob, "/d/below", 3, QUOTA_LEAVE, 0, ERR(f))), ERR_ACCESS);
+    assert_string_equal(f->err.text,
+                        "Access denied for user bob. Superuser or owner of parent folder privilege is required");
+    assert_int_equal(IN_TXN(f, tree_set_quota(t, &f->ann, "/", 3, QUOTA_LEAVE, 0, ERR(f))), ERR_ACCESS);
+}
+
 static void huge_sizes_do_not_overflow(void **state)
 {
     struct inode n = {.type = INODE_FILE, .replication = 512, .block_bytes = INT64_MAX};
@@ -415,6 +431,7 @@ int main(void)
                                         fixture_teardown),
         cmocka_unit_test_setup_teardown(changes_during_the_walk_are_added, fixture_setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(the_root_has_its_own_rules, fixture_setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(an_owner_may_set_them_if_the_setting_says_so, fixture_setup, fixture_teardown),
         cmocka_unit_test(huge_sizes_do_not_overflow),
         cmocka_unit_test_setup_teardown(records_never_differ_from_a_recount, fixture_setup, fixture_teardown),
     };

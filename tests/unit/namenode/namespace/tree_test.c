@@ -1,5 +1,7 @@
 #include "tests/unit/namenode/namespace/fixture.h"
 
+#include "namenode/namespace/protected.h"
+
 /* ---- making ---- */
 
 static void test_mkdirs(void **state)
@@ -136,6 +138,41 @@ static bool rename_done(struct fixture *f, const char *from, const char *to)
     bool done = false;
     assert_int_equal(IN_TXN(f, tree_rename(t, &f->root, from, to, &done, ERR(f))), 0);
     return done;
+}
+
+static void protect(struct fixture *f, const char *list, bool with_all_below)
+{
+    protected_free(f->nn.dir->protected);
+    f->nn.dir->protected = protected_new(list, with_all_below);
+}
+
+static void test_protected_directories(void **state)
+{
+    struct fixture *f = *state;
+    bool done = false;
+    mkdirs(f, "/a/b/c/d");
+    mkdirs(f, "/ab/x");
+    protect(f, " /./a//b/ ,relative, /.reserved/raw,/z/../empty, /with a blank", false);
+    mkdirs(f, "/empty");
+    mkdirs(f, "/with a blank/x");
+    assert_int_equal(IN_TXN(f, tree_delete(t, &f->root, "/with a blank", true, &done, ERR(f))), ERR_ACCESS);
+    assert_int_equal(IN_TXN(f, tree_delete(t, &f->root, "/a/b", true, &done, ERR(f))), ERR_ACCESS);
+    assert_string_equal(f->err.text, "Cannot delete/rename non-empty protected directory /a/b");
+    assert_int_equal(IN_TXN(f, tree_delete(t, &f->root, "/a", true, &done, ERR(f))), ERR_ACCESS);
+    assert_string_equal(f->err.text, "Cannot delete/rename non-empty protected subdirectory /a/b");
+    assert_int_equal(IN_TXN(f, tree_delete(t, &f->root, "/a", false, &done, ERR(f))), ERR_NOT_EMPTY);
+    assert_int_equal(IN_TXN(f, tree_rename(t, &f->root, "/a", "/moved", &done, ERR(f))), ERR_ACCESS);
+    assert_int_equal(IN_TXN(f, tree_rename2(t, &f->root, "/a/b", "/moved", false, ERR(f))), ERR_ACCESS);
+    assert_true(rename_done(f, "/ab", "/ac"));
+    assert_int_equal(IN_TXN(f, tree_delete(t, &f->root, "/empty", true, &done, ERR(f))), 0);
+    assert_true(rename_done(f, "/a/b/c", "/a/c"));
+    assert_true(rename_done(f, "/a/c", "/a/b/c"));
+    protect(f, "/a/b", true);
+    assert_int_equal(IN_TXN(f, tree_delete(t, &f->root, "/a/b/c", true, &done, ERR(f))), ERR_ACCESS);
+    assert_string_equal(f->err.text, "Cannot delete/rename subdirectory under protected subdirectory /a/b");
+    assert_int_equal(IN_TXN(f, tree_delete(t, &f->root, "/a/b/c/d", true, &done, ERR(f))), 0);
+    assert_int_equal(IN_TXN(f, tree_delete(t, &f->root, "/a/b/c", true, &done, ERR(f))), 0);
+    assert_int_equal(IN_TXN(f, tree_delete(t, &f->root, "/a", true, &done, ERR(f))), 0);
 }
 
 static void test_rename(void **state)
@@ -461,6 +498,7 @@ int main(void)
         T(test_listing_is_in_byte_order),
         T(test_delete),
         T(test_reaper_leaves_nothing),
+        T(test_protected_directories),
         T(test_rename),
         T(test_rename2),
         T(test_times_of_parents),

@@ -281,7 +281,8 @@ static void check_file(struct fixture *f, struct txn *t, const struct inode *n, 
         *complete += r.state == BLOCK_COMPLETE;
     }
     struct store_value v = {0};
-    struct key k = key_of('o', n->id);
+    struct key k;
+    key_of(&k, 'o', n->id);
     int rc = store_get(f->nn.store, NULL, k.bytes, k.len, &v, NULL);
     assert_int_equal(rc == 0, n->is_open);
     store_value_free(&v);

@@ -85,6 +85,9 @@ public final class StandIns {
         if (remote.getClassName().equals(InvalidPathException.class.getName())) { // which is no IOException
             return new InvalidPathException(remote.getMessage());
         }
+        if (remote.getClassName().equals(AssertionError.class.getName())) {
+            return new AssertionError(remote.getMessage());
+        }
         return remote.unwrapRemoteException();
     }
 
