@@ -37,7 +37,7 @@ static void child_exec(struct child *c, int ready_write_fd, pid_t parent)
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
     signal(SIGINT, SIG_IGN); /* Ctrl-C is for the supervisor, which stops the daemons in order */
-    setpgid(0, 0);
+    setsid(); /* Ctrl-C spares it, and a kernel that shares out CPU time by session gives each daemon its own part */
     prctl(PR_SET_PDEATHSIG, SIGTERM);
     if (getppid() != parent)
         _exit(1);
