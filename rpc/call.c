@@ -43,9 +43,7 @@ struct rpc_call *call_new(struct rpc_connection *c, const struct rpc_request_hea
     if (h->client_id.len)
         memcpy(call->client_id, h->client_id.base, h->client_id.len);
     c->refs++;
-    pthread_mutex_lock(&c->lock);
     c->in_flight++;
-    pthread_mutex_unlock(&c->lock);
     return call;
 }
 
@@ -254,9 +252,7 @@ static void call_count_request(struct rpc_call *call)
     if (call->arena.total <= REQUEST_SMALL_BYTES)
         return;
     call->request_bytes = call->arena.total;
-    pthread_mutex_lock(&c->lock);
     c->request_bytes += call->request_bytes;
-    pthread_mutex_unlock(&c->lock);
 }
 
 static void call_start(struct rpc_call *call, struct slice rest)

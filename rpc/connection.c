@@ -22,7 +22,8 @@
 #include "rpc/server_impl.h"
 
 #define SEND_AT_ONCE         32 /* answers in one writev */
-#define HELD_MAX             16 /* answers of a batch held back for each other */
+#define HELD_MAX             16 /* answers held back for each other */
+#define CONNECTIONS_HELD_MAX 32
 #define IDLE_WHEN_CROWDED_MS 20000
 
 /* ---- life ---- */
@@ -134,9 +135,16 @@ void connection_check(struct rpc_connection *c, int64_t now_ms)
         connection_close(c, false);
 }
 
-/* The connection whose batch of requests this thread works on: its answers are written together at the end.
- */
+/* The connection whose batch of requests this thread works on: its answers are written together at the end. */
 static _Thread_local struct rpc_connection *batch;
+static _Thread_local bool batch_has_answers;
+
+/* The connections whose answers this thread holds back, each with a reference. */
+static _Thread_local struct {
+    bool on;
+    size_t count;
+    struct rpc_connection *list[CONNECTIONS_HELD_MAX];
+} held;
 
 /* ---- writing; all under c->lock ---- */
 
@@ -223,6 +231,39 @@ static void calls_free(struct rpc_call *list)
     }
 }
 
+/* Is the answer just queued written later, with others? */
+static bool hold_back(struct rpc_connection *c)
+{
+    if (batch == c) {
+        batch_has_answers = true;
+        return true;
+    }
+    if (!held.on || c->held)
+        return c->held;
+    if (held.count == CONNECTIONS_HELD_MAX)
+        return false;
+    c->held = true;
+    c->refs++;
+    held.list[held.count++] = c;
+    return true;
+}
+
+void rpc_hold_answers(bool begins)
+{
+    held.on = begins;
+    for (; !begins && held.count; held.count--) {
+        struct rpc_connection *c = held.list[held.count - 1];
+        pthread_mutex_lock(&c->lock);
+        c->held = false;
+        struct rpc_call *done = c->closed || c->blocked ? NULL : out_flush(c);
+        if (!c->closed)
+            events_update(c);
+        pthread_mutex_unlock(&c->lock);
+        calls_free(done);
+        connection_unref(c);
+    }
+}
+
 void connection_send(struct rpc_connection *c, struct rpc_call *call)
 {
     struct rpc_call *done = NULL;
@@ -241,9 +282,10 @@ void connection_send(struct rpc_connection *c, struct rpc_call *call)
         c->out_tail = &call->next;
         c->out_bytes += call->reply.len;
         c->out_count++;
-        if (!c->blocked && (batch != c || c->out_count >= HELD_MAX))
+        bool hold = hold_back(c);
+        if (!c->blocked && (!hold || c->out_count >= HELD_MAX))
             done = out_flush(c);
-        if (batch != c) /* else we do it when the batch is over */
+        if (!hold)
             events_update(c);
     }
     pthread_mutex_unlock(&c->lock);
@@ -323,12 +365,12 @@ static bool take_all(struct rpc_connection *c, struct slice in, size_t *ret_take
 {
     size_t taken = 0;
     while (taken < in.len) {
-        pthread_mutex_lock(&c->lock);
-        if (crowded(c) && c->phase != PHASE_LAST_WORD)
+        if (crowded(c) && c->phase != PHASE_LAST_WORD) {
+            pthread_mutex_lock(&c->lock);
             c->paused = true;
-        bool stop = c->paused;
-        pthread_mutex_unlock(&c->lock);
-        if (stop)
+            pthread_mutex_unlock(&c->lock);
+        }
+        if (c->paused)
             break;
         ssize_t n = take_one(c, (struct slice){in.base + taken, in.len - taken});
         if (n < 0)
@@ -341,9 +383,14 @@ static bool take_all(struct rpc_connection *c, struct slice in, size_t *ret_take
     return true;
 }
 
-/* Begins a batch. true: it begins with what was left when we paused. */
-static bool batch_begin(struct rpc_connection *c)
+/* Begins a batch. true: it begins with what was left when we paused. Without the lock if there is nothing to write,
+ * since whoever sends the answer that the peer's request follows may still have it. */
+static bool batch_begin(struct rpc_connection *c, uint32_t events)
 {
+    batch = c;
+    batch_has_answers = false;
+    if (!(events & EPOLLOUT) && !c->paused)
+        return false;
     pthread_mutex_lock(&c->lock);
     struct rpc_call *done = out_flush(c);
     bool resumed = c->paused && !crowded(c);
@@ -351,14 +398,15 @@ static bool batch_begin(struct rpc_connection *c)
         c->paused = false;
     pthread_mutex_unlock(&c->lock);
     calls_free(done);
-    batch = c;
     return resumed;
 }
 
 /* Ends it: writes its answers, and decides what to wait for. */
-static void batch_end(struct rpc_connection *c)
+static void batch_end(struct rpc_connection *c, uint32_t events)
 {
     batch = NULL;
+    if (!batch_has_answers && !(events & EPOLLOUT) && !c->paused && c->phase != PHASE_LAST_WORD)
+        return;
     pthread_mutex_lock(&c->lock);
     struct rpc_call *done = out_flush(c);
     if (c->phase == PHASE_LAST_WORD && !c->out_head && !c->shut) {
@@ -427,11 +475,11 @@ static void connection_ready(struct loop_watch *w, uint32_t events)
     struct rpc_connection *c = container_of(w, struct rpc_connection, watch);
     c->refs++; /* closing must not pull it away under us */
     bool alive = !(events & (EPOLLERR | EPOLLHUP));
-    if (alive && batch_begin(c))
+    if (alive && batch_begin(c, events))
         alive = read_on(c);
     if (alive && events & EPOLLIN)
         alive = read_some(c);
-    batch_end(c); /* what was answered before the end came is still written */
+    batch_end(c, events); /* what was answered before the end came is still written */
     if (!alive)
         connection_close(c, true);
     connection_unref(c);

@@ -118,8 +118,10 @@ void rpc_call_fail(struct rpc_call *call, const struct err *why);
 void rpc_call_prepare(struct rpc_call *call, const ProtobufCMessage *response);
 void rpc_call_prepare_fail(struct rpc_call *call, const struct err *why);
 void rpc_call_send(struct rpc_call *call);
-/* A handler that finds that it would have to block may, instead of answering, ask to be called once more, on the pool.
- */
+/* What this thread sends from `begins` true to false goes out at the end, all answers of one connection in one write. Only
+ * for threads that send a few at once and do nothing else in between; not from a handler. */
+void rpc_hold_answers(bool begins);
+/* A handler that finds that it would have to block may, instead of answering, ask to be called once more, on the pool. */
 void rpc_call_repeat_in_pool(struct rpc_call *call);
 bool rpc_call_may_block(const struct rpc_call *call); /* it is on the pool, or local (local_call.h) */
 

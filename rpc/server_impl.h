@@ -97,16 +97,18 @@ struct rpc_connection {
 
     char *user; /* set before PHASE_CALLS, then constant; NULL = none was sent */
 
+    _Atomic size_t out_bytes; /* changed under lock; the loop looks without it */
+    _Atomic int in_flight;    /* calls not answered; likewise, but for new ones */
+    _Atomic size_t request_bytes; /* of the large ones among them; likewise */
+
     pthread_mutex_t lock;
     /* under lock */
     struct rpc_call *out_head, **out_tail; /* answers not fully written */
-    size_t out_bytes;
     int out_count;
     int64_t last_write_ms; /* when the queue last moved */
-    int in_flight;         /* calls not answered */
-    size_t request_bytes;  /* of the large ones among them */
     bool blocked;          /* the socket took less than we had: wait for EPOLLOUT */
-    bool paused;           /* not reading: too much in flight */
+    bool paused;           /* not reading: too much in flight; set and cleared by the loop's thread, which may look without lock */
+    bool held;             /* a thread that holds answers back will flush it */
     bool closed;
     bool watched;    /* tell the owner when it closes */
     bool shut;       /* last word written */

@@ -1,6 +1,8 @@
 /* The RPC server as a foreign, broken or hostile peer meets it: bytes over a socket. */
 #include "tests/unit/rpc/conversation.h"
 
+#include "rpc/local_call.h"
+
 #define RPC_SERVER_EXCEPTION "org.apache.hadoop.ipc.RpcServerException"
 
 /* ---- the happy path, in pieces ---- */
@@ -507,6 +509,60 @@ static void answers_may_come_in_any_order(void **state)
     fixture_stop(&f);
 }
 
+/* What a thread holds back is not to be had before it lets go, and then in the order of sending, on every connection.
+ */
+static void answers_held_back_go_out_together(void **state)
+{
+    enum { CONNECTIONS = 40, CALLS = 20 }; /* more than are held, of both */
+    struct fixture f = fixture_start((struct rpc_server_options){0});
+    int fds[CONNECTIONS];
+    for (int i = 0; i < CONNECTIONS; i++) {
+        fds[i] = dial(&f);
+        put_hello(&f.out);
+        for (int j = 0; j < (i ? 1 : CALLS); j++)
+            put_delete(&f.out, i * 100 + j, "hold");
+        say(fds[i], &f.out);
+        test_service_await_held(f.service, CALLS + i);
+    }
+    close(fds[1]); /* nobody is left to get its answer */
+    rpc_hold_answers(true);
+    test_service_release(f.service);
+    rpc_hold_answers(false);
+    for (int i = 0; i < CONNECTIONS; i++)
+        for (int j = 0; i != 1 && j < (i ? 1 : CALLS); j++) {
+            struct answer a = hear(fds[i]);
+            assert_int_equal(a.head.call_id, i * 100 + j);
+            buf_free(&a.frame);
+        }
+    put_size(&f.out, 9, "later"); /* and nothing is held any more */
+    say(fds[0], &f.out);
+    expect_size(fds[0], 9, 5);
+    for (int i = 0; i < CONNECTIONS; i++)
+        if (i != 1)
+            close(fds[i]);
+    fixture_stop(&f);
+}
+
+static void a_local_caller_may_block(void **state)
+{
+    struct fixture f = fixture_start((struct rpc_server_options){0});
+    struct arena arena;
+    ProtobufCMessage *response = NULL;
+    struct err why;
+    Hdfs__GetPreferredBlockSizeRequestProto request = HDFS__GET_PREFERRED_BLOCK_SIZE_REQUEST_PROTO__INIT;
+    char name[] = "local";
+    request.filename = name;
+    struct rpc_local_call what = {"ada",         "::1",
+                                  TEST_PROTOCOL, "getPreferredBlockSize",
+                                  &request.base, &hdfs__get_preferred_block_size_response_proto__descriptor};
+    arena_init(&arena, 1 << 20);
+    assert_int_equal(rpc_server_call(f.server, &what, &arena, &response, &why), 0);
+    assert_int_equal(((Hdfs__GetPreferredBlockSizeResponseProto *)response)->bsize, 5);
+    assert_true(f.service->last_may_block);
+    arena_free(&arena);
+    fixture_stop(&f);
+}
+
 static void blocking_handlers_do_not_block_others(void **state)
 {
     struct fixture f = fixture_start((struct rpc_server_options){.pool_threads = 2});
@@ -663,6 +719,8 @@ int main(void)
         cmocka_unit_test(calls_in_flight_are_bounded),
         cmocka_unit_test(bytes_in_flight_are_bounded),
         cmocka_unit_test(answers_may_come_in_any_order),
+        cmocka_unit_test(answers_held_back_go_out_together),
+        cmocka_unit_test(a_local_caller_may_block),
         cmocka_unit_test(blocking_handlers_do_not_block_others),
         cmocka_unit_test(connections_are_bounded),
         cmocka_unit_test(the_overdue_are_closed),

@@ -28,6 +28,7 @@ struct test_service {
     _Atomic int runs, blocked;
     _Atomic bool standby; /* getPreferredBlockSize only */
     char last_user[64], last_ip[64];
+    bool last_may_block;
 };
 
 static void test_fail(struct rpc_call *call, int code, const char *text)
@@ -44,6 +45,7 @@ static void test_size(struct rpc_call *call, const ProtobufCMessage *request, vo
     pthread_mutex_lock(&t->lock);
     snprintf(t->last_user, sizeof t->last_user, "%s", rpc_call_user(call));
     snprintf(t->last_ip, sizeof t->last_ip, "%s", rpc_call_client_ip(call));
+    t->last_may_block = rpc_call_may_block(call);
     pthread_mutex_unlock(&t->lock);
     if (!strcmp(req->filename, "fail"))
         return test_fail(call, ERR_NOT_FOUND, "File does not exist: fail");
