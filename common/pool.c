@@ -1,17 +1,19 @@
 #include "common/pool.h"
 
+#include <errno.h>
 #include <pthread.h>
-#include <stdbool.h>
+#include <semaphore.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "common/mem.h"
 
 struct pool {
+    sem_t
+        filled; /* posted once for each task, and once for each thread at the end; unlike a
+                 * condition it does not take the lock for the sleeper, who then has to let go of it by a system call */
     pthread_mutex_t lock;
-    pthread_cond_t filled;
     struct pool_task *head, **tail; /* under lock */
-    bool closing;                   /* under lock */
     char name[16];
     int thread_count;
     pthread_t threads[];
@@ -19,10 +21,10 @@ struct pool {
 
 static struct pool_task *pool_take(struct pool *p)
 {
+    while (sem_wait(&p->filled) < 0 && errno == EINTR)
+        ;
     pthread_mutex_lock(&p->lock);
-    while (!p->head && !p->closing)
-        pthread_cond_wait(&p->filled, &p->lock);
-    struct pool_task *t = p->head;
+    struct pool_task *t = p->head; /* none: the end */
     if (t) {
         p->head = t->next;
         if (!p->head)
@@ -45,7 +47,7 @@ int pool_new(const char *name, int threads, struct pool **ret, struct err *reter
 {
     struct pool *p = mem_zalloc(sizeof *p + sizeof *p->threads * (size_t)threads);
     pthread_mutex_init(&p->lock, NULL);
-    pthread_cond_init(&p->filled, NULL);
+    sem_init(&p->filled, 0, 0);
     p->tail = &p->head;
     snprintf(p->name, sizeof p->name, "%s", name);
     for (; p->thread_count < threads; p->thread_count++) {
@@ -65,21 +67,19 @@ void pool_submit(struct pool *p, struct pool_task *t)
     pthread_mutex_lock(&p->lock);
     *p->tail = t;
     p->tail = &t->next;
-    pthread_cond_signal(&p->filled);
     pthread_mutex_unlock(&p->lock);
+    sem_post(&p->filled);
 }
 
 void pool_free(struct pool *p)
 {
     if (!p)
         return;
-    pthread_mutex_lock(&p->lock);
-    p->closing = true;
-    pthread_cond_broadcast(&p->filled);
-    pthread_mutex_unlock(&p->lock);
+    for (int i = 0; i < p->thread_count; i++)
+        sem_post(&p->filled);
     for (int i = 0; i < p->thread_count; i++)
         pthread_join(p->threads[i], NULL);
-    pthread_cond_destroy(&p->filled);
+    sem_destroy(&p->filled);
     pthread_mutex_destroy(&p->lock);
     free(p);
 }

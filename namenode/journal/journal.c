@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <semaphore.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -14,6 +15,11 @@
 
 #include "common/log.h"
 #include "common/mem.h"
+
+/* About what LevelDB writes to a log before it starts the next (its write buffer's size). Reserved at once: the disk
+ * then has a log's length already, and a sync need not write that too, which costs as much as the records. LevelDB
+ * skips the zeros that are left at the end. */
+#define LOG_RESERVED_BYTES (4 << 20)
 
 struct waiter {
     void (*done)(void *arg);
@@ -31,12 +37,14 @@ struct journal {
     char *folder;
     int folder_fd;
     pthread_t thread;
+    void (*answering)(bool begins);
     _Atomic uint64_t written, synced;
     _Atomic uint64_t sync_count;
 
-    pthread_mutex_t lock; /* guards the two below */
-    pthread_cond_t wake;
+    sem_t wake; /* not a condition: coming back from one means another lock, and a system call to let go of it */
+    pthread_mutex_t lock; /* guards the three below */
     struct waiters waiting;
+    bool asleep; /* the thread waits for `wake`, which nobody has posted yet */
     bool stopping;
 
     struct log_file *logs; /* the thread's own, as are the two below */
@@ -90,7 +98,7 @@ static bool logs_open_new(struct journal *j)
     for (struct dirent *e; (e = readdir(dir));) {
         if (!is_log(e->d_name) || log_find(j, e->d_name))
             continue;
-        int log_fd = openat(j->folder_fd, e->d_name, O_RDONLY | O_CLOEXEC);
+        int log_fd = openat(j->folder_fd, e->d_name, O_RDWR | O_CLOEXEC);
         if (log_fd < 0 && errno == ENOENT)
             continue; /* became a table meanwhile */
         if (log_fd < 0)
@@ -99,6 +107,7 @@ static bool logs_open_new(struct journal *j)
         struct log_file *log = &j->logs[j->log_count++];
         memcpy(log->name, e->d_name, strlen(e->d_name) + 1);
         log->fd = log_fd;
+        (void)fallocate(log_fd, 0, 0, LOG_RESERVED_BYTES); /* where that is not possible, syncs are slower, no more */
         found_new = true;
     }
     closedir(dir);
@@ -124,35 +133,58 @@ static void logs_sync(struct journal *j)
     atomic_fetch_add(&j->sync_count, 1);
 }
 
+/* Nobody has to be woken while the thread is at work: it looks again before it sleeps. */
+static bool wake_is_needed(struct journal *j)
+{
+    bool asleep = j->asleep;
+    j->asleep = false;
+    return asleep;
+}
+
+/* Takes all who wait, waiting for them; none: it is over. `round` comes with memory of the round before. */
+static void round_take(struct journal *j, struct waiters *round)
+{
+    pthread_mutex_lock(&j->lock);
+    while (!j->waiting.count && !j->stopping) {
+        j->asleep = true;
+        pthread_mutex_unlock(&j->lock);
+        while (sem_wait(&j->wake) < 0 && errno == EINTR)
+            ;
+        pthread_mutex_lock(&j->lock);
+    }
+    struct waiters taken = j->waiting;
+    j->waiting = *round;
+    *round = taken;
+    pthread_mutex_unlock(&j->lock);
+}
+
 static void *journal_thread(void *arg)
 {
     struct journal *j = arg;
     struct waiters round = {0};
-    pthread_mutex_lock(&j->lock);
+    pthread_setname_np(pthread_self(), "journal");
     for (;;) {
-        while (!j->waiting.count && !j->stopping)
-            pthread_cond_wait(&j->wake, &j->lock);
-        if (!j->waiting.count)
+        round_take(j, &round);
+        if (!round.count)
             break;
-        struct waiters taken = j->waiting;
-        j->waiting = round; /* reuses the memory of the round before */
-        round = taken;
-        pthread_mutex_unlock(&j->lock);
-
         uint64_t written = atomic_load(&j->written);
         logs_sync(j);
         atomic_store(&j->synced, written);
+        j->answering(true);
         for (size_t i = 0; i < round.count; i++)
             round.list[i].done(round.list[i].arg);
+        j->answering(false);
         round.count = 0;
-        pthread_mutex_lock(&j->lock);
     }
-    pthread_mutex_unlock(&j->lock);
     free(round.list);
     return NULL;
 }
 
-int journal_start(const char *folder, struct journal **ret, struct err *reterr)
+static void answer_singly(bool begins)
+{
+}
+
+int journal_start(const char *folder, void (*answering)(bool begins), struct journal **ret, struct err *reterr)
 {
     int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (fd < 0)
@@ -166,7 +198,8 @@ int journal_start(const char *folder, struct journal **ret, struct err *reterr)
         j->notify_fd = -1;
     }
     pthread_mutex_init(&j->lock, NULL);
-    pthread_cond_init(&j->wake, NULL);
+    sem_init(&j->wake, 0, 0);
+    j->answering = answering ? answering : answer_singly;
     int rc = pthread_create(&j->thread, NULL, journal_thread, j);
     if (rc) {
         close(fd);
@@ -186,8 +219,10 @@ void journal_stop(struct journal *j)
         return;
     pthread_mutex_lock(&j->lock);
     j->stopping = true;
-    pthread_cond_signal(&j->wake);
+    bool wake = wake_is_needed(j);
     pthread_mutex_unlock(&j->lock);
+    if (wake)
+        sem_post(&j->wake);
     pthread_join(j->thread, NULL);
     logs_sync(j);
     for (size_t i = 0; i < j->log_count; i++)
@@ -199,7 +234,7 @@ void journal_stop(struct journal *j)
     free(j->waiting.list);
     free(j->folder);
     pthread_mutex_destroy(&j->lock);
-    pthread_cond_destroy(&j->wake);
+    sem_destroy(&j->wake);
     free(j);
 }
 
@@ -225,8 +260,10 @@ void journal_when_synced(struct journal *j, uint64_t seq, void (*done)(void *arg
         j->waiting.list = mem_realloc_array(j->waiting.list, j->waiting.capacity, sizeof(struct waiter));
     }
     j->waiting.list[j->waiting.count++] = (struct waiter){done, arg};
-    pthread_cond_signal(&j->wake);
+    bool wake = wake_is_needed(j);
     pthread_mutex_unlock(&j->lock);
+    if (wake)
+        sem_post(&j->wake);
 }
 
 struct sleeper {

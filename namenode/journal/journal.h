@@ -6,13 +6,15 @@
  * next writer, who holds the namenode's lock, wait for the disk.
  *
  * One round: take all who wait, open the folder's *.log that are new (and sync the folder, for a log's name has to
- * survive too), fdatasync each, answer all. The folder is listed only when inotify says that it changed. A log that vanished between was turned into a table, which
- * LevelDB syncs before it removes the log. Logs stay open until LevelDB removes them.
+ * survive too), fdatasync each, answer all. The folder is listed only when inotify says that it changed. A log that
+ * vanished between was turned into a table, which LevelDB syncs before it removes the log. Logs stay open until LevelDB
+ * removes them.
  *
  * If a sync fails, nobody knows what is on the disk: the process stops with a message, unanswered clients try again. */
 #ifndef CAIRN_NAMENODE_JOURNAL_JOURNAL_H
 #define CAIRN_NAMENODE_JOURNAL_JOURNAL_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "common/err.h"
@@ -23,7 +25,10 @@ struct journal_stats {
     uint64_t syncs, mutations;
 };
 
-int journal_start(const char *folder, struct journal **ret, struct err *reterr) MUST_CHECK;
+/* answering, if not NULL, is called by the journal's thread before and after the done() calls of a round, so that their
+ * answers can go out together. */
+int journal_start(const char *folder, void (*answering)(bool begins), struct journal **ret,
+                  struct err *reterr) MUST_CHECK;
 /* Syncs what is left and answers all who wait. Nobody may come any more. NULL is fine. */
 void journal_stop(struct journal *j);
 

@@ -6,6 +6,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <dirent.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -23,7 +26,7 @@ struct fixture {
 static void open_all(struct fixture *f)
 {
     assert_int_equal(store_open(f->folder, &f->store, &f->err), 0);
-    assert_int_equal(journal_start(f->folder, &f->journal, &f->err), 0);
+    assert_int_equal(journal_start(f->folder, NULL, &f->journal, &f->err), 0);
 }
 
 static void close_all(struct fixture *f)
@@ -88,7 +91,7 @@ static void test_stop_answers_all(void **state)
     journal_stop(f->journal);
     f->journal = NULL;
     assert_int_equal(atomic_load(&answered), 100);
-    assert_int_equal(journal_start(f->folder, &f->journal, &f->err), 0);
+    assert_int_equal(journal_start(f->folder, NULL, &f->journal, &f->err), 0);
 }
 
 struct writer {
@@ -154,6 +157,84 @@ static void test_logs_that_come_and_go(void **state)
     }
 }
 
+static off_t largest_log_bytes(const char *folder)
+{
+    off_t largest = 0;
+    DIR *dir = opendir(folder);
+    assert_non_null(dir);
+    for (struct dirent *e; (e = readdir(dir));) {
+        struct stat st;
+        size_t len = strlen(e->d_name);
+        if (len > 4 && !strcmp(e->d_name + len - 4, ".log") && fstatat(dirfd(dir), e->d_name, &st, 0) == 0 &&
+            st.st_size > largest)
+            largest = st.st_size;
+    }
+    closedir(dir);
+    return largest;
+}
+
+/* What was reserved of a log and never written is no news to LevelDB when it reads what a process that was killed left.
+ */
+static void test_a_reserved_log_is_read_after_a_kill(void **state)
+{
+    struct fixture *f = *state, left = {0};
+    char copy[256];
+    for (int i = 0; i < 100; i++) {
+        char key[32];
+        snprintf(key, sizeof key, "key-%d", i);
+        journal_wait(f->journal, put(f, key, key, strlen(key)));
+    }
+    if (largest_log_bytes(f->folder) < 4 << 20)
+        skip(); /* a file system that cannot reserve */
+    snprintf(left.folder, sizeof left.folder, "%.50s-left", f->folder);
+    snprintf(copy, sizeof copy, "cp -r %s %s", f->folder, left.folder);
+    assert_int_equal(system(copy), 0);
+    for (int again = 0; again < 2; again++) {
+        open_all(&left);
+        for (int i = 0; i < 100; i++) {
+            char key[32];
+            struct store_value v = {0};
+            snprintf(key, sizeof key, "key-%d", i);
+            assert_int_equal(store_get(left.store, NULL, key, strlen(key), &v, &left.err), 0);
+            assert_int_equal(v.len, strlen(key));
+            store_value_free(&v);
+        }
+        close_all(&left);
+    }
+    assert_int_equal(file_remove_tree(left.folder, NULL), 0);
+}
+
+static _Atomic int rounds_begun, answered, answered_between;
+
+static void on_round(bool begins)
+{
+    atomic_fetch_add(&rounds_begun, begins ? 1 : -1);
+}
+
+static void count_if_between(void *arg)
+{
+    pthread_t *asker = arg;
+    atomic_fetch_add(&answered, 1);
+    if (!pthread_equal(*asker, pthread_self())) /* else it was on the disk already */
+        atomic_fetch_add(&answered_between, atomic_load(&rounds_begun) == 1 ? 1 : -1000);
+}
+
+static void test_a_round_is_announced(void **state)
+{
+    struct fixture *f = *state;
+    pthread_t self = pthread_self();
+    journal_stop(f->journal);
+    assert_int_equal(journal_start(f->folder, on_round, &f->journal, &f->err), 0);
+    for (int i = 0; i < 50; i++)
+        journal_when_synced(f->journal, put(f, "k", "v", 1), count_if_between, &self);
+    journal_stop(f->journal);
+    f->journal = NULL;
+    assert_int_equal(atomic_load(&answered), 50);
+    assert_true(atomic_load(&answered_between) > 0);
+    assert_int_equal(atomic_load(&rounds_begun), 0);
+    assert_int_equal(journal_start(f->folder, NULL, &f->journal, &f->err), 0);
+}
+
 static void test_a_folder_has_one_owner(void **state)
 {
     struct fixture *f = *state;
@@ -168,7 +249,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         T(test_answers_come_after_a_sync), T(test_stop_answers_all),       T(test_many_share_a_sync),
-        T(test_logs_that_come_and_go),     T(test_a_folder_has_one_owner),
+        T(test_logs_that_come_and_go),     T(test_a_folder_has_one_owner), T(test_a_reserved_log_is_read_after_a_kill),
+        T(test_a_round_is_announced),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -88,7 +88,7 @@ static int set_up(void **state)
     f->nn.ids =
         (struct namenode_ids){.cluster_id = "CID-1", .block_pool_id = "BP-1", .namespace_id = 4711, .created_ms = 99};
     pthread_mutex_init(&f->nn.lock, NULL);
-    assert_int_equal(journal_start(f->folder, &f->nn.journal, &e), 0);
+    assert_int_equal(journal_start(f->folder, NULL, &f->nn.journal, &e), 0);
     struct blocks_options o;
     blocks_options_from_config(&o, f->config);
     o.seed = 1;
