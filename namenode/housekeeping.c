@@ -49,13 +49,6 @@ static bool next_to_reap(struct namenode *nn, uint64_t *ret)
     return wrapped && next_from(nn, 0, ret);
 }
 
-static void erase(struct txn *t, struct inode *n)
-{
-    if (n->is_open)
-        txn_close_file(t, n);
-    txn_erase(t, n);
-}
-
 /* Some of a cut-off directory's children: files go, directories are cut off in turn. */
 static int reap_children(struct txn *t, struct inode *dir, struct reaper *r, struct err *reterr)
 {
@@ -72,10 +65,7 @@ static int reap_children(struct txn *t, struct inode *dir, struct reaper *r, str
             break;
         snprintf(r->after, sizeof r->after, "%s", child->name);
         txn_unlink(t, dir, child);
-        if (inode_is_dir(child) && child->child_count)
-            txn_discard(t, child);
-        else
-            erase(t, child);
+        txn_discard(t, child);
     }
     int close_rc = dir_iter_close(&d, rc ? NULL : reterr);
     return rc ? rc : close_rc;
@@ -95,7 +85,7 @@ int reap_step(struct namenode *nn, bool *ret_more, struct err *reterr)
     if (n && inode_is_dir(n) && n->child_count)
         rc = reap_children(&t, n, nn->reaper, reterr);
     if (!rc && n && (!inode_is_dir(n) || !n->child_count))
-        erase(&t, n);
+        txn_erase_discarded(&t, n);
     rc = rc ? rc : file_commit(&o, reterr);
     txn_end(&t);
     return rc;

@@ -18,7 +18,11 @@ int file_commit(const struct file_op *o, struct err *reterr)
         leases_remove(o->nn->leases, o->t->closed[i]);
     for (size_t i = 0; i < o->t->freed_count; i++)
         blocks_remove(o->nn->blocks, o->t->freed[i]);
-    o->t->closed_count = o->t->freed_count = 0;
+    if (o->t->discard_count) {
+        o->nn->reap_pending += o->t->discard_count;
+        pthread_cond_signal(&o->nn->housekeeping_wake);
+    }
+    o->t->closed_count = o->t->freed_count = o->t->discard_count = 0;
     return 0;
 }
 
@@ -35,11 +39,10 @@ static int check_create(const struct file_op *o, const struct file_create_args *
         return err_set(reterr, ERR_NOT_FOUND, "Can't overwrite non-existent %s for client %s", p->text,
                        args->client_machine);
     if (args->block_bytes < limits->block_bytes_min)
-        return err_set(
-            reterr, ERR_IO,
-            "Specified block size %llu is less than configured minimum value "
-            "dfs.namenode.fs-limits.min-block-size=%llu",
-            (unsigned long long)args->block_bytes, (unsigned long long)limits->block_bytes_min);
+        return err_set(reterr, ERR_IO,
+                       "Specified block size %llu is less than configured minimum value "
+                       "dfs.namenode.fs-limits.min-block-size=%llu",
+                       (unsigned long long)args->block_bytes, (unsigned long long)limits->block_bytes_min);
     if (args->block_bytes > INT64_MAX)
         return err_set(reterr, ERR_IO, "Specified block size %llu is not possible",
                        (unsigned long long)args->block_bytes);

@@ -21,8 +21,8 @@ static inline int tree_mkdirs(struct txn *t, const struct fs_user *u, const char
 int tree_prepare_parent(struct txn *t, const struct fs_user *u, struct path *p, bool create_parents,
                         struct inode **ret_parent, struct err *reterr) MUST_CHECK;
 
-/* O(1): the subtree goes to the reaper. *ret_deleted false: there was nothing, or it was "/".
- * subtree_checked: the caller has seen (tree_check_delete) that the user may remove everything below. */
+/* O(1): what hangs below goes to the reaper. *ret_deleted false: there was nothing, or it was "/". The caller has seen
+ * (tree_check_delete) that the user may remove everything below. */
 int tree_delete(struct txn *t, const struct fs_user *u, const char *path, bool recursive, bool *ret_deleted,
                 struct err *reterr) MUST_CHECK;
 /* Walks the subtree on a snapshot, without the lock: rwx is needed on every directory that is not empty. */
@@ -51,7 +51,7 @@ int tree_set_permission(struct txn *t, const struct fs_user *u, const char *path
                         struct err *reterr) MUST_CHECK;
 int tree_set_owner(struct txn *t, const struct fs_user *u, const char *path, const char *owner, const char *group,
                    struct err *reterr) MUST_CHECK; /* NULL = leave */
-#define TREE_TIME_LEAVE UINT64_MAX /* as whatever else is negative to Java */
+#define TREE_TIME_LEAVE UINT64_MAX                 /* as whatever else is negative to Java */
 int tree_set_times(struct txn *t, const struct fs_user *u, const char *path, uint64_t mtime_ms, uint64_t atime_ms,
                    struct err *reterr) MUST_CHECK;
 /* *ret_file NULL: missing or a directory (the answer is false). Else whose blocks now have *ret_old before. */

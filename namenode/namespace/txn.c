@@ -11,7 +11,8 @@
 #include "namenode/namespace/keys.h"
 #include "namenode/namespace/quota.h"
 
-#define TXN_MEMORY_MAX (1u << 30) /* a page of a listing or the blocks of a huge file stay far below */
+#define ERASED_AT_ONCE_BLOCKS 100        /* a file with more of them is left to the reaper */
+#define TXN_MEMORY_MAX        (1u << 30) /* a page of a listing or the blocks of a huge file stay far below */
 
 void txn_begin(struct txn *t, struct fsdir *dir, uint64_t now_ns)
 {
@@ -271,9 +272,20 @@ void txn_discard(struct txn *t, struct inode *n)
 {
     if (n->is_open)
         txn_close_file(t, n);
+    if (!n->child_count && n->block_count <= ERASED_AT_ONCE_BLOCKS) {
+        txn_erase(t, n);
+        return;
+    }
     n->parent = INODE_NONE;
     txn_dirty(n);
     mark_put(t, 'r', n->id);
+    t->discard_count++;
+}
+
+void txn_erase_discarded(struct txn *t, struct inode *n)
+{
+    key_drop(t, 'r', n->id);
+    txn_erase(t, n);
 }
 
 void txn_free_block(struct txn *t, uint64_t id, bool is_complete)
@@ -298,7 +310,6 @@ void txn_erase(struct txn *t, struct inode *n)
         block_drop(t, n, &n->blocks[i]);
     if (n->is_open)
         key_drop(t, 'o', n->id);
-    key_drop(t, 'r', n->id);
     key_drop(t, 'i', n->id);
     if (n->quota)
         quota_forget(t, n);

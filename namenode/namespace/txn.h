@@ -17,7 +17,7 @@
 struct counters {
     uint64_t next_inode, next_block, next_stamp; /* the next to be given out */
     uint64_t inodes, directories, symlinks;      /* those cut off and not yet reaped included */
-    uint64_t quotas; /* directories with a quota */
+    uint64_t quotas;                             /* directories with a quota */
     uint64_t blocks, complete_blocks;            /* those that only a snapshot has included */
     uint64_t last_snapshot;                      /* the number given out last */
 };
@@ -28,7 +28,7 @@ struct fsdir_limits {
     uint16_t replication_min, replication_max;
     uint64_t atime_precision_ns; /* 0: access times are not kept */
     size_t snapshots, snapshots_per_dir;
-    size_t xattrs, xattr_bytes;  /* per inode; of a name and its value */
+    size_t xattrs, xattr_bytes; /* per inode; of a name and its value */
 };
 
 struct fsdir {
@@ -38,7 +38,7 @@ struct fsdir {
     struct retry_ring *retries;
     struct counters counters;
     struct fsdir_limits limits;
-    bool permissions;    /* dfs.permissions.enabled */
+    bool permissions; /* dfs.permissions.enabled */
     bool acls, posix_acl_inheritance, xattrs, storage_policies;
     bool atime_changes_in_snapshots, diffs_below_roots, owners_set_quotas;
     uint8_t default_policy;
@@ -92,12 +92,13 @@ struct txn {
     size_t closed_count;
     uint64_t *freed; /* blocks that nothing refers to any more: for the block map, after the commit (see file_commit) */
     size_t freed_count;
+    size_t discard_count;          /* what was left to the reaper, likewise */
     struct quota_charges *charges; /* of the commit under way, see quota.h */
-    struct buf entries; /* struct entry_change; only if history_is_used */
-    struct buf drops;   /* struct block_drop */
-    struct buf history; /* history.c's */
-    struct retry_mark retry; /* whose call this is, if it must not run twice */
-    bool has_retry, is_final; /* final: the next commit is the call's last, and says so in the store */
+    struct buf entries;            /* struct entry_change; only if history_is_used */
+    struct buf drops;              /* struct block_drop */
+    struct buf history;            /* history.c's */
+    struct retry_mark retry;       /* whose call this is, if it must not run twice */
+    bool has_retry, is_final;      /* final: the next commit is the call's last, and says so in the store */
     uint64_t now_ns;
     uint64_t seq; /* after a commit: what the answer has to wait for */
 };
@@ -153,10 +154,12 @@ static inline void txn_dirty(struct inode *n)
 struct inode *txn_new_inode(struct txn *t, enum inode_type type, uint16_t mode, const char *owner, const char *group);
 void txn_link(struct txn *t, struct inode *parent, const char *name, struct inode *child);
 void txn_unlink(struct txn *t, struct inode *parent, struct inode *child);
-/* The inode (and all below it), already unlinked, goes to the reaper. An open file stops being one. */
+/* The inode (and all below it), already unlinked, goes: at once, or if that is more than a little to the reaper. An
+ * open file stops being one. */
 void txn_discard(struct txn *t, struct inode *n);
-/* Takes a discarded inode itself out of the store. */
+/* Takes an inode itself out of the store; _discarded: one that was left to the reaper. */
 void txn_erase(struct txn *t, struct inode *n);
+void txn_erase_discarded(struct txn *t, struct inode *n);
 
 void txn_open_file(struct txn *t, struct inode *n, const char *client_name, const char *client_machine);
 void txn_close_file(struct txn *t, struct inode *n);
@@ -166,8 +169,8 @@ struct file_block *txn_add_block(struct txn *t, struct inode *n);
 void txn_set_block(struct txn *t, struct inode *n, struct file_block *b, uint64_t stamp, uint64_t length_bytes,
                    enum block_state state);
 void txn_drop_last_block(struct txn *t, struct inode *n);
-/* The last block is to be a copy of the first `length_bytes` of what it is now, under a new id: a snapshot has that. The
- * old one is kept until the file is closed. */
+/* The last block is to be a copy of the first `length_bytes` of what it is now, under a new id: a snapshot has that.
+ * The old one is kept until the file is closed. */
 struct file_block *txn_copy_last_block(struct txn *t, struct inode *n, uint64_t length_bytes);
 /* A block that nothing refers to any more goes (for history.c; files drop theirs). */
 void txn_free_block(struct txn *t, uint64_t id, bool is_complete);

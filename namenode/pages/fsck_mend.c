@@ -33,7 +33,6 @@ static void delete_file(struct fsck *f)
     int rc = blocks_in_safe_mode(f->nn->blocks) ? err_set(&why, ERR_SAFE_MODE, "Name node is in safe mode.")
                                                 : tree_delete(&t, &f->user, buf_cstr(&f->path), false, &deleted, &why);
     rc = rc ? rc : file_commit(&o, &why);
-    f->nn->reap_pending += deleted;
     uint64_t seq = journal_latest(f->nn->journal);
     txn_end(&t);
     namenode_unlock(f->nn);

@@ -43,7 +43,7 @@
     X(create, create, RPC_AT_MOST_ONCE) \
     X(append, append, RPC_AT_MOST_ONCE) \
     X(updatePipeline, update_pipeline, RPC_AT_MOST_ONCE) \
-    X(delete, delete, RPC_AT_MOST_ONCE | RPC_MAY_BLOCK) \
+    X(delete, delete, RPC_AT_MOST_ONCE) \
     X(metaSave, meta_save, RPC_MAY_BLOCK) \
     X(getServerDefaults, get_server_defaults, 0) \
     X(getFsReplicatedBlockStats, get_fs_replicated_block_stats, 0) \

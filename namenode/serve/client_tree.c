@@ -25,7 +25,7 @@ void client_mkdirs(struct rpc_call *call, const ProtobufCMessage *message, void 
     op_end(&op, rc, &response->base);
 }
 
-/* delete and rename2 run on the pool, rename if it has to: what an ordinary user may remove takes a look at every
+/* rename2 runs on the pool, delete and rename if they have to: what an ordinary user may remove takes a look at every
  * directory below, and quotas may need the sum of what is moved. */
 
 #define CHECKS_MAX 10
@@ -59,6 +59,11 @@ static int changed_meanwhile(struct op *op, const char *path)
     return err_set(&op->err, ERR_RETRIABLE, "%s is being changed while it is looked through: try again", path);
 }
 
+static bool delete_has_to_walk(const struct op *op, bool recursive)
+{
+    return recursive && (!op->user.is_super || quota_is_charged(&op->t));
+}
+
 void client_delete(struct rpc_call *call, const ProtobufCMessage *message, void *context)
 {
     const Hdfs__DeleteRequestProto *q = (const void *)message;
@@ -69,19 +74,24 @@ void client_delete(struct rpc_call *call, const ProtobufCMessage *message, void 
     struct quota_watch *watch = NULL;
     bool deleted = false;
     struct delete_watch below;
-    bool holds = true;
+    bool holds = true, walks = q->recursive && rpc_call_may_block(call);
     int rc = 0;
     fs_user_load(&user, nn->dir, op_caller(call));
     for (int checks = 1;; checks++) {
-        rc = q->recursive ? check_below(nn, &user, q->src, &below, &denied) : 0;
-        if (!rc && q->recursive)
+        rc = walks ? check_below(nn, &user, q->src, &below, &denied) : 0;
+        if (!rc && walks)
             rc = quota_sum_for_delete(nn, &user, q->src, &watch, &denied);
         op_begin(&op, context, call);
-        holds = !q->recursive || still_holds(&op, q->src, &below);
+        holds = !walks || still_holds(&op, q->src, &below);
         if (rc || holds || checks == CHECKS_MAX)
             break;
         op_end_parked(&op);
         quota_sum_end(nn, STEAL(watch));
+    }
+    if (!walks && delete_has_to_walk(&op, q->recursive)) {
+        op_end_parked(&op);
+        rpc_call_repeat_in_pool(call);
+        return;
     }
     OP_RESPONSE(&op, hdfs__delete_response_proto, Hdfs__DeleteResponseProto);
     if (rc)
@@ -91,10 +101,6 @@ void client_delete(struct rpc_call *call, const ProtobufCMessage *message, void 
     rc = rc ? rc : op_check_safe_mode(&op, "delete", q->src);
     rc = rc ? rc : tree_delete(&op.t, &op.user, q->src, q->recursive, &deleted, &op.err);
     response->result = deleted;
-    if (deleted) {
-        nn->reap_pending++;
-        pthread_cond_signal(&nn->housekeeping_wake);
-    }
     op_end(&op, rc, &response->base);
     quota_sum_end(nn, watch);
 }
@@ -151,7 +157,6 @@ void client_rename2(struct rpc_call *call, const ProtobufCMessage *message, void
         rc = changed_meanwhile(&op, q->src);
     rc = rc ? rc : op_check_safe_mode(&op, "rename", q->src);
     rc = rc ? rc : tree_rename2(&op.t, &op.user, q->src, q->dst, q->overwritedest, &op.err);
-    nn->reap_pending += q->overwritedest;
     op_end(&op, rc, &response->base);
     quota_sum_end(nn, watch);
 }
@@ -163,8 +168,7 @@ void client_create_symlink(struct rpc_call *call, const ProtobufCMessage *messag
     op_begin(&op, context, call);
     OP_RESPONSE(&op, hdfs__create_symlink_response_proto, Hdfs__CreateSymlinkResponseProto);
     int rc = op_check_safe_mode(&op, "create symlink", q->link);
-    rc = rc ? rc
-            : tree_symlink(&op.t, &op.user, q->target, q->link, q->createparent, &op.err);
+    rc = rc ? rc : tree_symlink(&op.t, &op.user, q->target, q->link, q->createparent, &op.err);
     op_end(&op, rc, &response->base);
 }
 

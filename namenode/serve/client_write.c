@@ -67,7 +67,6 @@ void client_create(struct rpc_call *call, const ProtobufCMessage *message, void 
         op_writer(&op, q->clientname);
         response->fs = status_of(op.arena, n, "");
     }
-    op.nn->reap_pending += args.overwrite;
     op_end(&op, rc, &response->base);
 }
 
@@ -154,9 +153,8 @@ void client_add_block(struct rpc_call *call, const ProtobufCMessage *message, vo
     }
     if (!rc) {
         op_writer(&op, q->clientname);
-        response->block =
-            status_located_block(op.arena, op.nn, made.block, made.offset, made.targets, made.target_count,
-                                 rpc_call_client_ip(call));
+        response->block = status_located_block(op.arena, op.nn, made.block, made.offset, made.targets,
+                                               made.target_count, rpc_call_client_ip(call));
     }
     op_end(&op, rc, &response->base);
 }
@@ -269,8 +267,8 @@ void client_get_additional_datanode(struct rpc_call *call, const ProtobufCMessag
         size_t count = existing_places(&op, q, all);
         count += blocks_choose_targets(op.nn->blocks, &choose, all + count, BLOCK_LOCATIONS_MAX - count);
         struct file_block b = {q->blk->blockid, q->blk->generationstamp, q->blk->numbytes, BLOCK_UNDER_CONSTRUCTION};
-        response->block = status_located_block(op.arena, op.nn, &b, STATUS_NO_OFFSET, all, count,
-                                               rpc_call_client_ip(call));
+        response->block =
+            status_located_block(op.arena, op.nn, &b, STATUS_NO_OFFSET, all, count, rpc_call_client_ip(call));
     }
     op_end_read(&op, rc, &response->base);
 }

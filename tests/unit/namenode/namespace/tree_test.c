@@ -116,6 +116,26 @@ static size_t keys_in_store(struct fixture *f)
     return count;
 }
 
+/* Only what has something below it waits for the reaper. */
+static void test_little_things_go_at_once(void **state)
+{
+    struct fixture *f = *state;
+    bool deleted;
+    size_t before = keys_in_store(f);
+    mkdirs(f, "/dir");
+    assert_int_equal(IN_TXN(f, tree_symlink(t, &f->root, "/dir", "/link", false, ERR(f))), 0);
+    assert_int_equal(IN_TXN(f, tree_delete(t, &f->root, "/dir", true, &deleted, ERR(f))), 0);
+    assert_int_equal(IN_TXN(f, tree_delete(t, &f->root, "/link", false, &deleted, ERR(f))), 0);
+    assert_int_equal(f->nn.reap_pending, 0);
+    assert_int_equal(keys_in_store(f), before);
+    assert_int_equal(f->nn.dir->counters.inodes, 1);
+    mkdirs(f, "/dir/below");
+    assert_int_equal(IN_TXN(f, tree_delete(t, &f->root, "/dir", true, &deleted, ERR(f))), 0);
+    assert_int_equal(f->nn.reap_pending, 1);
+    reap_all(f);
+    assert_int_equal(keys_in_store(f), before);
+}
+
 static void test_reaper_leaves_nothing(void **state)
 {
     struct fixture *f = *state;
@@ -266,8 +286,7 @@ static void test_links_are_for_the_client_to_follow(void **state)
 {
     struct fixture *f = *state;
     mkdirs(f, "/d/e");
-#define SYMLINK(target, link)                                                                                          \
-    assert_int_equal(IN_TXN(f, tree_symlink(t, &f->root, target, link, false, ERR(f))), 0)
+#define SYMLINK(target, link) assert_int_equal(IN_TXN(f, tree_symlink(t, &f->root, target, link, false, ERR(f))), 0)
     SYMLINK("/d", "/abs");
     SYMLINK("e", "/d/rel");
     SYMLINK("../d/e", "/d/up");
@@ -497,6 +516,7 @@ int main(void)
         T(test_full_directory),
         T(test_listing_is_in_byte_order),
         T(test_delete),
+        T(test_little_things_go_at_once),
         T(test_reaper_leaves_nothing),
         T(test_protected_directories),
         T(test_rename),
