@@ -5,9 +5,10 @@
 #include <xxhash.h>
 
 #include "common/mem.h"
+#include "common/xxh3_wide.h"
 
 /* Reflected polynomials, for combination. */
-#define POLY_CRC32 0xEDB88320u
+#define POLY_CRC32  0xEDB88320u
 #define POLY_CRC32C 0x82F63B78u
 
 uint32_t checksum_extend(enum checksum_type type, uint32_t crc, const void *bytes, size_t len)
@@ -55,8 +56,8 @@ uint32_t checksum_combine(enum checksum_type type, uint32_t a, uint32_t b, uint6
     if (type == CHECKSUM_NULL)
         return 0;
     uint32_t poly = type == CHECKSUM_CRC32 ? POLY_CRC32 : POLY_CRC32C;
-    uint32_t shift = 1u << 31;    /* x^0 */
-    uint32_t square = 1u << 23;   /* x^8: one byte */
+    uint32_t shift = 1u << 31;  /* x^0 */
+    uint32_t square = 1u << 23; /* x^8: one byte */
     for (uint64_t n = b_len; n; n >>= 1) {
         if (n & 1)
             shift = gf2_multiply(shift, square, poly);
@@ -120,7 +121,10 @@ struct xxh3 *xxh3_new(void)
 
 void xxh3_update(struct xxh3 *x, const void *bytes, size_t len)
 {
-    (void)XXH3_64bits_update(x->state, bytes, len); /* fails for NULL only */
+    if (xxh3_wide_works())
+        xxh3_wide_update(x->state, bytes, len);
+    else
+        (void)XXH3_64bits_update(x->state, bytes, len); /* fails for NULL only */
 }
 
 uint64_t xxh3_value(const struct xxh3 *x)

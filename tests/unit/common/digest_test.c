@@ -51,11 +51,35 @@ static void streamed_xxh3_equals_the_whole(void **state)
     xxh3_free(x);
 }
 
+/* Whatever instructions are behind it: pieces of every size, from every offset within a register. */
+static void streamed_xxh3_does_not_depend_on_the_pieces(void **state)
+{
+    static uint8_t bytes[300000];
+    for (size_t i = 0; i < sizeof bytes; i++)
+        bytes[i] = (uint8_t)(i * 7 + i / 251);
+    for (size_t first = 1; first < 2000; first += 37) {
+        struct xxh3 *x = xxh3_new();
+        size_t at = 0;
+        for (size_t piece = first; at < sizeof bytes; piece = piece * 3 % 4099 + 1) {
+            size_t len = piece < sizeof bytes - at ? piece : sizeof bytes - at;
+            xxh3_update(x, bytes + at, len);
+            at += len;
+            if (at < 3000)
+                assert_true(xxh3_value(x) == xxh3_of(bytes, at));
+        }
+        assert_true(xxh3_value(x) == xxh3_of(bytes, sizeof bytes));
+        xxh3_free(x);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(known_values), cmocka_unit_test(parts_extend_and_combine_to_the_whole),
-        cmocka_unit_test(the_chunk_that_differs_is_named), cmocka_unit_test(streamed_xxh3_equals_the_whole),
+        cmocka_unit_test(known_values),
+        cmocka_unit_test(parts_extend_and_combine_to_the_whole),
+        cmocka_unit_test(the_chunk_that_differs_is_named),
+        cmocka_unit_test(streamed_xxh3_equals_the_whole),
+        cmocka_unit_test(streamed_xxh3_does_not_depend_on_the_pieces),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
