@@ -17,7 +17,7 @@
 #include "common/net.h"
 
 #define CHILD_READY_FD 3
-#define CHILD_POLL_MS 20
+#define CHILD_POLL_MS  20
 
 void child_add_arg(struct child *c, const char *format, ...)
 {
@@ -41,7 +41,8 @@ static void child_exec(struct child *c, int ready_write_fd, pid_t parent)
     prctl(PR_SET_PDEATHSIG, SIGTERM);
     if (getppid() != parent)
         _exit(1);
-    int log = open(c->log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644), null = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    int log = open(c->log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644),
+        null = open("/dev/null", O_RDONLY | O_CLOEXEC);
     if (log < 0 || null < 0 || dup2(null, 0) < 0 || dup2(log, 1) < 0 || dup2(log, 2) < 0)
         _exit(126);
     if (ready_write_fd == CHILD_READY_FD)
@@ -121,12 +122,14 @@ int child_wait_ready(struct child *c, int timeout_ms, struct err *reterr)
         return 0;
     }
     if (n == 0)
-        return err_set(reterr, ERR_TIMEOUT, "%s was not ready within %d s; its log is %s", c->name, timeout_ms / 1000, c->log);
+        return err_set(reterr, ERR_TIMEOUT, "%s was not ready within %d s; its log is %s", c->name, timeout_ms / 1000,
+                       c->log);
     net_closep(&c->ready_fd); /* end of file: the daemon is gone */
     if (waitpid(c->pid, &c->exit_status, 0) == c->pid)
         c->pid = 0;
     last_log_line(c->log, line, sizeof line);
-    return err_set(reterr, ERR_BAD_STATE, "%s %s: %s (log: %s)", c->name, child_end_text(c->exit_status, end), line, c->log);
+    return err_set(reterr, ERR_BAD_STATE, "%s %s: %s (log: %s)", c->name, child_end_text(c->exit_status, end), line,
+                   c->log);
 }
 
 void child_stop(struct child *c, int grace_ms)

@@ -18,8 +18,8 @@
 #include "proto/op_header.h"
 
 #define ACK_BUFFER_BYTES 8192 /* acknowledgements from downstream; one is about 4 bytes per node and some */
-#define ACK_ARENA_BYTES (256u << 10)
-#define WAIT_TELL_MS 10000 /* well below the time for which balancers wait */
+#define ACK_ARENA_BYTES  (256u << 10)
+#define WAIT_TELL_MS     10000 /* well below the time for which balancers wait */
 
 struct receiver {
     const struct receive_args *args;
@@ -28,9 +28,9 @@ struct receiver {
     struct packet_stream packets;
     struct ack_queue queue;
     int64_t last_seqno;
-    bool last_came;     /* the last packet was stored; nothing more comes from upstream */
-    bool sync_at_end;   /* the last packet asked for it */
-    bool done;          /* everything is stored and acknowledged */
+    bool last_came;   /* the last packet was stored; nothing more comes from upstream */
+    bool sync_at_end; /* the last packet asked for it */
+    bool done;        /* everything is stored and acknowledged */
     bool mirror_lost;
     uint8_t ack_bytes[ACK_BUFFER_BYTES];
     size_t ack_len;
@@ -56,7 +56,8 @@ static void lose_mirror(struct receiver *r, const struct err *why)
 
 /* ---- telling upstream ---- */
 
-static int send_ack(struct receiver *r, struct err *reterr)
+/* Behind those that wait already: what is done while packets are at hand goes out in one piece. */
+static void queue_ack(struct receiver *r)
 {
     Hdfs__PipelineAckProto ack = HDFS__PIPELINE_ACK_PROTO__INIT;
     ack.seqno = r->ack.seqno;
@@ -64,9 +65,16 @@ static int send_ack(struct receiver *r, struct err *reterr)
     ack.reply = r->ack.replies;
     ack.n_flag = r->ack.count;
     ack.flag = r->ack.flags;
-    buf_clear(&r->out);
     message_pack_delimited(&r->out, &ack.base);
-    return net_write_full(r->args->x->fd, r->out.base, r->out.len, reterr);
+}
+
+static int send_acks(struct receiver *r, struct err *reterr)
+{
+    if (!r->out.len)
+        return 0;
+    int rc = net_write_full(r->args->x->fd, r->out.base, r->out.len, reterr);
+    buf_clear(&r->out);
+    return rc;
 }
 
 static Hdfs__Status status_of(int code)
@@ -79,7 +87,8 @@ static void tell_failure(struct receiver *r, Hdfs__Status own)
     if (!r->args->acks)
         return;
     ack_queue_fail(&r->queue, own, r->args->mirror_fd >= 0, r->last_seqno, &r->ack);
-    r->args->x->refused = send_ack(r, NULL) == 0;
+    queue_ack(r);
+    r->args->x->refused = send_acks(r, NULL) == 0;
 }
 
 /* ---- the end of the block ---- */
@@ -113,7 +122,9 @@ static int on_acked(struct receiver *r, const struct pending_ack *done, struct e
             return rc;
         r->done = true;
     }
-    return r->args->acks ? send_ack(r, reterr) : 0;
+    if (r->args->acks)
+        queue_ack(r);
+    return 0;
 }
 
 /* ---- packets ---- */
@@ -127,8 +138,8 @@ static int check_packet(const struct receiver *r, const struct packet *p, struct
     uint64_t expected = meta_chunk_count(sent, h->data_bytes) * meta_checksum_bytes(sent);
     if (h->checksum_bytes != expected && h->checksum_bytes != 0)
         return err_set(reterr, ERR_PROTOCOL,
-                       "packet %" PRId64 " has %u bytes of checksums for %u bytes of data, expected were %" PRIu64, h->seqno,
-                       h->checksum_bytes, h->data_bytes, expected);
+                       "packet %" PRId64 " has %u bytes of checksums for %u bytes of data, expected were %" PRIu64,
+                       h->seqno, h->checksum_bytes, h->data_bytes, expected);
     if (r->last_came)
         return err_set(reterr, ERR_PROTOCOL, "packet %" PRId64 " came after the last one", h->seqno);
     return 0;
@@ -250,9 +261,13 @@ static int read_acks(struct receiver *r, struct err *reterr)
         memmove(r->ack_bytes, r->ack_bytes + used, r->ack_len - (size_t)used);
         r->ack_len -= (size_t)used;
         arena_reset(&r->acks);
-        int rc = failed ? send_ack(r, reterr) : on_acked(r, &done, reterr);
-        if (rc == 0 && failed) /* told as it came; the client rebuilds the pipeline */
+        int rc = 0;
+        if (failed) { /* told as it came; the client rebuilds the pipeline */
+            queue_ack(r);
             rc = err_set(reterr, ERR_CANCELLED, "a node further down the pipeline failed");
+        } else {
+            rc = on_acked(r, &done, reterr);
+        }
         if (rc < 0)
             return rc;
     }
@@ -297,6 +312,7 @@ static int wait_for_either(struct receiver *r, struct err *reterr)
     if (n == 0)
         return err_set(reterr, ERR_TIMEOUT, "nothing came from the writer for %d ms", r->timeout_ms);
     int rc = fds[1].revents ? read_acks(r, reterr) : 0;
+    rc = rc < 0 ? rc : send_acks(r, reterr);
     if (rc == 0 && fds[0].revents && !is_lost(r))
         rc = packet_stream_fill(&r->packets, reterr);
     return rc;
@@ -306,6 +322,7 @@ static int receive_all(struct receiver *r, struct err *reterr)
 {
     for (;;) {
         int rc = process_buffered(r, reterr);
+        rc = rc < 0 ? rc : send_acks(r, reterr);
         if (rc < 0 || r->done)
             return rc;
         if (!is_lost(r)) {
@@ -323,8 +340,8 @@ static void give_up(struct receiver *r, const struct err *why)
 {
     const struct receive_args *a = r->args;
     bool ours = why->code == ERR_NO_SPACE || why->code == ERR_READ_ONLY || why->code == ERR_IO;
-    log_at(ours ? LOG_LEVEL_ERROR : LOG_LEVEL_INFO, "xfer", "peer=%s block=%" PRId64 " write ended early: %s", a->x->peer,
-           (int64_t)a->block_id, why->text);
+    log_at(ours ? LOG_LEVEL_ERROR : LOG_LEVEL_INFO, "xfer", "peer=%s block=%" PRId64 " write ended early: %s",
+           a->x->peer, (int64_t)a->block_id, why->text);
     if (r->writer) {
         size_t storage = replica_writer_storage(r->writer);
         struct replica_view left;
@@ -344,7 +361,7 @@ static void give_up(struct receiver *r, const struct err *why)
     if (why->code == ERR_CONNECT)
         tell_failure(r, HDFS__STATUS__SUCCESS);
     else if (why->code == ERR_CANCELLED && a->acks)
-        a->x->refused = true; /* what failed downstream has been told */
+        a->x->refused = send_acks(r, NULL) == 0; /* what failed downstream is among them */
     else if (why->code != ERR_CLOSED && why->code != ERR_TIMEOUT)
         tell_failure(r, status_of(why->code));
 }

@@ -6,7 +6,8 @@
 
 #include "common/mem.h"
 
-#define BUFFER_AT_FIRST (128u << 10) /* one packet of Hadoop's clients and most of the next */
+#define BUFFER_AT_FIRST                                                                                                \
+    (256u << 10) /* almost four packets of Hadoop's clients: a busy writer costs fewer calls and wake-ups */
 
 void packet_stream_init(struct packet_stream *s, int fd)
 {

@@ -114,6 +114,25 @@ def test_wrong_checksums_are_told(node, target):
     assert visible(node, target, 1024) == DATA[:1024]
 
 
+def test_packets_that_come_together_have_each_its_answer(node, target):
+    """In their order, and those of the good ones in front of a bad one are not lost."""
+    with xfer.Connection(node) as writer:
+        assert status(writer.write_block(target)) == xfer.SUCCESS
+        burst, send_now = [], writer.send
+        writer.send = burst.append
+        for seqno in range(3):
+            piece = DATA[seqno * 512 : seqno * 512 + 512]
+            writer.packet(seqno, seqno * 512, piece, xfer.checksums(piece))
+        writer.packet(3, 1536, DATA[1536:2048], xfer.checksums(DATA[1537:2049]))
+        send_now(b"".join(burst))
+        for seqno in range(3):
+            ack = writer.answer()
+            assert (ack[1][0], ack[2]) == (seqno << 1, [xfer.SUCCESS])
+        assert writer.answer()[2] == [xfer.ERROR_CHECKSUM]
+        assert writer.is_closed()
+    assert visible(node, target, 1536) == DATA[:1536]
+
+
 def test_a_stream_is_taken_over(node, target):
     """The first writer is stopped; what it had not been told of is cut off."""
     with xfer.Connection(node) as first, xfer.Connection(node) as second:
