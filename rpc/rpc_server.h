@@ -64,10 +64,10 @@ struct rpc_server_options {
     const struct rpc_service *services; /* copied; the method tables are borrowed */
     size_t service_count;
     /* Bounds; 0 = the default in parentheses. */
-    int calls_in_flight_max;  /* of one connection; beyond it we do not read (256) */
+    int calls_in_flight_max; /* of one connection; beyond it we do not read (256) */
     size_t
         request_bytes_max; /* decoded requests of one connection without an answer; beyond it we do not read (32 MiB) */
-    int idle_timeout_ms;      /* a connection without a call is closed (600000) */
+    int idle_timeout_ms;   /* a connection without a call is closed (600000) */
     int handshake_timeout_ms; /* from connect to context (30000) */
     size_t retry_cache_bytes; /* answers of RPC_AT_MOST_ONCE calls, kept for ten minutes or until it is full (16 MiB) */
     /* A connection that rpc_call_watch_connection() named has ended. idle_ms: since it was last heard of. by_peer: not
@@ -118,10 +118,11 @@ void rpc_call_fail(struct rpc_call *call, const struct err *why);
 void rpc_call_prepare(struct rpc_call *call, const ProtobufCMessage *response);
 void rpc_call_prepare_fail(struct rpc_call *call, const struct err *why);
 void rpc_call_send(struct rpc_call *call);
-/* What this thread sends from `begins` true to false goes out at the end, all answers of one connection in one write. Only
- * for threads that send a few at once and do nothing else in between; not from a handler. */
+/* What this thread sends from `begins` true to false goes out at the end, all answers of one connection in one write.
+ * Only for threads that send a few at once and do nothing else in between; not from a handler. */
 void rpc_hold_answers(bool begins);
-/* A handler that finds that it would have to block may, instead of answering, ask to be called once more, on the pool. */
+/* A handler that finds that it would have to block may, instead of answering, ask to be called once more, on the pool.
+ */
 void rpc_call_repeat_in_pool(struct rpc_call *call);
 bool rpc_call_may_block(const struct rpc_call *call); /* it is on the pool, or local (local_call.h) */
 

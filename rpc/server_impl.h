@@ -21,12 +21,12 @@
 #include "rpc/rpc_server.h"
 #include "rpc/wire.h"
 
-#define SCRATCH_BYTES    (64u << 10) /* one read; most requests never leave it */
-#define OUT_MAX_BYTES    (8u << 20)  /* queued for one slow reader, before we stop reading from it */
-#define INPUT_MAX_BYTES  (1u << 30)  /* halves of requests, of all connections together */
+#define SCRATCH_BYTES       (64u << 10) /* one read; most requests never leave it */
+#define OUT_MAX_BYTES       (8u << 20)  /* queued for one slow reader, before we stop reading from it */
+#define INPUT_MAX_BYTES     (1u << 30)  /* halves of requests, of all connections together */
 #define REQUEST_SMALL_BYTES (64u << 10) /* such requests are bounded by their number alone */
-#define CALLS_CACHED_MAX 128         /* free ones kept by each loop */
-#define LINGER_MS        2000        /* after the last word: let the peer read it before we close */
+#define CALLS_CACHED_MAX    128         /* free ones kept by each loop */
+#define LINGER_MS           2000        /* after the last word: let the peer read it before we close */
 
 struct server_loop {
     struct loop *loop;
@@ -97,8 +97,8 @@ struct rpc_connection {
 
     char *user; /* set before PHASE_CALLS, then constant; NULL = none was sent */
 
-    _Atomic size_t out_bytes; /* changed under lock; the loop looks without it */
-    _Atomic int in_flight;    /* calls not answered; likewise, but for new ones */
+    _Atomic size_t out_bytes;     /* changed under lock; the loop looks without it */
+    _Atomic int in_flight;        /* calls not answered; likewise, but for new ones */
     _Atomic size_t request_bytes; /* of the large ones among them; likewise */
 
     pthread_mutex_t lock;
@@ -107,8 +107,9 @@ struct rpc_connection {
     int out_count;
     int64_t last_write_ms; /* when the queue last moved */
     bool blocked;          /* the socket took less than we had: wait for EPOLLOUT */
-    bool paused;           /* not reading: too much in flight; set and cleared by the loop's thread, which may look without lock */
-    bool held;             /* a thread that holds answers back will flush it */
+    bool
+        paused; /* not reading: too much in flight; set and cleared by the loop's thread, which may look without lock */
+    bool held;  /* a thread that holds answers back will flush it */
     bool closed;
     bool watched;    /* tell the owner when it closes */
     bool shut;       /* last word written */

@@ -44,10 +44,10 @@ struct fsdir {
     uint8_t default_policy;
     char superuser[256]; /* the namenode's OS user */
     char supergroup[256];
-    struct quota_watch *watches; /* see quota.h */
-    struct delete_watch *delete_watches; /* see tree.h */
+    struct quota_watch *watches;             /* see quota.h */
+    struct delete_watch *delete_watches;     /* see tree.h */
     struct protected_directories *protected; /* see protected.h; NULL: none */
-    char write_error[ERR_TEXT_MAX]; /* not empty: a batch could not be written, no more changes are taken */
+    char write_error[ERR_TEXT_MAX];          /* not empty: a batch could not be written, no more changes are taken */
 };
 
 struct fsdir_options {
@@ -56,7 +56,7 @@ struct fsdir_options {
     bool atime_changes_in_snapshots; /* one that changes alone is not saved for them */
     bool diffs_below_roots;          /* differences between snapshots may be asked for of directories inside them */
     bool owners_set_quotas;          /* so may the owner of the directory above */
-    uint8_t default_policy; /* of what has none */
+    uint8_t default_policy;          /* of what has none */
     const char *superuser, *supergroup;
     const char *protected_directories; /* a list, NULL: none */
     bool protect_all_below;
