@@ -13,6 +13,7 @@
 
 #include "common/clock.h"
 #include "common/log.h"
+#include "common/user_groups.h"
 #include "datanode/datanode.h"
 #include "datanode/report/reporter.h"
 #include "datanode/serve/http_pages.h"
@@ -273,6 +274,7 @@ int datanode_main(int argc, char **argv)
     throttle_init(&dn.balance_throttle, &dn.balance_bytes_per_second);
     datanode_metrics_register();
     srandom((unsigned)(clock_wall_ns() ^ getpid()));
+    user_groups_fix(config_str(config, "hadoop.user.group.static.mapping.overrides"));
     int rc = settings_load(config, &dn.settings, &why);
     atomic_store(&dn.balance_bytes_per_second, dn.settings.balance_bytes_per_second);
     dn.reconfiguration = ipc_reconfiguration_new(&dn, config);

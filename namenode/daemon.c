@@ -13,6 +13,7 @@
 #include "common/log.h"
 #include "common/mem.h"
 #include "common/net.h"
+#include "common/user_groups.h"
 #include "main/commands.h"
 #include "namenode/blocks/blocks.h"
 #include "namenode/housekeeping.h"
@@ -89,7 +90,7 @@ static int open_namespace(struct parts *p, struct err *reterr)
     struct fsdir_options options;
     name_folder_store_path(&p->folder, store_path, sizeof store_path);
     os_user(p->user);
-    fs_user_fix_groups(config_str(nn->config, "hadoop.user.group.static.mapping.overrides"));
+    user_groups_fix(config_str(nn->config, "hadoop.user.group.static.mapping.overrides"));
     fsdir_options_from_config(&options, nn->config);
     options.superuser = p->user;
     int rc = store_open(store_path, &nn->store, reterr);

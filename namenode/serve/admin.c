@@ -100,14 +100,13 @@ static const struct rpc_method ha_methods[] = {
 static void get_groups_for_user(struct rpc_call *call, const ProtobufCMessage *message, void *context)
 {
     const Hdfs__GetGroupsForUserRequestProto *q = (const void *)message;
-    struct fs_user user;
-    struct fsdir nobody = {.permissions = true}; /* so that the superuser's groups are looked up, too */
+    struct user_groups found;
     Hdfs__GetGroupsForUserResponseProto response = HDFS__GET_GROUPS_FOR_USER_RESPONSE_PROTO__INIT;
-    fs_user_load(&user, &nobody, q->user);
+    user_groups_load(&found, q->user);
     char *groups[USER_GROUPS_MAX];
-    for (size_t i = 0; i < user.group_count; i++)
-        groups[i] = user.groups[i];
-    response.n_groups = user.group_count;
+    for (size_t i = 0; i < found.count; i++)
+        groups[i] = found.names[i];
+    response.n_groups = found.count;
     response.groups = groups;
     rpc_call_reply(call, &response.base);
 }
@@ -118,7 +117,7 @@ static void refresh_user_to_groups(struct rpc_call *call, const ProtobufCMessage
         HDFS__REFRESH_USER_TO_GROUPS_MAPPINGS_RESPONSE_PROTO__INIT;
     struct err why = {0};
     if (!check_super(context, call, &why)) /* nobody else makes us ask for all groups anew */
-        fs_user_forget_groups();
+        user_groups_forget();
     reply_if_super(context, call, &response.base);
 }
 
