@@ -19,6 +19,7 @@
 #include "common/buf.h"
 #include "common/err.h"
 #include "common/net.h"
+#include "common/proxy_users.h"
 
 struct rpc_server;
 struct rpc_call;
@@ -63,6 +64,7 @@ struct rpc_server_options {
     int connections_max;                /* 0 => 4096 */
     const struct rpc_service *services; /* copied; the method tables are borrowed */
     size_t service_count;
+    struct proxy_users *proxy_users; /* whose connections may be for another user; borrowed. NULL: nobody's */
     /* Bounds; 0 = the default in parentheses. */
     int calls_in_flight_max;  /* of one connection; beyond it we do not read (256) */
     size_t
