@@ -119,6 +119,8 @@ void rpc_call_reply(struct rpc_call *call, const ProtobufCMessage *response);
 void rpc_call_fail(struct rpc_call *call, const struct err *why);
 void rpc_call_prepare(struct rpc_call *call, const ProtobufCMessage *response);
 void rpc_call_prepare_fail(struct rpc_call *call, const struct err *why);
+/* Says `text` instead of why's, which is cut: for exceptions out of whose text clients read more than words. */
+void rpc_call_prepare_fail_text(struct rpc_call *call, const struct err *why, const char *text);
 void rpc_call_send(struct rpc_call *call);
 /* A handler that finds that it would have to block may, instead of answering, ask to be called once more, on the pool.
  */
