@@ -65,10 +65,10 @@ static enum filled fill(struct op *op, const ProtobufCMessage *message, uint64_t
         ((Hdfs__AddCacheDirectiveResponseProto *)response)->id = (int64_t)value;
     else if (!strcmp(method, "createSnapshot")) {
         const Hdfs__CreateSnapshotRequestProto *q = (const void *)message;
-        if (!q->snapshotname || !*q->snapshotname) /* its name was made of the time: only a new one can be told */
-            return NOT_KNOWN;
+        const char *name = q->snapshotname;
+        name = name && *name ? name : snapshot_default_name(op->arena, value);
         ((Hdfs__CreateSnapshotResponseProto *)response)->snapshotpath =
-            (char *)(uintptr_t)snapshot_path(op->arena, q->snapshotroot, q->snapshotname);
+            (char *)(uintptr_t)snapshot_path(op->arena, q->snapshotroot, name);
     }
     return FILLED; /* the others say nothing but that it was done */
 }
