@@ -69,6 +69,7 @@ struct rpc_server_options {
     int calls_in_flight_max;  /* of one connection; beyond it we do not read (256) */
     size_t
         request_bytes_max; /* decoded requests of one connection without an answer; beyond it we do not read (32 MiB) */
+    size_t input_bytes_max;   /* unfinished requests of all connections; beyond it who has most is closed (1 GiB) */
     int idle_timeout_ms;      /* a connection without a call is closed (600000) */
     int handshake_timeout_ms; /* from connect to context (30000) */
     size_t retry_cache_bytes; /* answers of RPC_AT_MOST_ONCE calls, kept for ten minutes or until it is full (16 MiB) */

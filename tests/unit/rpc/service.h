@@ -148,8 +148,8 @@ static inline void test_service_await_held(struct test_service *t, int count)
     pthread_mutex_unlock(&t->lock);
 }
 
-/* Sends what is held, lets blocked handlers go on. */
-static inline void test_service_release(struct test_service *t)
+/* Sends what is held, lets blocked handlers go on. Returns how many were sent. */
+static inline int test_service_release(struct test_service *t)
 {
     pthread_mutex_lock(&t->lock);
     int count = t->held_count;
@@ -162,6 +162,7 @@ static inline void test_service_release(struct test_service *t)
     for (int i = 0; i < count; i++)
         rpc_call_send(held[i]);
     free(held);
+    return count;
 }
 
 static inline struct rpc_server *test_server_start(struct test_service *t, struct rpc_server_options o)
