@@ -55,7 +55,7 @@ struct namenode {
     uint64_t reap_pending;           /* guarded by lock: discards since the reaper last found nothing to do */
     struct reaper *reaper;           /* guarded by lock */
     pthread_cond_t housekeeping_wake;
-    bool stopping; /* guarded by lock */
+    bool stopping;         /* guarded by lock */
     bool trash_roots_made; /* guarded by lock: housekeeping has looked after them */
 
     struct rpc_server *rpc;                  /* set before the pages are served */

@@ -66,7 +66,7 @@ struct rpc_server_options {
     size_t service_count;
     struct proxy_users *proxy_users; /* whose connections may be for another user; borrowed. NULL: nobody's */
     /* Bounds; 0 = the default in parentheses. */
-    int calls_in_flight_max;  /* of one connection; beyond it we do not read (256) */
+    int calls_in_flight_max; /* of one connection; beyond it we do not read (256) */
     size_t
         request_bytes_max; /* decoded requests of one connection without an answer; beyond it we do not read (32 MiB) */
     size_t input_bytes_max;   /* unfinished requests of all connections; beyond it who has most is closed (1 GiB) */

@@ -21,12 +21,12 @@
 #include "rpc/rpc_server.h"
 #include "rpc/wire.h"
 
-#define SCRATCH_BYTES    (64u << 10) /* one read; most requests never leave it */
-#define OUT_MAX_BYTES    (8u << 20)  /* queued for one slow reader, before we stop reading from it */
-#define INPUT_MAX_BYTES  (1u << 30)  /* halves of requests, of all connections together */
+#define SCRATCH_BYTES       (64u << 10) /* one read; most requests never leave it */
+#define OUT_MAX_BYTES       (8u << 20)  /* queued for one slow reader, before we stop reading from it */
+#define INPUT_MAX_BYTES     (1u << 30)  /* halves of requests, of all connections together */
 #define REQUEST_SMALL_BYTES (64u << 10) /* such requests are bounded by their number alone */
-#define CALLS_CACHED_MAX 128         /* free ones kept by each loop */
-#define LINGER_MS        2000        /* after the last word: let the peer read it before we close */
+#define CALLS_CACHED_MAX    128         /* free ones kept by each loop */
+#define LINGER_MS           2000        /* after the last word: let the peer read it before we close */
 
 struct server_loop {
     struct loop *loop;
@@ -47,8 +47,8 @@ struct rpc_server {
     _Atomic int refs;
     _Atomic bool stopping;
     _Atomic int connection_count;
-    _Atomic int pool_queued; /* calls that wait for the pool */
-    _Atomic size_t input_bytes; /* of all connections */
+    _Atomic int pool_queued;           /* calls that wait for the pool */
+    _Atomic size_t input_bytes;        /* of all connections */
     struct rpc_server_options options; /* no zeros left */
     struct rpc_registry *registry;
     struct pool *pool;
@@ -90,7 +90,7 @@ struct rpc_connection {
 
     /* loop thread */
     enum connection_phase phase;
-    struct buf in; /* half a request */
+    struct buf in;              /* half a request */
     _Atomic size_t input_bytes; /* as much of it as counts for the server: any thread may drop it */
     const struct rpc_registered *last_service;
     int64_t opened_ms, last_read_ms;
@@ -122,8 +122,8 @@ void connection_open(struct rpc_server *s, struct server_loop *l, int fd, const 
 void connection_unref(struct rpc_connection *c);
 void connection_close(struct rpc_connection *c, bool by_peer);   /* loop thread, or the loop has ended */
 void connection_check(struct rpc_connection *c, int64_t now_ms); /* loop thread: close it if it is overdue */
-void input_counted(struct rpc_connection *c); /* loop thread, when `in` has changed */
-void input_bound(struct rpc_server *s);       /* any thread, without a lock: closes who holds most while it is too much */
+void input_counted(struct rpc_connection *c);                    /* loop thread, when `in` has changed */
+void input_bound(struct rpc_server *s); /* any thread, without a lock: closes who holds most while it is too much */
 /* Sends call->reply and frees the call, now or when the peer reads. Any thread. */
 void connection_send(struct rpc_connection *c, struct rpc_call *call);
 

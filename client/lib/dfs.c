@@ -82,7 +82,8 @@ char *dfs_default_user(void)
 
 /* ---- the object ---- */
 
-static int view_connect(const struct config *config, const char *authority, const char *user, struct dfs **ret, struct err *reterr)
+static int view_connect(const struct config *config, const char *authority, const char *user, struct dfs **ret,
+                        struct err *reterr)
 {
     AUTO(dfs_unrefp) struct dfs *fs = mem_new(struct dfs);
     AUTO(mem_freep) char *name = mem_strndup(authority, strcspn(authority, "/"));

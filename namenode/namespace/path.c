@@ -9,8 +9,7 @@
 
 /* ---- new names ---- */
 
-static int check_component(const struct fsdir *dir, const char *text, const char *name, size_t len,
-                           struct err *reterr)
+static int check_component(const struct fsdir *dir, const char *text, const char *name, size_t len, struct err *reterr)
 {
     if ((len == 1 && name[0] == '.') || (len == 2 && !memcmp(name, "..", 2)) || memchr(name, ':', len))
         return err_set(reterr, ERR_INVALID_PATH, "Invalid path name Invalid file name: %s", text);

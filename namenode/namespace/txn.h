@@ -17,7 +17,7 @@
 struct counters {
     uint64_t next_inode, next_block, next_stamp; /* the next to be given out */
     uint64_t inodes, directories, symlinks;      /* those cut off and not yet reaped included */
-    uint64_t quotas; /* directories with a quota */
+    uint64_t quotas;                             /* directories with a quota */
     uint64_t blocks, complete_blocks;            /* those that only a snapshot has included */
     uint64_t last_snapshot;                      /* the number given out last */
 };
@@ -28,7 +28,7 @@ struct fsdir_limits {
     uint16_t replication_min, replication_max;
     uint64_t atime_precision_ns; /* 0: access times are not kept */
     size_t snapshots, snapshots_per_dir;
-    size_t xattrs, xattr_bytes;  /* per inode; of a name and its value */
+    size_t xattrs, xattr_bytes; /* per inode; of a name and its value */
 };
 
 struct fsdir {
@@ -38,16 +38,16 @@ struct fsdir {
     struct retry_ring *retries;
     struct counters counters;
     struct fsdir_limits limits;
-    bool permissions;    /* dfs.permissions.enabled */
+    bool permissions; /* dfs.permissions.enabled */
     bool acls, posix_acl_inheritance, xattrs, storage_policies;
     bool atime_changes_in_snapshots, diffs_below_roots, owners_set_quotas;
     uint8_t default_policy;
     char superuser[256]; /* the namenode's OS user */
     char supergroup[256];
-    struct quota_watch *watches; /* see quota.h */
-    struct delete_watch *delete_watches; /* see tree.h */
+    struct quota_watch *watches;             /* see quota.h */
+    struct delete_watch *delete_watches;     /* see tree.h */
     struct protected_directories *protected; /* see protected.h; NULL: none */
-    char write_error[ERR_TEXT_MAX]; /* not empty: a batch could not be written, no more changes are taken */
+    char write_error[ERR_TEXT_MAX];          /* not empty: a batch could not be written, no more changes are taken */
 };
 
 struct fsdir_options {
@@ -56,7 +56,7 @@ struct fsdir_options {
     bool atime_changes_in_snapshots; /* one that changes alone is not saved for them */
     bool diffs_below_roots;          /* differences between snapshots may be asked for of directories inside them */
     bool owners_set_quotas;          /* so may the owner of the directory above */
-    uint8_t default_policy; /* of what has none */
+    uint8_t default_policy;          /* of what has none */
     const char *superuser, *supergroup;
     const char *protected_directories; /* a list, NULL: none */
     bool protect_all_below;
@@ -93,11 +93,11 @@ struct txn {
     uint64_t *freed; /* blocks that nothing refers to any more: for the block map, after the commit (see file_commit) */
     size_t freed_count;
     struct quota_charges *charges; /* of the commit under way, see quota.h */
-    struct buf entries; /* struct entry_change; only if history_is_used */
-    struct buf drops;   /* struct block_drop */
-    struct buf history; /* history.c's */
-    struct retry_mark retry; /* whose call this is, if it must not run twice */
-    const char *unresolved; /* the path to try instead, behind the last symbolic link that ended a path_resolve() */
+    struct buf entries;            /* struct entry_change; only if history_is_used */
+    struct buf drops;              /* struct block_drop */
+    struct buf history;            /* history.c's */
+    struct retry_mark retry;       /* whose call this is, if it must not run twice */
+    const char *unresolved;   /* the path to try instead, behind the last symbolic link that ended a path_resolve() */
     bool has_retry, is_final; /* final: the next commit is the call's last, and says so in the store */
     uint64_t now_ns;
     uint64_t seq; /* after a commit: what the answer has to wait for */
@@ -167,8 +167,8 @@ struct file_block *txn_add_block(struct txn *t, struct inode *n);
 void txn_set_block(struct txn *t, struct inode *n, struct file_block *b, uint64_t stamp, uint64_t length_bytes,
                    enum block_state state);
 void txn_drop_last_block(struct txn *t, struct inode *n);
-/* The last block is to be a copy of the first `length_bytes` of what it is now, under a new id: a snapshot has that. The
- * old one is kept until the file is closed. */
+/* The last block is to be a copy of the first `length_bytes` of what it is now, under a new id: a snapshot has that.
+ * The old one is kept until the file is closed. */
 struct file_block *txn_copy_last_block(struct txn *t, struct inode *n, uint64_t length_bytes);
 /* A block that nothing refers to any more goes (for history.c; files drop theirs). */
 void txn_free_block(struct txn *t, uint64_t id, bool is_complete);

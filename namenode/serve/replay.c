@@ -15,8 +15,7 @@ static bool is_known(struct namenode *nn, const struct rpc_call *call, uint64_t 
     if (id.len != 16 || !rpc_call_is_at_most_once(call) || !retry_ring_has_any(nn->dir->retries))
         return false;
     namenode_lock(nn);
-    bool known =
-        retry_ring_find(nn->dir->retries, id.base, rpc_call_id(call), (uint64_t)clock_mono_ms(), ret_value);
+    bool known = retry_ring_find(nn->dir->retries, id.base, rpc_call_id(call), (uint64_t)clock_mono_ms(), ret_value);
     namenode_unlock(nn);
     return known;
 }
