@@ -17,9 +17,10 @@ GEN_O := $(GEN_C:.c=.o)
 SRC := $(shell find $(wildcard $(FOLDERS)) -name '*.c' | sort)
 OBJ := $(SRC:%.c=$(B)/%.o)
 MAIN_O := $(B)/main/cairn.o
-NOT_CLIENT := $(addprefix common/,http.o http_page.o http_servlets.o http_stream.o jmx.o daemon.o metrics.o loop.o pool.o) \
-              $(addprefix rpc/,call.o connection.o handshake.o local_call.o java_names.o jmx.o meta.o reconfigure.o registry.o \
-                retry_cache.o rpc_server.o sasl_login.o)
+NOT_CLIENT := $(addprefix common/,http.o http_page.o http_servlets.o http_stream.o jmx.o daemon.o metrics.o loop.o pool.o \
+                proxy_users.o user_groups.o) \
+              $(addprefix rpc/,call.o connection.o handshake.o input_bound.o local_call.o java_names.o jmx.o meta.o \
+                reconfigure.o registry.o retry_cache.o rpc_server.o sasl_login.o)
 # What a program that loads libhdfs gets: the client and what it stands on, nothing of the daemons.
 CLIENT_O := $(filter-out $(addprefix $(B)/,$(NOT_CLIENT)),\
               $(filter $(B)/common/% $(B)/proto/% $(B)/rpc/% $(B)/client/lib/%,$(OBJ))) $(GEN_O)

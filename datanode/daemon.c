@@ -13,6 +13,8 @@
 
 #include "common/clock.h"
 #include "common/log.h"
+#include "common/proxy_users.h"
+#include "common/user_groups.h"
 #include "datanode/datanode.h"
 #include "datanode/report/reporter.h"
 #include "datanode/serve/http_pages.h"
@@ -28,10 +30,10 @@
 #include "webhdfs/webhdfs.h"
 #include "rpc/reconfigure.h"
 
-#define READY_WAIT_MS                    1000
-#define STOP_MS                          15000
-#define MALLOC_ARENAS                    2          /* hundreds of threads must not have a heap each */
-#define MALLOC_MMAP_BYTES                (64 << 10) /* buffers of transfers go back to the system when they are done */
+#define READY_WAIT_MS     1000
+#define STOP_MS           15000
+#define MALLOC_ARENAS     2          /* hundreds of threads must not have a heap each */
+#define MALLOC_MMAP_BYTES (64 << 10) /* buffers of transfers go back to the system when they are done */
 
 static const char usage[] =
     "Usage: cairn datanode [generic options] [--ready-fd N]\n\n"
@@ -273,9 +275,11 @@ int datanode_main(int argc, char **argv)
     throttle_init(&dn.balance_throttle, &dn.balance_bytes_per_second);
     datanode_metrics_register();
     srandom((unsigned)(clock_wall_ns() ^ getpid()));
+    user_groups_fix(config_str(config, "hadoop.user.group.static.mapping.overrides"));
     int rc = settings_load(config, &dn.settings, &why);
     atomic_store(&dn.balance_bytes_per_second, dn.settings.balance_bytes_per_second);
     dn.reconfiguration = ipc_reconfiguration_new(&dn, config);
+    dn.proxy_users = proxy_users_new("hadoop.proxyuser", config);
     if (rc == 0)
         rc = start(&dn, &servers, &why);
     if (rc == 0) {
@@ -287,6 +291,7 @@ int datanode_main(int argc, char **argv)
         daemon_wait(&d);
     stop(&dn, &servers);
     reconfiguration_free(dn.reconfiguration);
+    proxy_users_free(dn.proxy_users);
     config_free(config);
     return rc < 0 ? daemon_fail("datanode", &why) : 0;
 }

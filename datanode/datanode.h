@@ -18,6 +18,7 @@ struct directory_scanner;
 struct short_circuit;
 struct shm_registry;
 struct rpc_server;
+struct proxy_users;     /* common/proxy_users.h */
 struct reconfiguration; /* rpc/reconfigure.h */
 
 struct webhdfs;
@@ -31,12 +32,13 @@ struct datanode {
     struct block_cache *cache;
     struct reporter *reporter;
     struct xfer_server *xfer;
-    struct scrubber *scrubber; /* NULL: off */
+    struct scrubber *scrubber;                   /* NULL: off */
     struct directory_scanner *directory_scanner; /* NULL: off */
-    struct short_circuit *short_circuit; /* NULL: off */
+    struct short_circuit *short_circuit;         /* NULL: off */
     struct shm_registry *shm;
     struct webhdfs *webhdfs;
     struct reconfiguration *reconfiguration;
+    struct proxy_users *proxy_users;
     struct rpc_server *ipc; /* as long as pages are served */
     _Atomic int64_t balance_bytes_per_second;
     struct throttle balance_throttle; /* of all moves together */
@@ -45,7 +47,8 @@ struct datanode {
 
 extern struct metric datanode_bytes_read, datanode_bytes_written, datanode_blocks_read, datanode_blocks_written,
     datanode_blocks_received, datanode_blocks_replicated, datanode_blocks_removed, datanode_blocks_verified,
-    datanode_verification_failures, datanode_transfers, datanode_files_passed, datanode_heartbeats, datanode_volume_failures;
+    datanode_verification_failures, datanode_transfers, datanode_files_passed, datanode_heartbeats,
+    datanode_volume_failures;
 void datanode_metrics_register(void);
 
 /* After an I/O error on a storage: takes it out if it is broken and tells the namenode. Ends the process when more have

@@ -13,6 +13,8 @@
 #include "common/log.h"
 #include "common/mem.h"
 #include "common/net.h"
+#include "common/proxy_users.h"
+#include "common/user_groups.h"
 #include "main/commands.h"
 #include "namenode/blocks/blocks.h"
 #include "namenode/housekeeping.h"
@@ -89,7 +91,7 @@ static int open_namespace(struct parts *p, struct err *reterr)
     struct fsdir_options options;
     name_folder_store_path(&p->folder, store_path, sizeof store_path);
     os_user(p->user);
-    fs_user_fix_groups(config_str(nn->config, "hadoop.user.group.static.mapping.overrides"));
+    user_groups_fix(config_str(nn->config, "hadoop.user.group.static.mapping.overrides"));
     fsdir_options_from_config(&options, nn->config);
     options.superuser = p->user;
     int rc = store_open(store_path, &nn->store, reterr);
@@ -161,6 +163,7 @@ static int start(struct parts *p, const struct config *c, struct err *reterr)
     if (rc)
         return rc;
     p->keeps_house = true;
+    nn->proxy_users = proxy_users_new("hadoop.proxyuser", c);
     rc = rpc_ports_start(nn, address, &p->ports, reterr);
     return rc ? rc : pages_start(nn, nn->rpc, p->user, &http, &p->pages, reterr);
 }
@@ -174,6 +177,7 @@ static void stop(struct parts *p)
         housekeeping_stop(nn, p->housekeeper);
     rpc_ports_stop(&p->ports);
     reconfiguration_free(nn->reconfiguration);
+    proxy_users_free(nn->proxy_users);
     journal_stop(nn->journal);
     blocks_free(nn->blocks);
     parked_free(nn->parked);

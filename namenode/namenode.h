@@ -18,6 +18,7 @@ struct leases;          /* namenode/namespace/leases.h */
 struct writers;         /* namenode/namespace/writers.h */
 struct tokens;          /* namenode/namespace/tokens.h */
 struct cache_pools;     /* namenode/namespace/cache_pools.h */
+struct proxy_users;     /* common/proxy_users.h */
 struct reconfiguration; /* rpc/reconfigure.h */
 struct store;           /* namenode/journal/store.h: LevelDB */
 struct journal;         /* namenode/journal/journal.h: group commit */
@@ -54,11 +55,12 @@ struct namenode {
     uint64_t reap_pending;           /* guarded by lock: discards since the reaper last found nothing to do */
     struct reaper *reaper;           /* guarded by lock */
     pthread_cond_t housekeeping_wake;
-    bool stopping; /* guarded by lock */
+    bool stopping;         /* guarded by lock */
     bool trash_roots_made; /* guarded by lock: housekeeping has looked after them */
 
     struct rpc_server *rpc;                  /* set before the pages are served */
     struct reconfiguration *reconfiguration; /* locks for itself */
+    struct proxy_users *proxy_users;         /* locks for itself */
 
     struct store *store;     /* reads: any thread; writes: through fsdir's mutations, under lock */
     struct journal *journal; /* locks for itself */

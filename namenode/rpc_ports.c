@@ -67,6 +67,7 @@ static int start(struct namenode *nn, struct net_address address, const char *bi
         .pool_threads = threads,
         .services = services,
         .service_count = count,
+        .proxy_users = nn->proxy_users,
         .on_connection_closed = op_connection_closed,
         .on_connection_closed_context = nn,
         .token_login = nn->tokens->are_issued ? token_login : NULL,

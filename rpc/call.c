@@ -115,10 +115,15 @@ static rpc_detail detail_of(int code)
     }
 }
 
-void rpc_call_prepare_fail(struct rpc_call *call, const struct err *why)
+void rpc_call_prepare_fail_text(struct rpc_call *call, const struct err *why, const char *text)
 {
     assert(!call->prepared);
-    prepare_error(call, detail_of(why->code), err_java_class(why), why->text);
+    prepare_error(call, detail_of(why->code), err_java_class(why), text);
+}
+
+void rpc_call_prepare_fail(struct rpc_call *call, const struct err *why)
+{
+    rpc_call_prepare_fail_text(call, why, why->text);
 }
 
 void rpc_call_prepare(struct rpc_call *call, const ProtobufCMessage *response)

@@ -72,11 +72,6 @@ void connection_unref(struct rpc_connection *c)
     free(c);
 }
 
-static void in_bytes_changed(struct rpc_connection *c, size_t before)
-{
-    c->server->input_bytes += c->in.len - before;
-}
-
 void connection_close(struct rpc_connection *c, bool by_peer)
 {
     pthread_mutex_lock(&c->lock);
@@ -85,6 +80,7 @@ void connection_close(struct rpc_connection *c, bool by_peer)
         return;
     }
     c->closed = true;
+    by_peer = by_peer && !c->dropped;
     loop_watch_remove(&c->watch);
     close(c->watch.fd);
     struct rpc_call *unsent = c->out_head;
@@ -101,9 +97,8 @@ void connection_close(struct rpc_connection *c, bool by_peer)
         c->loop->connections = c->next;
     pthread_mutex_unlock(&c->loop->lock);
 
-    size_t before = c->in.len;
     buf_free(&c->in);
-    in_bytes_changed(c, before);
+    input_counted(c);
     c->server->connection_count--;
     metric_add(&rpc_metric_connections, -1);
     const struct rpc_server_options *o = &c->server->options;
@@ -452,21 +447,22 @@ static bool read_some(struct rpc_connection *c)
         buf_append(&c->in, in.base + taken, in.len - taken);
     if (c->in.len == 0)
         buf_free(&c->in);
-    in_bytes_changed(c, before);
-    return c->server->input_bytes <= INPUT_MAX_BYTES;
+    input_counted(c);
+    input_bound(c->server);
+    return true;
 }
 
 /* After a pause: first what was already read. */
 static bool read_on(struct rpc_connection *c)
 {
-    size_t before = c->in.len, taken = 0;
+    size_t taken = 0;
     if (!take_all(c, buf_slice(&c->in), &taken))
         return false;
     if (taken)
         buf_consume(&c->in, taken);
     if (c->in.len == 0)
         buf_free(&c->in);
-    in_bytes_changed(c, before);
+    input_counted(c);
     return true;
 }
 

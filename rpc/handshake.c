@@ -124,8 +124,15 @@ void handshake_context(struct rpc_connection *c, const struct rpc_request_header
         (void *)take_message(c, h, &hrpc__ipc_connection_context_proto__descriptor, in, &a);
     if (!context)
         return;
+    const Hrpc__UserInformationProto *info = context->userinfo;
+    const char *user = info ? info->effectiveuser : NULL;
+    struct err why;
+    if (user && info->realuser && !c->has_token && /* a token was given to both */
+        proxy_users_check(c->server->options.proxy_users, info->realuser, user, c->peer_ip, &why) < 0) {
+        handshake_fatal(c, h, RPC_DETAIL(FATAL_UNAUTHORIZED), err_java_class(&why), why.text);
+        return;
+    }
     /* "hdfs/host@REALM" is the user hdfs. */
-    const char *user = context->userinfo ? context->userinfo->effectiveuser : NULL;
     if (c->has_token && user && strcmp(user, c->user)) {
         char text[640];
         snprintf(text, sizeof text, "Authenticated user (%s) doesn't match what the client claims to be (%.255s)",

@@ -216,7 +216,7 @@ static bool pause_for(struct rpc_client *c, int64_t delay_ms)
 /* ---- one call ---- */
 
 static int response_decode(struct slice frame, const ProtobufCMessageDescriptor *type, struct arena *arena,
-                           ProtobufCMessage **ret, struct err *reterr)
+                           ProtobufCMessage **ret, struct buf *ret_text, struct err *reterr)
 {
     struct rpc_response_header h;
     struct rd rd = rd_of(frame);
@@ -227,6 +227,11 @@ static int response_decode(struct slice frame, const ProtobufCMessageDescriptor 
         char java_class[ERR_CLASS_MAX], text[ERR_TEXT_MAX];
         rpc_text_copy(java_class, sizeof java_class, h.exception_class);
         rpc_text_copy(text, sizeof text, h.text);
+        if (ret_text) {
+            buf_clear(ret_text);
+            rpc_text_copy((char *)buf_reserve(ret_text, h.text.len + 1), h.text.len + 1, h.text);
+            ret_text->len = strlen((const char *)ret_text->base);
+        }
         return err_remote(reterr, java_class, text);
     }
     struct slice body = rd_slice(&rd, rd_varint(&rd));
@@ -287,9 +292,9 @@ static bool try_again(struct rpc_client *c, struct failover *f, const struct att
     return action.again && pause_for(c, action.delay_ms);
 }
 
-int rpc_client_call(struct rpc_client *c, const char *method, const ProtobufCMessage *request,
-                    const ProtobufCMessageDescriptor *response_type, struct arena *arena,
-                    ProtobufCMessage **ret_response, struct err *reterr)
+int rpc_client_call_hear(struct rpc_client *c, const char *method, const ProtobufCMessage *request,
+                         const ProtobufCMessageDescriptor *response_type, struct arena *arena,
+                         ProtobufCMessage **ret_response, struct buf *ret_text, struct err *reterr)
 {
     AUTO(buf_free) struct buf frame = {0};
     struct attempt a = {.call_id = (int32_t)((uint32_t)c->next_call_id++ & INT32_MAX)};
@@ -303,10 +308,17 @@ int rpc_client_call(struct rpc_client *c, const char *method, const ProtobufCMes
         a.frame = buf_slice(&frame);
         rc = attempt_run(c, &a, &why);
         if (rc == 0)
-            rc = response_decode(buf_slice(&a.response), response_type, arena, ret_response, &why);
+            rc = response_decode(buf_slice(&a.response), response_type, arena, ret_response, ret_text, &why);
     } while (rc < 0 && try_again(c, &f, &a, rc));
     buf_free(&a.response);
     if (rc < 0 && reterr)
         *reterr = why;
     return rc;
+}
+
+int rpc_client_call(struct rpc_client *c, const char *method, const ProtobufCMessage *request,
+                    const ProtobufCMessageDescriptor *response_type, struct arena *arena,
+                    ProtobufCMessage **ret_response, struct err *reterr)
+{
+    return rpc_client_call_hear(c, method, request, response_type, arena, ret_response, NULL, reterr);
 }

@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "common/arena.h"
+#include "common/buf.h"
 #include "common/err.h"
 #include "common/net.h"
 
@@ -41,6 +42,11 @@ void rpc_client_free(struct rpc_client *c); /* no call may be running; NULL is f
 int rpc_client_call(struct rpc_client *c, const char *method, const ProtobufCMessage *request,
                     const ProtobufCMessageDescriptor *response_type, struct arena *arena,
                     ProtobufCMessage **ret_response, struct err *reterr) MUST_CHECK;
+/* The same. What a remote exception said replaces what is in ret_text, whole, where the err's text is cut; only its
+ * stack trace is left out. */
+int rpc_client_call_hear(struct rpc_client *c, const char *method, const ProtobufCMessage *request,
+                         const ProtobufCMessageDescriptor *response_type, struct arena *arena,
+                         ProtobufCMessage **ret_response, struct buf *ret_text, struct err *reterr) MUST_CHECK;
 /* Makes running and later calls fail with ERR_CANCELLED; for shutdown. */
 void rpc_client_cancel(struct rpc_client *c);
 /* Same client under another protocol name, sharing address, user and settings but with a connection of its
@@ -49,6 +55,6 @@ const char *rpc_client_user(const struct rpc_client *c);
 const struct net_address *rpc_client_address(const struct rpc_client *c); /* the one last talked to */
 /* Where the present connection comes from, as a literal. false: there is none. */
 bool rpc_client_local_ip(struct rpc_client *c, char ret_ip[64]);
-struct slice rpc_client_id(const struct rpc_client *c);                   /* 16 bytes */
+struct slice rpc_client_id(const struct rpc_client *c); /* 16 bytes */
 
 #endif

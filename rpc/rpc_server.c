@@ -154,6 +154,7 @@ static struct rpc_server_options options_filled(const struct rpc_server_options 
     o.connections_max = o.connections_max > 0 ? o.connections_max : 4096;
     o.calls_in_flight_max = o.calls_in_flight_max > 0 ? o.calls_in_flight_max : 256;
     o.request_bytes_max = o.request_bytes_max ? o.request_bytes_max : 32u << 20;
+    o.input_bytes_max = o.input_bytes_max ? o.input_bytes_max : INPUT_MAX_BYTES;
     o.idle_timeout_ms = o.idle_timeout_ms > 0 ? o.idle_timeout_ms : 600000;
     o.handshake_timeout_ms = o.handshake_timeout_ms > 0 ? o.handshake_timeout_ms : 30000;
     o.stall_timeout_ms = o.stall_timeout_ms > 0 ? o.stall_timeout_ms : 60000;
@@ -200,6 +201,7 @@ int rpc_server_start(const struct rpc_server_options *options, struct rpc_server
     s->registry = rpc_registry_new(options->services, options->service_count);
     struct rpc_service meta = rpc_meta_service(s->registry);
     rpc_registry_add(s->registry, &meta);
+    pthread_mutex_init(&s->input_lock, NULL);
     pthread_mutex_init(&s->retry_lock, NULL);
     s->retry = retry_cache_new(o.retry_cache_bytes, RETRY_KEEP_MS, seed);
     int rc = server_start_parts(s, reterr);

@@ -19,6 +19,7 @@
 #include "common/buf.h"
 #include "common/err.h"
 #include "common/net.h"
+#include "common/proxy_users.h"
 
 struct rpc_server;
 struct rpc_call;
@@ -63,11 +64,13 @@ struct rpc_server_options {
     int connections_max;                /* 0 => 4096 */
     const struct rpc_service *services; /* copied; the method tables are borrowed */
     size_t service_count;
+    struct proxy_users *proxy_users; /* whose connections may be for another user; borrowed. NULL: nobody's */
     /* Bounds; 0 = the default in parentheses. */
     int calls_in_flight_max; /* of one connection; beyond it we do not read (256) */
     size_t
         request_bytes_max; /* decoded requests of one connection without an answer; beyond it we do not read (32 MiB) */
-    int idle_timeout_ms;   /* a connection without a call is closed (600000) */
+    size_t input_bytes_max;   /* unfinished requests of all connections; beyond it who has most is closed (1 GiB) */
+    int idle_timeout_ms;      /* a connection without a call is closed (600000) */
     int handshake_timeout_ms; /* from connect to context (30000) */
     size_t retry_cache_bytes; /* answers of RPC_AT_MOST_ONCE calls, kept for ten minutes or until it is full (16 MiB) */
     /* A connection that rpc_call_watch_connection() named has ended. idle_ms: since it was last heard of. by_peer: not
@@ -117,6 +120,8 @@ void rpc_call_reply(struct rpc_call *call, const ProtobufCMessage *response);
 void rpc_call_fail(struct rpc_call *call, const struct err *why);
 void rpc_call_prepare(struct rpc_call *call, const ProtobufCMessage *response);
 void rpc_call_prepare_fail(struct rpc_call *call, const struct err *why);
+/* Says `text` instead of why's, which is cut: for exceptions out of whose text clients read more than words. */
+void rpc_call_prepare_fail_text(struct rpc_call *call, const struct err *why, const char *text);
 void rpc_call_send(struct rpc_call *call);
 /* What this thread sends from `begins` true to false goes out at the end, all answers of one connection in one write.
  * Only for threads that send a few at once and do nothing else in between; not from a handler. */

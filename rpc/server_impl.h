@@ -6,7 +6,7 @@
  *
  * Threads: a connection's reading side belongs to its loop's thread. Its writing side is guarded by
  * connection.lock; whoever has an answer writes it to the socket at once, if nothing is queued. Lock order:
- * connection.lock before server_loop.lock; retry_lock is never held together with another. */
+ * connection.lock before server_loop.lock, input_lock before both; retry_lock is never held together with another. */
 #ifndef CAIRN_RPC_SERVER_IMPL_H
 #define CAIRN_RPC_SERVER_IMPL_H
 
@@ -47,8 +47,8 @@ struct rpc_server {
     _Atomic int refs;
     _Atomic bool stopping;
     _Atomic int connection_count;
-    _Atomic int pool_queued; /* calls that wait for the pool */
-    _Atomic size_t input_bytes;
+    _Atomic int pool_queued;           /* calls that wait for the pool */
+    _Atomic size_t input_bytes;        /* of all connections */
     struct rpc_server_options options; /* no zeros left */
     struct rpc_registry *registry;
     struct pool *pool;
@@ -57,6 +57,8 @@ struct rpc_server {
     struct loop_watch listen_watch; /* on loops[0] */
     unsigned next_loop;             /* accepting thread */
     bool accept_paused;             /* accepting thread: out of file descriptors */
+
+    pthread_mutex_t input_lock; /* who holds it looks for whom to close */
 
     pthread_mutex_t retry_lock;
     struct retry_cache *retry; /* under retry_lock */
@@ -88,7 +90,8 @@ struct rpc_connection {
 
     /* loop thread */
     enum connection_phase phase;
-    struct buf in; /* half a request */
+    struct buf in;              /* half a request */
+    _Atomic size_t input_bytes; /* as much of it as counts for the server: any thread may drop it */
     const struct rpc_registered *last_service;
     int64_t opened_ms, last_read_ms;
 
@@ -111,6 +114,7 @@ struct rpc_connection {
         paused; /* not reading: too much in flight; set and cleared by the loop's thread, which may look without lock */
     bool held;  /* a thread that holds answers back will flush it */
     bool closed;
+    bool dropped;    /* by input_bound(), to be closed */
     bool watched;    /* tell the owner when it closes */
     bool shut;       /* last word written */
     uint32_t events; /* the loop waits for these */
@@ -121,6 +125,8 @@ void connection_open(struct rpc_server *s, struct server_loop *l, int fd, const 
 void connection_unref(struct rpc_connection *c);
 void connection_close(struct rpc_connection *c, bool by_peer);   /* loop thread, or the loop has ended */
 void connection_check(struct rpc_connection *c, int64_t now_ms); /* loop thread: close it if it is overdue */
+void input_counted(struct rpc_connection *c);                    /* loop thread, when `in` has changed */
+void input_bound(struct rpc_server *s); /* any thread, without a lock: closes who holds most while it is too much */
 /* Sends call->reply and frees the call, now or when the peer reads. Any thread. */
 void connection_send(struct rpc_connection *c, struct rpc_call *call);
 

@@ -38,11 +38,14 @@ static void jmx_page(struct http_request *request, struct http_reply *reply, voi
 
 static int gateway_run(struct daemon *d, const struct config *config, struct err *reterr)
 {
-    struct webhdfs_options options = {.role = WEBHDFS_GATEWAY, .config = config};
+    struct proxy_users *proxy_users = proxy_users_new("httpfs.proxyuser", config);
+    struct webhdfs_options options = {.role = WEBHDFS_GATEWAY, .config = config, .proxy_users = proxy_users};
     struct webhdfs *w = NULL;
     int rc = webhdfs_new(&options, &w, reterr);
-    if (rc < 0)
+    if (rc < 0) {
+        proxy_users_free(proxy_users);
         return rc;
+    }
     struct http_server *http = NULL;
     const struct http_route routes[] = {
         {"GET", "/metrics", metrics_page}, {"GET", "/jmx", jmx_page}, HTTP_SERVLET_ROUTES(config), WEBHDFS_ROUTE(w)};
@@ -67,6 +70,7 @@ static int gateway_run(struct daemon *d, const struct config *config, struct err
     }
     http_stop(http);
     webhdfs_free(w);
+    proxy_users_free(proxy_users);
     return rc;
 }
 

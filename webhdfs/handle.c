@@ -7,7 +7,6 @@
 #include "common/mem.h"
 #include "webhdfs/call.h"
 #include "webhdfs/origin.h"
-#include "webhdfs/proxy_user.h"
 #include "webhdfs/token_text.h"
 #include "webhdfs/user_clients.h"
 
@@ -170,8 +169,7 @@ static int identify(struct webhdfs_call *c)
     /* A datanode passes the user on; whether he may act for another was asked where the redirect was made. */
     if (o->role == WEBHDFS_DATANODE || strcmp(c->user, c->real_user) == 0)
         return 0;
-    const char *prefix = o->role == WEBHDFS_GATEWAY ? "httpfs.proxyuser" : "hadoop.proxyuser";
-    return proxy_user_check(o->config, prefix, c->real_user, c->user, http_client_ip(c->http), &c->err);
+    return proxy_users_check(o->proxy_users, c->real_user, c->user, http_client_ip(c->http), &c->err);
 }
 
 static int unknown_op(struct webhdfs_call *c, const char *text)

@@ -11,6 +11,7 @@
 #include "common/arena.h"
 #include "common/config.h"
 #include "common/http.h"
+#include "common/proxy_users.h"
 #include "hdfs/common.pb-c.h"
 
 enum webhdfs_role { WEBHDFS_NAMENODE, WEBHDFS_DATANODE, WEBHDFS_GATEWAY };
@@ -36,7 +37,8 @@ struct webhdfs_options {
     const struct config *config;  /* borrowed for life */
     struct webhdfs_caller caller; /* namenode: in process. NULL: through the client library */
     const char *namenode_uri;     /* "hdfs://host:port", for the client library and in Locations; NULL = fs.defaultFS */
-    const char *process_user;     /* who may ask for reports when choosing a datanode (namenode) */
+    struct proxy_users *proxy_users; /* whose doas is allowed (namenode, gateway); borrowed for life */
+    const char *process_user;        /* who may ask for reports when choosing a datanode (namenode) */
 };
 int webhdfs_new(const struct webhdfs_options *options, struct webhdfs **ret, struct err *reterr) MUST_CHECK;
 void webhdfs_free(struct webhdfs *w); /* its HTTP server has stopped; NULL is fine */

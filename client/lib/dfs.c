@@ -82,7 +82,8 @@ char *dfs_default_user(void)
 
 /* ---- the object ---- */
 
-static int view_connect(const struct config *config, const char *authority, const char *user, struct dfs **ret, struct err *reterr)
+static int view_connect(const struct config *config, const char *authority, const char *user, struct dfs **ret,
+                        struct err *reterr)
 {
     AUTO(dfs_unrefp) struct dfs *fs = mem_new(struct dfs);
     AUTO(mem_freep) char *name = mem_strndup(authority, strcspn(authority, "/"));
@@ -222,13 +223,13 @@ struct rpc_client *dfs_namenode(struct dfs *fs)
 
 /* ---- calls ---- */
 
-int dfs_call(struct dfs *fs, const char *method, const ProtobufCMessage *request,
-             const ProtobufCMessageDescriptor *response_type, struct arena *a, ProtobufCMessage **ret,
-             struct err *reterr)
+static int call_hear(struct dfs *fs, const char *method, const ProtobufCMessage *request,
+                     const ProtobufCMessageDescriptor *response_type, struct arena *a, ProtobufCMessage **ret,
+                     struct buf *ret_text, struct err *reterr)
 {
     size_t before = a->total;
     ProtobufCMessage *response;
-    int rc = rpc_client_call(fs->namenode, method, request, response_type, a, &response, reterr);
+    int rc = rpc_client_call_hear(fs->namenode, method, request, response_type, a, &response, ret_text, reterr);
     if (rc < 0)
         return rc;
     /* What we make of an answer is no larger than the answer, and must not run into the arena's bound. */
@@ -239,11 +240,18 @@ int dfs_call(struct dfs *fs, const char *method, const ProtobufCMessage *request
     return 0;
 }
 
-/* The text of an UnresolvedPathException is the path with the link in it replaced: "/a/b", "hdfs://host:port/a/b". */
-static int path_of_unresolved(struct dfs *fs, const char *text, struct arena *a, char **ret, struct err *reterr)
+int dfs_call(struct dfs *fs, const char *method, const ProtobufCMessage *request,
+             const ProtobufCMessageDescriptor *response_type, struct arena *a, ProtobufCMessage **ret,
+             struct err *reterr)
 {
-    const char *line = arena_strndup(a, text, strcspn(text, "\n"));
-    const char *path, *uri;
+    return call_hear(fs, method, request, response_type, a, ret, NULL, reterr);
+}
+
+/* The text of an UnresolvedPathException is the path with the link in it replaced: "/a/b", "hdfs://host:port/a/b". */
+static int path_of_unresolved(struct dfs *fs, struct buf *text, struct arena *a, char **ret, struct err *reterr)
+{
+    const char *path, *uri, *line = buf_cstr(text);
+    text->base[strcspn(line, "\n")] = 0;
     int rc = dfs_path_resolve(line, fs->user, a, &path, &uri, reterr);
     if (rc < 0)
         return rc;
@@ -293,16 +301,14 @@ int dfs_path_call(struct dfs *fs, const char *method, const ProtobufCMessage *re
     if (found < 0)
         return found;
     *path = (char *)(uintptr_t)there;
-    struct err local = {0}, *why = reterr ? reterr : &local; /* the text is needed even if nobody asked for it */
+    AUTO(buf_free) struct buf text = {0};
     for (int links = 0;; links++) {
-        int rc = dfs_call(fs, method, request, response_type, a, ret, why);
+        int rc = call_hear(fs, method, request, response_type, a, ret, &text, reterr);
         if (rc != ERR_UNRESOLVED_PATH)
             return rc;
         if (links == DFS_LINKS_MAX)
             return err_set(reterr, ERR_UNRESOLVED_PATH, "%s: more than %d symbolic links", asked, DFS_LINKS_MAX);
-        char text[ERR_TEXT_MAX];
-        memcpy(text, why->text, sizeof text);
-        rc = path_of_unresolved(fs, text, a, path, reterr);
+        rc = path_of_unresolved(fs, &text, a, path, reterr);
         if (rc < 0)
             return rc;
     }

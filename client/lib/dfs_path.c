@@ -49,7 +49,8 @@ int dfs_path_resolve(const char *text, const char *user, struct arena *a, const 
     if (scheme && !authority && *path != '/')
         return err_set(reterr, ERR_INVALID_PATH, "'%s' is a relative path with a scheme", text);
     char *out = arena_try_alloc(a, strlen(path) + strlen(user) + sizeof "/user/" + 2);
-    if (!out)
+    char *uri = scheme ? arena_try_alloc(a, scheme + authority + 1) : NULL;
+    if (!out || (scheme && !uri))
         return err_set(reterr, ERR_NAME_TOO_LONG, "a path of %zu bytes", strlen(text));
     size_t len = 0;
     if (*path != '/' && !authority) {
@@ -64,7 +65,11 @@ int dfs_path_resolve(const char *text, const char *user, struct arena *a, const 
         out[len++] = '/';
     out[len] = 0;
     *ret_path = out;
-    *ret_uri = scheme ? arena_strndup(a, text, scheme + authority) : NULL;
+    if (uri) {
+        memcpy(uri, text, scheme + authority);
+        uri[scheme + authority] = 0;
+    }
+    *ret_uri = uri;
     return 0;
 }
 

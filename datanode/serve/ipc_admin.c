@@ -1,6 +1,5 @@
 #include "datanode/serve/ipc_admin.h"
 
-#include <grp.h>
 #include <pwd.h>
 #include <signal.h>
 #include <stdio.h>
@@ -8,6 +7,7 @@
 #include <unistd.h>
 
 #include "common/log.h"
+#include "common/user_groups.h"
 #include "datanode/serve/xfer.h"
 #include "hdfs/admin.pb-c.h"
 #include "hdfs/client_datanode.pb-c.h"
@@ -17,22 +17,9 @@
 
 /* ---- who may ---- */
 
-static bool is_in_group(const char *user, const char *group)
-{
-    struct group entry, *found = NULL;
-    struct passwd user_entry, *user_found = NULL;
-    char memory[LOOKUP_BYTES], user_memory[LOOKUP_BYTES];
-    if (getgrnam_r(group, &entry, memory, sizeof memory, &found) || !found)
-        return false;
-    for (char **member = found->gr_mem; *member; member++)
-        if (!strcmp(*member, user))
-            return true;
-    return !getpwnam_r(user, &user_entry, user_memory, sizeof user_memory, &user_found) && user_found &&
-           user_found->pw_gid == found->gr_gid;
-}
-
 int ipc_check_super(const struct datanode *dn, const struct rpc_call *call, struct err *reterr)
 {
+    struct user_groups groups;
     struct passwd entry, *found = NULL;
     char memory[LOOKUP_BYTES], own[32];
     const char *caller = rpc_call_user(call);
@@ -40,10 +27,13 @@ int ipc_check_super(const struct datanode *dn, const struct rpc_call *call, stru
         return 0;
     snprintf(own, sizeof own, "%u", (unsigned)geteuid());
     bool named = !getpwuid_r(geteuid(), &entry, memory, sizeof memory, &found) && found;
-    if (!strcmp(caller, named ? found->pw_name : own) || is_in_group(caller, dn->settings.supergroup))
+    if (!strcmp(caller, named ? found->pw_name : own))
         return 0;
-    return err_set(reterr, ERR_ACCESS, "Access denied for user %.100s. Superuser privilege is required for this operation",
-                   caller);
+    user_groups_load(&groups, caller);
+    if (user_groups_has(&groups, dn->settings.supergroup))
+        return 0;
+    return err_set(reterr, ERR_ACCESS,
+                   "Access denied for user %.100s. Superuser privilege is required for this operation", caller);
 }
 
 /* true: the call has been answered. */

@@ -241,6 +241,7 @@ int ipc_server_start(struct datanode *dn, struct rpc_server **ret, struct err *r
                                          .loops = IPC_LOOPS,
                                          .pool_threads = IPC_POOL_THREADS,
                                          .connections_max = IPC_CONNECTIONS_MAX,
+                                         .proxy_users = dn->proxy_users,
                                          .services = services,
                                          .service_count = ARRAY_COUNT(services)};
     rpc_server_queue_options(dn->config, &options);

@@ -199,8 +199,8 @@ static int directive_load(struct cache_pools *c, struct slice key, struct slice 
         c->next_id = be64_get(value.base);
         return 0;
     }
-    Cairn__CacheDirectiveRecord *r = key.len == 9 ? cairn__cache_directive_record__unpack(NULL, value.len, value.base)
-                                                  : NULL;
+    Cairn__CacheDirectiveRecord *r =
+        key.len == 9 ? cairn__cache_directive_record__unpack(NULL, value.len, value.base) : NULL;
     struct cache_pool *pool = r ? cache_pool_find(c, r->pool) : NULL;
     if (pool) {
         struct cache_directive *d = mem_new(struct cache_directive);
@@ -259,8 +259,10 @@ static int check_pool_args(const struct cache_pool_args *a, struct err *reterr)
     if (!a->name || !*a->name)
         return err_set(reterr, ERR_IO, "invalid empty cache pool name");
     if (strlen(a->name) > CACHE_POOL_NAME_MAX || a->default_replication > UINT16_MAX)
-        return err_set(reterr, ERR_INVALID_REQUEST, "the cache pool's name is longer than %d bytes, or its replication "
-                                                    "is more than %d", CACHE_POOL_NAME_MAX, UINT16_MAX);
+        return err_set(reterr, ERR_INVALID_REQUEST,
+                       "the cache pool's name is longer than %d bytes, or its replication "
+                       "is more than %d",
+                       CACHE_POOL_NAME_MAX, UINT16_MAX);
     return 0;
 }
 
@@ -273,8 +275,10 @@ static struct cache_pool *pool_make(const struct cache_pool_args *a, const struc
         .group = mem_strdup(a->group ? a->group : before->group),
         .mode = a->mode >= 0 ? (uint16_t)(a->mode & 0777) : before->mode,
         .limit_bytes = a->has_limit ? a->limit_bytes : before->limit_bytes,
-        .max_relative_expiry_ms = a->has_max_relative_expiry ? a->max_relative_expiry_ms : before->max_relative_expiry_ms,
-        .default_replication = a->has_default_replication ? (uint16_t)a->default_replication : before->default_replication,
+        .max_relative_expiry_ms =
+            a->has_max_relative_expiry ? a->max_relative_expiry_ms : before->max_relative_expiry_ms,
+        .default_replication =
+            a->has_default_replication ? (uint16_t)a->default_replication : before->default_replication,
     };
     return p;
 }
@@ -283,7 +287,7 @@ int cache_pool_add(struct cache_pools *c, struct txn *t, const struct fs_user *u
                    struct err *reterr)
 {
     const struct cache_pool defaults = {.owner = (char *)(uintptr_t)u->name,
-                                        .group = (char *)(uintptr_t)(u->group_count ? u->groups[0] : u->name),
+                                        .group = (char *)(uintptr_t)(u->groups.count ? u->groups.names[0] : u->name),
                                         .mode = CACHE_POOL_MODE,
                                         .limit_bytes = CACHE_LIMIT_NONE,
                                         .max_relative_expiry_ms = CACHE_EXPIRY_NEVER_MS,
@@ -294,7 +298,8 @@ int cache_pool_add(struct cache_pools *c, struct txn *t, const struct fs_user *u
     if (cache_pool_find(c, args->name))
         return err_set(reterr, ERR_INVALID_REQUEST, "Cache pool %s already exists.", args->name);
     if (c->pool_count >= CACHE_POOLS_MAX)
-        return err_set(reterr, ERR_INVALID_REQUEST, "there are %d cache pools already, the most allowed", CACHE_POOLS_MAX);
+        return err_set(reterr, ERR_INVALID_REQUEST, "there are %d cache pools already, the most allowed",
+                       CACHE_POOLS_MAX);
     struct cache_pool *p = pool_make(args, &defaults);
     pool_put(t, p);
     txn_final(t, 0);

@@ -9,8 +9,7 @@
 
 /* ---- new names ---- */
 
-static int check_component(const struct fsdir *dir, const char *text, const char *name, size_t len,
-                           struct err *reterr)
+static int check_component(const struct fsdir *dir, const char *text, const char *name, size_t len, struct err *reterr)
 {
     if ((len == 1 && name[0] == '.') || (len == 2 && !memcmp(name, "..", 2)) || memchr(name, ':', len))
         return err_set(reterr, ERR_INVALID_PATH, "Invalid path name Invalid file name: %s", text);
@@ -186,7 +185,7 @@ static const char *normalize(struct txn *t, const char *text)
     return out;
 }
 
-/* What Java clients read from an UnresolvedPathException: the path to try instead. */
+/* What Java clients read from an UnresolvedPathException: the path to try instead. It may be longer than an error. */
 static int unresolved(struct txn *t, const struct path *p, size_t link_index, struct err *reterr)
 {
     const char *target = p->inodes[link_index]->target;
@@ -198,10 +197,8 @@ static int unresolved(struct txn *t, const struct path *p, size_t link_index, st
         const char *before = path_prefix(t, p, link_index - 1);
         whole = arena_printf(&t->arena, "%s/%s%s", strcmp(before, "/") ? before : "", target, rest);
     }
-    whole = normalize(t, whole);
-    return strlen(whole) < ERR_TEXT_MAX
-               ? err_set(reterr, ERR_UNRESOLVED_PATH, "%s", whole)
-               : err_set(reterr, ERR_IO, "%s: the path behind a symbolic link is too long", p->text);
+    t->unresolved = normalize(t, whole);
+    return err_set(reterr, ERR_UNRESOLVED_PATH, "%s", t->unresolved);
 }
 
 static bool is_dot_snapshot(const struct inode *dir, const char *name)

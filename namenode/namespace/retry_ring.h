@@ -16,7 +16,7 @@
 struct retry_mark {
     uint8_t client_id[16];
     int32_t call_id;
-    uint64_t value; /* what the answer is made of again: an inode or a directive, 0 = nothing */
+    uint64_t value; /* what the answer is made of again: an inode, a directive or a time, 0 = nothing */
 };
 struct retry_ring;
 

@@ -190,14 +190,14 @@ static bool is_valid_new_name(const char *name)
     return !strpbrk(name, ":/");
 }
 
-static const char *default_name(struct txn *t)
+const char *snapshot_default_name(struct arena *a, uint64_t wall_ms)
 {
-    time_t seconds = (time_t)(t->now_ns / 1000000000);
+    time_t seconds = (time_t)(wall_ms / 1000);
     struct tm local;
     char text[32];
     localtime_r(&seconds, &local);
     strftime(text, sizeof text, "s%Y%m%d-%H%M%S", &local);
-    return arena_printf(&t->arena, "%s.%03u", text, (unsigned)(t->now_ns / 1000000 % 1000));
+    return arena_printf(a, "%s.%03u", text, (unsigned)(wall_ms % 1000));
 }
 
 /* ---- snapshots ---- */
@@ -279,7 +279,7 @@ int snapshot_create(struct txn *t, const struct fs_user *u, const char *root, co
     int rc = owned_directory(t, u, root, &p, reterr);
     if (!rc && name && *name && !is_valid_new_name(name))
         rc = err_set(reterr, ERR_INVALID_PATH, "Invalid path name Invalid snapshot name: %s", name);
-    name = name && *name ? name : default_name(t);
+    name = name && *name ? name : snapshot_default_name(&t->arena, t->now_ns / 1000000);
     rc = rc ? rc : check_name(t->dir, name, root, reterr);
     rc = rc ? rc : snapshot_root(t, &p, p.text, &n, reterr);
     rc = rc ? rc : check_limits(t, n, reterr);

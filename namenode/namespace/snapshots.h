@@ -12,6 +12,7 @@ int snapshot_disallow(struct txn *t, const char *path, struct err *reterr) MUST_
 /* name NULL or "": from the clock. *ret_path: the snapshot's, in the arena. O(1). */
 int snapshot_create(struct txn *t, const struct fs_user *u, const char *root, const char *name, const char **ret_path,
                     struct err *reterr) MUST_CHECK;
+const char *snapshot_default_name(struct arena *a, uint64_t wall_ms); /* of one that is created without a name */
 const char *snapshot_path(struct arena *a, const char *root, const char *name); /* as clients are told it */
 int snapshot_rename(struct txn *t, const struct fs_user *u, const char *root, const char *from, const char *to,
                     struct err *reterr) MUST_CHECK;

@@ -44,6 +44,7 @@ void txn_reset(struct txn *t)
 {
     assert(!t->batch);
     t->inode_count = 0;
+    t->unresolved = NULL;
     arena_reset(&t->arena);
 }
 

@@ -98,7 +98,8 @@ struct txn {
     struct buf drops;              /* struct block_drop */
     struct buf history;            /* history.c's */
     struct retry_mark retry;       /* whose call this is, if it must not run twice */
-    bool has_retry, is_final;      /* final: the next commit is the call's last, and says so in the store */
+    const char *unresolved;   /* the path to try instead, behind the last symbolic link that ended a path_resolve() */
+    bool has_retry, is_final; /* final: the next commit is the call's last, and says so in the store */
     uint64_t now_ns;
     uint64_t seq; /* after a commit: what the answer has to wait for */
 };

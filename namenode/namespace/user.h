@@ -1,27 +1,21 @@
-/* Who is calling, and what mode bits and ACLs allow. Groups come from this machine's user database, but for the users
- * that hadoop.user.group.static.mapping.overrides names. */
+/* Who is calling, and what mode bits and ACLs allow. */
 #ifndef CAIRN_NAMENODE_NAMESPACE_USER_H
 #define CAIRN_NAMENODE_NAMESPACE_USER_H
 
+#include "common/user_groups.h"
 #include "namenode/namespace/txn.h"
 
-#define USER_GROUPS_MAX 64
-#define USER_NAME_MAX   128
-#define NAME_KEPT_MAX   1024 /* bytes in a name of a user, group or client that comes into the store */
+#define NAME_KEPT_MAX 1024 /* bytes in a name of a user, group or client that comes into the store */
 
 struct fs_user {
     const char *name;
-    size_t group_count;
-    char groups[USER_GROUPS_MAX][64];
+    struct user_groups groups;
     bool is_super; /* the namenode's own user, a member of the supergroup, or permissions are off */
 };
 
-/* Looks the groups up, outside the lock (the answer is kept for five minutes). name is borrowed. Any thread. */
+/* Looks the groups up, so outside the lock. name is borrowed. Any thread. */
 void fs_user_load(struct fs_user *u, const struct fsdir *dir, const char *name);
 bool fs_user_in_group(const struct fs_user *u, const char *group);
-void fs_user_forget_groups(void); /* refreshUserToGroupsMappings */
-/* Before the first fs_user_load(). The text is borrowed until the process ends. */
-void fs_user_fix_groups(const char *overrides);
 
 enum access { /* FsAction's numbers: the bits rwx */
               ACCESS_NONE = 0,

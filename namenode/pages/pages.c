@@ -229,6 +229,7 @@ static int webhdfs_start(struct namenode *nn, struct pages *p, const char *user,
                                       .config = nn->config,
                                       .caller = {call_in_process, token_user, datanode_host, p},
                                       .namenode_uri = uri,
+                                      .proxy_users = nn->proxy_users,
                                       .process_user = user};
     return webhdfs_new(&options, &p->webhdfs, reterr);
 }

@@ -3,7 +3,9 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "common/cli.h"
 #include "common/log.h"
+#include "common/proxy_users.h"
 #include "hdfs/admin.pb-c.h"
 #include "namenode/blocks/blocks.h"
 #include "namenode/namespace/protected.h"
@@ -90,7 +92,8 @@ static void transition_to_observer(struct rpc_call *call, const ProtobufCMessage
 static const struct rpc_method ha_methods[] = {
     RPC_METHOD("transitionToActive", hdfs__transition_to_active, transition_to_active, RPC_MAY_BLOCK | RPC_REFUSES),
     RPC_METHOD("transitionToStandby", hdfs__transition_to_standby, transition_to_standby, RPC_MAY_BLOCK | RPC_REFUSES),
-    RPC_METHOD("transitionToObserver", hdfs__transition_to_observer, transition_to_observer, RPC_MAY_BLOCK | RPC_REFUSES),
+    RPC_METHOD("transitionToObserver", hdfs__transition_to_observer, transition_to_observer,
+               RPC_MAY_BLOCK | RPC_REFUSES),
     RPC_METHOD("getServiceStatus", hdfs__get_service_status, get_service_status, 0),
     RPC_METHOD("monitorHealth", hdfs__monitor_health, monitor_health, 0),
 };
@@ -100,14 +103,13 @@ static const struct rpc_method ha_methods[] = {
 static void get_groups_for_user(struct rpc_call *call, const ProtobufCMessage *message, void *context)
 {
     const Hdfs__GetGroupsForUserRequestProto *q = (const void *)message;
-    struct fs_user user;
-    struct fsdir nobody = {.permissions = true}; /* so that the superuser's groups are looked up, too */
+    struct user_groups found;
     Hdfs__GetGroupsForUserResponseProto response = HDFS__GET_GROUPS_FOR_USER_RESPONSE_PROTO__INIT;
-    fs_user_load(&user, &nobody, q->user);
+    user_groups_load(&found, q->user);
     char *groups[USER_GROUPS_MAX];
-    for (size_t i = 0; i < user.group_count; i++)
-        groups[i] = user.groups[i];
-    response.n_groups = user.group_count;
+    for (size_t i = 0; i < found.count; i++)
+        groups[i] = found.names[i];
+    response.n_groups = found.count;
     response.groups = groups;
     rpc_call_reply(call, &response.base);
 }
@@ -118,15 +120,27 @@ static void refresh_user_to_groups(struct rpc_call *call, const ProtobufCMessage
         HDFS__REFRESH_USER_TO_GROUPS_MAPPINGS_RESPONSE_PROTO__INIT;
     struct err why = {0};
     if (!check_super(context, call, &why)) /* nobody else makes us ask for all groups anew */
-        fs_user_forget_groups();
+        user_groups_forget();
     reply_if_super(context, call, &response.base);
 }
 
 static void refresh_super_user_groups(struct rpc_call *call, const ProtobufCMessage *message, void *context)
 {
+    struct namenode *nn = context;
     Hdfs__RefreshSuperUserGroupsConfigurationResponseProto response =
         HDFS__REFRESH_SUPER_USER_GROUPS_CONFIGURATION_RESPONSE_PROTO__INIT;
-    reply_if_super(context, call, &response.base);
+    struct err why = {0};
+    struct config *fresh = NULL;
+    int rc = check_super(nn, call, &why);
+    rc = rc ? rc : cli_reload_settings(&fresh, &why);
+    if (rc) {
+        rpc_call_fail(call, &why);
+        return;
+    }
+    proxy_users_refresh(nn->proxy_users, fresh);
+    config_free(fresh);
+    log_info("admin", "proxy users refreshed user=%s", rpc_call_user(call));
+    rpc_call_reply(call, &response.base);
 }
 
 static const struct rpc_method mapping_methods[] = {
@@ -169,7 +183,8 @@ static void generic_refresh(struct rpc_call *call, const ProtobufCMessage *messa
     const Hdfs__GenericRefreshRequestProto *q = (const void *)message;
     struct err why = {0};
     if (!check_super(context, call, &why))
-        err_set(&why, ERR_ILLEGAL_ARGUMENT, "Identifier '%.200s' does not exist in RefreshRegistry. Valid options are: ",
+        err_set(&why, ERR_ILLEGAL_ARGUMENT,
+                "Identifier '%.200s' does not exist in RefreshRegistry. Valid options are: ",
                 q->identifier ? q->identifier : "");
     rpc_call_fail(call, &why);
 }

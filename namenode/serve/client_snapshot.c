@@ -52,6 +52,7 @@ void client_create_snapshot(struct rpc_call *call, const ProtobufCMessage *messa
                      op.nn->dir->limits.path_chars, op.nn->dir->limits.depth);
     rc = rc ? rc : snapshot_create(&op.t, &op.user, q->snapshotroot, q->snapshotname, &path, &op.err);
     response->snapshotpath = (char *)(uintptr_t)path;
+    txn_final(&op.t, op.t.now_ns / 1000000); /* of which a name was made, if none was given */
     op_end(&op, rc, &response->base);
 }
 

@@ -60,7 +60,10 @@ static void prepare(struct op *op, int rc, const ProtobufCMessage *response)
     }
     if (!op->err.code)
         err_set(&op->err, rc, "%s failed", rpc_call_method(op->call));
-    rpc_call_prepare_fail(op->call, &op->err);
+    if (op->err.code == ERR_UNRESOLVED_PATH && op->t.unresolved)
+        rpc_call_prepare_fail_text(op->call, &op->err, op->t.unresolved);
+    else
+        rpc_call_prepare_fail(op->call, &op->err);
 }
 
 void op_end(struct op *op, int rc, const ProtobufCMessage *response)

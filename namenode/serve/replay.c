@@ -15,8 +15,7 @@ static bool is_known(struct namenode *nn, const struct rpc_call *call, uint64_t 
     if (id.len != 16 || !rpc_call_is_at_most_once(call) || !retry_ring_has_any(nn->dir->retries))
         return false;
     namenode_lock(nn);
-    bool known =
-        retry_ring_find(nn->dir->retries, id.base, rpc_call_id(call), (uint64_t)clock_mono_ms(), ret_value);
+    bool known = retry_ring_find(nn->dir->retries, id.base, rpc_call_id(call), (uint64_t)clock_mono_ms(), ret_value);
     namenode_unlock(nn);
     return known;
 }
@@ -65,10 +64,10 @@ static enum filled fill(struct op *op, const ProtobufCMessage *message, uint64_t
         ((Hdfs__AddCacheDirectiveResponseProto *)response)->id = (int64_t)value;
     else if (!strcmp(method, "createSnapshot")) {
         const Hdfs__CreateSnapshotRequestProto *q = (const void *)message;
-        if (!q->snapshotname || !*q->snapshotname) /* its name was made of the time: only a new one can be told */
-            return NOT_KNOWN;
+        const char *name = q->snapshotname;
+        name = name && *name ? name : snapshot_default_name(op->arena, value);
         ((Hdfs__CreateSnapshotResponseProto *)response)->snapshotpath =
-            (char *)(uintptr_t)snapshot_path(op->arena, q->snapshotroot, q->snapshotname);
+            (char *)(uintptr_t)snapshot_path(op->arena, q->snapshotroot, name);
     }
     return FILLED; /* the others say nothing but that it was done */
 }

@@ -9,6 +9,8 @@
 #include "common/http.h"
 #include "common/log.h"
 #include "common/mem.h"
+#include "common/proxy_users.h"
+#include "common/user_groups.h"
 #include "main/commands.h"
 #include "scheduler/master/master.h"
 
@@ -70,13 +72,15 @@ static int fail_interrupted(const struct config *config, struct job_store *store
     return rc;
 }
 
-static int start_rpc(const struct config *config, struct master *m, struct rpc_server **ret, struct err *reterr)
+static int start_rpc(const struct config *config, struct master *m, struct proxy_users *proxy_users,
+                     struct rpc_server **ret, struct err *reterr)
 {
     struct rpc_service services[] = {
         {"org.cairn.protocol.JobProtocol", job_methods, job_method_count, m},
         {"org.cairn.protocol.WorkerProtocol", worker_methods, worker_method_count, m},
     };
-    struct rpc_server_options options = {.services = services, .service_count = ARRAY_COUNT(services)};
+    struct rpc_server_options options = {
+        .services = services, .service_count = ARRAY_COUNT(services), .proxy_users = proxy_users};
     int rc = net_parse(config_str(config, "cairn.scheduler.address"), 7077, &options.listen, reterr);
     return rc < 0 ? rc : rpc_server_start(&options, ret, reterr);
 }
@@ -89,6 +93,7 @@ int scheduler_main(int argc, char **argv)
     struct master *master = NULL;
     struct http_server *http = NULL;
     struct rpc_server *rpc = NULL;
+    struct proxy_users *proxy_users = NULL;
     struct net_address http_at;
     struct err err = {0};
     int rc = daemon_begin(&d, &argc, argv, &config, &err);
@@ -108,7 +113,9 @@ int scheduler_main(int argc, char **argv)
         rc = http_ui_start(master, &http_at, &http, &err);
     if (rc == 0) {
         master_set_http_port(master, http_port(http));
-        rc = start_rpc(config, master, &rpc, &err);
+        user_groups_fix(config_str(config, "hadoop.user.group.static.mapping.overrides"));
+        proxy_users = proxy_users_new("hadoop.proxyuser", config);
+        rc = start_rpc(config, master, proxy_users, &rpc, &err);
     }
     if (rc == 0) {
         log_info("scheduler", "serving rpc=%s http=%s", config_str(config, "cairn.scheduler.address"),
@@ -119,6 +126,7 @@ int scheduler_main(int argc, char **argv)
     if (master)
         master_stop(master);
     rpc_server_stop(rpc);
+    proxy_users_free(proxy_users);
     http_stop(http);
     master_free(master);
     job_store_close(store);

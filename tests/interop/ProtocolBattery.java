@@ -293,6 +293,7 @@ public final class ProtocolBattery {
         act("rename2.dir-over-file", () -> nn.rename2(DIR + "/t", DIR + "/r2", Options.Rename.OVERWRITE));
         act("rename2.non-empty", () -> nn.rename2(DIR + "/t/a/b", DIR + "/t", Options.Rename.OVERWRITE));
         act("createSymlink", () -> nn.createSymlink(DIR + "/r2", DIR + "/link", P755, false));
+        check("getFileInfo.behind-link", () -> nn.getFileInfo(DIR + "/link" + ("/" + "x".repeat(200)).repeat(20)));
         check("getLinkTarget", () -> nn.getLinkTarget(DIR + "/link"));
         check("getLinkTarget.file", () -> nn.getLinkTarget(DIR + "/r2"));
         check("getLinkTarget.missing", () -> nn.getLinkTarget(DIR + "/none"));

@@ -8,8 +8,8 @@ from lib import apache, jars
 
 DIFFERENT = {
     "getFileInfo.relative": "HDFS fails an assertion of its own",
-    "listOpenFiles.relative": "HDFS fails an assertion of its own",
     "createSymlink": "HDFS has symbolic links switched off",
+    "getFileInfo.behind-link": "HDFS has symbolic links switched off",
     "getLinkTarget": "HDFS has symbolic links switched off",
     "getErasureCodingPolicies.states": "no policy is enabled, since files are replicated only",
     "getErasureCodingCodecs": "no datanode has a codec",
@@ -66,6 +66,12 @@ def test_no_listed_difference_has_gone(on_apache, on_cairn):
 def test_no_method_is_unknown(on_cairn):
     unknown = [name for name, (result, _) in on_cairn[0].items() if "RpcNoSuch" in result]
     assert not unknown
+
+
+def test_a_path_behind_a_link_is_told_whole(on_cairn):
+    """Java's client goes on at the path that it reads there."""
+    result, text = on_cairn[0]["getFileInfo.behind-link"]
+    assert (result, text) == ("!org.apache.hadoop.hdfs.protocol.UnresolvedPathException", "/battery/r2" + ("/" + "x" * 200) * 20)
 
 
 def test_all_of_client_protocol_is_called(on_cairn):

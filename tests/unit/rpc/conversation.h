@@ -51,14 +51,20 @@ static inline void put_preamble(struct buf *b, uint8_t auth)
     buf_append(b, bytes, sizeof bytes);
 }
 
-static inline void put_context(struct buf *b)
+/* real: who acts for the user, or NULL. */
+static inline void put_context_of(struct buf *b, const char *user_name, const char *real)
 {
     Hrpc__UserInformationProto user = HRPC__USER_INFORMATION_PROTO__INIT;
     Hrpc__IpcConnectionContextProto context = HRPC__IPC_CONNECTION_CONTEXT_PROTO__INIT;
-    char name[] = "grace";
-    user.effectiveuser = name;
+    user.effectiveuser = (char *)(uintptr_t)user_name;
+    user.realuser = (char *)(uintptr_t)real;
     context.userinfo = &user;
     rpc_frame_request(b, RPC_CALL_CONTEXT, -1, client_id, NULL, NULL, &context.base);
+}
+
+static inline void put_context(struct buf *b)
+{
+    put_context_of(b, "grace", NULL);
 }
 
 static inline void put_sasl(struct buf *b, Hrpc__RpcSaslProto__SaslState sasl_state)

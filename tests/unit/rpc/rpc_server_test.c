@@ -416,6 +416,39 @@ static void a_reader_that_does_not_read_is_not_served_on(void **state)
     fixture_stop(&f);
 }
 
+/* Who holds most goes, not who comes next. */
+static void unfinished_requests_are_bounded(void **state)
+{
+    enum { MOST = 1 << 20, LARGE = 700 << 10, SMALL = 400 << 10 };
+    struct fixture f = fixture_start((struct rpc_server_options){.input_bytes_max = MOST});
+    struct buf hello = {0};
+    char *name = memset(mem_alloc(LARGE + SMALL + 1), 'x', LARGE + SMALL);
+    name[LARGE + SMALL] = 0;
+    put_hello(&hello);
+    for (int round = 0; round < 4; round++) {
+        struct buf request = {0};
+        put_delete(&request, round, name);
+        bool large_first = round % 2;
+        int large = dial(&f), small = dial(&f), first = large_first ? large : small;
+        for (int i = 0; i < 2; i++) {
+            int fd = i == 0 ? first : first == large ? small : large;
+            assert_int_equal(net_write_full(fd, hello.base, hello.len, NULL), 0);
+            (void)!net_write_full(fd, request.base, fd == large ? LARGE : SMALL, NULL); /* it may be closed already */
+        }
+        expect_close(large);
+        assert_int_equal(net_write_full(small, request.base + SMALL, request.len - SMALL, NULL), 0);
+        struct answer a = hear(small);
+        assert_int_equal(a.head.call_id, round);
+        assert_int_equal(a.head.status, RPC_STATUS(SUCCESS));
+        buf_free(&a.frame);
+        buf_free(&request);
+        close(small);
+    }
+    free(name);
+    buf_free(&hello);
+    fixture_stop(&f);
+}
+
 /* ---- many at once ---- */
 
 static void calls_in_flight_are_bounded(void **state)
@@ -713,6 +746,7 @@ int main(void)
         cmocka_unit_test(an_announced_length_costs_nothing),
         cmocka_unit_test(an_absurd_length_ends_the_connection),
         cmocka_unit_test(a_reader_that_does_not_read_is_not_served_on),
+        cmocka_unit_test(unfinished_requests_are_bounded),
         cmocka_unit_test(calls_in_flight_are_bounded),
         cmocka_unit_test(bytes_in_flight_are_bounded),
         cmocka_unit_test(answers_may_come_in_any_order),

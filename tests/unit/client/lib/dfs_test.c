@@ -19,17 +19,21 @@ struct fake {
 static bool unresolved(struct rpc_call *call, const char *path)
 {
     struct err why = {0};
+    char text[20000];
     if (strncmp(path, "/link/", 6) == 0 || strcmp(path, "/link") == 0)
-        err_set(&why, ERR_UNRESOLVED_PATH, "/real%s\n\tat somewhere", path + 5);
+        snprintf(text, sizeof text, "/real%s\n\tat somewhere", path + 5);
     else if (strncmp(path, "/loop", 5) == 0)
-        err_set(&why, ERR_UNRESOLVED_PATH, "%s", path);
+        snprintf(text, sizeof text, "%s", path);
     else if (strncmp(path, "/away", 5) == 0)
-        err_set(&why, ERR_UNRESOLVED_PATH, "hdfs://elsewhere:8020/x");
+        snprintf(text, sizeof text, "hdfs://elsewhere:8020/x");
     else if (strncmp(path, "/dots/", 6) == 0)
-        err_set(&why, ERR_UNRESOLVED_PATH, "/a/../real/%s", path + 6);
-    if (why.code)
-        rpc_call_fail(call, &why);
-    return why.code != 0;
+        snprintf(text, sizeof text, "/a/../real/%s", path + 6);
+    else
+        return false;
+    err_set(&why, ERR_UNRESOLVED_PATH, "%s", text);
+    rpc_call_prepare_fail_text(call, &why, text);
+    rpc_call_send(call);
+    return true;
 }
 
 static Hdfs__HdfsFileStatusProto *status_named(struct arena *a, const char *name)
@@ -168,6 +172,37 @@ static void links_are_followed(void **state)
     arena_free(&a);
 }
 
+static void a_path_behind_a_link_may_be_long(void **state)
+{
+    struct fake *f = *state;
+    struct arena a;
+    char path[8000], want[8000];
+    for (size_t len = 800; len < sizeof path; len += 7) {
+        arena_init(&a, 1 << 20);
+        memset(path, 'x', len);
+        memcpy(path, "/link/", 6);
+        path[len - 1] = 0;
+        snprintf(want, sizeof want, "/real%s", path + 5);
+        assert_string_equal(resolved(f, path, &a), want);
+        arena_free(&a);
+    }
+}
+
+/* Every link's path takes room: what does not fit is an error, not the end of the process. */
+static void paths_behind_links_are_bounded(void **state)
+{
+    struct fake *f = *state;
+    struct arena a;
+    struct dfs_status s;
+    char path[8000];
+    memset(path, 'x', sizeof path);
+    memcpy(path, "/loop/", 6);
+    path[sizeof path - 1] = 0;
+    arena_init(&a, 100000);
+    assert_int_equal(dfs_stat(f->fs, path, &a, &s, NULL), ERR_NAME_TOO_LONG);
+    arena_free(&a);
+}
+
 static void links_that_lead_nowhere_are_named(void **state)
 {
     struct fake *f = *state;
@@ -303,6 +338,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(links_are_followed, start, stop),
+        cmocka_unit_test_setup_teardown(a_path_behind_a_link_may_be_long, start, stop),
+        cmocka_unit_test_setup_teardown(paths_behind_links_are_bounded, start, stop),
         cmocka_unit_test_setup_teardown(links_that_lead_nowhere_are_named, start, stop),
         cmocka_unit_test_setup_teardown(a_rename_resolves_both_folders_but_not_the_names, start, stop),
         cmocka_unit_test_setup_teardown(listings_come_in_pages, start, stop),

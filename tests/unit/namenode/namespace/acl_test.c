@@ -33,7 +33,7 @@ static void append_entry(char *out, size_t max, const struct acl_entry *e)
     static const char *const symbols[] = {"---", "--x", "-w-", "-wx", "r--", "r-x", "rw-", "rwx"};
     size_t len = strlen(out);
     snprintf(out + len, max - len, "%s%s%c:%s:%s", len ? " " : "", e->scope ? "d:" : "", "ugmo"[e->type],
-             e->name ? e->name : "", symbols[e->rwx]);
+             e -> name ? e -> name : "", symbols[e->rwx]);
 }
 
 static const char *text_of(const struct acl *acl)
@@ -64,10 +64,10 @@ static void check_cases(change_fn fn, const struct change_case *cases, size_t co
     }
 }
 
-#define MIN "u::rwx g::r-x o::---"
-#define NO_MASK "Invalid ACL: mask is required and cannot be deleted."
+#define MIN      "u::rwx g::r-x o::---"
+#define NO_MASK  "Invalid ACL: mask is required and cannot be deleted."
 #define REQUIRED "Invalid ACL: the user, group and other entries are required."
-#define TWICE "Invalid ACL: multiple entries with same scope, type and name."
+#define TWICE    "Invalid ACL: multiple entries with same scope, type and name."
 
 static void merge_adds_replaces_and_recomputes_masks(void **state)
 {
@@ -286,8 +286,7 @@ static void children_inherit_the_default_entries(void **state)
     assert_int_equal(create(f, "/d/file", 0640, 0666), 0);
     assert_string_equal(stored(f, "/d/file"), "664: u:ann:rwx g::rwx");
     assert_int_equal(mkdir_as(f, "/d/sub/deep", 0700, 0770), 0);
-    assert_string_equal(stored(f, "/d/sub"),
-                        "770: u:ann:rwx g::rwx d:u::rwx d:u:ann:rwx d:g::rwx d:m::rwx d:o::r-x");
+    assert_string_equal(stored(f, "/d/sub"), "770: u:ann:rwx g::rwx d:u::rwx d:u:ann:rwx d:g::rwx d:m::rwx d:o::r-x");
     assert_string_equal(stored(f, "/d/sub/deep"), stored(f, "/d/sub"));
     f->nn.dir->posix_acl_inheritance = false;
     assert_int_equal(create(f, "/d/old", 0640, 0666), 0);
@@ -325,7 +324,7 @@ static bool may(struct fixture *f, const struct fs_user *u, unsigned access)
 static void named_entries_decide_as_far_as_the_mask_lets_them(void **state)
 {
     struct fixture *f = *state;
-    struct fs_user eve = {.name = "eve", .group_count = 2, .groups = {"staff", "dev"}}, max = {.name = "max"};
+    struct fs_user eve = {.name = "eve", .groups = {2, {"staff", "dev"}}}, max = {.name = "max"};
     assert_int_equal(create(f, "/f", 0604, 0604), 0);
     assert_int_equal(IN_TXN(f, tree_set_owner(t, &f->root, "/f", "bob", "staff", ERR(f))), 0);
     assert_int_equal(set(f, &f->root, "/f", ACL_MODIFY, "u:ann:rwx g:dev:rw-"), 0);
@@ -378,8 +377,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(an_inode_keeps_its_acl_over_a_restart, fixture_setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(refusals_name_the_path, fixture_setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(children_inherit_the_default_entries, fixture_setup, fixture_teardown),
-        cmocka_unit_test_setup_teardown(a_minimal_default_acl_gives_files_only_a_mode, fixture_setup,
-                                        fixture_teardown),
+        cmocka_unit_test_setup_teardown(a_minimal_default_acl_gives_files_only_a_mode, fixture_setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(a_snapshot_keeps_the_acl_it_was_taken_with, fixture_setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(named_entries_decide_as_far_as_the_mask_lets_them, fixture_setup,
                                         fixture_teardown),

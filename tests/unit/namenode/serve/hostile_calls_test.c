@@ -214,6 +214,23 @@ static void test_names_of_what_is_made(void **state)
     assert_true(look(s->f, "/some/thing").is_dir);
 }
 
+/* The way behind a symbolic link travels in the exception's text, and is not cut there. */
+static void test_a_long_way_behind_a_link(void **state)
+{
+    static char path[7000], there[7000];
+    struct server *s = *state;
+    Hdfs__GetFileInfoRequestProto q = HDFS__GET_FILE_INFO_REQUEST_PROTO__INIT;
+    assert_string_equal(link_at(s, "/link"), "");
+    for (size_t len = 800; len < 6000; len += 37) {
+        memcpy(path, "/link", 5);
+        long_path(path + 5, len, 100);
+        snprintf(there, sizeof there, "/some%s", path + 5);
+        q.src = path;
+        assert_string_equal(ask(s, "getFileInfo", &q.base), "org.apache.hadoop.hdfs.protocol.UnresolvedPathException");
+        assert_non_null(memmem(s->answer.base, s->answer.len, there, strlen(there)));
+    }
+}
+
 /* WebHDFS's calls have no connection, but threads of their own: what may block is done at once. */
 static void test_rename_into_a_quota_without_a_connection(void **state)
 {
@@ -388,6 +405,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_nul_in_a_name, setup, teardown),
         cmocka_unit_test_setup_teardown(test_names_of_what_is_made, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_a_long_way_behind_a_link, setup, teardown),
         cmocka_unit_test_setup_teardown(test_rename_into_a_quota_without_a_connection, setup, teardown),
         cmocka_unit_test_setup_teardown(test_listing_below_burdened_directories, setup, teardown),
         cmocka_unit_test_setup_teardown(test_numbers_and_lists, setup, teardown),

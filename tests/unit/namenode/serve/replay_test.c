@@ -8,6 +8,7 @@
 #include "common/net.h"
 #include "hdfs/client_namenode.pb-c.h"
 #include "namenode/blocks/datanode_events.h"
+#include "namenode/namespace/history.h"
 #include "namenode/namespace/snapshots.h"
 #include "proto/message.h"
 #include "rpc/rpc_server.h"
@@ -195,6 +196,30 @@ static void test_create_snapshot(void **state)
     assert_memory_equal(first.base, again.base, first.len);
 }
 
+/* Its name is made of the time. */
+static void test_create_snapshot_without_a_name(void **state)
+{
+    struct fixture *f = *state;
+    AUTO(buf_free) struct buf first = {0}, again = {0}, other = {0};
+    Hdfs__CreateSnapshotRequestProto q = HDFS__CREATE_SNAPSHOT_REQUEST_PROTO__INIT;
+    blocks_safe_mode(f->nn.blocks, SAFE_MODE_FORCE_EXIT, f->now_ms);
+    assert_int_equal(IN_TXN(f, snapshot_allow(t, "/", ERR(f))), 0);
+    q.snapshotroot = (char *)"/";
+    for (int i = 0; i < 2; i++) {
+        q.snapshotname = i ? (char *)"" : NULL;
+        call(f, 3 + i, "createSnapshot", &q.base, &first);
+        assert_non_null(memmem(first.base, first.len, "/.snapshot/s2", 13));
+        restart(f);
+        call(f, 3 + i, "createSnapshot", &q.base, &again);
+        assert_int_equal(first.len, again.len);
+        assert_memory_equal(first.base, again.base, first.len);
+        assert_int_equal(history_snapshot_count(f->nn.dir), i + 1);
+    }
+    call(f, 9, "createSnapshot", &q.base, &other); /* not a repetition */
+    assert_memory_not_equal(first.base, other.base, first.len);
+    assert_int_equal(history_snapshot_count(f->nn.dir), 3);
+}
+
 static void test_the_ring_forgets_what_is_old(void **state)
 {
     struct fixture *f = *state;
@@ -228,6 +253,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_append_to_a_new_block, fixture_setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(test_append_in_the_last_block, fixture_setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(test_create_snapshot, fixture_setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(test_create_snapshot_without_a_name, fixture_setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(test_the_ring_forgets_what_is_old, fixture_setup, fixture_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
