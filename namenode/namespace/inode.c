@@ -109,7 +109,7 @@ int inode_decode(uint64_t id, struct slice record, struct arena *a, struct inode
     const Cairn__InodeRecord *r = (const Cairn__InodeRecord *)message;
     if (r->n_block_id != r->n_block_stamp || r->n_block_id != r->n_block_length ||
         (r->n_block_state && r->n_block_state != r->n_block_id) || (int)r->type < INODE_DIRECTORY ||
-        (int)r->type > INODE_SYMLINK)
+        (int)r->type > INODE_SYMLINK || (r->type == (Cairn__InodeRecord__Type)INODE_SYMLINK && !r->has_target))
         return err_set(reterr, ERR_IO, "metadata store: inode %llu is damaged", (unsigned long long)id);
     struct inode *n = arena_new(a, struct inode);
     n->id = id;
