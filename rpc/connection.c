@@ -88,6 +88,8 @@ void connection_close(struct rpc_connection *c, bool by_peer)
     bool watched = c->watched;
     pthread_mutex_unlock(&c->lock);
 
+    buf_free(&c->in);
+    input_counted(c); /* while it is in the list: see input_bound.c */
     pthread_mutex_lock(&c->loop->lock);
     if (c->next)
         c->next->prev = c->prev;
@@ -97,8 +99,6 @@ void connection_close(struct rpc_connection *c, bool by_peer)
         c->loop->connections = c->next;
     pthread_mutex_unlock(&c->loop->lock);
 
-    buf_free(&c->in);
-    input_counted(c);
     c->server->connection_count--;
     metric_add(&rpc_metric_connections, -1);
     const struct rpc_server_options *o = &c->server->options;

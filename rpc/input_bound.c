@@ -6,11 +6,17 @@
 #include "common/log.h"
 #include "rpc/server_impl.h"
 
+/* Under the lock the sum is that of the connections: whoever looks for the largest must not find the sum too large
+ * because of one that has just ended. What was dropped counts no more, though its loop may still read what came. */
 void input_counted(struct rpc_connection *c)
 {
-    size_t now = c->in.len;
-    if (c->input_bytes != now)
-        c->server->input_bytes += now - atomic_exchange(&c->input_bytes, now);
+    struct rpc_server *s = c->server;
+    if (c->input_bytes == c->in.len)
+        return;
+    pthread_mutex_lock(&s->input_lock);
+    size_t now = c->is_input_dropped ? 0 : c->in.len;
+    s->input_bytes += now - atomic_exchange(&c->input_bytes, now);
+    pthread_mutex_unlock(&s->input_lock);
 }
 
 /* With a reference; NULL: nobody holds anything. */
@@ -36,12 +42,13 @@ static struct rpc_connection *input_largest(struct rpc_server *s)
     return largest;
 }
 
-/* What it holds counts no more, and its loop, which alone may free it, is told by the end of the stream. */
+/* Under input_lock. What it holds counts no more, and its loop, which alone may free it, is told by the end of the stream. */
 static void input_drop(struct rpc_connection *c)
 {
     struct rpc_server *s = c->server;
     size_t bytes = atomic_exchange(&c->input_bytes, 0);
     s->input_bytes -= bytes;
+    c->is_input_dropped = true;
     log_warn("rpc", "port %u: closed a connection from %s: %zu bytes of an unfinished request, the most of all",
              s->port, c->peer_ip, bytes);
     pthread_mutex_lock(&c->lock);

@@ -419,11 +419,11 @@ static void a_reader_that_does_not_read_is_not_served_on(void **state)
 /* Who holds most goes, not who comes next. */
 static void unfinished_requests_are_bounded(void **state)
 {
-    enum { MOST = 1 << 20, LARGE = 700 << 10, SMALL = 400 << 10 };
+    enum { MOST = 1 << 20, REQUEST = 900 << 10, LARGE = 700 << 10, SMALL = 400 << 10 };
     struct fixture f = fixture_start((struct rpc_server_options){.input_bytes_max = MOST});
     struct buf hello = {0};
-    char *name = memset(mem_alloc(LARGE + SMALL + 1), 'x', LARGE + SMALL);
-    name[LARGE + SMALL] = 0;
+    char *name = memset(mem_alloc(REQUEST + 1), 'x', REQUEST);
+    name[REQUEST] = 0;
     put_hello(&hello);
     for (int round = 0; round < 4; round++) {
         struct buf request = {0};
