@@ -200,7 +200,8 @@ def test_a_browser_changes_nothing_without_the_header(strict):
 
 
 def test_a_datanode_lets_the_namenodes_pages_read(cluster, datanode):
-    status, headers, body = ask(datanode, "GET", "/webhdfs/v1/file?op=OPEN&user.name=root", BROWSER)
+    where = f"/webhdfs/v1/file?op=OPEN&user.name=root&namenoderpcaddress={cluster.namenode}"
+    status, headers, body = ask(datanode, "GET", where, BROWSER)
     assert (status, headers["Access-Control-Allow-Origin"], len(body)) == (200, "*", 5000)
     assert ask(datanode, "OPTIONS", "/webhdfs/v1/file?op=CREATE", BROWSER)[1]["Access-Control-Allow-Methods"] == "PUT"
     status, headers, body = ask(cluster.namenode_http, "HEAD", "/webhdfs/v1/file?op=GETFILESTATUS", {})
