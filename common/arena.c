@@ -8,7 +8,7 @@
 #include "common/mem.h"
 
 #define ARENA_CHUNK_BYTES 4096
-#define ARENA_ALIGN 16
+#define ARENA_ALIGN       16
 
 struct arena_chunk {
     struct arena_chunk *next;

@@ -14,8 +14,8 @@ struct arena {
 };
 
 void arena_init(struct arena *a, size_t max_bytes);
-void arena_free(struct arena *a);  /* for AUTO(arena_free) too; reusable afterwards */
-void arena_reset(struct arena *a); /* keeps one chunk */
+void arena_free(struct arena *a);                     /* for AUTO(arena_free) too; reusable afterwards */
+void arena_reset(struct arena *a);                    /* keeps one chunk */
 void *arena_try_alloc(struct arena *a, size_t bytes); /* NULL when the bound is hit; 16-byte aligned */
 /* For sizes we chose ourselves: aborts at the bound. */
 void *arena_alloc(struct arena *a, size_t bytes);
@@ -25,7 +25,7 @@ char *arena_strndup(struct arena *a, const char *text, size_t len);
 void *arena_memdup(struct arena *a, const void *bytes, size_t len);
 char *arena_printf(struct arena *a, const char *format, ...) PRINTF_LIKE(2, 3);
 
-#define arena_new(a, type) ((type *)arena_zalloc((a), sizeof(type)))
+#define arena_new(a, type)          ((type *)arena_zalloc((a), sizeof(type)))
 #define arena_array(a, type, count) ((type *)arena_zalloc((a), sizeof(type) * (count)))
 
 #endif

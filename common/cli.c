@@ -13,7 +13,7 @@
 #include "common/mem.h"
 
 #define CLUSTER_JSON_MAX_BYTES (1 << 20)
-#define CLUSTERS_SHOWN_MAX 16
+#define CLUSTERS_SHOWN_MAX     16
 
 /* ---- generic options ---- */
 
@@ -52,7 +52,8 @@ static int cli_parse_one(struct cli_options *o, int argc, char **argv, int *ret_
 {
     static const struct {
         const char *flag, *key;
-    } keyed[] = {{"-fs", "fs.defaultFS"}, {"-jt", "cairn.scheduler.address"}, {"-scheduler", "cairn.scheduler.address"}};
+    } keyed[] = {
+        {"-fs", "fs.defaultFS"}, {"-jt", "cairn.scheduler.address"}, {"-scheduler", "cairn.scheduler.address"}};
     const char *word = argv[0];
     *ret_used = 0;
     if (strcmp(word, "--debug") == 0) {
@@ -89,7 +90,8 @@ static int cli_load_sources(struct cli_options *o, struct config *c, struct err 
     const char *dir = o->conf_dir ? o->conf_dir : getenv("HADOOP_CONF_DIR");
     int rc = 0;
     if (dir && *dir && access(dir, R_OK | X_OK) < 0)
-        rc = err_errno(reterr, errno, "configuration folder '%s' (%s)", dir, o->conf_dir ? "--config" : "$HADOOP_CONF_DIR");
+        rc = err_errno(reterr, errno, "configuration folder '%s' (%s)", dir,
+                       o->conf_dir ? "--config" : "$HADOOP_CONF_DIR");
     else if (dir && *dir)
         rc = config_load_dir(c, dir, reterr);
     if (rc == 0)
@@ -187,7 +189,8 @@ static int cluster_use(struct config *c, const char *dir, struct err *reterr)
     struct buf text = {0};
     int rc = file_read(path, CLUSTER_JSON_MAX_BYTES, &text, reterr);
     if (rc == ERR_NOT_FOUND)
-        return err_set(reterr, rc, "the local cluster in '%s' is not running, or not ready yet (there is no cluster.json)", dir);
+        return err_set(reterr, rc,
+                       "the local cluster in '%s' is not running, or not ready yet (there is no cluster.json)", dir);
     if (rc < 0)
         return rc;
     json_error_t why;
@@ -263,7 +266,8 @@ int cli_find_cluster(struct config *c, struct err *reterr)
         struct buf names = {0};
         for (size_t i = 0; i < count; i++)
             buf_printf(&names, " %s", dirs[i]);
-        rc = err_set(reterr, ERR_CONFIG, "several local clusters run; choose with -fs URI or CAIRN_DIR=DIR:%s", buf_cstr(&names));
+        rc = err_set(reterr, ERR_CONFIG, "several local clusters run; choose with -fs URI or CAIRN_DIR=DIR:%s",
+                     buf_cstr(&names));
         buf_free(&names);
     }
     for (size_t i = 0; i < count; i++)

@@ -8,7 +8,8 @@
 
 /* Takes -fs URI, -conf FILE, -D name=value (or -Dname=value), -jt/-scheduler HOST:PORT, --config DIR out of argv (only
  * before the first operand that is not an option; argc/argv shrink in place, argv[0] stays), loads the settings in
- * their order, and finds the local cluster that this user has running and means (see cli_find_cluster). Also takes our own --debug. Errors are ready to print after "argv0: ". */
+ * their order, and finds the local cluster that this user has running and means (see cli_find_cluster). Also takes our
+ * own --debug. Errors are ready to print after "argv0: ". */
 int cli_load(int *argc, char **argv, struct config **ret, struct err *reterr) MUST_CHECK;
 
 /* For daemons and `cairn up`: the same sources, the generic options may stand anywhere before "--", and no cluster is

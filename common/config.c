@@ -11,7 +11,7 @@
 #include "common/mem.h"
 
 #define CONFIG_SUBSTITUTE_DEPTH_MAX 20
-#define CONFIG_VALUE_MAX (1 << 20)
+#define CONFIG_VALUE_MAX            (1 << 20)
 
 struct config_value {
     char *name, *value, *source;
@@ -68,7 +68,7 @@ int config_parse_duration_ms(const char *text, enum config_type unit, int64_t *r
     static const struct {
         const char *suffix;
         int64_t ns;
-    } units[] = {{"ns", 1},          {"us", 1000},          {"ms", 1000000},          {"s", 1000000000},
+    } units[] = {{"ns", 1},          {"us", 1000},         {"ms", 1000000},      {"s", 1000000000},
                  {"m", 60000000000}, {"h", 3600000000000}, {"d", 86400000000000}};
     const char *end;
     int64_t n, per_unit_ns = unit == CONFIG_MINUTES ? 60000000000 : unit == CONFIG_SECONDS ? 1000000000 : 1000000;
@@ -107,10 +107,8 @@ static int config_check(const struct config_key *key, const char *value, const c
     const char *end = "";
     char *float_end;
     switch (key->type) {
-    case CONFIG_STRING:
-        return 0;
-    case CONFIG_BOOL:
-        return strcasecmp(value, "true") && strcasecmp(value, "false") ? -1 : 0;
+    case CONFIG_STRING: return 0;
+    case CONFIG_BOOL: return strcasecmp(value, "true") && strcasecmp(value, "false") ? -1 : 0;
     case CONFIG_FLOAT:
         (void)strtod(value, &float_end);
         float_end += float_end > value && strchr("fFdD", *float_end) && *float_end; /* 0.999f, as Java writes it */
@@ -258,7 +256,8 @@ static int config_put(struct config *c, const char *name, const char *value, con
             snprintf(bounds, sizeof bounds, " from %" PRId64 " to %" PRId64, key->min, key->max);
         else if (key->min)
             snprintf(bounds, sizeof bounds, ", at least %" PRId64, key->min);
-        return err_set(reterr, ERR_CONFIG, "%s: '%s' is not a value for %s: want %s%s", source, value, name, want, bounds);
+        return err_set(reterr, ERR_CONFIG, "%s: '%s' is not a value for %s: want %s%s", source, value, name, want,
+                       bounds);
     }
     struct config_value *v = config_value(c, name);
     if (v->final)

@@ -20,12 +20,12 @@ struct config;
 
 enum config_type {
     CONFIG_STRING,
-    CONFIG_INT,      /* plain number */
-    CONFIG_SIZE,     /* bytes; suffixes k m g t p (powers of 1024) */
-    CONFIG_BOOL,     /* true | false */
+    CONFIG_INT,  /* plain number */
+    CONFIG_SIZE, /* bytes; suffixes k m g t p (powers of 1024) */
+    CONFIG_BOOL, /* true | false */
     CONFIG_FLOAT,
-    CONFIG_MS,       /* duration, number without suffix in ms; suffixes ns us ms s m h d */
-    CONFIG_SECONDS,  /* duration, number without suffix in s; config_ms() gives ms all the same */
+    CONFIG_MS,      /* duration, number without suffix in ms; suffixes ns us ms s m h d */
+    CONFIG_SECONDS, /* duration, number without suffix in s; config_ms() gives ms all the same */
     CONFIG_MINUTES,
 };
 
@@ -48,7 +48,8 @@ int config_load_xml(struct config *c, const char *path, struct err *reterr) MUST
 int config_load_dir(struct config *c, const char *dir, struct err *reterr) MUST_CHECK;
 int config_load_env(struct config *c, struct err *reterr) MUST_CHECK;
 /* source: for messages, e.g. "-D". A later set wins unless an XML file marked the property <final>. */
-int config_set(struct config *c, const char *name, const char *value, const char *source, struct err *reterr) MUST_CHECK;
+int config_set(struct config *c, const char *name, const char *value, const char *source,
+               struct err *reterr) MUST_CHECK;
 
 /* The same, saying whether later sets may change it (an XML file's <final>). */
 int config_set_final(struct config *c, const char *name, const char *value, const char *source, bool final,

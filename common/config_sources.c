@@ -11,7 +11,7 @@
 #include "common/mem.h"
 
 #define CONFIG_FILE_MAX_BYTES (4 << 20)
-#define CONFIG_XML_DEPTH_MAX 16
+#define CONFIG_XML_DEPTH_MAX  16
 
 extern char **environ;
 

@@ -9,7 +9,8 @@
 enum checksum_type { CHECKSUM_NULL = 0, CHECKSUM_CRC32 = 1, CHECKSUM_CRC32C = 2 }; /* Hadoop's numbers */
 
 uint32_t checksum_of(enum checksum_type type, const void *bytes, size_t len);
-uint32_t checksum_extend(enum checksum_type type, uint32_t crc, const void *bytes, size_t len); /* crc of the part before */
+uint32_t checksum_extend(enum checksum_type type, uint32_t crc, const void *bytes,
+                         size_t len); /* crc of the part before */
 /* CRC of A followed by B from crc(A), crc(B), len(B). */
 uint32_t checksum_combine(enum checksum_type type, uint32_t a, uint32_t b, uint64_t b_len);
 static inline size_t checksum_chunk_count(size_t len, size_t bytes_per_checksum)

@@ -96,18 +96,27 @@ int err_from_errno(int errnum)
     case EINVAL: return ERR_ILLEGAL_ARGUMENT;
     case EACCES: return ERR_ACCESS;
     case EPERM: return ERR_PERMISSION;
-    case ENOMEM: case EMFILE: case ENFILE: return ERR_NO_MEMORY; /* out of something, and nobody else's fault */
+    case ENOMEM:
+    case EMFILE:
+    case ENFILE: return ERR_NO_MEMORY; /* out of something, and nobody else's fault */
     case EPROTO: return ERR_PROTOCOL;
     case ETIMEDOUT: return ERR_TIMEOUT;
-    case ECONNREFUSED: case EHOSTUNREACH: case ENETUNREACH: return ERR_CONNECT;
-    case ECONNRESET: case EPIPE: case ENOTCONN: return ERR_CLOSED;
-    case ENOSPC: case EDQUOT: return ERR_NO_SPACE;
+    case ECONNREFUSED:
+    case EHOSTUNREACH:
+    case ENETUNREACH: return ERR_CONNECT;
+    case ECONNRESET:
+    case EPIPE:
+    case ENOTCONN: return ERR_CLOSED;
+    case ENOSPC:
+    case EDQUOT: return ERR_NO_SPACE;
     case EROFS: return ERR_READ_ONLY;
     case EFBIG: return ERR_TOO_LARGE;
     case EBUSY: return ERR_BUSY;
-    case EINTR: case ECANCELED: return ERR_CANCELLED;
+    case EINTR:
+    case ECANCELED: return ERR_CANCELLED;
     case ENAMETOOLONG: return ERR_NAME_TOO_LONG;
-    case EOPNOTSUPP: case ENOSYS: return ERR_UNSUPPORTED;
+    case EOPNOTSUPP:
+    case ENOSYS: return ERR_UNSUPPORTED;
     default: return ERR_IO;
     }
 }

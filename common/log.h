@@ -17,15 +17,15 @@ void log_to_syslog(const char *ident);
 int log_enabled(enum log_level level);
 void log_write(enum log_level level, const char *component, const char *format, ...) PRINTF_LIKE(3, 4);
 
-#define log_at(level, ...)                  \
-    do {                                    \
-        if (log_enabled(level))             \
-            log_write(level, __VA_ARGS__);  \
+#define log_at(level, ...)                                                                                             \
+    do {                                                                                                               \
+        if (log_enabled(level))                                                                                        \
+            log_write(level, __VA_ARGS__);                                                                             \
     } while (0)
 /* ERROR: someone must act. WARN: we went on, and say how. INFO: state changes an operator follows. DEBUG: free. */
 #define log_error(...) log_at(LOG_LEVEL_ERROR, __VA_ARGS__)
-#define log_warn(...) log_at(LOG_LEVEL_WARN, __VA_ARGS__)
-#define log_info(...) log_at(LOG_LEVEL_INFO, __VA_ARGS__)
+#define log_warn(...)  log_at(LOG_LEVEL_WARN, __VA_ARGS__)
+#define log_info(...)  log_at(LOG_LEVEL_INFO, __VA_ARGS__)
 #define log_debug(...) log_at(LOG_LEVEL_DEBUG, __VA_ARGS__)
 
 #endif

@@ -5,15 +5,15 @@
 
 #include <stddef.h>
 
-void *mem_alloc(size_t bytes);              /* never NULL, not zeroed */
-void *mem_zalloc(size_t bytes);             /* zeroed */
+void *mem_alloc(size_t bytes);  /* never NULL, not zeroed */
+void *mem_zalloc(size_t bytes); /* zeroed */
 void *mem_calloc(size_t count, size_t bytes);
 void *mem_realloc(void *old, size_t bytes);
 void *mem_realloc_array(void *old, size_t count, size_t bytes);
 char *mem_strdup(const char *text);
 char *mem_strndup(const char *text, size_t len);
 char *mem_printf(const char *format, ...) __attribute__((format(printf, 1, 2)));
-void mem_freep(void *pointer_to_pointer);   /* frees and sets it to NULL; for AUTO(mem_freep) char *x too */
+void mem_freep(void *pointer_to_pointer); /* frees and sets it to NULL; for AUTO(mem_freep) char *x too */
 
 #define mem_new(type) ((type *)mem_zalloc(sizeof(type)))
 

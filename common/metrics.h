@@ -1,5 +1,5 @@
-/* Counters and gauges of one daemon, shown as Prometheus text (/metrics) and inside /jmx. A metric is registered once at
- * start and lives as long as the process; values are atomic, any thread may change them. */
+/* Counters and gauges of one daemon, shown as Prometheus text (/metrics) and inside /jmx. A metric is registered once
+ * at start and lives as long as the process; values are atomic, any thread may change them. */
 #ifndef CAIRN_COMMON_METRICS_H
 #define CAIRN_COMMON_METRICS_H
 
@@ -26,6 +26,7 @@ static inline void metric_set(struct metric *m, int64_t value)
     atomic_store_explicit(&m->value, value, memory_order_relaxed);
 }
 int64_t metric_value(const char *name); /* of a registered one; else 0 */
-void metrics_prometheus(struct buf *out); /* all metrics plus process_resident_memory_bytes, process_cpu_seconds_total */
+void metrics_prometheus(
+    struct buf *out); /* all metrics plus process_resident_memory_bytes, process_cpu_seconds_total */
 
 #endif

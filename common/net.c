@@ -15,9 +15,9 @@
 
 #define NET_LISTEN_BACKLOG 1024
 /* Connection tracking of overlay networks drops silent flows at about 600 s. */
-#define NET_KEEPALIVE_IDLE_S 120
+#define NET_KEEPALIVE_IDLE_S     120
 #define NET_KEEPALIVE_INTERVAL_S 30
-#define NET_KEEPALIVE_COUNT 4
+#define NET_KEEPALIVE_COUNT      4
 
 int net_parse(const char *text, uint16_t default_port, struct net_address *ret, struct err *reterr)
 {
@@ -260,8 +260,9 @@ int net_read_full(int fd, void *bytes, size_t len, struct err *reterr)
     while (done < len) {
         ssize_t n = recv(fd, (char *)bytes + done, len - done, 0);
         if (n == 0)
-            return err_set(reterr, ERR_CLOSED, done ? "the peer closed the connection in mid-message"
-                                                    : "the peer closed the connection cleanly");
+            return err_set(reterr, ERR_CLOSED,
+                           done ? "the peer closed the connection in mid-message"
+                                : "the peer closed the connection cleanly");
         if (n < 0 && errno != EINTR)
             return net_io_error(fd, "read from", errno, reterr);
         done += n > 0 ? (size_t)n : 0;

@@ -21,7 +21,8 @@ const char *net_format(const struct net_address *a, char out[NET_ADDRESS_MAX]); 
 
 /* A listening socket; port 0 picks one. ERR_BUSY names the port and says how to find out who has it. */
 int net_listen(const struct net_address *a, int *ret_fd, uint16_t *ret_port, struct err *reterr) MUST_CHECK;
-/* Connected, blocking, NODELAY, keep-alive below 300 s. local_ip: bind to it first, or NULL. ERR_CONNECT, ERR_TIMEOUT. */
+/* Connected, blocking, NODELAY, keep-alive below 300 s. local_ip: bind to it first, or NULL. ERR_CONNECT, ERR_TIMEOUT.
+ */
 int net_connect(const struct net_address *a, const char *local_ip, int timeout_ms, int *ret_fd,
                 struct err *reterr) MUST_CHECK;
 int net_accept(int listen_fd, int *ret_fd, struct net_address *ret_peer, struct err *reterr) MUST_CHECK;

@@ -1,6 +1,6 @@
 #include "datanode/datanode.h"
 
-#define COUNTER(variable, metric_name, text) \
+#define COUNTER(variable, metric_name, text)                                                                           \
     struct metric variable = {.name = metric_name, .help = text, .kind = METRIC_COUNTER}
 
 COUNTER(datanode_bytes_read, "cairn_datanode_bytes_read_total", "Bytes of blocks sent to readers.");
@@ -19,10 +19,11 @@ COUNTER(datanode_volume_failures, "cairn_datanode_volume_failures_total", "Volum
 
 void datanode_metrics_register(void)
 {
-    struct metric *all[] = {&datanode_bytes_read,       &datanode_bytes_written,   &datanode_blocks_read,
-                            &datanode_blocks_written,   &datanode_blocks_received, &datanode_blocks_replicated,
-                            &datanode_blocks_removed,   &datanode_blocks_verified, &datanode_verification_failures,
-                            &datanode_transfers,        &datanode_files_passed,    &datanode_heartbeats,      &datanode_volume_failures};
+    struct metric *all[] = {&datanode_bytes_read,     &datanode_bytes_written,   &datanode_blocks_read,
+                            &datanode_blocks_written, &datanode_blocks_received, &datanode_blocks_replicated,
+                            &datanode_blocks_removed, &datanode_blocks_verified, &datanode_verification_failures,
+                            &datanode_transfers,      &datanode_files_passed,    &datanode_heartbeats,
+                            &datanode_volume_failures};
     for (size_t i = 0; i < ARRAY_COUNT(all); i++)
         metric_register(all[i]);
 }

@@ -61,10 +61,11 @@ static int volume_choice(const struct config *c, struct volume_choice *ret, stru
     const char *simple = dot ? dot + 1 : name;
     ret->by_space = strcmp(simple, "AvailableSpaceVolumeChoosingPolicy") == 0;
     if (!ret->by_space && strcmp(simple, "RoundRobinVolumeChoosingPolicy") != 0)
-        return err_set(reterr, ERR_CONFIG,
-                       "%s: '%s' is not known; RoundRobinVolumeChoosingPolicy and AvailableSpaceVolumeChoosingPolicy are", key, name);
-    ret->equal_bytes =
-        config_size(c, "dfs.datanode.available-space-volume-choosing-policy.balanced-space-threshold");
+        return err_set(
+            reterr, ERR_CONFIG,
+            "%s: '%s' is not known; RoundRobinVolumeChoosingPolicy and AvailableSpaceVolumeChoosingPolicy are", key,
+            name);
+    ret->equal_bytes = config_size(c, "dfs.datanode.available-space-volume-choosing-policy.balanced-space-threshold");
     ret->preference =
         config_float(c, "dfs.datanode.available-space-volume-choosing-policy.balanced-space-preference-fraction");
     return 0;

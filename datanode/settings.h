@@ -9,13 +9,13 @@
 #define SOFTWARE_VERSION "3.4.1" /* what peers compare; it must look like a Hadoop version */
 
 struct settings {
-    struct net_address namenode;                   /* RPC */
+    struct net_address namenode; /* RPC */
     struct net_address transfer_listen, ipc_listen, http_listen;
-    char hostname[256];    /* what we register as */
-    char local_ip[64];     /* outgoing connections to the namenode come from here; "" = any */
-    bool use_hostnames;    /* connect to other datanodes by name */
-    const char *advertised; /* what clients are told, common/advertised.h; borrowed from the config */
-    const char *data_dirs; /* borrowed from the config */
+    char hostname[256];             /* what we register as */
+    char local_ip[64];              /* outgoing connections to the namenode come from here; "" = any */
+    bool use_hostnames;             /* connect to other datanodes by name */
+    const char *advertised;         /* what clients are told, common/advertised.h; borrowed from the config */
+    const char *data_dirs;          /* borrowed from the config */
     const char *domain_socket_path; /* with _PORT not yet replaced; "" = none; borrowed */
     bool short_circuit;
     int64_t balance_bytes_per_second;
@@ -34,13 +34,13 @@ struct settings {
     int64_t report_initial_delay_ms;
     int64_t locked_bytes_max, cache_report_interval_ms;
     bool permissions;
-    const char *supergroup; /* borrowed */
-    int64_t scan_period_ms;         /* 0 = never */
-    int64_t scan_bytes_per_second;  /* per volume */
+    const char *supergroup;        /* borrowed */
+    int64_t scan_period_ms;        /* 0 = never */
+    int64_t scan_bytes_per_second; /* per volume */
 };
 /* Of every peer: these, plus 5 s per node of a pipeline. */
-#define PEER_READ_MS 60000
-#define PEER_WRITE_MS 480000
+#define PEER_READ_MS     60000
+#define PEER_WRITE_MS    480000
 #define PEER_MS_PER_NODE 5000
 
 int settings_load(const struct config *c, struct settings *ret, struct err *reterr) MUST_CHECK;

@@ -2,7 +2,8 @@
 
 #include <stddef.h>
 
-void open_handles_add(struct open_handles *list, struct open_handle *h, void (*end)(struct mount *m, struct open_handle *h))
+void open_handles_add(struct open_handles *list, struct open_handle *h,
+                      void (*end)(struct mount *m, struct open_handle *h))
 {
     pthread_mutex_lock(&list->lock);
     h->end = end;

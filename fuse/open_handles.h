@@ -9,7 +9,7 @@ struct mount;
 
 /* First member of what is open. */
 struct open_handle {
-    struct open_handle *next, **link;                   /* guarded by the list's lock */
+    struct open_handle *next, **link;                    /* guarded by the list's lock */
     void (*end)(struct mount *m, struct open_handle *h); /* what a close by the kernel does; removes and frees it */
 };
 
@@ -18,7 +18,8 @@ struct open_handles {
     struct open_handle *first; /* guarded by lock */
 };
 
-void open_handles_add(struct open_handles *list, struct open_handle *h, void (*end)(struct mount *m, struct open_handle *h));
+void open_handles_add(struct open_handles *list, struct open_handle *h,
+                      void (*end)(struct mount *m, struct open_handle *h));
 void open_handles_remove(struct open_handles *list, struct open_handle *h);
 /* Ends all of them. No requests are served any more. */
 void open_handles_end(struct open_handles *list, struct mount *m);

@@ -1,4 +1,5 @@
-/* Composition root: one executable, many subcommands; called as hdfs, hadoop or mapred it takes those programs' lines. */
+/* Composition root: one executable, many subcommands; called as hdfs, hadoop or mapred it takes those programs' lines.
+ */
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -8,8 +9,9 @@
 #include "common/log.h"
 #include "main/commands.h"
 
-#define CAIRN_VERSION "0.1.0"
-#define HADOOP_VERSION "3.4.1" /* whose protocol and command lines these are; programs read it from `hadoop version` */
+#define CAIRN_VERSION  "0.1.0"
+#define HADOOP_VERSION "3.4.1" /* whose protocol and command lines these are; programs read it from `hadoop version`   \
+                                */
 
 struct command {
     const char *name;

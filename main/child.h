@@ -11,16 +11,16 @@
 #define CHILD_ARGS_MAX 32
 
 struct child {
-    char name[64];        /* "datanode-2" */
-    char address[280];    /* where it listens, for people and cluster.json */
-    char log[4096];       /* stdout and stderr are appended here */
+    char name[64];              /* "datanode-2" */
+    char address[280];          /* where it listens, for people and cluster.json */
+    char log[4096];             /* stdout and stderr are appended here */
     char *args[CHILD_ARGS_MAX]; /* after the executable, args[0] the subcommand; owned */
     int arg_count;
-    pid_t pid;            /* 0 = not running */
-    int ready_fd;         /* read end; -1 once it is ready */
-    int exit_status;      /* as waitpid gave it, once it ended */
+    pid_t pid;       /* 0 = not running */
+    int ready_fd;    /* read end; -1 once it is ready */
+    int exit_status; /* as waitpid gave it, once it ended */
     struct restart restart;
-    int64_t start_at_ms;  /* it died and is started again then; 0 = no */
+    int64_t start_at_ms; /* it died and is started again then; 0 = no */
 };
 
 void child_add_arg(struct child *c, const char *format, ...) PRINTF_LIKE(2, 3);

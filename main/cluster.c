@@ -52,8 +52,9 @@ static int cluster_write_conf(const struct cluster *c, struct err *reterr)
     if (rc < 0)
         return rc;
     struct buf xml = {0};
-    buf_append_str(&xml, "<?xml version=\"1.0\"?>\n<!-- Written by `cairn up`; changed settings are lost at the next start. -->\n"
-                         "<configuration>\n");
+    buf_append_str(
+        &xml, "<?xml version=\"1.0\"?>\n<!-- Written by `cairn up`; changed settings are lost at the next start. -->\n"
+              "<configuration>\n");
     xml_property(&xml, "fs.defaultFS", c->fs_uri);
     xml_property(&xml, "dfs.namenode.http-address", c->namenode_http);
     xml_property(&xml, "cairn.namenode.http-address", c->namenode_http);
@@ -111,7 +112,8 @@ static void cluster_set_data_dirs(const struct cluster *c, struct child *child)
     AUTO(mem_freep) char *copy = mem_strdup(names);
     char *save = NULL;
     for (char *name = strtok_r(copy, ",", &save); name; name = strtok_r(NULL, ",", &save))
-        buf_printf(&value, "%s%s/%s/%s", value.len ? "," : "", c->options.dir, child->name, name[0] == '/' ? name + 1 : name);
+        buf_printf(&value, "%s%s/%s/%s", value.len ? "," : "", c->options.dir, child->name,
+                   name[0] == '/' ? name + 1 : name);
     cluster_set(child, "dfs.datanode.data.dir", buf_cstr(&value));
     buf_free(&value);
 }
@@ -169,8 +171,8 @@ int cluster_plan(const struct cluster_options *options, struct cluster *ret, str
 {
     struct cluster c = {.options = *options};
     if (options->port_base && (options->port_base < 1 || options->port_base > 65535 - 8))
-        return err_set(reterr, ERR_CONFIG, "--port-base %d: want 1 to %d (9 ports are used from there)", options->port_base,
-                       65535 - 8);
+        return err_set(reterr, ERR_CONFIG, "--port-base %d: want 1 to %d (9 ports are used from there)",
+                       options->port_base, 65535 - 8);
     struct cluster_ports p = cluster_ports(options->port_base);
     snprintf(c.fs_uri, sizeof c.fs_uri, "hdfs://127.0.0.1:%d", p.namenode);
     snprintf(c.namenode_http, sizeof c.namenode_http, "127.0.0.1:%d", p.namenode_http);
@@ -204,8 +206,8 @@ static json_t *child_json(const struct child *child)
     json_t *command = json_array();
     for (int i = 0; i < child->arg_count; i++)
         json_array_append_new(command, json_string(child->args[i]));
-    return json_pack("{s:s, s:i, s:s, s:s, s:o}", "name", child->name, "pid", (int)child->pid, "address", child->address,
-                     "log", child->log, "command", command);
+    return json_pack("{s:s, s:i, s:s, s:s, s:o}", "name", child->name, "pid", (int)child->pid, "address",
+                     child->address, "log", child->log, "command", command);
 }
 
 int cluster_write_json(const struct cluster *c, struct err *reterr)
@@ -214,13 +216,15 @@ int cluster_write_json(const struct cluster *c, struct err *reterr)
     json_t *daemons = json_array();
     for (size_t i = 0; i < c->child_count; i++)
         json_array_append_new(daemons, child_json(&c->children[i]));
-    json_t *root = json_pack("{s:s, s:s, s:s, s:s, s:s, s:s?, s:i, s:o}", "fs", c->fs_uri, "namenode_http", c->namenode_http,
-                             "httpfs", c->httpfs, "scheduler", c->scheduler, "scheduler_http", c->scheduler_http, "mount", c->options.mount,
-                             "supervisor", (int)getpid(), "daemons", daemons);
+    json_t *root =
+        json_pack("{s:s, s:s, s:s, s:s, s:s, s:s?, s:i, s:o}", "fs", c->fs_uri, "namenode_http", c->namenode_http,
+                  "httpfs", c->httpfs, "scheduler", c->scheduler, "scheduler_http", c->scheduler_http, "mount",
+                  c->options.mount, "supervisor", (int)getpid(), "daemons", daemons);
     char *text = json_dumps(root, JSON_INDENT(2));
     json_decref(root);
-    int rc = text ? file_write_atomic(path, text, strlen(text), 0644, reterr)
-                  : err_set(reterr, ERR_ILLEGAL_ARGUMENT, "'%s': a path that is not UTF-8 cannot be written as JSON", path);
+    int rc =
+        text ? file_write_atomic(path, text, strlen(text), 0644, reterr)
+             : err_set(reterr, ERR_ILLEGAL_ARGUMENT, "'%s': a path that is not UTF-8 cannot be written as JSON", path);
     free(text);
     return rc;
 }
@@ -236,14 +240,16 @@ int cluster_hold_socket(const char *dir, int *ret_fd, struct err *reterr)
     struct sockaddr_un a = {.sun_family = AF_UNIX};
     int n = snprintf(a.sun_path + 1, sizeof a.sun_path - 1, CLI_CLUSTER_SOCKET_PREFIX "%u:%s", (unsigned)getuid(), dir);
     if (n < 0 || (size_t)n >= sizeof a.sun_path - 1)
-        return err_set(reterr, ERR_CONFIG, "--dir '%s': the path is too long (%zu bytes at most)", dir, sizeof a.sun_path - 32);
+        return err_set(reterr, ERR_CONFIG, "--dir '%s': the path is too long (%zu bytes at most)", dir,
+                       sizeof a.sun_path - 32);
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (fd < 0)
         return err_errno(reterr, errno, "socket");
     if (bind(fd, (struct sockaddr *)&a, (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + (size_t)n)) < 0) {
-        int rc = errno == EADDRINUSE
-                     ? err_set(reterr, ERR_BUSY, "a cluster already runs in '%s'; `cairn down --dir %s` stops it", dir, dir)
-                     : err_errno(reterr, errno, "socket of '%s'", dir);
+        int rc =
+            errno == EADDRINUSE
+                ? err_set(reterr, ERR_BUSY, "a cluster already runs in '%s'; `cairn down --dir %s` stops it", dir, dir)
+                : err_errno(reterr, errno, "socket of '%s'", dir);
         close(fd);
         return rc;
     }

@@ -18,7 +18,7 @@ struct cluster_options {
     const char *dir;   /* absolute */
     const char *mount; /* absolute or NULL */
     int nodes;
-    int port_base;     /* 0 = well-known ports */
+    int port_base; /* 0 = well-known ports */
     const struct config *config;
 };
 struct cluster {

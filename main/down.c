@@ -15,8 +15,8 @@
 #include "main/cluster.h"
 #include "main/commands.h"
 
-#define DOWN_TIMEOUT_MS 60000
-#define DOWN_POLL_MS 20
+#define DOWN_TIMEOUT_MS     60000
+#define DOWN_POLL_MS        20
 #define DOWN_JSON_MAX_BYTES (1 << 20)
 
 /* Is that process one of ours for this folder? A pid alone may have been given to somebody else since. */
@@ -56,7 +56,8 @@ static int down_cluster(const char *dir, const char *path, json_t *root)
     if (supervised && supervisor > 1) {
         kill(supervisor, SIGTERM);
         if (!down_wait(supervisor, " up ", DOWN_TIMEOUT_MS)) {
-            fprintf(stderr, "cairn down: the supervisor (pid %d) does not end; see %s/logs/up.log\n", (int)supervisor, dir);
+            fprintf(stderr, "cairn down: the supervisor (pid %d) does not end; see %s/logs/up.log\n", (int)supervisor,
+                    dir);
             return 1;
         }
     }

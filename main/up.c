@@ -22,13 +22,14 @@
 #include "main/commands.h"
 
 #define UP_READY_TIMEOUT_MS 60000
-#define UP_STOP_GRACE_MS 10000
-#define UP_POLL_MS 20
-#define UP_NODES_DEFAULT 3
-#define UP_DIR_DEFAULT "cairn-cluster"
+#define UP_STOP_GRACE_MS    10000
+#define UP_POLL_MS          20
+#define UP_NODES_DEFAULT    3
+#define UP_DIR_DEFAULT      "cairn-cluster"
 
 static const char up_usage[] =
-    "Usage: cairn up [--dir DIR] [--nodes N] [--port-base P] [--mount M] [--detach] [--no-restart] [-D name=value ...]\n"
+    "Usage: cairn up [--dir DIR] [--nodes N] [--port-base P] [--mount M] [--detach] [--no-restart] [-D name=value "
+    "...]\n"
     "  --dir DIR      folder of all its state and logs (default ./" UP_DIR_DEFAULT ")\n"
     "  --nodes N      datanodes and workers, each on an address of its own: 127.0.0.1 to 127.0.0.N (default 3)\n"
     "  --port-base P  ports from P on (default: the well-known ones, 8020, 9870, 9866, ...)\n"
@@ -77,7 +78,8 @@ static int up_parse(int argc, char **argv, struct up_options *o, struct err *ret
             o->no_restart = true;
             continue;
         }
-        bool known = !strcmp(flag, "--dir") || !strcmp(flag, "--nodes") || !strcmp(flag, "--port-base") || !strcmp(flag, "--mount");
+        bool known = !strcmp(flag, "--dir") || !strcmp(flag, "--nodes") || !strcmp(flag, "--port-base") ||
+                     !strcmp(flag, "--mount");
         if (!known)
             return err_set(reterr, ERR_CONFIG, "unknown option '%s'\n%s", flag, up_usage);
         if (!value)
@@ -127,7 +129,8 @@ static int up_wait_file_system(const struct cluster *c, struct err *reterr)
     for (int64_t deadline = clock_mono_ms() + UP_READY_TIMEOUT_MS; rc == 0 && !ready;) {
         rc = up_is_ready(fs, c->options.nodes, &ready, reterr);
         if (rc == 0 && !ready && clock_mono_ms() > deadline)
-            rc = err_set(reterr, ERR_TIMEOUT, "the file system did not leave safe mode within %d s; see the logs in %s/logs",
+            rc = err_set(reterr, ERR_TIMEOUT,
+                         "the file system did not leave safe mode within %d s; see the logs in %s/logs",
                          UP_READY_TIMEOUT_MS / 1000, c->options.dir);
         if (rc == 0 && !ready)
             clock_sleep_ms(UP_POLL_MS);
@@ -175,8 +178,8 @@ static void up_note_end(struct child *child, int status, bool restarts)
     }
     int64_t now_ms = clock_mono_ms(), delay_ms = restart_delay_ms(&child->restart, now_ms);
     child->start_at_ms = now_ms + delay_ms;
-    log_error("up", "daemon=%s %s action=start-again in_ms=%" PRId64 " log=%s", child->name, child_end_text(status, end), delay_ms,
-              child->log);
+    log_error("up", "daemon=%s %s action=start-again in_ms=%" PRId64 " log=%s", child->name,
+              child_end_text(status, end), delay_ms, child->log);
 }
 
 static void up_start_again(struct cluster *c, struct child *child)
@@ -232,9 +235,10 @@ static int up_supervise(struct cluster *c, bool restarts)
 
 static void up_print_summary(const struct cluster *c, bool detached)
 {
-    printf("cluster of %d nodes is ready in %s\n  files      %s\n  namenode   http://%s/\n", c->options.nodes, c->options.dir,
-           c->fs_uri, c->namenode_http);
-    printf("  httpfs     http://%s/webhdfs/v1/\n  scheduler  %s  http://%s/\n", c->httpfs, c->scheduler, c->scheduler_http);
+    printf("cluster of %d nodes is ready in %s\n  files      %s\n  namenode   http://%s/\n", c->options.nodes,
+           c->options.dir, c->fs_uri, c->namenode_http);
+    printf("  httpfs     http://%s/webhdfs/v1/\n  scheduler  %s  http://%s/\n", c->httpfs, c->scheduler,
+           c->scheduler_http);
     if (c->options.mount)
         printf("  mount      %s\n", c->options.mount);
     printf("  settings   export HADOOP_CONF_DIR=%s/conf\n", c->options.dir);
@@ -272,7 +276,8 @@ static int up_detach(const char *dir)
         return -1;
     close(fds[0]);
     setsid();
-    int null = open("/dev/null", O_RDONLY | O_CLOEXEC), out = open(log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
+    int null = open("/dev/null", O_RDONLY | O_CLOEXEC),
+        out = open(log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
     if (null >= 0)
         dup2(null, 0);
     if (out >= 0)

@@ -124,8 +124,8 @@ static void add_file(void *context, const struct inode *file)
     d->stats.files_needed++;
     d->stats.bytes_needed += bytes;
     at->scan->pool_bytes[d->pool] += bytes;
-    bool fits = at->scan->pool_bytes[d->pool] <= d->pool_limit_bytes &&
-                at->scan->wishes.len / sizeof(struct wish) < BLOCKS_MAX;
+    bool fits =
+        at->scan->pool_bytes[d->pool] <= d->pool_limit_bytes && at->scan->wishes.len / sizeof(struct wish) < BLOCKS_MAX;
     if (fits && !file->block_count)
         d->stats.files_cached++;
     for (size_t i = 0; fits && i < file->block_count; i++) {

@@ -16,8 +16,8 @@ void housekeeping_stop(struct namenode *nn, pthread_t thread);
 /* Where the reaper is: it goes on from there, since seeking from the start would pass all that it has deleted. */
 struct reaper {
     struct history_cursor history;
-    uint64_t cursor;    /* next cut-off inode */
-    uint64_t directory; /* whose children were left over by the last step; 0: none */
+    uint64_t cursor;              /* next cut-off inode */
+    uint64_t directory;           /* whose children were left over by the last step; 0: none */
     char after[KEY_NAME_MAX + 1]; /* the last of them that is gone */
 };
 /* One step of taking apart what was deleted; lock held. *ret_more false: there is nothing left. */

@@ -27,8 +27,7 @@ static struct failover_action next_address(const struct failover_policy *policy,
     if (f->failovers >= (policy->failovers_max ? policy->failovers_max : FAILOVERS_MAX) && !in_time)
         return (struct failover_action){0};
     f->failovers++;
-    return (struct failover_action){true, true,
-                                    round_begins ? doubled(min_ms, max_ms, rounds) : 0};
+    return (struct failover_action){true, true, round_begins ? doubled(min_ms, max_ms, rounds) : 0};
 }
 
 struct failover_action failover_decide(const struct failover_policy *policy, struct failover *f,

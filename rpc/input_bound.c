@@ -42,7 +42,8 @@ static struct rpc_connection *input_largest(struct rpc_server *s)
     return largest;
 }
 
-/* Under input_lock. What it holds counts no more, and its loop, which alone may free it, is told by the end of the stream. */
+/* Under input_lock. What it holds counts no more, and its loop, which alone may free it, is told by the end of the
+ * stream. */
 static void input_drop(struct rpc_connection *c)
 {
     struct rpc_server *s = c->server;

@@ -18,9 +18,9 @@ struct reconfiguration {
     size_t name_count;
     pthread_mutex_t lock;
     /* under lock */
-    struct config *current; /* with what was applied so far */
+    struct config *current;       /* with what was applied so far */
     int64_t started_ms, ended_ms; /* wall clock; 0 = never */
-    struct change *changes; /* name_count of room */
+    struct change *changes;       /* name_count of room */
     size_t change_count;
 };
 
@@ -58,7 +58,8 @@ void reconfiguration_free(struct reconfiguration *r)
 
 void reconfiguration_list(struct reconfiguration *r, struct rpc_call *call)
 {
-    Hdfs__ListReconfigurablePropertiesResponseProto response = HDFS__LIST_RECONFIGURABLE_PROPERTIES_RESPONSE_PROTO__INIT;
+    Hdfs__ListReconfigurablePropertiesResponseProto response =
+        HDFS__LIST_RECONFIGURABLE_PROPERTIES_RESPONSE_PROTO__INIT;
     response.n_name = r->name_count;
     response.name = (char **)(uintptr_t)r->options.names;
     rpc_call_reply(call, &response.base);
@@ -73,7 +74,8 @@ static void apply_changes(struct reconfiguration *r, struct config *fresh)
 {
     changes_clear(r);
     for (size_t i = 0; i < r->name_count; i++) {
-        const char *name = r->options.names[i], *before = config_get(r->current, name), *after = config_get(fresh, name);
+        const char *name = r->options.names[i], *before = config_get(r->current, name),
+                   *after = config_get(fresh, name);
         if (!strcmp(before ? before : "", after ? after : ""))
             continue;
         r->options.apply(r->options.context, name, fresh);
@@ -112,7 +114,8 @@ void reconfiguration_status(struct reconfiguration *r, struct rpc_call *call)
     response.endtime = r->ended_ms;
     response.changes = arena_array(a, Hdfs__GetReconfigurationStatusConfigChangeProto *, r->change_count + 1);
     for (size_t i = 0; i < r->change_count; i++) {
-        Hdfs__GetReconfigurationStatusConfigChangeProto *c = arena_new(a, Hdfs__GetReconfigurationStatusConfigChangeProto);
+        Hdfs__GetReconfigurationStatusConfigChangeProto *c =
+            arena_new(a, Hdfs__GetReconfigurationStatusConfigChangeProto);
         hdfs__get_reconfiguration_status_config_change_proto__init(c);
         c->name = (char *)(uintptr_t)r->changes[i].name;
         c->oldvalue = r->changes[i].old_value ? r->changes[i].old_value : (char *)"";

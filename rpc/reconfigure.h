@@ -8,7 +8,7 @@
 #include "rpc/rpc_server.h"
 
 struct reconfiguration_options {
-    const char *const *names; /* NULL ends the list; borrowed */
+    const char *const *names;          /* NULL ends the list; borrowed */
     const struct config *started_with; /* borrowed */
     /* All of `fresh` is checked; only listed properties shall be taken from it. */
     void (*apply)(void *context, const char *name, const struct config *fresh);

@@ -69,7 +69,8 @@ void rpc_registry_each(const struct rpc_registry *r, rpc_method_visitor visit, v
 {
     for (size_t i = 0; i < r->count; i++)
         for (size_t j = 0; j < r->services[i].method_count; j++)
-            visit(context, r->services[i].protocol, r->services[i].methods[j].name, atomic_load(&r->services[i].calls[j]));
+            visit(context, r->services[i].protocol, r->services[i].methods[j].name,
+                  atomic_load(&r->services[i].calls[j]));
 }
 
 const struct rpc_registered *rpc_registry_protocol(const struct rpc_registry *r, struct slice name)

@@ -14,7 +14,7 @@ struct rpc_registered {
     void *context;
     const struct rpc_method *methods;
     size_t method_count;
-    _Atomic uint64_t *calls; /* of each method, since the start */
+    _Atomic uint64_t *calls;         /* of each method, since the start */
     const struct rpc_method **index; /* open addressing by name; index_mask + 1 slots, more than half of them free */
     size_t index_mask;
 };

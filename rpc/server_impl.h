@@ -90,9 +90,10 @@ struct rpc_connection {
 
     /* loop thread */
     enum connection_phase phase;
-    struct buf in;              /* half a request */
-    _Atomic size_t input_bytes; /* as much of it as counts for the server: changed under its input_lock, by any thread */
-    bool is_input_dropped;      /* under input_lock: it counts no more */
+    struct buf in; /* half a request */
+    _Atomic size_t
+        input_bytes;       /* as much of it as counts for the server: changed under its input_lock, by any thread */
+    bool is_input_dropped; /* under input_lock: it counts no more */
     const struct rpc_registered *last_service;
     int64_t opened_ms, last_read_ms;
 

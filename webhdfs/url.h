@@ -6,9 +6,9 @@
 #include "common/arena.h"
 #include "common/err.h"
 
-#define WEBHDFS_PREFIX    "/webhdfs/v1"
+#define WEBHDFS_PREFIX           "/webhdfs/v1"
 #define WEBHDFS_NAMENODE_ADDRESS "namenoderpcaddress" /* a parameter of URLs that lead to a datanode */
-#define WEBHDFS_QUERY_MAX 256 /* parameters */
+#define WEBHDFS_QUERY_MAX        256                  /* parameters */
 
 struct url_parameter {
     const char *name; /* in lower case: WebHDFS does not mind */

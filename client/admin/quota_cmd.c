@@ -129,8 +129,7 @@ int set_quota_run(struct admin *a, int argc, char **argv, struct err *reterr)
 {
     struct quota_change q = {.space = QUOTA_LEAVE};
     int rc = enough(a, argc, argv, 2, reterr);
-    if (rc < 0 || (rc = amount_parse(a, argv[0], &q.names, reterr)) < 0 ||
-        (rc = check(a, &q, reterr)) < 0)
+    if (rc < 0 || (rc = amount_parse(a, argv[0], &q.names, reterr)) < 0 || (rc = check(a, &q, reterr)) < 0)
         return rc;
     return quota_set_each(a, "setQuota", argc - 1, argv + 1, &q, reterr);
 }

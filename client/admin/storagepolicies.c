@@ -123,7 +123,7 @@ static int satisfy_run(struct admin *a, const struct request *q, struct err *ret
 static const struct command {
     const char *name, *usage, *help;
     int (*run)(struct admin *a, const struct request *q, struct err *reterr); /* exit code or a negative ERR_* */
-    const char *path_missing; /* NULL: it takes none */
+    const char *path_missing;                                                 /* NULL: it takes none */
 } commands[] = {
     {"-listPolicies", "", "Shows all storage policies.", list_run, NULL},
     {"-setStoragePolicy", " -path <path> -policy <policy>", "Sets the policy of a file or directory.", set_run,

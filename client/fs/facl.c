@@ -141,8 +141,7 @@ static int entry_parse(struct shell *sh, const char *text, bool with_permission,
     return 0;
 }
 
-static int spec_parse(struct shell *sh, const char *text, bool with_permission, struct dfs_acl *ret,
-                      struct err *reterr)
+static int spec_parse(struct shell *sh, const char *text, bool with_permission, struct dfs_acl *ret, struct err *reterr)
 {
     size_t max = 1;
     for (const char *at = text; *at; at++)
@@ -152,8 +151,8 @@ static int spec_parse(struct shell *sh, const char *text, bool with_permission, 
     while (*text) {
         size_t len = strcspn(text, ",");
         if (len) {
-            int rc = entry_parse(sh, arena_strndup(&sh->arena, text, len), with_permission,
-                                 &ret->entries[ret->count++], reterr);
+            int rc = entry_parse(sh, arena_strndup(&sh->arena, text, len), with_permission, &ret->entries[ret->count++],
+                                 reterr);
             if (rc < 0)
                 return rc;
         }

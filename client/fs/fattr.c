@@ -148,9 +148,7 @@ static int value_decode(const char *text, struct arena *a, struct slice *ret, st
 
 static int one_path(struct shell *sh, const struct args *args, struct err *reterr)
 {
-    return args->count == 1
-               ? 0
-               : shell_misuse(sh, reterr, args->count ? "Too many arguments." : "<path> is missing.");
+    return args->count == 1 ? 0 : shell_misuse(sh, reterr, args->count ? "Too many arguments." : "<path> is missing.");
 }
 
 static int no_xattrs(const struct item *it, struct err *reterr)

@@ -23,9 +23,10 @@ int dfs_get_acl(struct dfs *fs, const char *path, struct arena *a, struct dfs_ac
     struct dfs_acl acl = {.entries = arena_array(a, struct dfs_acl_entry, status->n_entries)};
     for (; acl.count < status->n_entries; acl.count++) {
         const Hdfs__AclEntryProto *e = status->entries[acl.count];
-        acl.entries[acl.count] = (struct dfs_acl_entry){
-            e->scope == HDFS__ACL_ENTRY_PROTO__ACL_ENTRY_SCOPE_PROTO__DEFAULT,
-            (enum dfs_acl_type)((unsigned)e->type & 3), (unsigned)e->permissions & 7, e->name && *e->name ? e->name : NULL};
+        acl.entries[acl.count] =
+            (struct dfs_acl_entry){e->scope == HDFS__ACL_ENTRY_PROTO__ACL_ENTRY_SCOPE_PROTO__DEFAULT,
+                                   (enum dfs_acl_type)((unsigned)e->type & 3), (unsigned)e->permissions & 7,
+                                   e->name && *e->name ? e->name : NULL};
     }
     acl.has_mode = status->permission != NULL;
     acl.mode = status->permission ? (uint16_t)(status->permission->perm & 01777) : 0;
@@ -160,8 +161,8 @@ int dfs_get_xattrs(struct dfs *fs, const char *path, const char *name, struct ar
         const Hdfs__XAttrProto *x = found->xattrs[i];
         if ((unsigned)x->namespace_ >= ARRAY_COUNT(spaces))
             return err_set(reterr, ERR_PROTOCOL, "%s: attribute '%s' is of an unknown namespace", path, x->name);
-        out[i] = (struct dfs_xattr){arena_printf(a, "%s.%s", spaces[x->namespace_], x->name), x->has_value,
-                                    {x->value.data, x->value.len}};
+        out[i] = (struct dfs_xattr){
+            arena_printf(a, "%s.%s", spaces[x->namespace_], x->name), x->has_value, {x->value.data, x->value.len}};
     }
     *ret = out;
     *ret_count = found->n_xattrs;

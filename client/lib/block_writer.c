@@ -24,7 +24,7 @@
 #define SETUP_TRIES     4  /* Hadoop: 1 + dfs.client.block.write.retries */
 #define SETUP_WAIT_MS   1000
 #define SETUP_HOPE_MS   15000 /* a datanode that is just being started, or too busy, will do in a moment */
-#define RECOVERIES_MAX  5 /* without anything acknowledged in between */
+#define RECOVERIES_MAX  5     /* without anything acknowledged in between */
 #define REPLACE_TRIES   3
 #define NODE_MEMORY_MAX (64u << 20)
 #define LOST_FOR_MS     60000
@@ -293,8 +293,8 @@ int block_writer_create(const struct block_writer_options *options, const struct
     for (int tries = 1; rc < 0; tries++) {
         /* Of nodes that were named some may be back soon; a client that rather waits does so while there is none. */
         int64_t hope_ms = tries > 1 || !final ? SETUP_HOPE_MS : 0;
-        bool hopes = (!final || rc == ERR_IO) &&
-                     clock_mono_ms() - since_ms < (patience_ms > hope_ms ? patience_ms : hope_ms);
+        bool hopes =
+            (!final || rc == ERR_IO) && clock_mono_ms() - since_ms < (patience_ms > hope_ms ? patience_ms : hope_ms);
         bool in_vain = final || tries % SETUP_TRIES == 0;
         if (in_vain && !hopes)
             break;

@@ -114,7 +114,7 @@ struct dfs_server_defaults {
     bool encrypt_data_transfer;
     int64_t trash_interval_min;
     bool snapshot_trash; /* directories that can have snapshots have a trash of their own */
-    int checksum_type; /* enum checksum_type */
+    int checksum_type;   /* enum checksum_type */
 };
 int dfs_get_server_defaults(struct dfs *fs, struct dfs_server_defaults *ret,
                             struct err *reterr) MUST_CHECK; /* cached */

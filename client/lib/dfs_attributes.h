@@ -40,7 +40,7 @@ int dfs_xattr_check_name(const char *name, struct err *reterr) MUST_CHECK;
 /* name NULL: all that the user may see. */
 int dfs_get_xattrs(struct dfs *fs, const char *path, const char *name, struct arena *a, struct dfs_xattr **ret,
                    size_t *ret_count, struct err *reterr) MUST_CHECK;
-#define DFS_XATTR_CREATE 1u
+#define DFS_XATTR_CREATE  1u
 #define DFS_XATTR_REPLACE 2u
 int dfs_set_xattr(struct dfs *fs, const char *path, const struct dfs_xattr *x, unsigned flags,
                   struct err *reterr) MUST_CHECK;

@@ -18,7 +18,8 @@ struct dfs {
     atomic_int refs;
     struct config *config;
     char *uri, *user, *client_name;
-    struct viewfs *view; /* NULL: an ordinary one. With a view, `namenode` is borrowed from it, for calls without a path */
+    struct viewfs
+        *view; /* NULL: an ordinary one. With a view, `namenode` is borrowed from it, for calls without a path */
     struct rpc_client *namenode;
     struct lease_renewer *leases;
     struct peer_cache *peers;

@@ -236,8 +236,9 @@ int dfs_content_summary(struct dfs *fs, const char *path, struct dfs_summary *re
     if (rc < 0)
         return rc;
     const Hdfs__ContentSummaryProto *s = ((Hdfs__GetContentSummaryResponseProto *)answer)->summary;
-    *ret = (struct dfs_summary){(int64_t)s->length, (int64_t)s->filecount,     (int64_t)s->directorycount,
-                                (int64_t)s->quota,  (int64_t)s->spaceconsumed, (int64_t)s->spacequota,
+    *ret = (struct dfs_summary){(int64_t)s->length,         (int64_t)s->filecount,
+                                (int64_t)s->directorycount, (int64_t)s->quota,
+                                (int64_t)s->spaceconsumed,  (int64_t)s->spacequota,
                                 (int64_t)s->snapshotlength, (int64_t)s->snapshotspaceconsumed};
     return 0;
 }
@@ -310,7 +311,8 @@ int dfs_resolve_parent(struct dfs *fs, const char *path, struct arena *a, char *
 }
 
 /* Both paths must be of one file system, which *fs becomes. */
-static int one_mount(struct dfs **fs, const char *operation, struct arena *a, char **from, char **to, struct err *reterr)
+static int one_mount(struct dfs **fs, const char *operation, struct arena *a, char **from, char **to,
+                     struct err *reterr)
 {
     struct dfs *other;
     const char *one = *from, *two = *to;

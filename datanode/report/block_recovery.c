@@ -9,9 +9,9 @@
 #include "datanode/report/reporter_impl.h"
 
 #define INTER_DATANODE_PROTOCOL "org.apache.hadoop.hdfs.server.protocol.InterDatanodeProtocol"
-#define NODES_MAX 512
-#define PEER_CONNECT_MS 10000
-#define PEER_CALL_MS 60000
+#define NODES_MAX               512
+#define PEER_CONNECT_MS         10000
+#define PEER_CALL_MS            60000
 
 struct recovery {
     struct reporter *reporter;
@@ -69,12 +69,13 @@ static int ask_all(struct recovery *v, struct err *reterr)
             return rc;
         }
         if (rc < 0)
-            log_warn("recovery", "block=%" PRId64 " dn=%s: %s", (int64_t)v->block->b->blockid, v->block->locs[i]->id->ipaddr,
-                     why.text);
+            log_warn("recovery", "block=%" PRId64 " dn=%s: %s", (int64_t)v->block->b->blockid,
+                     v->block->locs[i]->id->ipaddr, why.text);
         answered += rc == 0;
     }
     if (!answered)
-        return err_set(reterr, ERR_IO, "none of its %zu datanodes could be asked; the last said: %s", v->count, why.text);
+        return err_set(reterr, ERR_IO, "none of its %zu datanodes could be asked; the last said: %s", v->count,
+                       why.text);
     return 0;
 }
 
@@ -93,8 +94,9 @@ static int update_replica(struct recovery *v, size_t i, uint64_t bytes, char **r
     request.newlength = bytes;
     request.has_newblockid = 1;
     request.newblockid = v->request->truncateblock ? v->request->truncateblock->blockid : block.blockid;
-    int rc = rpc_client_call(v->peers[i], "updateReplicaUnderRecovery", &request.base,
-                             &hdfs__update_replica_under_recovery_response_proto__descriptor, v->arena, &message, reterr);
+    int rc =
+        rpc_client_call(v->peers[i], "updateReplicaUnderRecovery", &request.base,
+                        &hdfs__update_replica_under_recovery_response_proto__descriptor, v->arena, &message, reterr);
     if (rc == 0)
         *ret_storage_id = ((const Hdfs__UpdateReplicaUnderRecoveryResponseProto *)message)->storageuuid;
     return rc;

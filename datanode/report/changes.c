@@ -8,7 +8,7 @@
 #include "datanode/report/reporter_impl.h"
 
 #define CHANGES_MAX 200000 /* a namenode that is away that long gets a full report instead */
-#define RETRY_MS 200
+#define RETRY_MS    200
 
 static void change_free(struct change *c)
 {

@@ -168,8 +168,8 @@ void obey(struct reporter *r, const Hdfs__DatanodeCommandProto *c)
         if (c->balancercmd && c->balancercmd->bandwidth > 0 && c->balancercmd->bandwidth <= INT64_MAX)
             atomic_store(&r->dn->balance_bytes_per_second, (int64_t)c->balancercmd->bandwidth);
         break;
-    case HDFS__DATANODE_COMMAND_PROTO__TYPE__FinalizeCommand:    /* there is no upgrade to finalize */
-    case HDFS__DATANODE_COMMAND_PROTO__TYPE__KeyUpdateCommand:   /* block tokens are off */
+    case HDFS__DATANODE_COMMAND_PROTO__TYPE__FinalizeCommand:  /* there is no upgrade to finalize */
+    case HDFS__DATANODE_COMMAND_PROTO__TYPE__KeyUpdateCommand: /* block tokens are off */
     case HDFS__DATANODE_COMMAND_PROTO__TYPE__NullDatanodeCommand: break;
     default: log_warn("report", "command of type %d is not supported and ignored", (int)c->cmdtype);
     }

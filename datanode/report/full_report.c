@@ -9,7 +9,7 @@
 #include "datanode/report/reporter_impl.h"
 #include "proto/block_list.h"
 
-#define SPLIT_ABOVE 1000000 /* dfs.blockreport.split.threshold: then one call per storage */
+#define SPLIT_ABOVE    1000000 /* dfs.blockreport.split.threshold: then one call per storage */
 #define DIGEST_READ_MS 2000
 
 static void add_entry(const struct replica_view *v, void *list)

@@ -68,7 +68,8 @@ int send_heartbeat(struct reporter *r, bool want_lease, struct err *reterr)
     registration_fill(r, &reg);
     request.registration = &reg.message;
     fill_reports(r, &request, &a);
-    request.has_peersversion = request.has_requestfullblockreportlease = request.has_xceivercount = request.has_xmitsinprogress = 1;
+    request.has_peersversion = request.has_requestfullblockreportlease = request.has_xceivercount =
+        request.has_xmitsinprogress = 1;
     request.peersversion = r->peers_version;
     request.requestfullblockreportlease = want_lease;
     request.xceivercount = (uint32_t)xfer_server_active(r->dn->xfer) + 1; /* Java counts its acceptor too */
@@ -149,9 +150,10 @@ static void report_bad(struct reporter *r, const struct replica_view *replica, c
     located.n_locs = located.n_storageids = located.n_storagetypes = 1;
     request.blocks = blocks;
     request.n_blocks = 1;
-    if (rpc_client_call(r->rpc, "reportBadBlocks", &request.base, &hdfs__report_bad_blocks_response_proto__descriptor, &a,
-                        &message, &why) < 0)
-        log_warn("report", "block=%" PRId64 " is corrupt but cannot be reported: %s", (int64_t)replica->block_id, why.text);
+    if (rpc_client_call(r->rpc, "reportBadBlocks", &request.base, &hdfs__report_bad_blocks_response_proto__descriptor,
+                        &a, &message, &why) < 0)
+        log_warn("report", "block=%" PRId64 " is corrupt but cannot be reported: %s", (int64_t)replica->block_id,
+                 why.text);
 }
 
 void reporter_bad_block(struct reporter *r, const struct replica_view *replica)
@@ -182,8 +184,8 @@ void reporter_disk_error(struct reporter *r, const char *text)
     r->storage_failed = r->full_report_wanted = true;
     pthread_cond_signal(&r->actor_wake);
     pthread_mutex_unlock(&r->lock);
-    if (rpc_client_call(r->rpc, "errorReport", &request.base, &hdfs__error_report_response_proto__descriptor, &a, &message,
-                        &why) < 0)
+    if (rpc_client_call(r->rpc, "errorReport", &request.base, &hdfs__error_report_response_proto__descriptor, &a,
+                        &message, &why) < 0)
         log_warn("report", "'%s' cannot be reported: %s", text, why.text);
 }
 

@@ -17,10 +17,10 @@
 #include "common/mem.h"
 #include "datanode/report/reporter_impl.h"
 
-#define RETRY_FIRST_MS 100
-#define RETRY_MAX_MS 5000
-#define CALL_TIMEOUT_MS 60000
-#define WORKERS 4
+#define RETRY_FIRST_MS               100
+#define RETRY_MAX_MS                 5000
+#define CALL_TIMEOUT_MS              60000
+#define WORKERS                      4
 #define HEARTBEATS_WITHOUT_LEASE_MAX 10 /* then the report goes out without one */
 
 /* ---- who we are ---- */
@@ -112,8 +112,8 @@ static int ask_version(struct reporter *r, struct arena *a, struct pool_identity
 {
     Hdfs__VersionRequestProto request = HDFS__VERSION_REQUEST_PROTO__INIT;
     ProtobufCMessage *message;
-    int rc = rpc_client_call(r->rpc, "versionRequest", &request.base, &hdfs__version_response_proto__descriptor, a, &message,
-                             reterr);
+    int rc = rpc_client_call(r->rpc, "versionRequest", &request.base, &hdfs__version_response_proto__descriptor, a,
+                             &message, reterr);
     if (rc < 0)
         return rc;
     const Hdfs__NamespaceInfoProto *info = ((const Hdfs__VersionResponseProto *)message)->info;
@@ -139,13 +139,14 @@ static int register_self(struct reporter *r, struct arena *a, struct err *reterr
     char advertised[ADVERTISED_TEXT_MAX + 1];
     if (*r->dn->settings.advertised)
         reg.message.advertised = advertised_with_own_subnets(&r->dn->settings, advertised);
-    int rc = rpc_client_call(r->rpc, "registerDatanode", &request.base, &hdfs__register_datanode_response_proto__descriptor,
-                             a, &message, reterr);
+    int rc = rpc_client_call(r->rpc, "registerDatanode", &request.base,
+                             &hdfs__register_datanode_response_proto__descriptor, a, &message, reterr);
     if (rc < 0)
         return rc;
     const Hdfs__DatanodeIDProto *id = ((const Hdfs__RegisterDatanodeResponseProto *)message)->registration->datanodeid;
     if (strcmp(id->datanodeuuid, reg.self.uuid) != 0)
-        return err_set(reterr, ERR_PROTOCOL, "the namenode registered us as %s, we are %s", id->datanodeuuid, reg.self.uuid);
+        return err_set(reterr, ERR_PROTOCOL, "the namenode registered us as %s, we are %s", id->datanodeuuid,
+                       reg.self.uuid);
     pthread_mutex_lock(&r->lock);
     if (*id->ipaddr && strlen(id->ipaddr) < sizeof r->self.ip)
         snprintf(r->self.ip, sizeof r->self.ip, "%s", id->ipaddr);

@@ -9,7 +9,7 @@
 #include "datanode/report/reporter.h"
 #include "rpc/rpc_client.h"
 
-#define DATANODE_PROTOCOL "org.apache.hadoop.hdfs.server.protocol.DatanodeProtocol"
+#define DATANODE_PROTOCOL  "org.apache.hadoop.hdfs.server.protocol.DatanodeProtocol"
 #define REPORT_ARENA_BYTES (64u << 20) /* what one answer of the namenode may take: many commands */
 
 struct self { /* who we are; pool and ip are set by the handshake */

@@ -42,7 +42,8 @@ static int fold_tail(struct folding *f, const struct replica_reader *r, uint64_t
         uint32_t c = r->tail_checksum;
         memcpy(stored, (uint8_t[]){(uint8_t)(c >> 24), (uint8_t)(c >> 16), (uint8_t)(c >> 8), (uint8_t)c}, 4);
     } else if (from + len == r->end_bytes) {
-        int rc = file_pread_full(r->meta_fd, stored, 4, meta_offset(&f->meta, from / f->meta.bytes_per_checksum), reterr);
+        int rc =
+            file_pread_full(r->meta_fd, stored, 4, meta_offset(&f->meta, from / f->meta.bytes_per_checksum), reterr);
         if (rc < 0)
             return rc;
     } else { /* asked for less than there is: the chunk's own checksum covers too much */
@@ -79,7 +80,8 @@ static int answer(struct xfer *x, struct folding *f, uint64_t bytes)
     Hdfs__BlockChecksumOptionsProto options = HDFS__BLOCK_CHECKSUM_OPTIONS_PROTO__INIT;
     uint8_t value[MD5_BYTES];
     if (f->composite)
-        memcpy(value, (uint8_t[]){(uint8_t)(f->crc >> 24), (uint8_t)(f->crc >> 16), (uint8_t)(f->crc >> 8), (uint8_t)f->crc},
+        memcpy(value,
+               (uint8_t[]){(uint8_t)(f->crc >> 24), (uint8_t)(f->crc >> 16), (uint8_t)(f->crc >> 8), (uint8_t)f->crc},
                4);
     else
         md5_final(&f->md5, value);
@@ -118,7 +120,7 @@ static int compute(struct xfer *x, const Hdfs__OpBlockChecksumProto *op, struct 
         rc = err_set(reterr, ERR_UNSUPPORTED, "checksums of stripes are of no use here: no file is striped");
     else
         rc = r.meta.type == CHECKSUM_NULL ? err_set(reterr, ERR_UNSUPPORTED, "the replica has no checksums")
-                                      : fold_all(f, &r, bytes, reterr);
+                                          : fold_all(f, &r, bytes, reterr);
     replica_reader_close(&r);
     *ret_bytes = bytes;
     return rc;

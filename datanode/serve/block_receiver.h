@@ -13,19 +13,19 @@ struct receive_args {
     struct xfer *x;                /* whose connection the packets come on */
     struct replica_writer *writer; /* taken over */
     uint64_t block_id;
-    struct meta_header sent; /* the checksums that come with the packets */
-    int mirror_fd;           /* the next node; -1 = none. Not closed here. */
-    int nodes_behind;        /* for timeouts */
-    bool acks;               /* a client writes: it is told of every packet */
+    struct meta_header sent;             /* the checksums that come with the packets */
+    int mirror_fd;                       /* the next node; -1 = none. Not closed here. */
+    int nodes_behind;                    /* for timeouts */
+    bool acks;                           /* a client writes: it is told of every packet */
     const Hdfs__DatanodeIDProto *source; /* a copy of this datanode's replica comes; or NULL */
     enum receive_end end;
     uint64_t visible_bytes;
-    struct throttle *throttle; /* or NULL */
+    struct throttle *throttle;      /* or NULL */
     int (*on_wait)(struct xfer *x); /* called now and then while it takes long; or NULL */
-    bool drop_behind;          /* the page cache shall not fill with it */
-    const char *delete_hint;   /* for the report; or NULL */
-    bool report;               /* RECEIVED to the namenode */
-    int packet_fd;             /* where the packets come from; normally x->fd */
+    bool drop_behind;               /* the page cache shall not fill with it */
+    const char *delete_hint;        /* for the report; or NULL */
+    bool report;                    /* RECEIVED to the namenode */
+    int packet_fd;                  /* where the packets come from; normally x->fd */
 };
 /* 0: the whole block came and was stored. Else the writer has been released: what may go on is still there, the rest is
  * deleted. Errors are logged, and told upstream if there are acks. */

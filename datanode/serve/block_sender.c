@@ -45,8 +45,8 @@ int send_plan_make(const struct replica_reader *r, uint64_t offset, uint64_t len
 {
     if (offset > r->end_bytes || len > r->end_bytes - offset)
         return err_set(reterr, ERR_ILLEGAL_ARGUMENT,
-                       "Offset %" PRIu64 " and length %" PRIu64 " don't match the replica's %" PRIu64 " bytes", offset, len,
-                       r->end_bytes);
+                       "Offset %" PRIu64 " and length %" PRIu64 " don't match the replica's %" PRIu64 " bytes", offset,
+                       len, r->end_bytes);
     struct send_plan p = {.checksums = r->meta};
     if (!with_checksums || r->meta.type == CHECKSUM_NULL)
         p.checksums = (struct meta_header){CHECKSUM_NULL, PLAIN_CHUNK_BYTES};
@@ -107,7 +107,8 @@ static int load_checksums(const struct replica_reader *r, const struct send_plan
     if (own_tail) {
         uint32_t tail = r->tail_checksum;
         uint8_t *to = out + bytes;
-        to[0] = (uint8_t)(tail >> 24), to[1] = (uint8_t)(tail >> 16), to[2] = (uint8_t)(tail >> 8), to[3] = (uint8_t)tail;
+        to[0] = (uint8_t)(tail >> 24), to[1] = (uint8_t)(tail >> 16), to[2] = (uint8_t)(tail >> 8),
+        to[3] = (uint8_t)tail;
     }
     return 0;
 }

@@ -1,4 +1,5 @@
-/* Sends a part of a replica as packets: data by sendfile, straight from the page cache, checksums from the meta file. */
+/* Sends a part of a replica as packets: data by sendfile, straight from the page cache, checksums from the meta file.
+ */
 #ifndef CAIRN_DATANODE_SERVE_BLOCK_SENDER_H
 #define CAIRN_DATANODE_SERVE_BLOCK_SENDER_H
 

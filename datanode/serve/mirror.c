@@ -101,8 +101,8 @@ static int wait_for_answer(int fd, struct arena *a, struct err *reterr)
     return 0;
 }
 
-static int send_to_target(struct datanode *dn, const struct transfer *t, const struct replica_reader *r, struct arena *a,
-                          struct err *reterr)
+static int send_to_target(struct datanode *dn, const struct transfer *t, const struct replica_reader *r,
+                          struct arena *a, struct err *reterr)
 {
     struct transfer_op op;
     struct send_plan plan;

@@ -1,5 +1,5 @@
-/* Whole packets from a socket, with few calls: reads what is there and hands out what is complete. The buffer grows with
- * what has really arrived, up to one largest packet. */
+/* Whole packets from a socket, with few calls: reads what is there and hands out what is complete. The buffer grows
+ * with what has really arrived, up to one largest packet. */
 #ifndef CAIRN_DATANODE_SERVE_PACKET_STREAM_H
 #define CAIRN_DATANODE_SERVE_PACKET_STREAM_H
 

@@ -6,7 +6,7 @@
 #include "common/mem.h"
 
 #define CAPACITY_AT_FIRST 64
-#define FLAG_STATUS_MASK 15u
+#define FLAG_STATUS_MASK  15u
 
 void ack_queue_free(struct ack_queue *q)
 {
@@ -75,8 +75,8 @@ int ack_queue_downstream(struct ack_queue *q, const Hdfs__PipelineAckProto *ack,
         return err_set(reterr, ERR_PROTOCOL, "the next node acknowledged packet %" PRId64 ", expected was %" PRId64,
                        ack->seqno, first ? first->seqno : -3);
     if (count == 0 || count >= PIPELINE_NODES_MAX || ack->n_reply < count)
-        return err_set(reterr, ERR_PROTOCOL, "the next node's acknowledgement has %zu replies and %zu flags", ack->n_reply,
-                       ack->n_flag);
+        return err_set(reterr, ERR_PROTOCOL, "the next node's acknowledgement has %zu replies and %zu flags",
+                       ack->n_reply, ack->n_flag);
     *ret_failed = false;
     ret_out->seqno = ack->seqno;
     ret_out->count = count + 1;
@@ -100,5 +100,6 @@ void ack_queue_fail(const struct ack_queue *q, Hdfs__Status own, bool has_downst
     put_reply(ret_out, 0, own);
     ret_out->count = 1;
     if (has_downstream)
-        put_reply(ret_out, ret_out->count++, own == HDFS__STATUS__SUCCESS ? HDFS__STATUS__ERROR : HDFS__STATUS__SUCCESS);
+        put_reply(ret_out, ret_out->count++,
+                  own == HDFS__STATUS__SUCCESS ? HDFS__STATUS__ERROR : HDFS__STATUS__SUCCESS);
 }

@@ -1,8 +1,9 @@
 /* Which packets of a pipeline wait for whose acknowledgement, and what to tell the node before us. Pure.
  *
  * A packet is pushed when we have done our own work with it. It is acknowledged upstream when the node behind us has
- * acknowledged it (or at once if there is none), in the order in which the packets came, with our status first and those
- * from downstream after it. A failure is told with the oldest packet that is not acknowledged yet; nothing may follow. */
+ * acknowledged it (or at once if there is none), in the order in which the packets came, with our status first and
+ * those from downstream after it. A failure is told with the oldest packet that is not acknowledged yet; nothing may
+ * follow. */
 #ifndef CAIRN_DATANODE_SERVE_PIPELINE_ACK_H
 #define CAIRN_DATANODE_SERVE_PIPELINE_ACK_H
 
@@ -12,7 +13,7 @@
 #include "common/err.h"
 #include "hdfs/data_transfer.pb-c.h"
 
-#define PIPELINE_NODES_MAX 512     /* as many as a block may have replicas */
+#define PIPELINE_NODES_MAX   512   /* as many as a block may have replicas */
 #define PIPELINE_PENDING_MAX 65536 /* packets; clients stop long before that */
 
 struct pending_ack {
@@ -42,8 +43,8 @@ void ack_queue_pop_own(struct ack_queue *q, struct pending_ack *ret_done, struct
  * nothing. *ret_failed: a node downstream has failed; *ret_out tells upstream. */
 int ack_queue_downstream(struct ack_queue *q, const Hdfs__PipelineAckProto *ack, struct pending_ack *ret_done,
                          struct ack_out *ret_out, bool *ret_failed, struct err *reterr) MUST_CHECK;
-/* Our own failure, or the loss of the node behind us (own == SUCCESS), told with the oldest packet or, if none waits, with
- * `seqno`. */
+/* Our own failure, or the loss of the node behind us (own == SUCCESS), told with the oldest packet or, if none waits,
+ * with `seqno`. */
 void ack_queue_fail(const struct ack_queue *q, Hdfs__Status own, bool has_downstream, int64_t seqno,
                     struct ack_out *ret_out);
 

@@ -10,7 +10,7 @@
 #include "datanode/store/scrubber.h"
 #include "proto/op_header.h"
 
-#define LONG_READ_BYTES (256u << 10)
+#define LONG_READ_BYTES     (256u << 10)
 #define READAHEAD_MAX_BYTES (64 << 20)
 
 static int answer_success(struct xfer *x, const struct send_plan *plan, struct err *reterr)
@@ -33,9 +33,11 @@ static int open_and_plan(struct xfer *x, const Hdfs__ExtendedBlockProto *block, 
 {
     int rc = xfer_check_pool(x, block, reterr);
     if (rc == 0 && len > UINT64_MAX - offset)
-        rc = err_set(reterr, ERR_ILLEGAL_ARGUMENT, "offset %" PRIu64 " and length %" PRIu64 " are too large", offset, len);
+        rc = err_set(reterr, ERR_ILLEGAL_ARGUMENT, "offset %" PRIu64 " and length %" PRIu64 " are too large", offset,
+                     len);
     if (rc == 0)
-        rc = block_store_open_reader(x->dn->store, block->blockid, block->generationstamp, offset + len, ret_reader, reterr);
+        rc = block_store_open_reader(x->dn->store, block->blockid, block->generationstamp, offset + len, ret_reader,
+                                     reterr);
     if (rc < 0)
         return rc;
     if (whole)
@@ -89,8 +91,10 @@ int xfer_read_block(struct xfer *x, const ProtobufCMessage *message)
     }
     bool is_long = plan.to - plan.from > LONG_READ_BYTES; /* short ones are not disturbed by what is meant for scans */
     if (is_long || (caching && caching->has_readahead))
-        plan.readahead_bytes = caching && caching->has_readahead ? readahead_of(caching) : x->dn->settings.readahead_bytes;
-    plan.drop_behind = caching && caching->has_dropbehind ? caching->dropbehind : is_long && x->dn->settings.drop_behind_reads;
+        plan.readahead_bytes =
+            caching && caching->has_readahead ? readahead_of(caching) : x->dn->settings.readahead_bytes;
+    plan.drop_behind =
+        caching && caching->has_dropbehind ? caching->dropbehind : is_long && x->dn->settings.drop_behind_reads;
     rc = answer_success(x, &plan, &why);
     if (rc == 0)
         rc = block_send(x->fd, &r, &plan, NULL, &why);

@@ -30,8 +30,8 @@ static struct replica_create create_of(const struct write_request *q)
         .block_id = q->block->blockid,
         .gen_stamp = q->block->generationstamp,
         .expected_bytes = q->block->has_numbytes ? q->block->numbytes : 0,
-        /* Not storageId: the namenode names one without knowing how full and how busy each is; as with Hadoop, we choose
-         * in turn, and our reports tell which it was. */
+        /* Not storageId: the namenode names one without knowing how full and how busy each is; as with Hadoop, we
+         * choose in turn, and our reports tell which it was. */
         .storage_type = op->has_storagetype ? (int)op->storagetype : HDFS__STORAGE_TYPE_PROTO__DISK,
         .meta = {(enum checksum_type)op->requestedchecksum->type, op->requestedchecksum->bytesperchecksum},
     };
@@ -104,8 +104,8 @@ struct mirror {
     char address[NET_ADDRESS_MAX];
 };
 
-/* With acknowledgements, the next node's answer to the set-up is waited for. Not being able to reach it is no error when
- * datanodes copy among themselves. */
+/* With acknowledgements, the next node's answer to the set-up is waited for. Not being able to reach it is no error
+ * when datanodes copy among themselves. */
 static void open_mirror(const struct write_request *q, struct mirror *m)
 {
     struct err why;

@@ -19,7 +19,8 @@ struct xfer {
     bool refused;       /* the last word was a refusal, which must reach the peer */
 };
 
-/* An op's handler: 0 = the connection may go on with another op; else it is closed. Handlers answer and log themselves. */
+/* An op's handler: 0 = the connection may go on with another op; else it is closed. Handlers answer and log themselves.
+ */
 typedef int (*xfer_handler)(struct xfer *x, const ProtobufCMessage *op);
 int xfer_read_block(struct xfer *x, const ProtobufCMessage *op);
 int xfer_write_block(struct xfer *x, const ProtobufCMessage *op);
@@ -32,7 +33,8 @@ int xfer_request_fds(struct xfer *x, const ProtobufCMessage *op);
 int xfer_release_fds(struct xfer *x, const ProtobufCMessage *op);
 int xfer_request_shm(struct xfer *x, const ProtobufCMessage *op);
 
-/* Answers BlockOpResponse{status, text}, logs at INFO; returns ERR_CLOSED so that handlers can `return xfer_refuse(..)`. */
+/* Answers BlockOpResponse{status, text}, logs at INFO; returns ERR_CLOSED so that handlers can `return
+ * xfer_refuse(..)`. */
 int xfer_refuse(struct xfer *x, const char *op, const Hdfs__ExtendedBlockProto *block, Hdfs__Status status,
                 const struct err *why);
 /* Moves are counted: at most dfs.datanode.balance.max.concurrent.moves. false: refused, and answered. */
@@ -47,7 +49,8 @@ int xfer_check_pool(const struct xfer *x, const Hdfs__ExtendedBlockProto *block,
 int xfer_server_start(struct datanode *dn, struct xfer_server **ret, uint16_t *ret_port, struct err *reterr) MUST_CHECK;
 void xfer_server_stop(struct xfer_server *s); /* closes every connection and waits for their threads; NULL is fine */
 void xfer_server_free(struct xfer_server *s); /* once nobody asks for xfer_server_active() any more */
-int xfer_server_evict_writers(struct xfer_server *s); /* cuts the connections that blocks are written through; how many */
+int xfer_server_evict_writers(
+    struct xfer_server *s); /* cuts the connections that blocks are written through; how many */
 int xfer_server_active(const struct xfer_server *s);
 /* Handles a connection that somebody else accepted, on a thread of its own; the fd is taken over. */
 void xfer_server_adopt(struct xfer_server *s, int fd, const char *peer, bool is_unix);

@@ -12,8 +12,8 @@
 #include "datanode/serve/xfer.h"
 #include "proto/op_header.h"
 
-#define FIRST_OP_MS 60000
-#define STOP_WAIT_MS 10000
+#define FIRST_OP_MS       60000
+#define STOP_WAIT_MS      10000
 #define FULL_LOG_EVERY_MS 10000
 /* Room for the handlers' path buffers; touched pages are what counts. The sanitizers need much more. */
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
@@ -91,7 +91,8 @@ void xfer_linger(int fd)
     }
 }
 
-/* A client that wants its transfers protected, by a datanode that was not told to: it is told so in its own language. */
+/* A client that wants its transfers protected, by a datanode that was not told to: it is told so in its own language.
+ */
 static void refuse_sasl(struct xfer *x, const struct err *why)
 {
     Hdfs__DataTransferEncryptorMessageProto answer = HDFS__DATA_TRANSFER_ENCRYPTOR_MESSAGE_PROTO__INIT;
@@ -238,8 +239,8 @@ static void *accept_run(void *arg)
         if (atomic_load(&s->active) >= s->dn->settings.transfer_threads_max) {
             if (clock_mono_ms() - logged_ms >= FULL_LOG_EVERY_MS) {
                 logged_ms = clock_mono_ms();
-                log_warn("xfer", "peer=%s closed: %d connections are open, dfs.datanode.max.transfer.threads is %d", text,
-                         atomic_load(&s->active), s->dn->settings.transfer_threads_max);
+                log_warn("xfer", "peer=%s closed: %d connections are open, dfs.datanode.max.transfer.threads is %d",
+                         text, atomic_load(&s->active), s->dn->settings.transfer_threads_max);
             }
             close(fd);
             continue;
@@ -304,7 +305,8 @@ void xfer_server_stop(struct xfer_server *s)
 
 void xfer_server_free(struct xfer_server *s)
 {
-    if (!s || atomic_load(&s->active) > 0) /* threads that did not end still use it: leave it to the end of the process */
+    if (!s ||
+        atomic_load(&s->active) > 0) /* threads that did not end still use it: leave it to the end of the process */
         return;
     pthread_mutex_destroy(&s->lock);
     pthread_cond_destroy(&s->all_gone);

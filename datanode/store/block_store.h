@@ -124,8 +124,8 @@ int block_store_recover_close(struct block_store *s, const struct replica_reopen
 
 /* A finalized replica to another storage of this node: of that type, the named one if it is not NULL or "".
  * ERR_REPLICA_EXISTS: it is on such a one already. */
-int block_store_move(struct block_store *s, uint64_t block_id, uint64_t gen_stamp, int storage_type, const char *storage_id,
-                     struct replica_view *ret, struct err *reterr) MUST_CHECK;
+int block_store_move(struct block_store *s, uint64_t block_id, uint64_t gen_stamp, int storage_type,
+                     const char *storage_id, struct replica_view *ret, struct err *reterr) MUST_CHECK;
 
 /* ---- block recovery ---- */
 
@@ -145,8 +145,8 @@ struct store_difference { /* what was found and already done about it */
     struct replica_view replica;
     size_t storage_index;
 };
-/* One storage: files that memory does not know of are taken in, replicas whose data file is gone are forgotten, sizes and
- * stamps that differ are only told. ERR_IO: the storage itself is sick; nothing was forgotten. */
+/* One storage: files that memory does not know of are taken in, replicas whose data file is gone are forgotten, sizes
+ * and stamps that differ are only told. ERR_IO: the storage itself is sick; nothing was forgotten. */
 int block_store_compare(struct block_store *s, size_t storage_index, const _Atomic bool *stopping,
                         void (*fn)(void *context, const struct store_difference *d), void *context,
                         struct err *reterr) MUST_CHECK;

@@ -95,7 +95,8 @@ int meta_write_trailer(int fd, const struct meta_header *h, uint64_t block_bytes
 }
 
 /* The longest prefix of a chunk that has this checksum; 0 if none. */
-static size_t matching_prefix(enum checksum_type type, const uint8_t *chunk, size_t len, uint32_t stored, uint32_t *ret_crc)
+static size_t matching_prefix(enum checksum_type type, const uint8_t *chunk, size_t len, uint32_t stored,
+                              uint32_t *ret_crc)
 {
     size_t best = 0;
     uint32_t crc = checksum_of(type, chunk, 0);
@@ -201,8 +202,8 @@ int meta_truncate(int data_fd, int meta_fd, const struct meta_header *h, uint64_
         if (rc < 0)
             return rc;
     }
-    /* Data last: whatever is cut off in between, the data at its end still has a checksum that covers it or a part of it
-     * (see meta_find_valid_length). */
+    /* Data last: whatever is cut off in between, the data at its end still has a checksum that covers it or a part of
+     * it (see meta_find_valid_length). */
     if (cuts_chunk) {
         uint8_t bytes[4];
         put_be(bytes, tail, 4);

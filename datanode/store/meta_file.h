@@ -4,8 +4,8 @@
  *     u32 checksum of each chunk of the data                           4 bytes each (none if the type is NULL)
  *     "CAIRNXH3", u64 block length, u64 XXH3-64, u32 CRC32C of these   28 bytes: finalized replicas only
  *
- * Hadoop's readers find checksums by position, so the trailer does not disturb them. A trailer is believed only where the
- * block's length says it must be, and if it names that length. Pure, except for the functions that take an fd. */
+ * Hadoop's readers find checksums by position, so the trailer does not disturb them. A trailer is believed only where
+ * the block's length says it must be, and if it names that length. Pure, except for the functions that take an fd. */
 #ifndef CAIRN_DATANODE_STORE_META_FILE_H
 #define CAIRN_DATANODE_STORE_META_FILE_H
 
@@ -15,9 +15,9 @@
 #include "common/digest.h"
 #include "common/err.h"
 
-#define META_HEADER_BYTES 7
+#define META_HEADER_BYTES  7
 #define META_TRAILER_BYTES 28
-#define META_VERSION 1
+#define META_VERSION       1
 /* A chunk is read and sent whole, so its size bounds memory. Hadoop's own limit is the packet. */
 #define BYTES_PER_CHECKSUM_MAX (1u << 20)
 

@@ -4,8 +4,8 @@
 #include <inttypes.h>
 
 static const char *const state_names[REPLICA_STATE_COUNT] = {
-    [REPLICA_FINALIZED] = "FINALIZED", [REPLICA_RBW] = "RBW", [REPLICA_RWR] = "RWR",
-    [REPLICA_RUR] = "RUR",             [REPLICA_TEMPORARY] = "TEMPORARY",
+    [REPLICA_FINALIZED] = "FINALIZED", [REPLICA_RBW] = "RBW", [REPLICA_RWR] = "RWR", [REPLICA_RUR] = "RUR",
+    [REPLICA_TEMPORARY] = "TEMPORARY",
 };
 
 static const unsigned moves[REPLICA_STATE_COUNT] = {
@@ -25,8 +25,8 @@ int replica_move(struct replica *r, enum replica_state to, struct err *reterr)
 {
     assert(r->state < REPLICA_STATE_COUNT && (unsigned)to < REPLICA_STATE_COUNT);
     if (!(moves[r->state] & BIT(to)))
-        return err_set(reterr, ERR_BAD_STATE, "block %" PRId64 "_%" PRIu64 ": %s cannot become %s", (int64_t)r->block_id,
-                       r->gen_stamp, replica_state_name(r->state), replica_state_name(to));
+        return err_set(reterr, ERR_BAD_STATE, "block %" PRId64 "_%" PRIu64 ": %s cannot become %s",
+                       (int64_t)r->block_id, r->gen_stamp, replica_state_name(r->state), replica_state_name(to));
     r->state = (uint8_t)to;
     return 0;
 }
@@ -54,7 +54,8 @@ static int refuse(const struct replica *r, struct err *reterr, int code, const c
                    r->gen_stamp, replica_state_name(r->state), r->disk_bytes, text.text);
 }
 
-static int check_gen_stamp_range(const struct replica *r, uint64_t gen_stamp, uint64_t new_gen_stamp, struct err *reterr)
+static int check_gen_stamp_range(const struct replica *r, uint64_t gen_stamp, uint64_t new_gen_stamp,
+                                 struct err *reterr)
 {
     if (r->gen_stamp < gen_stamp || r->gen_stamp > new_gen_stamp)
         return refuse(r, reterr, ERR_REPLICA_NOT_FOUND,
@@ -66,8 +67,9 @@ static int check_gen_stamp_range(const struct replica *r, uint64_t gen_stamp, ui
 int replica_check_read(const struct replica *r, uint64_t gen_stamp, struct err *reterr)
 {
     if (r->gen_stamp < gen_stamp)
-        return refuse(r, reterr, ERR_IO, "older than the generation stamp asked for, %" PRIu64 " (replica has %" PRIu64 ")",
-                      gen_stamp, r->gen_stamp);
+        return refuse(r, reterr, ERR_IO,
+                      "older than the generation stamp asked for, %" PRIu64 " (replica has %" PRIu64 ")", gen_stamp,
+                      r->gen_stamp);
     if (replica_visible_bytes(r) == REPLICA_NOT_READABLE)
         return refuse(r, reterr, ERR_IO, "not readable in this state (asked for stamp %" PRIu64 ", has %" PRIu64 ")",
                       gen_stamp, r->gen_stamp);
@@ -98,8 +100,8 @@ int replica_check_recover_append(const struct replica *r, uint64_t gen_stamp, ui
 {
     if (r->state != REPLICA_FINALIZED && r->state != REPLICA_RBW)
         return refuse(r, reterr, ERR_REPLICA_NOT_FOUND,
-                      "a pipeline can be recovered only if FINALIZED or RBW (stamps %" PRIu64 ", %" PRIu64 ")", gen_stamp,
-                      new_gen_stamp);
+                      "a pipeline can be recovered only if FINALIZED or RBW (stamps %" PRIu64 ", %" PRIu64 ")",
+                      gen_stamp, new_gen_stamp);
     int rc = check_gen_stamp_range(r, gen_stamp, new_gen_stamp, reterr);
     if (rc < 0)
         return rc;
@@ -112,12 +114,13 @@ int replica_check_recover_append(const struct replica *r, uint64_t gen_stamp, ui
     return 0;
 }
 
-int replica_check_recover_stream(const struct replica *r, uint64_t gen_stamp, uint64_t new_gen_stamp, uint64_t min_bytes,
-                                 uint64_t max_bytes, struct err *reterr)
+int replica_check_recover_stream(const struct replica *r, uint64_t gen_stamp, uint64_t new_gen_stamp,
+                                 uint64_t min_bytes, uint64_t max_bytes, struct err *reterr)
 {
     if (r->state != REPLICA_RBW)
         return refuse(r, reterr, ERR_REPLICA_NOT_FOUND,
-                      "a stream can be recovered only if RBW (stamps %" PRIu64 ", %" PRIu64 ")", gen_stamp, new_gen_stamp);
+                      "a stream can be recovered only if RBW (stamps %" PRIu64 ", %" PRIu64 ")", gen_stamp,
+                      new_gen_stamp);
     int rc = check_gen_stamp_range(r, gen_stamp, new_gen_stamp, reterr);
     if (rc < 0)
         return rc;
@@ -133,8 +136,8 @@ int replica_check_recover_stream(const struct replica *r, uint64_t gen_stamp, ui
 int replica_check_init_recovery(const struct replica *r, uint64_t gen_stamp, uint64_t recovery_id, struct err *reterr)
 {
     if (r->gen_stamp < gen_stamp)
-        return refuse(r, reterr, ERR_IO, "generation stamp below the block's %" PRIu64 " (recovery %" PRIu64 ")", gen_stamp,
-                      recovery_id);
+        return refuse(r, reterr, ERR_IO, "generation stamp below the block's %" PRIu64 " (recovery %" PRIu64 ")",
+                      gen_stamp, recovery_id);
     if (r->gen_stamp >= recovery_id)
         return refuse(r, reterr, ERR_IO, "generation stamp %" PRIu64 " not below the recovery's %" PRIu64, r->gen_stamp,
                       recovery_id);
@@ -148,10 +151,11 @@ int replica_check_update_recovery(const struct replica *r, uint64_t recovery_id,
                                   struct err *reterr)
 {
     if (r->state != REPLICA_RUR)
-        return refuse(r, reterr, ERR_IO, "is not under recovery (asked for %" PRIu64 ", stamp %" PRIu64 ")", recovery_id,
-                      r->gen_stamp);
+        return refuse(r, reterr, ERR_IO, "is not under recovery (asked for %" PRIu64 ", stamp %" PRIu64 ")",
+                      recovery_id, r->gen_stamp);
     if (r->work->recovery_id != recovery_id)
-        return refuse(r, reterr, ERR_IO, "is under recovery %" PRIu64 ", not %" PRIu64, r->work->recovery_id, recovery_id);
+        return refuse(r, reterr, ERR_IO, "is under recovery %" PRIu64 ", not %" PRIu64, r->work->recovery_id,
+                      recovery_id);
     if (r->disk_bytes != old_bytes)
         return refuse(r, reterr, ERR_IO, "recovery found %" PRIu64 " bytes before, now there are %" PRIu64, old_bytes,
                       r->disk_bytes);
@@ -161,7 +165,8 @@ int replica_check_update_recovery(const struct replica *r, uint64_t recovery_id,
     return 0;
 }
 
-int replica_check_replace(const struct replica *r, enum replica_replace what, uint64_t new_gen_stamp, struct err *reterr)
+int replica_check_replace(const struct replica *r, enum replica_replace what, uint64_t new_gen_stamp,
+                          struct err *reterr)
 {
     bool unfinished = r->state == REPLICA_RBW || r->state == REPLICA_RWR || r->state == REPLICA_TEMPORARY;
     bool older = r->gen_stamp < new_gen_stamp;

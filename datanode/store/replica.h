@@ -18,12 +18,12 @@
 #include "common/err.h"
 
 enum replica_state { /* Hadoop's numbers */
-    REPLICA_FINALIZED = 0,
-    REPLICA_RBW = 1,       /* being written */
-    REPLICA_RWR = 2,       /* was being written when the daemon ended; waits for recovery */
-    REPLICA_RUR = 3,       /* under recovery */
-    REPLICA_TEMPORARY = 4, /* a copy that is coming in; nobody knows of it yet */
-    REPLICA_STATE_COUNT
+                     REPLICA_FINALIZED = 0,
+                     REPLICA_RBW = 1,       /* being written */
+                     REPLICA_RWR = 2,       /* was being written when the daemon ended; waits for recovery */
+                     REPLICA_RUR = 3,       /* under recovery */
+                     REPLICA_TEMPORARY = 4, /* a copy that is coming in; nobody knows of it yet */
+                     REPLICA_STATE_COUNT
 };
 const char *replica_state_name(enum replica_state state);
 
@@ -69,8 +69,8 @@ int replica_check_append(const struct replica *r, uint64_t gen_stamp, uint64_t n
 int replica_check_recover_append(const struct replica *r, uint64_t gen_stamp, uint64_t new_gen_stamp,
                                  uint64_t expected_bytes, struct err *reterr) MUST_CHECK;
 /* Recovery of a stream: the client knows of min_bytes acknowledged and has sent max_bytes. */
-int replica_check_recover_stream(const struct replica *r, uint64_t gen_stamp, uint64_t new_gen_stamp, uint64_t min_bytes,
-                                 uint64_t max_bytes, struct err *reterr) MUST_CHECK;
+int replica_check_recover_stream(const struct replica *r, uint64_t gen_stamp, uint64_t new_gen_stamp,
+                                 uint64_t min_bytes, uint64_t max_bytes, struct err *reterr) MUST_CHECK;
 int replica_check_init_recovery(const struct replica *r, uint64_t gen_stamp, uint64_t recovery_id,
                                 struct err *reterr) MUST_CHECK;
 int replica_check_update_recovery(const struct replica *r, uint64_t recovery_id, uint64_t old_bytes, uint64_t new_bytes,

@@ -189,7 +189,8 @@ void replica_writer_acked(struct replica_writer *w, uint64_t acked_bytes)
 int replica_writer_sync(struct replica_writer *w, struct err *reterr)
 {
     if (fdatasync(w->data_fd) < 0 || fdatasync(w->meta_fd) < 0)
-        return err_errno(reterr, errno, "sync block %" PRId64 " on '%s'", (int64_t)w->replica->block_id, w->volume->dir);
+        return err_errno(reterr, errno, "sync block %" PRId64 " on '%s'", (int64_t)w->replica->block_id,
+                         w->volume->dir);
     if (!w->folder_synced) { /* the names must be there too */
         char dir[PATH_MAX];
         volume_place_dir(w->volume, replica_place_of(w->replica), w->replica->block_id, dir);
@@ -212,7 +213,8 @@ static void writer_free(struct replica_writer *w)
 int replica_writer_finalize(struct replica_writer *w, bool sync, struct replica_view *ret, struct err *reterr)
 {
     struct block_store *s = w->store;
-    int rc = store_finalize_claimed(s, w->replica, w->data_fd, w->meta_fd, &w->meta, sync || s->sync_on_close, ret, reterr);
+    int rc =
+        store_finalize_claimed(s, w->replica, w->data_fd, w->meta_fd, &w->meta, sync || s->sync_on_close, ret, reterr);
     if (rc < 0)
         return err_prefix(reterr, rc, "finalize block %" PRId64, (int64_t)w->replica->block_id);
     pthread_mutex_lock(&s->lock);
@@ -222,12 +224,14 @@ int replica_writer_finalize(struct replica_writer *w, bool sync, struct replica_
     return 0;
 }
 
-int replica_writer_become_rbw(struct replica_writer *w, uint64_t visible_bytes, struct replica_view *ret, struct err *reterr)
+int replica_writer_become_rbw(struct replica_writer *w, uint64_t visible_bytes, struct replica_view *ret,
+                              struct err *reterr)
 {
     struct block_store *s = w->store;
     struct replica *r = w->replica;
     if (w->disk_bytes < visible_bytes)
-        return err_set(reterr, ERR_IO, "block %" PRId64 ": %" PRIu64 " bytes came, %" PRIu64 " are visible at the source",
+        return err_set(reterr, ERR_IO,
+                       "block %" PRId64 ": %" PRIu64 " bytes came, %" PRIu64 " are visible at the source",
                        (int64_t)r->block_id, w->disk_bytes, visible_bytes);
     int rc = store_move_files(s, r, PLACE_RBW, r->gen_stamp, false, reterr);
     if (rc < 0)

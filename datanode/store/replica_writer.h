@@ -1,10 +1,12 @@
-/* The exclusive right to write one replica, from its creation or reopening to finalize or release. One thread uses it. */
+/* The exclusive right to write one replica, from its creation or reopening to finalize or release. One thread uses it.
+ */
 #ifndef CAIRN_DATANODE_STORE_REPLICA_WRITER_H
 #define CAIRN_DATANODE_STORE_REPLICA_WRITER_H
 
 #include "datanode/store/block_store.h"
 
-/* A packet's data with the writer's checksums, which are per meta.bytes_per_checksum counted from the packet's start. */
+/* A packet's data with the writer's checksums, which are per meta.bytes_per_checksum counted from the packet's start.
+ */
 struct write_piece {
     uint64_t offset; /* in the block */
     const uint8_t *data;
@@ -28,9 +30,10 @@ void replica_writer_acked(struct replica_writer *w, uint64_t acked_bytes);
 void replica_writer_drop_behind(struct replica_writer *w);
 /* What is written so far survives power loss. */
 int replica_writer_sync(struct replica_writer *w, struct err *reterr) MUST_CHECK;
-/* Ends the writing; on success the writer is gone and *ret is what to report. sync: as with replica_writer_sync, for the
- * folders too. */
-int replica_writer_finalize(struct replica_writer *w, bool sync, struct replica_view *ret, struct err *reterr) MUST_CHECK;
+/* Ends the writing; on success the writer is gone and *ret is what to report. sync: as with replica_writer_sync, for
+ * the folders too. */
+int replica_writer_finalize(struct replica_writer *w, bool sync, struct replica_view *ret,
+                            struct err *reterr) MUST_CHECK;
 /* TEMPORARY only: it becomes a replica being written, with visible_bytes acknowledged, for its client to go on with. */
 int replica_writer_become_rbw(struct replica_writer *w, uint64_t visible_bytes, struct replica_view *ret,
                               struct err *reterr) MUST_CHECK;

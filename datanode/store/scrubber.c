@@ -11,9 +11,9 @@
 #include "common/net.h"
 #include "datanode/store/store_impl.h"
 
-#define PIECE_BYTES (128u << 10)
+#define PIECE_BYTES  (128u << 10)
 #define SUSPECTS_MAX 64
-#define STEP_MS 200 /* how soon a stop or a suspect is noticed */
+#define STEP_MS      200 /* how soon a stop or a suspect is noticed */
 
 struct scrubber {
     struct scrubber_options options;
@@ -41,8 +41,8 @@ static int verify_piece(struct verification *v, uint64_t at, size_t len, struct 
     uint32_t bpc = r->meta.bytes_per_checksum;
     int rc = file_pread_full(r->data_fd, v->data, len, (int64_t)at, reterr);
     if (rc == 0 && r->meta.type != CHECKSUM_NULL) {
-        rc = file_pread_full(r->meta_fd, v->checksums, meta_chunk_count(&r->meta, len) * 4, meta_offset(&r->meta, at / bpc),
-                             reterr);
+        rc = file_pread_full(r->meta_fd, v->checksums, meta_chunk_count(&r->meta, len) * 4,
+                             meta_offset(&r->meta, at / bpc), reterr);
         long bad = rc == 0 ? checksum_verify_chunks(r->meta.type, v->data, len, bpc, v->checksums) : -1;
         if (bad >= 0)
             return err_set(reterr, ERR_CHECKSUM, "the chunk at %" PRIu64 " does not have its checksum",

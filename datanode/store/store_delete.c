@@ -1,4 +1,5 @@
-/* Deletion: out of the map at once, off the disk by a thread of its own, since unlinking a large file takes its time. */
+/* Deletion: out of the map at once, off the disk by a thread of its own, since unlinking a large file takes its time.
+ */
 #include <inttypes.h>
 #include <unistd.h>
 

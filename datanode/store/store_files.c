@@ -114,8 +114,8 @@ static int digest_of_replica(const struct replica *r, int data_fd, uint64_t *ret
     return store_digest_of_file(data_fd, r->disk_bytes, ret, reterr);
 }
 
-int store_finalize_claimed(struct block_store *s, struct replica *r, int data_fd, int meta_fd, const struct meta_header *meta,
-                           bool sync, struct replica_view *ret, struct err *reterr)
+int store_finalize_claimed(struct block_store *s, struct replica *r, int data_fd, int meta_fd,
+                           const struct meta_header *meta, bool sync, struct replica_view *ret, struct err *reterr)
 {
     uint64_t xxh3;
     int rc = digest_of_replica(r, data_fd, &xxh3, reterr);
@@ -160,7 +160,8 @@ int store_open_writer(struct block_store *s, struct replica *r, struct replica_w
     uint8_t tail[4] = {0};
     bool partial = meta.type != CHECKSUM_NULL && r->disk_bytes % meta.bytes_per_checksum;
     if (partial) {
-        rc = file_pread_full(meta_fd, tail, sizeof tail, meta_offset(&meta, r->disk_bytes / meta.bytes_per_checksum), reterr);
+        rc = file_pread_full(meta_fd, tail, sizeof tail, meta_offset(&meta, r->disk_bytes / meta.bytes_per_checksum),
+                             reterr);
         if (rc < 0)
             return err_prefix(reterr, rc, "%s", path);
     }

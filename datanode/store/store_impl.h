@@ -66,7 +66,7 @@ struct replica_writer {
     uint32_t tail_checksum;
     bool folder_synced, drop_behind;
     uint64_t dropped_bytes; /* asked to be written, and those a window before to be dropped */
-    struct buf checksums; /* of one piece */
+    struct buf checksums;   /* of one piece */
 };
 
 void store_fill_view(const struct block_store *s, const struct replica *r, struct replica_view *ret);

@@ -10,7 +10,7 @@
 #include "datanode/store/store_impl.h"
 
 #define LENGTH_WAIT_MS 3000
-#define MOVE_WAIT_MS 2000
+#define MOVE_WAIT_MS   2000
 
 static void wait_locked(struct block_store *s, int64_t ms)
 {
@@ -36,8 +36,8 @@ struct opening {
 };
 
 /* Takes all that must fit together at one instant. */
-static int snapshot(struct block_store *s, uint64_t block_id, uint64_t gen_stamp, uint64_t need_bytes, struct opening *o,
-                    struct err *reterr)
+static int snapshot(struct block_store *s, uint64_t block_id, uint64_t gen_stamp, uint64_t need_bytes,
+                    struct opening *o, struct err *reterr)
 {
     int64_t give_up_at = clock_mono_ms() + LENGTH_WAIT_MS;
     pthread_mutex_lock(&s->lock);

@@ -1,8 +1,8 @@
-/* Start-up: finds a volume's replicas by the names of their files. Block bytes are read only at the ends of replicas that
- * were being written when the last daemon ended.
+/* Start-up: finds a volume's replicas by the names of their files. Block bytes are read only at the ends of replicas
+ * that were being written when the last daemon ended.
  *
- * A crash can leave a replica's two files in different places, since they are renamed one after the other, the meta file
- * first: meta in finalized/ and data in rbw/ means that it was being finalized (and was complete: then it is);
+ * A crash can leave a replica's two files in different places, since they are renamed one after the other, the meta
+ * file first: meta in finalized/ and data in rbw/ means that it was being finalized (and was complete: then it is);
  * meta in rbw/ and data in finalized/, that somebody began to append (then it waits for recovery). */
 #include <errno.h>
 #include <fcntl.h>
@@ -57,7 +57,8 @@ static void add_replica(struct scan *sc, struct replica *r)
         return;
     }
     if (there) {
-        bool newer = r->gen_stamp != there->gen_stamp ? r->gen_stamp > there->gen_stamp : r->disk_bytes > there->disk_bytes;
+        bool newer =
+            r->gen_stamp != there->gen_stamp ? r->gen_stamp > there->gen_stamp : r->disk_bytes > there->disk_bytes;
         loser = newer ? there : r;
         if (newer) {
             account(s, there, -1);
@@ -110,8 +111,8 @@ static int validate_rbw(const struct scan *sc, struct found *data, uint64_t gen_
     if (rc < 0)
         return rc;
     if (valid < data->bytes) {
-        log_warn("store", "block=%" PRId64 " was torn: %" PRIu64 " of %" PRIu64 " bytes are good", (int64_t)data->block_id,
-                 valid, data->bytes);
+        log_warn("store", "block=%" PRId64 " was torn: %" PRIu64 " of %" PRIu64 " bytes are good",
+                 (int64_t)data->block_id, valid, data->bytes);
         if (ftruncate(data_fd, (off_t)valid) < 0)
             return err_errno(reterr, errno, "truncate '%s'", path);
         data->bytes = valid;
@@ -139,7 +140,8 @@ static bool has_trailer(const struct scan *sc, enum replica_place place, uint64_
     struct meta_header meta;
     volume_meta_path(sc->volume, place, data->block_id, gen_stamp, path);
     AUTO(net_closep) int fd = open(path, O_RDONLY | O_CLOEXEC);
-    return fd >= 0 && meta_read_header(fd, path, &meta, NULL) == 0 && meta_read_trailer(fd, &meta, data->bytes, ret_xxh3);
+    return fd >= 0 && meta_read_header(fd, path, &meta, NULL) == 0 &&
+           meta_read_trailer(fd, &meta, data->bytes, ret_xxh3);
 }
 
 /* A finalized folder, when rbw has been listed. */
@@ -265,7 +267,8 @@ static bool next_unknown_digest(struct block_store *s, size_t *bucket, struct di
     for (; !found && *bucket < s->map.bucket_count; *bucket += !found)
         for (const struct replica *r = s->map.buckets[*bucket]; r && !found; r = r->next)
             if (r->state == REPLICA_FINALIZED && !r->xxh3) {
-                *ret = (struct digest_wanted){.block_id = r->block_id, .gen_stamp = r->gen_stamp, .bytes = r->disk_bytes};
+                *ret =
+                    (struct digest_wanted){.block_id = r->block_id, .gen_stamp = r->gen_stamp, .bytes = r->disk_bytes};
                 volume_meta_path(s->volumes[r->volume], PLACE_FINALIZED, r->block_id, r->gen_stamp, ret->path);
                 found = true;
             }

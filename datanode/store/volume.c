@@ -27,8 +27,8 @@ void uuid_new(char out[UUID_MAX])
         abort(); /* cannot happen for 16 bytes */
     b[6] = (uint8_t)((b[6] & 0x0f) | 0x40);
     b[8] = (uint8_t)((b[8] & 0x3f) | 0x80);
-    snprintf(out, UUID_MAX, "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x", b[0], b[1], b[2], b[3],
-             b[4], b[5], b[6], b[7], b[8], b[9], b[10], b[11], b[12], b[13], b[14], b[15]);
+    snprintf(out, UUID_MAX, "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x", b[0], b[1], b[2],
+             b[3], b[4], b[5], b[6], b[7], b[8], b[9], b[10], b[11], b[12], b[13], b[14], b[15]);
 }
 
 int64_t replica_footprint(uint64_t block_bytes)
@@ -86,10 +86,11 @@ static int parse_spec(const char *spec, int *ret_type, const char **ret_dir, str
     else if (!strncmp(dir, "file:", 5))
         dir += 5;
     if (*dir != '/')
-        return err_set(reterr, ERR_CONFIG,
-                       "dfs.datanode.data.dir: '%s' is not an absolute path, optionally after [DISK], [SSD], [ARCHIVE], "
-                       "[RAM_DISK] or [NVDIMM]",
-                       spec);
+        return err_set(
+            reterr, ERR_CONFIG,
+            "dfs.datanode.data.dir: '%s' is not an absolute path, optionally after [DISK], [SSD], [ARCHIVE], "
+            "[RAM_DISK] or [NVDIMM]",
+            spec);
     if (strlen(dir) > 2048)
         return err_set(reterr, ERR_CONFIG, "dfs.datanode.data.dir: a path of %zu bytes is too long", strlen(dir));
     *ret_type = type;
@@ -150,8 +151,8 @@ static int read_version(struct volume *v, struct err *reterr)
     version_value(lines, "clusterID", v->cluster_id, sizeof v->cluster_id);
     version_value(lines, "layoutVersion", layout, sizeof layout);
     if (!v->storage_id[0] || !v->datanode_uuid[0] || !v->cluster_id[0])
-        return err_set(reterr, ERR_BAD_STATE, "'%s' lacks storageID, datanodeUuid or clusterID; restore it or empty '%s'",
-                       path, v->dir);
+        return err_set(reterr, ERR_BAD_STATE,
+                       "'%s' lacks storageID, datanodeUuid or clusterID; restore it or empty '%s'", path, v->dir);
     if (strtol(layout, NULL, 10) != DN_LAYOUT_VERSION)
         return err_set(reterr, ERR_BAD_STATE, "'%s' has layout version %s; this datanode knows only %d", path, layout,
                        DN_LAYOUT_VERSION);
@@ -199,11 +200,13 @@ void volume_free(struct volume *v)
 
 /* ---- the pool ---- */
 
-static int write_identity(struct volume *v, const struct pool_identity *pool, const char *datanode_uuid, struct err *reterr)
+static int write_identity(struct volume *v, const struct pool_identity *pool, const char *datanode_uuid,
+                          struct err *reterr)
 {
     AUTO(mem_freep) char *current = mem_printf("%s/current", v->dir);
     AUTO(mem_freep) char *path = mem_printf("%s/VERSION", current);
-    AUTO(mem_freep) char *text =
+    AUTO(mem_freep)
+    char *text =
         mem_printf("storageID=%s\nclusterID=%s\ncTime=0\ndatanodeUuid=%s\nstorageType=DATA_NODE\nlayoutVersion=%d\n",
                    v->storage_id, pool->cluster_id, datanode_uuid, DN_LAYOUT_VERSION);
     int rc = file_mkdirs(current, 0755, reterr);
@@ -214,10 +217,11 @@ static int check_identity(const struct volume *v, const struct pool_identity *po
                           struct err *reterr)
 {
     if (strcmp(v->cluster_id, pool->cluster_id) != 0)
-        return err_set(reterr, ERR_BAD_STATE,
-                       "'%s' belongs to cluster %s, the namenode's is %s; point the datanode at its own namenode, or empty "
-                       "the directory to give it to this one",
-                       v->dir, v->cluster_id, pool->cluster_id);
+        return err_set(
+            reterr, ERR_BAD_STATE,
+            "'%s' belongs to cluster %s, the namenode's is %s; point the datanode at its own namenode, or empty "
+            "the directory to give it to this one",
+            v->dir, v->cluster_id, pool->cluster_id);
     if (strcmp(v->datanode_uuid, datanode_uuid) != 0)
         return err_set(reterr, ERR_BAD_STATE, "'%s' belongs to datanode %s, the other directories to %s", v->dir,
                        v->datanode_uuid, datanode_uuid);
@@ -235,12 +239,13 @@ static int open_pool_version(const struct volume *v, const struct pool_identity 
             return rc;
         version_value(buf_cstr(&found), "namespaceID", namespace_id, sizeof namespace_id);
         if ((uint32_t)strtol(namespace_id, NULL, 10) != pool->namespace_id)
-            return err_set(reterr, ERR_BAD_STATE, "'%s' is of namespace %s, the namenode's is %" PRId32, path, namespace_id,
-                           (int32_t)pool->namespace_id);
+            return err_set(reterr, ERR_BAD_STATE, "'%s' is of namespace %s, the namenode's is %" PRId32, path,
+                           namespace_id, (int32_t)pool->namespace_id);
         return 0;
     }
-    AUTO(mem_freep) char *text = mem_printf("namespaceID=%" PRId32 "\ncTime=%" PRIu64 "\nblockpoolID=%s\nlayoutVersion=%d\n",
-                                            (int32_t)pool->namespace_id, pool->ctime_ms, pool->pool_id, DN_LAYOUT_VERSION);
+    AUTO(mem_freep)
+    char *text = mem_printf("namespaceID=%" PRId32 "\ncTime=%" PRIu64 "\nblockpoolID=%s\nlayoutVersion=%d\n",
+                            (int32_t)pool->namespace_id, pool->ctime_ms, pool->pool_id, DN_LAYOUT_VERSION);
     return file_write_atomic(path, text, strlen(text), 0644, reterr);
 }
 
@@ -305,7 +310,8 @@ static bool is_shortage(int errnum)
 
 int volume_probe(const struct volume *v, struct err *reterr)
 {
-    /* In the pool's own folder once there is one: a disk that was unmounted leaves an empty directory that can be written. */
+    /* In the pool's own folder once there is one: a disk that was unmounted leaves an empty directory that can be
+     * written. */
     AUTO(mem_freep) char *path = v->pool ? mem_printf("%stmp/probe", v->pool) : mem_printf("%s/probe", v->dir);
     AUTO(net_closep) int fd = open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
     if (fd < 0)

@@ -5,7 +5,8 @@
  *     DIR/current/POOL/current/VERSION                   whose blocks these are: namespaceID, cTime, blockpoolID
  *     DIR/current/POOL/current/finalized/subdirX/subdirY replicas by bits 16-20 and 8-12 of the block id
  *     DIR/current/POOL/current/rbw                       replicas being written
- *     DIR/current/POOL/tmp                               copies coming in, and files about to be deleted; emptied at start
+ *     DIR/current/POOL/tmp                               copies coming in, and files about to be deleted; emptied at
+ * start
  *
  * Opened by one thread; after that paths and ids are immutable, counters atomic. */
 #ifndef CAIRN_DATANODE_STORE_VOLUME_H
@@ -18,9 +19,9 @@
 
 #include "common/err.h"
 
-#define STORAGE_ID_MAX 64
-#define POOL_ID_MAX 128
-#define UUID_MAX 64
+#define STORAGE_ID_MAX    64
+#define POOL_ID_MAX       128
+#define UUID_MAX          64
 #define DN_LAYOUT_VERSION (-57)
 
 struct pool_identity { /* what the namenode says in versionRequest */
@@ -31,8 +32,8 @@ struct pool_identity { /* what the namenode says in versionRequest */
 };
 
 struct volume {
-    char *dir;  /* as configured, without prefix */
-    char *pool; /* DIR/current/POOL/; NULL until the pool is open */
+    char *dir;        /* as configured, without prefix */
+    char *pool;       /* DIR/current/POOL/; NULL until the pool is open */
     int storage_type; /* HDFS__STORAGE_TYPE_PROTO__* */
     int lock_fd;
     char storage_id[STORAGE_ID_MAX]; /* "DS-<uuid>" */
@@ -55,8 +56,8 @@ struct volume_choice { /* where new replicas go: in turn, or rather where there 
     double preference;   /* share of new replicas for those with more free space */
 };
 
-/* spec: "/dir", "file:///dir", "[SSD]/dir". Creates the directory, locks it, reads its identity. ERR_BUSY: another daemon
- * has it. */
+/* spec: "/dir", "file:///dir", "[SSD]/dir". Creates the directory, locks it, reads its identity. ERR_BUSY: another
+ * daemon has it. */
 int volume_open(const char *spec, int64_t reserved_bytes, struct volume **ret, struct err *reterr) MUST_CHECK;
 /* Writes the identity where there is none yet, makes the pool's folders, and empties tmp.
  * ERR_BAD_STATE: the directory belongs to another cluster, namespace or datanode. */

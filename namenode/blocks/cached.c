@@ -7,10 +7,10 @@
 #include "common/mem.h"
 #include "namenode/blocks/internal.h"
 
-#define PLACES_MAX           16
-#define ASK_AGAIN_MS         30000 /* dfs.namenode.path.based.cache.retry.interval.ms */
-#define COMMANDS_PER_BEAT    1000
-#define CACHED_BLOCKS_MAX    (4u << 20)
+#define PLACES_MAX        16
+#define ASK_AGAIN_MS      30000 /* dfs.namenode.path.based.cache.retry.interval.ms */
+#define COMMANDS_PER_BEAT 1000
+#define CACHED_BLOCKS_MAX (4u << 20)
 
 enum place_state { PLACE_WANTED, PLACE_CACHED, PLACE_UNWANTED };
 struct place {
@@ -70,7 +70,8 @@ void blocks_cache_begin(struct blocks *b)
     for (size_t i = 0; i < b->node_count; i++)
         if (b->nodes[i])
             b->nodes[i]->cache_promised_bytes = 0;
-    /* Counted anew rather than asked for: what heartbeats say of used memory is of another moment than cache reports. */
+    /* Counted anew rather than asked for: what heartbeats say of used memory is of another moment than cache reports.
+     */
     for (size_t i = 0; i < b->cached.capacity; i++) {
         const struct cached *c = b->cached.slots[i].value;
         const struct block *blk = c ? block_table_find(&b->table, b->cached.slots[i].id) : NULL;

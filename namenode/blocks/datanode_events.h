@@ -17,8 +17,8 @@ struct datanode_registration {
     const char *advertised; /* common/advertised.h; NULL: nothing */
     uint16_t xfer_port, info_port, info_secure_port, ipc_port;
 };
-/* ERR_DISALLOWED_NODE: not in dfs.hosts; ERR_ILLEGAL_ARGUMENT: no uuid; ERR_CONFIG: its advertised addresses. *ret_node may be NULL-ed by the caller's lack
- * of interest; it is borrowed, good while the lock is held. */
+/* ERR_DISALLOWED_NODE: not in dfs.hosts; ERR_ILLEGAL_ARGUMENT: no uuid; ERR_CONFIG: its advertised addresses. *ret_node
+ * may be NULL-ed by the caller's lack of interest; it is borrowed, good while the lock is held. */
 int blocks_register(struct blocks *b, const struct datanode_registration *r, uint64_t now_ms,
                     struct datanode **ret_node, struct err *reterr) MUST_CHECK;
 /* The registered, live node of a later call. ERR_UNREGISTERED_NODE: unknown uuid, or the uuid now belongs to another

@@ -27,9 +27,9 @@ enum strictness { AVOID_BUSY_AND_STALE, AVOID_STALE, ANY_ALIVE };
 struct chooser {
     struct blocks *b;
     const struct placement *p;
-    uint64_t load_limit;             /* twice the average number of transfers */
-    uint16_t wanted[STORAGE_TYPES];  /* replicas still to be placed, by type */
-    bool is_missing[STORAGE_TYPES];  /* no node has room of this type: the policy's fallback takes its place */
+    uint64_t load_limit;            /* twice the average number of transfers */
+    uint16_t wanted[STORAGE_TYPES]; /* replicas still to be placed, by type */
+    bool is_missing[STORAGE_TYPES]; /* no node has room of this type: the policy's fallback takes its place */
 };
 
 /* Of the types that are wanted: the fastest one the node has, there the storage with most room. NULL if none has
@@ -43,8 +43,7 @@ static struct storage *best_storage(const struct chooser *c, const struct datano
         if (!storage_is_usable(s) || s->type >= STORAGE_TYPES || !c->wanted[s->type] ||
             free_bytes(s) < c->p->block_bytes)
             continue;
-        if (!best || rank[s->type] < rank[best->type] ||
-            (s->type == best->type && free_bytes(s) > free_bytes(best)))
+        if (!best || rank[s->type] < rank[best->type] || (s->type == best->type && free_bytes(s) > free_bytes(best)))
             best = s;
     }
     return best;
@@ -152,8 +151,7 @@ static bool want_types(struct chooser *c, size_t count)
         policy = storage_policy_find(POLICY_UNSPECIFIED);
     if (count > REPLICAS_MAX)
         count = REPLICAS_MAX;
-    size_t found =
-        storage_policy_choose(policy, count, p->types, p->type_count, c->is_missing, !p->is_repair, types);
+    size_t found = storage_policy_choose(policy, count, p->types, p->type_count, c->is_missing, !p->is_repair, types);
     for (size_t i = 0; i < found; i++)
         c->wanted[types[i]]++;
     return found > 0;
@@ -247,7 +245,8 @@ size_t blocks_choose_targets(struct blocks *b, const struct choose_args *args, s
         if (p.excluded_count)
             memcpy(wide, excluded, p.excluded_count * sizeof *excluded);
         for (size_t i = 0; i < b->node_count; i++)
-            if (b->nodes[i] && (b->nodes[i] == p.writer || (args->no_local_rack && b->nodes[i]->rack == p.writer->rack)))
+            if (b->nodes[i] &&
+                (b->nodes[i] == p.writer || (args->no_local_rack && b->nodes[i]->rack == p.writer->rack)))
                 wide[apart.excluded_count++] = b->nodes[i];
         if (args->no_local_rack)
             apart.writer_rack = NO_INDEX;

@@ -7,8 +7,8 @@
 
 #define REPLICAS_MAX 512 /* dfs.replication.max at most */
 
-static const char *const type_names[STORAGE_TYPES] = {"UNKNOWN", "DISK", "SSD", "ARCHIVE", "RAM_DISK", "PROVIDED",
-                                                      "NVDIMM"};
+static const char *const type_names[STORAGE_TYPES] = {"UNKNOWN",  "DISK",     "SSD",   "ARCHIVE",
+                                                      "RAM_DISK", "PROVIDED", "NVDIMM"};
 
 const char *storage_type_text(uint8_t type)
 {

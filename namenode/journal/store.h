@@ -36,7 +36,8 @@ struct store_iter *store_iter_new(struct store *s, const struct store_snapshot *
 void store_iter_free(struct store_iter *it);
 void store_iter_freep(struct store_iter **it);
 void store_iter_seek(struct store_iter *it, const void *key, size_t key_len); /* first entry with a key >= this one */
-void store_iter_seek_before(struct store_iter *it, const void *key, size_t key_len); /* last one with a key < this one */
+void store_iter_seek_before(struct store_iter *it, const void *key,
+                            size_t key_len); /* last one with a key < this one */
 void store_iter_next(struct store_iter *it);
 bool store_iter_valid(const struct store_iter *it);
 struct slice store_iter_key(const struct store_iter *it);

@@ -1,5 +1,5 @@
-/* Values that were read lately, in front of LevelDB: the upper directories of every path are read again and again, and a
- * LevelDB lookup costs more than all the rest of looking at a file.
+/* Values that were read lately, in front of LevelDB: the upper directories of every path are read again and again, and
+ * a LevelDB lookup costs more than all the rest of looking at a file.
  *
  * Bounded in bytes; what was not used since the clock's hand came by last goes first. Any thread. */
 #ifndef CAIRN_NAMENODE_JOURNAL_STORE_CACHE_H

@@ -9,7 +9,7 @@
 
 #include "namenode/namespace/path.h"
 
-#define ACL_SCOPE_ENTRIES_MAX 32 /* HDFS's limit, for access and default entries each */
+#define ACL_SCOPE_ENTRIES_MAX 32  /* HDFS's limit, for access and default entries each */
 #define ACL_DRAFT_MAX         144 /* two lists of both scopes, three copied entries and two masks fit */
 
 struct acl {

@@ -1,18 +1,18 @@
 /* Cache pools and the directives in them: which paths shall be kept in datanodes' memory. All of them are in memory;
- * every change goes into the caller's txn, and into memory once that has been committed. Guarded by the namenode's lock.
- * Rules and texts are HDFS's. */
+ * every change goes into the caller's txn, and into memory once that has been committed. Guarded by the namenode's
+ * lock. Rules and texts are HDFS's. */
 #ifndef CAIRN_NAMENODE_NAMESPACE_CACHE_POOLS_H
 #define CAIRN_NAMENODE_NAMESPACE_CACHE_POOLS_H
 
 #include "namenode/namespace/user.h"
 
-#define CACHE_EXPIRY_NEVER_MS  (INT64_MAX / 4)
-#define CACHE_LIMIT_NONE       INT64_MAX
-#define CACHE_POOL_MODE        0755
-#define CACHE_REPLICATION      1
-#define CACHE_POOLS_MAX        10000
-#define CACHE_DIRECTIVES_MAX   200000
-#define CACHE_POOL_NAME_MAX    255 /* bytes */
+#define CACHE_EXPIRY_NEVER_MS (INT64_MAX / 4)
+#define CACHE_LIMIT_NONE      INT64_MAX
+#define CACHE_POOL_MODE       0755
+#define CACHE_REPLICATION     1
+#define CACHE_POOLS_MAX       10000
+#define CACHE_DIRECTIVES_MAX  200000
+#define CACHE_POOL_NAME_MAX   255 /* bytes */
 
 struct cache_needed { /* by the last scan, or by one of its own */
     int64_t bytes, files;
@@ -78,8 +78,9 @@ int cache_directive_remove(struct cache_pools *c, struct txn *t, const struct fs
 
 struct cache_pool *cache_pool_find(const struct cache_pools *c, const char *name);
 struct cache_directive *cache_directive_find(const struct cache_pools *c, uint64_t id);
-size_t cache_pools_after(const struct cache_pools *c, const char *name);    /* index of the first behind it */
-size_t cache_directives_from(const struct cache_pools *c, uint64_t id);     /* index of the first with this or a higher id */
+size_t cache_pools_after(const struct cache_pools *c, const char *name); /* index of the first behind it */
+size_t cache_directives_from(const struct cache_pools *c,
+                             uint64_t id); /* index of the first with this or a higher id */
 bool cache_pool_allowed(const struct cache_pool *p, const struct fs_user *u, unsigned access);
 
 #endif

@@ -20,8 +20,8 @@ struct block_id_stamp {
     uint64_t id, stamp, length_bytes;
 };
 
-/* Commits, ends the leases of files that were closed or discarded, and takes freed blocks out of the block map. Also for
- * tree operations. */
+/* Commits, ends the leases of files that were closed or discarded, and takes freed blocks out of the block map. Also
+ * for tree operations. */
 int file_commit(const struct file_op *o, struct err *reterr) MUST_CHECK;
 
 /* ---- create ---- */

@@ -170,8 +170,8 @@ static int concat_source(const struct file_op *o, const struct fs_user *u, const
     if (rc || in_snapshot)
         return rc ? rc : err_set(reterr, ERR_SNAPSHOT, "Concat: the source file %s is in snapshot", ret->text);
     if (n == to)
-        return err_set(reterr, ERR_HADOOP_ILLEGAL_ARGUMENT, "concat: the src file %s is the same with the target file %s",
-                       ret->text, target->text);
+        return err_set(reterr, ERR_HADOOP_ILLEGAL_ARGUMENT,
+                       "concat: the src file %s is the same with the target file %s", ret->text, target->text);
     if (path_parent(ret) != path_parent(target))
         return err_set(reterr, ERR_HADOOP_ILLEGAL_ARGUMENT,
                        "Source file %s is not in the same directory with the target %s", ret->text, target->text);
@@ -202,9 +202,8 @@ static int concat_check_paths(const char *target, char *const *sources, size_t c
     const char *reserved = is_reserved(target) ? target : NULL;
     for (size_t i = 0; !reserved && i < count; i++)
         reserved = is_reserved(sources[i]) ? sources[i] : NULL;
-    return reserved
-               ? err_set(reterr, ERR_IO, "Concat operation doesn't support .reserved relative path : %s", reserved)
-               : 0;
+    return reserved ? err_set(reterr, ERR_IO, "Concat operation doesn't support .reserved relative path : %s", reserved)
+                    : 0;
 }
 
 int file_concat(const struct file_op *o, const struct fs_user *u, const char *target, char *const *sources,

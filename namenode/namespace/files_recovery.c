@@ -6,8 +6,9 @@
 #include "namenode/namespace/files.h"
 #include "namenode/namespace/leases.h"
 
-#define REPORTS_AWAITED_MS 60000 /* after a start, datanodes get this long to say what they have of unfinished blocks  \
-                                  */
+#define REPORTS_AWAITED_MS                                                                                             \
+    60000 /* after a start, datanodes get this long to say what they have of unfinished blocks                         \
+           */
 
 struct block_record file_block_record(const struct inode *n, const struct file_block *b)
 {

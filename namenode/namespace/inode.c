@@ -54,8 +54,7 @@ static int attributes_decode(const Cairn__InodeRecord *r, struct inode *n, struc
         const Cairn__XAttrRecord *x = r->xattr[i];
         if (x->space >= XATTR_SPACES)
             return ERR_IO;
-        n->xattrs[i] =
-            (struct xattr){(enum xattr_space)x->space, x->name, x->has_value, {x->value.data, x->value.len}};
+        n->xattrs[i] = (struct xattr){(enum xattr_space)x->space, x->name, x->has_value, {x->value.data, x->value.len}};
     }
     return 0;
 }

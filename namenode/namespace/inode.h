@@ -28,7 +28,7 @@ struct file_block {
     enum block_state state;
 };
 
-enum acl_scope { ACL_ACCESS = 0, ACL_DEFAULT = 1 };                        /* the protocol's numbers */
+enum acl_scope { ACL_ACCESS = 0, ACL_DEFAULT = 1 };                         /* the protocol's numbers */
 enum acl_type { ACL_USER = 0, ACL_GROUP = 1, ACL_MASK = 2, ACL_OTHER = 3 }; /* sorted in this order */
 struct acl_entry {
     uint8_t scope, type, rwx;

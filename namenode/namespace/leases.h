@@ -20,8 +20,9 @@ void leases_add(struct leases *l, const char *holder, uint64_t inode, uint64_t n
 void leases_add_recovering(struct leases *l, const char *holder, uint64_t inode, uint64_t now_ms);
 void leases_remove(struct leases *l, uint64_t inode); /* unknown is fine; a holder without files is forgotten */
 void leases_renew(struct leases *l, const char *holder, uint64_t now_ms); /* unknown is fine */
-/* The holder's last connection has closed. died: not as idle ones are closed, so that its process must be gone: the lease
- * counts as past the soft limit at once. Either way the hard limit becomes the soft one. Renewing takes both back. */
+/* The holder's last connection has closed. died: not as idle ones are closed, so that its process must be gone: the
+ * lease counts as past the soft limit at once. Either way the hard limit becomes the soft one. Renewing takes both
+ * back. */
 void leases_disconnected(struct leases *l, const char *holder, bool died); /* unknown is fine */
 
 const char *leases_holder(const struct leases *l, uint64_t inode); /* NULL; good until the next change */

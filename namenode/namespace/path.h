@@ -14,10 +14,10 @@ struct path {
 };
 
 enum path_flag {
-    PATH_NO_FOLLOW = BIT(0), /* a symbolic link at the end is meant itself */
-    PATH_CREATE = BIT(1),    /* a file on the way is ERR_PARENT_NOT_DIR, not ERR_ACCESS */
-    PATH_MAY_MISS = BIT(2),  /* the target need not exist; else ERR_NOT_FOUND "File does not exist: .." */
-    PATH_SNAPSHOT = BIT(3),  /* may lie in a snapshot (inode.as_of says which); else ERR_SNAPSHOT_ACCESS */
+    PATH_NO_FOLLOW = BIT(0),     /* a symbolic link at the end is meant itself */
+    PATH_CREATE = BIT(1),        /* a file on the way is ERR_PARENT_NOT_DIR, not ERR_ACCESS */
+    PATH_MAY_MISS = BIT(2),      /* the target need not exist; else ERR_NOT_FOUND "File does not exist: .." */
+    PATH_SNAPSHOT = BIT(3),      /* may lie in a snapshot (inode.as_of says which); else ERR_SNAPSHOT_ACCESS */
     PATH_SNAPSHOT_LIST = BIT(4), /* DIR/.snapshot exists, too: see history_list */
 };
 

@@ -54,8 +54,8 @@ static int check_file(const struct inode *n, const struct storage_policy *given,
     if (given && given->only_at_creation)
         return refuse_late(given, reterr);
     if (present && present->only_at_creation)
-        return err_set(reterr, ERR_HADOOP_ILLEGAL_ARGUMENT,
-                       "Existing policy %s cannot be changed after file creation.", present->name);
+        return err_set(reterr, ERR_HADOOP_ILLEGAL_ARGUMENT, "Existing policy %s cannot be changed after file creation.",
+                       present->name);
     return 0;
 }
 

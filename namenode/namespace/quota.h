@@ -41,7 +41,7 @@ static inline bool quota_is_charged(const struct txn *t)
 }
 /* The charges of a commit, into its batch. ERR_RETRIABLE: the sum of a subtree that moves is not known. */
 int quota_charge(struct txn *t, const struct inode_change *changes, size_t count, struct err *reterr) MUST_CHECK;
-void quota_charged(struct txn *t); /* it is written */
+void quota_charged(struct txn *t);                       /* it is written */
 void quota_forget(struct txn *t, const struct inode *n); /* the directory is taken out of the store */
 
 /* ---- operations ---- */

@@ -29,8 +29,8 @@ static int check_ancestor_write(struct txn *t, const struct fs_user *u, const st
 }
 
 /* One new directory in p->inodes[index], named p->names[index]; p then has it too. */
-static int make_directory(struct txn *t, const struct fs_user *u, struct path *p, size_t index,
-                          struct create_mode mode, struct err *reterr)
+static int make_directory(struct txn *t, const struct fs_user *u, struct path *p, size_t index, struct create_mode mode,
+                          struct err *reterr)
 {
     struct inode *parent = p->inodes[index];
     int rc = check_room(t->dir, parent, path_prefix(t, p, index), reterr);

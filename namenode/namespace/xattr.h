@@ -21,8 +21,8 @@ int tree_remove_xattr(struct txn *t, const struct fs_user *u, const char *path, 
 int tree_get_xattrs(struct txn *t, const struct fs_user *u, const char *path, const struct xattr *wanted,
                     size_t wanted_count, const struct xattr **ret, size_t *ret_count, struct err *reterr) MUST_CHECK;
 
-/* Without any checks: one attribute of an inode. A new one is put before the others, or in place of the one of its name;
- * x is copied to the txn's arena. Dropping says whether there was one. */
+/* Without any checks: one attribute of an inode. A new one is put before the others, or in place of the one of its
+ * name; x is copied to the txn's arena. Dropping says whether there was one. */
 const struct xattr *inode_xattr(const struct inode *n, const struct xattr *x);
 void inode_put_xattr(struct txn *t, struct inode *n, const struct xattr *x);
 bool inode_drop_xattr(struct txn *t, struct inode *n, const struct xattr *x);

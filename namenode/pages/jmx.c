@@ -196,8 +196,9 @@ static void set_block_figures(json_t *b, const struct view *v)
     jmx_number(b, "NumEnteringMaintenanceDataNodes", s->entering_maintenance);
     jmx_number(b, "VolumeFailuresTotal", s->failed_volumes);
     jmx_number(b, "TotalLoad", s->xceivers);
-    jmx_number(b, "NumInServiceLiveDataNodes", s->live - s->decommissioned_live - s->in_maintenance_live - s->decommissioning -
-                                                   s->entering_maintenance);
+    jmx_number(b, "NumInServiceLiveDataNodes",
+               s->live - s->decommissioned_live - s->in_maintenance_live - s->decommissioning -
+                   s->entering_maintenance);
     jmx_number(b, "EstimatedCapacityLostTotal", 0);
     jmx_number(b, "NumEncryptionZones", 0);
     jmx_number(b, "NumStaleStorages", 0);
@@ -264,7 +265,7 @@ static void block_kinds(json_t *beans, const struct view *v)
     jmx_number(b, "PendingDeletionReplicatedBlocks", v->s.pending_deletion);
     jmx_number(b, "TotalReplicatedBlocks", v->c.blocks);
     b = jmx_bean(beans, DOMAIN "ECBlockGroupsState", "org.apache.hadoop.hdfs.server.namenode.FSNamesystem");
-    static const char *const none[] = {"LowRedundancyECBlockGroups", "CorruptECBlockGroups", "MissingECBlockGroups",
+    static const char *const none[] = {"LowRedundancyECBlockGroups", "CorruptECBlockGroups",    "MissingECBlockGroups",
                                        "BytesInFutureECBlockGroups", "PendingDeletionECBlocks", "TotalECBlockGroups"};
     for (size_t i = 0; i < ARRAY_COUNT(none); i++)
         jmx_number(b, none[i], 0);

@@ -117,7 +117,8 @@ void client_get_acl_status(struct rpc_call *call, const ProtobufCMessage *messag
     Hdfs__AclStatusProto status = HDFS__ACL_STATUS_PROTO__INIT;
     Hdfs__FsPermissionProto permission = HDFS__FS_PERMISSION_PROTO__INIT;
     int rc = acl_check_enabled(op.nn->dir, &op.err);
-    rc = rc ? rc : path_resolve(&op.t, &op.user, q->src, PATH_MAY_MISS | PATH_SNAPSHOT | PATH_SNAPSHOT_LIST, &p, &op.err);
+    rc = rc ? rc
+            : path_resolve(&op.t, &op.user, q->src, PATH_MAY_MISS | PATH_SNAPSHOT | PATH_SNAPSHOT_LIST, &p, &op.err);
     if (!rc && !path_target(&p))
         rc = err_set(&op.err, ERR_NOT_FOUND, "cannot find %s", p.text);
     if (!rc) {

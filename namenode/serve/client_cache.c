@@ -117,7 +117,8 @@ void client_list_cache_pools(struct rpc_call *call, const ProtobufCMessage *mess
 
 /* ---- directives ---- */
 
-static struct cache_directive_args directive_args(const Hdfs__CacheDirectiveInfoProto *q, bool has_flags, uint32_t flags)
+static struct cache_directive_args directive_args(const Hdfs__CacheDirectiveInfoProto *q, bool has_flags,
+                                                  uint32_t flags)
 {
     return (struct cache_directive_args){.has_id = q->has_id,
                                          .id = q->id,
@@ -219,8 +220,8 @@ static int check_filter(struct op *op, const Hdfs__CacheDirectiveInfoProto *filt
 
 static bool is_meant(const struct op *op, const struct cache_directive *d, const Hdfs__CacheDirectiveInfoProto *filter)
 {
-    return (!filter->pool || !strcmp(filter->pool, d->pool->name)) && (!filter->path || !strcmp(filter->path, d->path)) &&
-           cache_pool_allowed(d->pool, &op->user, ACCESS_READ);
+    return (!filter->pool || !strcmp(filter->pool, d->pool->name)) &&
+           (!filter->path || !strcmp(filter->path, d->path)) && cache_pool_allowed(d->pool, &op->user, ACCESS_READ);
 }
 
 void client_list_cache_directives(struct rpc_call *call, const ProtobufCMessage *message, void *context)

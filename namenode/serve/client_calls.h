@@ -1,5 +1,5 @@
-/* ClientProtocol's methods: X(name on the wire, name in C, flags). Each has a handler client_<name in C>, its messages are
- * hdfs__<name in C>_{request,response}_proto. Those whose messages are called otherwise are below. */
+/* ClientProtocol's methods: X(name on the wire, name in C, flags). Each has a handler client_<name in C>, its messages
+ * are hdfs__<name in C>_{request,response}_proto. Those whose messages are called otherwise are below. */
 #ifndef CAIRN_NAMENODE_SERVE_CLIENT_CALLS_H
 #define CAIRN_NAMENODE_SERVE_CLIENT_CALLS_H
 
@@ -119,7 +119,7 @@
     X(setQuota, set_quota, RPC_MAY_BLOCK)
 // clang-format on
 
-#define CLIENT_DECLARE(wire_name, c_name, flags) \
+#define CLIENT_DECLARE(wire_name, c_name, flags)                                                                       \
     void client_##c_name(struct rpc_call *call, const ProtobufCMessage *message, void *context);
 CLIENT_METHODS(CLIENT_DECLARE)
 void client_get_fs_stats(struct rpc_call *call, const ProtobufCMessage *message, void *context);

@@ -1,5 +1,5 @@
-/* ClientProtocol: encryption zones. There is no key provider, so there can be no zone: looking finds none, making one is
- * refused in the words HDFS has for that. */
+/* ClientProtocol: encryption zones. There is no key provider, so there can be no zone: looking finds none, making one
+ * is refused in the words HDFS has for that. */
 #include "namenode/serve/client_calls.h"
 #include "namenode/serve/op.h"
 

@@ -22,7 +22,8 @@ static int find_or_nothing(struct op *op, const char *path, unsigned flags, stru
         *ret = reserved_folder(op->arena);
         return 0;
     }
-    int rc = path_resolve(&op->t, &op->user, path, flags | PATH_MAY_MISS | PATH_SNAPSHOT | PATH_SNAPSHOT_LIST, &p, &op->err);
+    int rc =
+        path_resolve(&op->t, &op->user, path, flags | PATH_MAY_MISS | PATH_SNAPSHOT | PATH_SNAPSHOT_LIST, &p, &op->err);
     if (rc == ERR_ACCESS && op->user.is_super)
         return 0; /* a file in the middle of the path */
     if (!rc) {
@@ -88,7 +89,8 @@ void client_get_located_file_info(struct rpc_call *call, const ProtobufCMessage 
     uint8_t policy = POLICY_UNSPECIFIED;
     op_begin(&op, context, call);
     OP_RESPONSE(&op, hdfs__get_located_file_info_response_proto, Hdfs__GetLocatedFileInfoResponseProto);
-    int rc = q->src ? find_or_nothing(&op, q->src, 0, &n, &policy) : err_set(&op.err, ERR_ILLEGAL_ARGUMENT, "src is missing");
+    int rc = q->src ? find_or_nothing(&op, q->src, 0, &n, &policy)
+                    : err_set(&op.err, ERR_ILLEGAL_ARGUMENT, "src is missing");
     if (n) {
         response->fs = status_of(op.arena, n, "");
         status_inherit(response->fs, policy);
@@ -196,7 +198,6 @@ void client_get_listing(struct rpc_call *call, const ProtobufCMessage *message, 
 }
 
 /* ---- listing many directories ---- */
-
 
 /* Says that a continuation is of the same paths. */
 static uint64_t paths_digest(char *const *paths, size_t count)

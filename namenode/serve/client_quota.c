@@ -57,7 +57,7 @@ struct sums {
     struct sum all, snapshots; /* snapshots: the part of all that only they have */
     struct buf stack;          /* of struct level */
     bool has_history;
-    uint8_t policy;            /* in the directory being looked at */
+    uint8_t policy; /* in the directory being looked at */
 };
 /* MOVED: at this place only in snapshots, but there elsewhere; counted as the snapshot shows it. */
 enum presence { PRESENT, DELETED, MOVED };

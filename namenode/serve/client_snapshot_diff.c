@@ -7,7 +7,7 @@
 
 #define MEMORY_MAX         ((size_t)4 << 30)
 #define ANSWER_MEMORY_MAX  (MEMORY_MAX / 4 * 3) /* half is for the differences themselves */
-#define REPORT_ENTRIES_MAX 1000000 /* in one answer: clients take 128 MiB */
+#define REPORT_ENTRIES_MAX 1000000              /* in one answer: clients take 128 MiB */
 
 static ProtobufCBinaryData bytes_of(const char *text)
 {

@@ -140,8 +140,8 @@ static Hdfs__DatanodeCommandProto *recovery_proto(const struct datanode_commands
     return p;
 }
 
-static Hdfs__DatanodeCommandProto *block_ids_proto(Hdfs__BlockIdCommandProto__Action action, uint64_t *ids, size_t count,
-                                                   const char *pool_id, struct arena *a)
+static Hdfs__DatanodeCommandProto *block_ids_proto(Hdfs__BlockIdCommandProto__Action action, uint64_t *ids,
+                                                   size_t count, const char *pool_id, struct arena *a)
 {
     Hdfs__DatanodeCommandProto *p = command(HDFS__DATANODE_COMMAND_PROTO__TYPE__BlockIdCommand, a);
     p->blkidcmd = arena_new(a, Hdfs__BlockIdCommandProto);
@@ -165,7 +165,8 @@ size_t datanode_commands_proto(const struct datanode_commands *c, const char *po
     if (c->invalidate_count)
         list[count++] = invalidate_proto(c, pool_id, a);
     if (c->cache_count)
-        list[count++] = block_ids_proto(HDFS__BLOCK_ID_COMMAND_PROTO__ACTION__CACHE, c->cache, c->cache_count, pool_id, a);
+        list[count++] =
+            block_ids_proto(HDFS__BLOCK_ID_COMMAND_PROTO__ACTION__CACHE, c->cache, c->cache_count, pool_id, a);
     if (c->uncache_count)
         list[count++] =
             block_ids_proto(HDFS__BLOCK_ID_COMMAND_PROTO__ACTION__UNCACHE, c->uncache, c->uncache_count, pool_id, a);

@@ -135,7 +135,8 @@ static void get_most_recent_checkpoint_tx_id(struct rpc_call *call, const Protob
 {
     struct op op;
     op_begin(&op, context, call);
-    OP_RESPONSE(&op, hdfs__get_most_recent_checkpoint_tx_id_response_proto, Hdfs__GetMostRecentCheckpointTxIdResponseProto);
+    OP_RESPONSE(&op, hdfs__get_most_recent_checkpoint_tx_id_response_proto,
+                Hdfs__GetMostRecentCheckpointTxIdResponseProto);
     response->txid = journal_latest(op.nn->journal);
     op_end_read(&op, op_check_super(&op), &response->base);
 }
@@ -208,8 +209,8 @@ static const struct rpc_method methods[] = {
     METHOD("rollEditLog", roll_edit_log, roll_edit_log, 0),
     {"errorReport", &hdfs__namenode_error_report_request_proto__descriptor,
      &hdfs__namenode_error_report_response_proto__descriptor, error_report, 0},
-    {"registerSubordinateNamenode", &hdfs__register_request_proto__descriptor, &hdfs__register_response_proto__descriptor,
-     refuse_checkpoints, RPC_REFUSES},
+    {"registerSubordinateNamenode", &hdfs__register_request_proto__descriptor,
+     &hdfs__register_response_proto__descriptor, refuse_checkpoints, RPC_REFUSES},
     METHOD("startCheckpoint", start_checkpoint, refuse_checkpoints, RPC_REFUSES),
     METHOD("endCheckpoint", end_checkpoint, refuse_checkpoints, RPC_REFUSES),
     METHOD("getEditLogManifest", get_edit_log_manifest, get_edit_log_manifest, 0),

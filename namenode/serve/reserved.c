@@ -23,7 +23,7 @@ static Hdfs__HdfsFileStatusProto *directory(struct arena *a, const char *name, u
     s->permission->perm = mode;
     s->filetype = HDFS__HDFS_FILE_STATUS_PROTO__FILE_TYPE__IS_DIR;
     s->path = (ProtobufCBinaryData){strlen(name), (uint8_t *)(uintptr_t)name};
-    s->owner = (char *)(uintptr_t)"";
+    s->owner = (char *)(uintptr_t) "";
     s->group = (char *)(uintptr_t)group;
     s->has_childrennum = 1;
     s->childrennum = 0; /* the default is -1: unknown */

@@ -39,7 +39,7 @@ static struct calls_fuzz {
     struct reaper reaper;
     struct rpc_server *server;
     int inputs;
-} *calls_fuzz;
+} * calls_fuzz;
 
 static void calls_fuzz_services(struct namenode *nn, struct rpc_service ret[CALLS_FUZZ_SERVICES])
 {
@@ -100,8 +100,12 @@ static void calls_fuzz_datanode(struct calls_fuzz *f, uint64_t now_ms)
     struct datanode *node = NULL;
     struct datanode_commands commands;
     struct full_report report;
-    struct datanode_registration r = {.uuid = "node", .ip = "127.0.0.1", .hostname = "localhost",
-                                      .software_version = "3.4.1", .xfer_port = 9866, .ipc_port = 9867};
+    struct datanode_registration r = {.uuid = "node",
+                                      .ip = "127.0.0.1",
+                                      .hostname = "localhost",
+                                      .software_version = "3.4.1",
+                                      .xfer_port = 9866,
+                                      .ipc_port = 9867};
     struct storage_report s = {.uuid = "DS-1", .type = 1, .capacity_bytes = 1ull << 50, .remaining_bytes = 1ull << 49};
     struct heartbeat h = {.storages = &s, .storage_count = 1};
     arena_init(&a, 1 << 20);

@@ -89,10 +89,11 @@ static char *write_temporary(const char *text)
 
 static void xml_file_is_read_and_final_stays(void **state)
 {
-    char *path = write_temporary("<?xml version=\"1.0\"?><configuration><!-- c -->"
-                                 "<property><name> dfs.replication </name><value>2</value><final>true</final></property>"
-                                 "<property><name>a.b</name><value>x &amp; y</value><description>d</description></property>"
-                                 "</configuration>");
+    char *path =
+        write_temporary("<?xml version=\"1.0\"?><configuration><!-- c -->"
+                        "<property><name> dfs.replication </name><value>2</value><final>true</final></property>"
+                        "<property><name>a.b</name><value>x &amp; y</value><description>d</description></property>"
+                        "</configuration>");
     assert_int_equal(config_load_xml(c, path, &err), 0);
     assert_string_equal(config_get(c, "a.b"), "x & y");
     assert_int_equal(config_set(c, "dfs.replication", "5", "-D", &err), 0);

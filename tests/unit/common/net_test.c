@@ -76,8 +76,10 @@ static int collect(const void *bytes, size_t len, void *arg, struct err *reterr)
 
 static void http_serves_routes_files_and_errors(void **state)
 {
-    const struct http_route routes[] = {{"GET", "/hello", on_hello}, {"GET", "/file/*", on_file}, {"PUT", "/put", on_hello}};
-    struct http_options options = {.listen = {.host = "127.0.0.1"}, .routes = routes, .route_count = 3, .context = "you"};
+    const struct http_route routes[] = {
+        {"GET", "/hello", on_hello}, {"GET", "/file/*", on_file}, {"PUT", "/put", on_hello}};
+    struct http_options options = {
+        .listen = {.host = "127.0.0.1"}, .routes = routes, .route_count = 3, .context = "you"};
     struct http_server *server;
     assert_int_equal(http_start(&options, &server, &err), 0);
     struct net_address to = {.host = "127.0.0.1", .port = http_port(server)};
@@ -105,15 +107,16 @@ static void escaping_leaves_nothing_dangerous(void **state)
     assert_string_equal(buf_cstr(&b), "\"a\\\"\\\\\\u000a\"");
     buf_clear(&b);
     json_escape(&b, "\xc3\xa9 \xe2\x82\xac \xff \xc0\xaf \xed\xa0\x80 \xe2\x82");
-    assert_string_equal(buf_cstr(&b), "\"\xc3\xa9 \xe2\x82\xac \\ufffd \\ufffd\\ufffd \\ufffd\\ufffd\\ufffd \\ufffd\\ufffd\"");
+    assert_string_equal(buf_cstr(&b),
+                        "\"\xc3\xa9 \xe2\x82\xac \\ufffd \\ufffd\\ufffd \\ufffd\\ufffd\\ufffd \\ufffd\\ufffd\"");
     buf_free(&b);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(addresses_parse_or_say_why),      cmocka_unit_test(a_port_in_use_is_named_with_the_remedy),
-        cmocka_unit_test(read_times_out_and_sees_the_end), cmocka_unit_test(http_serves_routes_files_and_errors),
+        cmocka_unit_test(addresses_parse_or_say_why),        cmocka_unit_test(a_port_in_use_is_named_with_the_remedy),
+        cmocka_unit_test(read_times_out_and_sees_the_end),   cmocka_unit_test(http_serves_routes_files_and_errors),
         cmocka_unit_test(escaping_leaves_nothing_dangerous),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -3,7 +3,10 @@
 
 #include "datanode/report/recovery_choice.h"
 
-#define FOUND(stamp, length, kind) {.gen_stamp = (stamp), .bytes = (length), .state = REPLICA_##kind, .found = true}
+#define FOUND(stamp, length, kind)                                                                                     \
+    {                                                                                                                  \
+        .gen_stamp = (stamp), .bytes = (length), .state = REPLICA_##kind, .found = true                                \
+    }
 
 static struct recovery_result result;
 

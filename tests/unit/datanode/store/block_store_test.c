@@ -1,5 +1,5 @@
-/* The store on real files in a temporary folder: what is written is there, through every way of reopening and after every
- * kind of end. */
+/* The store on real files in a temporary folder: what is written is there, through every way of reopening and after
+ * every kind of end. */
 #include "tests/unit/check.h"
 
 #include <dirent.h>
@@ -409,8 +409,8 @@ static void path_in_rbw(char *out, size_t out_bytes, const char *name)
         snprintf(out, out_bytes, "%s/b/current/BP-1/current/rbw/%s", folder, name);
 }
 
-/* The writer died between writing data and writing its checksums: the data that was there before must still be there, even
- * where it ends in the middle of a chunk. */
+/* The writer died between writing data and writing its checksums: the data that was there before must still be there,
+ * even where it ends in the middle of a chunk. */
 static void torn_ends_are_cut_to_what_has_checksums(void **state)
 {
     struct replica_writer *w = create(1);
@@ -510,7 +510,8 @@ static void truncation_can_leave_the_old_block_alone(void **state)
     assert_int_equal(write_at(w, 0, 3000), 0);
     finalize(w, &v);
     assert_int_equal(block_store_init_recovery(store, 1, 1001, 1002, &v, NULL), 0);
-    struct replica_agree a = {.block_id = 1, .old_bytes = 3000, .recovery_id = 1002, .new_bytes = 700, .new_block_id = 2};
+    struct replica_agree a = {
+        .block_id = 1, .old_bytes = 3000, .recovery_id = 1002, .new_bytes = 700, .new_block_id = 2};
     assert_int_equal(block_store_update_recovery(store, &a, &v, NULL), 0);
     assert_good(1, 3000);
     assert_good(2, 700);

@@ -16,7 +16,7 @@ static void only_the_moves_of_the_table_are_made(void **state)
 {
     static const char *const allowed[REPLICA_STATE_COUNT] = {
         /* to:                 FINALIZED RBW RWR RUR TEMPORARY */
-        [REPLICA_FINALIZED] = "01010", [REPLICA_RBW] = "10110", [REPLICA_RWR] = "00010",
+        [REPLICA_FINALIZED] = "01010", [REPLICA_RBW] = "10110",       [REPLICA_RWR] = "00010",
         [REPLICA_RUR] = "10010",       [REPLICA_TEMPORARY] = "11000",
     };
     for (enum replica_state from = 0; from < REPLICA_STATE_COUNT; from++)

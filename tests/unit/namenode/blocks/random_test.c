@@ -250,8 +250,8 @@ static void go_on_writing(struct sim *sim, size_t at, bool is_done)
 static void recover_block(struct sim *sim, size_t at)
 {
     struct err e;
-    int rc =
-        blocks_start_recovery(sim->b, &sim->records[at], NULL, sim->next_gen_stamp++, BLOCKS_NO_TRUNCATE, sim->now_ms, &e);
+    int rc = blocks_start_recovery(sim->b, &sim->records[at], NULL, sim->next_gen_stamp++, BLOCKS_NO_TRUNCATE,
+                                   sim->now_ms, &e);
     assert_true(rc == 0 || rc == ERR_NOT_FOUND);
 }
 

@@ -151,8 +151,8 @@ static void dead_writers_block_is_recovered_by_one_primary(void **state)
     uint64_t id = open_block(sim), gs = record(sim, id)->gen_stamp, recovery = sim->next_gen_stamp++;
     for (size_t n = 0; n < 3; n++)
         put(sim, n, id, gs, MIB, REPLICA_RECEIVING);
-    assert_int_equal(blocks_start_recovery(sim->b, record(sim, id), NULL, recovery, BLOCKS_NO_TRUNCATE, sim->now_ms, NULL),
-                     0);
+    assert_int_equal(
+        blocks_start_recovery(sim->b, record(sim, id), NULL, recovery, BLOCKS_NO_TRUNCATE, sim->now_ms, NULL), 0);
     assert_int_equal(blocks_recovery_id(sim->b, id), recovery);
     size_t asked = 0, primary = 0;
     for (size_t n = 0; n < 3; n++) {
@@ -173,7 +173,8 @@ static void dead_writers_block_is_recovered_by_one_primary(void **state)
     assert_int_equal(asked, 1);
     /* No answer: the next attempt goes to another one, and the old command is not given again. */
     uint64_t second = sim->next_gen_stamp++;
-    assert_int_equal(blocks_start_recovery(sim->b, record(sim, id), NULL, second, BLOCKS_NO_TRUNCATE, sim->now_ms, NULL), 0);
+    assert_int_equal(
+        blocks_start_recovery(sim->b, record(sim, id), NULL, second, BLOCKS_NO_TRUNCATE, sim->now_ms, NULL), 0);
     assert_string_not_equal(sim->b->storages[uc_find(sim->b, id)->primary]->uuid, sim->nodes[primary].storage);
     const char *nodes[] = {"uuid-0", "uuid-2"}, *storages[] = {"DS-0", "DS-2"};
     struct block_recovery r = {.block_id = id,
@@ -230,7 +231,8 @@ static void open_and_committed_blocks_survive_a_namenode_restart(void **state)
     assert_int_equal(blocks_live_replicas(sim->b, committed), 3);
     struct block_location l[8];
     assert_int_equal(blocks_locations(sim->b, open, NULL, l, 8), 3);
-    assert_int_equal(blocks_start_recovery(sim->b, record(sim, open), NULL, 5000, BLOCKS_NO_TRUNCATE, sim->now_ms, NULL), 0);
+    assert_int_equal(
+        blocks_start_recovery(sim->b, record(sim, open), NULL, 5000, BLOCKS_NO_TRUNCATE, sim->now_ms, NULL), 0);
     sim_free(sim);
 }
 

@@ -87,7 +87,7 @@ static void test_an_idle_connection_may_close(void **state)
     assert_false(leases_soft_expired(l, "ann", 1000 + SOFT));
     assert_int_equal(leases_take_expired(l, 1000 + SOFT, &id, 1), 0);
     assert_int_equal(leases_take_expired(l, 1001 + SOFT, &id, 1), 1); /* a living one renews twice in that time */
-    leases_add(l, "ann", 8, 3000 + SOFT); /* and is back */
+    leases_add(l, "ann", 8, 3000 + SOFT);                             /* and is back */
     assert_int_equal(leases_take_expired(l, 3001 + 2 * SOFT, &id, 1), 0);
     leases_free(l);
 }

@@ -284,8 +284,8 @@ static void an_owner_may_set_them_if_the_setting_says_so(void **state)
 static void huge_sizes_do_not_overflow(void **state)
 {
     struct inode n = {.type = INODE_FILE, .replication = 512, .block_bytes = INT64_MAX};
-    struct file_block blocks[3] = {{.state = BLOCK_UNDER_CONSTRUCTION}, {.state = BLOCK_UNDER_CONSTRUCTION},
-                                   {.state = BLOCK_UNDER_CONSTRUCTION}};
+    struct file_block blocks[3] = {
+        {.state = BLOCK_UNDER_CONSTRUCTION}, {.state = BLOCK_UNDER_CONSTRUCTION}, {.state = BLOCK_UNDER_CONSTRUCTION}};
     struct quota_usage u;
     n.blocks = blocks;
     n.block_count = 3;
@@ -391,9 +391,7 @@ static void random_step(struct fixture *f, uint64_t *seed)
         rc = set_quota(f, path, n % 4 ? (int64_t)(n % 12) : QUOTA_RESET,
                        n % 5 ? (int64_t)(n % (40 * BLOCK)) : QUOTA_RESET, 0);
         break;
-    case 11:
-        rc = file ? IN_TXN(f, tree_set_policy(t, &f->root, path, policies[n % 3], ERR(f))) : 0;
-        break;
+    case 11: rc = file ? IN_TXN(f, tree_set_policy(t, &f->root, path, policies[n % 3], ERR(f))) : 0; break;
     case 12: rc = IN_TXN(f, snapshot_create(t, &f->root, "/", name, &snapshot, ERR(f))); break;
     case 13: rc = IN_TXN(f, snapshot_delete(t, &f->root, "/", name, ERR(f))); break;
     }

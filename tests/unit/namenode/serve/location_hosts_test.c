@@ -7,7 +7,7 @@
 #include "namenode/serve/location_hosts.h"
 
 #define REPLICAS_MAX 5
-#define KEPT 3 /* Spark's SQL prefers the three hosts with most bytes */
+#define KEPT         3 /* Spark's SQL prefers the three hosts with most bytes */
 
 struct fixture {
     struct arena arena;
