@@ -18,6 +18,7 @@ FOREIGN = {
     "interop/test_hdfs_go.py": "Go",
     "interop/test_mixed.py": "Java",
     "interop/test_protocol_battery.py": "Java",
+    "interop/test_proxy_users.py": "Java",
     "interop/test_rclone.py": "Go (rclone)",
     "interop/test_shells.py": "Java",
     "long/": "Java",
