@@ -1,6 +1,7 @@
 import static org.junit.platform.engine.discovery.DiscoverySelectors.selectClass;
 
 import java.io.FileOutputStream;
+import java.io.IOException;
 import java.io.PrintStream;
 import java.lang.reflect.Method;
 import java.nio.charset.StandardCharsets;
@@ -30,6 +31,7 @@ import org.junit.platform.launcher.core.LauncherFactory;
 public final class SuiteRunner {
     private static final int STACK_LINES = 14;
     private static final int GAVE_UP = 3;
+    private static final long CLOSE_MS = 20_000;
 
     private final PrintStream results;
     private final long patienceMs;
@@ -138,6 +140,23 @@ public final class SuiteRunner {
         }
     }
 
+    /** A file that a test left open on a cluster that has ended would be waited for half an hour: a new JVM goes on instead. */
+    private static void closeFileSystems() throws InterruptedException {
+        Thread closing = new Thread(() -> {
+            try {
+                FileSystem.closeAll();
+            } catch (IOException error) {
+                error.printStackTrace(); // of no test any more
+            }
+        }, "close");
+        closing.setDaemon(true);
+        closing.start();
+        closing.join(CLOSE_MS);
+        if (closing.isAlive()) {
+            Runtime.getRuntime().halt(GAVE_UP);
+        }
+    }
+
     private void run(String type) throws Exception {
         Recorder recorder = new Recorder(type);
         Thread thread = new Thread(() -> {
@@ -162,7 +181,7 @@ public final class SuiteRunner {
         if (thread.isAlive()) {
             Runtime.getRuntime().halt(GAVE_UP);
         }
-        FileSystem.closeAll();
+        closeFileSystems();
         UserGroupInformation.setLoginUser(null);
         UserGroupInformation.setConfiguration(new HdfsConfiguration()); // and made up users stay, as their classes do
     }
