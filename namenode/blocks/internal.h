@@ -114,6 +114,7 @@ struct uc_target {
     bool primary_tried, booked;
     uint32_t digest;
     uint64_t gen_stamp, bytes; /* as reported */
+    bool from_before; /* the finalized replica was there before an append, which may change it under the same stamp */
 };
 struct uc {
     uint64_t block_id, gen_stamp, bytes; /* bytes: final when committed, else the room booked per target */

@@ -186,6 +186,22 @@ static void forget_rewritten(struct blocks *b, struct block *blk, const char *co
     }
 }
 
+/* Of an append under the old stamp: replicas of the old length that are not reported since. Those that took part will
+ * be; the others show in their next full report. */
+static void forget_unreported(struct blocks *b, struct block *blk, struct uc *uc)
+{
+    for (size_t i = 0; i < uc->target_count; i++) {
+        struct uc_target *t = &uc->targets[i];
+        if (!t->from_before || t->gen_stamp != uc->gen_stamp || t->bytes == uc->bytes)
+            continue;
+        const struct replica *r = block_replica_on(blk, b->storages[t->storage]);
+        if (r)
+            block_replica_forget(b, blk, (size_t)(r - block_replicas(blk)));
+        t->reported = UC_EXPECTED;
+        t->digest = 0;
+    }
+}
+
 void blocks_update_pipeline(struct blocks *b, uint64_t block_id, uint64_t gen_stamp, uint64_t bytes,
                             const char *const *datanode_uuids, const char *const *storage_uuids, size_t count)
 {
@@ -240,6 +256,9 @@ bool blocks_commit(struct blocks *b, uint64_t block_id, uint64_t gen_stamp, uint
     uc->gen_stamp = gen_stamp;
     uc->committed = true;
     uc->recovery_id = 0;
+    forget_unreported(b, blk, uc);
+    if (block_gen_stamp(blk) != gen_stamp || block_bytes(blk) != bytes)
+        block_digest_reset(b, blk); /* it was that of what was there before an append */
     block_set_version(blk, gen_stamp, bytes);
     distrust_other_versions(b, blk, uc, b->now_ms);
     for (size_t i = 0; i < uc->target_count; i++) {
@@ -308,6 +327,7 @@ void blocks_reopen(struct blocks *b, const struct block_record *record)
             continue;
         struct uc_target *t = uc_target_add(b, uc, s, false);
         t->reported = UC_FINALIZED;
+        t->from_before = true;
         t->gen_stamp = uc->gen_stamp;
         t->bytes = uc->bytes;
         t->digest = r[i].flags & REPLICA_AGREES ? blk->digest : 0;
@@ -370,6 +390,7 @@ void uc_report(struct blocks *b, struct block *blk, struct storage *s, const str
         return;
     unbook(b, uc, t);
     t->reported = UC_FINALIZED;
+    t->from_before = false;
     t->gen_stamp = e->gen_stamp;
     t->bytes = e->length_bytes;
     t->digest = digest_fold(e->xxh3);

@@ -144,6 +144,36 @@ static void datanodes_may_use_another_disk_than_named(void **state)
     sim_free(sim);
 }
 
+/* Clients in Go and Rust append without a new generation stamp, so without updatePipeline. */
+static void appended_under_the_old_stamp_has_another_digest(void **state)
+{
+    for (size_t before = 1; before <= 3; before++) { /* so many replicas are reported before the commit */
+        struct sim *sim = sim_new(3, 12);
+        sim_start(sim);
+        uint64_t id = open_block(sim), gs = record(sim, id)->gen_stamp;
+        for (size_t n = 0; n < 3; n++)
+            put(sim, n, id, gs, MIB, REPLICA_RECEIVED);
+        assert_true(commit(sim, id, gs, MIB));
+        record(sim, id)->state = BLOCK_UNDER_CONSTRUCTION;
+        sim->complete_count--;
+        blocks_reopen(sim->b, record(sim, id));
+        for (size_t n = 0; n < 3; n++)
+            put(sim, n, id, gs, MIB, REPLICA_RECEIVING);
+        for (size_t n = 0; n < 3; n++) {
+            if (n == before)
+                assert_true(commit(sim, id, gs, MIB + 4));
+            sim->nodes[n].disk[id - FIRST_ID] =
+                (struct sim_replica){.gen_stamp = gs, .bytes = MIB + 4, .xxh3 = 12345, .there = true};
+            sim_event(sim, n, REPLICA_RECEIVED, id);
+        }
+        if (before == 3)
+            assert_true(commit(sim, id, gs, MIB + 4));
+        assert_int_equal(sim_stats(sim).replicas_corrupted, 0);
+        assert_int_equal(blocks_live_replicas(sim->b, id), 3);
+        sim_free(sim);
+    }
+}
+
 static void dead_writers_block_is_recovered_by_one_primary(void **state)
 {
     struct sim *sim = sim_new(3, 4);
@@ -392,6 +422,7 @@ int main(void)
         cmocka_unit_test(commit_waits_for_the_first_replica),
         cmocka_unit_test(pipeline_recovery_leaves_the_lost_node_behind),
         cmocka_unit_test(datanodes_may_use_another_disk_than_named),
+        cmocka_unit_test(appended_under_the_old_stamp_has_another_digest),
         cmocka_unit_test(dead_writers_block_is_recovered_by_one_primary),
         cmocka_unit_test(recovery_without_any_replica_says_so),
         cmocka_unit_test(open_and_committed_blocks_survive_a_namenode_restart),
