@@ -106,7 +106,7 @@ check: test-packages all check-deps unit   ## everything: unit, clusters, faults
 interop: test-packages all ## the long suites of others: Hadoop's own tests and tools, Spark, YARN
 	$(Q)$(call with_second_try,tests/long)
 
-soak: test-packages all    ## an hour of writers whose datanodes are killed, ours and Java's
+soak: test-packages all    ## writers whose datanodes are killed over and over, ours and Java's
 	$(Q)$(PYTEST) tests/soak
 
 test-packages:
