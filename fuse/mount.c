@@ -17,6 +17,7 @@
 #include "common/cli.h"
 #include "common/log.h"
 #include "common/mem.h"
+#include "fuse/posix/posix_start.h"
 #include "fuse/write_stream.h"
 #include "main/commands.h"
 
@@ -24,6 +25,8 @@
 #define MOUNT_READAHEAD_KB     1024
 #define MOUNT_EXTEND_MAX_BYTES ((int64_t)1 << 30)
 #define MOUNT_RETRY_DEFAULT    "60s"
+#define MOUNT_STAGING_FOLDER   "/var/tmp"
+#define MOUNT_STAGING_BYTES    ((int64_t)1 << 30)
 
 static const char mount_usage[] =
     "Usage: cairn mount [generic options] [hdfs://HOST:PORT/PATH] TARGET [--path P] [--foreground] [-o OPTION,...]\n"
@@ -31,12 +34,13 @@ static const char mount_usage[] =
     "  --foreground, -f stay in the foreground\n"
     "  -o cache=SECONDS how long names and attributes are believed (default 1)\n"
     "  -o retry=TIME    how long requests wait for a namenode that is away (default " MOUNT_RETRY_DEFAULT ")\n"
+    "  -o staging=FOLDER local disk for what is written elsewhere than at the end (default " MOUNT_STAGING_FOLDER ")\n"
     "  -o conf=FILE     settings, as -conf\n"
     "  -o ro, allow_other, ... go to FUSE (allow_other is the default for root)\n"
     "Also as: mount -t fuse.cairn hdfs://HOST:PORT/PATH TARGET [-o OPTION,...]\n";
 
 struct mount_options {
-    const char *target, *path;
+    const char *target, *path, *staging;
     char *uri; /* owned; NULL = fs.defaultFS */
     bool foreground, allow_other, pretend;
     double cache_timeout_s;
@@ -56,6 +60,10 @@ static int mount_option(struct mount_options *o, struct config *config, char *wo
     }
     if (strncmp(word, "retry=", 6) == 0)
         return config_set(config, "cairn.client.retry-for", word + 6, "-o retry", reterr);
+    if (strncmp(word, "staging=", 8) == 0) {
+        o->staging = word + 8;
+        return 0;
+    }
     if (strncmp(word, "conf=", 5) == 0)
         return config_load_xml(config, word + 5, reterr);
     if (strncmp(word, "path=", 5) == 0) {
@@ -109,6 +117,7 @@ static int mount_parse(int argc, char **argv, struct config *config, struct moun
     const char *called = strrchr(argv[0], '/') ? strrchr(argv[0], '/') + 1 : argv[0];
     bool as_helper = strncmp(called, "mount.", 6) == 0;
     o->cache_timeout_s = 1;
+    o->staging = MOUNT_STAGING_FOLDER;
     o->allow_other = geteuid() == 0;
     for (int i = 1; rc == 0 && i < argc; i++) {
         char *word = argv[i];
@@ -215,6 +224,8 @@ static void mount_raise_readahead(const char *target)
     fclose(f);
 }
 
+/* ---- the two kinds: of a Cairn namenode, and of any other HDFS ---- */
+
 static void finish_stream(struct inode *inode, void *arg)
 {
     struct err err = {0};
@@ -224,38 +235,64 @@ static void finish_stream(struct inode *inode, void *arg)
     pthread_mutex_unlock(&inode->lock);
 }
 
-static int mount_serve(struct mount *m, struct fuse_session *session, const struct mount_options *o)
+struct mount_kind {
+    struct mount plain;
+    struct posix_mount *posix; /* NULL: it is the plain one */
+};
+
+static int kind_begin(struct mount_kind *k, struct fuse_session *session, struct err *reterr)
 {
+    return k->posix ? posix_mount_begin(k->posix, session, reterr) : 0;
+}
+
+static bool kind_end(struct mount_kind *k)
+{
+    if (k->posix)
+        return posix_mount_end(k->posix) == 0;
+    inode_each(k->plain.inodes, finish_stream, NULL);
+    open_handles_end(&k->plain.handles, &k->plain);
+    return true;
+}
+
+static int mount_serve(struct mount_kind *k, struct fuse_session *session, const struct mount_options *o)
+{
+    struct err err = {0};
     if (!o->foreground)
         log_to_syslog("cairn-mount");
+    if (kind_begin(k, session, &err) < 0) {
+        log_error("mount", "err=%s", err.text);
+        return 1;
+    }
     struct fuse_loop_config *loop = fuse_loop_cfg_create();
     fuse_loop_cfg_set_clone_fd(loop, 1);
     fuse_loop_cfg_set_max_threads(loop, MOUNT_THREADS_MAX);
     fuse_loop_cfg_set_idle_threads(loop, MOUNT_THREADS_MAX);
     int rc = fuse_session_loop_mt(session, loop);
     fuse_loop_cfg_destroy(loop);
-    inode_each(m->inodes, finish_stream, NULL);
-    open_handles_end(&m->handles, m);
+    bool saved = kind_end(k);
     log_info("mount", "unmounted target=%s", o->target);
-    return rc < 0 ? 1 : 0;
+    return rc < 0 || !saved ? 1 : 0;
 }
 
-static int mount_run(struct mount *m, const struct mount_options *o)
+static int mount_run(struct mount_kind *k, const struct mount_options *o)
 {
     AUTO(mem_freep)
-    char *list = mem_printf("fsname=%s%s,subtype=cairn%s%s", o->uri ? o->uri : "cairn", m->root,
-                            o->allow_other ? ",allow_other" : "", o->fuse.len ? (char *)o->fuse.base : "");
+    char *list = mem_printf("fsname=%s%s,subtype=cairn%s%s%s", o->uri ? o->uri : "cairn", k->plain.root,
+                            o->allow_other ? ",allow_other" : "", k->posix ? ",default_permissions" : "",
+                            o->fuse.len ? (char *)o->fuse.base : "");
     char *argv[] = {"cairn", "-o", list, NULL};
     struct fuse_args args = FUSE_ARGS_INIT(3, argv);
     int code = 1;
-    struct fuse_session *session = fuse_session_new(&args, &mount_operations, sizeof mount_operations, m);
+    struct fuse_session *session = k->posix
+                                       ? fuse_session_new(&args, &posix_operations, sizeof posix_operations, k->posix)
+                                       : fuse_session_new(&args, &mount_operations, sizeof mount_operations, &k->plain);
     if (!session)
         return 1; /* libfuse said what it did not like */
     if (fuse_set_signal_handlers(session) == 0) {
         if (fuse_session_mount(session, o->target) == 0) {
             mount_raise_readahead(o->target);
             if (o->foreground || fuse_daemonize(0) == 0)
-                code = mount_serve(m, session, o);
+                code = mount_serve(k, session, o);
             fuse_session_unmount(session);
         }
         fuse_remove_signal_handlers(session);
@@ -263,6 +300,18 @@ static int mount_run(struct mount *m, const struct mount_options *o)
     fuse_session_destroy(session);
     fuse_opt_free_args(&args);
     return code;
+}
+
+static int kind_choose(struct mount_kind *k, const struct config *config, const struct mount_options *o,
+                       struct err *reterr)
+{
+    struct posix_mount_options posix = {.config = config,
+                                        .uri = o->uri,
+                                        .cache_timeout_s = o->cache_timeout_s,
+                                        .staging_folder = o->staging,
+                                        .staging_max_bytes = MOUNT_STAGING_BYTES};
+    int rc = posix_mount_probe(config, o->uri, k->plain.root[0] ? k->plain.root : "/", &posix.root, reterr);
+    return rc == 0 && posix.root ? posix_mount_new(&posix, k->plain.daemon, &k->posix, reterr) : rc;
 }
 
 static int mount_start(struct daemon *d, struct config *config, struct mount_options *o, struct err *reterr,
@@ -276,21 +325,25 @@ static int mount_start(struct daemon *d, struct config *config, struct mount_opt
         rc = config_set(config, "cairn.client.retry-for", MOUNT_RETRY_DEFAULT, "mount", reterr);
     if (rc == 0 && o->path)
         rc = dfs_path_resolve(o->path[0] ? o->path : "/", "root", &a, &root, &authority, reterr);
-    struct mount m = {.daemon = d, .cache_timeout_s = o->cache_timeout_s, .extend_max_bytes = MOUNT_EXTEND_MAX_BYTES};
-    pthread_mutex_init(&m.handles.lock, NULL);
-    m.root = mem_strdup(strcmp(root, "/") == 0 ? "" : root);
-    m.users = users_new(config, o->uri);
-    m.inodes = inode_table_new();
+    struct mount_kind k = {
+        .plain = {.daemon = d, .cache_timeout_s = o->cache_timeout_s, .extend_max_bytes = MOUNT_EXTEND_MAX_BYTES}};
+    pthread_mutex_init(&k.plain.handles.lock, NULL);
+    k.plain.root = mem_strdup(strcmp(root, "/") == 0 ? "" : root);
+    k.plain.users = users_new(config, o->uri);
+    k.plain.inodes = inode_table_new();
     if (rc == 0)
         rc = mount_repair_target(o->target, reterr);
     if (rc == 0)
-        rc = mount_check_root(&m, config, o->uri, reterr);
+        rc = mount_check_root(&k.plain, config, o->uri, reterr);
     if (rc == 0)
-        *ret_code = mount_run(&m, o);
-    inode_table_free(m.inodes);
-    users_free(m.users);
-    free(m.root);
-    pthread_mutex_destroy(&m.handles.lock);
+        rc = kind_choose(&k, config, o, reterr);
+    if (rc == 0)
+        *ret_code = mount_run(&k, o);
+    posix_mount_free(k.posix);
+    inode_table_free(k.plain.inodes);
+    users_free(k.plain.users);
+    free(k.plain.root);
+    pthread_mutex_destroy(&k.plain.handles.lock);
     arena_free(&a);
     return rc;
 }

@@ -47,8 +47,4 @@ int dfs_of_path(struct dfs *fs, const char *operation, struct arena *a, const ch
 /* For calls with two paths: *path with the symlinks of its parent folder resolved. */
 int dfs_resolve_parent(struct dfs *fs, const char *path, struct arena *a, char **ret, struct err *reterr) MUST_CHECK;
 
-#define AUTO_ARENA(name, max)                                                                                          \
-    AUTO(arena_free) struct arena name;                                                                                \
-    arena_init(&name, max)
-
 #endif

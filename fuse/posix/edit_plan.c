@@ -138,8 +138,8 @@ static bool is_touched(const struct planner *p, size_t index, int64_t start, int
     return p->pieces[index].is_hole ? hole_end(p, end, p->size, p->count, old_size) > end : end % p->unit != 0;
 }
 
-void edit_plan_make(const struct piece *pieces, size_t count, const struct extents *changed, int64_t size,
-                    int64_t unit, struct edit_plan *ret)
+void edit_plan_make(const struct piece *pieces, size_t count, const struct extents *changed, int64_t size, int64_t unit,
+                    struct edit_plan *ret)
 {
     struct planner p = {pieces, count, changed, size, unit, ret};
     int64_t start = 0, old_size = 0;

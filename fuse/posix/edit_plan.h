@@ -35,8 +35,8 @@ struct edit_plan { /* {0} is empty */
 int64_t edit_unit(int64_t size);
 
 /* pieces: of the file as it is. size: as it is to be; extents reach no further. */
-void edit_plan_make(const struct piece *pieces, size_t count, const struct extents *changed, int64_t size,
-                    int64_t unit, struct edit_plan *ret);
+void edit_plan_make(const struct piece *pieces, size_t count, const struct extents *changed, int64_t size, int64_t unit,
+                    struct edit_plan *ret);
 void edit_plan_free(struct edit_plan *plan);
 
 #endif

@@ -1,5 +1,5 @@
-/* Changes of files held against plain bytes: what a plan leaves, replaces and makes a hole of must give the file that was
- * written, and not cost more than it has to. */
+/* Changes of files held against plain bytes: what a plan leaves, replaces and makes a hole of must give the file that
+ * was written, and not cost more than it has to. */
 #include <stdlib.h>
 #include <string.h>
 

@@ -1,0 +1,182 @@
+/* Attributes: getattr, setattr, statfs, readlink. */
+#include <string.h>
+
+#include "fuse/posix/posix_mount.h"
+
+#define STAT_BLOCK_BYTES 512
+#define DIR_SIZE_BYTES   4096
+
+static struct timespec timespec_of(uint64_t ns)
+{
+    return (struct timespec){(time_t)(ns / 1000000000), (long)(ns % 1000000000)};
+}
+
+void attr_to_stat(struct posix_mount *m, const struct posix_attr *attr, struct stat *ret)
+{
+    struct stat st = {.st_ino = attr->id,
+                      .st_mode = attr->mode,
+                      .st_nlink = attr->nlink,
+                      .st_uid = users_uid(m->users, attr->owner),
+                      .st_gid = users_gid(m->users, attr->group),
+                      .st_rdev = attr->rdev,
+                      .st_size = (off_t)attr->size,
+                      .st_blksize = POSIX_IO_MAX_BYTES,
+                      .st_blocks = (blkcnt_t)((attr->allocated + STAT_BLOCK_BYTES - 1) / STAT_BLOCK_BYTES),
+                      .st_mtim = timespec_of(attr->mtime_ns),
+                      .st_atim = timespec_of(attr->atime_ns),
+                      .st_ctim = timespec_of(attr->ctime_ns)};
+    if (S_ISDIR(attr->mode))
+        st.st_size = DIR_SIZE_BYTES;
+    else if (S_ISLNK(attr->mode) && attr->target)
+        st.st_size = (off_t)strlen(attr->target);
+    xattr_remember(m, attr);
+    struct node *n = S_ISREG(attr->mode) ? node_find(m->nodes, attr->id) : NULL;
+    if (n) {
+        int64_t size = n->unsaved_size; /* without its lock: a write that waits must not make ls wait */
+        if (size >= 0) {
+            st.st_size = size;
+            st.st_blocks = (size + STAT_BLOCK_BYTES - 1) / STAT_BLOCK_BYTES;
+            st.st_mtim = st.st_ctim = timespec_of(n->unsaved_mtime_ns);
+        }
+        node_close(m->nodes, n);
+    }
+    *ret = st;
+}
+
+void attr_to_entry(struct posix_mount *m, const struct posix_attr *attr, struct fuse_entry_param *ret)
+{
+    *ret = (struct fuse_entry_param){
+        .ino = ino_of_inode(m, attr->id), .attr_timeout = m->cache_timeout_s, .entry_timeout = m->cache_timeout_s};
+    attr_to_stat(m, attr, &ret->attr);
+}
+
+static void reply_attr(struct posix_op *op, const char *name, int rc, const struct posix_attr *attr)
+{
+    struct stat st;
+    if (rc < 0) {
+        op_fail(op, name);
+        return;
+    }
+    attr_to_stat(op->m, attr, &st);
+    fuse_reply_attr(op->req, &st, op->m->cache_timeout_s);
+    op_end(op);
+}
+
+void posix_op_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
+{
+    struct posix_op op;
+    struct posix_attr attr;
+    op_begin(&op, req);
+    reply_attr(&op, "getattr", posix_getattr(op.fs, inode_of_ino(op.m, ino), &op.arena, &attr, &op.err), &attr);
+}
+
+/* truncate(2): by a handle it waits for the close or fsync with the other changes, else it is done now. */
+static int set_size(struct posix_op *op, uint64_t inode, int64_t size, bool by_handle)
+{
+    struct posix_attr attr;
+    struct node *n = node_find(op->m->nodes, inode);
+    if (!n) {
+        int rc = posix_getattr(op->fs, inode, &op->arena, &attr, &op->err);
+        if (rc < 0)
+            return rc;
+        n = node_open(op->m->nodes, &attr);
+    }
+    int rc = node_resize(&op->m->store, n, size, &op->err);
+    if (rc == 0 && !by_handle)
+        rc = node_save(&op->m->store, n, &op->err);
+    node_close(op->m->nodes, n);
+    return rc;
+}
+
+static uint64_t ns_of(const struct timespec *t)
+{
+    return (uint64_t)t->tv_sec * 1000000000 + (uint64_t)t->tv_nsec;
+}
+
+static struct posix_set set_of(struct posix_op *op, const struct stat *attr, int to_set)
+{
+    struct posix_set set = {
+        .mode = attr->st_mode & 07777, .atime_ns = ns_of(&attr->st_atim), .mtime_ns = ns_of(&attr->st_mtim)};
+    if (to_set & FUSE_SET_ATTR_MODE)
+        set.what |= POSIX_SET_MODE;
+    if (to_set & FUSE_SET_ATTR_UID) {
+        set.what |= POSIX_SET_OWNER;
+        set.owner = users_uid_name(attr->st_uid, &op->arena);
+    }
+    if (to_set & FUSE_SET_ATTR_GID) {
+        set.what |= POSIX_SET_GROUP;
+        set.group = users_gid_name(attr->st_gid, &op->arena);
+    }
+    if (to_set & FUSE_SET_ATTR_ATIME_NOW)
+        set.what |= POSIX_SET_ATIME_NOW;
+    else if (to_set & FUSE_SET_ATTR_ATIME)
+        set.what |= POSIX_SET_ATIME;
+    if (to_set & FUSE_SET_ATTR_MTIME_NOW)
+        set.what |= POSIX_SET_MTIME_NOW;
+    else if (to_set & FUSE_SET_ATTR_MTIME)
+        set.what |= POSIX_SET_MTIME;
+    return set;
+}
+
+void posix_op_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *attr, int to_set, struct fuse_file_info *fi)
+{
+    struct posix_op op;
+    struct posix_attr now;
+    int rc = 0;
+    op_begin(&op, req);
+    uint64_t inode = inode_of_ino(op.m, ino);
+    struct posix_set set = set_of(&op, attr, to_set);
+    struct node *n = node_find(op.m->nodes, inode);
+    if (to_set & FUSE_SET_ATTR_SIZE)
+        rc = set_size(&op, inode, attr->st_size, fi != NULL);
+    /* Times that are set are to stay: what was written before must not be saved over them. */
+    if (rc == 0 && n && (set.what & (POSIX_SET_MTIME | POSIX_SET_MTIME_NOW)))
+        rc = node_save(&op.m->store, n, &op.err);
+    if (n)
+        node_close(op.m->nodes, n);
+    if (rc == 0 && set.what)
+        rc = posix_setattr(op.fs, op.m->store.session, inode, &set, &op.arena, &now, &op.err);
+    else if (rc == 0)
+        rc = posix_getattr(op.fs, inode, &op.arena, &now, &op.err);
+    reply_attr(&op, "setattr", rc, &now);
+}
+
+void posix_op_statfs(fuse_req_t req, fuse_ino_t ino)
+{
+    enum { UNIT = 4096 };
+    struct posix_op op;
+    struct dfs_stats stats;
+    op_begin(&op, req);
+    int rc = dfs_statfs(op.fs, &stats, &op.err);
+    if (rc < 0) {
+        op_fail(&op, "statfs");
+        return;
+    }
+    struct statvfs st = {.f_bsize = UNIT,
+                         .f_frsize = UNIT,
+                         .f_blocks = (fsblkcnt_t)(stats.capacity / UNIT),
+                         .f_bfree = (fsblkcnt_t)(stats.remaining / UNIT),
+                         .f_bavail = (fsblkcnt_t)(stats.remaining / UNIT),
+                         .f_files = UINT32_MAX, /* there is no such limit */
+                         .f_ffree = UINT32_MAX,
+                         .f_favail = UINT32_MAX,
+                         .f_namemax = POSIX_NAME_MAX};
+    fuse_reply_statfs(req, &st);
+    op_end(&op);
+}
+
+void posix_op_readlink(fuse_req_t req, fuse_ino_t ino)
+{
+    struct posix_op op;
+    struct posix_attr attr;
+    op_begin(&op, req);
+    int rc = posix_getattr(op.fs, inode_of_ino(op.m, ino), &op.arena, &attr, &op.err);
+    if (rc == 0 && !attr.target)
+        rc = err_set(&op.err, ERR_INVALID_PATH, "inode %lu is no symbolic link", (unsigned long)ino);
+    if (rc < 0) {
+        op_fail(&op, "readlink");
+        return;
+    }
+    fuse_reply_readlink(req, attr.target);
+    op_end(&op);
+}
