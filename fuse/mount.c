@@ -17,6 +17,7 @@
 #include "common/cli.h"
 #include "common/log.h"
 #include "common/mem.h"
+#include "fuse/keeper.h"
 #include "fuse/posix/posix_start.h"
 #include "fuse/write_stream.h"
 #include "main/commands.h"
@@ -235,43 +236,38 @@ static void finish_stream(struct inode *inode, void *arg)
     pthread_mutex_unlock(&inode->lock);
 }
 
-struct mount_kind {
-    struct mount plain;
-    struct posix_mount *posix; /* NULL: it is the plain one */
-};
-
-static int kind_begin(struct mount_kind *k, struct fuse_session *session, struct err *reterr)
+static int plain_serve(struct mount *m, struct fuse_session *session)
 {
-    return k->posix ? posix_mount_begin(k->posix, session, reterr) : 0;
-}
-
-static bool kind_end(struct mount_kind *k)
-{
-    if (k->posix)
-        return posix_mount_end(k->posix) == 0;
-    inode_each(k->plain.inodes, finish_stream, NULL);
-    open_handles_end(&k->plain.handles, &k->plain);
-    return true;
-}
-
-static int mount_serve(struct mount_kind *k, struct fuse_session *session, const struct mount_options *o)
-{
-    struct err err = {0};
-    if (!o->foreground)
-        log_to_syslog("cairn-mount");
-    if (kind_begin(k, session, &err) < 0) {
-        log_error("mount", "err=%s", err.text);
-        return 1;
-    }
     struct fuse_loop_config *loop = fuse_loop_cfg_create();
     fuse_loop_cfg_set_clone_fd(loop, 1);
     fuse_loop_cfg_set_max_threads(loop, MOUNT_THREADS_MAX);
     fuse_loop_cfg_set_idle_threads(loop, MOUNT_THREADS_MAX);
     int rc = fuse_session_loop_mt(session, loop);
     fuse_loop_cfg_destroy(loop);
-    bool saved = kind_end(k);
+    inode_each(m->inodes, finish_stream, NULL);
+    open_handles_end(&m->handles, m);
+    return rc < 0 ? 1 : 0;
+}
+
+struct mount_kind {
+    struct mount plain;
+    struct posix_mount *posix;    /* NULL: it is the plain one */
+    struct fuse_session *session; /* holds the mount; of the posix kind, the keeper's */
+};
+
+static int posix_serve(void *arg)
+{
+    struct mount_kind *k = arg;
+    return posix_mount_serve(k->posix, fcntl(fuse_session_fd(k->session), F_DUPFD_CLOEXEC, 0), MOUNT_THREADS_MAX);
+}
+
+static int mount_serve(struct mount_kind *k, const struct mount_options *o)
+{
+    if (!o->foreground)
+        log_to_syslog("cairn-mount");
+    int code = k->posix ? keeper_run(posix_serve, k) : plain_serve(&k->plain, k->session);
     log_info("mount", "unmounted target=%s", o->target);
-    return rc < 0 || !saved ? 1 : 0;
+    return code;
 }
 
 static int mount_run(struct mount_kind *k, const struct mount_options *o)
@@ -283,21 +279,19 @@ static int mount_run(struct mount_kind *k, const struct mount_options *o)
     char *argv[] = {"cairn", "-o", list, NULL};
     struct fuse_args args = FUSE_ARGS_INIT(3, argv);
     int code = 1;
-    struct fuse_session *session = k->posix
-                                       ? fuse_session_new(&args, &posix_operations, sizeof posix_operations, k->posix)
-                                       : fuse_session_new(&args, &mount_operations, sizeof mount_operations, &k->plain);
-    if (!session)
+    k->session = fuse_session_new(&args, &mount_operations, sizeof mount_operations, &k->plain);
+    if (!k->session)
         return 1; /* libfuse said what it did not like */
-    if (fuse_set_signal_handlers(session) == 0) {
-        if (fuse_session_mount(session, o->target) == 0) {
+    if (fuse_set_signal_handlers(k->session) == 0) {
+        if (fuse_session_mount(k->session, o->target) == 0) {
             mount_raise_readahead(o->target);
             if (o->foreground || fuse_daemonize(0) == 0)
-                code = mount_serve(k, session, o);
-            fuse_session_unmount(session);
+                code = mount_serve(k, o);
+            fuse_session_unmount(k->session);
         }
-        fuse_remove_signal_handlers(session);
+        fuse_remove_signal_handlers(k->session);
     }
-    fuse_session_destroy(session);
+    fuse_session_destroy(k->session);
     fuse_opt_free_args(&args);
     return code;
 }

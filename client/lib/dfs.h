@@ -233,6 +233,8 @@ int file_writer_opened(struct dfs *fs, const char *path, uint64_t file_id, uint3
  * After a failure every later call fails with the first error. */
 int file_writer_write(struct file_writer *w, const void *bytes, size_t len, struct err *reterr) MUST_CHECK;
 int64_t file_writer_tell(const struct file_writer *w);
+int64_t
+file_writer_acked(const struct file_writer *w); /* what all datanodes of the pipeline have, in bytes of the file */
 uint64_t file_writer_file_id(const struct file_writer *w);
 int file_writer_hflush(struct file_writer *w, struct err *reterr) MUST_CHECK; /* acked by all, visible to new readers */
 int file_writer_hsync(struct file_writer *w, struct err *reterr) MUST_CHECK;  /* and on the disks */

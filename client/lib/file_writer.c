@@ -372,6 +372,11 @@ int64_t file_writer_tell(const struct file_writer *w)
     return w->block_start + w->block_pos;
 }
 
+int64_t file_writer_acked(const struct file_writer *w)
+{
+    return w->block_start + (w->block ? block_writer_block(w->block)->bytes : 0);
+}
+
 uint64_t file_writer_file_id(const struct file_writer *w)
 {
     return w->file.file_id;

@@ -30,7 +30,7 @@ void attr_to_stat(struct posix_mount *m, const struct posix_attr *attr, struct s
     else if (S_ISLNK(attr->mode) && attr->target)
         st.st_size = (off_t)strlen(attr->target);
     xattr_remember(m, attr);
-    struct node *n = S_ISREG(attr->mode) ? node_find(m->nodes, attr->id) : NULL;
+    struct node *n = S_ISREG(attr->mode) ? node_get(m->nodes, attr->id) : NULL;
     if (n) {
         int64_t size = n->unsaved_size; /* without its lock: a write that waits must not make ls wait */
         if (size >= 0) {
@@ -38,7 +38,7 @@ void attr_to_stat(struct posix_mount *m, const struct posix_attr *attr, struct s
             st.st_blocks = (size + STAT_BLOCK_BYTES - 1) / STAT_BLOCK_BYTES;
             st.st_mtim = st.st_ctim = timespec_of(n->unsaved_mtime_ns);
         }
-        node_close(m->nodes, n);
+        node_put(m->nodes, n);
     }
     *ret = st;
 }
@@ -70,22 +70,11 @@ void posix_op_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
     reply_attr(&op, "getattr", posix_getattr(op.fs, inode_of_ino(op.m, ino), &op.arena, &attr, &op.err), &attr);
 }
 
-/* truncate(2): by a handle it waits for the close or fsync with the other changes, else it is done now. */
-static int set_size(struct posix_op *op, uint64_t inode, int64_t size, bool by_handle)
+/* By a handle it may wait for the close or fsync with the other changes, else it is done now. */
+static int set_size(struct posix_op *op, struct node *n, int64_t size, bool by_handle)
 {
-    struct posix_attr attr;
-    struct node *n = node_find(op->m->nodes, inode);
-    if (!n) {
-        int rc = posix_getattr(op->fs, inode, &op->arena, &attr, &op->err);
-        if (rc < 0)
-            return rc;
-        n = node_open(op->m->nodes, &attr);
-    }
     int rc = node_resize(&op->m->store, n, size, &op->err);
-    if (rc == 0 && !by_handle)
-        rc = node_save(&op->m->store, n, &op->err);
-    node_close(op->m->nodes, n);
-    return rc;
+    return rc == 0 && !by_handle ? node_save(&op->m->store, n, &op->err) : rc;
 }
 
 static uint64_t ns_of(const struct timespec *t)
@@ -126,16 +115,18 @@ void posix_op_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *attr, int to_
     op_begin(&op, req);
     uint64_t inode = inode_of_ino(op.m, ino);
     struct posix_set set = set_of(&op, attr, to_set);
-    struct node *n = node_find(op.m->nodes, inode);
-    if (to_set & FUSE_SET_ATTR_SIZE)
-        rc = set_size(&op, inode, attr->st_size, fi != NULL);
+    struct node *n = node_get(op.m->nodes, inode);
+    if ((to_set & FUSE_SET_ATTR_SIZE) && !n)
+        rc = node_need(op.m->nodes, inode, &n, &op.err);
+    if (rc == 0 && (to_set & FUSE_SET_ATTR_SIZE))
+        rc = set_size(&op, n, attr->st_size, fi != NULL);
     /* Times that are set are to stay: what was written before must not be saved over them. */
     if (rc == 0 && n && (set.what & (POSIX_SET_MTIME | POSIX_SET_MTIME_NOW)))
         rc = node_save(&op.m->store, n, &op.err);
     if (n)
-        node_close(op.m->nodes, n);
+        node_put(op.m->nodes, n);
     if (rc == 0 && set.what)
-        rc = posix_setattr(op.fs, op.m->store.session, inode, &set, &op.arena, &now, &op.err);
+        rc = posix_setattr(op.fs, op.m->store.memory->session, inode, &set, &op.arena, &now, &op.err);
     else if (rc == 0)
         rc = posix_getattr(op.fs, inode, &op.arena, &now, &op.err);
     reply_attr(&op, "setattr", rc, &now);

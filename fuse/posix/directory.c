@@ -6,6 +6,7 @@
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include <xxhash.h>
 
 #include "common/mem.h"
@@ -20,41 +21,110 @@
 #define OFFSET_FIRST      3 /* 1 is behind ".", 2 behind ".." */
 
 struct listing {
-    pthread_mutex_t lock;
-    uint64_t inode, parent;
+    uint64_t number; /* the handle's */
+    struct listing *next;
+    pthread_mutex_t lock; /* of what follows */
+    uint64_t inode;
     char **starts; /* [page]: the name it begins behind; the first one is NULL */
     size_t start_count;
     struct arena arena; /* of the page that is loaded */
     struct posix_page page;
-    size_t number; /* of the page */
+    size_t page_number;
     bool is_loaded;
 };
 
-void posix_op_opendir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
+/* Handles by number. One that is not known was given out by a process before this one: it is begun anew. */
+struct listings {
+    pthread_mutex_t lock;
+    uint64_t last_number;
+    struct listing *first;
+};
+
+struct listings *listings_new(void)
 {
-    struct posix_mount *m = fuse_req_userdata(req);
-    struct listing *l = mem_new(struct listing);
-    pthread_mutex_init(&l->lock, NULL);
-    arena_init(&l->arena, PAGE_ARENA_BYTES);
-    l->inode = inode_of_ino(m, ino);
-    l->starts = mem_calloc(1, sizeof *l->starts);
-    l->start_count = 1;
-    fi->fh = (uint64_t)(uintptr_t)l;
-    if (fuse_reply_open(req, fi) < 0) /* the caller was interrupted: nobody will close it */
-        posix_op_releasedir(NULL, ino, fi);
+    struct listings *all = mem_new(struct listings);
+    pthread_mutex_init(&all->lock, NULL);
+    all->last_number = (uint64_t)getpid() << 32;
+    return all;
 }
 
-void posix_op_releasedir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
+static void listing_free(struct listing *l)
 {
-    struct listing *l = (struct listing *)(uintptr_t)fi->fh;
     for (size_t i = 0; i < l->start_count; i++)
         free(l->starts[i]);
     free(l->starts);
     arena_free(&l->arena);
     pthread_mutex_destroy(&l->lock);
     free(l);
-    if (req)
-        fuse_reply_err(req, 0);
+}
+
+void listings_free(struct listings *all)
+{
+    for (struct listing *l = all ? all->first : NULL, *next; l; l = next) {
+        next = l->next;
+        listing_free(l);
+    }
+    if (all)
+        pthread_mutex_destroy(&all->lock);
+    free(all);
+}
+
+static struct listing *listing_add_locked(struct listings *all, uint64_t number, uint64_t inode)
+{
+    struct listing *l = mem_new(struct listing);
+    pthread_mutex_init(&l->lock, NULL);
+    arena_init(&l->arena, PAGE_ARENA_BYTES);
+    l->number = number;
+    l->inode = inode;
+    l->starts = mem_calloc(1, sizeof *l->starts);
+    l->start_count = 1;
+    l->next = all->first;
+    all->first = l;
+    return l;
+}
+
+static struct listing *listing_of(struct listings *all, uint64_t number, uint64_t inode)
+{
+    pthread_mutex_lock(&all->lock);
+    struct listing *l = all->first;
+    while (l && l->number != number)
+        l = l->next;
+    if (!l)
+        l = listing_add_locked(all, number, inode);
+    pthread_mutex_unlock(&all->lock);
+    return l;
+}
+
+static void listing_end(struct listings *all, uint64_t number)
+{
+    pthread_mutex_lock(&all->lock);
+    struct listing **at = &all->first;
+    while (*at && (*at)->number != number)
+        at = &(*at)->next;
+    struct listing *l = *at;
+    if (l)
+        *at = l->next;
+    pthread_mutex_unlock(&all->lock);
+    if (l)
+        listing_free(l);
+}
+
+void posix_op_opendir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
+{
+    struct posix_mount *m = fuse_req_userdata(req);
+    pthread_mutex_lock(&m->listings->lock);
+    fi->fh = ++m->listings->last_number;
+    listing_add_locked(m->listings, fi->fh, inode_of_ino(m, ino));
+    pthread_mutex_unlock(&m->listings->lock);
+    if (fuse_reply_open(req, fi) < 0) /* the caller was interrupted: nobody will close it */
+        listing_end(m->listings, fi->fh);
+}
+
+void posix_op_releasedir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
+{
+    struct posix_mount *m = fuse_req_userdata(req);
+    listing_end(m->listings, fi->fh);
+    fuse_reply_err(req, 0);
 }
 
 /* Every change is on the disk when its call returns. */
@@ -77,7 +147,7 @@ static off_t offset_behind(size_t page, size_t index, const char *name)
 
 static int listing_load(struct listing *l, struct dfs *fs, size_t number, struct err *reterr)
 {
-    if (l->is_loaded && l->number == number)
+    if (l->is_loaded && l->page_number == number)
         return 0;
     l->is_loaded = false;
     arena_reset(&l->arena);
@@ -88,7 +158,7 @@ static int listing_load(struct listing *l, struct dfs *fs, size_t number, struct
     }
     if (rc < 0)
         return rc;
-    l->number = number;
+    l->page_number = number;
     l->is_loaded = true;
     if (l->page.more && l->page.count && number + 1 == l->start_count && l->start_count < PAGES_MAX) {
         l->starts = mem_realloc_array(l->starts, l->start_count + 1, sizeof *l->starts);
@@ -106,10 +176,16 @@ static int listing_seek(struct listing *l, struct dfs *fs, off_t offset, size_t 
         page = (place - 1) >> OFFSET_INDEX_BITS;
         index = (place - 1) & ((1u << OFFSET_INDEX_BITS) - 1);
     }
-    if (page >= l->start_count)
-        return err_set(reterr, ERR_INVALID_PATH, "a directory offset that was never given out");
-    bool was_loaded = l->is_loaded && l->number == page;
-    int rc = listing_load(l, fs, page, reterr);
+    bool was_loaded = l->is_loaded && l->page_number == page;
+    int rc = 0;
+    while (rc == 0 && page >= l->start_count) { /* a page this process has not seen */
+        size_t known = l->start_count;
+        rc = listing_load(l, fs, known - 1, reterr);
+        if (rc == 0 && l->start_count == known)
+            rc = err_set(reterr, ERR_INVALID_PATH, "a directory offset that was never given out");
+    }
+    if (rc == 0)
+        rc = listing_load(l, fs, page, reterr);
     if (rc < 0 || place == 0) {
         *ret = 0;
         return rc;
@@ -164,12 +240,12 @@ static int fill_page(struct filler *f, struct listing *l, off_t offset, struct e
     while (rc == 0) {
         for (; index < l->page.count; index++) {
             const struct posix_entry *e = &l->page.entries[index];
-            if (!fill_entry(f, e, offset_behind(l->number, index, e->name)))
+            if (!fill_entry(f, e, offset_behind(l->page_number, index, e->name)))
                 return 0;
         }
-        if (!l->page.more || l->number + 1 >= l->start_count)
+        if (!l->page.more || l->page_number + 1 >= l->start_count)
             return 0;
-        rc = listing_load(l, f->op->fs, l->number + 1, reterr);
+        rc = listing_load(l, f->op->fs, l->page_number + 1, reterr);
         index = 0;
     }
     return rc;
@@ -178,9 +254,9 @@ static int fill_page(struct filler *f, struct listing *l, off_t offset, struct e
 static void list(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset, struct fuse_file_info *fi, bool plus)
 {
     struct posix_op op;
-    struct listing *l = (struct listing *)(uintptr_t)fi->fh;
     int rc = 0;
     op_begin(&op, req);
+    struct listing *l = listing_of(op.m->listings, fi->fh, inode_of_ino(op.m, ino));
     AUTO(mem_freep) char *bytes = mem_alloc(size);
     struct filler f = {&op, bytes, 0, size, plus};
     pthread_mutex_lock(&l->lock);

@@ -2,12 +2,14 @@
  * its own, or waiting lock holders' own requests could find no thread left. */
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 
+#include "common/log.h"
 #include "common/mem.h"
 #include "fuse/posix/posix_mount.h"
 
@@ -49,7 +51,8 @@ static void waiting_end(struct waiting *w, int rc, bool granted)
     fuse_req_interrupt_func(w->op.req, NULL, NULL);
     if (granted && rc == 0)
         node_note_lock(w->node, w->lock.whole);
-    node_close(w->op.m->nodes, w->node);
+    if (w->node)
+        node_put(w->op.m->nodes, w->node);
     if (rc == 0 && !granted) {
         fuse_reply_err(w->op.req, w->is_interrupted ? EINTR : EAGAIN);
         op_end(&w->op);
@@ -65,7 +68,7 @@ static void *wait_for_lock(void *arg)
     bool granted = false;
     int rc = 0;
     while (rc == 0 && !granted && !w->is_interrupted)
-        rc = posix_lock(w->op.fs, w->op.m->store.session, &w->lock, WAIT_STEP_MS, &granted, NULL, &w->op.err);
+        rc = posix_lock(w->op.fs, w->op.m->store.memory->session, &w->lock, WAIT_STEP_MS, &granted, NULL, &w->op.err);
     waiting_end(w, rc, granted);
     waiters--;
     return NULL;
@@ -79,9 +82,9 @@ static void set_lock(fuse_req_t req, struct posix_lock lock, bool wait)
     bool granted = false;
     op_begin(&w->op, req);
     w->lock = lock;
-    w->node = node_find(w->op.m->nodes, lock.id);
-    int rc = w->node ? posix_lock(w->op.fs, w->op.m->store.session, &lock, 0, &granted, NULL, &w->op.err)
-                     : err_set(&w->op.err, ERR_STALE, "the file is not open");
+    int rc = node_need(w->op.m->nodes, lock.id, &w->node, &w->op.err);
+    if (rc == 0)
+        rc = posix_lock(w->op.fs, w->op.m->store.memory->session, &lock, 0, &granted, NULL, &w->op.err);
     if (rc < 0 || granted || !wait || lock.type == POSIX_LOCK_NONE) {
         waiting_end(w, rc, granted);
         return;
@@ -124,7 +127,7 @@ void posix_op_getlk(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi, s
     bool free_to_lock;
     op_begin(&op, req);
     wanted = lock_of(inode_of_ino(op.m, ino), fi, lock);
-    int rc = posix_test_lock(op.fs, op.m->store.session, &wanted, &free_to_lock, &there, &op.err);
+    int rc = posix_test_lock(op.fs, op.m->store.memory->session, &wanted, &free_to_lock, &there, &op.err);
     if (rc < 0) {
         op_fail(&op, "getlk");
         return;
@@ -141,17 +144,12 @@ void posix_op_getlk(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi, s
     op_end(&op);
 }
 
-void locks_release_owner(struct posix_op *op, uint64_t inode, uint64_t owner, bool whole)
+void locks_release_owner(struct posix_op *op, struct node *n, uint64_t owner, bool whole)
 {
-    struct node *n = node_find(op->m->nodes, inode);
-    if (!n)
-        return;
-    if (node_has_locks(n, whole)) {
-        struct posix_lock all = {
-            .id = inode, .owner = owner, .whole = whole, .end = POSIX_LOCK_TO_END, .type = POSIX_LOCK_NONE};
-        bool granted;
-        (void)!posix_lock(op->fs, op->m->store.session, &all, 0, &granted, NULL, &op->err);
-        op->err = (struct err){0};
-    }
-    node_close(op->m->nodes, n);
+    struct posix_lock all = {
+        .id = n->id, .owner = owner, .whole = whole, .end = POSIX_LOCK_TO_END, .type = POSIX_LOCK_NONE};
+    struct err err = {0};
+    bool granted;
+    if (node_has_locks(n, whole) && posix_lock(op->fs, op->m->store.memory->session, &all, 0, &granted, NULL, &err) < 0)
+        log_warn("mount", "locks stay until the mount ends: inode=%" PRIu64 " err=%s", n->id, err.text);
 }

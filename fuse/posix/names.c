@@ -44,7 +44,7 @@ int make_node(struct posix_op *op, fuse_ino_t parent, const char *name, struct p
     how->umask = who->umask;
     how->owner = users_uid_name(who->uid, &op->arena);
     how->group = users_gid_name(who->gid, &op->arena);
-    return posix_make(op->fs, op->m->store.session, how, &op->arena, ret, ret_made, &op->err);
+    return posix_make(op->fs, op->m->store.memory->session, how, &op->arena, ret, ret_made, &op->err);
 }
 
 static void make_and_reply(fuse_req_t req, const char *operation, fuse_ino_t parent, const char *name,
@@ -77,7 +77,7 @@ void posix_op_link(fuse_req_t req, fuse_ino_t ino, fuse_ino_t parent, const char
     struct posix_op op;
     struct posix_attr attr;
     op_begin(&op, req);
-    int rc = posix_link(op.fs, op.m->store.session, inode_of_ino(op.m, ino), inode_of_ino(op.m, parent), name,
+    int rc = posix_link(op.fs, op.m->store.memory->session, inode_of_ino(op.m, ino), inode_of_ino(op.m, parent), name,
                         &op.arena, &attr, &op.err);
     reply_entry(&op, "link", rc, &attr);
 }
@@ -98,7 +98,7 @@ static void remove_and_reply(fuse_req_t req, const char *operation, fuse_ino_t p
     op_begin(&op, req);
     uint64_t dir = inode_of_ino(op.m, parent);
     bool hold = !directory && node_any_open(op.m->nodes) && is_open_here(&op, dir, name);
-    int rc = posix_unlink(op.fs, op.m->store.session, dir, name, directory, hold, &op.arena, &attr, &op.err);
+    int rc = posix_unlink(op.fs, op.m->store.memory->session, dir, name, directory, hold, &op.arena, &attr, &op.err);
     if (rc == 0 && hold && attr.nlink == 0)
         node_held(op.m->nodes, attr.id);
     op_reply(&op, operation, rc);
@@ -126,7 +126,7 @@ void posix_op_rename(fuse_req_t req, fuse_ino_t parent, const char *name, fuse_i
                                .new_name = new_name,
                                .flags = flags};
     how.hold = flags == 0 && node_any_open(op.m->nodes) && is_open_here(&op, how.new_parent, new_name);
-    int rc = posix_rename(op.fs, op.m->store.session, &how, &op.arena, &moved, &replaced, &op.err);
+    int rc = posix_rename(op.fs, op.m->store.memory->session, &how, &op.arena, &moved, &replaced, &op.err);
     if (rc == 0 && how.hold && replaced.id && replaced.nlink == 0)
         node_held(op.m->nodes, replaced.id);
     op_reply(&op, "rename", rc);

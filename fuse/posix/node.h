@@ -17,6 +17,7 @@
 #include "client/lib/posix_data.h"
 #include "client/lib/posix.h"
 #include "fuse/posix/edit_plan.h"
+#include "fuse/posix/keeper_memory.h"
 #include "fuse/posix/staging.h"
 
 struct node {
@@ -25,13 +26,16 @@ struct node {
 
     /* guarded by the table's lock */
     struct node *next;
-    uint32_t opens;
-    bool is_held; /* unlinked, and kept by the namenode for us */
+    uint32_t refs;   /* requests under way, and handles */
+    uint32_t opens;  /* the kernel's handles */
+    bool is_counted; /* they hold a reference, all together */
+    bool is_held;    /* unlinked, and kept by the namenode for us */
 
     /* for stat without waiting for a write that is under way */
     _Atomic int64_t unsaved_size; /* -1: clean, the namenode knows it */
     _Atomic uint64_t unsaved_mtime_ns;
 
+    _Atomic bool wants_atime;                      /* the next read is to be noted */
     _Atomic bool has_range_locks, has_whole_locks; /* ever had: closing has to let go of them */
 
     pthread_rwlock_t lock; /* what follows; shared: reading bytes */
@@ -40,6 +44,7 @@ struct node {
 
     struct file_writer *writer; /* streaming */
     bool has_written, is_pushed;
+    int64_t trimmed_at; /* what was written before is on datanodes, and not staged any more */
 
     bool is_edited;
     struct extents changed;
@@ -56,20 +61,22 @@ struct node {
 
 struct node_store { /* what all nodes of a mount share */
     struct dfs *fs;
-    _Atomic uint64_t session;
+    struct keeper_memory *memory; /* its session is the mount's */
     struct staging_area *staging;
 };
 
-/* ---- which are open: node_table.c ---- */
+/* ---- those in use: node_table.c ---- */
 struct node_table;
 struct node_table *node_table_new(struct node_store *store);
 void node_table_free(struct node_table *t);
-/* One more handle. attr: as the namenode just gave it. */
-struct node *node_open(struct node_table *t, const struct posix_attr *attr);
-/* One less; the last one saves what is left, whose error nobody hears, and releases a held file. */
-void node_close(struct node_table *t, struct node *n);
-/* For the time of a request: the node if it is open, else NULL. Give it back with node_close. */
-struct node *node_find(struct node_table *t, uint64_t id);
+/* Each with a reference more, for node_put. */
+struct node *node_get(struct node_table *t, uint64_t id);                       /* NULL: it is not in use */
+struct node *node_of_attr(struct node_table *t, const struct posix_attr *attr); /* as the namenode just gave it */
+int node_need(struct node_table *t, uint64_t id, struct node **ret, struct err *reterr) MUST_CHECK;
+void node_put(struct node_table *t, struct node *n);
+/* The kernel has one more handle, and one less. With the last one what is left is saved, and a held file released. */
+void node_opened(struct node_table *t, struct node *n);
+void node_released(struct node_table *t, struct node *n);
 bool node_is_open(struct node_table *t, uint64_t id);
 bool node_any_open(struct node_table *t);
 /* Its last link is gone, and the namenode keeps it for us: until the last close, or not at all if it is closed by now.
@@ -88,6 +95,8 @@ static inline bool node_has_locks(const struct node *n, bool whole)
 void node_invalidate(struct node_table *t, uint64_t id);
 /* Is it what the kernel's pages of the file were read from? Remembers the answer's version for the next time. */
 bool node_is_same_version(struct node_table *t, const struct posix_attr *attr);
+/* What a process that died had staged, is edited again. */
+void node_resume_all(struct node_table *t);
 /* Before the end: saves all, counts those that could not be. */
 size_t node_save_all(struct node_table *t);
 
@@ -108,6 +117,8 @@ int node_seek(struct node_store *s, struct node *n, int64_t offset, bool data, i
 /* The file was just made, open for writing. */
 int node_begin_stream(struct node_store *s, struct node *n, const struct posix_attr *attr,
                       struct err *reterr) MUST_CHECK;
+/* Takes up what a process that died had staged of it. */
+int node_resume(struct node_store *s, struct node *n, struct err *reterr) MUST_CHECK;
 int node_save(struct node_store *s, struct node *n, struct err *reterr) MUST_CHECK;
 /* What was written so far is on disks of the cluster. */
 int node_sync(struct node_store *s, struct node *n, struct err *reterr) MUST_CHECK;

@@ -51,7 +51,7 @@ static int upload_one(struct upload *u, struct err *reterr)
                                      .replication = save->node->replication,
                                      .sync = true};
     struct posix_piece made;
-    int rc = posix_write_block(save->store->fs, save->store->session, &what, &made, reterr);
+    int rc = posix_write_block(save->store->fs, save->store->memory->session, &what, &made, reterr);
     if (rc == 0) {
         u->piece->block_id = made.block_id;
         u->piece->stamp = made.stamp;
@@ -121,7 +121,7 @@ static int ask_for_blocks(struct save *save, struct err *reterr)
     uint64_t *lengths = arena_array(&save->arena, uint64_t, count);
     for (size_t i = 0; i < count; i++)
         lengths[i] = (uint64_t)save->uploads[i].piece->length;
-    int rc = posix_new_blocks(save->store->fs, save->store->session, save->node->id, lengths, count, NULL, 0,
+    int rc = posix_new_blocks(save->store->fs, save->store->memory->session, save->node->id, lengths, count, NULL, 0,
                               &save->arena, &blocks, reterr);
     for (size_t i = 0; rc == 0 && i < count; i++)
         save->uploads[i].block = &blocks[i];
@@ -149,8 +149,8 @@ static int put_in_place(struct save *save, struct posix_attr *ret, struct err *r
                                        .new_pieces = pieces_for_call(&save->arena, s->new, s->new_count),
                                        .new_count = s->new_count};
     }
-    return posix_edit(save->store->fs, save->store->session, n->id, spans, save->plan.count, n->unsaved_mtime_ns,
-                      &save->arena, ret, reterr);
+    return posix_edit(save->store->fs, save->store->memory->session, n->id, spans, save->plan.count,
+                      n->unsaved_mtime_ns, &save->arena, ret, reterr);
 }
 
 /* The pieces as they are after the edit: the next one need not ask. */
@@ -183,7 +183,7 @@ static void drop_uploads(struct save *save)
     for (size_t i = 0; i < save->upload_count; i++)
         if (save->uploads[i].piece->block_id)
             ids[count++] = save->uploads[i].piece->block_id;
-    if (count && posix_drop_blocks(save->store->fs, save->store->session, ids, count, &err) < 0)
+    if (count && posix_drop_blocks(save->store->fs, save->store->memory->session, ids, count, &err) < 0)
         log_debug("mount", "new blocks are left to the end of the session: err=%s", err.text);
 }
 
@@ -243,9 +243,7 @@ int node_save_edits(struct node_store *s, struct node *n, struct err *reterr)
     if (rc < 0)
         return rc;
     extents_clear(&n->changed);
-    if (n->staging)
-        staging_drop(n->staging);
     n->is_edited = n->is_stale = false;
     n->size = n->saved_size;
-    return 0;
+    return n->staging ? staging_trim(n->staging, &n->changed, reterr) : 0;
 }

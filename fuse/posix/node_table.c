@@ -56,12 +56,18 @@ static struct node **slot_of(struct node_table *t, uint64_t id)
     return at;
 }
 
-struct node *node_find(struct node_table *t, uint64_t id)
+static struct node *get_locked(struct node_table *t, uint64_t id)
 {
-    pthread_mutex_lock(&t->lock);
     struct node *n = *slot_of(t, id);
     if (n)
-        n->opens++;
+        n->refs++;
+    return n;
+}
+
+struct node *node_get(struct node_table *t, uint64_t id)
+{
+    pthread_mutex_lock(&t->lock);
+    struct node *n = get_locked(t, id);
     pthread_mutex_unlock(&t->lock);
     return n;
 }
@@ -85,7 +91,7 @@ bool node_any_open(struct node_table *t)
 static void release_held(struct node_table *t, uint64_t id)
 {
     struct err err = {0};
-    if (posix_release(t->store->fs, t->store->session, &id, 1, &err) < 0)
+    if (posix_release(t->store->fs, t->store->memory->session, &id, 1, &err) < 0)
         log_warn("mount", "a file unlinked while open is not removed yet: inode=%" PRIu64 " err=%s", id, err.text);
 }
 
@@ -108,26 +114,70 @@ static void node_remember(struct node *n, const struct posix_attr *attr)
     n->replication = attr->replication;
 }
 
-struct node *node_open(struct node_table *t, const struct posix_attr *attr)
+static struct node *node_new(const struct posix_attr *attr)
 {
-    struct node *fresh = mem_new(struct node), *n;
-    fresh->id = attr->id;
-    snprintf(fresh->path, sizeof fresh->path, "/.reserved/.inodes/%" PRIu64, attr->id);
-    fresh->unsaved_size = -1;
-    pthread_rwlock_init(&fresh->lock, NULL);
-    node_remember(fresh, attr);
-    pthread_mutex_lock(&t->lock);
-    struct node **at = slot_of(t, attr->id);
-    n = *at ? *at : fresh;
-    *at = n;
-    t->count += n == fresh;
-    n->opens++;
-    pthread_mutex_unlock(&t->lock);
-    if (n != fresh) {
-        node_free(fresh);
-        node_look(n, attr);
-    }
+    struct node *n = mem_new(struct node);
+    n->id = attr->id;
+    snprintf(n->path, sizeof n->path, "/.reserved/.inodes/%" PRIu64, attr->id);
+    n->unsaved_size = -1;
+    n->is_held = attr->nlink == 0;
+    pthread_rwlock_init(&n->lock, NULL);
+    node_remember(n, attr);
     return n;
+}
+
+/* The count is the keeper's, if it has room, so that it is right after a process died. */
+static uint32_t count_opens(struct node_table *t, struct node *n, int change)
+{
+    uint32_t opens;
+    if (!keeper_count_open(t->store->memory, n->id, change, &opens))
+        opens = change < 0 && n->opens == 0 ? 0 : n->opens + (uint32_t)change;
+    n->opens = opens;
+    return opens;
+}
+
+/* All handles together hold one reference. */
+static void hold_for_handles(struct node *n)
+{
+    n->refs += n->is_counted ? 0 : 1;
+    n->is_counted = true;
+}
+
+struct node *node_of_attr(struct node_table *t, const struct posix_attr *attr)
+{
+    struct node *n = node_get(t, attr->id), *fresh = n ? NULL : node_new(attr);
+    if (fresh) {
+        pthread_mutex_lock(&t->lock);
+        n = get_locked(t, attr->id);
+        if (!n) {
+            n = fresh;
+            n->refs = 1;
+            *slot_of(t, attr->id) = n;
+            t->count++;
+            if (count_opens(t, n, 0) > 0) /* by a process before this one */
+                hold_for_handles(n);
+        }
+        pthread_mutex_unlock(&t->lock);
+    }
+    if (fresh && n != fresh)
+        node_free(fresh);
+    if (n != fresh)
+        node_look(n, attr);
+    return n;
+}
+
+int node_need(struct node_table *t, uint64_t id, struct node **ret, struct err *reterr)
+{
+    AUTO_ARENA(a, 1 << 20);
+    struct posix_attr attr;
+    *ret = node_get(t, id);
+    int rc = *ret ? 0 : posix_getattr(t->store->fs, id, &a, &attr, reterr);
+    if (rc == 0 && !*ret) {
+        *ret = node_of_attr(t, &attr);
+        node_note_lock(*ret, true); /* whoever had it open before may have had locks */
+        node_note_lock(*ret, false);
+    }
+    return rc;
 }
 
 void node_look(struct node *n, const struct posix_attr *attr)
@@ -153,39 +203,84 @@ bool node_is_same_version(struct node_table *t, const struct posix_attr *attr)
     return same;
 }
 
-/* Taken out under the lock, so that nobody finds it any more; ended without the lock. */
-static struct node *node_take_out(struct node_table *t, struct node *n)
+void node_put(struct node_table *t, struct node *n)
 {
     pthread_mutex_lock(&t->lock);
-    struct node *last = NULL;
-    if (--n->opens == 0) {
+    bool last = --n->refs == 0;
+    if (last) {
         *slot_of(t, n->id) = n->next;
         t->count--;
-        last = n;
     }
     pthread_mutex_unlock(&t->lock);
-    return last;
+    if (last)
+        node_free(n);
 }
 
-void node_close(struct node_table *t, struct node *n)
+void node_opened(struct node_table *t, struct node *n)
+{
+    pthread_mutex_lock(&t->lock);
+    count_opens(t, n, 1);
+    hold_for_handles(n);
+    pthread_mutex_unlock(&t->lock);
+}
+
+static void save_last(struct node_table *t, struct node *n)
 {
     struct err err = {0};
-    if (n->opens == 1 && node_save(t->store, n, &err) < 0 && !n->is_held)
+    if (!n->is_held && node_save(t->store, n, &err) < 0)
         log_error("mount", "a file could not be saved after its last close: inode=%" PRIu64 " err=%s", n->id, err.text);
-    if (!node_take_out(t, n))
+}
+
+void node_released(struct node_table *t, struct node *n)
+{
+    pthread_mutex_lock(&t->lock);
+    bool last = count_opens(t, n, -1) == 0, was_counted = last && n->is_counted;
+    n->is_counted = n->is_counted && !last;
+    pthread_mutex_unlock(&t->lock);
+    if (!last)
         return;
+    save_last(t, n);
     if (n->is_held)
         release_held(t, n->id);
-    node_free(n);
+    if (was_counted)
+        node_put(t, n);
 }
 
 void node_invalidate(struct node_table *t, uint64_t id)
 {
-    struct node *n = node_find(t, id);
+    struct node *n = node_get(t, id);
     if (!n)
         return;
     n->is_stale = true;
-    node_close(t, n);
+    node_put(t, n);
+}
+
+static int resume(struct node_table *t, uint64_t id, struct err *reterr)
+{
+    struct node *n;
+    int rc = node_need(t, id, &n, reterr);
+    if (rc < 0)
+        return rc;
+    rc = node_resume(t->store, n, reterr);
+    if (rc == 0 && n->opens == 0)
+        rc = node_save(t->store, n, reterr);
+    node_put(t, n);
+    return rc;
+}
+
+void node_resume_all(struct node_table *t)
+{
+    uint64_t *ids;
+    size_t count = staging_area_left(t->store->staging, &ids);
+    for (size_t i = 0; i < count; i++) {
+        struct err err = {0};
+        if (resume(t, ids[i], &err) < 0)
+            log_error("mount", "what was written before a process died is lost: inode=%" PRIu64 " err=%s", ids[i],
+                      err.text);
+        else
+            log_info("mount", "what was written before a process died is back: inode=%" PRIu64, ids[i]);
+    }
+    free(ids);
 }
 
 /* One after another, each with a reference, since saving blocks. */
@@ -199,7 +294,7 @@ size_t node_save_all(struct node_table *t)
             while (n && n->unsaved_size < 0)
                 n = n->next;
             if (n)
-                n->opens++;
+                n->refs++;
             pthread_mutex_unlock(&t->lock);
             if (!n)
                 break;
@@ -210,7 +305,7 @@ size_t node_save_all(struct node_table *t)
                 n->unsaved_size = -1;
                 failed++;
             }
-            node_take_out(t, n);
+            node_put(t, n);
         }
     }
     return failed;

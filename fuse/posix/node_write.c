@@ -9,6 +9,7 @@
 #define EDIT_EXTENTS_MAX    16384
 #define LEASE_WAIT_MS       30000 /* for another client that writes the same file */
 #define LEASE_POLL_MS       50
+#define STREAM_TRIM_BYTES   ((int64_t)8 << 20) /* how much of a stream is staged, as long as it may be in no datanode */
 
 void node_note(struct node *n)
 {
@@ -27,6 +28,8 @@ int node_finish_stream(struct node *n, struct err *reterr)
     bool written = n->has_written;
     n->has_written = n->is_pushed = false;
     int rc = file_writer_close(w, reterr);
+    if (rc == 0 && n->staging)
+        rc = staging_trim(n->staging, &n->changed, reterr);
     if (written || rc < 0) {
         node_unload(n);
         n->saved_size = n->size;
@@ -65,7 +68,7 @@ static int stream_append(struct node_store *s, struct node *n, struct err *reter
     if (rc < 0)
         n->writer = NULL;
     else
-        n->size = file_writer_tell(n->writer);
+        n->size = n->trimmed_at = file_writer_tell(n->writer);
     return rc;
 }
 
@@ -79,29 +82,69 @@ static int begin_edit(struct node_store *s, struct node *n, struct err *reterr)
     return rc;
 }
 
-/* The end moves: what comes in between is zeros, also where bytes were that had been cut off. */
-static void grow(struct node *n, int64_t size)
+static int need_staging(struct node_store *s, struct node *n, struct err *reterr)
 {
-    if (size > n->size)
-        extents_add(&n->changed, n->size, size, true);
-    n->size = size > n->size ? size : n->size;
+    return n->staging ? 0 : staging_new(s->staging, n->id, &n->staging, reterr);
+}
+
+static int add_zeros(struct node *n, int64_t start, int64_t end, struct err *reterr)
+{
+    extents_add(&n->changed, start, end, true);
+    return n->staging ? staging_note_zeros(n->staging, start, end, reterr) : 0;
+}
+
+/* The end moves: what comes in between is zeros, also where bytes were that had been cut off. */
+static int grow(struct node *n, int64_t size, struct err *reterr)
+{
+    int64_t old = n->size;
+    if (size <= old)
+        return 0;
+    n->size = size;
+    return add_zeros(n, old, size, reterr);
+}
+
+static int cut(struct node *n, int64_t size, struct err *reterr)
+{
+    extents_cut(&n->changed, size);
+    n->size = size;
+    return n->staging ? staging_note_cut(n->staging, size, reterr) : 0;
 }
 
 static int stage(struct node_store *s, struct node *n, const void *bytes, size_t len, int64_t offset,
                  struct err *reterr)
 {
-    int rc = n->staging ? 0 : staging_new(s->staging, &n->staging, reterr);
-    if (rc == 0 && (!staging_reserve(n->staging, (int64_t)len) || n->changed.data_bytes >= EDIT_DATA_MAX_BYTES ||
+    int rc = need_staging(s, n, reterr);
+    if (rc == 0 && (staging_is_full(n->staging) || n->changed.data_bytes >= EDIT_DATA_MAX_BYTES ||
                     n->changed.count >= EDIT_EXTENTS_MAX)) {
         rc = node_save_edits(s, n, reterr);
-        n->is_edited = rc == 0 || n->is_edited;
+        n->is_edited = true;
     }
+    if (rc == 0 && offset > n->size)
+        rc = grow(n, offset, reterr);
     if (rc == 0)
         rc = staging_write(n->staging, bytes, len, offset, reterr);
     if (rc == 0) {
-        grow(n, offset + (int64_t)len);
         extents_add(&n->changed, offset, offset + (int64_t)len, false);
+        n->size = offset + (int64_t)len > n->size ? offset + (int64_t)len : n->size;
     }
+    return rc;
+}
+
+/* The end of a stream is staged too, until datanodes have it: or it would be gone with this process. */
+static int stage_stream(struct node_store *s, struct node *n, const void *bytes, size_t len, int64_t offset,
+                        struct err *reterr)
+{
+    int rc = need_staging(s, n, reterr);
+    if (rc == 0)
+        rc = staging_write(n->staging, bytes, len, offset, reterr);
+    int64_t end = offset + (int64_t)len, acked = file_writer_acked(n->writer);
+    if (rc < 0 || end - n->trimmed_at < 2 * STREAM_TRIM_BYTES || acked - n->trimmed_at < STREAM_TRIM_BYTES)
+        return rc;
+    struct extents kept = {0};
+    extents_add(&kept, acked, end, false);
+    rc = staging_trim(n->staging, &kept, reterr);
+    extents_clear(&kept);
+    n->trimmed_at = acked;
     return rc;
 }
 
@@ -137,7 +180,8 @@ int node_write(struct node_store *s, struct node *n, const void *bytes, size_t l
     if (rc == 0 && stream) {
         n->has_written = true;
         n->is_pushed = false;
-        rc = file_writer_write(n->writer, bytes, len, reterr);
+        rc = stage_stream(s, n, bytes, len, offset, reterr);
+        rc = rc == 0 ? file_writer_write(n->writer, bytes, len, reterr) : rc;
         n->size = file_writer_tell(n->writer);
     } else if (rc == 0) {
         rc = stage(s, n, bytes, len, offset, reterr);
@@ -145,6 +189,12 @@ int node_write(struct node_store *s, struct node *n, const void *bytes, size_t l
     node_note(n);
     pthread_rwlock_unlock(&n->lock);
     return rc;
+}
+
+/* What is not beside staged bytes is not worth staging: it is saved at once. */
+static int save_if_bare(struct node_store *s, struct node *n, struct err *reterr)
+{
+    return n->is_edited && n->changed.data_bytes == 0 ? node_save_edits(s, n, reterr) : 0;
 }
 
 static int resize(struct node_store *s, struct node *n, int64_t size, bool may_shrink, struct err *reterr)
@@ -155,12 +205,11 @@ static int resize(struct node_store *s, struct node *n, int64_t size, bool may_s
         rc = node_load_attr(s, n, reterr);
     if (rc == 0 && (may_shrink ? size != n->size : size > n->size))
         rc = begin_edit(s, n, reterr);
-    if (rc == 0 && may_shrink && size < n->size) {
-        extents_cut(&n->changed, size);
-        n->size = size;
-    } else if (rc == 0) {
-        grow(n, size);
-    }
+    if (rc == 0 && may_shrink && size < n->size)
+        rc = cut(n, size, reterr);
+    else if (rc == 0)
+        rc = grow(n, size, reterr);
+    rc = rc == 0 ? save_if_bare(s, n, reterr) : rc;
     node_note(n);
     pthread_rwlock_unlock(&n->lock);
     return rc;
@@ -181,9 +230,39 @@ int node_zero(struct node_store *s, struct node *n, int64_t start, int64_t end, 
     pthread_rwlock_wrlock(&n->lock);
     int rc = begin_edit(s, n, reterr);
     if (rc == 0 && may_grow)
-        grow(n, end);
+        rc = grow(n, end, reterr);
     if (rc == 0 && start < n->size)
-        extents_add(&n->changed, start, end < n->size ? end : n->size, true);
+        rc = add_zeros(n, start, end < n->size ? end : n->size, reterr);
+    rc = rc == 0 ? save_if_bare(s, n, reterr) : rc;
+    node_note(n);
+    pthread_rwlock_unlock(&n->lock);
+    return rc;
+}
+
+/* A stream of a process that is gone has to be ended first; then what it had is an edit. */
+static int end_lost_stream(struct node_store *s, struct node *n, struct err *reterr)
+{
+    bool closed = false;
+    int rc = dfs_recover_lease(s->fs, n->path, &closed, reterr);
+    for (int64_t deadline = clock_mono_ms() + LEASE_WAIT_MS; rc == 0 && !closed;) {
+        if (clock_mono_ms() >= deadline)
+            return err_set(reterr, ERR_TIMEOUT, "%s is still being written by the process that died", n->path);
+        clock_sleep_ms(LEASE_POLL_MS);
+        rc = dfs_recover_lease(s->fs, n->path, &closed, reterr);
+    }
+    return rc;
+}
+
+int node_resume(struct node_store *s, struct node *n, struct err *reterr)
+{
+    pthread_rwlock_wrlock(&n->lock);
+    int rc = n->is_held ? 0 : end_lost_stream(s, n, reterr);
+    if (rc == 0)
+        rc = node_load_attr(s, n, reterr);
+    if (rc == 0)
+        rc = staging_resume(s->staging, n->id, &n->changed, &n->size, &n->staging, reterr);
+    if (rc == 0)
+        n->is_edited = n->changed.count > 0 || n->size != n->saved_size;
     node_note(n);
     pthread_rwlock_unlock(&n->lock);
     return rc;

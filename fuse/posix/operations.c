@@ -16,11 +16,15 @@ static void posix_op_init(void *userdata, struct fuse_conn_info *conn)
                    FUSE_CAP_POSIX_ACL | FUSE_CAP_DONT_MASK | FUSE_CAP_EXPORT_SUPPORT | FUSE_CAP_CACHE_SYMLINKS);
     /* The write-back cache would send pages in any order and of any age; streams want them as they come. */
     conn->want &= ~(unsigned)FUSE_CAP_WRITEBACK_CACHE;
+    struct keeper_memory *memory = m->store.memory; /* a process that takes over keeps to what was agreed on */
+    bool is_first = memory->wanted == 0;
+    memory->wanted = conn->want = is_first ? conn->want : memory->wanted;
     conn->max_write = POSIX_IO_MAX_BYTES;
     conn->max_readahead = POSIX_IO_MAX_BYTES;
     conn->max_background = BACKGROUND_MAX;
     conn->time_gran = 1;
-    daemon_ready(m->daemon);
+    if (is_first)
+        daemon_ready(m->daemon);
 }
 
 void op_begin(struct posix_op *op, fuse_req_t req)

@@ -1,11 +1,14 @@
 /* The life of a mount of a Cairn namenode. */
 #include "fuse/posix/posix_mount.h"
 
+#include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "common/log.h"
 #include "common/mem.h"
-#include "fuse/posix/posix_start.h"
+#include "fuse/posix/kernel_io.h"
 
 #define PROBE_ARENA_BYTES (1 << 20)
 
@@ -48,59 +51,102 @@ int posix_mount_probe(const struct config *config, const char *uri, const char *
 
 int posix_mount_new(const struct posix_mount_options *o, struct daemon *d, struct posix_mount **ret, struct err *reterr)
 {
-    struct staging_area *staging;
-    int rc = staging_area_open(o->staging_folder, o->staging_max_bytes, &staging, reterr);
-    if (rc < 0)
-        return rc;
+    struct keeper_memory *memory = keeper_memory_new();
+    if (!memory)
+        return err_set(reterr, ERR_NO_MEMORY, "no memory to share with the process that serves");
+    if (snprintf(memory->staging_folder, sizeof memory->staging_folder, "%s/cairn-mount-XXXXXX", o->staging_folder) >=
+            (int)sizeof memory->staging_folder ||
+        !mkdtemp(memory->staging_folder))
+        return err_errno(reterr, errno, "a folder in '%s' (set another with -o staging=FOLDER)", o->staging_folder);
     struct posix_mount *m = mem_new(struct posix_mount);
-    m->store.staging = staging;
-    m->nodes = node_table_new(&m->store);
-    m->users = users_new(o->config, o->uri);
-    m->facts = xattr_facts_new();
+    m->store.memory = memory;
+    m->options = *o;
     m->daemon = d;
-    m->config = o->config;
-    m->uri = o->uri;
     m->root = o->root;
     m->cache_timeout_s = o->cache_timeout_s;
     *ret = m;
     return 0;
 }
 
-int posix_mount_begin(struct posix_mount *m, struct fuse_session *fuse, struct err *reterr)
+/* A session of a process before this one has what that one held and locked. */
+static int session_begin(struct posix_mount *m, struct posix_session *ret, struct err *reterr)
+{
+    int rc = posix_open_session(m->store.fs, m->store.memory->session, "mount", ret, reterr);
+    if (rc == ERR_STALE)
+        rc = posix_open_session(m->store.fs, 0, "mount", ret, reterr);
+    if (rc == 0)
+        m->store.memory->session = ret->session;
+    return rc;
+}
+
+static int begin(struct posix_mount *m, struct err *reterr)
 {
     struct posix_session session;
-    int rc = dfs_connect(m->config, m->uri, NULL, &m->store.fs, reterr);
+    const struct posix_mount_options *o = &m->options;
+    int rc = staging_area_open(m->store.memory->staging_folder, o->staging_max_bytes, &m->store.staging, reterr);
     if (rc == 0)
-        rc = posix_open_session(m->store.fs, 0, "mount", &session, reterr);
+        rc = dfs_connect(o->config, o->uri, NULL, &m->store.fs, reterr);
+    if (rc == 0)
+        rc = session_begin(m, &session, reterr);
     if (rc < 0)
         return rc;
-    m->fuse = fuse;
-    m->store.session = session.session;
+    m->nodes = node_table_new(&m->store);
+    m->users = users_new(o->config, o->uri);
+    m->facts = xattr_facts_new();
+    m->listings = listings_new();
+    node_resume_all(m->nodes);
     m->watch = watch_start(m, session.cursor);
     return 0;
 }
 
-size_t posix_mount_end(struct posix_mount *m)
+static size_t end(struct posix_mount *m)
 {
     struct err err = {0};
-    if (!m->store.fs)
-        return 0;
     size_t lost = node_save_all(m->nodes);
-    if (posix_close_session(m->store.fs, m->store.session, &err) < 0)
+    if (posix_close_session(m->store.fs, m->store.memory->session, &err) < 0)
         log_warn("mount", "the session is left to its end: err=%s", err.text);
     watch_stop(m->watch);
-    m->watch = NULL;
+    node_table_free(m->nodes);
+    users_free(m->users);
+    xattr_facts_free(m->facts);
+    listings_free(m->listings);
+    dfs_unref(m->store.fs);
+    staging_area_free(m->store.staging);
     return lost;
 }
 
+int posix_mount_serve(struct posix_mount *m, int fuse_fd, int threads)
+{
+    struct err err = {0};
+    char *argv[] = {"cairn", NULL};
+    struct fuse_args args = FUSE_ARGS_INIT(1, argv);
+    m->fuse = fuse_session_new(&args, &posix_operations, sizeof posix_operations, m);
+    if (!m->fuse || fuse_set_signal_handlers(m->fuse) != 0)
+        return 1;
+    if (begin(m, &err) < 0) {
+        log_error("mount", "err=%s", err.text);
+        return 1;
+    }
+    int rc = kernel_io_attach(m->fuse, fuse_fd, m->store.memory);
+    struct fuse_loop_config *loop = fuse_loop_cfg_create();
+    fuse_loop_cfg_set_clone_fd(loop, 0); /* what was taken through a clone would fail with it, if this process died */
+    fuse_loop_cfg_set_max_threads(loop, (unsigned)threads);
+    fuse_loop_cfg_set_idle_threads(loop, (unsigned)threads);
+    if (rc == 0)
+        rc = fuse_session_loop_mt(m->fuse, loop);
+    fuse_loop_cfg_destroy(loop);
+    size_t lost = end(m);
+    fuse_remove_signal_handlers(m->fuse);
+    fuse_session_destroy(m->fuse);
+    return rc < 0 || lost ? 1 : 0;
+}
+
+/* What could not be saved stays there, and is named. */
 void posix_mount_free(struct posix_mount *m)
 {
     if (!m)
         return;
-    node_table_free(m->nodes);
-    users_free(m->users);
-    xattr_facts_free(m->facts);
-    dfs_unref(m->store.fs);
-    staging_area_free(m->store.staging);
+    if (rmdir(m->store.memory->staging_folder) < 0)
+        log_error("mount", "bytes that could not be saved are in %s", m->store.memory->staging_folder);
     free(m);
 }

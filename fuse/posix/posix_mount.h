@@ -19,16 +19,17 @@
 
 struct watch;
 struct xattr_facts;
+struct listings;
 struct posix_mount {
     struct node_store store; /* file system, session, staging */
     struct node_table *nodes;
     struct users *users;
-    const struct config *config;
-    const char *uri;
+    struct posix_mount_options options;
     struct daemon *daemon; /* told ready when the kernel has said hello */
     struct fuse_session *fuse;
     struct watch *watch;
     struct xattr_facts *facts;
+    struct listings *listings;
     uint64_t root;          /* the inode that the mount point shows */
     double cache_timeout_s; /* how long the kernel may believe names and attributes */
 };
@@ -51,6 +52,8 @@ uint64_t inode_of_ino(const struct posix_mount *m, fuse_ino_t ino);
 fuse_ino_t ino_of_inode(const struct posix_mount *m, uint64_t inode);
 void attr_to_stat(struct posix_mount *m, const struct posix_attr *attr, struct stat *ret);
 void attr_to_entry(struct posix_mount *m, const struct posix_attr *attr, struct fuse_entry_param *ret);
+
+extern const struct fuse_lowlevel_ops posix_operations; /* operations.c; their userdata is the posix_mount */
 
 /* names.c */
 void posix_op_lookup(fuse_req_t req, fuse_ino_t parent, const char *name);
@@ -80,6 +83,8 @@ void xattr_facts_free(struct xattr_facts *f);
 void xattr_remember(struct posix_mount *m, const struct posix_attr *attr); /* which of these there are, just answered */
 void xattr_forget(struct posix_mount *m, uint64_t id);
 /* directory.c */
+struct listings *listings_new(void);
+void listings_free(struct listings *all);
 void posix_op_opendir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi);
 void posix_op_readdir(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset, struct fuse_file_info *fi);
 void posix_op_readdirplus(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset, struct fuse_file_info *fi);
@@ -101,7 +106,7 @@ void posix_op_release(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 void posix_op_getlk(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi, struct flock *lock);
 void posix_op_setlk(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi, struct flock *lock, int sleep);
 void posix_op_flock(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi, int op);
-void locks_release_owner(struct posix_op *op, uint64_t inode, uint64_t owner, bool whole);
+void locks_release_owner(struct posix_op *op, struct node *n, uint64_t owner, bool whole);
 
 /* watch.c: tells the kernel what other clients change, from a thread of its own. */
 struct watch *watch_start(struct posix_mount *m, uint64_t cursor);

@@ -39,7 +39,7 @@ static void session_anew(struct watch *w)
 {
     struct err err = {0};
     struct posix_session fresh;
-    int rc = posix_open_session(w->m->store.fs, w->m->store.session, "mount", &fresh, &err);
+    int rc = posix_open_session(w->m->store.fs, w->m->store.memory->session, "mount", &fresh, &err);
     if (rc == ERR_STALE)
         rc = posix_open_session(w->m->store.fs, 0, "mount", &fresh, &err);
     if (rc < 0) {
@@ -47,10 +47,10 @@ static void session_anew(struct watch *w)
         clock_sleep_ms(WATCH_RETRY_MS);
         return;
     }
-    if (fresh.session != w->m->store.session)
+    if (fresh.session != w->m->store.memory->session)
         log_warn("mount", "the namenode forgot this mount: locks are lost, and so are files that were unlinked while "
                           "open");
-    w->m->store.session = fresh.session;
+    w->m->store.memory->session = fresh.session;
     w->cursor = fresh.cursor;
 }
 
@@ -61,7 +61,8 @@ static void *watch_run(void *arg)
         AUTO_ARENA(a, WATCH_ARENA_BYTES);
         struct posix_changes changes;
         struct err err = {0};
-        int rc = posix_await_changes(w->m->store.fs, w->m->store.session, w->cursor, WATCH_WAIT_MS, &a, &changes, &err);
+        int rc = posix_await_changes(w->m->store.fs, w->m->store.memory->session, w->cursor, WATCH_WAIT_MS, &a,
+                                     &changes, &err);
         if (w->is_ending)
             break;
         if (rc < 0) {
