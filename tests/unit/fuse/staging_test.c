@@ -2,6 +2,7 @@
 #include <dirent.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "common/mem.h"
@@ -35,13 +36,42 @@ static int teardown(void **state)
     return rmdir(folder); /* fails if a file was left */
 }
 
-/* A process that dies closes its descriptors and no more: the object is dropped without staging_free. */
-static struct staging *die_and_resume(struct staging *s, struct extents *changed, int64_t *size)
+struct change {
+    enum { WRITE, ZEROS, CUT, TRIM } what;
+    int64_t at;
+    size_t len;
+    int byte;
+};
+
+/* In a process that is gone afterwards, as if it had been killed. */
+static void do_and_die(const struct change *changes, size_t count)
+{
+    pid_t pid = fork();
+    if (pid == 0) {
+        struct staging *s;
+        char bytes[1000];
+        int rc = staging_new(area, INODE, &s, NULL);
+        for (size_t i = 0; rc == 0 && i < count; i++) {
+            const struct change *c = &changes[i];
+            memset(bytes, c->byte, sizeof bytes);
+            struct extent range = {c->at, c->at + (int64_t)c->len, false};
+            struct extents kept = {.items = &range, .count = 1, .data_bytes = (int64_t)c->len};
+            rc = c->what == WRITE   ? staging_write(s, bytes, c->len, c->at, NULL)
+                 : c->what == ZEROS ? staging_note_zeros(s, c->at, c->at + (int64_t)c->len, NULL)
+                 : c->what == CUT   ? staging_note_cut(s, c->at, NULL)
+                                    : staging_trim(s, &kept, NULL);
+        }
+        _exit(rc == 0 ? 0 : 1);
+    }
+    int status;
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_int_equal(status, 0);
+}
+
+static struct staging *resume(struct extents *changed, int64_t *size)
 {
     struct staging *next;
     uint64_t *left;
-    (void)s; /* leaks in this test what the system takes back from a dead process, and so does its area */
-    assert_int_equal(staging_area_open(folder, 1 << 20, &area, NULL), 0);
     assert_int_equal(staging_area_left(area, &left), 1);
     assert_int_equal(left[0], INODE);
     free(left);
@@ -52,35 +82,28 @@ static struct staging *die_and_resume(struct staging *s, struct extents *changed
 static void test_random_changes_are_there_for_the_next_process(void **state)
 {
     for (int round = 0; round < 60; round++) {
-        struct staging *s;
-        char model[SIZE] = {0}, bytes[300], kind[SIZE] = {0}; /* kind: 0 clean, 1 data, 2 zeros */
-        int64_t size = 0;
-        assert_int_equal(staging_new(area, INODE, &s, NULL), 0);
+        struct change changes[40];
+        char model[SIZE] = {0}, kind[SIZE] = {0}; /* kind: 0 clean, 1 data, 2 zeros */
+        int64_t size = 0, resumed = 0;
         for (int i = 0; i < 40; i++) {
-            int64_t at = random_below(SIZE - 300);
-            size_t len = 1 + random_below(sizeof bytes - 1);
-            switch (random_below(8)) {
-            case 0:
-                assert_int_equal(staging_note_zeros(s, at, at + (int64_t)len, NULL), 0);
-                memset(kind + at, 2, len);
-                size = at + (int64_t)len > size ? at + (int64_t)len : size;
-                break;
-            case 1:
-                assert_int_equal(staging_note_cut(s, at, NULL), 0);
-                memset(kind + at, 0, (size_t)(SIZE - at));
-                size = at;
-                break;
-            default:
-                memset(bytes, (int)random_below(256), len);
-                assert_int_equal(staging_write(s, bytes, len, at, NULL), 0);
-                memcpy(model + at, bytes, len);
-                memset(kind + at, 1, len);
-                size = at + (int64_t)len > size ? at + (int64_t)len : size;
-            }
+            unsigned dice = random_below(8);
+            struct change c = {dice == 0   ? ZEROS
+                               : dice == 1 ? CUT
+                                           : WRITE,
+                               random_below(SIZE - 300), 1 + random_below(299), (int)random_below(256)};
+            changes[i] = c;
+            if (c.what == CUT)
+                memset(kind + c.at, 0, (size_t)(SIZE - c.at));
+            else
+                memset(kind + c.at, c.what == WRITE ? 1 : 2, c.len);
+            if (c.what == WRITE)
+                memset(model + c.at, c.byte, c.len);
+            int64_t end = c.what == CUT ? c.at : c.at + (int64_t)c.len;
+            size = c.what == CUT || end > size ? end : size;
         }
         struct extents changed = {0};
-        int64_t resumed = 0;
-        struct staging *next = die_and_resume(s, &changed, &resumed);
+        do_and_die(changes, 40);
+        struct staging *next = resume(&changed, &resumed);
         assert_int_equal(resumed, size);
         for (int64_t at = 0; at < SIZE; at++) {
             const struct extent *x = extents_from(&changed, at);
@@ -98,25 +121,20 @@ static void test_random_changes_are_there_for_the_next_process(void **state)
 
 static void test_what_was_trimmed_is_not_taken_up_again(void **state)
 {
-    struct staging *s;
-    struct extents kept = {0}, changed = {0};
+    struct extents changed = {0}, none = {0};
     int64_t size = 0;
-    char bytes[1000] = {1};
-    assert_int_equal(staging_new(area, INODE, &s, NULL), 0);
+    struct change changes[52];
     for (int i = 0; i < 50; i++)
-        assert_int_equal(staging_write(s, bytes, sizeof bytes, i * 1000, NULL), 0);
-    extents_add(&kept, 48000, 50000, false);
-    assert_int_equal(staging_trim(s, &kept, NULL), 0);
-    assert_int_equal(staging_write(s, bytes, sizeof bytes, 50000, NULL), 0);
-    s = die_and_resume(s, &changed, &size);
+        changes[i] = (struct change){WRITE, i * 1000, 1000, 1};
+    changes[50] = (struct change){TRIM, 48000, 2000, 0};
+    changes[51] = (struct change){WRITE, 50000, 1000, 1};
+    do_and_die(changes, 52);
+    struct staging *s = resume(&changed, &size);
     assert_int_equal(changed.count, 1);
     assert_int_equal(changed.items[0].start, 48000);
     assert_int_equal(changed.items[0].end, 51000);
     extents_clear(&changed);
-    extents_clear(&kept);
-    assert_int_equal(staging_trim(s, &kept, NULL), 0);
-    s = die_and_resume(s, &changed, &size);
-    assert_int_equal(changed.count, 0);
+    assert_int_equal(staging_trim(s, &none, NULL), 0);
     staging_free(s);
 }
 
