@@ -46,7 +46,8 @@ struct node {
     bool has_written, is_pushed;
     int64_t trimmed_at; /* what was written before is on datanodes, and not staged any more */
 
-    bool is_edited;
+    bool is_edited, was_edited; /* was: and will probably be again */
+    bool is_sized;              /* the size was set, and not only written up to */
     struct extents changed;
     struct staging *staging; /* of what is changed; NULL: nothing yet */
     struct piece *pieces;    /* of the saved file, if they are known */
@@ -120,6 +121,7 @@ int node_begin_stream(struct node_store *s, struct node *n, const struct posix_a
 /* Takes up what a process that died had staged of it. */
 int node_resume(struct node_store *s, struct node *n, struct err *reterr) MUST_CHECK;
 int node_save(struct node_store *s, struct node *n, struct err *reterr) MUST_CHECK;
+void node_forget(struct node *n); /* what was not saved: nobody will see the file any more */
 /* What was written so far is on disks of the cluster. */
 int node_sync(struct node_store *s, struct node *n, struct err *reterr) MUST_CHECK;
 

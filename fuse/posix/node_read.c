@@ -29,7 +29,8 @@ static void node_loaded(struct node *n, const struct posix_attr *attr)
     n->saved_mtime_ns = attr->mtime_ns;
     n->saved_ctime_ns = attr->ctime_ns;
     n->replication = attr->replication;
-    if (!n->is_edited && !n->writer)
+    bool has_grown = n->is_edited && !n->is_sized && n->saved_size > n->size; /* by another client */
+    if ((!n->is_edited && !n->writer) || has_grown)
         n->size = n->saved_size;
 }
 
@@ -109,7 +110,7 @@ int node_read_merged(struct node *n, void *bytes, size_t len, int64_t offset, st
 /* What has to happen before bytes up to `end` can be read under the shared lock. */
 static bool is_ready(const struct node *n, int64_t end)
 {
-    if (n->is_stale && !n->writer && !n->is_edited)
+    if (n->is_stale && !n->writer)
         return false;
     if (n->writer)
         return n->reader && min64(end, n->size) <= n->saved_size;
@@ -118,9 +119,7 @@ static bool is_ready(const struct node *n, int64_t end)
 
 static int make_ready(struct node_store *s, struct node *n, struct err *reterr)
 {
-    int rc = 0;
-    if (n->is_stale && !n->writer && !n->is_edited)
-        rc = node_load_attr(s, n, reterr);
+    int rc = n->is_stale && !n->writer ? node_load_attr(s, n, reterr) : 0;
     if (rc == 0 && n->writer && !n->is_pushed) {
         rc = file_writer_hflush(n->writer, reterr);
         n->is_pushed = rc == 0;

@@ -243,7 +243,7 @@ int node_save_edits(struct node_store *s, struct node *n, struct err *reterr)
     if (rc < 0)
         return rc;
     extents_clear(&n->changed);
-    n->is_edited = n->is_stale = false;
+    n->is_edited = n->is_stale = n->is_sized = false;
     n->size = n->saved_size;
     return n->staging ? staging_trim(n->staging, &n->changed, reterr) : 0;
 }

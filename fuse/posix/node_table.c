@@ -227,7 +227,9 @@ void node_opened(struct node_table *t, struct node *n)
 static void save_last(struct node_table *t, struct node *n)
 {
     struct err err = {0};
-    if (!n->is_held && node_save(t->store, n, &err) < 0)
+    if (n->is_held)
+        node_forget(n);
+    else if (node_save(t->store, n, &err) < 0)
         log_error("mount", "a file could not be saved after its last close: inode=%" PRIu64 " err=%s", n->id, err.text);
 }
 

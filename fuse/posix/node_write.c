@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "common/clock.h"
+#include "common/log.h"
 #include "fuse/posix/node.h"
 
 /* More than this, and it is saved before the program asks: bounds the disk, and the time of the save that is asked. */
@@ -78,7 +79,7 @@ static int begin_edit(struct node_store *s, struct node *n, struct err *reterr)
     if (rc == 0 && n->is_stale && !n->is_edited)
         rc = node_load_attr(s, n, reterr);
     if (rc == 0)
-        n->is_edited = true;
+        n->is_edited = n->was_edited = true;
     return rc;
 }
 
@@ -93,21 +94,26 @@ static int add_zeros(struct node *n, int64_t start, int64_t end, struct err *ret
     return n->staging ? staging_note_zeros(n->staging, start, end, reterr) : 0;
 }
 
-/* The end moves: what comes in between is zeros, also where bytes were that had been cut off. */
+/* What comes in between is zeros: there is nothing yet, unless something was cut off there before. */
 static int grow(struct node *n, int64_t size, struct err *reterr)
 {
     int64_t old = n->size;
     if (size <= old)
         return 0;
     n->size = size;
-    return add_zeros(n, old, size, reterr);
+    return n->is_sized && old < n->saved_size ? add_zeros(n, old, size, reterr) : 0;
 }
 
-static int cut(struct node *n, int64_t size, struct err *reterr)
+static int set_size(struct node *n, int64_t size, struct err *reterr)
 {
-    extents_cut(&n->changed, size);
+    int rc = 0;
+    if (size < n->size)
+        extents_cut(&n->changed, size);
+    else
+        rc = grow(n, size, reterr);
     n->size = size;
-    return n->staging ? staging_note_cut(n->staging, size, reterr) : 0;
+    n->is_sized = true;
+    return rc == 0 && n->staging ? staging_note_size(n->staging, size, reterr) : rc;
 }
 
 static int stage(struct node_store *s, struct node *n, const void *bytes, size_t len, int64_t offset,
@@ -159,7 +165,7 @@ static int place(struct node_store *s, struct node *n, int64_t *offset, bool *re
         *offset = n->size;
     if (rc < 0)
         return rc;
-    if (!n->writer && !n->is_edited && *offset == n->size) {
+    if (!n->writer && !n->is_edited && *offset == n->size && (!n->was_edited || n->size == 0)) {
         int64_t expected = n->size;
         rc = stream_append(s, n, reterr);
         if (rc == 0 && n->size != expected && *offset == expected)
@@ -205,10 +211,8 @@ static int resize(struct node_store *s, struct node *n, int64_t size, bool may_s
         rc = node_load_attr(s, n, reterr);
     if (rc == 0 && (may_shrink ? size != n->size : size > n->size))
         rc = begin_edit(s, n, reterr);
-    if (rc == 0 && may_shrink && size < n->size)
-        rc = cut(n, size, reterr);
-    else if (rc == 0)
-        rc = grow(n, size, reterr);
+    if (rc == 0 && n->is_edited && (may_shrink || size > n->size))
+        rc = set_size(n, size, reterr);
     rc = rc == 0 ? save_if_bare(s, n, reterr) : rc;
     node_note(n);
     pthread_rwlock_unlock(&n->lock);
@@ -229,8 +233,8 @@ int node_zero(struct node_store *s, struct node *n, int64_t start, int64_t end, 
 {
     pthread_rwlock_wrlock(&n->lock);
     int rc = begin_edit(s, n, reterr);
-    if (rc == 0 && may_grow)
-        rc = grow(n, end, reterr);
+    if (rc == 0 && may_grow && end > n->size)
+        rc = set_size(n, end, reterr);
     if (rc == 0 && start < n->size)
         rc = add_zeros(n, start, end < n->size ? end : n->size, reterr);
     rc = rc == 0 ? save_if_bare(s, n, reterr) : rc;
@@ -260,12 +264,24 @@ int node_resume(struct node_store *s, struct node *n, struct err *reterr)
     if (rc == 0)
         rc = node_load_attr(s, n, reterr);
     if (rc == 0)
-        rc = staging_resume(s->staging, n->id, &n->changed, &n->size, &n->staging, reterr);
+        rc = staging_resume(s->staging, n->id, &n->changed, &n->size, &n->is_sized, &n->staging, reterr);
     if (rc == 0)
         n->is_edited = n->changed.count > 0 || n->size != n->saved_size;
     node_note(n);
     pthread_rwlock_unlock(&n->lock);
     return rc;
+}
+
+void node_forget(struct node *n)
+{
+    struct err err = {0};
+    pthread_rwlock_wrlock(&n->lock);
+    if (node_finish_stream(n, &err) < 0)
+        log_debug("mount", "a file that nobody will see was not completed: err=%s", err.text);
+    extents_clear(&n->changed);
+    n->is_edited = false;
+    node_note(n);
+    pthread_rwlock_unlock(&n->lock);
 }
 
 int node_save(struct node_store *s, struct node *n, struct err *reterr)

@@ -17,7 +17,7 @@
 
 #define LOG_RECORDS_MAX 65536 /* then it is written anew, with what it comes down to */
 
-enum record_kind { RECORD_DATA = 1, RECORD_ZEROS, RECORD_CUT };
+enum record_kind { RECORD_DATA = 1, RECORD_ZEROS, RECORD_SIZE };
 struct record {
     int64_t start, end;
     uint64_t kind;
@@ -36,7 +36,7 @@ struct staging {
     int64_t used_bytes;
     size_t records;
     struct extents ranges; /* what the log says, for writing it anew */
-    int64_t cut;           /* INT64_MAX: never */
+    int64_t cut, size;     /* the least and the last one that was set; -1: none */
 };
 
 int staging_area_open(const char *folder, int64_t max_bytes, struct staging_area **ret, struct err *reterr)
@@ -99,7 +99,7 @@ int staging_new(struct staging_area *a, uint64_t inode, struct staging **ret, st
         return reterr ? reterr->code : ERR_IO;
     }
     struct staging *s = mem_new(struct staging);
-    *s = (struct staging){.area = a, .inode = inode, .fd = fd, .log_fd = log_fd, .cut = INT64_MAX};
+    *s = (struct staging){.area = a, .inode = inode, .fd = fd, .log_fd = log_fd, .cut = -1, .size = -1};
     *ret = s;
     return 0;
 }
@@ -145,12 +145,14 @@ static int log_anew(struct staging *s, struct err *reterr)
     if (fd < 0)
         return reterr ? reterr->code : ERR_IO;
     s->records = 0;
-    if (s->cut != INT64_MAX)
-        rc = log_add(s, fd, (struct record){s->cut, s->cut, RECORD_CUT}, reterr);
+    if (s->cut >= 0)
+        rc = log_add(s, fd, (struct record){s->cut, s->cut, RECORD_SIZE}, reterr);
     for (size_t i = 0; rc == 0 && i < s->ranges.count; i++) {
         const struct extent *x = &s->ranges.items[i];
         rc = log_add(s, fd, (struct record){x->start, x->end, x->is_zero ? RECORD_ZEROS : RECORD_DATA}, reterr);
     }
+    if (rc == 0 && s->size >= 0)
+        rc = log_add(s, fd, (struct record){s->size, s->size, RECORD_SIZE}, reterr);
     if (rc == 0 && rename(fresh, path) < 0)
         rc = err_errno(reterr, errno, "staging file '%s'", fresh);
     if (rc < 0) {
@@ -164,11 +166,13 @@ static int log_anew(struct staging *s, struct err *reterr)
 
 static void follow(struct staging *s, const struct record *r)
 {
-    if (r->kind == RECORD_CUT) {
+    if (r->kind == RECORD_SIZE) {
         extents_cut(&s->ranges, r->start);
-        s->cut = r->start < s->cut ? r->start : s->cut;
+        s->cut = s->cut < 0 || r->start < s->cut ? r->start : s->cut;
+        s->size = r->start;
     } else {
         extents_add(&s->ranges, r->start, r->end, r->kind == RECORD_ZEROS);
+        s->size = s->size >= 0 && r->end > s->size ? r->end : s->size;
     }
 }
 
@@ -183,13 +187,13 @@ int staging_note_zeros(struct staging *s, int64_t start, int64_t end, struct err
     return note(s, (struct record){start, end, RECORD_ZEROS}, reterr);
 }
 
-int staging_note_cut(struct staging *s, int64_t size, struct err *reterr)
+int staging_note_size(struct staging *s, int64_t size, struct err *reterr)
 {
-    return note(s, (struct record){size, size, RECORD_CUT}, reterr);
+    return note(s, (struct record){size, size, RECORD_SIZE}, reterr);
 }
 
-int staging_resume(struct staging_area *a, uint64_t inode, struct extents *changed, int64_t *size, struct staging **ret,
-                   struct err *reterr)
+int staging_resume(struct staging_area *a, uint64_t inode, struct extents *changed, int64_t *size, bool *ret_sized,
+                   struct staging **ret, struct err *reterr)
 {
     struct staging *s;
     struct record r;
@@ -199,14 +203,15 @@ int staging_resume(struct staging_area *a, uint64_t inode, struct extents *chang
     while (pread(s->log_fd, &r, sizeof r, (off_t)(s->records * sizeof r)) == sizeof r) {
         follow(s, &r);
         s->records++;
-        *size = r.kind == RECORD_CUT || r.end > *size ? r.end : *size;
-        if (r.kind == RECORD_CUT)
+        *size = r.kind == RECORD_SIZE || r.end > *size ? r.end : *size;
+        if (r.kind == RECORD_SIZE)
             extents_cut(changed, r.start);
         else
             extents_add(changed, r.start, r.end, r.kind == RECORD_ZEROS);
     }
     s->used_bytes = changed->data_bytes;
     a->used_bytes += s->used_bytes;
+    *ret_sized = s->size >= 0;
     *ret = s;
     return 0;
 }
@@ -252,7 +257,7 @@ int staging_trim(struct staging *s, const struct extents *kept, struct err *rete
     extents_clear(&s->ranges);
     for (size_t i = 0; i < kept->count; i++)
         extents_add(&s->ranges, kept->items[i].start, kept->items[i].end, kept->items[i].is_zero);
-    s->cut = INT64_MAX;
+    s->cut = s->size = -1;
     s->records = 0;
     int rc = kept->count ? log_anew(s, reterr) : 0;
     if (rc < 0)

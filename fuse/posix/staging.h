@@ -20,15 +20,15 @@ size_t staging_area_left(const struct staging_area *a, uint64_t **ret);
 struct staging; /* one thread at a time, but for staging_read */
 
 int staging_new(struct staging_area *a, uint64_t inode, struct staging **ret, struct err *reterr) MUST_CHECK;
-/* What was left: its ranges, and the size the file has with them if that is more than *size, or was cut. */
-int staging_resume(struct staging_area *a, uint64_t inode, struct extents *changed, int64_t *size, struct staging **ret,
-                   struct err *reterr) MUST_CHECK;
+/* What was left: its ranges, and the size the file has with them if that is more than *size, or was set. */
+int staging_resume(struct staging_area *a, uint64_t inode, struct extents *changed, int64_t *size, bool *ret_sized,
+                   struct staging **ret, struct err *reterr) MUST_CHECK;
 void staging_free(struct staging *s); /* and its files; NULL is fine */
 bool staging_is_full(const struct staging *s);
 /* The bytes, and that they are there. */
 int staging_write(struct staging *s, const void *bytes, size_t len, int64_t offset, struct err *reterr) MUST_CHECK;
 int staging_note_zeros(struct staging *s, int64_t start, int64_t end, struct err *reterr) MUST_CHECK;
-int staging_note_cut(struct staging *s, int64_t size, struct err *reterr) MUST_CHECK;
+int staging_note_size(struct staging *s, int64_t size, struct err *reterr) MUST_CHECK; /* cut off or grown */
 int staging_read(const struct staging *s, void *bytes, size_t len, int64_t offset, struct err *reterr) MUST_CHECK;
 /* Of all that was written only what is in `kept` is needed any more. */
 int staging_trim(struct staging *s, const struct extents *kept, struct err *reterr) MUST_CHECK;

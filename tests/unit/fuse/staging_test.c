@@ -58,7 +58,7 @@ static void do_and_die(const struct change *changes, size_t count)
             struct extents kept = {.items = &range, .count = 1, .data_bytes = (int64_t)c->len};
             rc = c->what == WRITE   ? staging_write(s, bytes, c->len, c->at, NULL)
                  : c->what == ZEROS ? staging_note_zeros(s, c->at, c->at + (int64_t)c->len, NULL)
-                 : c->what == CUT   ? staging_note_cut(s, c->at, NULL)
+                 : c->what == CUT   ? staging_note_size(s, c->at, NULL)
                                     : staging_trim(s, &kept, NULL);
         }
         _exit(rc == 0 ? 0 : 1);
@@ -72,10 +72,11 @@ static struct staging *resume(struct extents *changed, int64_t *size)
 {
     struct staging *next;
     uint64_t *left;
+    bool sized;
     assert_int_equal(staging_area_left(area, &left), 1);
     assert_int_equal(left[0], INODE);
     free(left);
-    assert_int_equal(staging_resume(area, INODE, changed, size, &next, NULL), 0);
+    assert_int_equal(staging_resume(area, INODE, changed, size, &sized, &next, NULL), 0);
     return next;
 }
 
