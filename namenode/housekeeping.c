@@ -13,6 +13,7 @@
 #include "namenode/namespace/history.h"
 #include "namenode/namespace/keys.h"
 #include "namenode/namespace/leases.h"
+#include "namenode/namespace/links.h"
 #include "namenode/namespace/tokens.h"
 #include "namenode/namespace/tree.h"
 #include "namenode/serve/park.h"
@@ -61,11 +62,11 @@ static int reap_children(struct txn *t, struct inode *dir, struct reaper *r, str
     for (size_t i = 0; i < REAP_CHILDREN && dir_iter_next(&d); i++) {
         struct inode *child = NULL;
         rc = txn_inode(t, d.child, &child, reterr);
+        snprintf(r->after, sizeof r->after, "%.*s", (int)d.name_len, d.name);
+        rc = rc ? rc : txn_unlink(t, dir, r->after, child, reterr);
         if (rc)
             break;
-        snprintf(r->after, sizeof r->after, "%s", child->name);
-        txn_unlink(t, dir, child);
-        txn_discard(t, child);
+        txn_discard(t, child); /* unless it has names elsewhere */
     }
     int close_rc = dir_iter_close(&d, rc ? NULL : reterr);
     return rc ? rc : close_rc;

@@ -6,6 +6,7 @@
 
 #include "common/log.h"
 #include "namenode/namespace/leases.h"
+#include "namenode/namespace/links.h"
 #include "namenode/namespace/policy.h"
 #include "namenode/namespace/tree.h"
 
@@ -61,9 +62,10 @@ static int make_way(const struct file_op *o, const struct fs_user *u, const stru
         int rc = access_check(u, there, ACCESS_WRITE, p->text, reterr);
         if (rc)
             return rc;
-        txn_unlink(o->t, path_parent(p), there);
-        txn_discard(o->t, there);
-        return 0;
+        rc = txn_unlink(o->t, path_parent(p), path_name(p), there, reterr);
+        if (!rc)
+            txn_discard(o->t, there);
+        return rc;
     }
     bool closed = false;
     int rc = file_take_over(o, there, "CREATE_FILE", p->text, args->client_name, args->client_machine, false, &closed,
