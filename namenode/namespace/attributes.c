@@ -48,7 +48,7 @@ int tree_set_owner(struct txn *t, const struct fs_user *u, const char *text, con
     if (group && !u->is_super && !fs_user_in_group(u, group))
         return err_set(reterr, ERR_ACCESS, "User %s does not belong to %s", u->name, group);
     if (!inode_is_dir(n))
-        n->mode &= (uint16_t)~(S_ISUID | S_ISGID);
+        n->mode &= (uint16_t) ~(S_ISUID | S_ISGID);
     if (owner)
         n->owner = arena_strdup(&t->arena, owner);
     if (group)

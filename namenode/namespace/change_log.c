@@ -11,9 +11,11 @@ struct slot {
     char *name;
 };
 struct change_log {
-    struct slot *slots; /* of CHANGE_LOG_MAX, NULL while nobody listens */
+    struct slot *slots;  /* of CHANGE_LOG_MAX, NULL while nobody listens */
     uint64_t begin, end; /* cursors: slot i is at i % CHANGE_LOG_MAX */
     size_t listeners;
+    uint64_t *waiting; /* sessions, each as often as it waits */
+    size_t waiting_count, waiting_capacity;
 };
 
 struct change_log *change_log_new(uint64_t first_cursor)
@@ -33,8 +35,10 @@ static void forget_all(struct change_log *c)
 
 void change_log_free(struct change_log *c)
 {
-    if (c)
-        forget_all(c);
+    if (!c)
+        return;
+    forget_all(c);
+    free(c->waiting);
     free(c);
 }
 
@@ -76,6 +80,32 @@ void change_log_add(struct change_log *c, uint64_t session, uint64_t id, const c
         c->begin = c->end - CHANGE_LOG_MAX;
 }
 
+void change_log_wait(struct change_log *c, uint64_t session)
+{
+    if (c->waiting_count == c->waiting_capacity) {
+        c->waiting_capacity = c->waiting_capacity ? 2 * c->waiting_capacity : 8;
+        c->waiting = mem_realloc_array(c->waiting, c->waiting_capacity, sizeof *c->waiting);
+    }
+    c->waiting[c->waiting_count++] = session;
+}
+
+void change_log_wait_end(struct change_log *c, uint64_t session)
+{
+    for (size_t i = 0; i < c->waiting_count; i++)
+        if (c->waiting[i] == session) {
+            c->waiting[i] = c->waiting[--c->waiting_count];
+            return;
+        }
+}
+
+bool change_log_wakes(const struct change_log *c, uint64_t session)
+{
+    for (size_t i = 0; i < c->waiting_count; i++)
+        if (c->waiting[i] != session)
+            return true;
+    return false;
+}
+
 uint64_t change_log_cursor(const struct change_log *c)
 {
     return c->end;
@@ -101,7 +131,7 @@ bool change_log_any(const struct change_log *c, uint64_t *cursor, uint64_t sessi
 }
 
 size_t change_log_take(const struct change_log *c, uint64_t *cursor, uint64_t session, struct change *ret, size_t max,
-                    bool *ret_lost)
+                       bool *ret_lost)
 {
     size_t count = 0;
     *ret_lost = is_lost(c, *cursor);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "common/log.h"
+#include "namenode/namespace/change_log.h"
 #include "namenode/namespace/leases.h"
 #include "namenode/namespace/links.h"
 #include "namenode/namespace/policy.h"
@@ -23,6 +24,8 @@ int file_commit(const struct file_op *o, struct err *reterr)
         o->nn->reap_pending += o->t->discard_count;
         pthread_cond_signal(&o->nn->housekeeping_wake);
     }
+    if (change_log_wakes(o->t->dir->changes, o->t->session))
+        pthread_cond_signal(&o->nn->housekeeping_wake);
     o->t->closed_count = o->t->freed_count = o->t->discard_count = 0;
     return 0;
 }

@@ -232,12 +232,12 @@ static bool is_same(const struct covering *a, const struct covering *b)
     return same;
 }
 
-/* Moved, cut off, or a name of it went: what covered it so far goes with it, unless its new place says the same. */
+/* Moved, or cut off: what covered it so far goes with it, unless its new place says the same. */
 static int keep_floors(struct recording *r, const struct covering *here, struct inode *after, struct err *reterr)
 {
     struct covering above = {0};
     const struct inode_change *to = change_of(r, after->parent);
-    if (after->parent != INODE_NONE && !after->link_left && (!to || to->before)) {
+    if (after->parent != INODE_NONE && (!to || to->before)) {
         struct inode *parent = NULL;
         int rc = inode_before(r, after->parent, &parent, reterr);
         rc = rc ? rc : covering_of(r, parent, &above, reterr);
@@ -293,8 +293,7 @@ static int save_inode(struct recording *r, const struct inode_change *c, bool *r
     if (!c->after)
         return 0;
     c->after->saved = r->t->dir->counters.last_snapshot;
-    bool is_elsewhere = c->after->parent != c->before->parent || c->after->link_left;
-    return is_elsewhere ? keep_floors(r, &by, c->after, reterr) : 0;
+    return c->after->parent != c->before->parent ? keep_floors(r, &by, c->after, reterr) : 0;
 }
 
 /* Is there a version of the entry with a tag that is not older? Then it says what the entry was. */

@@ -343,9 +343,8 @@ uint32_t inode_nlink(const struct inode *n)
 }
 
 static const uint32_t formats[] = {
-    [INODE_DIRECTORY] = S_IFDIR,    [INODE_FILE] = S_IFREG,
-    [INODE_SYMLINK] = S_IFLNK,      [INODE_FIFO] = S_IFIFO,
-    [INODE_SOCKET] = S_IFSOCK,      [INODE_CHARACTER_DEVICE] = S_IFCHR,
+    [INODE_DIRECTORY] = S_IFDIR,    [INODE_FILE] = S_IFREG,    [INODE_SYMLINK] = S_IFLNK,
+    [INODE_FIFO] = S_IFIFO,         [INODE_SOCKET] = S_IFSOCK, [INODE_CHARACTER_DEVICE] = S_IFCHR,
     [INODE_BLOCK_DEVICE] = S_IFBLK,
 };
 

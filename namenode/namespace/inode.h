@@ -1,5 +1,5 @@
-/* A file, directory, symbolic link or special file, as read from the store. Everything it points to lives in the arena it was decoded
- * into. */
+/* A file, directory, symbolic link or special file, as read from the store. Everything it points to lives in the arena
+ * it was decoded into. */
 #ifndef CAIRN_NAMENODE_NAMESPACE_INODE_H
 #define CAIRN_NAMENODE_NAMESPACE_INODE_H
 
@@ -90,11 +90,10 @@ struct inode {
 
     uint32_t more_links; /* all but directories: names beside parent and name */
     struct inode_link *links;
-    bool has_links;      /* links has them */
-    bool is_held;        /* it has no name, but a session has it open */
-    bool is_other_link;  /* as found by a directory iterator: under another name than its first */
-    bool link_left;      /* since the last commit: a name of it went; was_promoted: the first, to another directory */
-    bool was_promoted;
+    bool has_links;        /* links has them */
+    bool is_held;          /* it has no name, but a session has it open */
+    bool is_other_link;    /* as found by a directory iterator: under another name than its first */
+    bool was_promoted;     /* since the last commit: what is its first name now was another one, elsewhere */
     bool content_changed;  /* since the last commit */
     uint64_t ctime_before; /* as of the last commit */
 

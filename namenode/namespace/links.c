@@ -75,7 +75,6 @@ static void link_drop(struct txn *t, struct inode *n, size_t index)
     key_of_link(&k, n->id, n->links[index].parent, n->links[index].name);
     store_batch_delete(txn_batch(t), k.bytes, k.len);
     n->links[index] = n->links[--n->more_links];
-    n->link_left = true;
 }
 
 /* The index of this link; more_links if it is the first name. */

@@ -4,8 +4,8 @@
  * that one. All but directories may have more names, which are kept in table 'l' and counted in more_links. When the
  * first goes, another becomes the first. What has more names has a first one.
  *
- * - Quotas: an inode is charged once, where its first name is; more names are free. When another name becomes the first,
- *   the charge goes with it, and is not refused there.
+ * - Quotas: an inode is charged once, where its first name is; more names are free. When another name becomes the
+ * first, the charge goes with it, and is not refused there.
  * - Snapshots: an inode is covered by those of all the directories that have a name of it (history.h).
  * - A name in a directory that was cut off the tree counts until the reaper has been there. Paths go by a name that
  *   still hangs in the tree, if there is one.

@@ -8,6 +8,8 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#define DEPTH_MAX 20000
+
 /* ---- making ---- */
 
 static int check_room(const struct fsdir *dir, const struct inode *parent, const char *path, struct err *reterr)
@@ -265,6 +267,18 @@ void tree_delete_watch_end(struct fsdir *dir, struct delete_watch *w)
         at = &(*at)->next;
     if (*at)
         *at = w->next;
+}
+
+void tree_moves_below(struct txn *t, struct inode *parent, const struct inode *n)
+{
+    if (!t->dir->delete_watches || !n->child_count)
+        return;
+    for (size_t depth = 0; depth < DEPTH_MAX; depth++) {
+        for (struct delete_watch *w = t->dir->delete_watches; w; w = w->next)
+            w->is_disturbed = w->is_disturbed || parent->id == w->top;
+        if (parent->id == INODE_ROOT || txn_inode(t, parent->parent, &parent, NULL))
+            return;
+    }
 }
 
 /* ---- renaming ---- */

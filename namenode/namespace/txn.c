@@ -490,7 +490,7 @@ static void inodes_put(struct txn *t)
         t->inodes[kept++] = n;
         if (!n->dirty)
             continue;
-        n->dirty = n->is_new = n->link_left = n->was_promoted = n->content_changed = false;
+        n->dirty = n->is_new = n->was_promoted = n->content_changed = false;
         n->ctime_before = n->ctime_ns;
         buf_clear(&record);
         inode_encode(n, &record);

@@ -44,7 +44,7 @@ struct fsdir {
     uint8_t default_policy;
     char superuser[256]; /* the namenode's OS user */
     char supergroup[256];
-    struct change_log *changes;                 /* see change_log.h */
+    struct change_log *changes;              /* see change_log.h */
     struct quota_watch *watches;             /* see quota.h */
     struct delete_watch *delete_watches;     /* see tree.h */
     struct protected_directories *protected; /* see protected.h; NULL: none */

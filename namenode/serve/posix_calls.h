@@ -1,6 +1,6 @@
 /* PosixProtocol's methods (proto/cairn/posix.proto): X(name on the wire, name in C, flags). Each has a handler
- * posix_<name in C>, its messages are cairn__<name in C>_{request,response}_proto. For the namenode's superuser only:
- * a handler begins with posix_begin(). */
+ * posix_call_<name in C>, its messages are cairn__<name in C>_{request,response}_proto. For the namenode's superuser
+ * only: a handler begins with posix_begin(). */
 #ifndef CAIRN_NAMENODE_SERVE_POSIX_CALLS_H
 #define CAIRN_NAMENODE_SERVE_POSIX_CALLS_H
 
@@ -27,7 +27,7 @@
 // clang-format on
 
 #define POSIX_DECLARE(wire_name, c_name, flags)                                                                        \
-    void posix_##c_name(struct rpc_call *call, const ProtobufCMessage *message, void *context);
+    void posix_call_##c_name(struct rpc_call *call, const ProtobufCMessage *message, void *context);
 POSIX_METHODS(POSIX_DECLARE)
 
 /* op_begin, and whether the caller may: 0, or an ERR_* for op_end, with op->err filled in. session: 0 = none is named;

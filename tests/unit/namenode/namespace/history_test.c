@@ -657,8 +657,8 @@ static void check_names(struct world *w)
     }
     for (store_iter_seek(it, "l", 1); store_iter_valid(it) && store_iter_key(it).base[0] == 'l'; store_iter_next(it)) {
         struct slice key = store_iter_key(it);
-        struct known_name k = known_name(be64_get(key.base + 1), be64_get(key.base + 9), (const char *)key.base + 17,
-                                         key.len - 17);
+        struct known_name k =
+            known_name(be64_get(key.base + 1), be64_get(key.base + 9), (const char *)key.base + 17, key.len - 17);
         buf_append(&known, &k, sizeof k);
         links++;
     }
