@@ -133,6 +133,8 @@ const struct config_key config_keys[] = {
     K("dfs.namenode.fs-limits.max-xattr-size", SIZE, "16384", 1, 32768, "Longest name and value of one, in bytes."),
     K("cairn.block-locations.hosts", STRING, "both", 0, 0,
       "How block locations name a datanode: name (as it registered), address, both (HDFS: name)."),
+    K("cairn.posix.session-expiry", MS, "90s", 1000, 86400000,
+      "A mount of which nothing is heard for so long has lost its locks and the files that only it had open."),
     K("dfs.hosts", STRING, NULL, 0, 0, "File of the only hosts allowed as datanodes."),
     K("dfs.namenode.hosts.provider.classname", STRING, "HostFileManager", 0, 0,
       "Or CombinedHostFileManager: dfs.hosts is JSON and says it all; a package in front of it is fine."),

@@ -30,6 +30,7 @@
 #include "namenode/seam.h"
 #include "namenode/serve/membership.h"
 #include "namenode/serve/park.h"
+#include "namenode/serve/posix_state.h"
 #include "rpc/reconfigure.h"
 
 #define LEASE_SOFT_MS  60000
@@ -113,7 +114,8 @@ static int open_namespace(struct parts *p, struct err *reterr)
     rc = rc ? rc : housekeeping_tokens(nn, reterr); /* a key, before anyone asks */
     if (rc)
         return rc;
-    return leases_load(nn, nn->started_ms, reterr);
+    rc = posix_state_open(nn, reterr);
+    return rc ? rc : leases_load(nn, nn->started_ms, reterr);
 }
 
 static int read_location_hosts(struct namenode *nn, struct err *reterr)
@@ -181,6 +183,7 @@ static void stop(struct parts *p)
     journal_stop(nn->journal);
     blocks_free(nn->blocks);
     parked_free(nn->parked);
+    posix_state_close(nn);
     cache_pools_free(nn->cache_pools);
     tokens_free(nn->tokens);
     writers_free(nn->writers);

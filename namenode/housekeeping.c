@@ -13,9 +13,11 @@
 #include "namenode/namespace/history.h"
 #include "namenode/namespace/keys.h"
 #include "namenode/namespace/leases.h"
+#include "namenode/namespace/links.h"
 #include "namenode/namespace/tokens.h"
 #include "namenode/namespace/tree.h"
 #include "namenode/serve/park.h"
+#include "namenode/serve/posix_state.h"
 
 #define REAP_CHILDREN   200 /* per step */
 #define TICK_MS         1000
@@ -61,11 +63,11 @@ static int reap_children(struct txn *t, struct inode *dir, struct reaper *r, str
     for (size_t i = 0; i < REAP_CHILDREN && dir_iter_next(&d); i++) {
         struct inode *child = NULL;
         rc = txn_inode(t, d.child, &child, reterr);
+        snprintf(r->after, sizeof r->after, "%.*s", (int)d.name_len, d.name);
+        rc = rc ? rc : txn_unlink(t, dir, r->after, child, reterr);
         if (rc)
             break;
-        snprintf(r->after, sizeof r->after, "%s", child->name);
-        txn_unlink(t, dir, child);
-        txn_discard(t, child);
+        txn_discard(t, child); /* unless it has names elsewhere */
     }
     int close_rc = dir_iter_close(&d, rc ? NULL : reterr);
     return rc ? rc : close_rc;
@@ -269,6 +271,7 @@ static void *housekeeping(void *arg)
     while (!nn->stopping) {
         uint64_t now_ms = (uint64_t)clock_mono_ms();
         park_expire(nn, now_ms);
+        bool more = posix_tick(nn, now_ms);
         if (now_ms >= next_tick_ms) {
             next_tick_ms = now_ms + TICK_MS;
             while (blocks_tick(nn->blocks, now_ms) && !nn->stopping)
@@ -281,12 +284,13 @@ static void *housekeeping(void *arg)
         reap_some(nn);
         if (nn->stopping)
             break;
-        if (nn->reap_pending) {
+        if (nn->reap_pending || more) {
             give_way(nn);
             continue;
         }
         uint64_t left = next_tick_ms > now_ms ? next_tick_ms - now_ms : 1;
-        wait(nn, park_any(nn) && left > PARK_CHECK_MS ? PARK_CHECK_MS : left);
+        bool often = park_any(nn) || posix_is_impatient(nn);
+        wait(nn, often && left > PARK_CHECK_MS ? PARK_CHECK_MS : left);
     }
     namenode_unlock(nn);
     return NULL;
@@ -308,5 +312,6 @@ void housekeeping_stop(struct namenode *nn, pthread_t thread)
     pthread_join(thread, NULL);
     namenode_lock(nn);
     park_expire(nn, UINT64_MAX);
+    (void)posix_tick(nn, UINT64_MAX);
     namenode_unlock(nn);
 }

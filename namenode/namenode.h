@@ -17,6 +17,9 @@ struct fsdir;           /* namenode/namespace/fsdir.h: inodes, dentries, files u
 struct leases;          /* namenode/namespace/leases.h */
 struct writers;         /* namenode/namespace/writers.h */
 struct tokens;          /* namenode/namespace/tokens.h */
+struct sessions;        /* namenode/namespace/sessions.h: mounts */
+struct locks;           /* namenode/namespace/locks.h: theirs, on files */
+struct posix_waits;     /* namenode/serve/posix_wait.h */
 struct cache_pools;     /* namenode/namespace/cache_pools.h */
 struct proxy_users;     /* common/proxy_users.h */
 struct reconfiguration; /* rpc/reconfigure.h */
@@ -51,6 +54,9 @@ struct namenode {
     uint64_t cache_scan_due_ms;      /* guarded by lock */
     uint64_t cache_scanned_changes;  /* guarded by lock: cache_pools->changes as of the last scan */
     struct blocks *blocks;           /* guarded by lock */
+    struct sessions *sessions;       /* guarded by lock */
+    struct locks *locks;             /* guarded by lock */
+    struct posix_waits *posix_waits; /* guarded by lock: calls of mounts that wait for changes or locks */
     struct parked *parked;           /* guarded by lock: complete() calls that wait for replicas, see serve/park.h */
     uint64_t reap_pending;           /* guarded by lock: discards since the reaper last found nothing to do */
     struct reaper *reaper;           /* guarded by lock */
@@ -79,6 +85,7 @@ static inline void namenode_unlock(struct namenode *nn)
 struct rpc_service;
 struct rpc_service client_calls_service(struct namenode *nn);      /* ClientProtocol */
 struct rpc_service datanode_calls_service(struct namenode *nn);    /* DatanodeProtocol */
+struct rpc_service posix_calls_service(struct namenode *nn);       /* org.cairn.PosixProtocol */
 struct rpc_service datanode_lifeline_service(struct namenode *nn); /* DatanodeLifelineProtocol */
 
 #endif

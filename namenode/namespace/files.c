@@ -5,7 +5,9 @@
 #include <string.h>
 
 #include "common/log.h"
+#include "namenode/namespace/change_log.h"
 #include "namenode/namespace/leases.h"
+#include "namenode/namespace/links.h"
 #include "namenode/namespace/policy.h"
 #include "namenode/namespace/tree.h"
 
@@ -22,6 +24,8 @@ int file_commit(const struct file_op *o, struct err *reterr)
         o->nn->reap_pending += o->t->discard_count;
         pthread_cond_signal(&o->nn->housekeeping_wake);
     }
+    if (change_log_wakes(o->t->dir->changes, o->t->session))
+        pthread_cond_signal(&o->nn->housekeeping_wake);
     o->t->closed_count = o->t->freed_count = o->t->discard_count = 0;
     return 0;
 }
@@ -61,9 +65,10 @@ static int make_way(const struct file_op *o, const struct fs_user *u, const stru
         int rc = access_check(u, there, ACCESS_WRITE, p->text, reterr);
         if (rc)
             return rc;
-        txn_unlink(o->t, path_parent(p), there);
-        txn_discard(o->t, there);
-        return 0;
+        rc = txn_unlink(o->t, path_parent(p), path_name(p), there, reterr);
+        if (!rc)
+            txn_discard(o->t, there);
+        return rc;
     }
     bool closed = false;
     int rc = file_take_over(o, there, "CREATE_FILE", p->text, args->client_name, args->client_machine, false, &closed,

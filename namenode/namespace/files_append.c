@@ -5,6 +5,7 @@
 #include "namenode/namespace/files.h"
 #include "namenode/namespace/history.h"
 #include "namenode/namespace/leases.h"
+#include "namenode/namespace/links.h"
 #include "namenode/namespace/policy.h"
 
 /* The last block is being written again, on the replicas it has. */
@@ -172,6 +173,8 @@ static int concat_source(const struct file_op *o, const struct fs_user *u, const
     if (n == to)
         return err_set(reterr, ERR_HADOOP_ILLEGAL_ARGUMENT,
                        "concat: the src file %s is the same with the target file %s", ret->text, target->text);
+    if (n->more_links || ret->is_unnamed) /* it would be empty under its other names */
+        return err_set(reterr, ERR_HADOOP_ILLEGAL_ARGUMENT, "concat: the src file %s has other names", ret->text);
     if (path_parent(ret) != path_parent(target))
         return err_set(reterr, ERR_HADOOP_ILLEGAL_ARGUMENT,
                        "Source file %s is not in the same directory with the target %s", ret->text, target->text);
@@ -233,7 +236,9 @@ int file_concat(const struct file_op *o, const struct fs_user *u, const char *ta
         if (source->parent == INODE_NONE)
             return err_set(reterr, ERR_HADOOP_ILLEGAL_ARGUMENT, "concat: %s was given twice", from.text);
         txn_move_blocks(o->t, n, source);
-        txn_unlink(o->t, parent, source);
+        rc = txn_unlink(o->t, parent, path_name(&from), source, reterr);
+        if (rc)
+            return rc;
         txn_erase(o->t, source);
     }
     n->mtime_ns = n->ctime_ns = o->t->now_ns;

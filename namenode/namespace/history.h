@@ -10,6 +10,7 @@
  *   (inode.entered is the counter's state when it was made or moved), and by its floors: snapshots that covered it at
  *   former places. Both hold for all below it, too, so moving a directory, or cutting it off to be deleted, is one
  * change.
+ * - What has several names (links.h) is covered by the snapshots of all their directories, each since it has that name.
  * - inode.saved is the counter's state when it was last changed: all snapshots up to there are served by versions.
  * - A version notes which snapshots it was saved for ('T' finds versions by them). When the snapshot of its tag is
  *   deleted, it goes on under the newest older one that still needs it, or it goes.

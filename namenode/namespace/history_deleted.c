@@ -11,12 +11,12 @@ static int deleted_inode(struct txn *t, const struct inode *dir, struct slice ke
     const char *name = arena_strndup(&t->arena, (const char *)key.base + 9, key.len - 9 - 9);
     struct inode *now = NULL;
     *ret = NULL;
-    int rc = dir->as_of ? history_child_id(t, dir->id, name, dir->as_of, &visible, reterr) : 0;
+    int rc = history_child_id(t, dir->id, name, dir->as_of, &visible, reterr);
     if (rc || visible == id)
         return rc;
     rc = txn_peek(t, id, &now, reterr);
     *ret_moved = !rc && now->parent != INODE_NONE;
-    if (*ret_moved && (dir->as_of || (now->parent == dir->id && !strcmp(now->name, name))))
+    if (*ret_moved && dir->as_of)
         return 0;
     if (rc && rc != ERR_NOT_FOUND) /* the reaper has been there: only versions are left */
         return rc;

@@ -7,8 +7,10 @@
 
 #include "common/log.h"
 #include "common/mem.h"
+#include "namenode/namespace/change_log.h"
 #include "namenode/namespace/history.h"
 #include "namenode/namespace/keys.h"
+#include "namenode/namespace/links.h"
 #include "namenode/namespace/quota.h"
 
 #define ERASED_AT_ONCE_BLOCKS 100        /* a file with more of them is left to the reaper */
@@ -35,6 +37,7 @@ void txn_end(struct txn *t)
     free(t->closed);
     free(t->freed);
     buf_free(&t->entries);
+    buf_free(&t->changed);
     buf_free(&t->drops);
     buf_free(&t->history);
     arena_free(&t->arena);
@@ -150,11 +153,36 @@ static int walk_up(struct txn *t, struct inode *n, struct inode ***chain, size_t
     return 0;
 }
 
+/* By its first name, else by another that hangs in the tree. */
+static int walk_up_any(struct txn *t, struct inode *n, struct inode ***chain, size_t *ret_count, struct err *reterr)
+{
+    struct inode_link *links = n->links;
+    size_t count = n->more_links;
+    int rc = walk_up(t, n, chain, ret_count, reterr);
+    if (rc != ERR_NOT_FOUND || !n->more_links)
+        return rc;
+    if (!n->has_links && links_stored(t, n->id, &links, &count, NULL))
+        return rc;
+    for (size_t i = 0; rc == ERR_NOT_FOUND && i < count; i++) {
+        struct inode *as_named = arena_memdup(&t->arena, n, sizeof *n);
+        as_named->parent = links[i].parent;
+        as_named->name = links[i].name;
+        if (chain)
+            *chain = NULL;
+        rc = walk_up(t, as_named, chain, ret_count, reterr);
+    }
+    return rc;
+}
+
 int txn_path(struct txn *t, struct inode *n, const char **ret, struct err *reterr)
 {
     struct inode **chain = NULL;
     size_t count = 0, len = 1;
-    int rc = walk_up(t, n, &chain, &count, reterr);
+    if (n->is_held && n->parent == INODE_NONE) {
+        *ret = arena_printf(&t->arena, "/.reserved/.inodes/%llu", (unsigned long long)n->id);
+        return 0;
+    }
+    int rc = walk_up_any(t, n, &chain, &count, reterr);
     if (rc)
         return rc;
     for (size_t i = 0; i < count; i++)
@@ -171,7 +199,7 @@ int txn_path(struct txn *t, struct inode *n, const char **ret, struct err *reter
 bool txn_is_attached(struct txn *t, struct inode *n)
 {
     size_t count = 0;
-    return walk_up(t, n, NULL, &count, NULL) == 0;
+    return (n->is_held && n->parent == INODE_NONE) || walk_up_any(t, n, NULL, &count, NULL) == 0;
 }
 
 /* ---- changing ---- */
@@ -229,55 +257,16 @@ struct inode *txn_new_inode(struct txn *t, enum inode_type type, uint16_t mode, 
     return n;
 }
 
-static void entry_changes(struct txn *t, const struct inode *parent, const char *name)
-{
-    struct entry_change c = {parent->id, name};
-    if (history_is_used(t->dir))
-        buf_append(&t->entries, &c, sizeof c);
-}
-
-void txn_link(struct txn *t, struct inode *parent, const char *name, struct inode *child)
-{
-    struct key k;
-    key_of_dentry(&k, parent->id, name, strlen(name));
-    uint8_t number[8];
-    be64_put(number, child->id);
-    store_batch_put(txn_batch(t), k.bytes, k.len, number, sizeof number);
-    child->parent = parent->id;
-    child->name = arena_strdup(&t->arena, name);
-    entry_changes(t, parent, child->name);
-    child->ctime_ns = t->now_ns;
-    parent->child_count++;
-    parent->subdir_count += inode_is_dir(child);
-    parent->mtime_ns = parent->ctime_ns = t->now_ns;
-    txn_dirty(parent);
-    txn_dirty(child);
-}
-
-void txn_unlink(struct txn *t, struct inode *parent, struct inode *child)
-{
-    struct key k;
-    key_of_dentry(&k, parent->id, child->name, strlen(child->name));
-    store_batch_delete(txn_batch(t), k.bytes, k.len);
-    entry_changes(t, parent, child->name);
-    child->parent = INODE_NONE;
-    child->ctime_ns = t->now_ns;
-    parent->child_count--;
-    parent->subdir_count -= inode_is_dir(child);
-    parent->mtime_ns = parent->ctime_ns = t->now_ns;
-    txn_dirty(parent);
-    txn_dirty(child);
-}
-
 void txn_discard(struct txn *t, struct inode *n)
 {
+    if (n->parent != INODE_NONE || n->is_held)
+        return;
     if (n->is_open)
         txn_close_file(t, n);
     if (!n->child_count && n->block_count <= ERASED_AT_ONCE_BLOCKS) {
         txn_erase(t, n);
         return;
     }
-    n->parent = INODE_NONE;
     txn_dirty(n);
     mark_put(t, 'r', n->id);
     t->discard_count++;
@@ -367,6 +356,7 @@ void txn_set_block(struct txn *t, struct inode *n, struct file_block *b, uint64_
 {
     t->counters.complete_blocks += state == BLOCK_COMPLETE;
     t->counters.complete_blocks -= b->state == BLOCK_COMPLETE;
+    n->content_changed = n->content_changed || b->length_bytes != length_bytes;
     b->stamp = stamp;
     b->length_bytes = length_bytes;
     b->state = state;
@@ -378,6 +368,7 @@ void txn_drop_last_block(struct txn *t, struct inode *n)
 {
     block_drop(t, n, inode_last_block(n));
     n->block_count--;
+    n->content_changed = true;
     txn_dirty(n);
 }
 
@@ -412,6 +403,7 @@ void txn_move_blocks(struct txn *t, struct inode *to, struct inode *from)
         block_put(t, to, b);
     }
     from->block_count = 0;
+    to->content_changed = from->content_changed = true;
     txn_dirty(to);
     txn_dirty(from);
 }
@@ -461,6 +453,32 @@ static void blocks_free_dropped(struct txn *t)
     buf_clear(&t->entries);
 }
 
+/* For who listens; the entries first, so that nobody looks at a directory by names that are gone. */
+static void changes_note(struct txn *t)
+{
+    const struct entry_change *entries = (void *)t->entries.base;
+    if (!change_log_is_wanted(t->dir->changes))
+        return;
+    for (size_t i = 0; i < t->entries.len / sizeof *entries; i++) {
+        struct change c = {t->session, entries[i].parent, entries[i].name, false};
+        buf_append(&t->changed, &c, sizeof c);
+    }
+    for (size_t i = 0; i < t->inode_count; i++) {
+        const struct inode *n = t->inodes[i];
+        struct change c = {t->session, n->id, NULL, n->content_changed};
+        if (n->dirty && !n->is_new && (n->content_changed || n->ctime_ns != n->ctime_before))
+            buf_append(&t->changed, &c, sizeof c);
+    }
+}
+
+static void changes_tell(struct txn *t)
+{
+    const struct change *list = (void *)t->changed.base;
+    for (size_t i = 0; i < t->changed.len / sizeof *list; i++)
+        change_log_add(t->dir->changes, list[i].session, list[i].id, list[i].name, list[i].content);
+    buf_clear(&t->changed);
+}
+
 static void inodes_put(struct txn *t)
 {
     struct buf record = {0};
@@ -472,7 +490,8 @@ static void inodes_put(struct txn *t)
         t->inodes[kept++] = n;
         if (!n->dirty)
             continue;
-        n->dirty = n->is_new = false;
+        n->dirty = n->is_new = n->was_promoted = n->content_changed = false;
+        n->ctime_before = n->ctime_ns;
         buf_clear(&record);
         inode_encode(n, &record);
         struct key k;
@@ -489,6 +508,7 @@ int txn_commit(struct txn *t, struct err *reterr)
     int rc = before_write(t, reterr);
     if (rc)
         return rc;
+    changes_note(t);
     inodes_put(t);
     blocks_free_dropped(t);
     if (!t->batch)
@@ -512,6 +532,7 @@ int txn_commit(struct txn *t, struct err *reterr)
         t->has_retry = false;
     quota_charged(t);
     history_apply(t);
+    changes_tell(t);
     t->seq = dir->journal ? journal_written(dir->journal) : 0;
     return 0;
 }

@@ -16,7 +16,7 @@
 
 struct counters {
     uint64_t next_inode, next_block, next_stamp; /* the next to be given out */
-    uint64_t inodes, directories, symlinks;      /* those cut off and not yet reaped included */
+    uint64_t inodes, directories, symlinks;      /* those held or cut off and not yet reaped included */
     uint64_t quotas;                             /* directories with a quota */
     uint64_t blocks, complete_blocks;            /* those that only a snapshot has included */
     uint64_t last_snapshot;                      /* the number given out last */
@@ -44,6 +44,7 @@ struct fsdir {
     uint8_t default_policy;
     char superuser[256]; /* the namenode's OS user */
     char supergroup[256];
+    struct change_log *changes;              /* see change_log.h */
     struct quota_watch *watches;             /* see quota.h */
     struct delete_watch *delete_watches;     /* see tree.h */
     struct protected_directories *protected; /* see protected.h; NULL: none */
@@ -94,7 +95,9 @@ struct txn {
     size_t freed_count;
     size_t discard_count;          /* what was left to the reaper, likewise */
     struct quota_charges *charges; /* of the commit under way, see quota.h */
-    struct buf entries;            /* struct entry_change; only if history_is_used */
+    struct buf entries;            /* struct entry_change; only if history_is_used or change_log_is_wanted */
+    struct buf changed;            /* struct change: what the commit under way will have changed, likewise */
+    uint64_t session;              /* whose changes these are; 0: nobody's who listens to changes */
     struct buf drops;              /* struct block_drop */
     struct buf history;            /* history.c's */
     struct retry_mark retry;       /* whose call this is, if it must not run twice */
@@ -153,10 +156,8 @@ static inline void txn_dirty(struct inode *n)
 }
 /* A new, unlinked inode with times = now; strings are copied. */
 struct inode *txn_new_inode(struct txn *t, enum inode_type type, uint16_t mode, const char *owner, const char *group);
-void txn_link(struct txn *t, struct inode *parent, const char *name, struct inode *child);
-void txn_unlink(struct txn *t, struct inode *parent, struct inode *child);
-/* The inode (and all below it), already unlinked, goes: at once, or if that is more than a little to the reaper. An
- * open file stops being one. */
+/* The inode (and all below it), of which a name went (links.h), goes if that was the last: at once, or if that is more
+ * than a little to the reaper. An open file stops being one. What has other names, or is held, stays as it is. */
 void txn_discard(struct txn *t, struct inode *n);
 /* Takes an inode itself out of the store; _discarded: one that was left to the reaper. */
 void txn_erase(struct txn *t, struct inode *n);

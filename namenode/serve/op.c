@@ -4,6 +4,7 @@
 
 #include "common/clock.h"
 #include "namenode/namespace/leases.h"
+#include "namenode/namespace/sessions.h"
 #include "namenode/namespace/writers.h"
 
 const char *op_caller(const struct rpc_call *call)
@@ -29,6 +30,7 @@ void op_begin(struct op *op, struct namenode *nn, struct rpc_call *call)
         memcpy(op->t.retry.client_id, client.base, client.len);
         op->t.retry.call_id = rpc_call_id(call);
     }
+    op->t.session = client.len == 16 ? sessions_of_client(nn->sessions, client.base) : 0;
 }
 
 void op_begin_walk(struct op *op, struct namenode *nn, struct rpc_call *call)

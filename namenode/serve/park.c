@@ -6,6 +6,7 @@
 #include "common/log.h"
 #include "common/mem.h"
 #include "hdfs/client_namenode.pb-c.h"
+#include "namenode/namespace/sessions.h"
 #include "namenode/serve/op.h"
 
 struct parked_call {
@@ -73,6 +74,8 @@ void park_block_complete(struct namenode *nn, uint64_t inode)
     bool closed = false;
     txn_begin(&t, nn->dir, (uint64_t)clock_wall_ns());
     int rc = txn_inode(&t, inode, &n, &why);
+    if (!rc && n->is_open) /* the writer waits for this: it is its own change */
+        t.session = sessions_of_writer(nn->sessions, n->client_name);
     if (!rc && n->is_open && txn_is_attached(&t, n))
         rc = file_try_close(&o, n, &closed, &why);
     txn_end(&t);

@@ -1,7 +1,6 @@
 #include "namenode/serve/status.h"
 
 #include <string.h>
-#include <sys/stat.h>
 
 #include "common/clock.h"
 #include "namenode/namespace/history.h"
@@ -24,12 +23,10 @@ static char *borrowed(const char *text)
 
 Hdfs__HdfsFileStatusProto *status_of(struct arena *a, const struct inode *n, const char *local_name)
 {
-    static const unsigned posix_types[] = {
-        [INODE_DIRECTORY] = S_IFDIR, [INODE_FILE] = S_IFREG, [INODE_SYMLINK] = S_IFLNK};
     NEW(a, hdfs__hdfs_file_status_proto, Hdfs__HdfsFileStatusProto, s);
     NEW(a, hdfs__fs_permission_proto, Hdfs__FsPermissionProto, permission);
-    permission->perm = n->mode;
-    s->filetype = (Hdfs__HdfsFileStatusProto__FileType)n->type; /* the same numbers */
+    permission->perm = n->mode & 01777;
+    s->filetype = (Hdfs__HdfsFileStatusProto__FileType)(inode_is_special(n) ? INODE_FILE : n->type); /* same numbers */
     s->path = bytes_of(local_name);
     s->length = inode_is_file(n) ? inode_length(n) : 0;
     s->permission = permission;
@@ -56,7 +53,9 @@ Hdfs__HdfsFileStatusProto *status_of(struct arena *a, const struct inode *n, con
     s->ctime_ns = n->ctime_ns;
     s->mtime_ns = n->mtime_ns;
     s->atime_ns = n->atime_ns ? n->atime_ns : n->mtime_ns; /* of a directory that none was given */
-    s->posix_type = posix_types[n->type];
+    s->posix_type = inode_format(n->type);
+    s->has_rdev = n->rdev != 0;
+    s->rdev = (uint32_t)n->rdev;
     return s;
 }
 

@@ -8,6 +8,7 @@
 
 #include "common/clock.h"
 #include "namenode/name_folder.h"
+#include "namenode/namespace/links.h"
 #include "namenode/namespace/tree.h"
 
 #define FILES_PER_FOLDER 1000

@@ -23,6 +23,7 @@
 #include "namenode/namespace/tree.h"
 #include "namenode/seam.h"
 #include "namenode/serve/park.h"
+#include "namenode/serve/posix_state.h"
 
 #define SOFT_MS  60000
 #define HARD_MS  1200000
@@ -69,6 +70,7 @@ static inline void fixture_open(struct fixture *f)
     assert_int_equal(cache_pools_load(f->nn.store, &f->nn.cache_pools, NULL), 0);
     assert_int_equal(tokens_load(f->nn.store, f->config, &f->nn.tokens, NULL), 0);
     f->nn.parked = parked_new();
+    assert_int_equal(posix_state_open(&f->nn, &f->err), 0);
     f->nn.blocks = blocks_new(&options, &seam, f->now_ms);
     assert_int_equal(leases_load(&f->nn, f->now_ms, &f->err), 0);
 }
@@ -77,6 +79,7 @@ static inline void fixture_close(struct fixture *f)
 {
     blocks_free(f->nn.blocks);
     parked_free(f->nn.parked);
+    posix_state_close(&f->nn);
     writers_free(f->nn.writers);
     cache_pools_free(f->nn.cache_pools);
     tokens_free(f->nn.tokens);
