@@ -273,9 +273,9 @@ static int mount_serve(struct mount_kind *k, const struct mount_options *o)
 static int mount_run(struct mount_kind *k, const struct mount_options *o)
 {
     AUTO(mem_freep)
-    char *list = mem_printf("fsname=%s%s,subtype=cairn%s%s%s", o->uri ? o->uri : "cairn", k->plain.root,
+    char *list = mem_printf("fsname=%s%s,subtype=cairn%s%s%s%s", o->uri ? o->uri : "cairn", k->plain.root,
                             o->allow_other ? ",allow_other" : "", k->posix ? ",default_permissions" : "",
-                            o->fuse.len ? (char *)o->fuse.base : "");
+                            k->posix && geteuid() == 0 ? ",dev,suid" : "", o->fuse.len ? (char *)o->fuse.base : "");
     char *argv[] = {"cairn", "-o", list, NULL};
     struct fuse_args args = FUSE_ARGS_INIT(3, argv);
     int code = 1;

@@ -50,28 +50,28 @@ void attr_to_entry(struct posix_mount *m, const struct posix_attr *attr, struct 
     attr_to_stat(m, attr, &ret->attr);
 }
 
-static void reply_attr(struct posix_op *op, const char *name, int rc, const struct posix_attr *attr)
+static void reply_attr(struct request *op, const char *name, int rc, const struct posix_attr *attr)
 {
     struct stat st;
     if (rc < 0) {
-        op_fail(op, name);
+        request_fail(op, name);
         return;
     }
     attr_to_stat(op->m, attr, &st);
     fuse_reply_attr(op->req, &st, op->m->cache_timeout_s);
-    op_end(op);
+    request_end(op);
 }
 
 void posix_op_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
-    struct posix_op op;
+    struct request op;
     struct posix_attr attr;
-    op_begin(&op, req);
+    request_begin(&op, req);
     reply_attr(&op, "getattr", posix_getattr(op.fs, inode_of_ino(op.m, ino), &op.arena, &attr, &op.err), &attr);
 }
 
 /* By a handle it may wait for the close or fsync with the other changes, else it is done now. */
-static int set_size(struct posix_op *op, struct node *n, int64_t size, bool by_handle)
+static int set_size(struct request *op, struct node *n, int64_t size, bool by_handle)
 {
     int rc = node_resize(&op->m->store, n, size, &op->err);
     return rc == 0 && !by_handle ? node_save(&op->m->store, n, &op->err) : rc;
@@ -82,7 +82,7 @@ static uint64_t ns_of(const struct timespec *t)
     return (uint64_t)t->tv_sec * 1000000000 + (uint64_t)t->tv_nsec;
 }
 
-static struct posix_set set_of(struct posix_op *op, const struct stat *attr, int to_set)
+static struct posix_set set_of(struct request *op, const struct stat *attr, int to_set)
 {
     struct posix_set set = {
         .mode = attr->st_mode & 07777, .atime_ns = ns_of(&attr->st_atim), .mtime_ns = ns_of(&attr->st_mtim)};
@@ -109,10 +109,10 @@ static struct posix_set set_of(struct posix_op *op, const struct stat *attr, int
 
 void posix_op_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *attr, int to_set, struct fuse_file_info *fi)
 {
-    struct posix_op op;
+    struct request op;
     struct posix_attr now;
     int rc = 0;
-    op_begin(&op, req);
+    request_begin(&op, req);
     uint64_t inode = inode_of_ino(op.m, ino);
     struct posix_set set = set_of(&op, attr, to_set);
     struct node *n = node_get(op.m->nodes, inode);
@@ -135,12 +135,12 @@ void posix_op_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *attr, int to_
 void posix_op_statfs(fuse_req_t req, fuse_ino_t ino)
 {
     enum { UNIT = 4096 };
-    struct posix_op op;
+    struct request op;
     struct dfs_stats stats;
-    op_begin(&op, req);
+    request_begin(&op, req);
     int rc = dfs_statfs(op.fs, &stats, &op.err);
     if (rc < 0) {
-        op_fail(&op, "statfs");
+        request_fail(&op, "statfs");
         return;
     }
     struct statvfs st = {.f_bsize = UNIT,
@@ -153,21 +153,21 @@ void posix_op_statfs(fuse_req_t req, fuse_ino_t ino)
                          .f_favail = UINT32_MAX,
                          .f_namemax = POSIX_NAME_MAX};
     fuse_reply_statfs(req, &st);
-    op_end(&op);
+    request_end(&op);
 }
 
 void posix_op_readlink(fuse_req_t req, fuse_ino_t ino)
 {
-    struct posix_op op;
+    struct request op;
     struct posix_attr attr;
-    op_begin(&op, req);
+    request_begin(&op, req);
     int rc = posix_getattr(op.fs, inode_of_ino(op.m, ino), &op.arena, &attr, &op.err);
     if (rc == 0 && !attr.target)
         rc = err_set(&op.err, ERR_INVALID_PATH, "inode %lu is no symbolic link", (unsigned long)ino);
     if (rc < 0) {
-        op_fail(&op, "readlink");
+        request_fail(&op, "readlink");
         return;
     }
     fuse_reply_readlink(req, attr.target);
-    op_end(&op);
+    request_end(&op);
 }

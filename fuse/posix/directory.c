@@ -200,7 +200,7 @@ static int listing_seek(struct listing *l, struct dfs *fs, off_t offset, size_t 
 }
 
 struct filler {
-    struct posix_op *op;
+    struct request *op;
     char *bytes;
     size_t used, size;
     bool plus;
@@ -253,9 +253,9 @@ static int fill_page(struct filler *f, struct listing *l, off_t offset, struct e
 
 static void list(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset, struct fuse_file_info *fi, bool plus)
 {
-    struct posix_op op;
+    struct request op;
     int rc = 0;
-    op_begin(&op, req);
+    request_begin(&op, req);
     struct listing *l = listing_of(op.m->listings, fi->fh, inode_of_ino(op.m, ino));
     AUTO(mem_freep) char *bytes = mem_alloc(size);
     struct filler f = {&op, bytes, 0, size, plus};
@@ -266,11 +266,11 @@ static void list(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset, stru
         rc = fill_page(&f, l, offset, &op.err);
     pthread_mutex_unlock(&l->lock);
     if (rc < 0 && f.used == 0) {
-        op_fail(&op, "readdir");
+        request_fail(&op, "readdir");
         return;
     }
     fuse_reply_buf(req, bytes, f.used);
-    op_end(&op);
+    request_end(&op);
 }
 
 void posix_op_readdir(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset, struct fuse_file_info *fi)

@@ -15,7 +15,7 @@
 /* What a handle is, is in its number: the process that made it may not be the one that is asked. */
 enum handle_bits { HANDLE_WRITES = 1, HANDLE_APPENDS = 2 };
 
-static void handle_set(const struct posix_op *op, struct node *n, struct fuse_file_info *fi)
+static void handle_set(const struct request *op, struct node *n, struct fuse_file_info *fi)
 {
     fi->fh = ((fi->flags & O_ACCMODE) != O_RDONLY ? HANDLE_WRITES : 0) | (fi->flags & O_APPEND ? HANDLE_APPENDS : 0);
     node_opened(op->m->nodes, n);
@@ -29,45 +29,45 @@ static bool is_atime_due(const struct posix_attr *attr)
 }
 
 /* A request on an open file: op begun, *ret with a reference. On failure it is answered. */
-static int file_begin(struct posix_op *op, fuse_req_t req, fuse_ino_t ino, const char *name, struct node **ret)
+static int file_begin(struct request *op, fuse_req_t req, fuse_ino_t ino, const char *name, struct node **ret)
 {
-    op_begin(op, req);
+    request_begin(op, req);
     int rc = node_need(op->m->nodes, inode_of_ino(op->m, ino), ret, &op->err);
     if (rc < 0)
-        op_fail(op, name);
+        request_fail(op, name);
     return rc;
 }
 
-static void file_end(struct posix_op *op, struct node *n)
+static void file_end(struct request *op, struct node *n)
 {
     node_put(op->m->nodes, n);
-    op_end(op);
+    request_end(op);
 }
 
-static void file_fail(struct posix_op *op, struct node *n, const char *name)
+static void file_fail(struct request *op, struct node *n, const char *name)
 {
     node_put(op->m->nodes, n);
-    op_fail(op, name);
+    request_fail(op, name);
 }
 
-static void file_reply(struct posix_op *op, struct node *n, const char *name, int rc)
+static void file_reply(struct request *op, struct node *n, const char *name, int rc)
 {
     node_put(op->m->nodes, n);
-    op_reply(op, name, rc);
+    request_reply(op, name, rc);
 }
 
 void posix_op_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode, struct fuse_file_info *fi)
 {
-    struct posix_op op;
+    struct request op;
     struct posix_attr attr;
     struct fuse_entry_param entry;
     bool made = false, writes = (fi->flags & O_ACCMODE) != O_RDONLY;
-    op_begin(&op, req);
+    request_begin(&op, req);
     struct posix_make how = {
         .mode = S_IFREG | (mode & 07777), .open_for_writing = writes, .existing_is_fine = !(fi->flags & O_EXCL)};
     int rc = make_node(&op, parent, name, &how, &attr, &made);
     if (rc < 0) {
-        op_fail(&op, "create");
+        request_fail(&op, "create");
         return;
     }
     struct node *n = node_of_attr(op.m->nodes, &attr);
@@ -88,12 +88,12 @@ void posix_op_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t
 
 void posix_op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
-    struct posix_op op;
+    struct request op;
     struct posix_attr attr;
-    op_begin(&op, req);
+    request_begin(&op, req);
     int rc = posix_getattr(op.fs, inode_of_ino(op.m, ino), &op.arena, &attr, &op.err);
     if (rc < 0) {
-        op_fail(&op, "open");
+        request_fail(&op, "open");
         return;
     }
     struct node *n = node_of_attr(op.m->nodes, &attr);
@@ -112,7 +112,7 @@ void posix_op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
     file_end(&op, n);
 }
 
-static void note_read(struct posix_op *op, struct node *n)
+static void note_read(struct request *op, struct node *n)
 {
     struct posix_attr attr;
     struct posix_set set = {.what = POSIX_SET_ATIME_NOW};
@@ -122,7 +122,7 @@ static void note_read(struct posix_op *op, struct node *n)
 
 void posix_op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset, struct fuse_file_info *fi)
 {
-    struct posix_op op;
+    struct request op;
     struct node *n;
     size_t got = 0;
     AUTO(mem_freep) char *bytes = mem_alloc(size);
@@ -139,7 +139,7 @@ void posix_op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset, st
 
 void posix_op_write_buf(fuse_req_t req, fuse_ino_t ino, struct fuse_bufvec *in, off_t offset, struct fuse_file_info *fi)
 {
-    struct posix_op op;
+    struct request op;
     struct node *n;
     size_t size = fuse_buf_size(in);
     AUTO(mem_freep) char *bytes = mem_alloc(size);
@@ -165,7 +165,7 @@ void posix_op_write_buf(fuse_req_t req, fuse_ino_t ino, struct fuse_bufvec *in, 
 /* Room cannot be set aside: what is allocated is a hole that may be written. */
 void posix_op_fallocate(fuse_req_t req, fuse_ino_t ino, int mode, off_t offset, off_t length, struct fuse_file_info *fi)
 {
-    struct posix_op op;
+    struct request op;
     struct node *n;
     int rc;
     if (file_begin(&op, req, ino, "fallocate", &n) < 0)
@@ -182,7 +182,7 @@ void posix_op_fallocate(fuse_req_t req, fuse_ino_t ino, int mode, off_t offset, 
 
 void posix_op_lseek(fuse_req_t req, fuse_ino_t ino, off_t offset, int whence, struct fuse_file_info *fi)
 {
-    struct posix_op op;
+    struct request op;
     struct node *n;
     int64_t at = -1;
     if (file_begin(&op, req, ino, "lseek", &n) < 0)
@@ -201,7 +201,7 @@ void posix_op_lseek(fuse_req_t req, fuse_ino_t ino, off_t offset, int whence, st
 /* close(2): what was written must be whole and readable by others when it returns, and its errors must be heard. */
 void posix_op_flush(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
-    struct posix_op op;
+    struct request op;
     struct node *n;
     if (file_begin(&op, req, ino, "close", &n) < 0)
         return;
@@ -213,7 +213,7 @@ void posix_op_flush(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 
 void posix_op_fsync(fuse_req_t req, fuse_ino_t ino, int data_only, struct fuse_file_info *fi)
 {
-    struct posix_op op;
+    struct request op;
     struct node *n;
     if (file_begin(&op, req, ino, "fsync", &n) == 0)
         file_reply(&op, n, "fsync", node_sync(&op.m->store, n, &op.err));
@@ -221,7 +221,7 @@ void posix_op_fsync(fuse_req_t req, fuse_ino_t ino, int data_only, struct fuse_f
 
 void posix_op_release(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
-    struct posix_op op;
+    struct request op;
     struct node *n;
     if (file_begin(&op, req, ino, "release", &n) < 0)
         return;

@@ -12,7 +12,8 @@
 #define NOTIFY_RESEND 7 /* Linux 6.9; Debian's headers are older */
 
 static struct keeper_memory *memory;
-static _Atomic bool init_is_due; /* the kernel said it to a process before this one */
+static bool is_successor;        /* the kernel said hello to a process before this one, */
+static _Atomic bool init_is_due; /* and libfuse has not heard of it yet */
 
 static bool wants_no_answer(uint32_t opcode)
 {
@@ -62,7 +63,7 @@ static bool is_repeated_init(uint64_t unique)
 {
     struct fuse_in_header head;
     memcpy(&head, memory->init, sizeof head);
-    return memory->wanted && unique == head.unique;
+    return is_successor && unique == head.unique;
 }
 
 static ssize_t io_writev(int fd, struct iovec *iov, int count, void *userdata)
@@ -99,7 +100,7 @@ int kernel_io_attach(struct fuse_session *session, int fd, struct keeper_memory 
     memory = k;
     int rc = fuse_session_custom_io(session, &io, fd);
     if (rc == 0 && k->wanted) {
-        init_is_due = true;
+        is_successor = init_is_due = true;
         resume(fd);
     }
     return rc;

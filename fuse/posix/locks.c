@@ -19,7 +19,7 @@
 static atomic_int waiters;
 
 struct waiting {
-    struct posix_op op;
+    struct request op;
     struct posix_lock lock;
     struct node *node;
     _Atomic bool is_interrupted;
@@ -55,9 +55,9 @@ static void waiting_end(struct waiting *w, int rc, bool granted)
         node_put(w->op.m->nodes, w->node);
     if (rc == 0 && !granted) {
         fuse_reply_err(w->op.req, w->is_interrupted ? EINTR : EAGAIN);
-        op_end(&w->op);
+        request_end(&w->op);
     } else {
-        op_reply(&w->op, "lock", rc);
+        request_reply(&w->op, "lock", rc);
     }
     free(w);
 }
@@ -80,7 +80,7 @@ static void set_lock(fuse_req_t req, struct posix_lock lock, bool wait)
     pthread_attr_t detached;
     pthread_t thread;
     bool granted = false;
-    op_begin(&w->op, req);
+    request_begin(&w->op, req);
     w->lock = lock;
     int rc = node_need(w->op.m->nodes, lock.id, &w->node, &w->op.err);
     if (rc == 0)
@@ -122,14 +122,14 @@ void posix_op_flock(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi, i
 
 void posix_op_getlk(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi, struct flock *lock)
 {
-    struct posix_op op;
+    struct request op;
     struct posix_lock wanted, there;
     bool free_to_lock;
-    op_begin(&op, req);
+    request_begin(&op, req);
     wanted = lock_of(inode_of_ino(op.m, ino), fi, lock);
     int rc = posix_test_lock(op.fs, op.m->store.memory->session, &wanted, &free_to_lock, &there, &op.err);
     if (rc < 0) {
-        op_fail(&op, "getlk");
+        request_fail(&op, "getlk");
         return;
     }
     struct flock answer = *lock;
@@ -141,10 +141,10 @@ void posix_op_getlk(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi, s
                                 .l_len = there.end == POSIX_LOCK_TO_END ? 0 : (off_t)(there.end - there.start + 1),
                                 .l_pid = (pid_t)there.pid};
     fuse_reply_lock(req, &answer);
-    op_end(&op);
+    request_end(&op);
 }
 
-void locks_release_owner(struct posix_op *op, struct node *n, uint64_t owner, bool whole)
+void locks_release_owner(struct request *op, struct node *n, uint64_t owner, bool whole)
 {
     struct posix_lock all = {
         .id = n->id, .owner = owner, .whole = whole, .end = POSIX_LOCK_TO_END, .type = POSIX_LOCK_NONE};

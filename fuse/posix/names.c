@@ -3,16 +3,16 @@
 
 #include "fuse/posix/posix_mount.h"
 
-static void reply_entry(struct posix_op *op, const char *name, int rc, const struct posix_attr *attr)
+static void reply_entry(struct request *op, const char *name, int rc, const struct posix_attr *attr)
 {
     struct fuse_entry_param entry;
     if (rc < 0) {
-        op_fail(op, name);
+        request_fail(op, name);
         return;
     }
     attr_to_entry(op->m, attr, &entry);
     fuse_reply_entry(op->req, &entry);
-    op_end(op);
+    request_end(op);
 }
 
 /* The folder that is mounted has nothing above it here. */
@@ -25,9 +25,9 @@ static uint64_t child_of(const struct posix_mount *m, fuse_ino_t parent, const c
 
 void posix_op_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 {
-    struct posix_op op;
+    struct request op;
     struct posix_attr attr;
-    op_begin(&op, req);
+    request_begin(&op, req);
     uint64_t dir = child_of(op.m, parent, &name);
     int rc = posix_lookup(op.fs, dir, name, &op.arena, &attr, &op.err);
     if (rc == 0 && attr.id == 0)
@@ -35,7 +35,7 @@ void posix_op_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
     reply_entry(&op, "lookup", rc, &attr);
 }
 
-int make_node(struct posix_op *op, fuse_ino_t parent, const char *name, struct posix_make *how, struct posix_attr *ret,
+int make_node(struct request *op, fuse_ino_t parent, const char *name, struct posix_make *how, struct posix_attr *ret,
               bool *ret_made)
 {
     const struct fuse_ctx *who = fuse_req_ctx(op->req);
@@ -50,10 +50,10 @@ int make_node(struct posix_op *op, fuse_ino_t parent, const char *name, struct p
 static void make_and_reply(fuse_req_t req, const char *operation, fuse_ino_t parent, const char *name,
                            struct posix_make how)
 {
-    struct posix_op op;
+    struct request op;
     struct posix_attr attr;
     bool made;
-    op_begin(&op, req);
+    request_begin(&op, req);
     reply_entry(&op, operation, make_node(&op, parent, name, &how, &attr, &made), &attr);
 }
 
@@ -74,9 +74,9 @@ void posix_op_symlink(fuse_req_t req, const char *target, fuse_ino_t parent, con
 
 void posix_op_link(fuse_req_t req, fuse_ino_t ino, fuse_ino_t parent, const char *name)
 {
-    struct posix_op op;
+    struct request op;
     struct posix_attr attr;
-    op_begin(&op, req);
+    request_begin(&op, req);
     int rc = posix_link(op.fs, op.m->store.memory->session, inode_of_ino(op.m, ino), inode_of_ino(op.m, parent), name,
                         &op.arena, &attr, &op.err);
     reply_entry(&op, "link", rc, &attr);
@@ -84,7 +84,7 @@ void posix_op_link(fuse_req_t req, fuse_ino_t ino, fuse_ino_t parent, const char
 
 /* The namenode keeps what is open here; it does not know what is, and whether this is the last link, so we say hold
  * whenever anything of that name is open. */
-static bool is_open_here(struct posix_op *op, uint64_t parent, const char *name)
+static bool is_open_here(struct request *op, uint64_t parent, const char *name)
 {
     struct posix_attr attr;
     return posix_lookup(op->fs, parent, name, &op->arena, &attr, NULL) == 0 && attr.id &&
@@ -93,15 +93,15 @@ static bool is_open_here(struct posix_op *op, uint64_t parent, const char *name)
 
 static void remove_and_reply(fuse_req_t req, const char *operation, fuse_ino_t parent, const char *name, bool directory)
 {
-    struct posix_op op;
+    struct request op;
     struct posix_attr attr;
-    op_begin(&op, req);
+    request_begin(&op, req);
     uint64_t dir = inode_of_ino(op.m, parent);
     bool hold = !directory && node_any_open(op.m->nodes) && is_open_here(&op, dir, name);
     int rc = posix_unlink(op.fs, op.m->store.memory->session, dir, name, directory, hold, &op.arena, &attr, &op.err);
     if (rc == 0 && hold && attr.nlink == 0)
         node_held(op.m->nodes, attr.id);
-    op_reply(&op, operation, rc);
+    request_reply(&op, operation, rc);
 }
 
 void posix_op_unlink(fuse_req_t req, fuse_ino_t parent, const char *name)
@@ -117,9 +117,9 @@ void posix_op_rmdir(fuse_req_t req, fuse_ino_t parent, const char *name)
 void posix_op_rename(fuse_req_t req, fuse_ino_t parent, const char *name, fuse_ino_t new_parent, const char *new_name,
                      unsigned flags)
 {
-    struct posix_op op;
+    struct request op;
     struct posix_attr moved, replaced;
-    op_begin(&op, req);
+    request_begin(&op, req);
     struct posix_rename how = {.parent = inode_of_ino(op.m, parent),
                                .name = name,
                                .new_parent = inode_of_ino(op.m, new_parent),
@@ -129,5 +129,5 @@ void posix_op_rename(fuse_req_t req, fuse_ino_t parent, const char *name, fuse_i
     int rc = posix_rename(op.fs, op.m->store.memory->session, &how, &op.arena, &moved, &replaced, &op.err);
     if (rc == 0 && how.hold && replaced.id && replaced.nlink == 0)
         node_held(op.m->nodes, replaced.id);
-    op_reply(&op, "rename", rc);
+    request_reply(&op, "rename", rc);
 }

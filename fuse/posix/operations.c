@@ -27,7 +27,7 @@ static void posix_op_init(void *userdata, struct fuse_conn_info *conn)
         daemon_ready(m->daemon);
 }
 
-void op_begin(struct posix_op *op, fuse_req_t req)
+void request_begin(struct request *op, fuse_req_t req)
 {
     op->m = fuse_req_userdata(req);
     op->fs = op->m->store.fs;
@@ -36,12 +36,12 @@ void op_begin(struct posix_op *op, fuse_req_t req)
     arena_init(&op->arena, POSIX_OP_ARENA_BYTES);
 }
 
-void op_end(struct posix_op *op)
+void request_end(struct request *op)
 {
     arena_free(&op->arena);
 }
 
-void op_fail(struct posix_op *op, const char *name)
+void request_fail(struct request *op, const char *name)
 {
     int errnum = err_to_errno(op->err.code);
     switch (errnum) {
@@ -55,17 +55,17 @@ void op_fail(struct posix_op *op, const char *name)
     if (errnum == 0 || errnum == ECONNREFUSED || errnum == ECONNRESET || errnum == EPROTO)
         errnum = EIO; /* programs know what to do with that */
     fuse_reply_err(op->req, errnum);
-    op_end(op);
+    request_end(op);
 }
 
-void op_reply(struct posix_op *op, const char *name, int rc)
+void request_reply(struct request *op, const char *name, int rc)
 {
     if (rc < 0) {
-        op_fail(op, name);
+        request_fail(op, name);
         return;
     }
     fuse_reply_err(op->req, 0);
-    op_end(op);
+    request_end(op);
 }
 
 uint64_t inode_of_ino(const struct posix_mount *m, fuse_ino_t ino)

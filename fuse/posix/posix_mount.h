@@ -35,18 +35,18 @@ struct posix_mount {
 };
 
 /* What every operation starts and ends with. */
-struct posix_op {
+struct request {
     struct posix_mount *m;
     struct dfs *fs;
     fuse_req_t req;
     struct arena arena;
     struct err err;
 };
-void op_begin(struct posix_op *op, fuse_req_t req);
+void request_begin(struct request *op, fuse_req_t req);
 /* Answers 0, or rc's errno: unexpected ones are logged with the operation. */
-void op_reply(struct posix_op *op, const char *name, int rc);
-void op_fail(struct posix_op *op, const char *name); /* answers op->err; ends the op */
-void op_end(struct posix_op *op);                    /* after any other answer */
+void request_reply(struct request *op, const char *name, int rc);
+void request_fail(struct request *op, const char *name); /* answers op->err; ends the op */
+void request_end(struct request *op);                    /* after any other answer */
 
 uint64_t inode_of_ino(const struct posix_mount *m, fuse_ino_t ino);
 fuse_ino_t ino_of_inode(const struct posix_mount *m, uint64_t inode);
@@ -66,7 +66,7 @@ void posix_op_rmdir(fuse_req_t req, fuse_ino_t parent, const char *name);
 void posix_op_rename(fuse_req_t req, fuse_ino_t parent, const char *name, fuse_ino_t new_parent, const char *new_name,
                      unsigned flags);
 /* Makes an inode as the user who asks; for mkdir, mknod, symlink, create. */
-int make_node(struct posix_op *op, fuse_ino_t parent, const char *name, struct posix_make *how, struct posix_attr *ret,
+int make_node(struct request *op, fuse_ino_t parent, const char *name, struct posix_make *how, struct posix_attr *ret,
               bool *ret_made) MUST_CHECK;
 /* attributes.c */
 void posix_op_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi);
@@ -106,7 +106,7 @@ void posix_op_release(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 void posix_op_getlk(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi, struct flock *lock);
 void posix_op_setlk(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi, struct flock *lock, int sleep);
 void posix_op_flock(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi, int op);
-void locks_release_owner(struct posix_op *op, struct node *n, uint64_t owner, bool whole);
+void locks_release_owner(struct request *op, struct node *n, uint64_t owner, bool whole);
 
 /* watch.c: tells the kernel what other clients change, from a thread of its own. */
 struct watch *watch_start(struct posix_mount *m, uint64_t cursor);

@@ -66,7 +66,7 @@ static bool is_known_absent(struct posix_mount *m, uint64_t id, bool acl)
     return fresh && !(acl ? f.has_acl : f.has_xattrs);
 }
 
-static const char *path_of(struct posix_op *op, fuse_ino_t ino)
+static const char *path_of(struct request *op, fuse_ino_t ino)
 {
     return arena_printf(&op->arena, "/.reserved/.inodes/%lu", (unsigned long)inode_of_ino(op->m, ino));
 }
@@ -78,7 +78,7 @@ static bool acl_scope(const char *name, bool *ret_is_default)
 }
 
 /* As getxattr(2): size 0 asks how much there is. */
-static void reply_bytes(struct posix_op *op, const void *bytes, size_t len, size_t size)
+static void reply_bytes(struct request *op, const void *bytes, size_t len, size_t size)
 {
     if (size == 0)
         fuse_reply_xattr(op->req, len);
@@ -86,18 +86,18 @@ static void reply_bytes(struct posix_op *op, const void *bytes, size_t len, size
         fuse_reply_err(op->req, ERANGE);
     else
         fuse_reply_buf(op->req, bytes, len);
-    op_end(op);
+    request_end(op);
 }
 
-static void reply_errno(struct posix_op *op, int errnum)
+static void reply_errno(struct request *op, int errnum)
 {
     fuse_reply_err(op->req, errnum);
-    op_end(op);
+    request_end(op);
 }
 
 /* ---- lists ---- */
 
-static int load_acl(struct posix_op *op, fuse_ino_t ino, struct dfs_acl *ret)
+static int load_acl(struct request *op, fuse_ino_t ino, struct dfs_acl *ret)
 {
     struct posix_attr attr;
     int rc = dfs_get_acl(op->fs, path_of(op, ino), &op->arena, ret, &op->err);
@@ -108,12 +108,12 @@ static int load_acl(struct posix_op *op, fuse_ino_t ino, struct dfs_acl *ret)
     return rc;
 }
 
-static void get_acl(struct posix_op *op, fuse_ino_t ino, bool is_default, size_t size)
+static void get_acl(struct request *op, fuse_ino_t ino, bool is_default, size_t size)
 {
     struct dfs_acl acl;
     struct buf bytes = {0};
     if (load_acl(op, ino, &acl) < 0) {
-        op_fail(op, "getxattr");
+        request_fail(op, "getxattr");
         return;
     }
     acl_to_xattr(&acl, is_default, op->m->users, &bytes);
@@ -124,18 +124,18 @@ static void get_acl(struct posix_op *op, fuse_ino_t ino, bool is_default, size_t
     buf_free(&bytes);
 }
 
-static void set_acl(struct posix_op *op, fuse_ino_t ino, bool is_default, const char *value, size_t size)
+static void set_acl(struct request *op, fuse_ino_t ino, bool is_default, const char *value, size_t size)
 {
     struct dfs_acl_entry *entries;
     size_t count;
     int rc = acl_from_xattr(value, size, is_default, &op->arena, &entries, &count, &op->err);
     if (rc == 0)
         rc = dfs_change_acl(op->fs, path_of(op, ino), DFS_ACL_SET, entries, count, &op->err);
-    op_reply(op, "setxattr", rc);
+    request_reply(op, "setxattr", rc);
 }
 
 /* Without its named entries an access list is what the mode says. */
-static void remove_acl(struct posix_op *op, fuse_ino_t ino, bool is_default)
+static void remove_acl(struct request *op, fuse_ino_t ino, bool is_default)
 {
     struct dfs_acl acl;
     int rc = is_default ? dfs_change_acl(op->fs, path_of(op, ino), DFS_ACL_REMOVE_DEFAULT, NULL, 0, &op->err)
@@ -146,12 +146,12 @@ static void remove_acl(struct posix_op *op, fuse_ino_t ino, bool is_default)
                                           {.type = DFS_ACL_OTHER, .rwx = acl.mode & 7}};
         rc = dfs_change_acl(op->fs, path_of(op, ino), DFS_ACL_SET, minimal, 3, &op->err);
     }
-    op_reply(op, "removexattr", rc);
+    request_reply(op, "removexattr", rc);
 }
 
 /* ---- attributes ---- */
 
-static int find_xattr(struct posix_op *op, fuse_ino_t ino, const char *name, struct dfs_xattr *ret)
+static int find_xattr(struct request *op, fuse_ino_t ino, const char *name, struct dfs_xattr *ret)
 {
     struct dfs_xattr *list;
     size_t count;
@@ -175,10 +175,10 @@ static bool is_stored(const char *name)
 
 void posix_op_getxattr(fuse_req_t req, fuse_ino_t ino, const char *name, size_t size)
 {
-    struct posix_op op;
+    struct request op;
     struct dfs_xattr x;
     bool is_default, is_acl = acl_scope(name, &is_default);
-    op_begin(&op, req);
+    request_begin(&op, req);
     if (is_known_absent(op.m, inode_of_ino(op.m, ino), is_acl))
         reply_errno(&op, ENODATA);
     else if (is_acl)
@@ -186,17 +186,17 @@ void posix_op_getxattr(fuse_req_t req, fuse_ino_t ino, const char *name, size_t 
     else if (!is_stored(name))
         reply_errno(&op, EOPNOTSUPP);
     else if (find_xattr(&op, ino, name, &x) < 0)
-        op_fail(&op, "getxattr");
+        request_fail(&op, "getxattr");
     else
         reply_bytes(&op, x.value.base, x.has_value ? x.value.len : 0, size);
 }
 
 void posix_op_setxattr(fuse_req_t req, fuse_ino_t ino, const char *name, const char *value, size_t size, int flags)
 {
-    struct posix_op op;
+    struct request op;
     struct dfs_xattr there, x = {.name = name, .has_value = true, .value = {(const uint8_t *)value, size}};
     bool is_default, is_acl = acl_scope(name, &is_default);
-    op_begin(&op, req);
+    request_begin(&op, req);
     xattr_forget(op.m, inode_of_ino(op.m, ino));
     if (is_acl) {
         set_acl(&op, ino, is_default, value, size);
@@ -215,15 +215,15 @@ void posix_op_setxattr(fuse_req_t req, fuse_ino_t ino, const char *name, const c
         rc = dfs_set_xattr(op.fs, path_of(&op, ino), &x, DFS_XATTR_CREATE | DFS_XATTR_REPLACE, &op.err);
     if (rc == ERR_HADOOP_ILLEGAL_ARGUMENT) /* too long for the namenode's limit */
         rc = err_set(&op.err, ERR_NO_SPACE, "%s", name);
-    op_reply(&op, "setxattr", rc);
+    request_reply(&op, "setxattr", rc);
 }
 
 void posix_op_removexattr(fuse_req_t req, fuse_ino_t ino, const char *name)
 {
-    struct posix_op op;
+    struct request op;
     struct dfs_xattr there;
     bool is_default, is_acl = acl_scope(name, &is_default);
-    op_begin(&op, req);
+    request_begin(&op, req);
     xattr_forget(op.m, inode_of_ino(op.m, ino));
     if (is_acl) {
         remove_acl(&op, ino, is_default);
@@ -232,25 +232,25 @@ void posix_op_removexattr(fuse_req_t req, fuse_ino_t ino, const char *name)
     int rc = is_stored(name) ? find_xattr(&op, ino, name, &there) : err_set(&op.err, ERR_UNSUPPORTED, "%s", name);
     if (rc == 0)
         rc = dfs_remove_xattr(op.fs, path_of(&op, ino), name, &op.err);
-    op_reply(&op, "removexattr", rc);
+    request_reply(&op, "removexattr", rc);
 }
 
 void posix_op_listxattr(fuse_req_t req, fuse_ino_t ino, size_t size)
 {
-    struct posix_op op;
+    struct request op;
     struct dfs_xattr *list = NULL;
     struct dfs_acl acl = {0};
     size_t count = 0;
     struct buf names = {0};
     int rc = 0;
-    op_begin(&op, req);
+    request_begin(&op, req);
     uint64_t id = inode_of_ino(op.m, ino);
     if (!is_known_absent(op.m, id, false))
         rc = dfs_get_xattrs(op.fs, path_of(&op, ino), NULL, &op.arena, &list, &count, &op.err);
     if (rc == 0 && !is_known_absent(op.m, id, true))
         rc = load_acl(&op, ino, &acl);
     if (rc < 0) {
-        op_fail(&op, "listxattr");
+        request_fail(&op, "listxattr");
         return;
     }
     for (size_t i = 0; i < count && names.len < NAMES_MAX_BYTES; i++)
