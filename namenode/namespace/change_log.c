@@ -67,8 +67,8 @@ void change_log_add(struct change_log *c, uint64_t session, uint64_t id, const c
         return;
     struct slot *last = c->end > c->begin ? &c->slots[(c->end - 1) % CHANGE_LOG_MAX] : NULL;
     struct slot *s = &c->slots[c->end % CHANGE_LOG_MAX];
-    if (last && is_same(&last->change, session, id, name)) { /* said again, since the last one may have been heard */
-        content = content || last->change.content;
+    /* Said again, since the last one may have been heard; what is less than that is said beside it. */
+    if (last && is_same(&last->change, session, id, name) && (content || !last->change.content)) {
         free(STEAL(last->name));
         last->change = (struct change){0};
     }

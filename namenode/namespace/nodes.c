@@ -239,7 +239,7 @@ static int remove_entry(struct txn *t, const struct entry *e, struct node_holder
     rc = rc ? rc : txn_unlink(t, e->parent, e->name, n, reterr);
     if (rc)
         return rc;
-    if (holder && n->parent == INODE_NONE && !inode_is_dir(n)) {
+    if (holder && !inode_is_dir(n) && !txn_has_name(t, n)) { /* or only where the reaper has not been yet */
         session_put_hold(t, holder->session->id, n);
         holder->held = n->id;
     }

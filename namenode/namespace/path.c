@@ -111,7 +111,7 @@ static int resolve_reserved(struct txn *t, const char *text, const char **ret, s
         rc = txn_path(t, n, &path, NULL);
     if (rc)
         return err_set(reterr, ERR_NOT_FOUND, "File for given inode path does not exist: %s", text);
-    if (n->is_held && n->parent == INODE_NONE) {
+    if (!strncmp(path, PATH_OF_INODES, strlen(PATH_OF_INODES))) {
         *ret_unnamed = *end ? NULL : n;
         *ret = path;
         return *end ? err_set(reterr, ERR_NOT_FOUND, "File for given inode path does not exist: %s", text) : 0;

@@ -304,7 +304,7 @@ static int move(struct txn *t, struct path *from, const struct path *to, struct 
 
 static bool is_below(const struct path *p, const struct inode *top)
 {
-    for (size_t i = 0; i < p->found; i++)
+    for (size_t i = 0; inode_is_dir(top) && i < p->found; i++)
         if (p->inodes[i] == top)
             return true;
     return false;

@@ -178,11 +178,11 @@ int txn_path(struct txn *t, struct inode *n, const char **ret, struct err *reter
 {
     struct inode **chain = NULL;
     size_t count = 0, len = 1;
-    if (n->is_held && n->parent == INODE_NONE) {
-        *ret = arena_printf(&t->arena, "/.reserved/.inodes/%llu", (unsigned long long)n->id);
+    int rc = walk_up_any(t, n, &chain, &count, reterr);
+    if (rc == ERR_NOT_FOUND && n->is_held) {
+        *ret = arena_printf(&t->arena, PATH_OF_INODES "%llu", (unsigned long long)n->id);
         return 0;
     }
-    int rc = walk_up_any(t, n, &chain, &count, reterr);
     if (rc)
         return rc;
     for (size_t i = 0; i < count; i++)
@@ -196,10 +196,15 @@ int txn_path(struct txn *t, struct inode *n, const char **ret, struct err *reter
     return 0;
 }
 
-bool txn_is_attached(struct txn *t, struct inode *n)
+bool txn_has_name(struct txn *t, struct inode *n)
 {
     size_t count = 0;
-    return (n->is_held && n->parent == INODE_NONE) || walk_up_any(t, n, NULL, &count, NULL) == 0;
+    return walk_up_any(t, n, NULL, &count, NULL) == 0;
+}
+
+bool txn_is_attached(struct txn *t, struct inode *n)
+{
+    return n->is_held || txn_has_name(t, n);
 }
 
 /* ---- changing ---- */

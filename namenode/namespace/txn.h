@@ -129,9 +129,12 @@ int txn_peek(struct txn *t, uint64_t id, struct inode **ret, struct err *reterr)
 int txn_child(struct txn *t, const struct inode *parent, const char *name, struct inode **ret,
               struct err *reterr) MUST_CHECK;
 int txn_block(struct txn *t, uint64_t block_id, struct block_record *ret, struct err *reterr) MUST_CHECK;
-/* The path up to the root, in the arena; ERR_NOT_FOUND if the inode was cut off the tree. */
+/* The path up to the root, in the arena; ERR_NOT_FOUND if the inode was cut off the tree. What is held and has no name
+ * in the tree has the path PATH_OF_INODES and its number. */
+#define PATH_OF_INODES "/.reserved/.inodes/"
 int txn_path(struct txn *t, struct inode *n, const char **ret, struct err *reterr) MUST_CHECK;
-bool txn_is_attached(struct txn *t, struct inode *n);
+bool txn_has_name(struct txn *t, struct inode *n); /* it hangs in the tree */
+bool txn_is_attached(struct txn *t, struct inode *n); /* or is held */
 
 /* Entries of a directory in name order, from the first one after `after` ("" = all). */
 struct dir_iter {

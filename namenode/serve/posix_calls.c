@@ -97,13 +97,13 @@ int posix_check_writable(struct op *op, const char *doing, uint64_t id)
     return op_check_safe_mode(op, doing, arena_printf(op->arena, "inode %llu", (unsigned long long)id));
 }
 
-Cairn__AttrProto *posix_attr(struct op *op, const struct inode *n)
+Cairn__AttrProto *posix_attr(struct op *op, struct inode *n)
 {
     Cairn__AttrProto *a = arena_new(op->arena, Cairn__AttrProto);
     cairn__attr_proto__init(a);
     a->id = n->id;
     a->mode = inode_format(n->type) | n->mode;
-    a->nlink = inode_nlink(n);
+    a->nlink = n->is_held && !txn_has_name(&op->t, n) ? 0 : inode_nlink(n);
     a->owner = (char *)(uintptr_t)n->owner;
     a->group = (char *)(uintptr_t)n->group;
     a->size = n->type == INODE_SYMLINK ? strlen(n->target) : inode_length(n);

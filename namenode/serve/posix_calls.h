@@ -41,6 +41,6 @@ int posix_inode(struct op *op, uint64_t id, struct inode **ret) MUST_CHECK;
 /* ERR_SAFE_MODE, as op_check_safe_mode. */
 int posix_check_writable(struct op *op, const char *doing, uint64_t id) MUST_CHECK;
 /* What a mount sees of it, in op's arena; borrows from the inode. */
-Cairn__AttrProto *posix_attr(struct op *op, const struct inode *n);
+Cairn__AttrProto *posix_attr(struct op *op, struct inode *n);
 
 #endif

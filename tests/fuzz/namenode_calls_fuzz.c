@@ -21,13 +21,14 @@
 #include "namenode/serve/admin.h"
 #include "namenode/serve/namenode_calls.h"
 #include "namenode/serve/park.h"
+#include "namenode/serve/posix_state.h"
 #include "proto/message.h"
 #include "rpc/reconfigure.h"
 #include "rpc/rpc_server.h"
 #include "rpc/wire.h"
 #include "tests/fuzz/fuzz.h"
 
-#define CALLS_FUZZ_SERVICES   (4 + ADMIN_SERVICES)
+#define CALLS_FUZZ_SERVICES   (5 + ADMIN_SERVICES)
 #define CALLS_FUZZ_CALLS_MAX  32
 #define CALLS_FUZZ_DEPTH_MAX  4
 #define CALLS_FUZZ_INPUTS_MAX 2000 /* then the namespace begins anew */
@@ -48,6 +49,7 @@ static void calls_fuzz_services(struct namenode *nn, struct rpc_service ret[CALL
     ret[2] = datanode_lifeline_service(nn);
     ret[3] = namenode_calls_service(nn);
     admin_services(nn, ret + 4);
+    ret[4 + ADMIN_SERVICES] = posix_calls_service(nn);
 }
 
 static size_t calls_fuzz_method_count(void)
@@ -82,6 +84,7 @@ static void calls_fuzz_end(void)
     journal_stop(f->nn.journal);
     blocks_free(f->nn.blocks);
     parked_free(f->nn.parked);
+    posix_state_close(&f->nn);
     writers_free(f->nn.writers);
     cache_pools_free(f->nn.cache_pools);
     tokens_free(f->nn.tokens);
@@ -153,6 +156,8 @@ static void calls_fuzz_begin(void)
     nn->leases = leases_new(60000, 1200000, 30000);
     nn->writers = writers_new();
     nn->parked = parked_new();
+    if (posix_state_open(nn, NULL))
+        abort();
     nn->blocks = blocks_new(&options, &seam, now_ms);
     calls_fuzz_datanode(f, now_ms);
     struct rpc_service services[CALLS_FUZZ_SERVICES];
@@ -222,7 +227,9 @@ static ProtobufCMessage *calls_fuzz_message(struct arena *a, const ProtobufCMess
         else if (f->type == PROTOBUF_C_TYPE_ENUM)
             *(int *)at = ((const ProtobufCEnumDescriptor *)f->descriptor)->values[0].value;
         else if (f->type == PROTOBUF_C_TYPE_UINT64 || f->type == PROTOBUF_C_TYPE_INT64)
-            *(uint64_t *)at = !strcmp(f->name, "blockSize") ? 1 << 20 : 1;
+            *(uint64_t *)at = !strcmp(f->name, "blockSize")                                            ? 1 << 20
+                              : strstr(f->name, "parent") && !strcmp(type->package_name, "cairn") ? INODE_ROOT
+                                                                                                       : 1;
         else if (f->type == PROTOBUF_C_TYPE_UINT32 || f->type == PROTOBUF_C_TYPE_INT32)
             *(uint32_t *)at = 1;
     }

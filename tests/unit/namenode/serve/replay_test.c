@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "common/net.h"
+#include "cairn/posix.pb-c.h"
 #include "hdfs/client_namenode.pb-c.h"
 #include "namenode/blocks/datanode_events.h"
 #include "namenode/namespace/history.h"
@@ -14,14 +15,13 @@
 #include "rpc/rpc_server.h"
 #include "rpc/wire.h"
 
-#define PROTOCOL "org.apache.hadoop.hdfs.protocol.ClientProtocol"
-
 static const uint8_t client_id[16] = "replay-test-0123";
 
 /* Sends one call as this client and returns the answer's frame, without its length, through a connection of its own. */
 static void call(struct fixture *f, int32_t id, const char *method, const ProtobufCMessage *request, struct buf *ret)
 {
-    struct rpc_service service = client_calls_service(&f->nn);
+    bool is_ours = !strcmp(request->descriptor->package_name, "cairn");
+    struct rpc_service service = is_ours ? posix_calls_service(&f->nn) : client_calls_service(&f->nn);
     struct rpc_server_options o = {
         .listen = {"127.0.0.1", 0}, .loops = 1, .pool_threads = 1, .services = &service, .service_count = 1};
     struct rpc_server *server = NULL; /* a new one each time: what it remembers by itself is not what is tested */
@@ -37,7 +37,7 @@ static void call(struct fixture *f, int32_t id, const char *method, const Protob
     context.userinfo = &user;
     buf_append(&out, "hrpc\x09\0\0", 7);
     rpc_frame_request(&out, RPC_CALL_CONTEXT, -1, (struct slice){0}, NULL, NULL, &context.base);
-    rpc_frame_request(&out, id, 0, (struct slice){client_id, 16}, PROTOCOL, method, request);
+    rpc_frame_request(&out, id, 0, (struct slice){client_id, 16}, service.protocol, method, request);
     assert_int_equal(net_write_full(fd, out.base, out.len, ERR(f)), 0);
     assert_int_equal(recv(fd, length, 4, MSG_WAITALL), 4);
     size_t bytes = (size_t)length[2] << 8 | length[3];
@@ -122,6 +122,47 @@ static void test_create(void **state)
     assert_memory_equal(first.base, again.base, first.len);
     call(f, 4, "create", &q.base, &again); /* not a repetition: refused, since the file is there */
     assert_true(again.len > first.len);
+}
+
+static ProtobufCBinaryData bytes_of(const char *text)
+{
+    return (ProtobufCBinaryData){strlen(text), (uint8_t *)(uintptr_t)text};
+}
+
+static void test_inodes(void **state)
+{
+    struct fixture *f = *state;
+    AUTO(buf_free) struct buf first = {0}, again = {0};
+    Cairn__MakeNodeRequestProto make = CAIRN__MAKE_NODE_REQUEST_PROTO__INIT;
+    Cairn__RenameRequestProto rename = CAIRN__RENAME_REQUEST_PROTO__INIT;
+    Cairn__UnlinkRequestProto unlink = CAIRN__UNLINK_REQUEST_PROTO__INIT;
+    make.parent = rename.parent = rename.new_parent = unlink.parent = INODE_ROOT;
+    make.name = rename.name = bytes_of("f");
+    rename.new_name = unlink.name = bytes_of("g");
+    make.mode = 0100644;
+    make.owner = make.group = (char *)"ann";
+    make.client_name = (char *)"writer";
+    blocks_safe_mode(f->nn.blocks, SAFE_MODE_FORCE_EXIT, f->now_ms);
+    call(f, 3, "makeNode", &make.base, &first);
+    restart(f);
+    call(f, 3, "makeNode", &make.base, &again);
+    assert_int_equal(first.len, again.len);
+    assert_memory_equal(first.base, again.base, first.len);
+    uint64_t id = look(f, "/f").id;
+    call(f, 4, "rename", &rename.base, &first);
+    restart(f);
+    mkdirs(f, "/f"); /* somebody else's: must stay, and what is at the other place, too */
+    call(f, 4, "rename", &rename.base, &again);
+    assert_int_equal(first.len, again.len);
+    assert_memory_equal(first.base, again.base, first.len);
+    assert_int_equal(look(f, "/g").id, id);
+    call(f, 5, "unlink", &unlink.base, &first);
+    assert_false(look(f, "/g").exists);
+    restart(f);
+    make.name = bytes_of("g");
+    call(f, 6, "makeNode", &make.base, &again);
+    call(f, 5, "unlink", &unlink.base, &again);
+    assert_true(look(f, "/g").exists);
 }
 
 /* The last block is told even if it is full or not to be used: the writer goes on from it. */
@@ -250,6 +291,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_delete_and_rename, fixture_setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(test_create, fixture_setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(test_inodes, fixture_setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(test_append_to_a_new_block, fixture_setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(test_append_in_the_last_block, fixture_setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(test_create_snapshot, fixture_setup, fixture_teardown),
