@@ -82,6 +82,7 @@ int reap_step(struct namenode *nn, bool *ret_more, struct err *reterr)
     struct file_op o = {nn, &t, (uint64_t)clock_mono_ms()};
     struct inode *n = NULL;
     txn_begin(&t, nn->dir, (uint64_t)clock_wall_ns());
+    t.is_reaping = true;
     *ret_more = is_cut_off;
     int rc = is_cut_off ? txn_inode(&t, id, &n, reterr) : history_reap_step(&t, &nn->reaper->history, ret_more, reterr);
     if (n && inode_is_dir(n) && n->child_count)

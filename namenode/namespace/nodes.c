@@ -12,11 +12,16 @@
 
 /* ---- finding ---- */
 
+static bool is_there(struct txn *t, struct inode *n)
+{
+    return t->trusts_tree ? n->parent != INODE_NONE || n->is_held : txn_is_attached(t, n);
+}
+
 int node_of(struct txn *t, uint64_t id, struct inode **ret, struct err *reterr)
 {
     struct inode *n = NULL;
     int rc = txn_inode(t, id, &n, reterr);
-    if (rc == ERR_NOT_FOUND || (!rc && !txn_is_attached(t, n)))
+    if (rc == ERR_NOT_FOUND || (!rc && !is_there(t, n)))
         return err_posix(reterr, ESTALE, "inode %llu does not exist", (unsigned long long)id);
     if (!rc)
         *ret = n;

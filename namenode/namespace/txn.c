@@ -464,14 +464,15 @@ static void changes_note(struct txn *t)
     const struct entry_change *entries = (void *)t->entries.base;
     if (!change_log_is_wanted(t->dir->changes))
         return;
-    for (size_t i = 0; i < t->entries.len / sizeof *entries; i++) {
+    for (size_t i = 0; !t->is_reaping && i < t->entries.len / sizeof *entries; i++) {
         struct change c = {t->session, entries[i].parent, entries[i].name, false};
         buf_append(&t->changed, &c, sizeof c);
     }
     for (size_t i = 0; i < t->inode_count; i++) {
         const struct inode *n = t->inodes[i];
         struct change c = {t->session, n->id, NULL, n->content_changed};
-        if (n->dirty && !n->is_new && (n->content_changed || n->ctime_ns != n->ctime_before))
+        bool is_seen = !n->is_new && !(t->is_reaping && n->parent == INODE_NONE);
+        if (n->dirty && is_seen && (n->content_changed || n->ctime_ns != n->ctime_before))
             buf_append(&t->changed, &c, sizeof c);
     }
 }

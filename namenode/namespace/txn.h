@@ -102,6 +102,8 @@ struct txn {
     struct buf history;            /* history.c's */
     struct retry_mark retry;       /* whose call this is, if it must not run twice */
     const char *unresolved;   /* the path to try instead, behind the last symbolic link that ended a path_resolve() */
+    bool trusts_tree; /* nothing cut off waits for the reaper: what has a name hangs in the tree */
+    bool is_reaping; /* what is taken apart nobody can see any more: only what has other names changes for them */
     bool has_retry, is_final; /* final: the next commit is the call's last, and says so in the store */
     uint64_t now_ns;
     uint64_t seq; /* after a commit: what the answer has to wait for */

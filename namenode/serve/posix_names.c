@@ -17,12 +17,20 @@ static struct slice slice_of(ProtobufCBinaryData b)
 
 /* ---- looking ---- */
 
+/* What only looks need not walk up to the root to see whether it still hangs there, if all does. */
+static int begin_look(struct op *op, struct namenode *nn, struct rpc_call *call)
+{
+    int rc = posix_begin(op, nn, call, 0);
+    op->t.trusts_tree = !nn->reap_pending;
+    return rc;
+}
+
 void posix_call_lookup(struct rpc_call *call, const ProtobufCMessage *message, void *context)
 {
     const Cairn__LookupRequestProto *q = (const void *)message;
     struct op op;
     struct inode *n = NULL;
-    int rc = posix_begin(&op, context, call, 0);
+    int rc = begin_look(&op, context, call);
     OP_RESPONSE(&op, cairn__lookup_response_proto, Cairn__LookupResponseProto);
     rc = rc ? rc : node_lookup(&op.t, q->parent, slice_of(q->name), &n, &op.err);
     if (!rc && n)
@@ -35,7 +43,7 @@ void posix_call_get_attr(struct rpc_call *call, const ProtobufCMessage *message,
     const Cairn__GetAttrRequestProto *q = (const void *)message;
     struct op op;
     struct inode *n = NULL;
-    int rc = posix_begin(&op, context, call, 0);
+    int rc = begin_look(&op, context, call);
     OP_RESPONSE(&op, cairn__get_attr_response_proto, Cairn__GetAttrResponseProto);
     rc = rc ? rc : posix_inode(&op, q->id, &n);
     if (!rc)
@@ -75,7 +83,7 @@ void posix_call_read_dir(struct rpc_call *call, const ProtobufCMessage *message,
     const Cairn__ReadDirRequestProto *q = (const void *)message;
     struct op op;
     struct inode *n = NULL;
-    int rc = posix_begin(&op, context, call, 0);
+    int rc = begin_look(&op, context, call);
     OP_RESPONSE(&op, cairn__read_dir_response_proto, Cairn__ReadDirResponseProto);
     rc = rc ? rc : node_directory(&op.t, q->id, &n, &op.err);
     rc = rc ? rc : read_page(&op, n, q, response);

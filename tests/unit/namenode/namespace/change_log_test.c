@@ -5,6 +5,8 @@
 #include "namenode/namespace/links.h"
 #include "namenode/namespace/nodes.h"
 
+#include <sys/stat.h>
+
 static void nothing_is_kept_for_nobody(void **state)
 {
     struct change_log *c = change_log_new(1000);
@@ -130,8 +132,20 @@ static void commits_tell(void **state)
     assert_string_equal(heard(f, &cursor), ""); /* its own doing */
     assert_int_equal(IN_TXN(f, tree_delete(t, &f->root, "/none", false, &done, ERR(f))), 0);
     assert_string_equal(heard(f, &cursor), "");
+    mkdirs(f, "/d/sub/deep");
+    uint64_t two = 0;
+    struct node_make how = {.parent = look(f, "/d/sub").id, .name = {(const uint8_t *)"p", 1}, .mode = S_IFIFO,
+                            .owner = "ann", .group = "staff"};
+    bool made;
+    assert_int_equal(IN_TXN(f, node_make(t, &how, &n, &made, ERR(f)) || !(two = n->id)), 0);
+    assert_int_equal(IN_TXN(f, node_link(t, two, INODE_ROOT, (struct slice){(const uint8_t *)"q", 1}, &n, ERR(f))), 0);
+    heard(f, &cursor);
     assert_int_equal(IN_TXN(f, tree_delete(t, &f->root, "/d", true, &done, ERR(f))), 0);
-    assert_string_equal(heard(f, &cursor), "0/d 0");
+    assert_string_equal(heard(f, &cursor), "0/d 0 1");
+    reap_all(f); /* nobody sees that, but that /q has one name less */
+    char wanted[32];
+    snprintf(wanted, sizeof wanted, "%d", (int)(two - INODE_ROOT));
+    assert_string_equal(heard(f, &cursor), wanted);
 }
 
 int main(void)
