@@ -12,10 +12,7 @@
 #ifndef CAIRN_CLIENT_LIB_POSIX_DATA_H
 #define CAIRN_CLIENT_LIB_POSIX_DATA_H
 
-#include "client/lib/dfs.h"
-
-struct posix;      /* client/lib/posix.h: a namenode and a session there */
-struct posix_attr; /* ditto */
+#include "client/lib/posix.h"
 
 struct posix_piece {
     uint64_t length;
@@ -34,16 +31,17 @@ struct posix_pieces {
 
 /* Those that overlap [offset, offset + length); none if the offset is at the end or past it (index and start are those
  * of a piece that would be appended). */
-int posix_read_pieces(struct posix *p, uint64_t file_id, uint64_t offset, uint64_t length, struct arena *a,
+int posix_read_pieces(struct dfs *fs, uint64_t file_id, uint64_t offset, uint64_t length, struct arena *a,
                       struct posix_attr *ret_attr, struct posix_pieces *ret, struct err *reterr) MUST_CHECK;
 
 /* As many blocks as lengths, each with datanodes to write it to. excluded: uuids. */
-int posix_new_blocks(struct posix *p, uint64_t file_id, const uint64_t *lengths, size_t count,
+int posix_new_blocks(struct dfs *fs, uint64_t session, uint64_t file_id, const uint64_t *lengths, size_t count,
                      const char *const *excluded, size_t excluded_count, struct arena *a, struct dfs_block **ret,
                      struct err *reterr) MUST_CHECK;
 
 /* Blocks that are not this session's, or are gone already, do not matter. */
-int posix_drop_blocks(struct posix *p, const uint64_t *block_ids, size_t count, struct err *reterr) MUST_CHECK;
+int posix_drop_blocks(struct dfs *fs, uint64_t session, const uint64_t *block_ids, size_t count,
+                      struct err *reterr) MUST_CHECK;
 
 /* Where the bytes of a block come from: asked for in rising order, each once. */
 struct posix_source {
@@ -62,7 +60,7 @@ struct posix_block_write {
 /* Uploads through the pipeline, repairing that as any writer does; *ret is what to give to posix_edit. If its datanodes
  * cannot be reached at the beginning, the block is dropped and others are asked for. After a failure the block is
  * dropped, too. */
-int posix_write_block(struct posix *p, const struct posix_block_write *what, struct posix_piece *ret,
+int posix_write_block(struct dfs *fs, uint64_t session, const struct posix_block_write *what, struct posix_piece *ret,
                       struct err *reterr) MUST_CHECK;
 
 struct posix_span {
@@ -75,7 +73,7 @@ struct posix_span {
 /* Spans in rising order, not overlapping. Pieces of the file that are not named stay. mtime_ns 0: now.
  * ERR_STALE: the old pieces are not there as named, or the file is gone; ERR_ALREADY_BEING_CREATED: somebody writes it
  * as HDFS clients do; ERR_REPLICA_NOT_FOUND: a new block is not known (any more); quota errors. */
-int posix_edit(struct posix *p, uint64_t file_id, const struct posix_span *spans, size_t count, uint64_t mtime_ns,
-               struct arena *a, struct posix_attr *ret_attr, struct err *reterr) MUST_CHECK;
+int posix_edit(struct dfs *fs, uint64_t session, uint64_t file_id, const struct posix_span *spans, size_t count,
+               uint64_t mtime_ns, struct arena *a, struct posix_attr *ret_attr, struct err *reterr) MUST_CHECK;
 
 #endif
