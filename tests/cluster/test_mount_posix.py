@@ -47,7 +47,6 @@ def other(cluster, tmp_path_factory):
     folder = tmp_path_factory.mktemp("other") / "mnt"
     daemon = _mount(cluster, folder, folder.parent / "log")
     yield str(folder)
-    daemon.terminate()
     daemon.stop()
 
 

@@ -158,7 +158,9 @@ static void names_and_attributes(void **state)
     assert_int_equal(tty.mode, S_IFCHR | 0644);
 
     struct posix_set set = {.what = POSIX_SET_MODE | POSIX_SET_OWNER | POSIX_SET_MTIME | POSIX_SET_ATIME_NOW,
-                            .mode = 04711, .owner = "1000", .mtime_ns = 1234567890};
+                            .mode = 04711,
+                            .owner = "1000",
+                            .mtime_ns = 1234567890};
     assert_int_equal(posix_setattr(m->one, 0, tty.id, &set, &m->a, &attr, &m->err), 0);
     assert_int_equal(attr.mode, S_IFCHR | 04711);
     assert_int_equal(attr.mtime_ns, 1234567890);
@@ -190,8 +192,7 @@ static void errors_are_errnos(void **state)
     assert_int_equal(ERRNO_OF(posix_link(m->one, 0, file.id, dir.id, "f", &m->a, &attr, &m->err)), EEXIST);
     assert_int_equal(ERRNO_OF(posix_unlink(m->one, 0, dir.id, "x", false, false, &m->a, &attr, &m->err)), ENOENT);
     assert_int_equal(ERRNO_OF(posix_unlink(m->one, 0, POSIX_ROOT, "d", false, false, &m->a, &attr, &m->err)), EISDIR);
-    assert_int_equal(ERRNO_OF(posix_unlink(m->one, 0, POSIX_ROOT, "d", true, false, &m->a, &attr, &m->err)),
-                     ENOTEMPTY);
+    assert_int_equal(ERRNO_OF(posix_unlink(m->one, 0, POSIX_ROOT, "d", true, false, &m->a, &attr, &m->err)), ENOTEMPTY);
     assert_int_equal(ERRNO_OF(posix_unlink(m->one, 0, dir.id, "f", false, true, &m->a, &attr, &m->err)), EINVAL);
     assert_int_equal(ERRNO_OF(posix_unlink(m->one, 77, dir.id, "f", false, true, &m->a, &attr, &m->err)), ESTALE);
     struct posix_rename into_itself = {POSIX_ROOT, dir.id, "d", "x", 0, false};
