@@ -296,8 +296,7 @@ static int mount_run(struct mount_kind *k, const struct mount_options *o)
     return code;
 }
 
-static int kind_choose(struct mount_kind *k, const struct config *config, const struct mount_options *o,
-                       struct err *reterr)
+static int kind_choose(struct mount_kind *k, struct config *config, const struct mount_options *o, struct err *reterr)
 {
     struct posix_mount_options posix = {.config = config,
                                         .uri = o->uri,
@@ -305,6 +304,8 @@ static int kind_choose(struct mount_kind *k, const struct config *config, const 
                                         .staging_folder = o->staging,
                                         .staging_max_bytes = MOUNT_STAGING_BYTES};
     int rc = posix_mount_probe(config, o->uri, k->plain.root[0] ? k->plain.root : "/", &posix.root, reterr);
+    if (rc == 0 && posix.root) /* as relatime says, and not as coarsely as HDFS does it */
+        rc = config_set(config, "cairn.client.access-times", "false", "mount", reterr);
     return rc == 0 && posix.root ? posix_mount_new(&posix, k->plain.daemon, &k->posix, reterr) : rc;
 }
 

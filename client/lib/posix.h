@@ -73,6 +73,7 @@ int posix_getattr(struct dfs *fs, uint64_t id, struct arena *a, struct posix_att
 #define POSIX_SET_MTIME     0x010u
 #define POSIX_SET_ATIME_NOW 0x020u
 #define POSIX_SET_MTIME_NOW 0x040u
+#define POSIX_SET_READ      0x080u /* the access time is now, since the file was read: the change time stays */
 struct posix_set {
     unsigned what;
     uint32_t mode; /* 07777 */

@@ -52,7 +52,8 @@ int posix_setattr(struct dfs *fs, uint64_t session, uint64_t id, const struct po
     request.atime_ns = set->atime_ns;
     request.has_mtime_ns = (set->what & POSIX_SET_MTIME) != 0;
     request.mtime_ns = set->mtime_ns;
-    request.has_atime_now = request.atime_now = (set->what & POSIX_SET_ATIME_NOW) != 0;
+    request.has_is_read = request.is_read = (set->what & POSIX_SET_READ) != 0;
+    request.has_atime_now = request.atime_now = (set->what & (POSIX_SET_ATIME_NOW | POSIX_SET_READ)) != 0;
     request.has_mtime_now = request.mtime_now = (set->what & POSIX_SET_MTIME_NOW) != 0;
     ProtobufCMessage *answer;
     int rc = posix_call(fs, "setAttr", &request.base, &cairn__set_attr_response_proto__descriptor, a, &answer, reterr);

@@ -1,14 +1,42 @@
 /* Attributes: getattr, setattr, statfs, readlink. */
+#include <inttypes.h>
 #include <string.h>
 
+#include "common/clock.h"
+#include "common/log.h"
 #include "fuse/posix/posix_mount.h"
 
 #define STAT_BLOCK_BYTES 512
 #define DIR_SIZE_BYTES   4096
+#define RELATIME_NS      ((int64_t)24 * 3600 * 1000000000)
 
+/* Times before 1970 are negative ones. */
 static struct timespec timespec_of(uint64_t ns)
 {
-    return (struct timespec){(time_t)(ns / 1000000000), (long)(ns % 1000000000)};
+    int64_t seconds = (int64_t)ns / 1000000000, rest = (int64_t)ns % 1000000000;
+    return rest < 0 ? (struct timespec){seconds - 1, rest + 1000000000} : (struct timespec){seconds, rest};
+}
+
+static uint64_t ns_of(const struct timespec *t)
+{
+    return (uint64_t)t->tv_sec * 1000000000 + (uint64_t)t->tv_nsec;
+}
+
+/* As relatime: once after a change, and once a day. */
+bool attr_wants_atime(const struct posix_attr *attr)
+{
+    int64_t atime = (int64_t)attr->atime_ns;
+    return atime <= (int64_t)attr->mtime_ns || atime <= (int64_t)attr->ctime_ns ||
+           atime + RELATIME_NS < clock_wall_ns();
+}
+
+void attr_note_read(struct request *op, uint64_t inode)
+{
+    struct posix_attr attr;
+    struct posix_set set = {.what = POSIX_SET_READ};
+    struct err err = {0};
+    if (posix_setattr(op->fs, op->m->store.memory->session, inode, &set, &op->arena, &attr, &err) < 0)
+        log_debug("mount", "an access time was not noted: inode=%" PRIu64 " err=%s", inode, err.text);
 }
 
 void attr_to_stat(struct posix_mount *m, const struct posix_attr *attr, struct stat *ret)
@@ -35,7 +63,8 @@ void attr_to_stat(struct posix_mount *m, const struct posix_attr *attr, struct s
         int64_t size = n->unsaved_size; /* without its lock: a write that waits must not make ls wait */
         if (size >= 0) {
             st.st_size = size;
-            st.st_blocks = (size + STAT_BLOCK_BYTES - 1) / STAT_BLOCK_BYTES;
+            int64_t bytes = n->unsaved_bytes + (n->is_streaming ? 0 : (int64_t)attr->allocated);
+            st.st_blocks = (bytes + STAT_BLOCK_BYTES - 1) / STAT_BLOCK_BYTES;
             st.st_mtim = st.st_ctim = timespec_of(n->unsaved_mtime_ns);
         }
         node_put(m->nodes, n);
@@ -67,19 +96,23 @@ void posix_op_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
     struct request op;
     struct posix_attr attr;
     request_begin(&op, req);
-    reply_attr(&op, "getattr", posix_getattr(op.fs, inode_of_ino(op.m, ino), &op.arena, &attr, &op.err), &attr);
+    uint64_t inode = inode_of_ino(op.m, ino);
+    int rc = posix_getattr(op.fs, inode, &op.arena, &attr, &op.err);
+    if (rc == ERR_STALE && removed_find(op.m->removed, inode, &op.arena, &attr)) /* somebody is still in it */
+        rc = 0;
+    reply_attr(&op, "getattr", rc, &attr);
 }
 
-/* By a handle it may wait for the close or fsync with the other changes, else it is done now. */
-static int set_size(struct request *op, struct node *n, int64_t size, bool by_handle)
+/* By a handle it may wait for the close or fsync with the other changes, and changes the times in any case; else it is
+ * done now. */
+static int set_size(struct request *op, struct node *n, int64_t size, bool by_handle, struct posix_set *set)
 {
     int rc = node_resize(&op->m->store, n, size, &op->err);
-    return rc == 0 && !by_handle ? node_save(&op->m->store, n, &op->err) : rc;
-}
-
-static uint64_t ns_of(const struct timespec *t)
-{
-    return (uint64_t)t->tv_sec * 1000000000 + (uint64_t)t->tv_nsec;
+    if (rc == 0 && !by_handle)
+        rc = node_save(&op->m->store, n, &op->err);
+    if (by_handle && n->unsaved_size < 0 && !(set->what & POSIX_SET_MTIME))
+        set->what |= POSIX_SET_MTIME_NOW;
+    return rc;
 }
 
 static struct posix_set set_of(struct request *op, const struct stat *attr, int to_set)
@@ -119,7 +152,7 @@ void posix_op_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *attr, int to_
     if ((to_set & FUSE_SET_ATTR_SIZE) && !n)
         rc = node_need(op.m->nodes, inode, &n, &op.err);
     if (rc == 0 && (to_set & FUSE_SET_ATTR_SIZE))
-        rc = set_size(&op, n, attr->st_size, fi != NULL);
+        rc = set_size(&op, n, attr->st_size, fi != NULL, &set);
     /* Times that are set are to stay: what was written before must not be saved over them. */
     if (rc == 0 && n && (set.what & (POSIX_SET_MTIME | POSIX_SET_MTIME_NOW)))
         rc = node_save(&op.m->store, n, &op.err);
@@ -169,5 +202,7 @@ void posix_op_readlink(fuse_req_t req, fuse_ino_t ino)
         return;
     }
     fuse_reply_readlink(req, attr.target);
+    if (attr_wants_atime(&attr))
+        attr_note_read(&op, attr.id);
     request_end(&op);
 }

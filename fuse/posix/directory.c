@@ -145,6 +145,21 @@ static off_t offset_behind(size_t page, size_t index, const char *name)
     return (off_t)(place << OFFSET_HASH_BITS | name_bits(name));
 }
 
+/* What comes behind the page is what is behind its last name now, not what was there when it was seen before. */
+static void listing_link(struct listing *l, size_t number)
+{
+    const char *last = l->page.more && l->page.count ? l->page.entries[l->page.count - 1].name : NULL;
+    bool known = number + 1 < l->start_count;
+    if (known && last && strcmp(l->starts[number + 1], last) == 0)
+        return;
+    while (l->start_count > number + 1)
+        free(l->starts[--l->start_count]);
+    if (!last || l->start_count == PAGES_MAX)
+        return;
+    l->starts = mem_realloc_array(l->starts, l->start_count + 1, sizeof *l->starts);
+    l->starts[l->start_count++] = mem_strdup(last);
+}
+
 static int listing_load(struct listing *l, struct dfs *fs, size_t number, struct err *reterr)
 {
     if (l->is_loaded && l->page_number == number)
@@ -160,10 +175,7 @@ static int listing_load(struct listing *l, struct dfs *fs, size_t number, struct
         return rc;
     l->page_number = number;
     l->is_loaded = true;
-    if (l->page.more && l->page.count && number + 1 == l->start_count && l->start_count < PAGES_MAX) {
-        l->starts = mem_realloc_array(l->starts, l->start_count + 1, sizeof *l->starts);
-        l->starts[l->start_count++] = mem_strdup(l->page.entries[l->page.count - 1].name);
-    }
+    listing_link(l, number);
     return 0;
 }
 
@@ -270,6 +282,8 @@ static void list(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset, stru
         return;
     }
     fuse_reply_buf(req, bytes, f.used);
+    if (offset == 0 && xattr_take_atime(op.m, l->inode))
+        attr_note_read(&op, l->inode);
     request_end(&op);
 }
 

@@ -6,26 +6,16 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/clock.h"
 #include "common/mem.h"
 #include "fuse/posix/posix_mount.h"
 
-#define RELATIME_NS ((uint64_t)24 * 3600 * 1000000000)
-
 /* What a handle is, is in its number: the process that made it may not be the one that is asked. */
-enum handle_bits { HANDLE_WRITES = 1, HANDLE_APPENDS = 2 };
+enum handle_bits { HANDLE_WRITES = 1 };
 
 static void handle_set(const struct request *op, struct node *n, struct fuse_file_info *fi)
 {
-    fi->fh = ((fi->flags & O_ACCMODE) != O_RDONLY ? HANDLE_WRITES : 0) | (fi->flags & O_APPEND ? HANDLE_APPENDS : 0);
+    fi->fh = (fi->flags & O_ACCMODE) != O_RDONLY ? HANDLE_WRITES : 0;
     node_opened(op->m->nodes, n);
-}
-
-/* As relatime: once after a change, and once a day. */
-static bool is_atime_due(const struct posix_attr *attr)
-{
-    uint64_t now = (uint64_t)clock_wall_ns();
-    return attr->atime_ns <= attr->mtime_ns || attr->atime_ns <= attr->ctime_ns || attr->atime_ns + RELATIME_NS < now;
 }
 
 /* A request on an open file: op begun, *ret with a reference. On failure it is answered. */
@@ -98,26 +88,18 @@ void posix_op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
     }
     struct node *n = node_of_attr(op.m->nodes, &attr);
     fi->keep_cache = node_is_same_version(op.m->nodes, &attr);
-    if (!(fi->flags & O_NOATIME) && is_atime_due(&attr))
+    if (attr_wants_atime(&attr))
         n->wants_atime = true;
-    if ((fi->flags & O_TRUNC) && (fi->flags & O_ACCMODE) != O_RDONLY)
-        rc = node_resize(&op.m->store, n, 0, &op.err);
-    if (rc < 0) {
-        file_fail(&op, n, "open");
-        return;
-    }
     handle_set(&op, n, fi);
     if (fuse_reply_open(req, fi) < 0)
         node_released(op.m->nodes, n);
     file_end(&op, n);
 }
 
-static void note_read(struct request *op, struct node *n)
+static void note_read(struct request *op, struct node *n, const struct fuse_file_info *fi)
 {
-    struct posix_attr attr;
-    struct posix_set set = {.what = POSIX_SET_ATIME_NOW};
-    if (n->wants_atime && atomic_exchange(&n->wants_atime, false))
-        (void)!posix_setattr(op->fs, op->m->store.memory->session, n->id, &set, &op->arena, &attr, NULL);
+    if (!(fi->flags & O_NOATIME) && n->wants_atime && atomic_exchange(&n->wants_atime, false))
+        attr_note_read(op, n->id);
 }
 
 void posix_op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset, struct fuse_file_info *fi)
@@ -133,7 +115,7 @@ void posix_op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset, st
         return;
     }
     fuse_reply_buf(req, bytes, got);
-    note_read(&op, n);
+    note_read(&op, n, fi);
     file_end(&op, n);
 }
 
@@ -153,7 +135,7 @@ void posix_op_write_buf(fuse_req_t req, fuse_ino_t ino, struct fuse_bufvec *in, 
     if (file_begin(&op, req, ino, "write", &n) < 0)
         return;
     /* Pages that were written through a mapping have their place, whatever handle they come by. */
-    bool at_end = (fi->fh & HANDLE_APPENDS) && !fi->writepage;
+    bool at_end = (fi->flags & O_APPEND) && !fi->writepage;
     if (node_write(&op.m->store, n, bytes, (size_t)copied, at_end ? NODE_AT_END : offset, &op.err) < 0) {
         file_fail(&op, n, "write");
         return;

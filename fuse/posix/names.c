@@ -101,6 +101,8 @@ static void remove_and_reply(fuse_req_t req, const char *operation, fuse_ino_t p
     int rc = posix_unlink(op.fs, op.m->store.memory->session, dir, name, directory, hold, &op.arena, &attr, &op.err);
     if (rc == 0 && hold && attr.nlink == 0)
         node_held(op.m->nodes, attr.id);
+    if (rc == 0 && directory)
+        removed_add(op.m->removed, &attr);
     request_reply(&op, operation, rc);
 }
 

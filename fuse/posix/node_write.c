@@ -1,4 +1,5 @@
 /* Changing a file's bytes: at the end into a stream, anywhere else into the staging file. */
+#include <inttypes.h>
 #include <string.h>
 
 #include "common/clock.h"
@@ -8,6 +9,7 @@
 /* More than this, and it is saved before the program asks: bounds the disk, and the time of the save that is asked. */
 #define EDIT_DATA_MAX_BYTES ((int64_t)64 << 20)
 #define EDIT_EXTENTS_MAX    16384
+#define FILE_MAX_BYTES      ((int64_t)1 << 60)
 #define LEASE_WAIT_MS       30000 /* for another client that writes the same file */
 #define LEASE_POLL_MS       50
 #define STREAM_TRIM_BYTES   ((int64_t)8 << 20) /* how much of a stream is staged, as long as it may be in no datanode */
@@ -15,9 +17,15 @@
 void node_note(struct node *n)
 {
     bool clean = !n->is_edited && !(n->writer && n->has_written);
-    if (!clean)
-        n->unsaved_mtime_ns = (uint64_t)clock_wall_ns();
+    n->is_streaming = n->writer != NULL;
+    n->unsaved_bytes = n->writer ? n->size : n->changed.data_bytes;
     n->unsaved_size = clean ? -1 : n->size;
+}
+
+static void note_change(struct node *n)
+{
+    n->unsaved_mtime_ns = (uint64_t)clock_wall_ns();
+    node_note(n);
 }
 
 int node_finish_stream(struct node *n, struct err *reterr)
@@ -104,6 +112,11 @@ static int grow(struct node *n, int64_t size, struct err *reterr)
     return n->is_sized && old < n->saved_size ? add_zeros(n, old, size, reterr) : 0;
 }
 
+static int check_size(int64_t size, struct err *reterr)
+{
+    return size <= FILE_MAX_BYTES ? 0 : err_set(reterr, ERR_TOO_LARGE, "a file of %" PRId64 " bytes", size);
+}
+
 static int set_size(struct node *n, int64_t size, struct err *reterr)
 {
     int rc = 0;
@@ -182,7 +195,8 @@ int node_write(struct node_store *s, struct node *n, const void *bytes, size_t l
 {
     bool stream;
     pthread_rwlock_wrlock(&n->lock);
-    int rc = place(s, n, &offset, &stream, reterr);
+    int rc = check_size(offset + (int64_t)len, reterr);
+    rc = rc == 0 ? place(s, n, &offset, &stream, reterr) : rc;
     if (rc == 0 && stream) {
         n->has_written = true;
         n->is_pushed = false;
@@ -192,7 +206,7 @@ int node_write(struct node_store *s, struct node *n, const void *bytes, size_t l
     } else if (rc == 0) {
         rc = stage(s, n, bytes, len, offset, reterr);
     }
-    node_note(n);
+    note_change(n);
     pthread_rwlock_unlock(&n->lock);
     return rc;
 }
@@ -200,14 +214,15 @@ int node_write(struct node_store *s, struct node *n, const void *bytes, size_t l
 /* What is not beside staged bytes is not worth staging: it is saved at once. */
 static int save_if_bare(struct node_store *s, struct node *n, struct err *reterr)
 {
+    note_change(n);
     return n->is_edited && n->changed.data_bytes == 0 ? node_save_edits(s, n, reterr) : 0;
 }
 
 static int resize(struct node_store *s, struct node *n, int64_t size, bool may_shrink, struct err *reterr)
 {
     pthread_rwlock_wrlock(&n->lock);
-    int rc = 0;
-    if (!n->writer && !n->is_edited && n->is_stale)
+    int rc = check_size(size, reterr);
+    if (rc == 0 && !n->writer && !n->is_edited && n->is_stale)
         rc = node_load_attr(s, n, reterr);
     if (rc == 0 && (may_shrink ? size != n->size : size > n->size))
         rc = begin_edit(s, n, reterr);
@@ -232,7 +247,8 @@ int node_grow(struct node_store *s, struct node *n, int64_t size, struct err *re
 int node_zero(struct node_store *s, struct node *n, int64_t start, int64_t end, bool may_grow, struct err *reterr)
 {
     pthread_rwlock_wrlock(&n->lock);
-    int rc = begin_edit(s, n, reterr);
+    int rc = check_size(end, reterr);
+    rc = rc == 0 ? begin_edit(s, n, reterr) : rc;
     if (rc == 0 && may_grow && end > n->size)
         rc = set_size(n, end, reterr);
     if (rc == 0 && start < n->size)

@@ -12,8 +12,10 @@ static void posix_op_init(void *userdata, struct fuse_conn_info *conn)
     struct posix_mount *m = userdata;
     conn->want |= conn->capable &
                   (FUSE_CAP_ASYNC_READ | FUSE_CAP_READDIRPLUS | FUSE_CAP_READDIRPLUS_AUTO | FUSE_CAP_PARALLEL_DIROPS |
-                   FUSE_CAP_ATOMIC_O_TRUNC | FUSE_CAP_AUTO_INVAL_DATA | FUSE_CAP_POSIX_LOCKS | FUSE_CAP_FLOCK_LOCKS |
-                   FUSE_CAP_POSIX_ACL | FUSE_CAP_DONT_MASK | FUSE_CAP_EXPORT_SUPPORT | FUSE_CAP_CACHE_SYMLINKS);
+                   FUSE_CAP_AUTO_INVAL_DATA | FUSE_CAP_POSIX_LOCKS | FUSE_CAP_FLOCK_LOCKS | FUSE_CAP_POSIX_ACL |
+                   FUSE_CAP_DONT_MASK | FUSE_CAP_EXPORT_SUPPORT | FUSE_CAP_CACHE_SYMLINKS);
+    /* Truncating at open is a request of its own: the kernel clears set-id bits with it. */
+    conn->want &= ~(unsigned)FUSE_CAP_ATOMIC_O_TRUNC;
     /* The write-back cache would send pages in any order and of any age; streams want them as they come. */
     conn->want &= ~(unsigned)FUSE_CAP_WRITEBACK_CACHE;
     struct keeper_memory *memory = m->store.memory; /* a process that takes over keeps to what was agreed on */

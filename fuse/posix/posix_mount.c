@@ -94,6 +94,7 @@ static int begin(struct posix_mount *m, struct err *reterr)
     m->users = users_new(o->config, o->uri);
     m->facts = xattr_facts_new();
     m->listings = listings_new();
+    m->removed = removed_new();
     node_resume_all(m->nodes);
     m->watch = watch_start(m, session.cursor);
     return 0;
@@ -110,6 +111,7 @@ static size_t end(struct posix_mount *m)
     users_free(m->users);
     xattr_facts_free(m->facts);
     listings_free(m->listings);
+    removed_free(m->removed);
     dfs_unref(m->store.fs);
     staging_area_free(m->store.staging);
     return lost;

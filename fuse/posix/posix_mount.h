@@ -12,6 +12,7 @@
 #include "common/daemon.h"
 #include "fuse/posix/node.h"
 #include "fuse/posix/posix_start.h"
+#include "fuse/posix/removed.h"
 #include "fuse/users.h"
 
 #define POSIX_IO_MAX_BYTES   (1 << 20)
@@ -30,6 +31,7 @@ struct posix_mount {
     struct watch *watch;
     struct xattr_facts *facts;
     struct listings *listings;
+    struct removed *removed;
     uint64_t root;          /* the inode that the mount point shows */
     double cache_timeout_s; /* how long the kernel may believe names and attributes */
 };
@@ -51,6 +53,8 @@ void request_end(struct request *op);                    /* after any other answ
 uint64_t inode_of_ino(const struct posix_mount *m, fuse_ino_t ino);
 fuse_ino_t ino_of_inode(const struct posix_mount *m, uint64_t inode);
 void attr_to_stat(struct posix_mount *m, const struct posix_attr *attr, struct stat *ret);
+bool attr_wants_atime(const struct posix_attr *attr); /* a read now is to be noted */
+void attr_note_read(struct request *op, uint64_t inode);
 void attr_to_entry(struct posix_mount *m, const struct posix_attr *attr, struct fuse_entry_param *ret);
 
 extern const struct fuse_lowlevel_ops posix_operations; /* operations.c; their userdata is the posix_mount */
@@ -82,6 +86,7 @@ struct xattr_facts *xattr_facts_new(void);
 void xattr_facts_free(struct xattr_facts *f);
 void xattr_remember(struct posix_mount *m, const struct posix_attr *attr); /* which of these there are, just answered */
 void xattr_forget(struct posix_mount *m, uint64_t id);
+bool xattr_take_atime(struct posix_mount *m, uint64_t id); /* a read now is to be noted, once */
 /* directory.c */
 struct listings *listings_new(void);
 void listings_free(struct listings *all);

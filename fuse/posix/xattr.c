@@ -17,7 +17,7 @@
 struct xattr_fact {
     uint64_t id;
     int64_t until_ms;
-    bool has_acl, has_xattrs;
+    bool has_acl, has_xattrs, wants_atime;
 };
 #define FACT_SLOTS 16384
 struct xattr_facts {
@@ -44,7 +44,8 @@ void xattr_remember(struct posix_mount *m, const struct posix_attr *attr)
 {
     int64_t until = clock_mono_ms() + (int64_t)(m->cache_timeout_s * 1000);
     pthread_mutex_lock(&m->facts->lock);
-    m->facts->slots[attr->id % FACT_SLOTS] = (struct xattr_fact){attr->id, until, attr->has_acl, attr->has_xattrs};
+    m->facts->slots[attr->id % FACT_SLOTS] =
+        (struct xattr_fact){attr->id, until, attr->has_acl, attr->has_xattrs, attr_wants_atime(attr)};
     pthread_mutex_unlock(&m->facts->lock);
 }
 
@@ -54,6 +55,17 @@ void xattr_forget(struct posix_mount *m, uint64_t id)
     if (m->facts->slots[id % FACT_SLOTS].id == id)
         m->facts->slots[id % FACT_SLOTS].id = 0;
     pthread_mutex_unlock(&m->facts->lock);
+}
+
+bool xattr_take_atime(struct posix_mount *m, uint64_t id)
+{
+    pthread_mutex_lock(&m->facts->lock);
+    struct xattr_fact *f = &m->facts->slots[id % FACT_SLOTS];
+    bool wanted = f->id == id && f->wants_atime;
+    if (wanted)
+        f->wants_atime = false;
+    pthread_mutex_unlock(&m->facts->lock);
+    return wanted;
 }
 
 /* An open file's attributes are as they were when it was opened, or changed since by this mount or the watch. */
@@ -164,13 +176,30 @@ static int find_xattr(struct request *op, fuse_ino_t ino, const char *name, stru
     return rc < 0 ? rc : err_set(&op->err, ERR_XATTR_NOT_FOUND, "%s", name);
 }
 
-static bool is_stored(const char *name)
+/* HDFS lets nobody write security.*: they are kept among the trusted ones, which only the superuser gets to see. */
+#define SECURITY_SPACE "security."
+#define SECURITY_KEPT  "trusted.posix.security."
+
+static bool begins(const char *text, const char *with)
 {
-    static const char *const spaces[] = {"user.", "trusted.", "security."};
-    for (size_t i = 0; i < ARRAY_COUNT(spaces); i++)
-        if (strncmp(name, spaces[i], strlen(spaces[i])) == 0)
-            return true;
-    return false;
+    return strncmp(text, with, strlen(with)) == 0;
+}
+
+/* As the namenode has it; NULL: it has none of that kind. */
+static const char *stored_name(struct request *op, const char *name)
+{
+    if (begins(name, SECURITY_SPACE))
+        return arena_printf(&op->arena, SECURITY_KEPT "%s", name + strlen(SECURITY_SPACE));
+    return begins(name, "user.") || begins(name, "trusted.") ? name : NULL;
+}
+
+/* As this user may see it; NULL: not at all. */
+static const char *shown_name(struct request *op, const char *stored)
+{
+    if (begins(stored, SECURITY_KEPT))
+        return arena_printf(&op->arena, SECURITY_SPACE "%s", stored + strlen(SECURITY_KEPT));
+    bool is_root = fuse_req_ctx(op->req)->uid == 0;
+    return begins(stored, "user.") || (is_root && begins(stored, "trusted.")) ? stored : NULL;
 }
 
 void posix_op_getxattr(fuse_req_t req, fuse_ino_t ino, const char *name, size_t size)
@@ -179,13 +208,14 @@ void posix_op_getxattr(fuse_req_t req, fuse_ino_t ino, const char *name, size_t 
     struct dfs_xattr x;
     bool is_default, is_acl = acl_scope(name, &is_default);
     request_begin(&op, req);
+    const char *stored = stored_name(&op, name);
     if (is_known_absent(op.m, inode_of_ino(op.m, ino), is_acl))
         reply_errno(&op, ENODATA);
     else if (is_acl)
         get_acl(&op, ino, is_default, size);
-    else if (!is_stored(name))
+    else if (!stored)
         reply_errno(&op, EOPNOTSUPP);
-    else if (find_xattr(&op, ino, name, &x) < 0)
+    else if (find_xattr(&op, ino, stored, &x) < 0)
         request_fail(&op, "getxattr");
     else
         reply_bytes(&op, x.value.base, x.has_value ? x.value.len : 0, size);
@@ -194,7 +224,7 @@ void posix_op_getxattr(fuse_req_t req, fuse_ino_t ino, const char *name, size_t 
 void posix_op_setxattr(fuse_req_t req, fuse_ino_t ino, const char *name, const char *value, size_t size, int flags)
 {
     struct request op;
-    struct dfs_xattr there, x = {.name = name, .has_value = true, .value = {(const uint8_t *)value, size}};
+    struct dfs_xattr there, x = {.has_value = true, .value = {(const uint8_t *)value, size}};
     bool is_default, is_acl = acl_scope(name, &is_default);
     request_begin(&op, req);
     xattr_forget(op.m, inode_of_ino(op.m, ino));
@@ -202,11 +232,13 @@ void posix_op_setxattr(fuse_req_t req, fuse_ino_t ino, const char *name, const c
         set_acl(&op, ino, is_default, value, size);
         return;
     }
-    if (!is_stored(name)) {
-        reply_errno(&op, EOPNOTSUPP);
+    x.name = stored_name(&op, name);
+    const char *dot = strchr(name, '.');
+    if (!x.name || !dot[1]) {
+        reply_errno(&op, x.name ? EINVAL : EOPNOTSUPP);
         return;
     }
-    int rc = flags ? find_xattr(&op, ino, name, &there) : 0;
+    int rc = flags ? find_xattr(&op, ino, x.name, &there) : 0;
     if (flags == XATTR_CREATE && rc == 0)
         rc = err_set(&op.err, ERR_EXISTS, "%s", name);
     else if (flags == XATTR_CREATE && rc == ERR_XATTR_NOT_FOUND)
@@ -229,9 +261,10 @@ void posix_op_removexattr(fuse_req_t req, fuse_ino_t ino, const char *name)
         remove_acl(&op, ino, is_default);
         return;
     }
-    int rc = is_stored(name) ? find_xattr(&op, ino, name, &there) : err_set(&op.err, ERR_UNSUPPORTED, "%s", name);
+    const char *stored = stored_name(&op, name);
+    int rc = stored ? find_xattr(&op, ino, stored, &there) : err_set(&op.err, ERR_UNSUPPORTED, "%s", name);
     if (rc == 0)
-        rc = dfs_remove_xattr(op.fs, path_of(&op, ino), name, &op.err);
+        rc = dfs_remove_xattr(op.fs, path_of(&op, ino), stored, &op.err);
     request_reply(&op, "removexattr", rc);
 }
 
@@ -253,9 +286,11 @@ void posix_op_listxattr(fuse_req_t req, fuse_ino_t ino, size_t size)
         request_fail(&op, "listxattr");
         return;
     }
-    for (size_t i = 0; i < count && names.len < NAMES_MAX_BYTES; i++)
-        if (is_stored(list[i].name))
-            buf_append(&names, list[i].name, strlen(list[i].name) + 1);
+    for (size_t i = 0; i < count && names.len < NAMES_MAX_BYTES; i++) {
+        const char *name = shown_name(&op, list[i].name);
+        if (name)
+            buf_append(&names, name, strlen(name) + 1);
+    }
     acl_add_names(&acl, &names);
     reply_bytes(&op, names.base, names.len, size);
     buf_free(&names);

@@ -395,7 +395,8 @@ int node_set(struct txn *t, uint64_t id, const struct node_set *set, struct inod
         n->atime_ns = set->atime_ns;
     if (set->has_mtime)
         n->mtime_ns = set->mtime_ns;
-    n->ctime_ns = t->now_ns;
+    if (!set->keeps_ctime)
+        n->ctime_ns = t->now_ns;
     txn_dirty(n);
     *ret = n;
     return 0;

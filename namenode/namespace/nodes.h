@@ -53,6 +53,7 @@ int node_rename(struct txn *t, const struct node_rename *how, struct node_holder
 
 struct node_set { /* as far as has_.. */
     bool has_mode, has_atime, has_mtime;
+    bool keeps_ctime;
     uint32_t mode;
     const char *owner, *group; /* NULL: stays */
     uint64_t atime_ns, mtime_ns;

@@ -342,7 +342,7 @@ void client_get_block_locations(struct rpc_call *call, const ProtobufCMessage *m
         if (blocks_in_safe_mode(op.nn->blocks) && any_without_place(response->locations))
             rc = op_check_safe_mode(&op, "read, zero block locations for", p.text);
     }
-    rc = rc ? rc : touch(&op, path_target(&p));
+    rc = rc || q->keepaccesstime ? rc : touch(&op, path_target(&p));
     op_end_read(&op, rc, &response->base);
 }
 

@@ -111,7 +111,7 @@ Cairn__AttrProto *posix_attr(struct op *op, struct inode *n)
     a->size = n->type == INODE_SYMLINK ? strlen(n->target) : inode_length(n);
     a->allocated = inode_allocated(n);
     a->mtime_ns = n->mtime_ns;
-    a->atime_ns = n->atime_ns ? n->atime_ns : n->mtime_ns; /* of a directory that none was given */
+    a->atime_ns = inode_is_dir(n) && !n->atime_ns ? n->mtime_ns : n->atime_ns; /* directories begin without one */
     a->ctime_ns = n->ctime_ns;
     a->has_rdev = n->rdev != 0;
     a->rdev = n->rdev;

@@ -101,6 +101,7 @@ void posix_call_set_attr(struct rpc_call *call, const ProtobufCMessage *message,
     OP_RESPONSE(&op, cairn__set_attr_response_proto, Cairn__SetAttrResponseProto);
     struct node_set set = {.has_mode = q->has_mode,
                            .mode = q->mode,
+                           .keeps_ctime = q->is_read,
                            .owner = q->owner,
                            .group = q->group,
                            .has_atime = q->has_atime_ns || q->atime_now,
