@@ -10,7 +10,7 @@
 #include "common/clock.h"
 #include "common/log.h"
 
-#define QUICK_DEATH_MS   5000 /* a process that lived shorter did not help anybody */
+#define QUICK_DEATH_MS   1000 /* a process that lived shorter did not help anybody */
 #define QUICK_DEATHS_MAX 10
 #define RETRY_MS         200
 

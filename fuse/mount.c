@@ -251,14 +251,20 @@ static int plain_serve(struct mount *m, struct fuse_session *session)
 
 struct mount_kind {
     struct mount plain;
-    struct posix_mount *posix;    /* NULL: it is the plain one */
+    struct posix_mount *posix; /* NULL: it is the plain one */
+    char *name;                /* of the posix one; owned */
+    const char *target;
     struct fuse_session *session; /* holds the mount; of the posix kind, the keeper's */
 };
 
 static int posix_serve(void *arg)
 {
     struct mount_kind *k = arg;
-    return posix_mount_serve(k->posix, fcntl(fuse_session_fd(k->session), F_DUPFD_CLOEXEC, 0), MOUNT_THREADS_MAX);
+    pid_t keeper = getppid();
+    int code = posix_mount_serve(k->posix, fcntl(fuse_session_fd(k->session), F_DUPFD_CLOEXEC, 0), MOUNT_THREADS_MAX);
+    if (getppid() != keeper && umount2(k->target, MNT_DETACH) < 0) /* nobody else is left who would */
+        fusermount_detach(k->target);
+    return code;
 }
 
 static int mount_serve(struct mount_kind *k, const struct mount_options *o)
@@ -298,7 +304,11 @@ static int mount_run(struct mount_kind *k, const struct mount_options *o)
 
 static int kind_choose(struct mount_kind *k, struct config *config, const struct mount_options *o, struct err *reterr)
 {
+    AUTO(mem_freep) char *real = realpath(o->target, NULL);
+    k->name = mem_printf("%s%s on %s", o->uri ? o->uri : config_str(config, "fs.defaultFS"), k->plain.root,
+                         real ? real : o->target);
     struct posix_mount_options posix = {.config = config,
+                                        .name = k->name,
                                         .uri = o->uri,
                                         .cache_timeout_s = o->cache_timeout_s,
                                         .staging_folder = o->staging,
@@ -338,6 +348,7 @@ static int mount_start(struct daemon *d, struct config *config, struct mount_opt
     inode_table_free(k.plain.inodes);
     users_free(k.plain.users);
     free(k.plain.root);
+    free(k.name);
     pthread_mutex_destroy(&k.plain.handles.lock);
     arena_free(&a);
     return rc;

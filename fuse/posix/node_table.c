@@ -276,7 +276,10 @@ void node_resume_all(struct node_table *t)
     size_t count = staging_area_left(t->store->staging, &ids);
     for (size_t i = 0; i < count; i++) {
         struct err err = {0};
-        if (resume(t, ids[i], &err) < 0)
+        int rc = resume(t, ids[i], &err);
+        if (rc == ERR_STALE || rc == ERR_NOT_FOUND) /* the file itself is gone */
+            staging_area_discard(t->store->staging, ids[i]);
+        else if (rc < 0)
             log_error("mount", "what was written before a process died is lost: inode=%" PRIu64 " err=%s", ids[i],
                       err.text);
         else

@@ -9,6 +9,7 @@
 #include "common/log.h"
 #include "common/mem.h"
 #include "fuse/posix/kernel_io.h"
+#include "fuse/posix/staging_folder.h"
 
 #define PROBE_ARENA_BYTES (1 << 20)
 
@@ -54,12 +55,14 @@ int posix_mount_new(const struct posix_mount_options *o, struct daemon *d, struc
     struct keeper_memory *memory = keeper_memory_new();
     if (!memory)
         return err_set(reterr, ERR_NO_MEMORY, "no memory to share with the process that serves");
-    if (snprintf(memory->staging_folder, sizeof memory->staging_folder, "%s/cairn-mount-XXXXXX", o->staging_folder) >=
-            (int)sizeof memory->staging_folder ||
-        !mkdtemp(memory->staging_folder))
-        return err_errno(reterr, errno, "a folder in '%s' (set another with -o staging=FOLDER)", o->staging_folder);
+    int lock_fd;
+    int rc = staging_folder_claim(o->staging_folder, o->name, memory->staging_folder, sizeof memory->staging_folder,
+                                  &lock_fd, reterr);
+    if (rc < 0)
+        return rc;
     struct posix_mount *m = mem_new(struct posix_mount);
     m->store.memory = memory;
+    m->staging_lock_fd = lock_fd;
     m->options = *o;
     m->daemon = d;
     m->root = o->root;
@@ -143,12 +146,10 @@ int posix_mount_serve(struct posix_mount *m, int fuse_fd, int threads)
     return rc < 0 || lost ? 1 : 0;
 }
 
-/* What could not be saved stays there, and is named. */
 void posix_mount_free(struct posix_mount *m)
 {
     if (!m)
         return;
-    if (rmdir(m->store.memory->staging_folder) < 0)
-        log_error("mount", "bytes that could not be saved are in %s", m->store.memory->staging_folder);
+    staging_folder_give_up(m->store.memory->staging_folder, m->staging_lock_fd);
     free(m);
 }

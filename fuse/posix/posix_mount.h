@@ -26,6 +26,7 @@ struct posix_mount {
     struct node_table *nodes;
     struct users *users;
     struct posix_mount_options options;
+    int staging_lock_fd;
     struct daemon *daemon; /* told ready when the kernel has said hello */
     struct fuse_session *fuse;
     struct watch *watch;

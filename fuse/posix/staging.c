@@ -104,16 +104,21 @@ int staging_new(struct staging_area *a, uint64_t inode, struct staging **ret, st
     return 0;
 }
 
-void staging_free(struct staging *s)
+void staging_area_discard(struct staging_area *a, uint64_t inode)
 {
     static const char *const suffixes[] = {".log", ""}; /* in this order: a log speaks of bytes that are there */
-    if (!s)
-        return;
     for (size_t i = 0; i < 2; i++) {
-        AUTO(mem_freep) char *path = path_of(s->area, s->inode, suffixes[i]);
+        AUTO(mem_freep) char *path = path_of(a, inode, suffixes[i]);
         if (unlink(path) < 0)
             log_warn("mount", "staging file stays: path=%s errno=%d", path, errno);
     }
+}
+
+void staging_free(struct staging *s)
+{
+    if (!s)
+        return;
+    staging_area_discard(s->area, s->inode);
     s->area->used_bytes -= s->used_bytes;
     close(s->fd);
     close(s->log_fd);

@@ -17,6 +17,8 @@ void staging_area_free(struct staging_area *a); /* leaves the files; NULL is fin
 /* The inodes that a killed process left something of; *ret is the caller's to free. */
 size_t staging_area_left(const struct staging_area *a, uint64_t **ret);
 
+void staging_area_discard(struct staging_area *a, uint64_t inode); /* its files: nobody has it open */
+
 struct staging; /* one thread at a time, but for staging_read */
 
 int staging_new(struct staging_area *a, uint64_t inode, struct staging **ret, struct err *reterr) MUST_CHECK;
