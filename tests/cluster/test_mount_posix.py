@@ -1,12 +1,14 @@
 """The mount of a Cairn namenode as the file system that programs expect: writes anywhere, links, special files, locks,
 and two mounts of one file system that see each other's work. What each call must do is tests/posix's; here is what is
 special about blocks, HDFS clients beside the mount, and daemons that die under it."""
+import contextlib
 import errno
 import fcntl
 import hashlib
 import mmap
 import os
 import random
+import signal
 import sqlite3
 import stat
 import subprocess
@@ -23,12 +25,20 @@ from lib.waiting import wait_for
 BLOCK = 4 * MIB
 
 
-def _mount(cluster, folder, log):
-    os.mkdir(folder)
+def _mount(cluster, folder, log, fresh=True):
+    if fresh:
+        os.mkdir(folder)
     command = [cairn_path(), "mount", "-fs", cluster.uri, "--foreground", str(folder), "-D", f"dfs.blocksize={BLOCK}"]
     daemon = Daemon("mount", command, str(log), env=client_env())
-    wait_for(lambda: os.path.ismount(folder), 20, "the mount")
+    wait_for(lambda: _is_served(folder), 20, "the mount")
     return daemon
+
+
+def _is_served(folder):
+    try:
+        return os.path.ismount(folder) and os.listdir(folder) is not None
+    except OSError:
+        return False
 
 
 @pytest.fixture(scope="module")
@@ -199,6 +209,74 @@ def test_xattrs_and_lists_of_users(here):
     assert there.value.errno == errno.EEXIST
     os.removexattr(here + "/f", "user.colour")
     assert os.listxattr(here + "/f") == []
+
+
+# ---- the mount's own processes ----
+
+
+def _serving(keeper):
+    """The process that serves a mount, once there is one."""
+    def child():
+        return subprocess.run(["pgrep", "-P", str(keeper)], capture_output=True, text=True).stdout.split()
+    wait_for(child, 10, "a process that serves")
+    return int(child()[0])
+
+
+def _keeper(cluster):
+    return next(daemon["pid"] for daemon in cluster.daemons if daemon["name"] == "mount")
+
+
+def test_killing_the_serving_process_is_not_noticed(cluster, here):
+    """A stream, an edited file, an unlinked one, a lock and a listing, all open across the death."""
+    rng, stream, edited = random.Random(5), bytearray(), bytearray(os.urandom(2 * MIB))
+    with open(here + "/edited", "wb") as f:
+        f.write(edited)
+    for i in range(50):
+        open(f"{here}/name-{i}", "w").close()
+    with open(here + "/stream", "wb", buffering=0) as s, open(here + "/edited", "r+b", buffering=0) as e, \
+            open(here + "/gone", "w+b", buffering=0) as gone, os.scandir(here) as names:
+        gone.write(b"nobody sees this")
+        os.unlink(here + "/gone")
+        fcntl.flock(e, fcntl.LOCK_EX)
+        seen = {next(names).name}
+        for i in range(30):
+            part = rng.randbytes(300000)
+            s.write(part)
+            stream += part
+            offset = rng.randrange(len(edited) - 5000)
+            os.pwrite(e.fileno(), part[:5000], offset)
+            edited[offset:offset + 5000] = part[:5000]
+            if i % 10 == 5:
+                os.kill(_serving(_keeper(cluster)), 9)
+        assert os.pread(gone.fileno(), 100, 0) == b"nobody sees this"
+        with open(here + "/edited", "r+b") as second, pytest.raises(BlockingIOError):
+            fcntl.flock(second, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        seen |= {entry.name for entry in names}
+        assert os.pread(e.fileno(), 5000, offset) == edited[offset:offset + 5000]
+    assert {f"name-{i}" for i in range(50)} <= seen
+    assert hdfs_bytes(cluster, here + "/stream") == stream
+    assert hdfs_bytes(cluster, here + "/edited") == edited
+
+
+def test_a_mount_killed_as_a_whole_is_taken_up_by_the_next(cluster, here, tmp_path):
+    target = tmp_path / "mnt"
+    daemon = _mount(cluster, target, tmp_path / "log")
+    path = str(target) + path_in_dfs(cluster, here) + "/f"
+    with open(path, "wb") as f:
+        f.write(bytes(MIB))
+    f = os.open(path, os.O_RDWR)
+    os.pwrite(f, b"staged and not saved", 1000)
+    serving = _serving(daemon.pid)
+    os.kill(daemon.pid, signal.SIGSTOP)  # or it would start another one
+    os.kill(serving, signal.SIGKILL)
+    os.kill(daemon.pid, signal.SIGKILL)
+    daemon.stop()
+    with contextlib.suppress(OSError):
+        os.close(f)
+    again = _mount(cluster, target, tmp_path / "log2", fresh=False)
+    wait_for(lambda: hdfs_bytes(cluster, here + "/f")[1000:1020] == b"staged and not saved", 10, "the staged bytes")
+    again.stop()
+    assert not os.path.ismount(target)
 
 
 # ---- two mounts ----
