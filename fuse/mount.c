@@ -18,6 +18,7 @@
 #include "common/log.h"
 #include "common/mem.h"
 #include "fuse/keeper.h"
+#include "fuse/mount_status.h"
 #include "fuse/posix/posix_start.h"
 #include "fuse/write_stream.h"
 #include "main/commands.h"
@@ -26,16 +27,22 @@
 #define MOUNT_READAHEAD_KB     1024
 #define MOUNT_EXTEND_MAX_BYTES ((int64_t)1 << 30)
 #define MOUNT_RETRY_DEFAULT    "60s"
+#define MOUNT_RETRY_HARD       "3650d"
 #define MOUNT_STAGING_FOLDER   "/var/tmp"
 #define MOUNT_STAGING_BYTES    ((int64_t)1 << 30)
 
 static const char mount_usage[] =
     "Usage: cairn mount [generic options] [hdfs://HOST:PORT/PATH] TARGET [--path P] [--foreground] [-o OPTION,...]\n"
+    "       cairn mount --status [TARGET]\n"
     "  --path P         show this folder of the file system (default /)\n"
     "  --foreground, -f stay in the foreground\n"
     "  -o cache=SECONDS how long names and attributes are believed (default 1)\n"
     "  -o retry=TIME    how long requests wait for a namenode that is away (default " MOUNT_RETRY_DEFAULT ")\n"
     "  -o staging=FOLDER local disk for what is written elsewhere than at the end (default " MOUNT_STAGING_FOLDER ")\n"
+    "  -o hard, soft    requests wait for ever; or for " MOUNT_RETRY_DEFAULT ", and then fail\n"
+    "  -o ids=WHAT      names (default): owners are accounts of this machine; numbers; or a FILE of `uid NAME NUMBER` "
+    "and\n"
+    "                   `gid NAME NUMBER` lines that come first\n"
     "  -o conf=FILE     settings, as -conf\n"
     "  -o ro, allow_other, ... go to FUSE (allow_other is the default for root)\n"
     "Also as: mount -t fuse.cairn hdfs://HOST:PORT/PATH TARGET [-o OPTION,...]\n";
@@ -43,7 +50,9 @@ static const char mount_usage[] =
 struct mount_options {
     const char *target, *path, *staging;
     char *uri; /* owned; NULL = fs.defaultFS */
-    bool foreground, allow_other, pretend;
+    bool foreground, allow_other, pretend, status;
+    struct users_how users;
+    struct id_table *table; /* owned; users has it too */
     double cache_timeout_s;
     struct buf fuse; /* comma list for FUSE */
 };
@@ -61,6 +70,17 @@ static int mount_option(struct mount_options *o, struct config *config, char *wo
     }
     if (strncmp(word, "retry=", 6) == 0)
         return config_set(config, "cairn.client.retry-for", word + 6, "-o retry", reterr);
+    if (strncmp(word, "ids=", 4) == 0) {
+        id_table_free(o->table);
+        o->users.table = o->table = NULL;
+        o->users.as_numbers = strcmp(word + 4, "numbers") == 0;
+        int rc = o->users.as_numbers || strcmp(word + 4, "names") == 0 ? 0 : id_table_load(word + 4, &o->table, reterr);
+        o->users.table = o->table;
+        return rc;
+    }
+    if (strcmp(word, "hard") == 0 || strcmp(word, "soft") == 0)
+        return config_set(config, "cairn.client.retry-for", word[0] == 'h' ? MOUNT_RETRY_HARD : MOUNT_RETRY_DEFAULT,
+                          word, reterr);
     if (strncmp(word, "staging=", 8) == 0) {
         o->staging = word + 8;
         return 0;
@@ -131,6 +151,8 @@ static int mount_parse(int argc, char **argv, struct config *config, struct moun
             rc = mount_option_list(o, config, argv[++i], reterr);
         else if (as_helper && mount8_flag(o, word))
             i += strcmp(word, "-t") == 0;
+        else if (strcmp(word, "--status") == 0)
+            o->status = true;
         else if (strcmp(word, "--foreground") == 0 || strcmp(word, "-f") == 0)
             o->foreground = true;
         else if (word[0] == '-')
@@ -143,7 +165,7 @@ static int mount_parse(int argc, char **argv, struct config *config, struct moun
             rc = err_set(reterr, ERR_CONFIG, "one mount point is enough: '%s' and '%s'\n%s", o->target, word,
                          mount_usage);
     }
-    if (rc == 0 && !o->target)
+    if (rc == 0 && !o->target && !o->status)
         rc = err_set(reterr, ERR_CONFIG, "a mount point is needed\n%s", mount_usage);
     return rc;
 }
@@ -253,7 +275,7 @@ struct mount_kind {
     struct mount plain;
     struct posix_mount *posix; /* NULL: it is the plain one */
     char *name;                /* of the posix one; owned */
-    const char *target;
+    const char *target, *uri;
     struct fuse_session *session; /* holds the mount; of the posix kind, the keeper's */
 };
 
@@ -279,7 +301,7 @@ static int mount_serve(struct mount_kind *k, const struct mount_options *o)
 static int mount_run(struct mount_kind *k, const struct mount_options *o)
 {
     AUTO(mem_freep)
-    char *list = mem_printf("fsname=%s%s,subtype=cairn%s%s%s%s", o->uri ? o->uri : "cairn", k->plain.root,
+    char *list = mem_printf("fsname=%s%s,subtype=cairn%s%s%s%s", k->uri, k->plain.root,
                             o->allow_other ? ",allow_other" : "", k->posix ? ",default_permissions" : "",
                             k->posix && geteuid() == 0 ? ",dev,suid" : "", o->fuse.len ? (char *)o->fuse.base : "");
     char *argv[] = {"cairn", "-o", list, NULL};
@@ -305,12 +327,12 @@ static int mount_run(struct mount_kind *k, const struct mount_options *o)
 static int kind_choose(struct mount_kind *k, struct config *config, const struct mount_options *o, struct err *reterr)
 {
     AUTO(mem_freep) char *real = realpath(o->target, NULL);
-    k->name = mem_printf("%s%s on %s", o->uri ? o->uri : config_str(config, "fs.defaultFS"), k->plain.root,
-                         real ? real : o->target);
+    k->name = mem_printf("%s%s on %s", k->uri, k->plain.root, real ? real : o->target);
     struct posix_mount_options posix = {.config = config,
                                         .name = k->name,
                                         .uri = o->uri,
                                         .cache_timeout_s = o->cache_timeout_s,
+                                        .users = o->users,
                                         .staging_folder = o->staging,
                                         .staging_max_bytes = MOUNT_STAGING_BYTES};
     int rc = posix_mount_probe(config, o->uri, k->plain.root[0] ? k->plain.root : "/", &posix.root, reterr);
@@ -334,7 +356,7 @@ static int mount_start(struct daemon *d, struct config *config, struct mount_opt
         .plain = {.daemon = d, .cache_timeout_s = o->cache_timeout_s, .extend_max_bytes = MOUNT_EXTEND_MAX_BYTES}};
     pthread_mutex_init(&k.plain.handles.lock, NULL);
     k.plain.root = mem_strdup(strcmp(root, "/") == 0 ? "" : root);
-    k.plain.users = users_new(config, o->uri);
+    k.plain.users = users_new(config, o->uri, &o->users);
     k.plain.inodes = inode_table_new();
     if (rc == 0)
         rc = mount_repair_target(o->target, reterr);
@@ -369,17 +391,20 @@ int mount_main(int argc, char **argv)
     pthread_sigmask(SIG_SETMASK, &none, NULL); /* libfuse ends its loop from a handler */
     if (rc == 0)
         rc = mount_parse(argc, argv, config, &o, &err);
-    if (rc == 0 && !o.uri && !config_is_set(config, "fs.defaultFS"))
+    if (rc == 0 && !o.status && !o.uri && !config_is_set(config, "fs.defaultFS"))
         rc = cli_find_cluster(config, &err);
     if (rc == 0 && o.fuse.len)
         buf_cstr(&o.fuse);
-    if (rc == 0 && o.pretend)
+    if (rc == 0 && o.status)
+        code = mount_status(o.target);
+    else if (rc == 0 && o.pretend)
         code = 0;
     else if (rc == 0)
         rc = mount_start(&d, config, &o, &err, &code);
     if (rc < 0)
         code = daemon_fail("mount", &err);
     buf_free(&o.fuse);
+    id_table_free(o.table);
     free(o.uri);
     config_free(config);
     return code;

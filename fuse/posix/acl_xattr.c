@@ -76,15 +76,15 @@ void acl_to_xattr(const struct dfs_acl *acl, bool is_default, struct users *user
     add(to, TAG_OTHER, bits_of(acl, is_default, DFS_ACL_OTHER), ACL_NO_ID);
 }
 
-static int entry_of(const struct acl_record *r, bool is_default, struct arena *a, struct dfs_acl_entry *ret,
-                    struct err *reterr)
+static int entry_of(const struct acl_record *r, bool is_default, struct users *users, struct arena *a,
+                    struct dfs_acl_entry *ret, struct err *reterr)
 {
     struct dfs_acl_entry e = {.is_default = is_default, .rwx = le16toh(r->rwx)};
     uint32_t id = le32toh(r->id);
     switch (le16toh(r->tag)) {
-    case TAG_USER: e.name = users_uid_name(id, a); /* fallthrough */
+    case TAG_USER: e.name = users_uid_name(users, id, a); /* fallthrough */
     case TAG_USER_OBJ: e.type = DFS_ACL_USER; break;
-    case TAG_GROUP: e.name = users_gid_name(id, a); /* fallthrough */
+    case TAG_GROUP: e.name = users_gid_name(users, id, a); /* fallthrough */
     case TAG_GROUP_OBJ: e.type = DFS_ACL_GROUP; break;
     case TAG_MASK: e.type = DFS_ACL_MASK; break;
     case TAG_OTHER: e.type = DFS_ACL_OTHER; break;
@@ -96,8 +96,8 @@ static int entry_of(const struct acl_record *r, bool is_default, struct arena *a
     return 0;
 }
 
-int acl_from_xattr(const char *value, size_t size, bool is_default, struct arena *a, struct dfs_acl_entry **ret,
-                   size_t *ret_count, struct err *reterr)
+int acl_from_xattr(const char *value, size_t size, bool is_default, struct users *users, struct arena *a,
+                   struct dfs_acl_entry **ret, size_t *ret_count, struct err *reterr)
 {
     uint32_t version;
     struct acl_record r;
@@ -111,7 +111,7 @@ int acl_from_xattr(const char *value, size_t size, bool is_default, struct arena
     int rc = 0;
     for (size_t i = 0; rc == 0 && i < count; i++) {
         memcpy(&r, value + sizeof version + i * sizeof r, sizeof r);
-        rc = entry_of(&r, is_default, a, &entries[i], reterr);
+        rc = entry_of(&r, is_default, users, a, &entries[i], reterr);
     }
     if (rc < 0)
         return rc;

@@ -123,11 +123,11 @@ static struct posix_set set_of(struct request *op, const struct stat *attr, int 
         set.what |= POSIX_SET_MODE;
     if (to_set & FUSE_SET_ATTR_UID) {
         set.what |= POSIX_SET_OWNER;
-        set.owner = users_uid_name(attr->st_uid, &op->arena);
+        set.owner = users_uid_name(op->m->users, attr->st_uid, &op->arena);
     }
     if (to_set & FUSE_SET_ATTR_GID) {
         set.what |= POSIX_SET_GROUP;
-        set.group = users_gid_name(attr->st_gid, &op->arena);
+        set.group = users_gid_name(op->m->users, attr->st_gid, &op->arena);
     }
     if (to_set & FUSE_SET_ATTR_ATIME_NOW)
         set.what |= POSIX_SET_ATIME_NOW;

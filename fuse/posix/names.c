@@ -42,8 +42,8 @@ int make_node(struct request *op, fuse_ino_t parent, const char *name, struct po
     how->parent = inode_of_ino(op->m, parent);
     how->name = name;
     how->umask = who->umask;
-    how->owner = users_uid_name(who->uid, &op->arena);
-    how->group = users_gid_name(who->gid, &op->arena);
+    how->owner = users_uid_name(op->m->users, who->uid, &op->arena);
+    how->group = users_gid_name(op->m->users, who->gid, &op->arena);
     return posix_make(op->fs, op->m->store.memory->session, how, &op->arena, ret, ret_made, &op->err);
 }
 

@@ -94,7 +94,7 @@ static int begin(struct posix_mount *m, struct err *reterr)
     if (rc < 0)
         return rc;
     m->nodes = node_table_new(&m->store);
-    m->users = users_new(o->config, o->uri);
+    m->users = users_new(o->config, o->uri, &o->users);
     m->facts = xattr_facts_new();
     m->listings = listings_new();
     m->removed = removed_new();

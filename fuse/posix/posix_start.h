@@ -4,6 +4,7 @@
 
 #include "common/config.h"
 #include "common/daemon.h"
+#include "fuse/users.h"
 
 struct posix_mount;
 
@@ -12,6 +13,7 @@ struct posix_mount_options { /* all borrowed for the life of the mount */
     const char *uri; /* NULL = fs.defaultFS */
     uint64_t root;   /* of posix_mount_probe */
     double cache_timeout_s;
+    struct users_how users;
     const char *staging_folder; /* where this mount's own one is made */
     const char *name;           /* of the mount: what a killed one staged is taken up by the next of that name */
     int64_t staging_max_bytes;

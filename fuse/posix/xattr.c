@@ -140,7 +140,7 @@ static void set_acl(struct request *op, fuse_ino_t ino, bool is_default, const c
 {
     struct dfs_acl_entry *entries;
     size_t count;
-    int rc = acl_from_xattr(value, size, is_default, &op->arena, &entries, &count, &op->err);
+    int rc = acl_from_xattr(value, size, is_default, op->m->users, &op->arena, &entries, &count, &op->err);
     if (rc == 0)
         rc = dfs_change_acl(op->fs, path_of(op, ino), DFS_ACL_SET, entries, count, &op->err);
     request_reply(op, "setxattr", rc);
