@@ -80,6 +80,11 @@ $(B)/tests/unit/%: tests/unit/%.c $(B)/libcairn-test.a
 $(EXAMPLE_GEN): $(wildcard examples/gen/*.c examples/gen/*.h)
 	$(Q)mkdir -p $(@D); $(CC) -O2 -std=gnu17 $(WARN) -o $@ $(filter %.c,$^)
 
+# What tests of clusters drive, where no command of ours does it.
+TEST_TOOLS := $(patsubst %.c,$(B)/%,$(wildcard tests/tools/*.c))
+$(B)/tests/tools/%: tests/tools/%.c $(B)/libcairn-test.a
+	$(Q)mkdir -p $(@D); $(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP $(LDFLAGS) -o $@ $< $(B)/libcairn-test.a $(LDLIBS)
+
 $(B)/tests/bench/%: tests/bench/%.c $(B)/libcairn-test.a
 	$(Q)mkdir -p $(@D); $(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP $(LDFLAGS) -o $@ $< $(B)/libcairn-test.a $(LDLIBS)
 
@@ -96,10 +101,10 @@ PYTEST := $(PRELOAD) PYTHONDONTWRITEBYTECODE=1 CAIRN=$(abspath $(B)/cairn) /usr/
 # Others' servers and suites count on the pace of the machine: what fails beside them is tried once more, and both are shown.
 with_second_try = $(PYTEST) $(1) || { [ $$? = 1 ] && echo "--- what failed, a second time:" && $(PYTEST) --last-failed --last-failed-no-failures none $(1); }
 
-test: all unit             ## unit tests and whole clusters (a few minutes)
+test: all unit $(TEST_TOOLS) ## unit tests and whole clusters (a few minutes)
 	$(Q)$(PYTEST) tests/cluster
 
-check: test-packages all check-deps unit   ## everything: unit, clusters, faults, foreign clients and servers
+check: test-packages all check-deps unit $(TEST_TOOLS) ## everything: unit, clusters, faults, foreign clients and servers
 	$(Q)$(PYTEST) tests/cluster tests/faults tests/compose
 	$(Q)$(call with_second_try,tests/interop)
 
