@@ -9,6 +9,7 @@
 #include "common/log.h"
 #include "namenode/blocks/datanode_events.h"
 #include "namenode/namespace/quota.h"
+#include "namenode/serve/op.h"
 #include "rpc/rpc_server.h"
 
 #define MEMORY_MAX (16u << 20)
@@ -30,7 +31,9 @@ static void start(struct mounts *m)
                                    .loops = 1,
                                    .pool_threads = 1,
                                    .services = services,
-                                   .service_count = ARRAY_COUNT(services)};
+                                   .service_count = ARRAY_COUNT(services),
+                                   .on_connection_closed = op_connection_closed,
+                                   .on_connection_closed_context = &f->nn};
     f->nn.stopping = false;
     blocks_safe_mode(f->nn.blocks, SAFE_MODE_FORCE_EXIT, f->now_ms);
     assert_int_equal(housekeeping_start(&f->nn, &m->housekeeper, &m->err), 0);
@@ -158,7 +161,9 @@ static void names_and_attributes(void **state)
     assert_int_equal(tty.mode, S_IFCHR | 0644);
 
     struct posix_set set = {.what = POSIX_SET_MODE | POSIX_SET_OWNER | POSIX_SET_MTIME | POSIX_SET_ATIME_NOW,
-                            .mode = 04711, .owner = "1000", .mtime_ns = 1234567890};
+                            .mode = 04711,
+                            .owner = "1000",
+                            .mtime_ns = 1234567890};
     assert_int_equal(posix_setattr(m->one, 0, tty.id, &set, &m->a, &attr, &m->err), 0);
     assert_int_equal(attr.mode, S_IFCHR | 04711);
     assert_int_equal(attr.mtime_ns, 1234567890);
@@ -190,8 +195,7 @@ static void errors_are_errnos(void **state)
     assert_int_equal(ERRNO_OF(posix_link(m->one, 0, file.id, dir.id, "f", &m->a, &attr, &m->err)), EEXIST);
     assert_int_equal(ERRNO_OF(posix_unlink(m->one, 0, dir.id, "x", false, false, &m->a, &attr, &m->err)), ENOENT);
     assert_int_equal(ERRNO_OF(posix_unlink(m->one, 0, POSIX_ROOT, "d", false, false, &m->a, &attr, &m->err)), EISDIR);
-    assert_int_equal(ERRNO_OF(posix_unlink(m->one, 0, POSIX_ROOT, "d", true, false, &m->a, &attr, &m->err)),
-                     ENOTEMPTY);
+    assert_int_equal(ERRNO_OF(posix_unlink(m->one, 0, POSIX_ROOT, "d", true, false, &m->a, &attr, &m->err)), ENOTEMPTY);
     assert_int_equal(ERRNO_OF(posix_unlink(m->one, 0, dir.id, "f", false, true, &m->a, &attr, &m->err)), EINVAL);
     assert_int_equal(ERRNO_OF(posix_unlink(m->one, 77, dir.id, "f", false, true, &m->a, &attr, &m->err)), ESTALE);
     struct posix_rename into_itself = {POSIX_ROOT, dir.id, "d", "x", 0, false};
@@ -493,6 +497,32 @@ static void locks_are_waited_for(void **state)
     end_waiting(w);
 }
 
+static void who_has_gone_gets_no_lock(void **state)
+{
+    struct mounts *m = *state;
+    uint64_t one = session_of(m, m->one), two = session_of(m, m->two);
+    struct posix_attr file = make(m, one, POSIX_ROOT, "f", S_IFREG | 0644);
+    struct posix_lock lock = {.id = file.id, .owner = 1, .whole = true, .type = POSIX_LOCK_EXCLUSIVE}, none = lock;
+    bool granted = false;
+    none.type = POSIX_LOCK_NONE;
+    assert_int_equal(posix_lock(m->one, one, &lock, 0, &granted, NULL, &m->err), 0);
+    struct waiting *w = begin_waiting(m, m->two, two, 0, &lock, wait_for_lock);
+    while (!is_waiting(m))
+        ;
+    posix_cancel(m->two);
+    pthread_join(w->thread, NULL);
+    assert_int_equal(w->rc, ERR_CANCELLED);
+    end_waiting(w);
+    dfs_unref(m->two);
+    m->two = mount(m, "root");
+    while (is_waiting(m))
+        ;
+    assert_int_equal(posix_lock(m->one, one, &none, 0, &granted, NULL, &m->err), 0);
+    lock.owner = 2;
+    assert_int_equal(posix_lock(m->two, two, &lock, 0, &granted, NULL, &m->err), 0);
+    assert_true(granted);
+}
+
 static void converted_flocks_let_others_pass(void **state)
 {
     struct mounts *m = *state;
@@ -532,6 +562,7 @@ int main(void)
         TEST(mounts_hear_of_each_other),
         TEST(who_waits_is_told_that_the_session_ended),
         TEST(locks_are_waited_for),
+        TEST(who_has_gone_gets_no_lock),
         TEST(converted_flocks_let_others_pass),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
