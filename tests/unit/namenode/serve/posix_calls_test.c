@@ -305,6 +305,12 @@ static void a_new_file_is_open_for_its_client(void **state)
     assert_int_equal(posix_make(m->two, 0, &args, &m->a, &again, &made, &m->err), 0);
     assert_false(made);
     assert_int_equal(again.id, attr.id);
+    struct posix_session s; /* what is done for the writer later is its own doing, too, whatever it is called in logs */
+    assert_int_equal(posix_open_session(m->one, 0, "a mount", &s, &m->err), 0);
+    namenode_lock(&m->f->nn);
+    uint64_t writer = sessions_of_writer(m->f->nn.sessions, dfs_client_name(m->one));
+    namenode_unlock(&m->f->nn);
+    assert_int_equal(writer, s.session);
     assert_int_equal(dfs_recover_lease(m->two, "/f", &closed, &m->err), 0);
     assert_true(closed);
     assert_int_equal(posix_getattr(m->two, attr.id, &m->a, &again, &m->err), 0);
