@@ -247,6 +247,16 @@ static void attributes_are_set_and_hdfs_clients_know_of_some(void **state)
     assert_int_equal(attr_of(f, id).mode, 0711); /* as chown does */
     assert_int_equal(IN_TXN(f, tree_set_permission(t, &f->root, "/d", 0700, ERR(f))), 0);
     assert_int_equal(attr_of(f, dir).mode, 02700);
+    bool done = false; /* who may write a file does not get what its owner may */
+    assert_int_equal(IN_TXN(f, tree_set_permission(t, &f->root, "/f", 0777, ERR(f))), 0);
+    set = (struct node_set){.has_mode = true, .mode = 06777};
+    assert_int_equal(IN_TXN(f, node_set(t, id, &set, &n, ERR(f))), 0);
+    struct file_block *block = NULL;
+    assert_int_equal(IN_TXN(f, file_append(o, &f->root, "/f", "w", "here", false, &n, &block, ERR(f))), 0);
+    assert_int_equal(attr_of(f, id).mode, 06777);
+    assert_int_equal(IN_TXN(f, file_recover_lease(o, &f->root, "/f", "w2", "here", &done, ERR(f))), 0);
+    assert_int_equal(IN_TXN(f, file_append(o, &f->ann, "/f", "w", "here", false, &n, &block, ERR(f))), 0);
+    assert_int_equal(attr_of(f, id).mode, 0777);
     set = (struct node_set){.owner = ""};
     assert_int_equal(IN_TXN(f, node_set(t, id, &set, &n, ERR(f))), ERR_ILLEGAL_ARGUMENT);
     assert_int_equal(IN_TXN(f, node_set(t, 999999, &(struct node_set){0}, &n, ERR(f))), ERR_STALE);
