@@ -44,7 +44,7 @@ static int check_not_lazy(const struct path *p, const char *doing, struct err *r
 static void drop_set_ids(const struct fs_user *u, struct inode *n)
 {
     if (!u->is_super)
-        n->mode &= (uint16_t)~(S_ISUID | S_ISGID);
+        n->mode &= (uint16_t) ~(S_ISUID | S_ISGID);
 }
 
 int file_append(const struct file_op *o, const struct fs_user *u, const char *path, const char *client_name,
@@ -70,8 +70,8 @@ int file_append(const struct file_op *o, const struct fs_user *u, const char *pa
         return rc;
     struct file_block *b = inode_last_block(n);
     bool in_last_block = b && !new_block && b->length_bytes < n->block_bytes;
-    drop_set_ids(u, n);
     txn_open_file(o->t, n, client_name, client_machine);
+    drop_set_ids(u, n);
     txn_final(o->t, n->id);
     rc = in_last_block ? reopen_last_block(o, n, reterr) : file_commit(o, reterr);
     if (rc)
