@@ -61,7 +61,8 @@ int posix_open_session(struct dfs *fs, uint64_t session, const char *name, struc
     ProtobufCBinaryData client = {own.len, (uint8_t *)(uintptr_t)own.base};
     request.has_session = session != 0;
     request.session = session;
-    request.client_name = (char *)(uintptr_t)(name ? name : dfs_client_name(fs));
+    request.client_name = (char *)(uintptr_t)dfs_client_name(fs);
+    request.label = (char *)(uintptr_t)name;
     request.n_rpc_client = 1;
     request.rpc_client = &client;
     ProtobufCMessage *answer;

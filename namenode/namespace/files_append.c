@@ -1,6 +1,7 @@
 /* Changing a file that was finished: append, truncate, concat. */
 #include <inttypes.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "namenode/namespace/files.h"
 #include "namenode/namespace/history.h"
@@ -39,6 +40,13 @@ static int check_not_lazy(const struct path *p, const char *doing, struct err *r
     return err_set(reterr, ERR_UNSUPPORTED, "Cannot %s lazy persist file %s", doing, p->text);
 }
 
+/* As a kernel does it: what somebody else than root writes runs as nobody else. */
+static void drop_set_ids(const struct fs_user *u, struct inode *n)
+{
+    if (!u->is_super)
+        n->mode &= (uint16_t) ~(S_ISUID | S_ISGID);
+}
+
 int file_append(const struct file_op *o, const struct fs_user *u, const char *path, const char *client_name,
                 const char *client_machine, bool new_block, struct inode **ret, struct file_block **ret_block,
                 struct err *reterr)
@@ -63,6 +71,7 @@ int file_append(const struct file_op *o, const struct fs_user *u, const char *pa
     struct file_block *b = inode_last_block(n);
     bool in_last_block = b && !new_block && b->length_bytes < n->block_bytes && !file_block_is_hole(b);
     txn_open_file(o->t, n, client_name, client_machine);
+    drop_set_ids(u, n);
     txn_final(o->t, n->id);
     rc = in_last_block ? reopen_last_block(o, n, reterr) : file_commit(o, reterr);
     if (rc)
@@ -126,6 +135,7 @@ int file_truncate(const struct file_op *o, const struct fs_user *u, const char *
     if (length == old)
         return 0;
     uint64_t cut = drop_blocks_past(o, n, length);
+    drop_set_ids(u, n);
     n->mtime_ns = n->ctime_ns = o->t->now_ns;
     txn_dirty(n);
     if (cut && file_block_is_hole(inode_last_block(n))) {
@@ -248,6 +258,7 @@ int file_concat(const struct file_op *o, const struct fs_user *u, const char *ta
         txn_erase(o->t, source);
     }
     n->mtime_ns = n->ctime_ns = o->t->now_ns;
+    drop_set_ids(u, n);
     txn_final(o->t, 0);
     rc = file_commit(o, reterr);
     for (size_t i = first_moved; !rc && i < n->block_count; i++) /* holes are unknown there */

@@ -247,7 +247,7 @@ int path_resolve(struct txn *t, const struct fs_user *u, const char *text, unsig
                  ? resolve_reserved(t, text, &text, &held, reterr)
                  : err_set(reterr, ERR_INVALID_PATH, "Invalid path name Absolute path required, but got '%s'", text);
     rc = rc ? rc : txn_inode(t, INODE_ROOT, &root, reterr);
-    if (!rc && held && !(flags & (PATH_CREATE | PATH_NO_FOLLOW))) {
+    if (!rc && held && u->is_super && !(flags & (PATH_CREATE | PATH_NO_FOLLOW))) {
         *ret = unnamed(t, text, root, held);
         return 0;
     }

@@ -22,8 +22,9 @@ enum path_flag {
     PATH_SNAPSHOT_LIST = BIT(4), /* DIR/.snapshot exists, too: see history_list */
 };
 
-/* /.reserved/.inodes/ID is a file's path; of one that has no name and is held it leads to its content and attributes.
- * Where names change (PATH_CREATE, PATH_NO_FOLLOW) there is no such file.
+/* /.reserved/.inodes/ID is a file's path; of one that has no name and is held it leads to its content and attributes,
+ * for superusers: there are no directories that could keep others away. Where names change (PATH_CREATE,
+ * PATH_NO_FOLLOW) there is no such file.
  *
  * Everything is in the txn's arena. ERR_ACCESS: x is missing on an ancestor, or one is a file; ERR_UNRESOLVED_PATH: a
  * symbolic link, the message is the path with the link replaced; the client goes on from there. */

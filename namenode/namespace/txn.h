@@ -103,8 +103,8 @@ struct txn {
     struct buf drops;              /* struct block_drop */
     struct buf history;            /* history.c's */
     struct retry_mark retry;       /* whose call this is, if it must not run twice */
-    const char *unresolved;   /* the path to try instead, behind the last symbolic link that ended a path_resolve() */
-    bool trusts_tree; /* nothing cut off waits for the reaper: what has a name hangs in the tree */
+    const char *unresolved; /* the path to try instead, behind the last symbolic link that ended a path_resolve() */
+    bool trusts_tree;       /* nothing cut off waits for the reaper: what has a name hangs in the tree */
     bool is_reaping; /* what is taken apart nobody can see any more: only what has other names changes for them */
     bool has_retry, is_final; /* final: the next commit is the call's last, and says so in the store */
     uint64_t now_ns;
@@ -137,7 +137,7 @@ int txn_block(struct txn *t, uint64_t block_id, struct block_record *ret, struct
  * in the tree has the path PATH_OF_INODES and its number. */
 #define PATH_OF_INODES "/.reserved/.inodes/"
 int txn_path(struct txn *t, struct inode *n, const char **ret, struct err *reterr) MUST_CHECK;
-bool txn_has_name(struct txn *t, struct inode *n); /* it hangs in the tree */
+bool txn_has_name(struct txn *t, struct inode *n);    /* it hangs in the tree */
 bool txn_is_attached(struct txn *t, struct inode *n); /* or is held */
 
 /* Entries of a directory in name order, from the first one after `after` ("" = all). */

@@ -6,6 +6,7 @@
 #include "namenode/namespace/leases.h"
 #include "namenode/namespace/sessions.h"
 #include "namenode/namespace/writers.h"
+#include "namenode/serve/posix_state.h"
 
 const char *op_caller(const struct rpc_call *call)
 {
@@ -164,6 +165,7 @@ void op_connection_closed(void *context, uint64_t connection, int64_t idle_ms, b
     struct closed_connection c = {context, by_peer && idle_ms < IDLE_CLOSE_MS};
     namenode_lock(c.nn);
     writers_closed(c.nn->writers, connection, on_writer_gone, &c);
+    posix_connection_closed(c.nn, connection);
     namenode_unlock(c.nn);
 }
 

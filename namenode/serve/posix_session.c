@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "common/log.h"
 #include "namenode/namespace/change_log.h"
 #include "namenode/serve/posix_calls.h"
 #include "namenode/serve/posix_state.h"
@@ -48,6 +49,9 @@ void posix_call_open_session(struct rpc_call *call, const ProtobufCMessage *mess
     if (!rc) {
         session_set_name(s, name);
         set_clients(s, call, q);
+        log_info("posix", "session=%llu: %s by %s%s%.100s from %s", (unsigned long long)s->id,
+                 q->session ? "goes on" : "opened", name, q->label ? ", " : "", q->label ? q->label : "",
+                 rpc_call_client_ip(call));
         response->session = s->id;
         response->cursor = change_log_cursor(op.nn->dir->changes);
         response->expires_ms = sessions_expiry_ms(op.nn->sessions);

@@ -23,6 +23,9 @@ bool posix_wait_for_changes(struct namenode *nn, struct rpc_call *call, struct s
                             uint64_t deadline_ms);
 bool posix_wait_for_lock(struct namenode *nn, struct rpc_call *call, struct session *session,
                          const struct lock_wait *wait, uint64_t deadline_ms);
+/* Who waited for a lock through this connection has gone, or will ask again: it must not get one that nobody knows of.
+ */
+void posix_connection_closed(struct namenode *nn, uint64_t connection);
 /* Locks went: who waited for them may have them now. */
 void posix_locks_freed(struct namenode *nn, uint64_t inode);
 /* Would waiting never end? */

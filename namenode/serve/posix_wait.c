@@ -17,7 +17,7 @@
 struct posix_wait {
     struct rpc_call *call;
     struct session *session;
-    uint64_t deadline_ms, cursor;
+    uint64_t deadline_ms, cursor, connection;
     struct lock_wait lock; /* inode 0: it waits for changes */
     struct posix_wait *next;
 };
@@ -116,7 +116,7 @@ bool posix_wait_for_lock(struct namenode *nn, struct rpc_call *call, struct sess
     for (const struct posix_wait *at = nn->posix_waits->first; at; at = at->next)
         waiting += at->session == session && at->lock.inode;
     struct posix_wait wait = {.call = call, .session = session, .deadline_ms = deadline_ms, .lock = *lock};
-    return waiting < LOCK_WAITS_MAX && add(nn, wait);
+    return waiting < LOCK_WAITS_MAX && rpc_call_watch_connection(call, &wait.connection) && add(nn, wait);
 }
 
 void posix_prepare_lock(struct rpc_call *call, bool granted, const struct file_lock *in_the_way)
@@ -146,6 +146,19 @@ static bool try_lock(struct namenode *nn, struct posix_wait *at, bool is_late)
     else
         posix_prepare_lock(at->call, free, &there);
     return true;
+}
+
+void posix_connection_closed(struct namenode *nn, uint64_t connection)
+{
+    struct posix_wait **link = nn->posix_waits ? &nn->posix_waits->first : NULL;
+    while (link && *link) {
+        if (!(*link)->lock.inode || (*link)->connection != connection) {
+            link = &(*link)->next;
+            continue;
+        }
+        posix_prepare_lock((*link)->call, false, &(struct file_lock){0});
+        answer(nn, link);
+    }
 }
 
 void posix_locks_freed(struct namenode *nn, uint64_t inode)

@@ -234,9 +234,9 @@ static ProtobufCMessage *calls_fuzz_message(struct arena *a, const ProtobufCMess
         else if (f->type == PROTOBUF_C_TYPE_ENUM)
             *(int *)at = ((const ProtobufCEnumDescriptor *)f->descriptor)->values[0].value;
         else if (f->type == PROTOBUF_C_TYPE_UINT64 || f->type == PROTOBUF_C_TYPE_INT64)
-            *(uint64_t *)at = !strcmp(f->name, "blockSize")                                            ? 1 << 20
+            *(uint64_t *)at = !strcmp(f->name, "blockSize")                                       ? 1 << 20
                               : strstr(f->name, "parent") && !strcmp(type->package_name, "cairn") ? INODE_ROOT
-                                                                                                       : 1;
+                                                                                                  : 1;
         else if (f->type == PROTOBUF_C_TYPE_UINT32 || f->type == PROTOBUF_C_TYPE_INT32)
             *(uint32_t *)at = 1;
     }

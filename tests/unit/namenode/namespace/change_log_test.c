@@ -114,8 +114,13 @@ static void commits_tell(void **state)
     uint64_t cursor = change_log_cursor(f->nn.dir->changes);
     mkdirs(f, "/d");
     assert_string_equal(heard(f, &cursor), "0/d 0");
-    struct file_create_args args = {.path = "/d/f", .client_name = "me", .client_machine = "here", .mode = 0644,
-                                    .replication = 1, .block_bytes = 1 << 20, .create = true};
+    struct file_create_args args = {.path = "/d/f",
+                                    .client_name = "me",
+                                    .client_machine = "here",
+                                    .mode = 0644,
+                                    .replication = 1,
+                                    .block_bytes = 1 << 20,
+                                    .create = true};
     struct inode *n = NULL;
     assert_int_equal(IN_TXN(f, file_create(o, &f->root, &args, &n, ERR(f))), 0);
     uint64_t id = look(f, "/d/f").id;
@@ -134,8 +139,11 @@ static void commits_tell(void **state)
     assert_string_equal(heard(f, &cursor), "");
     mkdirs(f, "/d/sub/deep");
     uint64_t two = 0;
-    struct node_make how = {.parent = look(f, "/d/sub").id, .name = {(const uint8_t *)"p", 1}, .mode = S_IFIFO,
-                            .owner = "ann", .group = "staff"};
+    struct node_make how = {.parent = look(f, "/d/sub").id,
+                            .name = {(const uint8_t *)"p", 1},
+                            .mode = S_IFIFO,
+                            .owner = "ann",
+                            .group = "staff"};
     bool made;
     assert_int_equal(IN_TXN(f, node_make(t, &how, &n, &made, ERR(f)) || !(two = n->id)), 0);
     assert_int_equal(IN_TXN(f, node_link(t, two, INODE_ROOT, (struct slice){(const uint8_t *)"q", 1}, &n, ERR(f))), 0);

@@ -138,7 +138,8 @@ static void random_ranges(void **state)
     memset(model, LOCK_NONE, sizeof model);
     for (int step = 0; step < 20000; step++) {
         random = random * 6364136223846793005u + 1442695040888963407u;
-        uint64_t owner = random >> 33 & 3, start = random >> 36 & 63, len = 1 + (random >> 45 & 15), end = start + len - 1;
+        uint64_t owner = random >> 33 & 3, start = random >> 36 & 63, len = 1 + (random >> 45 & 15),
+                 end = start + len - 1;
         uint8_t type = (uint8_t)((random >> 52) % 3);
         end = end < BYTES ? end : BYTES - 1;
         bool wanted = false;
@@ -167,9 +168,12 @@ static void random_ranges(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(ranges_split_and_become_one), cmocka_unit_test(the_two_kinds_do_not_see_each_other),
-        cmocka_unit_test(a_session_ends_with_its_locks), cmocka_unit_test(there_are_not_too_many),
-        cmocka_unit_test(circles_are_seen),            cmocka_unit_test(random_ranges),
+        cmocka_unit_test(ranges_split_and_become_one),
+        cmocka_unit_test(the_two_kinds_do_not_see_each_other),
+        cmocka_unit_test(a_session_ends_with_its_locks),
+        cmocka_unit_test(there_are_not_too_many),
+        cmocka_unit_test(circles_are_seen),
+        cmocka_unit_test(random_ranges),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -165,8 +165,8 @@ static void names_have_limits(void **state)
     assert_int_equal(make(f, INODE_ROOT, ".snapshot", S_IFDIR, &id), ERR_HADOOP_ILLEGAL_ARGUMENT);
     assert_int_equal(make(f, INODE_ROOT, ".reserved", S_IFDIR, &id), ERR_HADOOP_ILLEGAL_ARGUMENT);
     must_make(f, INODE_ROOT, "12:30:00 \xff\n*", S_IFREG); /* whatever else is fine */
-    struct node_make with_nul = {.parent = INODE_ROOT, .name = {(const uint8_t *)"a\0b", 3}, .mode = S_IFIFO,
-                                 .owner = "ann", .group = "staff"};
+    struct node_make with_nul = {
+        .parent = INODE_ROOT, .name = {(const uint8_t *)"a\0b", 3}, .mode = S_IFIFO, .owner = "ann", .group = "staff"};
     bool made;
     assert_int_equal(make_as(f, &with_nul, &id, &made), ERR_ILLEGAL_ARGUMENT);
     assert_int_equal(child_of(f, INODE_ROOT, "."), INODE_ROOT);
@@ -179,14 +179,26 @@ static void names_have_limits(void **state)
 static void modes_of_new_files(void **state)
 {
     struct fixture *f = *state;
-    struct node_make how = {.parent = INODE_ROOT, .name = name_of("d"), .mode = S_IFDIR | 02777, .umask = 027,
-                            .owner = "ann", .group = "club", .replication = 3, .block_bytes = BLOCK};
+    struct node_make how = {.parent = INODE_ROOT,
+                            .name = name_of("d"),
+                            .mode = S_IFDIR | 02777,
+                            .umask = 027,
+                            .owner = "ann",
+                            .group = "club",
+                            .replication = 3,
+                            .block_bytes = BLOCK};
     uint64_t dir, id;
     bool made;
     assert_int_equal(make_as(f, &how, &dir, &made), 0);
     assert_int_equal(attr_of(f, dir).mode, 02750);
-    how = (struct node_make){.parent = dir, .name = name_of("f"), .mode = S_IFREG | 0666, .umask = 022,
-                             .owner = "bob", .group = "staff", .replication = 3, .block_bytes = BLOCK};
+    how = (struct node_make){.parent = dir,
+                             .name = name_of("f"),
+                             .mode = S_IFREG | 0666,
+                             .umask = 022,
+                             .owner = "bob",
+                             .group = "staff",
+                             .replication = 3,
+                             .block_bytes = BLOCK};
     assert_int_equal(make_as(f, &how, &id, &made), 0);
     assert_int_equal(attr_of(f, id).mode, 0644);
     assert_string_equal(look(f, "/d/f").group, "club"); /* the directory's, since it is setgid */
@@ -215,8 +227,14 @@ static void attributes_are_set_and_hdfs_clients_know_of_some(void **state)
     struct fixture *f = *state;
     uint64_t id = must_make(f, INODE_ROOT, "f", S_IFREG | 0644), dir = must_make(f, INODE_ROOT, "d", S_IFDIR | 02755);
     struct inode *n = NULL;
-    struct node_set set = {.has_mode = true, .mode = 06711, .owner = "12345", .group = "67", .has_atime = true,
-                           .atime_ns = 1234567890123456789, .has_mtime = true, .mtime_ns = 987654321};
+    struct node_set set = {.has_mode = true,
+                           .mode = 06711,
+                           .owner = "12345",
+                           .group = "67",
+                           .has_atime = true,
+                           .atime_ns = 1234567890123456789,
+                           .has_mtime = true,
+                           .mtime_ns = 987654321};
     assert_int_equal(IN_TXN(f, node_set(t, id, &set, &n, ERR(f))), 0);
     fixture_reopen(f);
     struct inode now = attr_of(f, id);
@@ -229,6 +247,16 @@ static void attributes_are_set_and_hdfs_clients_know_of_some(void **state)
     assert_int_equal(attr_of(f, id).mode, 0711); /* as chown does */
     assert_int_equal(IN_TXN(f, tree_set_permission(t, &f->root, "/d", 0700, ERR(f))), 0);
     assert_int_equal(attr_of(f, dir).mode, 02700);
+    bool done = false; /* who may write a file does not get what its owner may */
+    assert_int_equal(IN_TXN(f, tree_set_permission(t, &f->root, "/f", 0777, ERR(f))), 0);
+    set = (struct node_set){.has_mode = true, .mode = 06777};
+    assert_int_equal(IN_TXN(f, node_set(t, id, &set, &n, ERR(f))), 0);
+    struct file_block *block = NULL;
+    assert_int_equal(IN_TXN(f, file_append(o, &f->root, "/f", "w", "here", false, &n, &block, ERR(f))), 0);
+    assert_int_equal(attr_of(f, id).mode, 06777);
+    assert_int_equal(IN_TXN(f, file_recover_lease(o, &f->root, "/f", "w2", "here", &done, ERR(f))), 0);
+    assert_int_equal(IN_TXN(f, file_append(o, &f->ann, "/f", "w", "here", false, &n, &block, ERR(f))), 0);
+    assert_int_equal(attr_of(f, id).mode, 0777);
     set = (struct node_set){.owner = ""};
     assert_int_equal(IN_TXN(f, node_set(t, id, &set, &n, ERR(f))), ERR_ILLEGAL_ARGUMENT);
     assert_int_equal(IN_TXN(f, node_set(t, 999999, &(struct node_set){0}, &n, ERR(f))), ERR_STALE);
@@ -320,6 +348,7 @@ static void what_is_held_lives_on(void **state)
     snprintf(path, sizeof path, "/.reserved/.inodes/%llu", (unsigned long long)file);
     assert_int_equal(IN_TXN(f, tree_set_permission(t, &f->root, path, 0600, ERR(f))), 0);
     assert_int_equal(attr_of(f, file).mode, 0600);
+    assert_int_equal(IN_TXN(f, tree_set_permission(t, &f->ann, path, 0644, ERR(f))), ERR_NOT_FOUND); /* her own */
     bool done = true;
     assert_int_equal(IN_TXN(f, tree_delete(t, &f->root, path, false, &done, ERR(f))), 0);
     assert_false(done); /* where names change there is no such file */
@@ -550,7 +579,7 @@ static void differences_of_snapshots_know_several_names(void **state)
 struct model_inode {
     uint64_t id;
     uint32_t format;
-    size_t nlink;    /* of a directory: 1 */
+    size_t nlink;     /* of a directory: 1 */
     unsigned holders; /* bits of sessions */
 };
 struct model_name {
@@ -671,9 +700,9 @@ static void step_link(struct model *m)
 {
     size_t child = any(m, !below(m, 10)), parent = any(m, true);
     char name[2] = {(char)('a' + below(m, 5)), 0};
-    int wanted = !is_there(m, child)          ? ERR_STALE
-                 : is_dir(m, child)           ? ERR_PERMISSION
-                 : !is_there(m, parent)       ? ERR_STALE
+    int wanted = !is_there(m, child)           ? ERR_STALE
+                 : is_dir(m, child)            ? ERR_PERMISSION
+                 : !is_there(m, parent)        ? ERR_STALE
                  : model_find(m, parent, name) ? ERR_EXISTS
                                                : 0;
     if (m->name_count == MODEL_NAMES)
@@ -691,12 +720,12 @@ static void step_unlink(struct model *m)
     bool directory = below(m, 2);
     int holder = (int)below(m, 4) - 2;
     struct model_name *n = model_find(m, parent, name);
-    int wanted = !is_there(m, parent)                                             ? ERR_STALE
-                 : !n                                                             ? ERR_NOT_FOUND
-                 : directory && !is_dir(m, n->child)                              ? ERR_NOT_DIR
-                 : !directory && is_dir(m, n->child)                              ? ERR_IS_DIR
-                 : is_dir(m, n->child) && children(m, n->child, false)            ? ERR_NOT_EMPTY
-                                                                                  : 0;
+    int wanted = !is_there(m, parent)                                  ? ERR_STALE
+                 : !n                                                  ? ERR_NOT_FOUND
+                 : directory && !is_dir(m, n->child)                   ? ERR_NOT_DIR
+                 : !directory && is_dir(m, n->child)                   ? ERR_IS_DIR
+                 : is_dir(m, n->child) && children(m, n->child, false) ? ERR_NOT_EMPTY
+                                                                       : 0;
     assert_int_equal(unlink_from(m->f, m->inodes[parent].id, name, directory, session_of(m, holder)), wanted);
     if (!wanted)
         model_remove(m, n, holder);
@@ -735,9 +764,9 @@ static void step_rename(struct model *m)
     int holder = (int)below(m, 4) - 2;
     struct model_name *from = model_find(m, from_dir, name), *to = model_find(m, to_dir, new_name);
     int wanted = rename_wanted(m, from_dir, from, to_dir, to, flags);
-    assert_int_equal(rename_to(m->f, m->inodes[from_dir].id, name, m->inodes[to_dir].id, new_name, flags,
-                               session_of(m, holder)),
-                     wanted);
+    assert_int_equal(
+        rename_to(m->f, m->inodes[from_dir].id, name, m->inodes[to_dir].id, new_name, flags, session_of(m, holder)),
+        wanted);
     m->refused += wanted != 0;
     if (wanted || (to && to->child == from->child))
         return;

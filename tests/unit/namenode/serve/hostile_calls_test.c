@@ -272,7 +272,7 @@ static ProtobufCMessage *body_of(struct server *s, const ProtobufCMessageDescrip
 static int burden(struct fixture *f, struct txn *t, const char *path)
 {
     static uint8_t value[16000];
-    char name[8];
+    char name[12];
     int rc = 0;
     for (int i = 0; !rc && i < 32; i++) {
         snprintf(name, sizeof name, "%d", i);

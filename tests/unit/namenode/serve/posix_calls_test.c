@@ -9,6 +9,7 @@
 #include "common/log.h"
 #include "namenode/blocks/datanode_events.h"
 #include "namenode/namespace/quota.h"
+#include "namenode/serve/op.h"
 #include "rpc/rpc_server.h"
 
 #define MEMORY_MAX (16u << 20)
@@ -30,7 +31,9 @@ static void start(struct mounts *m)
                                    .loops = 1,
                                    .pool_threads = 1,
                                    .services = services,
-                                   .service_count = ARRAY_COUNT(services)};
+                                   .service_count = ARRAY_COUNT(services),
+                                   .on_connection_closed = op_connection_closed,
+                                   .on_connection_closed_context = &f->nn};
     f->nn.stopping = false;
     blocks_safe_mode(f->nn.blocks, SAFE_MODE_FORCE_EXIT, f->now_ms);
     assert_int_equal(housekeeping_start(&f->nn, &m->housekeeper, &m->err), 0);
@@ -302,6 +305,12 @@ static void a_new_file_is_open_for_its_client(void **state)
     assert_int_equal(posix_make(m->two, 0, &args, &m->a, &again, &made, &m->err), 0);
     assert_false(made);
     assert_int_equal(again.id, attr.id);
+    struct posix_session s; /* what is done for the writer later is its own doing, too, whatever it is called in logs */
+    assert_int_equal(posix_open_session(m->one, 0, "a mount", &s, &m->err), 0);
+    namenode_lock(&m->f->nn);
+    uint64_t writer = sessions_of_writer(m->f->nn.sessions, dfs_client_name(m->one));
+    namenode_unlock(&m->f->nn);
+    assert_int_equal(writer, s.session);
     assert_int_equal(dfs_recover_lease(m->two, "/f", &closed, &m->err), 0);
     assert_true(closed);
     assert_int_equal(posix_getattr(m->two, attr.id, &m->a, &again, &m->err), 0);
@@ -494,6 +503,32 @@ static void locks_are_waited_for(void **state)
     end_waiting(w);
 }
 
+static void who_has_gone_gets_no_lock(void **state)
+{
+    struct mounts *m = *state;
+    uint64_t one = session_of(m, m->one), two = session_of(m, m->two);
+    struct posix_attr file = make(m, one, POSIX_ROOT, "f", S_IFREG | 0644);
+    struct posix_lock lock = {.id = file.id, .owner = 1, .whole = true, .type = POSIX_LOCK_EXCLUSIVE}, none = lock;
+    bool granted = false;
+    none.type = POSIX_LOCK_NONE;
+    assert_int_equal(posix_lock(m->one, one, &lock, 0, &granted, NULL, &m->err), 0);
+    struct waiting *w = begin_waiting(m, m->two, two, 0, &lock, wait_for_lock);
+    while (!is_waiting(m))
+        ;
+    posix_cancel(m->two);
+    pthread_join(w->thread, NULL);
+    assert_int_equal(w->rc, ERR_CANCELLED);
+    end_waiting(w);
+    dfs_unref(m->two);
+    m->two = mount(m, "root");
+    while (is_waiting(m))
+        ;
+    assert_int_equal(posix_lock(m->one, one, &none, 0, &granted, NULL, &m->err), 0);
+    lock.owner = 2;
+    assert_int_equal(posix_lock(m->two, two, &lock, 0, &granted, NULL, &m->err), 0);
+    assert_true(granted);
+}
+
 static void converted_flocks_let_others_pass(void **state)
 {
     struct mounts *m = *state;
@@ -533,6 +568,7 @@ int main(void)
         TEST(mounts_hear_of_each_other),
         TEST(who_waits_is_told_that_the_session_ended),
         TEST(locks_are_waited_for),
+        TEST(who_has_gone_gets_no_lock),
         TEST(converted_flocks_let_others_pass),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
