@@ -103,6 +103,7 @@ int posix_link(struct dfs *fs, uint64_t session, uint64_t id, uint64_t parent, c
 /* hold: the file is open here. If this was its last link (ret->nlink 0) it lives until posix_release. */
 int posix_unlink(struct dfs *fs, uint64_t session, uint64_t parent, const char *name, bool directory, bool hold,
                  struct arena *a, struct posix_attr *ret, struct err *reterr) MUST_CHECK;
+/* Closed here: what was held of them goes, and so does every lock of the session's. */
 int posix_release(struct dfs *fs, uint64_t session, const uint64_t *ids, size_t count, struct err *reterr) MUST_CHECK;
 
 #define POSIX_RENAME_NOREPLACE 1u
@@ -125,6 +126,7 @@ struct posix_page {
     struct posix_entry *entries; /* ordered by name, bytewise; without "." and ".." */
     size_t count;
     bool more; /* go on after the last name */
+    struct posix_attr directory;
 };
 /* after NULL: from the beginning. */
 int posix_readdir(struct dfs *fs, uint64_t id, const char *after, uint32_t count, struct arena *a,

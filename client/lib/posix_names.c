@@ -179,6 +179,7 @@ int posix_readdir(struct dfs *fs, uint64_t id, const char *after, uint32_t count
         return rc;
     const Cairn__ReadDirResponseProto *r = (const void *)answer;
     *ret = (struct posix_page){.count = r->n_entry, .more = r->more};
+    posix_attr_of(r->directory, a, &ret->directory);
     ret->entries = arena_array(a, struct posix_entry, r->n_entry);
     for (size_t i = 0; i < r->n_entry; i++) {
         ret->entries[i].name = arena_strndup(a, (const char *)r->entry[i]->name.data, r->entry[i]->name.len);

@@ -276,13 +276,14 @@ static void list(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset, stru
         l->is_loaded = false; /* rewinddir(3) sees what is there now */
     if (offset >= OFFSET_FIRST || fill_dots(&f, ino, offset))
         rc = fill_page(&f, l, offset, &op.err);
+    bool wants_atime = l->is_loaded && l->page.directory.id && attr_wants_atime(&l->page.directory);
     pthread_mutex_unlock(&l->lock);
     if (rc < 0 && f.used == 0) {
         request_fail(&op, "readdir");
         return;
     }
     fuse_reply_buf(req, bytes, f.used);
-    if (offset == 0 && xattr_take_atime(op.m, l->inode))
+    if (offset == 0 && wants_atime)
         attr_note_read(&op, l->inode);
     request_end(&op);
 }

@@ -10,11 +10,11 @@
 #include "fuse/posix/posix_mount.h"
 
 /* What a handle is, is in its number: the process that made it may not be the one that is asked. */
-enum handle_bits { HANDLE_WRITES = 1 };
+enum handle_bits { HANDLE_WRITES = 1, HANDLE_BITS = 1 };
 
 static void handle_set(const struct request *op, struct node *n, struct fuse_file_info *fi)
 {
-    fi->fh = (fi->flags & O_ACCMODE) != O_RDONLY ? HANDLE_WRITES : 0;
+    fi->fh = ++op->m->store.memory->handles << HANDLE_BITS | ((fi->flags & O_ACCMODE) != O_RDONLY ? HANDLE_WRITES : 0);
     node_opened(op->m->nodes, n);
 }
 
@@ -209,6 +209,7 @@ void posix_op_release(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
         return;
     if (fi->flock_release)
         locks_release_owner(&op, n, fi->lock_owner, true);
+    locks_release_handle(&op, n, fi->fh);
     node_released(op.m->nodes, n);
     file_reply(&op, n, "release", 0);
 }

@@ -20,6 +20,7 @@ struct keeper_memory {
     /* requests that were taken and not answered yet; 0: a free place */
     _Atomic uint64_t requests[KEEPER_REQUESTS_MAX];
     _Atomic uint64_t session; /* at the namenode; 0: none yet */
+    _Atomic uint64_t handles; /* given out so far */
     char staging_folder[256];
     struct {
         _Atomic uint64_t inode; /* 0: free */

@@ -13,8 +13,9 @@
 #include "common/mem.h"
 #include "fuse/posix/posix_mount.h"
 
-#define WAIT_STEP_MS 500 /* how long an interrupt may go unnoticed */
-#define WAITERS_MAX  1024
+#define WAIT_STEP_MS   500 /* how long an interrupt may go unnoticed */
+#define LOCK_USERS_MAX 4096
+#define WAITERS_MAX    1024
 
 static atomic_int waiters;
 
@@ -22,6 +23,7 @@ struct waiting {
     struct request op;
     struct posix_lock lock;
     struct node *node;
+    uint64_t handle;
     _Atomic bool is_interrupted;
 };
 
@@ -46,11 +48,24 @@ static void on_interrupt(fuse_req_t req, void *data)
     ((struct waiting *)data)->is_interrupted = true;
 }
 
+/* For locks that belong to an open file (F_OFD_SETLK): the kernel only says that the handle ends, not whose they are.
+ */
+static void note_granted(struct waiting *w)
+{
+    struct node *n = w->node;
+    node_note_lock(n, w->lock.whole);
+    if (w->lock.whole || w->lock.type == POSIX_LOCK_NONE || n->lock_user_count == LOCK_USERS_MAX)
+        return;
+    for (size_t i = 0; i < n->lock_user_count; i++)
+        if (n->lock_users[i].handle == w->handle && n->lock_users[i].owner == w->lock.owner)
+            return;
+    n->lock_users = mem_realloc_array(n->lock_users, n->lock_user_count + 1, sizeof *n->lock_users);
+    n->lock_users[n->lock_user_count++] = (struct lock_user){w->handle, w->lock.owner};
+}
+
 static void waiting_end(struct waiting *w, int rc, bool granted)
 {
     fuse_req_interrupt_func(w->op.req, NULL, NULL);
-    if (granted && rc == 0)
-        node_note_lock(w->node, w->lock.whole);
     if (w->node)
         node_put(w->op.m->nodes, w->node);
     if (rc == 0 && !granted) {
@@ -69,12 +84,17 @@ static void *wait_for_lock(void *arg)
     int rc = 0;
     while (rc == 0 && !granted && !w->is_interrupted)
         rc = posix_lock(w->op.fs, w->op.m->store.memory->session, &w->lock, WAIT_STEP_MS, &granted, NULL, &w->op.err);
+    if (rc == 0 && granted) {
+        pthread_mutex_lock(&w->node->locks_lock);
+        note_granted(w);
+        pthread_mutex_unlock(&w->node->locks_lock);
+    }
     waiting_end(w, rc, granted);
     waiters--;
     return NULL;
 }
 
-static void set_lock(fuse_req_t req, struct posix_lock lock, bool wait)
+static void set_lock(fuse_req_t req, const struct fuse_file_info *fi, struct posix_lock lock, bool wait)
 {
     struct waiting *w = mem_new(struct waiting);
     pthread_attr_t detached;
@@ -82,9 +102,15 @@ static void set_lock(fuse_req_t req, struct posix_lock lock, bool wait)
     bool granted = false;
     request_begin(&w->op, req);
     w->lock = lock;
+    w->handle = fi->fh;
     int rc = node_need(w->op.m->nodes, lock.id, &w->node, &w->op.err);
-    if (rc == 0)
+    if (rc == 0) {
+        pthread_mutex_lock(&w->node->locks_lock);
         rc = posix_lock(w->op.fs, w->op.m->store.memory->session, &lock, 0, &granted, NULL, &w->op.err);
+        if (rc == 0 && granted)
+            note_granted(w);
+        pthread_mutex_unlock(&w->node->locks_lock);
+    }
     if (rc < 0 || granted || !wait || lock.type == POSIX_LOCK_NONE) {
         waiting_end(w, rc, granted);
         return;
@@ -102,14 +128,14 @@ static void set_lock(fuse_req_t req, struct posix_lock lock, bool wait)
 void posix_op_setlk(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi, struct flock *lock, int sleep)
 {
     struct posix_mount *m = fuse_req_userdata(req);
-    set_lock(req, lock_of(inode_of_ino(m, ino), fi, lock), sleep);
+    set_lock(req, fi, lock_of(inode_of_ino(m, ino), fi, lock), sleep);
 }
 
 void posix_op_flock(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi, int op)
 {
     struct posix_mount *m = fuse_req_userdata(req);
     int what = op & ~LOCK_NB;
-    set_lock(req,
+    set_lock(req, fi,
              (struct posix_lock){.id = inode_of_ino(m, ino),
                                  .owner = fi->lock_owner,
                                  .whole = true,
@@ -152,4 +178,18 @@ void locks_release_owner(struct request *op, struct node *n, uint64_t owner, boo
     bool granted;
     if (node_has_locks(n, whole) && posix_lock(op->fs, op->m->store.memory->session, &all, 0, &granted, NULL, &err) < 0)
         log_warn("mount", "locks stay until the mount ends: inode=%" PRIu64 " err=%s", n->id, err.text);
+}
+
+void locks_release_handle(struct request *op, struct node *n, uint64_t handle)
+{
+    pthread_mutex_lock(&n->locks_lock);
+    for (size_t i = 0; i < n->lock_user_count;) {
+        if (n->lock_users[i].handle != handle) {
+            i++;
+            continue;
+        }
+        locks_release_owner(op, n, n->lock_users[i].owner, false);
+        n->lock_users[i] = n->lock_users[--n->lock_user_count];
+    }
+    pthread_mutex_unlock(&n->locks_lock);
 }

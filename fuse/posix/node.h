@@ -37,7 +37,12 @@ struct node {
     _Atomic bool is_streaming;
     _Atomic uint64_t unsaved_mtime_ns;
 
-    _Atomic bool wants_atime;                      /* the next read is to be noted */
+    _Atomic bool wants_atime;   /* the next read is to be noted */
+    pthread_mutex_t locks_lock; /* setting one, against letting go of all; and: */
+    struct lock_user {          /* through which handle who has set range locks; owned */
+        uint64_t handle, owner;
+    } * lock_users;
+    size_t lock_user_count;
     _Atomic bool has_range_locks, has_whole_locks; /* ever had: closing has to let go of them */
 
     pthread_rwlock_t lock; /* what follows; shared: reading bytes */

@@ -36,7 +36,9 @@ static void node_free(struct node *n)
     node_unload(n);
     extents_clear(&n->changed);
     staging_free(n->staging);
+    free(n->lock_users);
     pthread_rwlock_destroy(&n->lock);
+    pthread_mutex_destroy(&n->locks_lock);
     free(n);
 }
 
@@ -122,6 +124,7 @@ static struct node *node_new(const struct posix_attr *attr)
     n->unsaved_size = -1;
     n->is_held = attr->nlink == 0;
     pthread_rwlock_init(&n->lock, NULL);
+    pthread_mutex_init(&n->locks_lock, NULL);
     node_remember(n, attr);
     return n;
 }
@@ -224,6 +227,21 @@ void node_opened(struct node_table *t, struct node *n)
     pthread_mutex_unlock(&t->lock);
 }
 
+/* A held file goes. Locks that belong to an open file, and not to a process, end with it: the kernel does not say so.
+ * Who opens the file now and locks it must not lose that again. */
+static void end_locks(struct node_table *t, struct node *n)
+{
+    pthread_mutex_lock(&n->locks_lock);
+    pthread_mutex_lock(&t->lock);
+    bool reopened = n->opens > 0;
+    pthread_mutex_unlock(&t->lock);
+    if (!reopened && (n->is_held || n->has_range_locks || n->has_whole_locks)) {
+        release_held(t, n->id);
+        n->has_range_locks = n->has_whole_locks = false;
+    }
+    pthread_mutex_unlock(&n->locks_lock);
+}
+
 static void save_last(struct node_table *t, struct node *n)
 {
     struct err err = {0};
@@ -242,8 +260,7 @@ void node_released(struct node_table *t, struct node *n)
     if (!last)
         return;
     save_last(t, n);
-    if (n->is_held)
-        release_held(t, n->id);
+    end_locks(t, n);
     if (was_counted)
         node_put(t, n);
 }

@@ -87,7 +87,6 @@ struct xattr_facts *xattr_facts_new(void);
 void xattr_facts_free(struct xattr_facts *f);
 void xattr_remember(struct posix_mount *m, const struct posix_attr *attr); /* which of these there are, just answered */
 void xattr_forget(struct posix_mount *m, uint64_t id);
-bool xattr_take_atime(struct posix_mount *m, uint64_t id); /* a read now is to be noted, once */
 /* directory.c */
 struct listings *listings_new(void);
 void listings_free(struct listings *all);
@@ -113,6 +112,7 @@ void posix_op_getlk(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi, s
 void posix_op_setlk(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi, struct flock *lock, int sleep);
 void posix_op_flock(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi, int op);
 void locks_release_owner(struct request *op, struct node *n, uint64_t owner, bool whole);
+void locks_release_handle(struct request *op, struct node *n, uint64_t handle);
 
 /* watch.c: tells the kernel what other clients change, from a thread of its own. */
 struct watch *watch_start(struct posix_mount *m, uint64_t cursor);

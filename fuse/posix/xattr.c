@@ -17,7 +17,7 @@
 struct xattr_fact {
     uint64_t id;
     int64_t until_ms;
-    bool has_acl, has_xattrs, wants_atime;
+    bool has_acl, has_xattrs;
 };
 #define FACT_SLOTS 16384
 struct xattr_facts {
@@ -44,8 +44,7 @@ void xattr_remember(struct posix_mount *m, const struct posix_attr *attr)
 {
     int64_t until = clock_mono_ms() + (int64_t)(m->cache_timeout_s * 1000);
     pthread_mutex_lock(&m->facts->lock);
-    m->facts->slots[attr->id % FACT_SLOTS] =
-        (struct xattr_fact){attr->id, until, attr->has_acl, attr->has_xattrs, attr_wants_atime(attr)};
+    m->facts->slots[attr->id % FACT_SLOTS] = (struct xattr_fact){attr->id, until, attr->has_acl, attr->has_xattrs};
     pthread_mutex_unlock(&m->facts->lock);
 }
 
@@ -55,17 +54,6 @@ void xattr_forget(struct posix_mount *m, uint64_t id)
     if (m->facts->slots[id % FACT_SLOTS].id == id)
         m->facts->slots[id % FACT_SLOTS].id = 0;
     pthread_mutex_unlock(&m->facts->lock);
-}
-
-bool xattr_take_atime(struct posix_mount *m, uint64_t id)
-{
-    pthread_mutex_lock(&m->facts->lock);
-    struct xattr_fact *f = &m->facts->slots[id % FACT_SLOTS];
-    bool wanted = f->id == id && f->wants_atime;
-    if (wanted)
-        f->wants_atime = false;
-    pthread_mutex_unlock(&m->facts->lock);
-    return wanted;
 }
 
 /* An open file's attributes are as they were when it was opened, or changed since by this mount or the watch. */

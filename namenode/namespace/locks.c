@@ -167,21 +167,33 @@ int locks_set(struct locks *l, uint64_t inode, const struct file_lock *lock, str
     return 0;
 }
 
+/* Takes a session's out of one inode's; true if there were some. */
+static bool end_session_in(struct locks *l, struct held *h, uint64_t session)
+{
+    size_t kept = 0, before = h->count;
+    for (size_t i = 0; i < before; i++)
+        if (h->list[i].session != session)
+            h->list[kept++] = h->list[i];
+    h->count = kept;
+    l->count -= before - kept;
+    if (!kept)
+        held_free(l, h);
+    return kept < before;
+}
+
+bool locks_end_file(struct locks *l, uint64_t session, uint64_t inode)
+{
+    struct held *h = id_map_get(&l->inodes, inode);
+    return h && end_session_in(l, h, session);
+}
+
 void locks_end_session(struct locks *l, uint64_t session, void (*on_freed)(void *context, uint64_t inode),
                        void *context)
 {
     for (struct held *h = l->first, *next; h; h = next) {
-        size_t kept = 0, before = h->count;
         uint64_t inode = h->inode;
         next = h->next;
-        for (size_t i = 0; i < before; i++)
-            if (h->list[i].session != session)
-                h->list[kept++] = h->list[i];
-        h->count = kept;
-        l->count -= before - kept;
-        if (!kept)
-            held_free(l, h);
-        if (kept < before)
+        if (end_session_in(l, h, session))
             on_freed(context, inode);
     }
 }

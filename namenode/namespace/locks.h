@@ -35,6 +35,8 @@ size_t locks_count(const struct locks *l);
 bool locks_conflict(const struct locks *l, uint64_t inode, const struct file_lock *want, struct file_lock *ret);
 /* Nothing is in the way (LOCK_NONE: never). ERR_NO_LOCKS: there are too many, nothing has changed. */
 int locks_set(struct locks *l, uint64_t inode, const struct file_lock *lock, struct err *reterr) MUST_CHECK;
+/* All that a session has on one file: it has closed that. True if there were some. */
+bool locks_end_file(struct locks *l, uint64_t session, uint64_t inode);
 /* All of a session's. Calls back for each inode that had some. */
 void locks_end_session(struct locks *l, uint64_t session, void (*on_freed)(void *context, uint64_t inode),
                        void *context);

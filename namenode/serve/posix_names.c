@@ -87,6 +87,8 @@ void posix_call_read_dir(struct rpc_call *call, const ProtobufCMessage *message,
     OP_RESPONSE(&op, cairn__read_dir_response_proto, Cairn__ReadDirResponseProto);
     rc = rc ? rc : node_directory(&op.t, q->id, &n, &op.err);
     rc = rc ? rc : read_page(&op, n, q, response);
+    if (!rc)
+        response->directory = posix_attr(&op, n);
     op_end_read(&op, rc, &response->base);
 }
 

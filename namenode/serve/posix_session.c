@@ -85,8 +85,11 @@ void posix_call_release(struct rpc_call *call, const ProtobufCMessage *message, 
         if (session_holds(s, q->id[i]))
             rc = session_drop_hold(op.nn->sessions, &op.t, s, q->id[i], &op.err);
     rc = rc ? rc : file_commit(&op.file, &op.err);
-    for (size_t i = 0; !rc && s && i < q->n_id; i++)
+    for (size_t i = 0; !rc && s && i < q->n_id; i++) {
         session_released(s, q->id[i]);
+        if (locks_end_file(op.nn->locks, s->id, q->id[i]))
+            posix_locks_freed(op.nn, q->id[i]);
+    }
     op_end(&op, rc, &response->base);
 }
 

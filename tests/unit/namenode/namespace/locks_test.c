@@ -88,8 +88,11 @@ static void a_session_ends_with_its_locks(void **state)
         must_set(l, inode, range(1, 0, 4, LOCK_EXCLUSIVE));
     must_set(l, 50, other);
     must_set(l, 200, other);
+    assert_true(locks_end_file(l, 1, 50));
+    assert_false(locks_end_file(l, 1, 50));
+    assert_int_equal(locks_count(l), 101);
     locks_end_session(l, 1, note, &freed);
-    assert_int_equal(freed, 5050);
+    assert_int_equal(freed, 5000);
     assert_int_equal(locks_count(l), 2);
     locks_free(l);
 }
