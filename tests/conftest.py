@@ -45,7 +45,7 @@ def need_tool():
 
     def need(name, package):
         path = shutil.which(name)
-        return path or missing(f"'{name}' is not installed (Debian package {package}); run tools/deps interop")
+        return path or missing(f"'{name}' is not installed (Debian package {package}); run tools/deps interop posix")
 
     return need
 

@@ -14,10 +14,10 @@ PLACES = ["ext4"] + (["given"] if os.environ.get("CAIRN_PLACE") else [])
 
 class Place:
     """A file system: `path` leads into it, and `second` to the same folder, through another mount where there are mounts.
-    known is a file of what is known to differ there, or None."""
+    known is a file of what is known to differ there, or None; is_measure: it is what others are held against."""
 
-    def __init__(self, path, second=None, known=None):
-        self.path, self.second, self.known = path, second or path, known
+    def __init__(self, path, second=None, known=None, is_measure=False):
+        self.path, self.second, self.known, self.is_measure = path, second or path, known, is_measure
 
     @contextlib.contextmanager
     def folder(self):
@@ -50,7 +50,7 @@ def _ext4():
         kind = subprocess.run(["stat", "-f", "-c", "%T", path], capture_output=True, text=True, check=True).stdout.strip()
         if kind != "ext2/ext3":
             missing(f"{os.path.dirname(path)} is no ext4 but {kind}; set TMPDIR to a folder of one")
-        yield Place(path)
+        yield Place(path, is_measure=True)
 
 
 @contextlib.contextmanager

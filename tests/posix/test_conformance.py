@@ -38,7 +38,7 @@ def failures(done):
 
 def test_conformance(file_system, place):
     options = ["--known", file_system.known] if file_system.known else []
-    done = run_tool("conformance", *options, place)
+    done = run_tool("conformance", *options, "--second", file_system.through_second(place), place)
     assert done.returncode == 0, "".join(failures(done)) + done.stdout[-300:] + done.stderr
     passed, failed, known = map(int, re.search(r"^# (\d+) passed, (\d+) failed, (\d+) known", done.stdout, re.MULTILINE).groups())
     assert failed == 0 and passed + known >= CHECKS_MIN
@@ -52,6 +52,14 @@ def test_a_wrong_file_system_is_seen(fault, tmp_path):
     wrong = run_tool("conformance", "--only", FAULTS[fault], "--deadline", 10, tmp_path, fault=fault)
     assert wrong.returncode == 1
     assert any(FAULTS[fault] + ":" in line for line in failures(wrong)), wrong.stdout + wrong.stderr
+
+
+def test_a_second_mount_that_is_none_is_seen(tmp_path):
+    (tmp_path / "here").mkdir()
+    (tmp_path / "there").mkdir()
+    for subject in "two_mounts", "locks_between_mounts":
+        done = run_tool("conformance", "--only", subject, "--second", tmp_path / "there", tmp_path / "here")
+        assert done.returncode == 1 and failures(done)
 
 
 def test_a_subject_that_hangs_or_dies_has_failed(tmp_path):
@@ -76,7 +84,7 @@ def test_known_differences(tmp_path):
     listed.write_text(f"{names[0]} # said so\n")
     assert run_tool("conformance", *run, fault="xattr-flags-are-ignored").returncode == 1
     listed.write_text("xattr: no such check # said so\n")
-    assert "there is no such check" in run_tool("conformance", "--known", listed, tmp_path).stdout
+    assert "there is no such check" in run_tool("conformance", *run).stdout
     listed.write_text("no reason\n")
     assert run_tool("conformance", *run).returncode == 2
 

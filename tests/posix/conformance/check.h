@@ -27,7 +27,8 @@
     X(path_errors) X(read_only) X(names) X(open_flags) X(open_errors) X(append) X(exclusive) X(read_write) X(seek) \
     X(truncate) X(fallocate) X(mmap) X(sync) X(copy_range) X(link) X(symlink) X(unlink) X(directories) X(mknod) \
     X(rename) X(renameat2) X(open_unlinked) X(chmod) X(chown) X(setid_clearing) X(utimens) X(stat) X(permissions) \
-    X(readdir) X(sticky) X(setgid_directory) X(xattr) X(acl) X(locks)
+    X(readdir) X(sticky) X(setgid_directory) X(xattr) X(acl) X(locks) X(locks_between_mounts) \
+    X(two_mounts)
 // clang-format on
 #define SUBJECT_DECLARE(name) void subject_##name(void);
 SUBJECTS(SUBJECT_DECLARE)
@@ -60,6 +61,9 @@ mode_t mode_of(const char *path); /* 07777; of a symbolic link itself, like all 
 struct stat stat_of(const char *path);
 bool exists(const char *path);
 char *repeated(char c, size_t count); /* a string for as long as the process lives */
+
+/* The path of a name of the working directory through the other mount; good until the next call. */
+const char *there(const char *name);
 
 /* ---- time stamps. watch() makes atime and mtime old and lets the clock move on; stamps() checks that exactly
  * these changed since. Up to eight paths are watched at a time; a path is watched until its stamps are checked ---- */

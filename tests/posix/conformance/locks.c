@@ -5,6 +5,8 @@
 #include <sys/mman.h>
 #include <sys/wait.h>
 
+static const char *elsewhere = "f"; /* the file as the others open it: here, or through another mount */
+
 static struct flock range(short type, off_t start, off_t length)
 {
     return (struct flock){.l_type = type, .l_whence = SEEK_SET, .l_start = start, .l_len = length};
@@ -33,7 +35,7 @@ static struct {
 
 static int ask(void)
 {
-    int fd = open("f", O_RDWR);
+    int fd = open(elsewhere, O_RDWR);
     long got = asked.whole ? flock(fd, asked.type | LOCK_NB) : lock(fd, F_SETLK, asked.type, asked.start, asked.length);
     return got ? errno : 0;
 }
@@ -53,7 +55,7 @@ static int other_flock(int type)
 
 static void check_flock(void)
 {
-    int a = MUST(open("f", O_RDWR)), b = MUST(open("f", O_RDONLY));
+    int a = MUST(open("f", O_RDWR)), b = MUST(open(elsewhere, O_RDONLY));
     OK(flock(a, LOCK_EX));
     FAILS(EWOULDBLOCK, flock(b, LOCK_EX | LOCK_NB));
     FAILS(EWOULDBLOCK, flock(b, LOCK_SH | LOCK_NB));
@@ -120,7 +122,7 @@ static int test_other(void)
 
 static void check_open_file_locks(void)
 {
-    int a = MUST(open("f", O_RDWR)), b = MUST(open("f", O_RDWR));
+    int a = MUST(open("f", O_RDWR)), b = MUST(open(elsewhere, O_RDWR));
     OK(lock(a, F_OFD_SETLK, F_WRLCK, 0, 10));
     check_row(EAGAIN, EACCES, lock(b, F_OFD_SETLK, F_RDLCK, 5, 1), "another open file of the same process");
     OK(lock(b, F_OFD_SETLK, F_WRLCK, 10, 10));
@@ -158,7 +160,7 @@ static pid_t child_waits(bool whole, int held)
         struct sigaction action = {.sa_handler = interrupted}; /* without SA_RESTART */
         sigaction(SIGUSR1, &action, NULL);
         close(held);
-        int fd = open("f", O_RDWR);
+        int fd = open(elsewhere, O_RDWR);
         page->waiting = 1;
         long result = whole ? flock(fd, LOCK_EX) : lock(fd, F_SETLKW, F_WRLCK, 0, 1);
         page->got = result ? errno : -1;
@@ -277,4 +279,16 @@ void subject_locks(void)
     check_open_file_locks();
     check_waiting();
     check_deadlock();
+}
+
+void subject_locks_between_mounts(void)
+{
+    put_file("f", "x");
+    put_file("f2", "x");
+    MUST(mkdir("d", 0755));
+    elsewhere = strdup(there("f"));
+    check_flock();
+    check_ranges();
+    check_open_file_locks();
+    check_waiting();
 }

@@ -121,7 +121,8 @@ int renameat2(int from_fd, const char *from, int to_fd, const char *to, unsigned
 
 int link(const char *from, const char *to)
 {
-    if (!has("link-copies"))
+    struct stat st;
+    if (!has("link-copies") || lstat(from, &st) || !S_ISREG(st.st_mode))
         return NEXT(int, "link", const char *, const char *)(from, to);
     char buffer[64];
     int in = open(from, O_RDONLY), out = in < 0 ? -1 : open(to, O_WRONLY | O_CREAT | O_EXCL, 0644);
