@@ -251,6 +251,8 @@ void check_stamps(int which, const char *path, const char *after)
     watched[i].path[0] = 0;
     int changed = (is_later(is.st_atim, was.st_atim) ? ATIME : 0) | (is_later(is.st_mtim, was.st_mtim) ? MTIME : 0) |
                   (is_later(is.st_ctim, was.st_ctim) ? CTIME : 0);
+    if (which & MAYBE_ATIME)
+        which &= ~(MAYBE_ATIME | ATIME), changed &= ~ATIME;
     char text[200], seen[100];
     snprintf(text, sizeof(text), "time stamps of \"%s\" changed by %s:%s%s%s%s", path, after, which ? "" : " none",
              which & ATIME ? " atime" : "", which & MTIME ? " mtime" : "", which & CTIME ? " ctime" : "");

@@ -67,7 +67,7 @@ const char *there(const char *name);
 
 /* ---- time stamps. watch() makes atime and mtime old and lets the clock move on; stamps() checks that exactly
  * these changed since. Up to eight paths are watched at a time; a path is watched until its stamps are checked ---- */
-enum { ATIME = 1, MTIME = 2, CTIME = 4 };
+enum { ATIME = 1, MTIME = 2, CTIME = 4, MAYBE_ATIME = 8 };
 void watch(const char *path);
 #define STAMPS(which, path, after) check_stamps(which, path, after)
 void check_stamps(int which, const char *path, const char *after);
