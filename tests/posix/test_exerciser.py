@@ -6,7 +6,7 @@ import pytest
 from lib.place import run_tool
 
 FILE_FAULTS = ["write-tears", "truncate-shows-old-bytes", "punch-goes-too-far", "keep-size-grows", "mapped-writes-are-lost",
-               "copy-reads-elsewhere", "close-loses-a-byte"]
+               "copy-reads-elsewhere", "close-loses-a-byte", "data-is-called-a-hole"]
 NAME_FAULTS = ["exclusive-is-ignored", "noreplace-replaces", "link-copies", "unlink-is-lost", "readdir-skips", "errno-is-another"]
 
 

@@ -319,9 +319,10 @@ static void run_subject(const struct subject *subject, const char *folder)
     }
     int status = 0;
     waitpid(pid, &status, 0);
-    if (WIFSIGNALED(status)) {
+    if (WIFSIGNALED(status) || (status && count->failed == failed_before)) {
         char seen[100];
-        snprintf(seen, sizeof(seen), "ended by signal %d (%s)", WTERMSIG(status), strsignal(WTERMSIG(status)));
+        snprintf(seen, sizeof(seen), "ended by %s %d", WIFSIGNALED(status) ? "signal" : "exit code",
+                 WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
         report(false, "comes to its end", "", seen);
     }
     if (count->failed == failed_before)

@@ -5,6 +5,7 @@
 #include <linux/falloc.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/sendfile.h>
 #include <sys/uio.h>
 #include <setjmp.h>
 
@@ -114,6 +115,40 @@ void subject_read_write(void)
     watch("t"), MUST(pread(t, buffer, 1, 0)), STAMPS(ATIME, "t", "pread");
     watch("t"), MUST(pread(t, buffer, 0, 0)), STAMPS(0, "t", "pread of no bytes");
     watch("."), MUST(write(t, "T", 1)), STAMPS(0, ".", "write to a file in it");
+}
+
+/* What moves bytes without a copy in the program. */
+void subject_splice(void)
+{
+    enum { SIZE = 200000 };
+    int ends[2], from = fd_of("from", O_RDWR), to = fd_of("to", O_RDWR);
+    fill("from", SIZE, 's');
+    off_t offset = 1000;
+    IS(SIZE - 1000, sendfile(to, from, &offset, SIZE));
+    IS(SIZE, offset, "sendfile moves the offset it was given");
+    IS(0, lseek(from, 0, SEEK_CUR), "sendfile leaves the descriptor's offset");
+    HOLDS(range_is(to, 0, SIZE - 1000, 's'), "sendfile");
+    MUST(pipe(ends));
+    MUST(ftruncate(to, 0));
+    loff_t in = 5000, out = 77;
+    IS(10000, splice(from, &in, ends[1], NULL, 10000, 0), "out of a file");
+    IS(10000, splice(ends[0], NULL, to, &out, 10000, 0), "into a file");
+    HOLDS(range_is(to, 77, 10000, 's') && range_is(to, 0, 77, 0), "splice");
+    IS(10077, stat_of("to").st_size, "splice");
+    char buffer[9000];
+    struct iovec vector = {buffer, sizeof(buffer)};
+    memset(buffer, 'v', sizeof(buffer));
+    IS(sizeof(buffer), vmsplice(ends[1], &vector, 1, 0));
+    out = 0;
+    IS(sizeof(buffer), splice(ends[0], NULL, to, &out, sizeof(buffer), 0), "from memory into a file");
+    HOLDS(range_is(to, 0, sizeof(buffer), 'v'), "vmsplice");
+    vector.iov_len = 5;
+    IS(5, pwritev2(to, &vector, 1, 0, RWF_APPEND));
+    HOLDS(range_is(to, 10077, 5, 'v'), "RWF_APPEND");
+    IS(5, pwritev2(to, &vector, 1, 3, RWF_DSYNC));
+    FAILS(EINVAL, splice(from, &in, to, &out, 10, 0), "no pipe");
+    FAILS(ESPIPE, splice(ends[0], &in, to, &out, 10, 0), "an offset of a pipe");
+    FAILS(EINVAL, splice(ends[0], NULL, MUST(open("to", O_WRONLY | O_APPEND)), NULL, 10, 0), "O_APPEND");
 }
 
 void subject_seek(void)

@@ -241,6 +241,35 @@ static void do_reopen(struct files *files, struct file *file, const struct op *o
         check_file(files, file, finding);
 }
 
+static bool is_zero(const struct file *file, uint64_t from, uint64_t to)
+{
+    while (from < to && !file->bytes[from])
+        from++;
+    return from == to;
+}
+
+/* A file system may call zeros data, but never data a hole. */
+static void do_seek(struct file *file, uint64_t offset, struct finding *finding)
+{
+    off_t data = lseek(file->fd, offset, SEEK_DATA);
+    bool none = data < 0 && errno == ENXIO;
+    off_t hole = lseek(file->fd, offset, SEEK_HOLE);
+    bool outside = hole < 0 && errno == ENXIO;
+    if (data < 0 ? !none : (uint64_t)data < offset || (uint64_t)data >= file->size)
+        found(finding, "file %u: SEEK_DATA from %llu gave %lld; size %llu", file->number, (unsigned long long)offset,
+              (long long)data, (unsigned long long)file->size);
+    else if (offset < file->size && !is_zero(file, offset, none ? file->size : (uint64_t)data))
+        found(finding, "file %u: SEEK_DATA from %llu gave %lld, but there is data before", file->number,
+              (unsigned long long)offset, (long long)data);
+    else if (outside != (offset >= file->size) ||
+             (!outside && ((uint64_t)hole < offset || (uint64_t)hole > file->size)))
+        found(finding, "file %u: SEEK_HOLE from %llu gave %lld; size %llu", file->number, (unsigned long long)offset,
+              (long long)hole, (unsigned long long)file->size);
+    else if (!outside && hole < (off_t)file->size && file->bytes[hole])
+        found(finding, "file %u: SEEK_HOLE from %llu gave %lld, where data is", file->number,
+              (unsigned long long)offset, (long long)hole);
+}
+
 void files_do(struct files *files, const struct op *op, struct finding *ret_finding)
 {
     struct file *file = &files->all[op->file];
@@ -259,6 +288,7 @@ void files_do(struct files *files, const struct op *op, struct finding *ret_find
     case OP_DATA_SYNC: fdatasync(file->fd) ? failed(ret_finding, "fdatasync") : (void)0; break;
     case OP_COPY: do_copy(files, file, op, ret_finding); break;
     case OP_REOPEN: do_reopen(files, file, op, ret_finding); break;
+    case OP_SEEK: do_seek(file, op->offset, ret_finding); break;
     case OP_CHECK: check_file(files, file, ret_finding); break;
     default: abort();
     }

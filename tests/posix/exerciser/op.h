@@ -15,7 +15,7 @@
     X(WRITE, "write", 16) X(APPEND, "append", 4) X(READ, "read", 12) X(TRUNCATE, "truncate", 5) \
     X(ALLOCATE, "allocate", 2) X(KEEP, "keep", 1) X(PUNCH, "punch", 4) X(ZERO, "zero", 2) \
     X(MAP_READ, "mapread", 6) X(MAP_WRITE, "mapwrite", 10) X(SYNC, "sync", 1) X(DATA_SYNC, "datasync", 1) \
-    X(COPY, "copy", 4) X(REOPEN, "reopen", 3) X(CHECK, "check", 1)
+    X(COPY, "copy", 4) X(REOPEN, "reopen", 3) X(CHECK, "check", 1) X(SEEK, "seek", 3)
 #define NAME_OPS(X) \
     X(MAKE, "make", 10) X(MKDIR, "mkdir", 8) X(LINK, "link", 6) X(SYMLINK, "symlink", 3) X(RENAME, "rename", 10) \
     X(NOREPLACE, "noreplace", 3) X(EXCHANGE, "exchange", 4) X(UNLINK, "unlink", 8) X(RMDIR, "rmdir", 5) \
