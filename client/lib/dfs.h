@@ -238,7 +238,8 @@ file_writer_acked(const struct file_writer *w); /* what all datanodes of the pip
 uint64_t file_writer_file_id(const struct file_writer *w);
 int file_writer_hflush(struct file_writer *w, struct err *reterr) MUST_CHECK; /* acked by all, visible to new readers */
 int file_writer_hsync(struct file_writer *w, struct err *reterr) MUST_CHECK;  /* and on the disks */
-int file_writer_close(struct file_writer *w, struct err *reterr) MUST_CHECK;  /* frees w in any case */
+void file_writer_set_time(struct file_writer *w, uint64_t mtime_ns); /* of the file, once it is closed; ours only */
+int file_writer_close(struct file_writer *w, struct err *reterr) MUST_CHECK; /* frees w in any case */
 void file_writer_abort(
     struct file_writer *w); /* drops the connections, leaves the file open for lease recovery; frees w */
 

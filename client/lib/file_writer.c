@@ -39,6 +39,7 @@ struct file_writer {
     int64_t flushed_pos;
     struct write_packet *packet; /* being filled, or NULL */
     int64_t seqno;
+    uint64_t written_ns; /* what the file's modification time is to be; 0: when it is closed */
 };
 
 /* ---- opening and closing ---- */
@@ -387,6 +388,11 @@ int file_writer_hsync(struct file_writer *w, struct err *reterr)
     return writer_flush(w, true, reterr);
 }
 
+void file_writer_set_time(struct file_writer *w, uint64_t mtime_ns)
+{
+    w->written_ns = mtime_ns;
+}
+
 int file_writer_close(struct file_writer *w, struct err *reterr)
 {
     int rc = writer_lock(w, reterr);
@@ -396,7 +402,7 @@ int file_writer_close(struct file_writer *w, struct err *reterr)
         rc = writer_unlock(w, rc, &why, reterr);
     }
     if (rc == 0)
-        rc = call_complete(&w->file, w->has_previous ? &w->previous : NULL, reterr);
+        rc = call_complete(&w->file, w->has_previous ? &w->previous : NULL, w->written_ns, reterr);
     file_writer_abort(w);
     return rc;
 }

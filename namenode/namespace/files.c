@@ -376,7 +376,8 @@ int file_try_close(const struct file_op *o, struct inode *n, bool *ret_closed, s
             txn_set_block(o->t, n, &n->blocks[i], n->blocks[i].stamp, n->blocks[i].length_bytes, BLOCK_COMPLETE);
             now_complete[count++] = n->blocks[i].id;
         }
-    n->mtime_ns = n->ctime_ns = o->t->now_ns;
+    n->mtime_ns = n->written_ns ? n->written_ns : o->t->now_ns;
+    n->ctime_ns = n->mtime_ns > n->ctime_ns ? n->mtime_ns : n->ctime_ns;
     txn_close_file(o->t, n);
     int rc = file_commit(o, reterr);
     if (rc)
@@ -388,7 +389,8 @@ int file_try_close(const struct file_op *o, struct inode *n, bool *ret_closed, s
 }
 
 int file_complete(const struct file_op *o, const struct fs_user *u, const struct file_ref *ref,
-                  const struct block_id_stamp *last, bool *ret_closed, uint64_t *ret_inode, struct err *reterr)
+                  const struct block_id_stamp *last, uint64_t written_ns, bool *ret_closed, uint64_t *ret_inode,
+                  struct err *reterr)
 {
     struct inode *n = NULL, *any = NULL;
     int rc = file_check_lease(o, u, ref, &n, &any, reterr);
@@ -401,6 +403,10 @@ int file_complete(const struct file_op *o, const struct fs_user *u, const struct
         return rc;
     *ret_inode = n->id;
     *ret_closed = false;
+    if (written_ns && (u->is_super || strcmp(u->name, n->owner) == 0)) { /* who may set times, may say so */
+        n->written_ns = written_ns;
+        txn_dirty(n);
+    }
     if (n->block_count > 1 && n->blocks[n->block_count - 2].state != BLOCK_COMPLETE)
         return 0;
     if (!last && inode_last_block(n) && inode_last_block(n)->state == BLOCK_UNDER_CONSTRUCTION)

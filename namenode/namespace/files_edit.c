@@ -285,7 +285,7 @@ int file_edit(const struct file_op *o, const struct edit *e, bool *ret_done, str
         return 0;
     txn_edit_blocks(o->t, n, r.list, r.count);
     n->mtime_ns = e->mtime_ns ? e->mtime_ns : o->t->now_ns;
-    n->ctime_ns = o->t->now_ns;
+    n->ctime_ns = n->mtime_ns > n->ctime_ns ? n->mtime_ns : n->ctime_ns;
     txn_final(o->t, n->id);
     rc = file_commit(o, reterr);
     for (size_t i = 0; !rc && i < r.added_count; i++)

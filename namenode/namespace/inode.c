@@ -139,6 +139,7 @@ int inode_decode(uint64_t id, struct slice record, struct arena *a, struct inode
         if (r->open->has_truncate_length)
             n->truncate_length = r->open->truncate_length;
         n->truncate_source = r->open->truncate_source;
+        n->written_ns = r->open->written_ns;
     }
     if (r->has_target)
         n->target = arena_strndup(a, (const char *)r->target.data, r->target.len);
@@ -288,6 +289,8 @@ void inode_encode(const struct inode *n, struct buf *to)
         open.truncate_length = n->truncate_length;
         open.has_truncate_source = n->truncate_source != 0;
         open.truncate_source = n->truncate_source;
+        open.has_written_ns = n->written_ns != 0;
+        open.written_ns = n->written_ns;
         r.open = &open;
     }
     r.has_storage_policy = n->storage_policy != POLICY_UNSPECIFIED;

@@ -84,11 +84,12 @@ struct inode {
     uint64_t block_bytes;
     struct file_block *blocks;
     size_t block_count, block_capacity;
-    bool is_open; /* under construction; the four below belong to that */
+    bool is_open; /* under construction; the five below belong to that */
     const char *client_name, *client_machine;
     uint64_t recovery_stamp;  /* 0: none */
     uint64_t truncate_length; /* BLOCKS_NO_TRUNCATE: none */
     uint64_t truncate_source; /* the block that the last one is to be a copy of, up to there; 0: none */
+    uint64_t written_ns;      /* when its writer says that it wrote last; 0: it does not */
 
     const char *target; /* symlinks */
     uint64_t rdev;      /* devices */

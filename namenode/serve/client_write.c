@@ -211,7 +211,7 @@ void client_complete(struct rpc_call *call, const ProtobufCMessage *message, voi
     if (!rc) {
         struct file_ref ref = {q->src, q->has_fileid ? q->fileid : 0, q->clientname};
         struct block_id_stamp last = q->last ? block_of(q->last) : (struct block_id_stamp){0};
-        rc = file_complete(&op.file, &op.user, &ref, q->last ? &last : NULL, &closed, &inode, &op.err);
+        rc = file_complete(&op.file, &op.user, &ref, q->last ? &last : NULL, q->writtenns, &closed, &inode, &op.err);
     }
     if (!rc && !closed && park(op.nn, call, inode, message, complete_again, op.file.now_ms + PARK_MS)) {
         op_end_parked(&op);

@@ -113,7 +113,7 @@ static inline int complete(struct fixture *f, const char *path, uint64_t id, con
 {
     struct file_ref ref = {path, id, client};
     uint64_t inode = 0;
-    return IN_TXN(f, file_complete(o, &f->root, &ref, last, ret_closed, &inode, ERR(f)));
+    return IN_TXN(f, file_complete(o, &f->root, &ref, last, 0, ret_closed, &inode, ERR(f)));
 }
 
 /* A closed file of this many bytes on all three nodes. */

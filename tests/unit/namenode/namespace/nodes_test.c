@@ -411,7 +411,7 @@ static void an_open_file_without_a_name_is_written_on(void **state)
     assert_int_equal(IN_TXN(f, file_fsync(o, &f->root, &ref, -1, ERR(f))), 0);
     bool closed = false;
     uint64_t id;
-    assert_int_equal(IN_TXN(f, file_complete(o, &f->root, &ref, NULL, &closed, &id, ERR(f))), 0);
+    assert_int_equal(IN_TXN(f, file_complete(o, &f->root, &ref, NULL, 0, &closed, &id, ERR(f))), 0);
     assert_true(closed);
     assert_int_equal(release(f, s, file), 0);
     assert_int_equal(IN_TXN(f, file_fsync(o, &f->root, &ref, -1, ERR(f))), ERR_NOT_FOUND);
