@@ -131,6 +131,8 @@ const struct config_key config_keys[] = {
     K("dfs.namenode.xattrs.enabled", BOOL, "true", 0, 0, "Extended attributes may be set and looked at."),
     K("dfs.namenode.fs-limits.max-xattrs-per-inode", INT, "32", 0, 1024, "Most extended attributes users can set."),
     K("dfs.namenode.fs-limits.max-xattr-size", SIZE, "16384", 1, 32768, "Longest name and value of one, in bytes."),
+    K("cairn.namenode.edit.grace", SECONDS, "60", 0, 86400,
+      "How long blocks that a mount's edit replaced are kept for who has the file open."),
     K("cairn.block-locations.hosts", STRING, "both", 0, 0,
       "How block locations name a datanode: name (as it registered), address, both (HDFS: name)."),
     K("cairn.posix.session-expiry", MS, "90s", 1000, 86400000,

@@ -20,6 +20,8 @@
 #include "namenode/housekeeping.h"
 #include "namenode/name_folder.h"
 #include "namenode/namespace/cache_pools.h"
+#include "namenode/namespace/detached.h"
+#include "namenode/namespace/graves.h"
 #include "namenode/namespace/leases.h"
 #include "namenode/namespace/tokens.h"
 #include "namenode/namespace/txn.h"
@@ -109,7 +111,9 @@ static int open_namespace(struct parts *p, struct err *reterr)
     nn->leases =
         leases_new(LEASE_SOFT_MS, (uint64_t)config_ms(nn->config, "dfs.namenode.lease-hard-limit-sec"), LEASE_RETRY_MS);
     nn->writers = writers_new();
-    rc = cache_pools_load(nn->store, &nn->cache_pools, reterr);
+    nn->detached = detached_new();
+    rc = graves_load(nn->store, (uint64_t)config_ms(nn->config, "cairn.namenode.edit.grace"), &nn->graves, reterr);
+    rc = rc ? rc : cache_pools_load(nn->store, &nn->cache_pools, reterr);
     rc = rc ? rc : tokens_load(nn->store, nn->config, &nn->tokens, reterr);
     rc = rc ? rc : housekeeping_tokens(nn, reterr); /* a key, before anyone asks */
     if (rc)
@@ -184,6 +188,8 @@ static void stop(struct parts *p)
     blocks_free(nn->blocks);
     parked_free(nn->parked);
     posix_state_close(nn);
+    detached_free(nn->detached);
+    graves_free(nn->graves);
     cache_pools_free(nn->cache_pools);
     tokens_free(nn->tokens);
     writers_free(nn->writers);

@@ -16,6 +16,8 @@ struct blocks;          /* namenode/blocks/blocks.h: block map, datanodes, repli
 struct fsdir;           /* namenode/namespace/fsdir.h: inodes, dentries, files under construction */
 struct leases;          /* namenode/namespace/leases.h */
 struct writers;         /* namenode/namespace/writers.h */
+struct detached;        /* namenode/namespace/detached.h */
+struct graves;          /* namenode/namespace/graves.h */
 struct tokens;          /* namenode/namespace/tokens.h */
 struct sessions;        /* namenode/namespace/sessions.h: mounts */
 struct locks;           /* namenode/namespace/locks.h: theirs, on files */
@@ -57,7 +59,9 @@ struct namenode {
     struct sessions *sessions;       /* guarded by lock */
     struct locks *locks;             /* guarded by lock */
     struct posix_waits *posix_waits; /* guarded by lock: calls of mounts that wait for changes or locks */
-    struct parked *parked;           /* guarded by lock: complete() calls that wait for replicas, see serve/park.h */
+    struct detached *detached;       /* guarded by lock: blocks that belong to no file yet */
+    struct graves *graves;           /* guarded by lock: blocks that belong to no file any more */
+    struct parked *parked;           /* guarded by lock: calls that wait for replicas, see serve/park.h */
     uint64_t reap_pending;           /* guarded by lock: discards since the reaper last found nothing to do */
     struct reaper *reaper;           /* guarded by lock */
     pthread_cond_t housekeeping_wake;

@@ -6,6 +6,8 @@
 
 #include "common/log.h"
 #include "namenode/namespace/change_log.h"
+#include "namenode/namespace/files_edit.h"
+#include "namenode/namespace/graves.h"
 #include "namenode/namespace/leases.h"
 #include "namenode/namespace/links.h"
 #include "namenode/namespace/policy.h"
@@ -20,6 +22,10 @@ int file_commit(const struct file_op *o, struct err *reterr)
         leases_remove(o->nn->leases, o->t->closed[i]);
     for (size_t i = 0; i < o->t->freed_count; i++)
         blocks_remove(o->nn->blocks, o->t->freed[i]);
+    const uint64_t *lingering = (const void *)o->t->lingering.base;
+    for (size_t i = 0; i < o->t->lingering.len / sizeof *lingering; i++)
+        graves_add(o->nn->graves, lingering[i], o->now_ms);
+    buf_clear(&o->t->lingering);
     if (o->t->discard_count) {
         o->nn->reap_pending += o->t->discard_count;
         pthread_cond_signal(&o->nn->housekeeping_wake);
@@ -271,7 +277,8 @@ static int add_block_case(const struct inode *n, const struct block_id_stamp *pr
     *ret = ADD_BLOCK_NEW;
     if (is_block(last, previous))
         return 0;
-    if (!previous && last->length_bytes >= n->block_bytes && last->state == BLOCK_COMPLETE)
+    if (!previous && last->state == BLOCK_COMPLETE &&
+        (last->length_bytes >= n->block_bytes || file_block_is_hole(last)))
         return 0; /* append at a block's end */
     if (is_block(penultimate, previous)) {
         if (last->length_bytes || last->state != BLOCK_UNDER_CONSTRUCTION)
@@ -420,6 +427,9 @@ int file_check_pipeline(const struct file_op *o, const char *client_name, uint64
 {
     struct block_record record;
     struct inode *n = NULL;
+    const struct detached_block *detached = detached_find(o->nn->detached, block_id);
+    if (detached)
+        return file_check_detached(o, client_name, detached, ret, reterr);
     int rc = txn_block(o->t, block_id, &record, reterr);
     if (rc == ERR_NOT_FOUND)
         return err_set(reterr, ERR_IO, "blk_%llu does not exist or is not under Construction null",
@@ -457,8 +467,11 @@ int file_update_pipeline(const struct file_op *o, const char *client_name, const
                          const char *const *storage_uuids, size_t count, struct err *reterr)
 {
     struct inode *n = NULL;
+    struct detached_block *detached = detached_find(o->nn->detached, old_block->id);
     int rc = file_check_pipeline(o, client_name, old_block->id, &n, reterr);
-    if (rc)
+    if (!rc && detached)
+        rc = file_update_detached(o, detached, new_block, datanode_uuids, storage_uuids, count, reterr);
+    if (rc || detached)
         return rc;
     struct file_block *b = inode_last_block(n);
     if (!b || b->id != old_block->id || b->state != BLOCK_UNDER_CONSTRUCTION)

@@ -68,7 +68,8 @@ int file_complete(const struct file_op *o, const struct fs_user *u, const struct
 int file_try_close(const struct file_op *o, struct inode *n, bool *ret_closed, struct err *reterr) MUST_CHECK;
 int file_fsync(const struct file_op *o, const struct fs_user *u, const struct file_ref *ref, int64_t last_length,
                struct err *reterr) MUST_CHECK;
-/* The file and block that a client repairs the pipeline of: last block, being written, lease held. */
+/* The file and block that a client repairs the pipeline of: last block, being written, lease held; or a detached one
+ * that it writes. */
 int file_check_pipeline(const struct file_op *o, const char *client_name, uint64_t block_id, struct inode **ret,
                         struct err *reterr) MUST_CHECK;
 /* Only a number: the stored stamp stays. */

@@ -25,7 +25,7 @@ static int reopen_last_block(const struct file_op *o, struct inode *n, struct er
 static int check_last_replicated(const struct file_op *o, const struct inode *n, const char *path, struct err *reterr)
 {
     const struct file_block *b = inode_last_block(n);
-    if (!b || blocks_has_min_replicas(o->nn->blocks, b->id))
+    if (!b || file_block_is_hole(b) || blocks_has_min_replicas(o->nn->blocks, b->id))
         return 0;
     return err_set(reterr, ERR_IO,
                    "append: lastBlock=blk_%" PRIu64 "_%" PRIu64 " of src=%s is not sufficiently replicated yet.", b->id,
@@ -69,7 +69,7 @@ int file_append(const struct file_op *o, const struct fs_user *u, const char *pa
     if (rc)
         return rc;
     struct file_block *b = inode_last_block(n);
-    bool in_last_block = b && !new_block && b->length_bytes < n->block_bytes;
+    bool in_last_block = b && !new_block && b->length_bytes < n->block_bytes && !file_block_is_hole(b);
     txn_open_file(o->t, n, client_name, client_machine);
     drop_set_ids(u, n);
     txn_final(o->t, n->id);
@@ -138,6 +138,10 @@ int file_truncate(const struct file_op *o, const struct fs_user *u, const char *
     drop_set_ids(u, n);
     n->mtime_ns = n->ctime_ns = o->t->now_ns;
     txn_dirty(n);
+    if (cut && file_block_is_hole(inode_last_block(n))) {
+        txn_cut_hole(o->t, n, cut);
+        cut = 0;
+    }
     if (cut) {
         rc = check_last_replicated(o, n, p.text, reterr);
         if (rc)
@@ -255,7 +259,7 @@ int file_concat(const struct file_op *o, const struct fs_user *u, const char *ta
     drop_set_ids(u, n);
     txn_final(o->t, 0);
     rc = file_commit(o, reterr);
-    for (size_t i = first_moved; !rc && i < n->block_count; i++)
+    for (size_t i = first_moved; !rc && i < n->block_count; i++) /* holes are unknown there */
         blocks_set_replication(o->nn->blocks, n->blocks[i].id, n->replication, o->now_ms);
     return rc;
 }

@@ -62,11 +62,12 @@ int history_grow_last_block(struct txn *t, struct inode *n, struct err *reterr)
     return rc == ERR_NOT_FOUND ? 0 : rc;
 }
 
-/* The blocks of an earlier state that the next one does not have; they are at the same place in both, or gone. */
+/* The blocks of an earlier state that the next one does not have. */
 static void add_lost_blocks(struct txn *t, const struct inode *earlier, const struct inode *later, struct inode *to)
 {
+    struct block_ids after = block_ids_of(later, &t->arena);
     for (size_t i = 0; i < earlier->block_count; i++)
-        if (!inode_has_block(later, i, earlier->blocks[i].id))
+        if (!file_block_is_hole(&earlier->blocks[i]) && !block_ids_have(&after, i, earlier->blocks[i].id))
             *inode_add_block(to, &t->arena) = earlier->blocks[i];
 }
 

@@ -314,6 +314,14 @@ uint64_t inode_length(const struct inode *n)
     return sum;
 }
 
+uint64_t inode_allocated(const struct inode *n)
+{
+    uint64_t sum = 0;
+    for (size_t i = 0; i < n->block_count; i++)
+        sum += file_block_is_hole(&n->blocks[i]) ? 0 : n->blocks[i].length_bytes;
+    return sum;
+}
+
 bool inode_all_complete(const struct inode *n)
 {
     for (size_t i = n->block_count; i-- > 0;)

@@ -12,6 +12,7 @@
 #include "common/err.h"
 #include "namenode/blocks/blocks.h"
 #include "namenode/blocks/policy.h"
+#include "proto/zero_block.h"
 
 #define INODE_ROOT  16385u /* Hadoop's number for "/" */
 #define INODE_FIRST 16386u /* the first one given out */
@@ -38,10 +39,14 @@ struct inode_link { /* a name beside the first, see links.h */
     uint64_t entered; /* as inode.entered, for this link */
 };
 
-struct file_block {
+struct file_block { /* or a hole, which has the id and stamp of zero_block.h, is complete, and no more than this */
     uint64_t id, stamp, length_bytes;
     enum block_state state;
 };
+static inline bool file_block_is_hole(const struct file_block *b)
+{
+    return b->id == ZERO_BLOCK_ID;
+}
 
 enum acl_scope { ACL_ACCESS = 0, ACL_DEFAULT = 1 };                         /* the protocol's numbers */
 enum acl_type { ACL_USER = 0, ACL_GROUP = 1, ACL_MASK = 2, ACL_OTHER = 3 }; /* sorted in this order */
@@ -149,6 +154,7 @@ static inline struct file_block *inode_last_block(const struct inode *n) /* NULL
 }
 /* The recorded length of an unfinished last block included. */
 uint64_t inode_length(const struct inode *n);
+uint64_t inode_allocated(const struct inode *n); /* the same without holes */
 bool inode_all_complete(const struct inode *n);
 struct file_block *inode_add_block(struct inode *n, struct arena *a); /* zeroed; earlier pointers into blocks die */
 uint32_t inode_nlink(const struct inode *n);

@@ -6,6 +6,7 @@
  *   'C' directive id        -> CacheDirectiveRecord; 'C' alone: the next id
  *   'd' parent inode, name  -> inode number (be64)
  *   'D' parent, name, 0, tag -> VersionRecord: what the entry was
+ *   'g' block id            -> nothing: edited out of its file, to be freed after a grace
  *   'h' inode, session      -> nothing: the session has it open, and it has no name any more
  *   'H' session             -> SessionRecord; 'H' alone: the next number
  *   'i' inode               -> InodeRecord

@@ -280,6 +280,8 @@ static void essence(const struct inode *n, struct buf *to)
     struct inode e = *n;
     history_settle(&e); /* as a snapshot taken now would show it */
     uint64_t length = inode_length(&e);
+    for (size_t i = 0; i < e.block_count; i++) /* an edit may leave the length as it was */
+        buf_append(to, &e.blocks[i].id, sizeof e.blocks[i].id);
     e.parent = e.mtime_ns = e.atime_ns = e.ctime_ns = e.child_count = e.subdir_count = 0;
     e.entered = e.saved = e.floor_count = e.snapshot_count = e.block_count = 0;
     e.more_links = 0;

@@ -7,6 +7,7 @@
 
 #include "common/log.h"
 #include "common/mem.h"
+#include "namenode/namespace/block_ids.h"
 #include "namenode/namespace/change_log.h"
 #include "namenode/namespace/history.h"
 #include "namenode/namespace/keys.h"
@@ -39,6 +40,7 @@ void txn_end(struct txn *t)
     buf_free(&t->entries);
     buf_free(&t->changed);
     buf_free(&t->drops);
+    buf_free(&t->lingering);
     buf_free(&t->history);
     arena_free(&t->arena);
 }
@@ -233,6 +235,8 @@ static void key_drop(struct txn *t, char table, uint64_t id)
 
 static void block_put(struct txn *t, const struct inode *n, const struct file_block *b)
 {
+    if (file_block_is_hole(b))
+        return;
     struct buf record = {0};
     struct key k;
     key_of(&k, 'b', b->id);
@@ -293,16 +297,23 @@ void txn_free_block(struct txn *t, uint64_t id, bool is_complete)
     t->freed[t->freed_count++] = id;
 }
 
-static void block_drop(struct txn *t, const struct inode *n, const struct file_block *b)
+void txn_free_lingering(struct txn *t, uint64_t id)
 {
-    struct block_drop d = {.inode = n->id, .block = *b, .is_source = b->id == n->truncate_source};
-    buf_append(&t->drops, &d, sizeof d);
+    key_drop(t, 'g', id);
+    txn_free_block(t, id, true);
+}
+
+static void block_drop(struct txn *t, const struct inode *n, const struct file_block *b, bool lingers)
+{
+    struct block_drop d = {.inode = n->id, .block = *b, .lingers = lingers, .is_source = b->id == n->truncate_source};
+    if (!file_block_is_hole(b))
+        buf_append(&t->drops, &d, sizeof d);
 }
 
 void txn_erase(struct txn *t, struct inode *n)
 {
     for (size_t i = 0; i < n->block_count; i++)
-        block_drop(t, n, &n->blocks[i]);
+        block_drop(t, n, &n->blocks[i], false);
     if (n->is_open)
         key_drop(t, 'o', n->id);
     key_drop(t, 'i', n->id);
@@ -332,7 +343,7 @@ void txn_close_file(struct txn *t, struct inode *n)
     n->recovery_stamp = 0;
     n->truncate_length = BLOCKS_NO_TRUNCATE;
     if (n->truncate_source)
-        block_drop(t, n, &(struct file_block){.id = n->truncate_source, .state = BLOCK_COMPLETE});
+        block_drop(t, n, &(struct file_block){.id = n->truncate_source, .state = BLOCK_COMPLETE}, false);
     n->truncate_source = 0;
     txn_dirty(n);
     key_drop(t, 'o', n->id);
@@ -344,11 +355,16 @@ uint64_t txn_next_stamp(struct txn *t)
     return t->counters.next_stamp++;
 }
 
+void txn_new_block(struct txn *t, uint64_t *ret_id, uint64_t *ret_stamp)
+{
+    *ret_id = t->counters.next_block++;
+    *ret_stamp = txn_next_stamp(t);
+}
+
 struct file_block *txn_add_block(struct txn *t, struct inode *n)
 {
     struct file_block *b = inode_add_block(n, &t->arena);
-    b->id = t->counters.next_block++;
-    b->stamp = txn_next_stamp(t);
+    txn_new_block(t, &b->id, &b->stamp);
     b->state = BLOCK_UNDER_CONSTRUCTION;
     t->counters.blocks++;
     txn_dirty(n);
@@ -371,8 +387,37 @@ void txn_set_block(struct txn *t, struct inode *n, struct file_block *b, uint64_
 
 void txn_drop_last_block(struct txn *t, struct inode *n)
 {
-    block_drop(t, n, inode_last_block(n));
+    block_drop(t, n, inode_last_block(n), false);
     n->block_count--;
+    n->content_changed = true;
+    txn_dirty(n);
+}
+
+void txn_cut_hole(struct txn *t, struct inode *n, uint64_t length_bytes)
+{
+    (void)t;
+    assert(file_block_is_hole(inode_last_block(n)));
+    inode_last_block(n)->length_bytes = length_bytes;
+    n->content_changed = true;
+    txn_dirty(n);
+}
+
+void txn_edit_blocks(struct txn *t, struct inode *n, struct file_block *blocks, size_t count)
+{
+    struct inode then = *n;
+    n->blocks = blocks;
+    n->block_count = n->block_capacity = count;
+    struct block_ids before = block_ids_of(&then, &t->arena), after = block_ids_of(n, &t->arena);
+    for (size_t i = 0; i < then.block_count; i++)
+        if (!block_ids_have(&after, i, then.blocks[i].id))
+            block_drop(t, n, &then.blocks[i], true);
+    for (size_t i = 0; i < count; i++) {
+        if (file_block_is_hole(&blocks[i]) || block_ids_have(&before, i, blocks[i].id))
+            continue;
+        t->counters.blocks++;
+        t->counters.complete_blocks++;
+        block_put(t, n, &blocks[i]);
+    }
     n->content_changed = true;
     txn_dirty(n);
 }
@@ -382,8 +427,7 @@ struct file_block *txn_copy_last_block(struct txn *t, struct inode *n, uint64_t 
     struct file_block *b = inode_last_block(n);
     n->truncate_source = b->id;
     n->truncate_length = length_bytes;
-    b->id = t->counters.next_block++;
-    b->stamp = txn_next_stamp(t);
+    txn_new_block(t, &b->id, &b->stamp);
     b->state = BLOCK_UNDER_CONSTRUCTION; /* the file has its old length until the copy is there */
     t->counters.blocks++;
     txn_dirty(n);
@@ -451,9 +495,17 @@ static int before_write(struct txn *t, struct err *reterr)
 static void blocks_free_dropped(struct txn *t)
 {
     const struct block_drop *drops = (void *)t->drops.base;
-    for (size_t i = 0; i < t->drops.len / sizeof *drops; i++)
-        if (!drops[i].is_kept)
-            txn_free_block(t, drops[i].block.id, drops[i].block.state == BLOCK_COMPLETE);
+    for (size_t i = 0; i < t->drops.len / sizeof *drops; i++) {
+        const struct file_block *b = &drops[i].block;
+        if (drops[i].is_kept)
+            continue;
+        if (drops[i].lingers) {
+            mark_put(t, 'g', b->id);
+            buf_append(&t->lingering, &b->id, sizeof b->id);
+        } else {
+            txn_free_block(t, b->id, b->state == BLOCK_COMPLETE);
+        }
+    }
     buf_clear(&t->drops);
     buf_clear(&t->entries);
 }

@@ -78,6 +78,7 @@ struct block_drop { /* a block that its file no longer has */
     uint64_t inode;
     struct file_block block;
     bool is_kept;   /* by a version */
+    bool lingers;   /* readers may still want it: see graves.h */
     bool is_source; /* it left the file's list before, when a copy of it took its place */
 };
 
@@ -93,6 +94,7 @@ struct txn {
     size_t closed_count;
     uint64_t *freed; /* blocks that nothing refers to any more: for the block map, after the commit (see file_commit) */
     size_t freed_count;
+    struct buf lingering;          /* ids of blocks that were edited out, likewise: for the graves */
     size_t discard_count;          /* what was left to the reaper, likewise */
     struct quota_charges *charges; /* of the commit under way, see quota.h */
     struct buf entries;            /* struct entry_change; only if history_is_used or change_log_is_wanted */
@@ -171,16 +173,22 @@ void txn_erase_discarded(struct txn *t, struct inode *n);
 void txn_open_file(struct txn *t, struct inode *n, const char *client_name, const char *client_machine);
 void txn_close_file(struct txn *t, struct inode *n);
 uint64_t txn_next_stamp(struct txn *t);
+void txn_new_block(struct txn *t, uint64_t *ret_id, uint64_t *ret_stamp); /* numbers only */
 /* A new last block, being written, under a new id and stamp. */
 struct file_block *txn_add_block(struct txn *t, struct inode *n);
 void txn_set_block(struct txn *t, struct inode *n, struct file_block *b, uint64_t stamp, uint64_t length_bytes,
                    enum block_state state);
 void txn_drop_last_block(struct txn *t, struct inode *n);
+void txn_cut_hole(struct txn *t, struct inode *n, uint64_t length_bytes); /* the last block, which is one */
+/* A closed file gets another list, in the arena. What it had before and has no more goes, after a grace; what it did
+ * not have is complete (blocks) and is its from now on. */
+void txn_edit_blocks(struct txn *t, struct inode *n, struct file_block *blocks, size_t count);
 /* The last block is to be a copy of the first `length_bytes` of what it is now, under a new id: a snapshot has that.
  * The old one is kept until the file is closed. */
 struct file_block *txn_copy_last_block(struct txn *t, struct inode *n, uint64_t length_bytes);
-/* A block that nothing refers to any more goes (for history.c; files drop theirs). */
+/* A block that nothing refers to any more goes (for history.c and the graves; files drop theirs). */
 void txn_free_block(struct txn *t, uint64_t id, bool is_complete);
+void txn_free_lingering(struct txn *t, uint64_t id); /* .. whose grace is over */
 void txn_set_replication(struct txn *t, struct inode *n, uint16_t replication);
 /* concat: all blocks of `from` become the last ones of `to`. */
 void txn_move_blocks(struct txn *t, struct inode *to, struct inode *from);

@@ -70,7 +70,7 @@ static void stamps_of_now(struct op *op, const struct inode *n)
 {
     struct block_record record;
     for (size_t i = 0; n->as_of && i < n->block_count; i++)
-        if (!txn_block(&op->t, n->blocks[i].id, &record, NULL))
+        if (!file_block_is_hole(&n->blocks[i]) && !txn_block(&op->t, n->blocks[i].id, &record, NULL))
             n->blocks[i].stamp = record.gen_stamp;
 }
 

@@ -13,6 +13,8 @@
 #include "namenode/blocks/datanode_events.h"
 #include "namenode/housekeeping.h"
 #include "namenode/namespace/cache_pools.h"
+#include "namenode/namespace/detached.h"
+#include "namenode/namespace/graves.h"
 #include "namenode/namespace/leases.h"
 #include "namenode/namespace/tokens.h"
 #include "namenode/namespace/txn.h"
@@ -85,6 +87,8 @@ static void calls_fuzz_end(void)
     blocks_free(f->nn.blocks);
     parked_free(f->nn.parked);
     posix_state_close(&f->nn);
+    detached_free(f->nn.detached);
+    graves_free(f->nn.graves);
     writers_free(f->nn.writers);
     cache_pools_free(f->nn.cache_pools);
     tokens_free(f->nn.tokens);
@@ -155,6 +159,9 @@ static void calls_fuzz_begin(void)
         abort();
     nn->leases = leases_new(60000, 1200000, 30000);
     nn->writers = writers_new();
+    nn->detached = detached_new();
+    if (graves_load(nn->store, 0, &nn->graves, NULL))
+        abort();
     nn->parked = parked_new();
     if (posix_state_open(nn, NULL))
         abort();

@@ -17,6 +17,8 @@
 #include "namenode/housekeeping.h"
 #include "namenode/namespace/files.h"
 #include "namenode/namespace/cache_pools.h"
+#include "namenode/namespace/detached.h"
+#include "namenode/namespace/graves.h"
 #include "namenode/namespace/leases.h"
 #include "namenode/namespace/tokens.h"
 #include "namenode/namespace/writers.h"
@@ -28,6 +30,7 @@
 #define SOFT_MS  60000
 #define HARD_MS  1200000
 #define RETRY_MS 30000
+#define GRACE_MS 60000
 
 struct fixture {
     char folder[64];
@@ -67,6 +70,8 @@ static inline void fixture_open(struct fixture *f)
     f->nn.first_block_since_start = f->nn.dir->counters.next_block;
     f->nn.leases = leases_new(SOFT_MS, HARD_MS, RETRY_MS);
     f->nn.writers = writers_new();
+    f->nn.detached = detached_new();
+    assert_int_equal(graves_load(f->nn.store, GRACE_MS, &f->nn.graves, NULL), 0);
     assert_int_equal(cache_pools_load(f->nn.store, &f->nn.cache_pools, NULL), 0);
     assert_int_equal(tokens_load(f->nn.store, f->config, &f->nn.tokens, NULL), 0);
     f->nn.parked = parked_new();
@@ -80,6 +85,8 @@ static inline void fixture_close(struct fixture *f)
     blocks_free(f->nn.blocks);
     parked_free(f->nn.parked);
     posix_state_close(&f->nn);
+    detached_free(f->nn.detached);
+    graves_free(f->nn.graves);
     writers_free(f->nn.writers);
     cache_pools_free(f->nn.cache_pools);
     tokens_free(f->nn.tokens);

@@ -25,7 +25,7 @@ struct world {
     bool is_dir[PATHS_MAX];
     size_t path_count;
     bool with_links;
-    size_t checked, differences, links_seen; /* that the test is about something */
+    size_t checked, differences, links_seen, edits; /* that the test is about something */
 };
 
 static uint64_t next_random(struct world *w)
@@ -171,7 +171,8 @@ static int find(struct txn *t, struct fixture *f, const char *path, struct path 
 static void grow(struct world *w, struct txn *t, struct inode *n)
 {
     struct file_block *last = inode_last_block(n);
-    if (last && last->length_bytes < BLOCK_BYTES && below(w, 2)) { /* append in the last block */
+    if (last && last->length_bytes < BLOCK_BYTES && !file_block_is_hole(last) &&
+        below(w, 2)) { /* append in the last block */
         txn_set_block(t, n, last, txn_next_stamp(t), last->length_bytes + 1, BLOCK_COMPLETE);
     } else {
         struct file_block *b = txn_add_block(t, n);
@@ -230,6 +231,12 @@ static int change_blocks(struct world *w, struct txn *t, const char *path)
         return 0;
     }
     bool is_kept = false;
+    if (last && file_block_is_hole(last) && last->length_bytes > 1 && below(w, 2)) {
+        txn_cut_hole(t, n, last->length_bytes - 1);
+        return 0;
+    }
+    if (last && file_block_is_hole(last))
+        last = NULL;
     assert_int_equal(last ? history_keeps_block(t, n, last, &is_kept, ERR(w->f)) : 0, 0);
     if (is_kept && last->length_bytes > 1 && below(w, 2)) { /* truncated inside: a copy, that takes its time */
         txn_open_file(t, n, "HDFS_NameNode", "");
@@ -241,6 +248,41 @@ static int change_blocks(struct world *w, struct txn *t, const char *path)
     for (size_t i = below(w, 3); i-- > 0;)
         grow(w, t, n);
     return 0;
+}
+
+/* A run of blocks, anywhere in the file, becomes others and holes. */
+static int edit_blocks(struct world *w, struct txn *t, const char *path)
+{
+    struct path p;
+    int rc = path ? find(t, w->f, path, &p) : ERR_NOT_FOUND;
+    struct inode *n = rc ? NULL : path_target(&p);
+    if (!n || !inode_is_file(n) || n->is_open)
+        return ERR_NOT_FOUND;
+    size_t from = below(w, n->block_count + 1), gone = below(w, n->block_count - from + 1), count = 0;
+    size_t added = below(w, 4);
+    struct file_block *list = arena_array(&t->arena, struct file_block, n->block_count + added);
+    for (; count < from; count++)
+        list[count] = n->blocks[count];
+    for (size_t i = 0; i < added; i++) {
+        struct file_block b = {ZERO_BLOCK_ID, ZERO_BLOCK_STAMP, 1 + below(w, 5 * BLOCK_BYTES), BLOCK_COMPLETE};
+        if (below(w, 3))
+            txn_new_block(t, &b.id, &b.stamp);
+        list[count++] = b;
+    }
+    for (size_t i = from + gone; i < n->block_count; i++)
+        list[count++] = n->blocks[i];
+    txn_edit_blocks(t, n, list, count);
+    n->mtime_ns = n->ctime_ns = t->now_ns;
+    w->edits++;
+    return 0;
+}
+
+static void end_graces(struct world *w)
+{
+    bool more = true;
+    w->f->now_ms += GRACE_MS;
+    while (more)
+        assert_int_equal(graves_step(&w->f->nn, w->f->now_ms, &more, ERR(w->f)), 0);
 }
 
 /* All files of a directory that no snapshot knows become part of one. */
@@ -352,7 +394,7 @@ static void change(struct world *w)
     else if (what < 45)
         (void)IN_TXN(f, write_file(w, t, new_path(w)));
     else if (what < 55)
-        (void)IN_TXN(f, change_blocks(w, t, file));
+        (void)(below(w, 2) ? IN_TXN(f, change_blocks(w, t, file)) : IN_TXN(f, edit_blocks(w, t, file)));
     else if (what < 70)
         (void)IN_TXN(f, tree_rename2(t, &f->root, either, new_path(w), below(w, 2), ERR(f)));
     else if (what < 73)
@@ -397,6 +439,7 @@ static void check_blocks(struct world *w)
 {
     struct fixture *f = w->f;
     uint64_t count = 0, complete = 0;
+    end_graces(w);
     char *now = dump_path(f, "/");
     struct store_iter *it = store_iter_new(f->nn.store, NULL, true);
     for (store_iter_seek(it, "b", 1); store_iter_valid(it); store_iter_next(it)) {
@@ -428,7 +471,7 @@ static void check_block_is_there(struct world *w, const char *tree)
         while (number > tree && number[-1] >= '0' && number[-1] <= '9')
             number--;
         struct block_record b;
-        if (number > tree && number[-1] == ' ' && number + 1 < at)
+        if (number > tree && number[-1] == ' ' && number + 1 < at && strtoull(number, NULL, 10) != ZERO_BLOCK_ID)
             assert_int_equal(txn_block(&t, strtoull(number, NULL, 10), &b, ERR(w->f)), 0);
     }
     txn_end(&t);
@@ -438,7 +481,7 @@ static void check_block_is_there(struct world *w, const char *tree)
 
 struct place {
     uint64_t id, parent;
-    char path[600], essence[200];
+    char path[600], essence[2000];
     bool is_dir;
 };
 struct tree {
@@ -458,6 +501,10 @@ static void tree_add(struct fixture *f, struct txn *t, const struct inode *n, ui
     snprintf(
         p->essence, sizeof p->essence, "%d %o %s %s %u %llu", n->type, n->mode, n->owner, n->group, n->replication,
         (unsigned long long)(inode_length(n) - (cut ? inode_last_block(n)->length_bytes - n->truncate_length : 0)));
+    for (size_t i = 0, len = strlen(p->essence); i < n->block_count && len < sizeof p->essence; i++)
+        if (n->blocks[i].length_bytes)
+            len += (size_t)snprintf(p->essence + len, sizeof p->essence - len, " %llu",
+                                    (unsigned long long)n->blocks[i].id);
     if (!inode_is_dir(n))
         return;
     dir_iter_open(&d, t, n, "", 0);
@@ -688,7 +735,7 @@ static void check_nothing_is_left(struct fixture *f)
     struct store_iter *it = store_iter_new(f->nn.store, NULL, true);
     for (store_iter_seek(it, "", 0); store_iter_valid(it); store_iter_next(it)) {
         struct slice key = store_iter_key(it);
-        if (strchr("DITXr", key.base[0]) || (key.base[0] == 'S' && key.len > 9))
+        if (strchr("DITXrg", key.base[0]) || (key.base[0] == 'S' && key.len > 9))
             fail_msg("a record of table '%c' is left", key.base[0]);
     }
     store_iter_free(it);
@@ -715,6 +762,8 @@ static void run(void **state, uint64_t seed, size_t steps, bool with_links)
             check_all(&w);
         if (w.snapshot_count && !below(&w, 10) && !with_links) /* the model of differences knows one name of each */
             check_difference(&w);
+        if (!below(&w, 50))
+            end_graces(&w);
         if (!below(&w, 300)) {
             fixture_reopen(w.f);
             check_all(&w);
@@ -735,9 +784,9 @@ static void run(void **state, uint64_t seed, size_t steps, bool with_links)
     check_blocks(&w);
     check_nothing_is_left(w.f);
     forget_paths(&w);
-    print_message("%zu snapshots taken, %zu times compared, %zu differences\n", w.names_given, w.checked,
-                  w.differences);
-    assert_true(w.checked > 500 && (with_links ? w.links_seen : w.differences) > 100);
+    print_message("%zu snapshots taken, %zu times compared, %zu differences, %zu edits\n", w.names_given, w.checked,
+                  w.differences, w.edits);
+    assert_true(w.checked > 500 && (with_links ? w.links_seen : w.differences) > 100 && w.edits > 30);
 }
 
 static void test_snapshots_stay_what_they_were(void **state)
