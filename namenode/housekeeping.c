@@ -9,7 +9,9 @@
 #include "common/clock.h"
 #include "common/log.h"
 #include "namenode/cache_scan.h"
+#include "namenode/namespace/detached.h"
 #include "namenode/namespace/files.h"
+#include "namenode/namespace/graves.h"
 #include "namenode/namespace/history.h"
 #include "namenode/namespace/keys.h"
 #include "namenode/namespace/leases.h"
@@ -17,6 +19,7 @@
 #include "namenode/namespace/tokens.h"
 #include "namenode/namespace/tree.h"
 #include "namenode/serve/park.h"
+#include "namenode/serve/posix_calls.h"
 #include "namenode/serve/posix_state.h"
 
 #define REAP_CHILDREN   200 /* per step */
@@ -254,6 +257,22 @@ static void reap_some(struct namenode *nn)
         nn->reap_pending = 0;
 }
 
+/* What the edits of mounts left over. */
+static void edits_tick(struct namenode *nn, uint64_t now_ms)
+{
+    struct err why = {0};
+    bool more = true;
+    detached_drop_dead(nn, posix_session_is_alive);
+    while (more && !nn->stopping) {
+        if (graves_step(nn, now_ms, &more, &why)) {
+            log_error("files", "cannot free blocks that were edited out, trying again: %s", why.text);
+            return;
+        }
+        if (more)
+            give_way(nn);
+    }
+}
+
 static void wait(struct namenode *nn, uint64_t ms)
 {
     struct timespec until;
@@ -281,6 +300,7 @@ static void *housekeeping(void *arg)
             cache_tick(nn, now_ms);
             tokens_tick_logged(nn);
             trash_roots_tick(nn);
+            edits_tick(nn, now_ms);
         }
         reap_some(nn);
         if (nn->stopping)

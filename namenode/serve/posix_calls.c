@@ -43,6 +43,8 @@ static enum replayed replay_posix(struct op *op, const ProtobufCMessage *message
         ((Cairn__LinkResponseProto *)response)->attr = attr_again(op, value);
     else if (message->descriptor == &cairn__unlink_request_proto__descriptor)
         ((Cairn__UnlinkResponseProto *)response)->attr = attr_again(op, value);
+    else if (message->descriptor == &cairn__edit_request_proto__descriptor)
+        ((Cairn__EditResponseProto *)response)->attr = attr_again(op, value);
     else if (message->descriptor == &cairn__rename_request_proto__descriptor)
         ((Cairn__RenameResponseProto *)response)->attr = attr_again(op, value);
     return REPLAYED;
@@ -107,7 +109,7 @@ Cairn__AttrProto *posix_attr(struct op *op, struct inode *n)
     a->owner = (char *)(uintptr_t)n->owner;
     a->group = (char *)(uintptr_t)n->group;
     a->size = n->type == INODE_SYMLINK ? strlen(n->target) : inode_length(n);
-    a->allocated = inode_length(n);
+    a->allocated = inode_allocated(n);
     a->mtime_ns = n->mtime_ns;
     a->atime_ns = n->atime_ns ? n->atime_ns : n->mtime_ns; /* of a directory that none was given */
     a->ctime_ns = n->ctime_ns;

@@ -23,7 +23,11 @@
     X(unlink, unlink, RPC_AT_MOST_ONCE) \
     X(rename, rename, RPC_AT_MOST_ONCE) \
     X(release, release, 0) \
-    X(lock, lock, 0)
+    X(lock, lock, 0) \
+    X(readPieces, read_pieces, 0) \
+    X(newBlocks, new_blocks, RPC_AT_MOST_ONCE) \
+    X(dropBlocks, drop_blocks, 0) \
+    X(edit, edit, RPC_AT_MOST_ONCE)
 // clang-format on
 
 #define POSIX_DECLARE(wire_name, c_name, flags)                                                                        \
