@@ -43,27 +43,12 @@ struct file_writer {
 
 /* ---- opening and closing ---- */
 
-static int choose_checksum(struct dfs *fs, int64_t block_bytes, uint32_t *ret_chunk_bytes, enum checksum_type *ret,
-                           struct err *reterr)
-{
-    const char *name = config_str(fs->config, "dfs.checksum.type");
-    uint32_t chunk_bytes = (uint32_t)config_int(fs->config, "dfs.bytes-per-checksum");
-    if (strcmp(name, "CRC32C") != 0 && strcmp(name, "CRC32") != 0 && strcmp(name, "NULL") != 0)
-        return err_set(reterr, ERR_CONFIG, "dfs.checksum.type is '%s'; it can be CRC32C, CRC32 or NULL", name);
-    if (block_bytes % chunk_bytes)
-        return err_set(reterr, ERR_ILLEGAL_ARGUMENT,
-                       "dfs.bytes-per-checksum (%" PRIu32 ") does not divide the block size (%" PRId64 ")", chunk_bytes,
-                       block_bytes);
-    *ret = strcmp(name, "CRC32C") == 0 ? CHECKSUM_CRC32C : strcmp(name, "CRC32") == 0 ? CHECKSUM_CRC32 : CHECKSUM_NULL;
-    *ret_chunk_bytes = chunk_bytes;
-    return 0;
-}
-
 static int writer_new(struct dfs *fs, const struct create_answer *answer, struct file_writer **ret, struct err *reterr)
 {
     uint32_t chunk_bytes;
     enum checksum_type type;
-    int rc = choose_checksum(fs, 0, &chunk_bytes, &type, reterr); /* a file that exists may have any block size */
+    int rc = packet_checksum_choose(fs->config, 0, &chunk_bytes, &type,
+                                    reterr); /* a file that exists may have any block size */
     if (rc < 0)
         return rc;
     struct file_writer *w = mem_new(struct file_writer);
@@ -138,7 +123,7 @@ int file_writer_create(struct dfs *fs, const char *path, const struct file_creat
         return rc;
     uint32_t chunk_bytes;
     enum checksum_type type;
-    rc = choose_checksum(fs, full.block_bytes, &chunk_bytes, &type, reterr); /* before there is a file */
+    rc = packet_checksum_choose(fs->config, full.block_bytes, &chunk_bytes, &type, reterr); /* before there is a file */
     if (rc < 0)
         return rc;
     struct create_answer answer;
@@ -157,7 +142,7 @@ int file_writer_append(struct dfs *fs, const char *path, bool new_block, struct 
     uint32_t chunk_bytes;
     enum checksum_type type;
     int rc = dfs_of_path(fs, "append", &a, &path, &fs, reterr);
-    rc = rc < 0 ? rc : choose_checksum(fs, 0, &chunk_bytes, &type, reterr); /* before it is open */
+    rc = rc < 0 ? rc : packet_checksum_choose(fs->config, 0, &chunk_bytes, &type, reterr); /* before it is open */
     rc = rc < 0 ? rc : call_append(fs, path, new_block, &a, &answer, reterr);
     if (rc < 0)
         return rc;
