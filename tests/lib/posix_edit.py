@@ -1,4 +1,5 @@
 """Edits of files in place, as a mount makes them: tests/tools/posix_edit, a line at a time."""
+import contextlib
 import os
 import re
 import subprocess
@@ -26,7 +27,8 @@ class Editor:
         return self
 
     def __exit__(self, *_):
-        self.process.stdin.close()
+        with contextlib.suppress(BrokenPipeError):
+            self.process.stdin.close()
         self.process.wait(60)
 
     def kill(self):
