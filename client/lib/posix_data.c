@@ -136,7 +136,7 @@ static int begin(struct upload *u, struct block_writer **ret, struct err *reterr
     int rc = u->what->block ? begin_on(u, u->what->block, ret, reterr) : ERR_IO;
     if (!rc)
         return 0;
-    for (;;) {
+    for (int in_vain = 0;;) {
         AUTO_ARENA(a, ANSWER_MAX_BYTES);
         struct dfs_block b;
         rc = ask_block(u, &a, &b, reterr);
@@ -146,7 +146,8 @@ static int begin(struct upload *u, struct block_writer **ret, struct err *reterr
         if (is_final || clock_mono_ms() - since_ms > patience_ms)
             return rc ? rc : reterr ? reterr->code : ERR_IO;
         if (rc) {
-            clock_sleep_ms(u->lost.count ? 0 : SETUP_WAIT_MS);
+            if (in_vain++ || !u->lost.count)
+                clock_sleep_ms(SETUP_WAIT_MS);
             lost_nodes_clear(&u->lost);
         }
     }

@@ -322,6 +322,9 @@ int file_add_block(const struct file_op *o, const struct fs_user *u, const struc
                        "File has reached the limit on maximum number of blocks "
                        "(dfs.namenode.fs-limits.max-blocks-per-file): %zu >= %llu",
                        n->block_count, (unsigned long long)o->t->dir->limits.blocks_per_file);
+    if (inode_length(n) > INT64_MAX - n->block_bytes) /* holes may be that long */
+        return err_set(reterr, ERR_TOO_LARGE, "%s cannot get longer: it has %llu bytes", ref->path,
+                       (unsigned long long)inode_length(n));
     /* All but the last block must be safe; the last one's reports may still be on their way. */
     if (n->block_count > 1 && n->blocks[n->block_count - 2].state != BLOCK_COMPLETE)
         return err_set(reterr, ERR_NOT_REPLICATED_YET, "Not replicated yet: %s", ref->path);

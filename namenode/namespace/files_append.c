@@ -200,6 +200,8 @@ static int concat_source(const struct file_op *o, const struct fs_user *u, const
                        "concat: source file %s has preferred block size %" PRIu64
                        " which is greater than the target file's preferred block size %" PRIu64,
                        ret->text, n->block_bytes, to->block_bytes);
+    if (inode_length(n) > INT64_MAX - inode_length(to))
+        return err_set(reterr, ERR_TOO_LARGE, "concat: %s cannot be that long", target->text);
     if (n->block_count + to->block_count > o->t->dir->limits.blocks_per_file)
         return err_set(reterr, ERR_HADOOP_ILLEGAL_ARGUMENT, "concat: %s would have more than %" PRIu64 " blocks",
                        target->text, o->t->dir->limits.blocks_per_file);

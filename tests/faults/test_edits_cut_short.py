@@ -96,27 +96,38 @@ def test_new_blocks_of_a_mount_that_dies_go_with_its_session(cluster, local):
     assert cat(cluster, "/x") == b"old"
 
 
-@pytest.mark.parametrize("when", ["before", "during"])
-def test_a_datanode_that_dies_costs_an_upload_nothing(cluster, tmp_path, when):
+@pytest.mark.parametrize("when", ["before", "during", "during, and is replaced"])
+def test_a_datanode_that_dies_costs_an_upload_nothing(tmp_path, when):
+    replaced = when.endswith("replaced")
+    properties = {"dfs.client.block.write.replace-datanode-on-failure.policy": "ALWAYS"} if replaced else {}
+    with Cluster(tmp_path / "cluster", nodes=4 if replaced else 3, properties=PROPERTIES) as cluster:
+        upload_while_a_datanode_dies(cluster, tmp_path, when, PATIENT | properties)
+
+
+def upload_while_a_datanode_dies(cluster, tmp_path, when, properties):
     big = tmp_path / "big"
     data = random.Random(3).randbytes(MIB) * 200
     big.write_bytes(data)
     put(cluster, "/x", b"old")
-    with Editor(cluster, PATIENT) as editor:
+    with Editor(cluster, properties) as editor:
         file = editor.id("/x")
         if when == "before":
             cluster.kill("datanode-2")
         editor.begin("upload", file, big, 0, len(data))
-        if when == "during":
+        if when != "before":
             def begun():
-                found = glob.glob(f"{cluster.folder}/datanode-2/**/rbw/blk_*[0-9]", recursive=True)
-                return any(os.path.getsize(path) > MIB for path in found)
-            wait_for(begun, 30, "some of the block on the datanode", every_s=0.002)
-            cluster.kill("datanode-2")
+                found = glob.glob(f"{cluster.folder}/datanode-*/**/rbw/blk_*[0-9]", recursive=True)
+                return next((path for path in found if os.path.getsize(path) > MIB), None)
+            path = wait_for(begun, 30, "some of the block on a datanode", every_s=0.002)
+            victim = os.path.relpath(path, cluster.folder).split("/")[0]
+            cluster.kill(victim)
             assert not select.select([editor.process.stdout], [], [], 0)[0], "the upload was faster than the test"
         piece = editor.end()[0]
+        if "replaced" in when:
+            live = [path for path in replicas_on_disk(cluster, block_of(piece)) if f"/{victim}/" not in path]
+            assert len(live) == 3
         editor.edit(file, 0, 1, piece)
     assert cat(cluster, "/x") == data
-    cluster.start_again("datanode-2")
+    cluster.start_again("datanode-2" if when == "before" else victim)
     wait_for(lambda: len(replicas_on_disk(cluster, block_of(piece))) == 3, 60, "the third replica")
     assert cat(cluster, "/x") == data

@@ -394,6 +394,22 @@ static void test_append_behind_a_hole_begins_a_block(void **state)
     assert_int_equal(look(f, "/x").length, 33);
 }
 
+static void test_no_file_is_longer_than_hdfs_can_say(void **state)
+{
+    struct fixture *f = *state;
+    struct inode *n = NULL;
+    struct file_block *last = NULL, most = HOLE(INT64_MAX - BLOCK);
+    struct block_id_stamp b = {0};
+    char *sources[] = {"/b"};
+    nodes_up(f);
+    uint64_t file = file_of(f, "/a", 1);
+    file_of(f, "/b", BLOCK);
+    assert_int_equal(replace(f, file, 1, 0, &most, 1), 0);
+    assert_int_equal(err_to_errno(IN_TXN(f, file_concat(o, &f->root, "/a", sources, 1, ERR(f)))), EFBIG);
+    assert_int_equal(IN_TXN(f, file_append(o, &f->root, "/a", "a", "127.0.0.1", false, &n, &last, ERR(f))), 0);
+    assert_int_equal(err_to_errno(add_block(f, "/a", file, "a", NULL, &b)), EFBIG);
+}
+
 static void test_concat_takes_holes_along(void **state)
 {
     struct fixture *f = *state;
@@ -493,6 +509,7 @@ int main(void)
         T(test_replication_that_changes_meanwhile_counts),
         T(test_holes_cost_nothing_and_survive_everything),
         T(test_append_behind_a_hole_begins_a_block),
+        T(test_no_file_is_longer_than_hdfs_can_say),
         T(test_concat_takes_holes_along),
         T(test_an_edit_beyond_a_quota_changes_nothing),
         T(test_snapshots_keep_what_an_edit_replaced),
