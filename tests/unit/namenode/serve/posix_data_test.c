@@ -189,10 +189,43 @@ static void test_who_may(void **state)
     assert_int_equal(look(f, "/x").length, 5);
 }
 
+/* Programs write to files that they have removed already. */
+static void test_a_file_without_a_name_is_edited_too(void **state)
+{
+    struct fixture *f = *state;
+    AUTO(buf_free) struct buf answer = {0};
+    struct edit_call c;
+    nodes_up(f);
+    uint64_t file = file_of(f, "/x", 5), session = open_session(f);
+    Cairn__UnlinkRequestProto unlink = CAIRN__UNLINK_REQUEST_PROTO__INIT;
+    unlink.parent = INODE_ROOT;
+    unlink.name = (ProtobufCBinaryData){1, (uint8_t *)(uintptr_t) "x"};
+    unlink.has_hold = unlink.hold = unlink.has_session = 1;
+    unlink.session = session;
+    one_call(f, 3, "unlink", &unlink.base, &answer);
+    assert_false(look(f, "/x").exists);
+    struct file_block b = new_block(f, session, file, 50);
+    received(f, 0, b.id, b.stamp, 50);
+    edit_call_init(&c, session, file, &b);
+    one_call(f, 4, "edit", &c.request.base, &answer);
+    assert_false(says(&answer, "Exception"));
+    assert_int_equal(f->nn.dir->counters.blocks, 2);
+    Cairn__ReleaseRequestProto release = CAIRN__RELEASE_REQUEST_PROTO__INIT;
+    release.session = session;
+    release.n_id = 1;
+    release.id = &file;
+    one_call(f, 5, "release", &release.base, &answer);
+    reap_all(f);
+    assert_int_equal(f->nn.dir->counters.blocks, 0);
+    assert_int_equal(f->nn.dir->counters.complete_blocks, 0);
+    one_call(f, 6, "edit", &c.request.base, &answer);
+    assert_true(says(&answer, "ESTALE"));
+}
+
 int main(void)
 {
 #define T(test) cmocka_unit_test_setup_teardown(test, fixture_setup, fixture_teardown)
     const struct CMUnitTest tests[] = {T(test_an_edit_is_done_once), T(test_an_edit_waits_for_datanodes),
-                                       T(test_who_may)};
+                                       T(test_who_may), T(test_a_file_without_a_name_is_edited_too)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
