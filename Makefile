@@ -41,7 +41,7 @@ export TSAN_OPTIONS ?= suppressions=$(abspath tools/tsan.supp)
 TESTS := $(shell find tests/unit -name '*_test.c' 2>/dev/null | sort)
 TEST_BIN := $(TESTS:%.c=$(B)/%)
 
-.PHONY: all demo check interop soak test unit bench fuzz fmt lint help install clean check-deps test-packages
+.PHONY: all demo check interop posix soak test unit bench fuzz fmt lint help install clean check-deps test-packages
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -120,8 +120,11 @@ check: test-packages all posix-tools check-deps unit $(TEST_TOOLS) ## everything
 	$(Q)$(PYTEST) tests/cluster tests/faults tests/compose tests/posix
 	$(Q)$(call with_second_try,tests/interop)
 
-interop: test-packages all posix-tools ## the long suites of others: Hadoop's own tests and tools, Spark, YARN
+interop: test-packages all ## the long suites of others: Hadoop's own tests and tools, Spark, YARN
 	$(Q)$(call with_second_try,tests/long)
+
+posix: test-packages all posix-tools ## file systems at length: a million operations, fio, stress-ng, pjdfstest, kills
+	$(Q)CAIRN_KILLS=1 $(PYTEST) tests/posix_long
 
 soak: test-packages all    ## writers whose datanodes are killed over and over, ours and Java's
 	$(Q)$(PYTEST) tests/soak

@@ -1,14 +1,19 @@
 """Folders on which a file system is tested as programs use it: the local one, which is the measure, and others."""
 import contextlib
+import itertools
 import os
 import shutil
 import subprocess
 import tempfile
+import threading
 
 from lib.cluster import ROOT, Cluster, run_cairn
 from lib.needs import missing
 
-PLACES = ["ext4", "mount"] + (["given"] if os.environ.get("CAIRN_PLACE") else [])
+# What must pass everything; `make posix` sets CAIRN_KILLS, so that it does that under dying datanodes too.
+PLACES = ["ext4", "mount"]
+PLACES += ["mount-under-kills"] if os.environ.get("CAIRN_KILLS") else []
+PLACES += ["given"] if os.environ.get("CAIRN_PLACE") else []
 
 
 class Place:
@@ -59,21 +64,47 @@ def _given():
 
 
 @contextlib.contextmanager
-def _mount():
+def _mount(kills=False):
+    """The mount of a cluster of ours, with trash on; with kills, a datanode dies every ten seconds and comes back."""
     with _open_folder() as folder:
         first, second = f"{folder}/first", f"{folder}/second"
         os.mkdir(second)
-        with Cluster(f"{folder}/cluster", nodes=3, mount=first) as cluster:
+        with Cluster(f"{folder}/cluster", nodes=3, mount=first, properties={"fs.trash.interval": 60}) as cluster:
             run_cairn("mount", "-fs", cluster.uri, second, check=True)
             try:
-                yield Place(first, second, os.path.join(ROOT, "tests", "posix", "known_on_mount"))
+                with _killing(cluster) if kills else contextlib.nullcontext():
+                    yield Place(first, second, os.path.join(ROOT, "tests", "posix", "known_on_mount"))
             finally:
                 subprocess.run(["umount", second], check=True)
 
 
+@contextlib.contextmanager
+def _killing(cluster, every_s=10):
+    """Kills the datanodes in turn until it is left; an error of that is an error of the test."""
+    left, errors = threading.Event(), []
+
+    def kill_in_turn():
+        try:
+            for number in itertools.cycle(range(1, cluster.nodes + 1)):
+                if left.wait(every_s):
+                    return
+                cluster.start_again(cluster.kill(f"datanode-{number}")["name"])
+        except Exception as error:
+            errors.append(error)
+
+    killer = threading.Thread(target=kill_in_turn)
+    killer.start()
+    try:
+        yield
+    finally:
+        left.set()
+        killer.join()
+    assert not errors, errors
+
+
 def open_place(name):
     """A context manager that gives the Place."""
-    return {"ext4": _ext4, "given": _given, "mount": _mount}[name]()
+    return {"ext4": _ext4, "given": _given, "mount": _mount, "mount-under-kills": lambda: _mount(kills=True)}[name]()
 
 
 def tool(name):

@@ -4,6 +4,7 @@ import re
 
 import pytest
 
+from lib.needs import missing
 from lib.place import run_tool
 
 CHECKS_MIN = 1300  # so many take place where nothing ends early
@@ -30,6 +31,12 @@ FAULTS = {
     "acl-is-ignored": "acl",
     "locks-are-ignored": "locks",
 }
+
+
+@pytest.fixture(autouse=True)
+def as_root():
+    if os.geteuid():
+        missing("only root can become other users")
 
 
 def failures(done):

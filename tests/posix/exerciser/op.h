@@ -19,7 +19,7 @@
 #define NAME_OPS(X) \
     X(MAKE, "make", 10) X(MKDIR, "mkdir", 8) X(LINK, "link", 6) X(SYMLINK, "symlink", 3) X(RENAME, "rename", 10) \
     X(NOREPLACE, "noreplace", 3) X(EXCHANGE, "exchange", 4) X(UNLINK, "unlink", 8) X(RMDIR, "rmdir", 5) \
-    X(LIST, "list", 4)
+    X(LIST, "list", 1)
 // clang-format on
 
 #define OP_ENUM(kind, name, weight) OP_##kind,

@@ -33,9 +33,10 @@ entries = [["nobody", "nogroup"], ["daemon", "daemon"]]
 # ---- the original: shell scripts that print TAP ----
 @pytest.fixture(scope="session")
 def original():
-    folder = os.environ.get("CAIRN_PJDFSTEST") or missing("CAIRN_PJDFSTEST names no folder of a built pjdfstest")
-    if not os.access(f"{folder}/pjdfstest", os.X_OK):
-        missing(f"there is no program 'pjdfstest' in {folder}: build it as its README says")
+    folder = os.environ.get("CAIRN_PJDFSTEST")
+    if not folder:
+        pytest.skip("CAIRN_PJDFSTEST names no folder of a built pjdfstest; no registry has it")
+    assert os.access(f"{folder}/pjdfstest", os.X_OK), f"there is no program 'pjdfstest' in {folder}: build it as its README says"
     return os.path.abspath(folder)
 
 
