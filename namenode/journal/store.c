@@ -1,6 +1,7 @@
 #include "namenode/journal/store.h"
 
 #include <leveldb/c.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -17,6 +18,7 @@
 
 struct store {
     leveldb_t *db;
+    pthread_mutex_t log_lock; /* held by whoever writes to a log */
     leveldb_options_t *options;
     leveldb_cache_t *cache;
     leveldb_filterpolicy_t *filter;
@@ -42,6 +44,7 @@ int store_open(const char *folder, struct store **ret, struct err *reterr)
 {
     struct store *s = mem_new(struct store);
     s->folder = mem_strdup(folder);
+    pthread_mutex_init(&s->log_lock, NULL);
     s->cache = leveldb_cache_create_lru(BLOCK_CACHE_BYTES);
     s->filter = leveldb_filterpolicy_create_bloom(FILTER_BITS_PER_KEY);
     s->options = leveldb_options_create();
@@ -78,6 +81,7 @@ void store_close(struct store *s)
     leveldb_readoptions_destroy(s->read_cached);
     leveldb_writeoptions_destroy(s->write_unsynced);
     store_cache_free(s->values);
+    pthread_mutex_destroy(&s->log_lock);
     free(s->folder);
     free(s);
 }
@@ -226,6 +230,16 @@ void store_batch_delete(struct store_batch *b, const void *key, size_t key_len)
     leveldb_writebatch_delete((leveldb_writebatch_t *)b, key, key_len);
 }
 
+void store_writes_stop(struct store *s)
+{
+    pthread_mutex_lock(&s->log_lock);
+}
+
+void store_writes_go_on(struct store *s)
+{
+    pthread_mutex_unlock(&s->log_lock);
+}
+
 static void cache_put(void *cache, const char *key, size_t key_len, const char *value, size_t value_len)
 {
     store_cache_write(cache, key, key_len, value, value_len);
@@ -239,7 +253,9 @@ static void cache_delete(void *cache, const char *key, size_t key_len)
 int store_write(struct store *s, struct store_batch *b, struct err *reterr)
 {
     char *error = NULL;
+    store_writes_stop(s);
     leveldb_write(s->db, s->write_unsynced, (leveldb_writebatch_t *)b, &error);
+    store_writes_go_on(s);
     if (error)
         return fail(s, error, "cannot write", reterr);
     leveldb_writebatch_iterate((leveldb_writebatch_t *)b, s->values, cache_put, cache_delete);

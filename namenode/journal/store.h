@@ -51,5 +51,8 @@ void store_batch_free(struct store_batch *b);
 void store_batch_put(struct store_batch *b, const void *key, size_t key_len, const void *value, size_t value_len);
 void store_batch_delete(struct store_batch *b, const void *key, size_t key_len);
 int store_write(struct store *s, struct store_batch *b, struct err *reterr) MUST_CHECK;
+/* Between these nothing is appended to the store's log; store_write waits. */
+void store_writes_stop(struct store *s);
+void store_writes_go_on(struct store *s);
 
 #endif
