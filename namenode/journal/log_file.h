@@ -13,7 +13,7 @@
 
 /* About what LevelDB writes to a log before it starts the next (its write buffer's size). It skips the zeros that are
  * left at the end. */
-#define LOG_RESERVED_BYTES (4 << 20)
+#define LOG_RESERVED_BYTES (8 << 20)
 #define LOG_ZEROS_BYTES    (256 << 10) /* one step */
 
 struct log_file {

@@ -11,10 +11,16 @@
 /* Memory is a cache with a bound; these are most of the bound. */
 #define BLOCK_CACHE_BYTES   (8u << 20)
 #define VALUE_CACHE_BYTES   (8u << 20)
-#define WRITE_BUFFER_BYTES  (4u << 20) /* up to two exist while one is being written out */
+#define WRITE_BUFFER_BYTES  (8u << 20) /* up to two exist while one is being written out; see below */
 #define TABLE_BYTES         (4u << 20)
 #define OPEN_TABLES_MAX     256 /* each keeps its index and filter in memory */
 #define FILTER_BITS_PER_KEY 10
+
+/* A write buffer becomes a table that has a bit of every kind of key. After a hundred lookups that had to pass it,
+ * which names about to be made are enough for, LevelDB merges it with all it overlaps ("seek compaction", which it
+ * cannot be told to leave), up to 100 MiB of level 2. So what a change costs in a large namespace falls with the
+ * buffer's size. Iterators are not counted so, but have to walk over what was deleted behind the name: under the
+ * namenode's lock that is no way out. */
 
 struct store {
     leveldb_t *db;
