@@ -30,7 +30,8 @@ struct store {
     leveldb_filterpolicy_t *filter;
     leveldb_readoptions_t *read_cached;
     leveldb_writeoptions_t *write_unsynced;
-    struct store_cache *values; /* of keys that were read; iterators and snapshots go past it */
+    struct store_cache *values; /* iterators and snapshots go past it */
+    const char *soon_read;      /* first bytes of keys */
     char *folder;
 };
 struct store_iter {
@@ -50,6 +51,7 @@ int store_open(const char *folder, struct store **ret, struct err *reterr)
 {
     struct store *s = mem_new(struct store);
     s->folder = mem_strdup(folder);
+    s->soon_read = "";
     pthread_mutex_init(&s->log_lock, NULL);
     s->cache = leveldb_cache_create_lru(BLOCK_CACHE_BYTES);
     s->filter = leveldb_filterpolicy_create_bloom(FILTER_BITS_PER_KEY);
@@ -95,6 +97,11 @@ void store_close(struct store *s)
 const char *store_folder(const struct store *s)
 {
     return s->folder;
+}
+
+void store_set_soon_read(struct store *s, const char *first_bytes)
+{
+    s->soon_read = first_bytes;
 }
 
 int store_get(struct store *s, const struct store_snapshot *snapshot, const void *key, size_t key_len,
@@ -246,14 +253,16 @@ void store_writes_go_on(struct store *s)
     pthread_mutex_unlock(&s->log_lock);
 }
 
-static void cache_put(void *cache, const char *key, size_t key_len, const char *value, size_t value_len)
+static void cache_put(void *store, const char *key, size_t key_len, const char *value, size_t value_len)
 {
-    store_cache_write(cache, key, key_len, value, value_len);
+    struct store *s = store;
+    bool is_soon_read = key_len && *key && strchr(s->soon_read, *key);
+    store_cache_write(s->values, key, key_len, value, value_len, is_soon_read);
 }
 
-static void cache_delete(void *cache, const char *key, size_t key_len)
+static void cache_delete(void *store, const char *key, size_t key_len)
 {
-    store_cache_write(cache, key, key_len, NULL, 0);
+    store_cache_write(((struct store *)store)->values, key, key_len, NULL, 0, false);
 }
 
 int store_write(struct store *s, struct store_batch *b, struct err *reterr)
@@ -264,6 +273,6 @@ int store_write(struct store *s, struct store_batch *b, struct err *reterr)
     store_writes_go_on(s);
     if (error)
         return fail(s, error, "cannot write", reterr);
-    leveldb_writebatch_iterate((leveldb_writebatch_t *)b, s->values, cache_put, cache_delete);
+    leveldb_writebatch_iterate((leveldb_writebatch_t *)b, s, cache_put, cache_delete);
     return 0;
 }

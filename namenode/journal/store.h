@@ -15,6 +15,9 @@ struct store;
 int store_open(const char *folder, struct store **ret, struct err *reterr) MUST_CHECK; /* created if missing */
 void store_close(struct store *s); /* NULL is fine; iterators and snapshots must be gone */
 const char *store_folder(const struct store *s);
+/* Keys that begin with one of these bytes are likely to be read soon after they were written: their values stay in
+ * memory at once, not only after the first look. Before the first store_write; the text is kept. */
+void store_set_soon_read(struct store *s, const char *first_bytes);
 
 /* ERR_NOT_FOUND, else the value in memory of its own: store_value_free. snapshot may be NULL. */
 struct store_snapshot;
