@@ -98,7 +98,7 @@ static int open_namespace(struct parts *p, struct err *reterr)
     fsdir_options_from_config(&options, nn->config);
     options.superuser = p->user;
     int rc = store_open(store_path, &nn->store, reterr);
-    rc = rc ? rc : journal_start(store_path, rpc_hold_answers, &nn->journal, reterr);
+    rc = rc ? rc : journal_start(nn->store, rpc_hold_answers, &nn->journal, reterr);
     rc = rc ? rc : fsdir_open(nn->store, nn->journal, &options, (uint64_t)clock_wall_ns(), &nn->dir, reterr);
     if (rc)
         return rc;

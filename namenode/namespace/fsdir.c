@@ -119,6 +119,7 @@ int fsdir_open(struct store *s, struct journal *j, const struct fsdir_options *o
     struct fsdir *dir = mem_new(struct fsdir);
     dir->store = s;
     dir->journal = j;
+    store_set_soon_read(s, "di"); /* entries and inodes: what was made is looked at, completed, renamed */
     dir->limits = o->limits;
     if (!dir->limits.component_bytes || dir->limits.component_bytes > KEY_NAME_MAX)
         dir->limits.component_bytes = KEY_NAME_MAX;

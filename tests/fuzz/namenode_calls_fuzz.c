@@ -151,7 +151,7 @@ static void calls_fuzz_begin(void)
     o.superuser = "root";
     blocks_options_from_config(&options, f->config);
     options.pool_id = nn->ids.block_pool_id;
-    if (store_open(path, &nn->store, NULL) || journal_start(path, NULL, &nn->journal, NULL) ||
+    if (store_open(path, &nn->store, NULL) || journal_start(nn->store, NULL, &nn->journal, NULL) ||
         fsdir_open(nn->store, nn->journal, &o, 1, &nn->dir, NULL) ||
         cache_pools_load(nn->store, &nn->cache_pools, NULL) ||
         config_set(f->config, "dfs.namenode.delegation.token.always-use", "true", "fuzz", NULL) ||

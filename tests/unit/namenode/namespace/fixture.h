@@ -61,7 +61,7 @@ static inline void fixture_open(struct fixture *f)
     char path[128];
     snprintf(path, sizeof path, "%s/meta", f->folder);
     assert_int_equal(store_open(path, &f->nn.store, &f->err), 0);
-    assert_int_equal(journal_start(path, NULL, &f->nn.journal, &f->err), 0);
+    assert_int_equal(journal_start(f->nn.store, NULL, &f->nn.journal, &f->err), 0);
     assert_int_equal(fsdir_open(f->nn.store, f->nn.journal, &o, f->now_ns, &f->nn.dir, &f->err), 0);
     blocks_options_from_config(&options, f->config);
     options.pool_id = "BP-1-127.0.0.1-1";
