@@ -41,7 +41,7 @@ export TSAN_OPTIONS ?= suppressions=$(abspath tools/tsan.supp)
 TESTS := $(shell find tests/unit -name '*_test.c' 2>/dev/null | sort)
 TEST_BIN := $(TESTS:%.c=$(B)/%)
 
-.PHONY: all demo check interop soak test unit bench fuzz fmt lint help install clean check-deps test-packages
+.PHONY: all demo check interop posix soak test unit bench fuzz fmt lint help install clean check-deps test-packages
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -80,6 +80,23 @@ $(B)/tests/unit/%: tests/unit/%.c $(B)/libcairn-test.a
 $(EXAMPLE_GEN): $(wildcard examples/gen/*.c examples/gen/*.h)
 	$(Q)mkdir -p $(@D); $(CC) -O2 -std=gnu17 $(WARN) -o $@ $(filter %.c,$^)
 
+# What tests of clusters drive, where no command of ours does it.
+TEST_TOOLS := $(patsubst %.c,$(B)/%,$(wildcard tests/tools/*.c))
+$(B)/tests/tools/%: tests/tools/%.c $(B)/libcairn-test.a
+	$(Q)mkdir -p $(@D); $(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP $(LDFLAGS) -o $@ $< $(B)/libcairn-test.a $(LDLIBS)
+# So do the programs that test a file system, whichever it is. The same for every
+# variant, without a sanitizer: one of them is preloaded.
+POSIX_TOOLS := $(addprefix build/posix/,conformance exerciser faults.so)
+POSIX_CC = $(Q)mkdir -p $(@D); $(CC) -O2 -g -std=gnu17 -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 $(WARN) -o $@
+.PHONY: posix-tools
+posix-tools: $(POSIX_TOOLS)
+build/posix/conformance: $(wildcard tests/posix/conformance/*.[ch])
+	$(POSIX_CC) $(filter %.c,$^)
+build/posix/exerciser: $(wildcard tests/posix/exerciser/*.[ch])
+	$(POSIX_CC) $(filter %.c,$^)
+build/posix/faults.so: tests/posix/faults/faults.c
+	$(POSIX_CC) -shared -fPIC $< -ldl
+
 $(B)/tests/bench/%: tests/bench/%.c $(B)/libcairn-test.a
 	$(Q)mkdir -p $(@D); $(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP $(LDFLAGS) -o $@ $< $(B)/libcairn-test.a $(LDLIBS)
 
@@ -96,21 +113,24 @@ PYTEST := $(PRELOAD) PYTHONDONTWRITEBYTECODE=1 CAIRN=$(abspath $(B)/cairn) /usr/
 # Others' servers and suites count on the pace of the machine: what fails beside them is tried once more, and both are shown.
 with_second_try = $(PYTEST) $(1) || { [ $$? = 1 ] && echo "--- what failed, a second time:" && $(PYTEST) --last-failed --last-failed-no-failures none $(1); }
 
-test: all unit             ## unit tests and whole clusters (a few minutes)
+test: all unit $(TEST_TOOLS) ## unit tests and whole clusters (a few minutes)
 	$(Q)$(PYTEST) tests/cluster
 
-check: test-packages all check-deps unit   ## everything: unit, clusters, faults, foreign clients and servers
-	$(Q)$(PYTEST) tests/cluster tests/faults tests/compose
+check: test-packages all posix-tools check-deps unit $(TEST_TOOLS) ## everything: unit, clusters, faults, foreign clients and servers
+	$(Q)$(PYTEST) tests/cluster tests/faults tests/compose tests/posix
 	$(Q)$(call with_second_try,tests/interop)
 
 interop: test-packages all ## the long suites of others: Hadoop's own tests and tools, Spark, YARN
 	$(Q)$(call with_second_try,tests/long)
 
+posix: test-packages all posix-tools ## file systems at length: a million operations, fio, stress-ng, pjdfstest, kills
+	$(Q)CAIRN_KILLS=1 $(PYTEST) tests/posix_long
+
 soak: test-packages all    ## writers whose datanodes are killed over and over, ours and Java's
 	$(Q)$(PYTEST) tests/soak
 
 test-packages:
-	$(Q)$(if $(NODEPS),true,tools/deps build test interop container)
+	$(Q)$(if $(NODEPS),true,tools/deps build test posix interop container)
 
 check-deps:                ## dependencies between folders point one way; docs/compatibility.md has every method
 	$(Q)tools/check-deps

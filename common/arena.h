@@ -28,4 +28,9 @@ char *arena_printf(struct arena *a, const char *format, ...) PRINTF_LIKE(2, 3);
 #define arena_new(a, type)          ((type *)arena_zalloc((a), sizeof(type)))
 #define arena_array(a, type, count) ((type *)arena_zalloc((a), sizeof(type) * (count)))
 
+/* An arena for one function: gone when that returns. */
+#define AUTO_ARENA(name, max)                                                                                          \
+    AUTO(arena_free) struct arena name;                                                                                \
+    arena_init(&name, max)
+
 #endif

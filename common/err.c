@@ -1,6 +1,7 @@
 #include "common/err.h"
 
 #include <errno.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -56,9 +57,45 @@ int err_errno(struct err *reterr, int errnum, const char *format, ...)
     return code;
 }
 
+static const struct posix_name {
+    int errnum;
+    const char *name;
+} posix_names[] = {
+    {EPERM, "EPERM"},     {EBUSY, "EBUSY"},   {EXDEV, "EXDEV"},     {EMLINK, "EMLINK"}, {ESTALE, "ESTALE"},
+    {EDEADLK, "EDEADLK"}, {ENOLCK, "ENOLCK"}, {ENOTDIR, "ENOTDIR"}, {EINVAL, "EINVAL"}, {EOPNOTSUPP, "EOPNOTSUPP"},
+    {EFBIG, "EFBIG"},     {ENOSPC, "ENOSPC"}, {EINTR, "EINTR"},
+};
+
+int err_posix(struct err *reterr, int errnum, const char *format, ...)
+{
+    const char *name = "EIO";
+    char text[ERR_TEXT_MAX];
+    for (size_t i = 0; i < ARRAY_COUNT(posix_names); i++)
+        if (posix_names[i].errnum == errnum)
+            name = posix_names[i].name;
+    va_list args;
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    int code = err_set(reterr, err_from_errno(errnum), "%s: %s", name, text);
+    if (reterr)
+        snprintf(reterr->java_class, sizeof reterr->java_class, "%s", ERR_POSIX_CLASS);
+    return code;
+}
+
+static int from_posix_text(const char *text)
+{
+    size_t len = text ? strcspn(text, ":") : 0;
+    for (size_t i = 0; i < ARRAY_COUNT(posix_names); i++)
+        if (strlen(posix_names[i].name) == len && !memcmp(text, posix_names[i].name, len))
+            return err_from_errno(posix_names[i].errnum);
+    return ERR_IO;
+}
+
 int err_remote(struct err *reterr, const char *java_class, const char *text)
 {
-    int code = err_from_java_class(java_class);
+    bool is_posix = java_class && !strcmp(java_class, ERR_POSIX_CLASS);
+    int code = is_posix ? from_posix_text(text) : err_from_java_class(java_class);
     err_set(reterr, code, "%s", text ? text : "");
     if (reterr)
         snprintf(reterr->java_class, sizeof reterr->java_class, "%s", java_class ? java_class : "");
@@ -114,6 +151,11 @@ int err_from_errno(int errnum)
     case EBUSY: return ERR_BUSY;
     case EINTR:
     case ECANCELED: return ERR_CANCELLED;
+    case ESTALE: return ERR_STALE;
+    case EMLINK: return ERR_TOO_MANY_LINKS;
+    case EXDEV: return ERR_OTHER_DEVICE;
+    case EDEADLK: return ERR_DEADLOCK;
+    case ENOLCK: return ERR_NO_LOCKS;
     case ENAMETOOLONG: return ERR_NAME_TOO_LONG;
     case EOPNOTSUPP:
     case ENOSYS: return ERR_UNSUPPORTED;

@@ -19,6 +19,8 @@
 #define ERR_IPC  "org.apache.hadoop.ipc."
 #define ERR_DN   "org.apache.hadoop.hdfs.server.datanode."
 
+#define ERR_POSIX_CLASS "org.cairn.PosixException"
+
 /* name, errno, Java class. The first row of a class is the one a received class name turns into. */
 #define ERR_LIST(X)                                                                                                    \
     X(IO, EIO, "java.io.IOException")                                                                                  \
@@ -86,7 +88,13 @@
     X(READ_ONLY, EROFS, "java.io.IOException")                                                                         \
     X(PERMISSION, EPERM, "java.io.IOException")                                                                        \
     X(CANCELLED, EINTR, "java.io.IOException")                                                                         \
-    X(BUSY, EBUSY, "java.io.IOException")
+    X(BUSY, EBUSY, "java.io.IOException")                                                                              \
+    /* What only POSIX knows: see err_posix(). */                                                                      \
+    X(STALE, ESTALE, "java.io.IOException")                                                                            \
+    X(TOO_MANY_LINKS, EMLINK, "java.io.IOException")                                                                   \
+    X(OTHER_DEVICE, EXDEV, "java.io.IOException")                                                                      \
+    X(DEADLOCK, EDEADLK, "java.io.IOException")                                                                        \
+    X(NO_LOCKS, ENOLCK, "java.io.IOException")
 
 enum err_index {
 #define ERR_INDEX(name, errnum, java) ERR_INDEX_##name,
@@ -112,6 +120,9 @@ int err_set(struct err *reterr, int code, const char *format, ...) PRINTF_LIKE(3
 int err_vset(struct err *reterr, int code, const char *format, va_list args);
 /* Code from errno; ": <strerror>" is appended. */
 int err_errno(struct err *reterr, int errnum, const char *format, ...) PRINTF_LIKE(3, 4);
+/* What a mount is told and HDFS has no exception for: travels as ERR_POSIX_CLASS with the errno's name in front of the
+ * text ("EXDEV: .."), and is the same code again on the other side. */
+int err_posix(struct err *reterr, int errnum, const char *format, ...) PRINTF_LIKE(3, 4);
 /* A remote exception; unknown class => ERR_REMOTE with the class kept. */
 int err_remote(struct err *reterr, const char *java_class, const char *text);
 /* Puts "context: " in front of the text; returns reterr's code (or `code` if reterr is NULL). */

@@ -17,6 +17,9 @@
 #include "common/cli.h"
 #include "common/log.h"
 #include "common/mem.h"
+#include "fuse/keeper.h"
+#include "fuse/mount_status.h"
+#include "fuse/posix/posix_start.h"
 #include "fuse/write_stream.h"
 #include "main/commands.h"
 
@@ -24,21 +27,32 @@
 #define MOUNT_READAHEAD_KB     1024
 #define MOUNT_EXTEND_MAX_BYTES ((int64_t)1 << 30)
 #define MOUNT_RETRY_DEFAULT    "60s"
+#define MOUNT_RETRY_HARD       "3650d"
+#define MOUNT_STAGING_FOLDER   "/var/tmp"
+#define MOUNT_STAGING_BYTES    ((int64_t)1 << 30)
 
 static const char mount_usage[] =
     "Usage: cairn mount [generic options] [hdfs://HOST:PORT/PATH] TARGET [--path P] [--foreground] [-o OPTION,...]\n"
+    "       cairn mount --status [TARGET]\n"
     "  --path P         show this folder of the file system (default /)\n"
     "  --foreground, -f stay in the foreground\n"
     "  -o cache=SECONDS how long names and attributes are believed (default 1)\n"
     "  -o retry=TIME    how long requests wait for a namenode that is away (default " MOUNT_RETRY_DEFAULT ")\n"
+    "  -o staging=FOLDER local disk for what is written elsewhere than at the end (default " MOUNT_STAGING_FOLDER ")\n"
+    "  -o hard, soft    requests wait for ever; or for " MOUNT_RETRY_DEFAULT ", and then fail\n"
+    "  -o ids=WHAT      names (default): owners are accounts of this machine; numbers; or a FILE of `uid NAME NUMBER` "
+    "and\n"
+    "                   `gid NAME NUMBER` lines that come first\n"
     "  -o conf=FILE     settings, as -conf\n"
     "  -o ro, allow_other, ... go to FUSE (allow_other is the default for root)\n"
     "Also as: mount -t fuse.cairn hdfs://HOST:PORT/PATH TARGET [-o OPTION,...]\n";
 
 struct mount_options {
-    const char *target, *path;
+    const char *target, *path, *staging;
     char *uri; /* owned; NULL = fs.defaultFS */
-    bool foreground, allow_other, pretend;
+    bool foreground, allow_other, pretend, status;
+    struct users_how users;
+    struct id_table *table; /* owned; users has it too */
     double cache_timeout_s;
     struct buf fuse; /* comma list for FUSE */
 };
@@ -56,6 +70,21 @@ static int mount_option(struct mount_options *o, struct config *config, char *wo
     }
     if (strncmp(word, "retry=", 6) == 0)
         return config_set(config, "cairn.client.retry-for", word + 6, "-o retry", reterr);
+    if (strncmp(word, "ids=", 4) == 0) {
+        id_table_free(o->table);
+        o->users.table = o->table = NULL;
+        o->users.as_numbers = strcmp(word + 4, "numbers") == 0;
+        int rc = o->users.as_numbers || strcmp(word + 4, "names") == 0 ? 0 : id_table_load(word + 4, &o->table, reterr);
+        o->users.table = o->table;
+        return rc;
+    }
+    if (strcmp(word, "hard") == 0 || strcmp(word, "soft") == 0)
+        return config_set(config, "cairn.client.retry-for", word[0] == 'h' ? MOUNT_RETRY_HARD : MOUNT_RETRY_DEFAULT,
+                          word, reterr);
+    if (strncmp(word, "staging=", 8) == 0) {
+        o->staging = word + 8;
+        return 0;
+    }
     if (strncmp(word, "conf=", 5) == 0)
         return config_load_xml(config, word + 5, reterr);
     if (strncmp(word, "path=", 5) == 0) {
@@ -109,6 +138,7 @@ static int mount_parse(int argc, char **argv, struct config *config, struct moun
     const char *called = strrchr(argv[0], '/') ? strrchr(argv[0], '/') + 1 : argv[0];
     bool as_helper = strncmp(called, "mount.", 6) == 0;
     o->cache_timeout_s = 1;
+    o->staging = MOUNT_STAGING_FOLDER;
     o->allow_other = geteuid() == 0;
     for (int i = 1; rc == 0 && i < argc; i++) {
         char *word = argv[i];
@@ -121,6 +151,8 @@ static int mount_parse(int argc, char **argv, struct config *config, struct moun
             rc = mount_option_list(o, config, argv[++i], reterr);
         else if (as_helper && mount8_flag(o, word))
             i += strcmp(word, "-t") == 0;
+        else if (strcmp(word, "--status") == 0)
+            o->status = true;
         else if (strcmp(word, "--foreground") == 0 || strcmp(word, "-f") == 0)
             o->foreground = true;
         else if (word[0] == '-')
@@ -133,7 +165,7 @@ static int mount_parse(int argc, char **argv, struct config *config, struct moun
             rc = err_set(reterr, ERR_CONFIG, "one mount point is enough: '%s' and '%s'\n%s", o->target, word,
                          mount_usage);
     }
-    if (rc == 0 && !o->target)
+    if (rc == 0 && !o->target && !o->status)
         rc = err_set(reterr, ERR_CONFIG, "a mount point is needed\n%s", mount_usage);
     return rc;
 }
@@ -215,6 +247,8 @@ static void mount_raise_readahead(const char *target)
     fclose(f);
 }
 
+/* ---- the two kinds: of a Cairn namenode, and of any other HDFS ---- */
+
 static void finish_stream(struct inode *inode, void *arg)
 {
     struct err err = {0};
@@ -224,10 +258,8 @@ static void finish_stream(struct inode *inode, void *arg)
     pthread_mutex_unlock(&inode->lock);
 }
 
-static int mount_serve(struct mount *m, struct fuse_session *session, const struct mount_options *o)
+static int plain_serve(struct mount *m, struct fuse_session *session)
 {
-    if (!o->foreground)
-        log_to_syslog("cairn-mount");
     struct fuse_loop_config *loop = fuse_loop_cfg_create();
     fuse_loop_cfg_set_clone_fd(loop, 1);
     fuse_loop_cfg_set_max_threads(loop, MOUNT_THREADS_MAX);
@@ -236,33 +268,77 @@ static int mount_serve(struct mount *m, struct fuse_session *session, const stru
     fuse_loop_cfg_destroy(loop);
     inode_each(m->inodes, finish_stream, NULL);
     open_handles_end(&m->handles, m);
-    log_info("mount", "unmounted target=%s", o->target);
     return rc < 0 ? 1 : 0;
 }
 
-static int mount_run(struct mount *m, const struct mount_options *o)
+struct mount_kind {
+    struct mount plain;
+    struct posix_mount *posix; /* NULL: it is the plain one */
+    char *name;                /* of the posix one; owned */
+    const char *target, *uri;
+    struct fuse_session *session; /* holds the mount; of the posix kind, the keeper's */
+};
+
+static int posix_serve(void *arg)
+{
+    struct mount_kind *k = arg;
+    pid_t keeper = getppid();
+    int code = posix_mount_serve(k->posix, fcntl(fuse_session_fd(k->session), F_DUPFD_CLOEXEC, 0), MOUNT_THREADS_MAX);
+    if (getppid() != keeper && umount2(k->target, MNT_DETACH) < 0) /* nobody else is left who would */
+        fusermount_detach(k->target);
+    return code;
+}
+
+static int mount_serve(struct mount_kind *k, const struct mount_options *o)
+{
+    if (!o->foreground)
+        log_to_syslog("cairn-mount");
+    int code = k->posix ? keeper_run(posix_serve, k) : plain_serve(&k->plain, k->session);
+    log_info("mount", "unmounted target=%s", o->target);
+    return code;
+}
+
+static int mount_run(struct mount_kind *k, const struct mount_options *o)
 {
     AUTO(mem_freep)
-    char *list = mem_printf("fsname=%s%s,subtype=cairn%s%s", o->uri ? o->uri : "cairn", m->root,
-                            o->allow_other ? ",allow_other" : "", o->fuse.len ? (char *)o->fuse.base : "");
+    char *list = mem_printf("fsname=%s%s,subtype=cairn%s%s%s%s", k->uri, k->plain.root,
+                            o->allow_other ? ",allow_other" : "", k->posix ? ",default_permissions" : "",
+                            k->posix && geteuid() == 0 ? ",dev,suid" : "", o->fuse.len ? (char *)o->fuse.base : "");
     char *argv[] = {"cairn", "-o", list, NULL};
     struct fuse_args args = FUSE_ARGS_INIT(3, argv);
     int code = 1;
-    struct fuse_session *session = fuse_session_new(&args, &mount_operations, sizeof mount_operations, m);
-    if (!session)
+    k->session = fuse_session_new(&args, &mount_operations, sizeof mount_operations, &k->plain);
+    if (!k->session)
         return 1; /* libfuse said what it did not like */
-    if (fuse_set_signal_handlers(session) == 0) {
-        if (fuse_session_mount(session, o->target) == 0) {
+    if (fuse_set_signal_handlers(k->session) == 0) {
+        if (fuse_session_mount(k->session, o->target) == 0) {
             mount_raise_readahead(o->target);
             if (o->foreground || fuse_daemonize(0) == 0)
-                code = mount_serve(m, session, o);
-            fuse_session_unmount(session);
+                code = mount_serve(k, o);
+            fuse_session_unmount(k->session);
         }
-        fuse_remove_signal_handlers(session);
+        fuse_remove_signal_handlers(k->session);
     }
-    fuse_session_destroy(session);
+    fuse_session_destroy(k->session);
     fuse_opt_free_args(&args);
     return code;
+}
+
+static int kind_choose(struct mount_kind *k, struct config *config, const struct mount_options *o, struct err *reterr)
+{
+    AUTO(mem_freep) char *real = realpath(o->target, NULL);
+    k->name = mem_printf("%s%s on %s", k->uri, k->plain.root, real ? real : o->target);
+    struct posix_mount_options posix = {.config = config,
+                                        .name = k->name,
+                                        .uri = o->uri,
+                                        .cache_timeout_s = o->cache_timeout_s,
+                                        .users = o->users,
+                                        .staging_folder = o->staging,
+                                        .staging_max_bytes = MOUNT_STAGING_BYTES};
+    int rc = posix_mount_probe(config, o->uri, k->plain.root[0] ? k->plain.root : "/", &posix.root, reterr);
+    if (rc == 0 && posix.root) /* as relatime says, and not as coarsely as HDFS does it */
+        rc = config_set(config, "cairn.client.access-times", "false", "mount", reterr);
+    return rc == 0 && posix.root ? posix_mount_new(&posix, k->plain.daemon, &k->posix, reterr) : rc;
 }
 
 static int mount_start(struct daemon *d, struct config *config, struct mount_options *o, struct err *reterr,
@@ -276,21 +352,26 @@ static int mount_start(struct daemon *d, struct config *config, struct mount_opt
         rc = config_set(config, "cairn.client.retry-for", MOUNT_RETRY_DEFAULT, "mount", reterr);
     if (rc == 0 && o->path)
         rc = dfs_path_resolve(o->path[0] ? o->path : "/", "root", &a, &root, &authority, reterr);
-    struct mount m = {.daemon = d, .cache_timeout_s = o->cache_timeout_s, .extend_max_bytes = MOUNT_EXTEND_MAX_BYTES};
-    pthread_mutex_init(&m.handles.lock, NULL);
-    m.root = mem_strdup(strcmp(root, "/") == 0 ? "" : root);
-    m.users = users_new(config, o->uri);
-    m.inodes = inode_table_new();
+    struct mount_kind k = {
+        .plain = {.daemon = d, .cache_timeout_s = o->cache_timeout_s, .extend_max_bytes = MOUNT_EXTEND_MAX_BYTES}};
+    pthread_mutex_init(&k.plain.handles.lock, NULL);
+    k.plain.root = mem_strdup(strcmp(root, "/") == 0 ? "" : root);
+    k.plain.users = users_new(config, o->uri, &o->users);
+    k.plain.inodes = inode_table_new();
     if (rc == 0)
         rc = mount_repair_target(o->target, reterr);
     if (rc == 0)
-        rc = mount_check_root(&m, config, o->uri, reterr);
+        rc = mount_check_root(&k.plain, config, o->uri, reterr);
     if (rc == 0)
-        *ret_code = mount_run(&m, o);
-    inode_table_free(m.inodes);
-    users_free(m.users);
-    free(m.root);
-    pthread_mutex_destroy(&m.handles.lock);
+        rc = kind_choose(&k, config, o, reterr);
+    if (rc == 0)
+        *ret_code = mount_run(&k, o);
+    posix_mount_free(k.posix);
+    inode_table_free(k.plain.inodes);
+    users_free(k.plain.users);
+    free(k.plain.root);
+    free(k.name);
+    pthread_mutex_destroy(&k.plain.handles.lock);
     arena_free(&a);
     return rc;
 }
@@ -310,17 +391,20 @@ int mount_main(int argc, char **argv)
     pthread_sigmask(SIG_SETMASK, &none, NULL); /* libfuse ends its loop from a handler */
     if (rc == 0)
         rc = mount_parse(argc, argv, config, &o, &err);
-    if (rc == 0 && !o.uri && !config_is_set(config, "fs.defaultFS"))
+    if (rc == 0 && !o.status && !o.uri && !config_is_set(config, "fs.defaultFS"))
         rc = cli_find_cluster(config, &err);
     if (rc == 0 && o.fuse.len)
         buf_cstr(&o.fuse);
-    if (rc == 0 && o.pretend)
+    if (rc == 0 && o.status)
+        code = mount_status(o.target);
+    else if (rc == 0 && o.pretend)
         code = 0;
     else if (rc == 0)
         rc = mount_start(&d, config, &o, &err, &code);
     if (rc < 0)
         code = daemon_fail("mount", &err);
     buf_free(&o.fuse);
+    id_table_free(o.table);
     free(o.uri);
     config_free(config);
     return code;

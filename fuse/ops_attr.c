@@ -164,8 +164,8 @@ static int set_attributes(struct mount *m, struct dfs *fs, struct inode *inode, 
     if (rc == 0 && (to_set & FUSE_SET_ATTR_MODE))
         rc = dfs_set_permission(fs, path, attr->st_mode & 01777, reterr);
     if (rc == 0 && (to_set & (FUSE_SET_ATTR_UID | FUSE_SET_ATTR_GID)))
-        rc = dfs_set_owner(fs, path, to_set & FUSE_SET_ATTR_UID ? users_uid_name(attr->st_uid, a) : NULL,
-                           to_set & FUSE_SET_ATTR_GID ? users_gid_name(attr->st_gid, a) : NULL, reterr);
+        rc = dfs_set_owner(fs, path, to_set & FUSE_SET_ATTR_UID ? users_uid_name(m->users, attr->st_uid, a) : NULL,
+                           to_set & FUSE_SET_ATTR_GID ? users_gid_name(m->users, attr->st_gid, a) : NULL, reterr);
     int times = FUSE_SET_ATTR_MTIME | FUSE_SET_ATTR_ATIME | FUSE_SET_ATTR_MTIME_NOW | FUSE_SET_ATTR_ATIME_NOW;
     if (rc == 0 && (to_set & times)) {
         /* The namenode stamps a file when it is completed: `cp -p` sets the times of one that is still open. */

@@ -34,17 +34,19 @@ struct name_cache { /* direct-mapped: a collision only costs a look-up */
 struct users {
     const struct config *config;
     char *uri;
+    struct users_how how;
     pthread_mutex_t lock; /* guards all below */
     struct user_dfs dfs[USERS_DFS_MAX];
     size_t dfs_count;
     uint64_t ticks;
-    struct name_cache uids, gids;
+    struct name_cache uids, gids, uid_names, gid_names;
 };
 
-struct users *users_new(const struct config *config, const char *uri)
+struct users *users_new(const struct config *config, const char *uri, const struct users_how *how)
 {
     struct users *u = mem_new(struct users);
     u->config = config;
+    u->how = *how;
     u->uri = uri ? mem_strdup(uri) : NULL;
     pthread_mutex_init(&u->lock, NULL);
     return u;
@@ -74,11 +76,12 @@ int users_dfs(struct users *u, uid_t uid, struct dfs **ret, struct err *reterr)
     struct arena a;
     arena_init(&a, 65536);
     int rc = 0;
+    const char *name = uid == getuid() ? NULL : users_uid_name(u, uid, &a);
     pthread_mutex_lock(&u->lock);
     struct user_dfs *entry = users_find_locked(u, uid);
     if (!entry) {
         struct dfs *fs;
-        rc = dfs_connect(u->config, u->uri, uid == getuid() ? NULL : users_uid_name(uid, &a), &fs, reterr);
+        rc = dfs_connect(u->config, u->uri, name, &fs, reterr);
         if (rc == 0) {
             entry = &u->dfs[0];
             for (size_t i = 1; i < u->dfs_count; i++)
@@ -146,30 +149,68 @@ static uint32_t users_cached(struct users *u, struct name_cache *cache, const ch
     return id;
 }
 
+static uint32_t number_of(struct users *u, bool group, const char *name)
+{
+    uint32_t number;
+    if (id_table_number(u->how.table, group, name, &number))
+        return number;
+    if (u->how.as_numbers)
+        return id_of_unknown(name);
+    return group ? users_cached(u, &u->gids, name, gid_by_name) : users_cached(u, &u->uids, name, uid_by_name);
+}
+
 uid_t users_uid(struct users *u, const char *name)
 {
-    return users_cached(u, &u->uids, name, uid_by_name);
+    return number_of(u, false, name);
 }
 
 gid_t users_gid(struct users *u, const char *name)
 {
-    return users_cached(u, &u->gids, name, gid_by_name);
+    return number_of(u, true, name);
 }
 
-const char *users_uid_name(uid_t uid, struct arena *a)
+static const char *account_of(bool group, uint32_t number, struct arena *a)
 {
-    struct passwd pw, *found = NULL;
     char buffer[USERS_NSS_BUFFER_BYTES];
-    if (getpwuid_r(uid, &pw, buffer, sizeof buffer, &found) == 0 && found)
-        return arena_strdup(a, found->pw_name);
-    return arena_printf(a, "%u", uid);
+    struct passwd pw, *user = NULL;
+    struct group gr, *owner = NULL;
+    if (!group && getpwuid_r(number, &pw, buffer, sizeof buffer, &user) == 0 && user)
+        return arena_strdup(a, user->pw_name);
+    if (group && getgrgid_r(number, &gr, buffer, sizeof buffer, &owner) == 0 && owner)
+        return arena_strdup(a, owner->gr_name);
+    return arena_printf(a, "%u", number);
 }
 
-const char *users_gid_name(gid_t gid, struct arena *a)
+static const char *name_of(struct users *u, bool group, uint32_t number, struct arena *a)
 {
-    struct group gr, *found = NULL;
-    char buffer[USERS_NSS_BUFFER_BYTES];
-    if (getgrgid_r(gid, &gr, buffer, sizeof buffer, &found) == 0 && found)
-        return arena_strdup(a, found->gr_name);
-    return arena_printf(a, "%u", gid);
+    const char *known = id_table_name(u->how.table, group, number);
+    if (known || u->how.as_numbers)
+        return known ? known : arena_printf(a, "%u", number);
+    struct name_cache *cache = group ? &u->gid_names : &u->uid_names;
+    struct name_id *slot = &cache->slots[number % USERS_NAMES_MAX];
+    int64_t now_ms = clock_mono_ms();
+    pthread_mutex_lock(&u->lock);
+    const char *name = slot->id == number && slot->until_ms > now_ms ? arena_strdup(a, slot->name) : NULL;
+    pthread_mutex_unlock(&u->lock);
+    if (name)
+        return name;
+    name = account_of(group, number, a); /* may block: not under the lock */
+    if (strlen(name) >= sizeof slot->name)
+        return name;
+    pthread_mutex_lock(&u->lock);
+    memcpy(slot->name, name, strlen(name) + 1);
+    slot->id = number;
+    slot->until_ms = now_ms + USERS_NAME_TTL_MS;
+    pthread_mutex_unlock(&u->lock);
+    return name;
+}
+
+const char *users_uid_name(struct users *u, uid_t uid, struct arena *a)
+{
+    return name_of(u, false, uid, a);
+}
+
+const char *users_gid_name(struct users *u, gid_t gid, struct arena *a)
+{
+    return name_of(u, true, gid, a);
 }

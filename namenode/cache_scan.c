@@ -76,7 +76,7 @@ static void add_needed(void *context, const struct inode *file)
 {
     struct cache_needed *needed = context;
     needed->files++;
-    needed->bytes += (int64_t)inode_length(file);
+    needed->bytes += (int64_t)inode_allocated(file);
 }
 
 void cache_scan_path(struct namenode *nn, const char *path, struct cache_needed *ret)
@@ -113,26 +113,38 @@ struct scan_at {
     uint32_t index;
 };
 
+/* Of those that there is something to cache of: a hole needs no memory. */
+static size_t blocks_to_cache(const struct inode *file)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < file->block_count; i++)
+        count += !file_block_is_hole(&file->blocks[i]);
+    return count;
+}
+
 static void add_file(void *context, const struct inode *file)
 {
     const struct scan_at *at = context;
     struct scanned *d = &at->scan->directives[at->index];
+    size_t left = blocks_to_cache(file);
     int64_t bytes = 0;
     for (size_t i = 0; i < file->block_count; i++)
-        if (file->blocks[i].state != BLOCK_UNDER_CONSTRUCTION)
+        if (file->blocks[i].state != BLOCK_UNDER_CONSTRUCTION && !file_block_is_hole(&file->blocks[i]))
             bytes += (int64_t)file->blocks[i].length_bytes * d->replication;
     d->stats.files_needed++;
     d->stats.bytes_needed += bytes;
     at->scan->pool_bytes[d->pool] += bytes;
     bool fits =
         at->scan->pool_bytes[d->pool] <= d->pool_limit_bytes && at->scan->wishes.len / sizeof(struct wish) < BLOCKS_MAX;
-    if (fits && !file->block_count)
+    if (fits && !left)
         d->stats.files_cached++;
     for (size_t i = 0; fits && i < file->block_count; i++) {
+        if (file_block_is_hole(&file->blocks[i]))
+            continue;
         struct wish w = {.block_id = file->blocks[i].id,
                          .bytes = file->blocks[i].length_bytes,
                          .replication = d->replication,
-                         .ends_file = i + 1 == file->block_count,
+                         .ends_file = --left == 0,
                          .directive = at->index};
         buf_append(&at->scan->wishes, &w, sizeof w);
     }

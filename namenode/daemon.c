@@ -20,6 +20,8 @@
 #include "namenode/housekeeping.h"
 #include "namenode/name_folder.h"
 #include "namenode/namespace/cache_pools.h"
+#include "namenode/namespace/detached.h"
+#include "namenode/namespace/graves.h"
 #include "namenode/namespace/leases.h"
 #include "namenode/namespace/tokens.h"
 #include "namenode/namespace/txn.h"
@@ -30,6 +32,7 @@
 #include "namenode/seam.h"
 #include "namenode/serve/membership.h"
 #include "namenode/serve/park.h"
+#include "namenode/serve/posix_state.h"
 #include "rpc/reconfigure.h"
 
 #define LEASE_SOFT_MS  60000
@@ -95,7 +98,7 @@ static int open_namespace(struct parts *p, struct err *reterr)
     fsdir_options_from_config(&options, nn->config);
     options.superuser = p->user;
     int rc = store_open(store_path, &nn->store, reterr);
-    rc = rc ? rc : journal_start(store_path, rpc_hold_answers, &nn->journal, reterr);
+    rc = rc ? rc : journal_start(nn->store, rpc_hold_answers, &nn->journal, reterr);
     rc = rc ? rc : fsdir_open(nn->store, nn->journal, &options, (uint64_t)clock_wall_ns(), &nn->dir, reterr);
     if (rc)
         return rc;
@@ -108,12 +111,15 @@ static int open_namespace(struct parts *p, struct err *reterr)
     nn->leases =
         leases_new(LEASE_SOFT_MS, (uint64_t)config_ms(nn->config, "dfs.namenode.lease-hard-limit-sec"), LEASE_RETRY_MS);
     nn->writers = writers_new();
-    rc = cache_pools_load(nn->store, &nn->cache_pools, reterr);
+    nn->detached = detached_new();
+    rc = graves_load(nn->store, (uint64_t)config_ms(nn->config, "cairn.namenode.edit.grace"), &nn->graves, reterr);
+    rc = rc ? rc : cache_pools_load(nn->store, &nn->cache_pools, reterr);
     rc = rc ? rc : tokens_load(nn->store, nn->config, &nn->tokens, reterr);
     rc = rc ? rc : housekeeping_tokens(nn, reterr); /* a key, before anyone asks */
     if (rc)
         return rc;
-    return leases_load(nn, nn->started_ms, reterr);
+    rc = posix_state_open(nn, reterr);
+    return rc ? rc : leases_load(nn, nn->started_ms, reterr);
 }
 
 static int read_location_hosts(struct namenode *nn, struct err *reterr)
@@ -181,6 +187,9 @@ static void stop(struct parts *p)
     journal_stop(nn->journal);
     blocks_free(nn->blocks);
     parked_free(nn->parked);
+    posix_state_close(nn);
+    detached_free(nn->detached);
+    graves_free(nn->graves);
     cache_pools_free(nn->cache_pools);
     tokens_free(nn->tokens);
     writers_free(nn->writers);

@@ -9,13 +9,18 @@
 #include "common/clock.h"
 #include "common/log.h"
 #include "namenode/cache_scan.h"
+#include "namenode/namespace/detached.h"
 #include "namenode/namespace/files.h"
+#include "namenode/namespace/graves.h"
 #include "namenode/namespace/history.h"
 #include "namenode/namespace/keys.h"
 #include "namenode/namespace/leases.h"
+#include "namenode/namespace/links.h"
 #include "namenode/namespace/tokens.h"
 #include "namenode/namespace/tree.h"
 #include "namenode/serve/park.h"
+#include "namenode/serve/posix_calls.h"
+#include "namenode/serve/posix_state.h"
 
 #define REAP_CHILDREN   200 /* per step */
 #define TICK_MS         1000
@@ -61,11 +66,11 @@ static int reap_children(struct txn *t, struct inode *dir, struct reaper *r, str
     for (size_t i = 0; i < REAP_CHILDREN && dir_iter_next(&d); i++) {
         struct inode *child = NULL;
         rc = txn_inode(t, d.child, &child, reterr);
+        snprintf(r->after, sizeof r->after, "%.*s", (int)d.name_len, d.name);
+        rc = rc ? rc : txn_unlink(t, dir, r->after, child, reterr);
         if (rc)
             break;
-        snprintf(r->after, sizeof r->after, "%s", child->name);
-        txn_unlink(t, dir, child);
-        txn_discard(t, child);
+        txn_discard(t, child); /* unless it has names elsewhere */
     }
     int close_rc = dir_iter_close(&d, rc ? NULL : reterr);
     return rc ? rc : close_rc;
@@ -80,6 +85,7 @@ int reap_step(struct namenode *nn, bool *ret_more, struct err *reterr)
     struct file_op o = {nn, &t, (uint64_t)clock_mono_ms()};
     struct inode *n = NULL;
     txn_begin(&t, nn->dir, (uint64_t)clock_wall_ns());
+    t.is_reaping = true;
     *ret_more = is_cut_off;
     int rc = is_cut_off ? txn_inode(&t, id, &n, reterr) : history_reap_step(&t, &nn->reaper->history, ret_more, reterr);
     if (n && inode_is_dir(n) && n->child_count)
@@ -251,6 +257,22 @@ static void reap_some(struct namenode *nn)
         nn->reap_pending = 0;
 }
 
+/* What the edits of mounts left over. */
+static void edits_tick(struct namenode *nn, uint64_t now_ms)
+{
+    struct err why = {0};
+    bool more = true;
+    detached_drop_dead(nn, posix_session_is_alive);
+    while (more && !nn->stopping) {
+        if (graves_step(nn, now_ms, &more, &why)) {
+            log_error("files", "cannot free blocks that were edited out, trying again: %s", why.text);
+            return;
+        }
+        if (more)
+            give_way(nn);
+    }
+}
+
 static void wait(struct namenode *nn, uint64_t ms)
 {
     struct timespec until;
@@ -269,6 +291,7 @@ static void *housekeeping(void *arg)
     while (!nn->stopping) {
         uint64_t now_ms = (uint64_t)clock_mono_ms();
         park_expire(nn, now_ms);
+        bool more = posix_tick(nn, now_ms);
         if (now_ms >= next_tick_ms) {
             next_tick_ms = now_ms + TICK_MS;
             while (blocks_tick(nn->blocks, now_ms) && !nn->stopping)
@@ -277,16 +300,18 @@ static void *housekeeping(void *arg)
             cache_tick(nn, now_ms);
             tokens_tick_logged(nn);
             trash_roots_tick(nn);
+            edits_tick(nn, now_ms);
         }
         reap_some(nn);
         if (nn->stopping)
             break;
-        if (nn->reap_pending) {
+        if (nn->reap_pending || more) {
             give_way(nn);
             continue;
         }
         uint64_t left = next_tick_ms > now_ms ? next_tick_ms - now_ms : 1;
-        wait(nn, park_any(nn) && left > PARK_CHECK_MS ? PARK_CHECK_MS : left);
+        bool often = park_any(nn) || posix_is_impatient(nn);
+        wait(nn, often && left > PARK_CHECK_MS ? PARK_CHECK_MS : left);
     }
     namenode_unlock(nn);
     return NULL;
@@ -308,5 +333,6 @@ void housekeeping_stop(struct namenode *nn, pthread_t thread)
     pthread_join(thread, NULL);
     namenode_lock(nn);
     park_expire(nn, UINT64_MAX);
+    (void)posix_tick(nn, UINT64_MAX);
     namenode_unlock(nn);
 }

@@ -16,7 +16,12 @@ struct blocks;          /* namenode/blocks/blocks.h: block map, datanodes, repli
 struct fsdir;           /* namenode/namespace/fsdir.h: inodes, dentries, files under construction */
 struct leases;          /* namenode/namespace/leases.h */
 struct writers;         /* namenode/namespace/writers.h */
+struct detached;        /* namenode/namespace/detached.h */
+struct graves;          /* namenode/namespace/graves.h */
 struct tokens;          /* namenode/namespace/tokens.h */
+struct sessions;        /* namenode/namespace/sessions.h: mounts */
+struct locks;           /* namenode/namespace/locks.h: theirs, on files */
+struct posix_waits;     /* namenode/serve/posix_wait.h */
 struct cache_pools;     /* namenode/namespace/cache_pools.h */
 struct proxy_users;     /* common/proxy_users.h */
 struct reconfiguration; /* rpc/reconfigure.h */
@@ -51,7 +56,12 @@ struct namenode {
     uint64_t cache_scan_due_ms;      /* guarded by lock */
     uint64_t cache_scanned_changes;  /* guarded by lock: cache_pools->changes as of the last scan */
     struct blocks *blocks;           /* guarded by lock */
-    struct parked *parked;           /* guarded by lock: complete() calls that wait for replicas, see serve/park.h */
+    struct sessions *sessions;       /* guarded by lock */
+    struct locks *locks;             /* guarded by lock */
+    struct posix_waits *posix_waits; /* guarded by lock: calls of mounts that wait for changes or locks */
+    struct detached *detached;       /* guarded by lock: blocks that belong to no file yet */
+    struct graves *graves;           /* guarded by lock: blocks that belong to no file any more */
+    struct parked *parked;           /* guarded by lock: calls that wait for replicas, see serve/park.h */
     uint64_t reap_pending;           /* guarded by lock: discards since the reaper last found nothing to do */
     struct reaper *reaper;           /* guarded by lock */
     pthread_cond_t housekeeping_wake;
@@ -79,6 +89,7 @@ static inline void namenode_unlock(struct namenode *nn)
 struct rpc_service;
 struct rpc_service client_calls_service(struct namenode *nn);      /* ClientProtocol */
 struct rpc_service datanode_calls_service(struct namenode *nn);    /* DatanodeProtocol */
+struct rpc_service posix_calls_service(struct namenode *nn);       /* org.cairn.PosixProtocol */
 struct rpc_service datanode_lifeline_service(struct namenode *nn); /* DatanodeLifelineProtocol */
 
 #endif

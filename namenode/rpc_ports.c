@@ -105,9 +105,10 @@ static int start_optional(struct namenode *nn, const struct rpc_service *service
 int rpc_ports_start(struct namenode *nn, struct net_address address, struct rpc_ports *ret, struct err *reterr)
 {
     admin_open(nn);
-    struct rpc_service services[4 + ADMIN_SERVICES] = {client_calls_service(nn), datanode_calls_service(nn),
-                                                       datanode_lifeline_service(nn), namenode_calls_service(nn)};
-    admin_services(nn, services + 4);
+    struct rpc_service services[5 + ADMIN_SERVICES] = {client_calls_service(nn), datanode_calls_service(nn),
+                                                       datanode_lifeline_service(nn), namenode_calls_service(nn),
+                                                       posix_calls_service(nn)};
+    admin_services(nn, services + 5);
     int threads = (int)config_int(nn->config, "dfs.namenode.handler.count");
     *ret = (struct rpc_ports){0};
     int rc = start(nn, address, "dfs.namenode.rpc-bind-host", threads, services, ARRAY_COUNT(services), &ret->client,

@@ -5,6 +5,7 @@
 #include "common/clock.h"
 #include "common/log.h"
 #include "common/mem.h"
+#include "namenode/namespace/detached.h"
 #include "namenode/namespace/files.h"
 #include "namenode/namespace/keys.h"
 #include "namenode/namespace/policy.h"
@@ -92,6 +93,11 @@ static void on_min_replicas(void *context, uint64_t block_id)
     struct file_op o = {nn, &t, (uint64_t)clock_mono_ms()};
     struct err why = {0};
     uint64_t inode = 0;
+    const struct detached_block *detached = detached_find(nn->detached, block_id);
+    if (detached) { /* an edit waits for it */
+        park_block_complete(nn, detached->inode);
+        return;
+    }
     txn_begin(&t, nn->dir, (uint64_t)clock_wall_ns());
     int rc = file_block_replicated(&o, block_id, &inode, &why);
     txn_end(&t);

@@ -7,6 +7,7 @@ from lib import apache as apache_lib
 from lib import calls, sanitizer
 from lib.cluster import Cluster
 from lib.needs import missing
+from lib.place import PLACES, open_place
 
 _reports = []  # one sanitizer.Reports, when the executable under test was built with SAN=...
 
@@ -44,7 +45,7 @@ def need_tool():
 
     def need(name, package):
         path = shutil.which(name)
-        return path or missing(f"'{name}' is not installed (Debian package {package}); run tools/deps interop")
+        return path or missing(f"'{name}' is not installed (Debian package {package}); run tools/deps interop posix")
 
     return need
 
@@ -65,6 +66,20 @@ def cluster(tmp_path):
     """A Cairn cluster of three nodes for one test."""
     with Cluster(tmp_path / "cluster") as running:
         yield running
+
+
+@pytest.fixture(scope="session", params=PLACES)
+def file_system(request):
+    """A lib.place.Place: each kind of file system that must do as POSIX says, in turn."""
+    with open_place(request.param) as place:
+        yield place
+
+
+@pytest.fixture
+def place(file_system):
+    """A new folder of such a file system, which every user may enter; gone after the test."""
+    with file_system.folder() as path:
+        yield path
 
 
 @pytest.fixture(scope="session")

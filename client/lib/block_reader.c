@@ -1,6 +1,7 @@
 #include "client/lib/block_reader.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "client/lib/datanode.h"
 #include "client/lib/local_reader.h"
@@ -12,8 +13,9 @@ struct block_reader {
     const struct dfs_block *block;
     const struct dfs_datanode *node;
     int64_t end;
-    struct local_reader *local; /* one of the two */
+    struct local_reader *local; /* one of the two, or a hole */
     struct remote_reader *remote;
+    int64_t zeros_left;
 };
 
 int block_reader_open(struct dfs *fs, const struct dfs_block *b, const struct dfs_datanode *d, int64_t offset,
@@ -21,7 +23,11 @@ int block_reader_open(struct dfs *fs, const struct dfs_block *b, const struct df
 {
     struct block_reader r = {.fs = fs, .block = b, .node = d, .end = offset + len};
     int rc = -1;
-    if (datanode_is_local(fs, d))
+    if (is_hole(b)) {
+        r.zeros_left = len;
+        rc = 0;
+    }
+    if (rc < 0 && datanode_is_local(fs, d))
         rc = local_reader_open(fs, b, d, offset, len, &r.local, NULL);
     if (rc < 0)
         rc = remote_reader_open(fs, b, d, offset, len, &r.remote, reterr);
@@ -44,6 +50,12 @@ static int go_remote(struct block_reader *r, struct err *reterr)
 
 int block_reader_read(struct block_reader *r, void *bytes, size_t len, size_t *ret_read, struct err *reterr)
 {
+    if (is_hole(r->block)) {
+        *ret_read = (int64_t)len < r->zeros_left ? len : (size_t)r->zeros_left;
+        memset(bytes, 0, *ret_read);
+        r->zeros_left -= (int64_t)*ret_read;
+        return 0;
+    }
     if (r->local && local_reader_read(r->local, bytes, len, ret_read, NULL) == 0)
         return 0;
     int rc = r->local ? go_remote(r, reterr) : 0;
@@ -59,7 +71,7 @@ int block_reader_map(struct block_reader *r, size_t len, const void **ret, size_
 
 int64_t block_reader_left(const struct block_reader *r)
 {
-    return r->local ? local_reader_left(r->local) : r->remote ? remote_reader_left(r->remote) : 0;
+    return r->local ? local_reader_left(r->local) : r->remote ? remote_reader_left(r->remote) : r->zeros_left;
 }
 
 bool block_reader_is_short_circuit(const struct block_reader *r)

@@ -1,14 +1,21 @@
-/* A range of one replica: from its files, if its datanode is on this host and passes them, else over the network. One
- * thread at a time. */
+/* A range of one replica: from its files, if its datanode is on this host and passes them, else over the network; of a
+ * hole (proto/zero_block.h) from nowhere. One thread at a time. */
 #ifndef CAIRN_CLIENT_LIB_BLOCK_READER_H
 #define CAIRN_CLIENT_LIB_BLOCK_READER_H
 
 #include "client/lib/dfs.h"
+#include "proto/zero_block.h"
 
 struct block_reader;
 
+static inline bool is_hole(const struct dfs_block *b)
+{
+    return b->block_id == ZERO_BLOCK_ID && b->gen_stamp == ZERO_BLOCK_STAMP;
+}
+
 /* Bytes [offset, offset + len) of the block, which must exist. The block and node are borrowed until the reader is
- * closed. Any error means: try another replica. ERR_CHECKSUM only from block_reader_read. */
+ * closed; of a hole the node does not matter, NULL is fine. Any error means: try another replica. ERR_CHECKSUM only
+ * from block_reader_read. */
 int block_reader_open(struct dfs *fs, const struct dfs_block *b, const struct dfs_datanode *d, int64_t offset,
                       int64_t len, struct block_reader **ret, struct err *reterr) MUST_CHECK;
 /* Some of the bytes that come next, at least one unless the range is read (then 0). ERR_CHECKSUM: this replica is

@@ -247,6 +247,18 @@ void block_writer_free(struct block_writer *w)
     free(w);
 }
 
+static int setup_on(struct block_writer *w, const struct dfs_block *b, struct err *reterr)
+{
+    size_t bad;
+    copy_block(b, &w->arena, &w->block);
+    w->block.bytes = 0;
+    struct pipeline_request request = pipeline_request(w, PIPELINE_CREATE, 0);
+    int rc = pipeline_connect(w->fs, &request, &w->fd, &bad, reterr);
+    if (rc < 0)
+        lost_nodes_add(w->o.lost, &w->block.nodes[bad]);
+    return rc;
+}
+
 static int setup_once(struct block_writer *w, const struct dfs_block *previous, bool *ret_final, struct err *reterr)
 {
     AUTO_ARENA(a, NODE_MEMORY_MAX);
@@ -261,14 +273,9 @@ static int setup_once(struct block_writer *w, const struct dfs_block *previous, 
     }
     if (rc < 0)
         return rc;
-    copy_block(&b, &w->arena, &w->block);
-    w->block.bytes = 0;
-    struct pipeline_request request = pipeline_request(w, PIPELINE_CREATE, 0);
-    size_t bad;
-    rc = pipeline_connect(w->fs, &request, &w->fd, &bad, reterr);
+    rc = setup_on(w, &b, reterr);
     if (rc == 0)
         return 0;
-    lost_nodes_add(w->o.lost, &w->block.nodes[bad]);
     struct err local;
     int abandoned = call_abandon_block(w->o.file, &w->block, &local);
     *ret_final = abandoned < 0;
@@ -307,6 +314,20 @@ int block_writer_create(const struct block_writer_options *options, const struct
     if (rc < 0) {
         block_writer_free(w);
         return is_quota(rc) ? rc : err_prefix(reterr, rc, "%s", options->file->path);
+    }
+    w->sent_ms = w->progress_ms = clock_mono_ms();
+    *ret = w;
+    return 0;
+}
+
+int block_writer_begin(const struct block_writer_options *options, const struct dfs_block *allotted,
+                       struct block_writer **ret, struct err *reterr)
+{
+    struct block_writer *w = block_writer_new(options);
+    int rc = setup_on(w, allotted, reterr);
+    if (rc < 0) {
+        block_writer_free(w);
+        return rc;
     }
     w->sent_ms = w->progress_ms = clock_mono_ms();
     *ret = w;

@@ -24,6 +24,10 @@ struct block_writer_options {
 /* A new block. previous: NULL or the one before with its final length. */
 int block_writer_create(const struct block_writer_options *options, const struct dfs_block *previous,
                         struct block_writer **ret, struct err *reterr) MUST_CHECK;
+/* A new block that was allotted already. On failure the node that could not be reached is among options->lost, and the
+ * block is the caller's to give up. */
+int block_writer_begin(const struct block_writer_options *options, const struct dfs_block *allotted,
+                       struct block_writer **ret, struct err *reterr) MUST_CHECK;
 /* The last block of a file opened for append; its length is in `last`. */
 int block_writer_append(const struct block_writer_options *options, const struct dfs_block *last,
                         struct block_writer **ret, struct err *reterr) MUST_CHECK;

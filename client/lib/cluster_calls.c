@@ -151,6 +151,7 @@ int dfs_block_locations(struct dfs *fs, const char *path, int64_t offset, int64_
     request.src = (char *)path;
     request.offset = (uint64_t)offset;
     request.length = (uint64_t)length;
+    request.has_keepaccesstime = request.keepaccesstime = !config_bool(fs->config, "cairn.client.access-times");
     ProtobufCMessage *answer;
     int rc = dfs_path_call(fs, "getBlockLocations", &request.base, &request.src,
                            &hdfs__get_block_locations_response_proto__descriptor, a, &answer, reterr);

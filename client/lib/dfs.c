@@ -103,6 +103,44 @@ static int view_connect(const struct config *config, const char *authority, cons
     return 0;
 }
 
+static int connect_namenode(const struct dfs *fs, const struct net_address *addresses, size_t count,
+                            const char *protocol, struct rpc_client **ret, struct err *reterr)
+{
+    const char *local_ip = config_get(fs->config, "cairn.client.local-address");
+    struct rpc_client_options options = {
+        .addresses = addresses,
+        .address_count = count,
+        .protocol = protocol,
+        .user = fs->user,
+        .local_ip = local_ip && *local_ip ? local_ip : NULL,
+        .connect_timeout_ms = (int)config_ms(fs->config, "ipc.client.connect.timeout"),
+        .call_timeout_ms = (int)config_ms(fs->config, "ipc.client.rpc-timeout.ms"),
+        .retry_for_ms = (int)config_ms(fs->config, "cairn.client.retry-for"),
+        .failovers_max = (int)config_int(fs->config, "dfs.client.failover.max.attempts"),
+        .failover_delay_min_ms = (int)config_ms(fs->config, "dfs.client.failover.sleep.base.millis"),
+        .failover_delay_max_ms = (int)config_ms(fs->config, "dfs.client.failover.sleep.max.millis"),
+    };
+    return rpc_client_new(&options, ret, reterr);
+}
+
+int dfs_posix_client(struct dfs *fs, const char *protocol, struct rpc_client **ret, struct err *reterr)
+{
+    struct net_address addresses[NAMESERVICE_MEMBERS_MAX];
+    size_t count = 0;
+    AUTO(mem_freep) char *uri = NULL;
+    int rc = 0;
+    if (fs->view)
+        return err_set(reterr, ERR_UNSUPPORTED, "%s: a viewfs has no inode numbers", fs->uri);
+    pthread_mutex_lock(&fs->lock);
+    if (!fs->posix) {
+        rc = namenodes_of_uri(fs->config, fs->uri, addresses, &count, &uri, reterr);
+        rc = rc < 0 ? rc : connect_namenode(fs, addresses, count, protocol, &fs->posix, reterr);
+    }
+    *ret = fs->posix;
+    pthread_mutex_unlock(&fs->lock);
+    return rc;
+}
+
 int dfs_connect(const struct config *config, const char *uri, const char *user, struct dfs **ret, struct err *reterr)
 {
     const char *chosen = uri ? uri : config_get(config, "fs.defaultFS");
@@ -124,26 +162,12 @@ int dfs_connect(const struct config *config, const char *uri, const char *user, 
     if (getrandom(&random, sizeof random, 0) != sizeof random)
         random = (uint64_t)(uintptr_t)fs;
     fs->client_name = mem_printf("CAIRN_%d_%016llx", (int)getpid(), (unsigned long long)random);
-    const char *local_ip = config_get(fs->config, "cairn.client.local-address");
-    fs->local = local_addresses_new(local_ip);
+    fs->local = local_addresses_new(config_get(fs->config, "cairn.client.local-address"));
     fs->peers = peer_cache_new();
     fs->files = short_circuit_new(fs);
     fs->hedged.threads_max = (int)config_int(fs->config, "dfs.client.hedged.read.threadpool.size");
     fs->hedged.threshold_ms = config_ms(fs->config, "dfs.client.hedged.read.threshold.millis");
-    struct rpc_client_options options = {
-        .addresses = addresses,
-        .address_count = count,
-        .protocol = CLIENT_PROTOCOL,
-        .user = fs->user,
-        .local_ip = local_ip && *local_ip ? local_ip : NULL,
-        .connect_timeout_ms = (int)config_ms(fs->config, "ipc.client.connect.timeout"),
-        .call_timeout_ms = (int)config_ms(fs->config, "ipc.client.rpc-timeout.ms"),
-        .retry_for_ms = (int)config_ms(fs->config, "cairn.client.retry-for"),
-        .failovers_max = (int)config_int(fs->config, "dfs.client.failover.max.attempts"),
-        .failover_delay_min_ms = (int)config_ms(fs->config, "dfs.client.failover.sleep.base.millis"),
-        .failover_delay_max_ms = (int)config_ms(fs->config, "dfs.client.failover.sleep.max.millis"),
-    };
-    rc = rpc_client_new(&options, &fs->namenode, reterr);
+    rc = connect_namenode(fs, addresses, count, CLIENT_PROTOCOL, &fs->namenode, reterr);
     if (rc < 0)
         return rc;
     fs->leases = lease_renewer_new(fs);
@@ -166,6 +190,7 @@ void dfs_unref(struct dfs *fs)
     lease_renewer_free(fs->leases);
     if (!fs->view)
         rpc_client_free(fs->namenode);
+    rpc_client_free(fs->posix);
     viewfs_free(fs->view);
     short_circuit_free(fs->files);
     peer_cache_free(fs->peers);

@@ -224,15 +224,22 @@ int file_writer_create(struct dfs *fs, const char *path, const struct file_creat
                        struct err *reterr) MUST_CHECK;
 int file_writer_append(struct dfs *fs, const char *path, bool new_block, struct file_writer **ret,
                        struct err *reterr) MUST_CHECK;
+/* A file that this client has open for writing already, and that is empty (client/lib/posix.h). path: any that stays
+ * right; replication and block_bytes are the file's. */
+int file_writer_opened(struct dfs *fs, const char *path, uint64_t file_id, uint32_t replication, int64_t block_bytes,
+                       struct file_writer **ret, struct err *reterr) MUST_CHECK;
 /* One thread at a time per writer. Data goes out in packets while the caller goes on; a lost datanode is replaced or
  * dropped (HDFS pipeline recovery) without the caller noticing, unless none is left: ERR_IO naming the block and nodes.
  * After a failure every later call fails with the first error. */
 int file_writer_write(struct file_writer *w, const void *bytes, size_t len, struct err *reterr) MUST_CHECK;
 int64_t file_writer_tell(const struct file_writer *w);
+int64_t
+file_writer_acked(const struct file_writer *w); /* what all datanodes of the pipeline have, in bytes of the file */
 uint64_t file_writer_file_id(const struct file_writer *w);
 int file_writer_hflush(struct file_writer *w, struct err *reterr) MUST_CHECK; /* acked by all, visible to new readers */
 int file_writer_hsync(struct file_writer *w, struct err *reterr) MUST_CHECK;  /* and on the disks */
-int file_writer_close(struct file_writer *w, struct err *reterr) MUST_CHECK;  /* frees w in any case */
+void file_writer_set_time(struct file_writer *w, uint64_t mtime_ns); /* of the file, once it is closed; ours only */
+int file_writer_close(struct file_writer *w, struct err *reterr) MUST_CHECK; /* frees w in any case */
 void file_writer_abort(
     struct file_writer *w); /* drops the connections, leaves the file open for lease recovery; frees w */
 

@@ -143,11 +143,15 @@ static int cursor_open(struct file_reader *r, struct cursor *c, int64_t want, st
     if (rc < 0)
         return rc;
     const struct dfs_block *b = c->block;
+    int64_t from = c->pos - b->offset, left = b->bytes - from;
+    if (is_hole(b)) {
+        c->local = true;
+        return block_reader_open(r->fs, b, NULL, from, want < left ? want : left, &c->reader, reterr);
+    }
     if (!choose_node(r, b, 0, &c->node))
         return err_set(reterr, ERR_IO, "Could not obtain block: %s:blk_%" PRIu64 "_%" PRIu64 " file=%s: %s", b->pool_id,
                        b->block_id, b->gen_stamp, r->path,
                        b->node_count ? "all its datanodes failed" : "no datanode has it");
-    int64_t from = c->pos - b->offset, left = b->bytes - from;
     c->local = datanode_is_local(r->fs, &b->nodes[c->node]);
     return block_reader_open(r->fs, b, &b->nodes[c->node], from, want < left ? want : left, &c->reader, reterr);
 }
@@ -368,6 +372,10 @@ static int hedged_read(struct file_reader *r, void *bytes, size_t len, int64_t o
     struct block_window *window;
     if (block_map_find(r->map, offset, &b, &window, NULL) < 0)
         return ERR_IO;
+    if (is_hole(b)) { /* nobody is slow there */
+        block_window_unref(window);
+        return ERR_UNSUPPORTED;
+    }
     int64_t left = b->offset + b->bytes - offset;
     size_t want = (int64_t)len < left ? len : (size_t)left;
     struct hedge *h = hedge_new(r->fs, offset, want);

@@ -39,31 +39,17 @@ struct file_writer {
     int64_t flushed_pos;
     struct write_packet *packet; /* being filled, or NULL */
     int64_t seqno;
+    uint64_t written_ns; /* what the file's modification time is to be; 0: when it is closed */
 };
 
 /* ---- opening and closing ---- */
-
-static int choose_checksum(struct dfs *fs, int64_t block_bytes, uint32_t *ret_chunk_bytes, enum checksum_type *ret,
-                           struct err *reterr)
-{
-    const char *name = config_str(fs->config, "dfs.checksum.type");
-    uint32_t chunk_bytes = (uint32_t)config_int(fs->config, "dfs.bytes-per-checksum");
-    if (strcmp(name, "CRC32C") != 0 && strcmp(name, "CRC32") != 0 && strcmp(name, "NULL") != 0)
-        return err_set(reterr, ERR_CONFIG, "dfs.checksum.type is '%s'; it can be CRC32C, CRC32 or NULL", name);
-    if (block_bytes % chunk_bytes)
-        return err_set(reterr, ERR_ILLEGAL_ARGUMENT,
-                       "dfs.bytes-per-checksum (%" PRIu32 ") does not divide the block size (%" PRId64 ")", chunk_bytes,
-                       block_bytes);
-    *ret = strcmp(name, "CRC32C") == 0 ? CHECKSUM_CRC32C : strcmp(name, "CRC32") == 0 ? CHECKSUM_CRC32 : CHECKSUM_NULL;
-    *ret_chunk_bytes = chunk_bytes;
-    return 0;
-}
 
 static int writer_new(struct dfs *fs, const struct create_answer *answer, struct file_writer **ret, struct err *reterr)
 {
     uint32_t chunk_bytes;
     enum checksum_type type;
-    int rc = choose_checksum(fs, 0, &chunk_bytes, &type, reterr); /* a file that exists may have any block size */
+    int rc = packet_checksum_choose(fs->config, 0, &chunk_bytes, &type,
+                                    reterr); /* a file that exists may have any block size */
     if (rc < 0)
         return rc;
     struct file_writer *w = mem_new(struct file_writer);
@@ -138,7 +124,7 @@ int file_writer_create(struct dfs *fs, const char *path, const struct file_creat
         return rc;
     uint32_t chunk_bytes;
     enum checksum_type type;
-    rc = choose_checksum(fs, full.block_bytes, &chunk_bytes, &type, reterr); /* before there is a file */
+    rc = packet_checksum_choose(fs->config, full.block_bytes, &chunk_bytes, &type, reterr); /* before there is a file */
     if (rc < 0)
         return rc;
     struct create_answer answer;
@@ -157,7 +143,7 @@ int file_writer_append(struct dfs *fs, const char *path, bool new_block, struct 
     uint32_t chunk_bytes;
     enum checksum_type type;
     int rc = dfs_of_path(fs, "append", &a, &path, &fs, reterr);
-    rc = rc < 0 ? rc : choose_checksum(fs, 0, &chunk_bytes, &type, reterr); /* before it is open */
+    rc = rc < 0 ? rc : packet_checksum_choose(fs->config, 0, &chunk_bytes, &type, reterr); /* before it is open */
     rc = rc < 0 ? rc : call_append(fs, path, new_block, &a, &answer, reterr);
     if (rc < 0)
         return rc;
@@ -183,6 +169,17 @@ int file_writer_append(struct dfs *fs, const char *path, bool new_block, struct 
     lease_renewer_add(fs->leases, w);
     *ret = w;
     return 0;
+}
+
+int file_writer_opened(struct dfs *fs, const char *path, uint64_t file_id, uint32_t replication, int64_t block_bytes,
+                       struct file_writer **ret, struct err *reterr)
+{
+    struct create_answer answer = {
+        .path = (char *)path, .file_id = file_id, .replication = replication, .block_bytes = block_bytes};
+    int rc = writer_new(fs, &answer, ret, reterr);
+    if (rc == 0)
+        lease_renewer_add(fs->leases, *ret);
+    return rc;
 }
 
 /* ---- packets and blocks ---- */
@@ -361,6 +358,11 @@ int64_t file_writer_tell(const struct file_writer *w)
     return w->block_start + w->block_pos;
 }
 
+int64_t file_writer_acked(const struct file_writer *w)
+{
+    return w->block_start + (w->block ? block_writer_block(w->block)->bytes : 0);
+}
+
 uint64_t file_writer_file_id(const struct file_writer *w)
 {
     return w->file.file_id;
@@ -386,6 +388,11 @@ int file_writer_hsync(struct file_writer *w, struct err *reterr)
     return writer_flush(w, true, reterr);
 }
 
+void file_writer_set_time(struct file_writer *w, uint64_t mtime_ns)
+{
+    w->written_ns = mtime_ns;
+}
+
 int file_writer_close(struct file_writer *w, struct err *reterr)
 {
     int rc = writer_lock(w, reterr);
@@ -395,7 +402,7 @@ int file_writer_close(struct file_writer *w, struct err *reterr)
         rc = writer_unlock(w, rc, &why, reterr);
     }
     if (rc == 0)
-        rc = call_complete(&w->file, w->has_previous ? &w->previous : NULL, reterr);
+        rc = call_complete(&w->file, w->has_previous ? &w->previous : NULL, w->written_ns, reterr);
     file_writer_abort(w);
     return rc;
 }

@@ -156,7 +156,7 @@ int call_fsync(const struct open_file *f, int64_t last_block_bytes, struct err *
     return dfs_call(f->fs, "fsync", &request.base, &hdfs__fsync_response_proto__descriptor, &a, &answer, reterr);
 }
 
-int call_complete(const struct open_file *f, const struct dfs_block *last, struct err *reterr)
+int call_complete(const struct open_file *f, const struct dfs_block *last, uint64_t written_ns, struct err *reterr)
 {
     int64_t step_ms = WAIT_FIRST_MS, waited_ms = 0;
     do {
@@ -167,6 +167,8 @@ int call_complete(const struct open_file *f, const struct dfs_block *last, struc
         request.last = last ? proto_of_block(last, &a) : NULL;
         request.has_fileid = 1;
         request.fileid = f->file_id;
+        request.has_writtenns = written_ns != 0;
+        request.writtenns = written_ns;
         ProtobufCMessage *answer;
         int rc =
             dfs_call(f->fs, "complete", &request.base, &hdfs__complete_response_proto__descriptor, &a, &answer, reterr);

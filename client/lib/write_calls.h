@@ -28,8 +28,10 @@ int call_add_block(const struct open_file *f, const struct dfs_block *previous, 
 int call_abandon_block(const struct open_file *f, const struct dfs_block *b, struct err *reterr) MUST_CHECK;
 int call_fsync(const struct open_file *f, int64_t last_block_bytes,
                struct err *reterr) MUST_CHECK; /* -1: as it is known */
-/* Waits until enough replicas of the last block are reported. last: NULL for an empty file. */
-int call_complete(const struct open_file *f, const struct dfs_block *last, struct err *reterr) MUST_CHECK;
+/* Waits until enough replicas of the last block are reported. last: NULL for an empty file.
+ * written_ns: the modification time, if the namenode is ours and the user may set it; 0: now. */
+int call_complete(const struct open_file *f, const struct dfs_block *last, uint64_t written_ns,
+                  struct err *reterr) MUST_CHECK;
 
 /* A new generation stamp, and leave to write with it. */
 int call_update_block(const struct open_file *f, const struct dfs_block *b, struct arena *a, uint64_t *ret_gen_stamp,

@@ -1,9 +1,26 @@
 #include "client/lib/write_packet.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "common/mem.h"
+
+int packet_checksum_choose(const struct config *c, int64_t block_bytes, uint32_t *ret_chunk_bytes,
+                           enum checksum_type *ret, struct err *reterr)
+{
+    const char *name = config_str(c, "dfs.checksum.type");
+    uint32_t chunk_bytes = (uint32_t)config_int(c, "dfs.bytes-per-checksum");
+    if (strcmp(name, "CRC32C") != 0 && strcmp(name, "CRC32") != 0 && strcmp(name, "NULL") != 0)
+        return err_set(reterr, ERR_CONFIG, "dfs.checksum.type is '%s'; it can be CRC32C, CRC32 or NULL", name);
+    if (block_bytes % chunk_bytes)
+        return err_set(reterr, ERR_ILLEGAL_ARGUMENT,
+                       "dfs.bytes-per-checksum (%" PRIu32 ") does not divide the block size (%" PRId64 ")", chunk_bytes,
+                       block_bytes);
+    *ret = strcmp(name, "CRC32C") == 0 ? CHECKSUM_CRC32C : strcmp(name, "CRC32") == 0 ? CHECKSUM_CRC32 : CHECKSUM_NULL;
+    *ret_chunk_bytes = chunk_bytes;
+    return 0;
+}
 
 void packet_pool_init(struct packet_pool *p, uint32_t packet_bytes, uint32_t bytes_per_checksum,
                       enum checksum_type type)

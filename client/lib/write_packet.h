@@ -6,7 +6,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "common/config.h"
 #include "common/digest.h"
+#include "common/err.h"
 #include "proto/packet.h"
 
 struct write_packet {
@@ -19,6 +21,10 @@ struct write_packet {
     uint8_t *head;      /* set when sealed: the header, with the checksums right behind it */
     size_t head_bytes;  /* of header and checksums */
 };
+
+/* What the settings say. ERR_CONFIG; ERR_ILLEGAL_ARGUMENT: chunks do not divide the block size (0: any will do). */
+int packet_checksum_choose(const struct config *c, int64_t block_bytes, uint32_t *ret_chunk_bytes,
+                           enum checksum_type *ret, struct err *reterr) MUST_CHECK;
 
 /* Packets of one file all have room for the same number of bytes; used ones are kept, since memory touched before is
  * faster. One thread at a time. */

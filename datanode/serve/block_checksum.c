@@ -8,6 +8,7 @@
 #include "common/md5.h"
 #include "common/mem.h"
 #include "datanode/serve/xfer.h"
+#include "datanode/serve/zero_block.h"
 #include "proto/op_header.h"
 
 #define READ_CHUNKS 16384
@@ -18,6 +19,12 @@ struct folding { /* either of the two */
     uint32_t crc;
     struct meta_header meta;
 };
+
+static void put_u32be(uint8_t *to, uint32_t value)
+{
+    to[0] = (uint8_t)(value >> 24), to[1] = (uint8_t)(value >> 16), to[2] = (uint8_t)(value >> 8);
+    to[3] = (uint8_t)value;
+}
 
 static uint32_t get_u32be(const uint8_t *p)
 {
@@ -39,8 +46,7 @@ static int fold_tail(struct folding *f, const struct replica_reader *r, uint64_t
 {
     uint8_t stored[4];
     if (r->has_tail_checksum && from + len == r->end_bytes) {
-        uint32_t c = r->tail_checksum;
-        memcpy(stored, (uint8_t[]){(uint8_t)(c >> 24), (uint8_t)(c >> 16), (uint8_t)(c >> 8), (uint8_t)c}, 4);
+        put_u32be(stored, r->tail_checksum);
     } else if (from + len == r->end_bytes) {
         int rc =
             file_pread_full(r->meta_fd, stored, 4, meta_offset(&f->meta, from / f->meta.bytes_per_checksum), reterr);
@@ -73,30 +79,29 @@ static int fold_all(struct folding *f, const struct replica_reader *r, uint64_t 
     return bytes % bpc ? fold_tail(f, r, whole * bpc, bytes % bpc, reterr) : 0;
 }
 
-static int answer(struct xfer *x, struct folding *f, uint64_t bytes)
+static int answer(struct xfer *x, const struct meta_header *meta, bool composite, uint8_t *value, uint64_t bytes)
 {
     Hdfs__BlockOpResponseProto response = HDFS__BLOCK_OP_RESPONSE_PROTO__INIT;
     Hdfs__OpBlockChecksumResponseProto sum = HDFS__OP_BLOCK_CHECKSUM_RESPONSE_PROTO__INIT;
     Hdfs__BlockChecksumOptionsProto options = HDFS__BLOCK_CHECKSUM_OPTIONS_PROTO__INIT;
-    uint8_t value[MD5_BYTES];
-    if (f->composite)
-        memcpy(value,
-               (uint8_t[]){(uint8_t)(f->crc >> 24), (uint8_t)(f->crc >> 16), (uint8_t)(f->crc >> 8), (uint8_t)f->crc},
-               4);
-    else
-        md5_final(&f->md5, value);
     options.has_blockchecksumtype = 1;
     options.blockchecksumtype =
-        f->composite ? HDFS__BLOCK_CHECKSUM_TYPE_PROTO__COMPOSITE_CRC : HDFS__BLOCK_CHECKSUM_TYPE_PROTO__MD5CRC;
-    sum.bytespercrc = f->meta.bytes_per_checksum;
-    sum.crcperblock = meta_chunk_count(&f->meta, bytes);
-    sum.blockchecksum = (ProtobufCBinaryData){f->composite ? 4 : MD5_BYTES, value};
+        composite ? HDFS__BLOCK_CHECKSUM_TYPE_PROTO__COMPOSITE_CRC : HDFS__BLOCK_CHECKSUM_TYPE_PROTO__MD5CRC;
+    sum.bytespercrc = meta->bytes_per_checksum;
+    sum.crcperblock = meta_chunk_count(meta, bytes);
+    sum.blockchecksum = (ProtobufCBinaryData){composite ? 4 : MD5_BYTES, value};
     sum.has_crctype = 1;
-    sum.crctype = (Hdfs__ChecksumTypeProto)f->meta.type;
+    sum.crctype = (Hdfs__ChecksumTypeProto)meta->type;
     sum.blockchecksumoptions = &options;
     response.status = HDFS__STATUS__SUCCESS;
     response.checksumresponse = &sum;
     return delimited_write(x->fd, &response.base, NULL);
+}
+
+static bool wants_composite(const Hdfs__OpBlockChecksumProto *op)
+{
+    const Hdfs__BlockChecksumOptionsProto *o = op->blockchecksumoptions;
+    return o && o->has_blockchecksumtype && o->blockchecksumtype == HDFS__BLOCK_CHECKSUM_TYPE_PROTO__COMPOSITE_CRC;
 }
 
 static int compute(struct xfer *x, const Hdfs__OpBlockChecksumProto *op, struct folding *f, uint64_t *ret_bytes,
@@ -112,8 +117,7 @@ static int compute(struct xfer *x, const Hdfs__OpBlockChecksumProto *op, struct 
         return rc;
     uint64_t bytes = wanted > 0 && wanted < (uint64_t)r.visible_bytes ? wanted : (uint64_t)r.visible_bytes;
     f->meta = r.meta;
-    f->composite = op->blockchecksumoptions && op->blockchecksumoptions->has_blockchecksumtype &&
-                   op->blockchecksumoptions->blockchecksumtype == HDFS__BLOCK_CHECKSUM_TYPE_PROTO__COMPOSITE_CRC;
+    f->composite = wants_composite(op);
     md5_init(&f->md5);
     f->crc = 0;
     if (f->composite && op->blockchecksumoptions->has_stripelength && op->blockchecksumoptions->stripelength)
@@ -126,15 +130,41 @@ static int compute(struct xfer *x, const Hdfs__OpBlockChecksumProto *op, struct 
     return rc;
 }
 
+static int zeros_checksum(struct xfer *x, const Hdfs__OpBlockChecksumProto *op)
+{
+    const Hdfs__ExtendedBlockProto *block = op->header->block;
+    struct meta_header meta = zero_block_checksums();
+    uint64_t bytes = block->has_numbytes ? block->numbytes : 0;
+    uint8_t value[MD5_BYTES];
+    struct err why;
+    int rc = xfer_check_pool(x, block, &why);
+    if (!rc && bytes > INT64_MAX)
+        rc = err_set(&why, ERR_ILLEGAL_ARGUMENT, "a block of %" PRIu64 " bytes", bytes);
+    if (!rc && wants_composite(op))
+        put_u32be(value, zero_block_crc(bytes));
+    else if (!rc)
+        rc = zero_block_md5(x->fd, bytes, value, &why);
+    if (rc < 0)
+        return xfer_refuse(x, "opBlockChecksum", block, HDFS__STATUS__ERROR, &why);
+    return answer(x, &meta, wants_composite(op), value, bytes);
+}
+
 int xfer_block_checksum(struct xfer *x, const ProtobufCMessage *message)
 {
     const Hdfs__OpBlockChecksumProto *op = (const Hdfs__OpBlockChecksumProto *)message;
     struct folding f;
+    uint8_t value[MD5_BYTES];
     uint64_t bytes = 0;
     struct err why;
+    if (is_zero_block(op->header->block))
+        return zeros_checksum(x, op);
     if (compute(x, op, &f, &bytes, &why) < 0)
         return xfer_refuse(x, "opBlockChecksum", op->header->block, HDFS__STATUS__ERROR, &why);
-    return answer(x, &f, bytes);
+    if (f.composite)
+        put_u32be(value, f.crc);
+    else
+        md5_final(&f.md5, value);
+    return answer(x, &f.meta, f.composite, value, bytes);
 }
 
 /* Of a block of a file with erasure coding, of which there are none yet. */

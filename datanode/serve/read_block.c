@@ -7,6 +7,7 @@
 #include "common/log.h"
 #include "datanode/serve/block_sender.h"
 #include "datanode/serve/xfer.h"
+#include "datanode/serve/zero_block.h"
 #include "datanode/store/scrubber.h"
 #include "proto/op_header.h"
 
@@ -75,6 +76,30 @@ static uint64_t readahead_of(const Hdfs__CachingStrategyProto *c)
     return c->readahead <= 0 ? 0 : c->readahead < READAHEAD_MAX_BYTES ? (uint64_t)c->readahead : READAHEAD_MAX_BYTES;
 }
 
+static int read_zeros(struct xfer *x, const Hdfs__OpReadBlockProto *op, bool with_checksums)
+{
+    const Hdfs__ExtendedBlockProto *block = op->header->baseheader->block;
+    struct send_plan plan = {.checksums = zero_block_checksums()};
+    struct err why;
+    int rc = xfer_check_pool(x, block, &why);
+    if (rc == 0 && (op->offset > INT64_MAX || op->len > INT64_MAX - op->offset))
+        rc = err_set(&why, ERR_ILLEGAL_ARGUMENT, "offset %" PRIu64 " and length %" PRIu64 " are too large", op->offset,
+                     op->len);
+    if (rc < 0)
+        return xfer_refuse(x, "opReadBlock", block, HDFS__STATUS__ERROR, &why);
+    plan.from = op->offset / plan.checksums.bytes_per_checksum * plan.checksums.bytes_per_checksum;
+    plan.to = op->offset + op->len;
+    if (!with_checksums)
+        plan.checksums.type = CHECKSUM_NULL;
+    rc = answer_success(x, &plan, &why);
+    if (rc == 0)
+        rc = zero_block_send(x->fd, plan.from, plan.to, with_checksums, &why);
+    if (rc < 0)
+        log_debug("xfer", "peer=%s reader of zeros left: %s", x->peer, why.text);
+    ProtobufCMessage *status;
+    return rc ? rc : delimited_read(x->fd, &hdfs__client_read_status_proto__descriptor, &x->arena, &status, NULL);
+}
+
 int xfer_read_block(struct xfer *x, const ProtobufCMessage *message)
 {
     const Hdfs__OpReadBlockProto *op = (const Hdfs__OpReadBlockProto *)message;
@@ -84,6 +109,8 @@ int xfer_read_block(struct xfer *x, const ProtobufCMessage *message)
     struct err why;
     bool with_checksums = !op->has_sendchecksums || op->sendchecksums;
     const Hdfs__CachingStrategyProto *caching = op->cachingstrategy;
+    if (is_zero_block(block))
+        return read_zeros(x, op, with_checksums);
     int rc = open_and_plan(x, block, op->offset, op->len, false, with_checksums, &r, &plan, &why);
     if (rc < 0) {
         judge_open_error(x, block, rc);

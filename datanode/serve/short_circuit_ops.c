@@ -7,6 +7,7 @@
 #include "common/log.h"
 #include "datanode/serve/shm_registry.h"
 #include "datanode/serve/xfer.h"
+#include "datanode/serve/zero_block.h"
 #include "datanode/store/block_cache.h"
 #include "proto/op_header.h"
 #include "rpc/fd_passing.h"
@@ -75,6 +76,8 @@ int xfer_request_fds(struct xfer *x, const ProtobufCMessage *message)
     int rc = 0;
     if (!x->is_unix)
         rc = err_set(&why, ERR_IO, "You cannot pass file descriptors over anything but a UNIX domain socket.");
+    else if (is_zero_block(block)) /* for this block the client then asks for packets */
+        rc = err_set(&why, ERR_UNSUPPORTED, "a hole in a file has no files here");
     else if (op->maxversion < ACCESS_VERSION)
         rc = err_set(&why, ERR_UNSUPPORTED, "the files have version %d, the client knows up to %u", ACCESS_VERSION,
                      op->maxversion);

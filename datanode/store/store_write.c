@@ -9,6 +9,7 @@
 #include "common/mem.h"
 #include "common/net.h"
 #include "datanode/store/store_impl.h"
+#include "proto/zero_block.h"
 
 #define DEFAULT_BYTES_PER_CHECKSUM 512
 
@@ -24,6 +25,9 @@ static int check_pool_open(struct block_store *s, struct err *reterr)
 /* Puts a new, claimed replica into the map; what is there under its id already must be replaceable and is removed. */
 static int reserve_id(struct block_store *s, struct replica *fresh, enum replica_replace replace, struct err *reterr)
 {
+    if (fresh->block_id == ZERO_BLOCK_ID)
+        return err_set(reterr, ERR_ILLEGAL_ARGUMENT, "blk_%" PRIu64 " is the block of zeros: it cannot be written",
+                       fresh->block_id);
     for (;;) {
         pthread_mutex_lock(&s->lock);
         struct replica *there = replica_map_get(&s->map, fresh->block_id);

@@ -56,7 +56,7 @@ struct block_recovery {
 };
 /* Called with the lock held, from within calls below. A record describes the current state of memory and store: changes
  * that are applied and not yet synced are seen. on_* must not call back into the core but for blocks_complete(),
- * blocks_remove(), blocks_commit(), blocks_recovered() and the queries. */
+ * blocks_remove(), blocks_commit(), blocks_recovered(), blocks_set_replication() and the queries. */
 struct blocks_seam {
     void *context;
     /* False: there surely is no such block, so that its replicas can be deleted. */
@@ -194,6 +194,8 @@ bool blocks_has_min_replicas(const struct blocks *b, uint64_t block_id);
  * (marked). For an unfinished block: the expected locations. */
 size_t blocks_locations(struct blocks *b, uint64_t block_id, const char *client_ip, struct block_location *ret,
                         size_t ret_max);
+/* Some datanodes that serve readers, in the same order: for what every one of them has. */
+size_t blocks_anywhere(struct blocks *b, const char *client_ip, struct block_location *ret, size_t ret_max);
 /* All that is known of, good or bad, whether the node runs or not: for fsck. */
 size_t blocks_replicas(const struct blocks *b, uint64_t block_id, struct block_location *ret, size_t ret_max);
 struct block_health { /* fsck's view */

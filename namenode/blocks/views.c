@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/mem.h"
 #include "namenode/blocks/internal.h"
 
 /* ---- one block ---- */
@@ -30,17 +31,54 @@ static uint64_t rank_of(struct blocks *b, const struct storage *s, const char *c
     return has_left << 62 | is_leaving << 61 | is_stale << 60 | distance << 56 | blocks_random(b) >> 16;
 }
 
+static int rack_of_client(const struct blocks *b, const char *client_ip)
+{
+    const struct datanode *node = client_ip ? datanode_find_ip(b, client_ip) : NULL;
+    return node ? node->rack : client_ip ? rack_lookup(b, client_ip) : -1;
+}
+
+/* The best ones, in order. */
+static size_t take_best(struct ranked *found, size_t count, struct block_location *ret, size_t ret_max)
+{
+    if (count)
+        qsort(found, count, sizeof *found, by_rank);
+    if (count > ret_max)
+        count = ret_max;
+    for (size_t i = 0; i < count; i++)
+        ret[i] = found[i].location;
+    return count;
+}
+
+static const struct storage *first_reachable(const struct datanode *node)
+{
+    for (size_t i = 0; node && i < node->storage_count; i++)
+        if (storage_is_reachable(node->storages[i]))
+            return node->storages[i];
+    return NULL;
+}
+
+size_t blocks_anywhere(struct blocks *b, const char *client_ip, struct block_location *ret, size_t ret_max)
+{
+    struct ranked *found = mem_calloc(b->node_count, sizeof *found);
+    int client_rack = rack_of_client(b, client_ip);
+    size_t count = 0;
+    for (size_t i = 0; i < b->node_count; i++) {
+        const struct storage *s = first_reachable(b->nodes[i]);
+        if (s && s->node->info.admin != DATANODE_IN_MAINTENANCE)
+            found[count++] = (struct ranked){storage_location(s, false), rank_of(b, s, client_ip, client_rack)};
+    }
+    count = take_best(found, count, ret, ret_max);
+    free(found);
+    return count;
+}
+
 size_t blocks_locations(struct blocks *b, uint64_t block_id, const char *client_ip, struct block_location *ret,
                         size_t ret_max)
 {
     const struct block *blk = block_table_find(&b->table, block_id);
     if (!blk)
         return 0;
-    int client_rack = -1;
-    if (client_ip) {
-        const struct datanode *node = datanode_find_ip(b, client_ip);
-        client_rack = node ? node->rack : rack_lookup(b, client_ip);
-    }
+    int client_rack = rack_of_client(b, client_ip);
     struct ranked found[REPLICAS_MAX];
     size_t count = 0;
     const struct uc *uc = blk->complete ? NULL : uc_find(b, block_id);
@@ -59,13 +97,7 @@ size_t blocks_locations(struct blocks *b, uint64_t block_id, const char *client_
             found[count] = (struct ranked){storage_location(s, corrupt), rank_of(b, s, client_ip, client_rack)};
             found[count++].location.cached = cached_is_on(b, block_id, s->node);
         }
-    if (count)
-        qsort(found, count, sizeof *found, by_rank);
-    if (count > ret_max)
-        count = ret_max;
-    for (size_t i = 0; i < count; i++)
-        ret[i] = found[i].location;
-    return count;
+    return take_best(found, count, ret, ret_max);
 }
 
 size_t blocks_replicas(const struct blocks *b, uint64_t block_id, struct block_location *ret, size_t ret_max)

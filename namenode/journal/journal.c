@@ -15,11 +15,7 @@
 
 #include "common/log.h"
 #include "common/mem.h"
-
-/* About what LevelDB writes to a log before it starts the next (its write buffer's size). Reserved at once: the disk
- * then has a log's length already, and a sync need not write that too, which costs as much as the records. LevelDB
- * skips the zeros that are left at the end. */
-#define LOG_RESERVED_BYTES (4 << 20)
+#include "namenode/journal/log_file.h"
 
 struct waiter {
     void (*done)(void *arg);
@@ -29,12 +25,9 @@ struct waiters {
     struct waiter *list;
     size_t count, capacity;
 };
-struct log_file {
-    char name[32];
-    int fd;
-};
 struct journal {
-    char *folder;
+    struct store *store;
+    const char *folder; /* the store's */
     int folder_fd;
     pthread_t thread;
     void (*answering)(bool begins);
@@ -58,12 +51,6 @@ static void die(const struct journal *j, const char *doing, const char *name)
               "%s/%s: %s: %s; stopping, since acknowledged changes could be lost: check the disk, then start again",
               j->folder, name, doing, strerror(errno));
     _exit(1);
-}
-
-static bool is_log(const char *name)
-{
-    size_t len = strlen(name);
-    return len > 4 && len < sizeof((struct log_file *)0)->name && !strcmp(name + len - 4, ".log");
 }
 
 static struct log_file *log_find(struct journal *j, const char *name)
@@ -96,18 +83,15 @@ static bool logs_open_new(struct journal *j)
         die(j, "cannot list the folder", "");
     bool found_new = false;
     for (struct dirent *e; (e = readdir(dir));) {
-        if (!is_log(e->d_name) || log_find(j, e->d_name))
+        if (!log_file_is_name(e->d_name) || log_find(j, e->d_name))
             continue;
-        int log_fd = openat(j->folder_fd, e->d_name, O_RDWR | O_CLOEXEC);
-        if (log_fd < 0 && errno == ENOENT)
-            continue; /* became a table meanwhile */
-        if (log_fd < 0)
-            die(j, "cannot open", e->d_name);
         j->logs = mem_realloc_array(j->logs, j->log_count + 1, sizeof *j->logs);
-        struct log_file *log = &j->logs[j->log_count++];
-        memcpy(log->name, e->d_name, strlen(e->d_name) + 1);
-        log->fd = log_fd;
-        (void)fallocate(log_fd, 0, 0, LOG_RESERVED_BYTES); /* where that is not possible, syncs are slower, no more */
+        errno = log_file_open(&j->logs[j->log_count], j->folder_fd, e->d_name);
+        if (errno == ENOENT)
+            continue; /* became a table meanwhile */
+        if (errno)
+            die(j, "cannot open", e->d_name);
+        j->log_count++;
         found_new = true;
     }
     closedir(dir);
@@ -119,13 +103,14 @@ static void logs_sync(struct journal *j)
     bool changed = folder_changed(j), found_new = changed && logs_open_new(j);
     for (size_t i = 0; i < j->log_count;) {
         struct log_file *log = &j->logs[i];
+        log_file_zero_ahead(log, j->store);
         if (fdatasync(log->fd) < 0)
             die(j, "cannot sync", log->name);
         if (!changed || faccessat(j->folder_fd, log->name, F_OK, 0) == 0) {
             i++;
             continue;
         }
-        close(log->fd);
+        log_file_close(log);
         *log = j->logs[--j->log_count];
     }
     if (found_new && fsync(j->folder_fd) < 0)
@@ -184,13 +169,15 @@ static void answer_singly(bool begins)
 {
 }
 
-int journal_start(const char *folder, void (*answering)(bool begins), struct journal **ret, struct err *reterr)
+int journal_start(struct store *store, void (*answering)(bool begins), struct journal **ret, struct err *reterr)
 {
+    const char *folder = store_folder(store);
     int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (fd < 0)
         return err_errno(reterr, errno, "cannot open %s", folder);
     struct journal *j = mem_new(struct journal);
-    j->folder = mem_strdup(folder);
+    j->store = store;
+    j->folder = folder;
     j->folder_fd = fd;
     j->notify_fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
     if (j->notify_fd >= 0 && inotify_add_watch(j->notify_fd, folder, IN_CREATE | IN_DELETE | IN_MOVE) < 0) {
@@ -205,7 +192,6 @@ int journal_start(const char *folder, void (*answering)(bool begins), struct jou
         close(fd);
         if (j->notify_fd >= 0)
             close(j->notify_fd);
-        free(j->folder);
         free(j);
         return err_errno(reterr, rc, "cannot start the journal's thread");
     }
@@ -226,13 +212,12 @@ void journal_stop(struct journal *j)
     pthread_join(j->thread, NULL);
     logs_sync(j);
     for (size_t i = 0; i < j->log_count; i++)
-        close(j->logs[i].fd);
+        log_file_close(&j->logs[i]);
     close(j->folder_fd);
     if (j->notify_fd >= 0)
         close(j->notify_fd);
     free(j->logs);
     free(j->waiting.list);
-    free(j->folder);
     pthread_mutex_destroy(&j->lock);
     sem_destroy(&j->wake);
     free(j);

@@ -20,14 +20,15 @@
 #include "common/err.h"
 
 struct journal;
+struct store;
 
 struct journal_stats {
     uint64_t syncs, mutations;
 };
 
-/* answering, if not NULL, is called by the journal's thread before and after the done() calls of a round, so that their
- * answers can go out together. */
-int journal_start(const char *folder, void (*answering)(bool begins), struct journal **ret,
+/* The store has to stay open until journal_stop. answering, if not NULL, is called by the journal's thread before and
+ * after the done() calls of a round, so that their answers can go out together. */
+int journal_start(struct store *store, void (*answering)(bool begins), struct journal **ret,
                   struct err *reterr) MUST_CHECK;
 /* Syncs what is left and answers all who wait. Nobody may come any more. NULL is fine. */
 void journal_stop(struct journal *j);

@@ -1,6 +1,7 @@
 #include "namenode/journal/store.h"
 
 #include <leveldb/c.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -10,19 +11,27 @@
 /* Memory is a cache with a bound; these are most of the bound. */
 #define BLOCK_CACHE_BYTES   (8u << 20)
 #define VALUE_CACHE_BYTES   (8u << 20)
-#define WRITE_BUFFER_BYTES  (4u << 20) /* up to two exist while one is being written out */
+#define WRITE_BUFFER_BYTES  (8u << 20) /* up to two exist while one is being written out; see below */
 #define TABLE_BYTES         (4u << 20)
 #define OPEN_TABLES_MAX     256 /* each keeps its index and filter in memory */
 #define FILTER_BITS_PER_KEY 10
 
+/* A write buffer becomes a table that has a bit of every kind of key. After a hundred lookups that had to pass it,
+ * which names about to be made are enough for, LevelDB merges it with all it overlaps ("seek compaction", which it
+ * cannot be told to leave), up to 100 MiB of level 2. So what a change costs in a large namespace falls with the
+ * buffer's size. Iterators are not counted so, but have to walk over what was deleted behind the name: under the
+ * namenode's lock that is no way out. */
+
 struct store {
     leveldb_t *db;
+    pthread_mutex_t log_lock; /* held by whoever writes to a log */
     leveldb_options_t *options;
     leveldb_cache_t *cache;
     leveldb_filterpolicy_t *filter;
     leveldb_readoptions_t *read_cached;
     leveldb_writeoptions_t *write_unsynced;
-    struct store_cache *values; /* of keys that were read; iterators and snapshots go past it */
+    struct store_cache *values; /* iterators and snapshots go past it */
+    const char *soon_read;      /* first bytes of keys */
     char *folder;
 };
 struct store_iter {
@@ -42,6 +51,8 @@ int store_open(const char *folder, struct store **ret, struct err *reterr)
 {
     struct store *s = mem_new(struct store);
     s->folder = mem_strdup(folder);
+    s->soon_read = "";
+    pthread_mutex_init(&s->log_lock, NULL);
     s->cache = leveldb_cache_create_lru(BLOCK_CACHE_BYTES);
     s->filter = leveldb_filterpolicy_create_bloom(FILTER_BITS_PER_KEY);
     s->options = leveldb_options_create();
@@ -78,6 +89,7 @@ void store_close(struct store *s)
     leveldb_readoptions_destroy(s->read_cached);
     leveldb_writeoptions_destroy(s->write_unsynced);
     store_cache_free(s->values);
+    pthread_mutex_destroy(&s->log_lock);
     free(s->folder);
     free(s);
 }
@@ -85,6 +97,11 @@ void store_close(struct store *s)
 const char *store_folder(const struct store *s)
 {
     return s->folder;
+}
+
+void store_set_soon_read(struct store *s, const char *first_bytes)
+{
+    s->soon_read = first_bytes;
 }
 
 int store_get(struct store *s, const struct store_snapshot *snapshot, const void *key, size_t key_len,
@@ -226,22 +243,36 @@ void store_batch_delete(struct store_batch *b, const void *key, size_t key_len)
     leveldb_writebatch_delete((leveldb_writebatch_t *)b, key, key_len);
 }
 
-static void cache_put(void *cache, const char *key, size_t key_len, const char *value, size_t value_len)
+void store_writes_stop(struct store *s)
 {
-    store_cache_write(cache, key, key_len, value, value_len);
+    pthread_mutex_lock(&s->log_lock);
 }
 
-static void cache_delete(void *cache, const char *key, size_t key_len)
+void store_writes_go_on(struct store *s)
 {
-    store_cache_write(cache, key, key_len, NULL, 0);
+    pthread_mutex_unlock(&s->log_lock);
+}
+
+static void cache_put(void *store, const char *key, size_t key_len, const char *value, size_t value_len)
+{
+    struct store *s = store;
+    bool is_soon_read = key_len && *key && strchr(s->soon_read, *key);
+    store_cache_write(s->values, key, key_len, value, value_len, is_soon_read);
+}
+
+static void cache_delete(void *store, const char *key, size_t key_len)
+{
+    store_cache_write(((struct store *)store)->values, key, key_len, NULL, 0, false);
 }
 
 int store_write(struct store *s, struct store_batch *b, struct err *reterr)
 {
     char *error = NULL;
+    store_writes_stop(s);
     leveldb_write(s->db, s->write_unsynced, (leveldb_writebatch_t *)b, &error);
+    store_writes_go_on(s);
     if (error)
         return fail(s, error, "cannot write", reterr);
-    leveldb_writebatch_iterate((leveldb_writebatch_t *)b, s->values, cache_put, cache_delete);
+    leveldb_writebatch_iterate((leveldb_writebatch_t *)b, s, cache_put, cache_delete);
     return 0;
 }

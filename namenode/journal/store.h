@@ -15,6 +15,9 @@ struct store;
 int store_open(const char *folder, struct store **ret, struct err *reterr) MUST_CHECK; /* created if missing */
 void store_close(struct store *s); /* NULL is fine; iterators and snapshots must be gone */
 const char *store_folder(const struct store *s);
+/* Keys that begin with one of these bytes are likely to be read soon after they were written: their values stay in
+ * memory at once, not only after the first look. Before the first store_write; the text is kept. */
+void store_set_soon_read(struct store *s, const char *first_bytes);
 
 /* ERR_NOT_FOUND, else the value in memory of its own: store_value_free. snapshot may be NULL. */
 struct store_snapshot;
@@ -51,5 +54,8 @@ void store_batch_free(struct store_batch *b);
 void store_batch_put(struct store_batch *b, const void *key, size_t key_len, const void *value, size_t value_len);
 void store_batch_delete(struct store_batch *b, const void *key, size_t key_len);
 int store_write(struct store *s, struct store_batch *b, struct err *reterr) MUST_CHECK;
+/* Between these nothing is appended to the store's log; store_write waits. */
+void store_writes_stop(struct store *s);
+void store_writes_go_on(struct store *s);
 
 #endif

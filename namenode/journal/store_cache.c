@@ -138,16 +138,17 @@ void store_cache_fill(struct store_cache *c, uint64_t turn, const void *key, siz
     pthread_mutex_unlock(&c->lock);
 }
 
-void store_cache_write(struct store_cache *c, const void *key, size_t key_len, const void *value, size_t value_len)
+void store_cache_write(struct store_cache *c, const void *key, size_t key_len, const void *value, size_t value_len,
+                       bool is_soon_read)
 {
     uint64_t hash = XXH3_64bits(key, key_len);
     pthread_mutex_lock(&c->lock);
     c->turn++;
     struct entry **at = find(c, hash, key, key_len);
-    if (*at) {
+    bool is_kept = *at != NULL;
+    if (is_kept)
         drop(c, at);
-        if (value)
-            insert(c, hash, key, key_len, value, value_len);
-    }
+    if (value && (is_kept || is_soon_read))
+        insert(c, hash, key, key_len, value, value_len);
     pthread_mutex_unlock(&c->lock);
 }

@@ -33,7 +33,7 @@ static void put(struct inode *n, const struct acl *acl, struct arena *a)
     while (access < acl->count && e[access].scope == ACL_ACCESS)
         access++;
     size_t named = access > MINIMAL ? access - MINIMAL : 0, defaults = acl->count - access;
-    n->mode = (uint16_t)((n->mode & 01000) | e[0].rwx << 6 | e[access - 2].rwx << 3 | e[access - 1].rwx);
+    n->mode = (uint16_t)((n->mode & 07000) | e[0].rwx << 6 | e[access - 2].rwx << 3 | e[access - 1].rwx);
     n->acl_count = named + defaults;
     n->acl = arena_array(a, struct acl_entry, n->acl_count);
     memcpy(n->acl, e + 1, named * sizeof *e);

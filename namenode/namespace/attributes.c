@@ -2,6 +2,7 @@
 #include "namenode/namespace/tree.h"
 
 #include <string.h>
+#include <sys/stat.h>
 
 /* Each call has its own words, before and after the path, for one that is not there. */
 static int resolve(struct txn *t, const struct fs_user *u, const char *text, const char *before, const char *after,
@@ -21,7 +22,8 @@ int tree_set_permission(struct txn *t, const struct fs_user *u, const char *text
     rc = access_check_owner(u, n, p.text, reterr);
     if (rc)
         return rc;
-    n->mode = mode & 01777;
+    uint16_t kept = inode_is_dir(n) ? n->mode & S_ISGID : 0; /* as chmod with a number does it */
+    n->mode = (mode & 01777) | kept;
     n->ctime_ns = t->now_ns;
     txn_dirty(n);
     return 0;
@@ -45,6 +47,8 @@ int tree_set_owner(struct txn *t, const struct fs_user *u, const char *text, con
                        u->name);
     if (group && !u->is_super && !fs_user_in_group(u, group))
         return err_set(reterr, ERR_ACCESS, "User %s does not belong to %s", u->name, group);
+    if (!inode_is_dir(n))
+        n->mode &= (uint16_t) ~(S_ISUID | S_ISGID);
     if (owner)
         n->owner = arena_strdup(&t->arena, owner);
     if (group)

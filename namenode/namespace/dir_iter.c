@@ -129,7 +129,12 @@ int dir_iter_inode(struct dir_iter *d, struct txn *t, struct inode **ret, struct
         int rc = history_child(t, &list, arena_strndup(&t->arena, d->name, d->name_len), ret, reterr);
         return rc || *ret ? rc : err_set(reterr, ERR_IO, "metadata store: a snapshot is gone while it is listed");
     }
-    return d->as_of ? history_inode(t, d->child, d->as_of, ret, reterr) : txn_peek(t, d->child, ret, reterr);
+    int rc = d->as_of ? history_inode(t, d->child, d->as_of, ret, reterr) : txn_peek(t, d->child, ret, reterr);
+    if (rc || inode_is_first_link(*ret, d->parent, d->name, d->name_len))
+        return rc;
+    (*ret)->is_other_link = (*ret)->more_links != 0;
+    (*ret)->name = arena_strndup(&t->arena, d->name, d->name_len);
+    return 0;
 }
 
 int dir_iter_close(struct dir_iter *d, struct err *reterr)

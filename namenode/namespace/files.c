@@ -5,7 +5,11 @@
 #include <string.h>
 
 #include "common/log.h"
+#include "namenode/namespace/change_log.h"
+#include "namenode/namespace/files_edit.h"
+#include "namenode/namespace/graves.h"
 #include "namenode/namespace/leases.h"
+#include "namenode/namespace/links.h"
 #include "namenode/namespace/policy.h"
 #include "namenode/namespace/tree.h"
 
@@ -18,10 +22,16 @@ int file_commit(const struct file_op *o, struct err *reterr)
         leases_remove(o->nn->leases, o->t->closed[i]);
     for (size_t i = 0; i < o->t->freed_count; i++)
         blocks_remove(o->nn->blocks, o->t->freed[i]);
+    const uint64_t *lingering = (const void *)o->t->lingering.base;
+    for (size_t i = 0; i < o->t->lingering.len / sizeof *lingering; i++)
+        graves_add(o->nn->graves, lingering[i], o->now_ms);
+    buf_clear(&o->t->lingering);
     if (o->t->discard_count) {
         o->nn->reap_pending += o->t->discard_count;
         pthread_cond_signal(&o->nn->housekeeping_wake);
     }
+    if (change_log_wakes(o->t->dir->changes, o->t->session))
+        pthread_cond_signal(&o->nn->housekeeping_wake);
     o->t->closed_count = o->t->freed_count = o->t->discard_count = 0;
     return 0;
 }
@@ -61,9 +71,10 @@ static int make_way(const struct file_op *o, const struct fs_user *u, const stru
         int rc = access_check(u, there, ACCESS_WRITE, p->text, reterr);
         if (rc)
             return rc;
-        txn_unlink(o->t, path_parent(p), there);
-        txn_discard(o->t, there);
-        return 0;
+        rc = txn_unlink(o->t, path_parent(p), path_name(p), there, reterr);
+        if (!rc)
+            txn_discard(o->t, there);
+        return rc;
     }
     bool closed = false;
     int rc = file_take_over(o, there, "CREATE_FILE", p->text, args->client_name, args->client_machine, false, &closed,
@@ -266,7 +277,8 @@ static int add_block_case(const struct inode *n, const struct block_id_stamp *pr
     *ret = ADD_BLOCK_NEW;
     if (is_block(last, previous))
         return 0;
-    if (!previous && last->length_bytes >= n->block_bytes && last->state == BLOCK_COMPLETE)
+    if (!previous && last->state == BLOCK_COMPLETE &&
+        (last->length_bytes >= n->block_bytes || file_block_is_hole(last)))
         return 0; /* append at a block's end */
     if (is_block(penultimate, previous)) {
         if (last->length_bytes || last->state != BLOCK_UNDER_CONSTRUCTION)
@@ -310,6 +322,9 @@ int file_add_block(const struct file_op *o, const struct fs_user *u, const struc
                        "File has reached the limit on maximum number of blocks "
                        "(dfs.namenode.fs-limits.max-blocks-per-file): %zu >= %llu",
                        n->block_count, (unsigned long long)o->t->dir->limits.blocks_per_file);
+    if (inode_length(n) > INT64_MAX - n->block_bytes) /* holes may be that long */
+        return err_set(reterr, ERR_TOO_LARGE, "%s cannot get longer: it has %llu bytes", ref->path,
+                       (unsigned long long)inode_length(n));
     /* All but the last block must be safe; the last one's reports may still be on their way. */
     if (n->block_count > 1 && n->blocks[n->block_count - 2].state != BLOCK_COMPLETE)
         return err_set(reterr, ERR_NOT_REPLICATED_YET, "Not replicated yet: %s", ref->path);
@@ -361,7 +376,8 @@ int file_try_close(const struct file_op *o, struct inode *n, bool *ret_closed, s
             txn_set_block(o->t, n, &n->blocks[i], n->blocks[i].stamp, n->blocks[i].length_bytes, BLOCK_COMPLETE);
             now_complete[count++] = n->blocks[i].id;
         }
-    n->mtime_ns = n->ctime_ns = o->t->now_ns;
+    n->mtime_ns = n->written_ns ? n->written_ns : o->t->now_ns;
+    n->ctime_ns = n->mtime_ns > n->ctime_ns ? n->mtime_ns : n->ctime_ns;
     txn_close_file(o->t, n);
     int rc = file_commit(o, reterr);
     if (rc)
@@ -373,7 +389,8 @@ int file_try_close(const struct file_op *o, struct inode *n, bool *ret_closed, s
 }
 
 int file_complete(const struct file_op *o, const struct fs_user *u, const struct file_ref *ref,
-                  const struct block_id_stamp *last, bool *ret_closed, uint64_t *ret_inode, struct err *reterr)
+                  const struct block_id_stamp *last, uint64_t written_ns, bool *ret_closed, uint64_t *ret_inode,
+                  struct err *reterr)
 {
     struct inode *n = NULL, *any = NULL;
     int rc = file_check_lease(o, u, ref, &n, &any, reterr);
@@ -386,6 +403,10 @@ int file_complete(const struct file_op *o, const struct fs_user *u, const struct
         return rc;
     *ret_inode = n->id;
     *ret_closed = false;
+    if (written_ns && (u->is_super || strcmp(u->name, n->owner) == 0)) { /* who may set times, may say so */
+        n->written_ns = written_ns;
+        txn_dirty(n);
+    }
     if (n->block_count > 1 && n->blocks[n->block_count - 2].state != BLOCK_COMPLETE)
         return 0;
     if (!last && inode_last_block(n) && inode_last_block(n)->state == BLOCK_UNDER_CONSTRUCTION)
@@ -415,6 +436,9 @@ int file_check_pipeline(const struct file_op *o, const char *client_name, uint64
 {
     struct block_record record;
     struct inode *n = NULL;
+    const struct detached_block *detached = detached_find(o->nn->detached, block_id);
+    if (detached)
+        return file_check_detached(o, client_name, detached, ret, reterr);
     int rc = txn_block(o->t, block_id, &record, reterr);
     if (rc == ERR_NOT_FOUND)
         return err_set(reterr, ERR_IO, "blk_%llu does not exist or is not under Construction null",
@@ -452,8 +476,11 @@ int file_update_pipeline(const struct file_op *o, const char *client_name, const
                          const char *const *storage_uuids, size_t count, struct err *reterr)
 {
     struct inode *n = NULL;
+    struct detached_block *detached = detached_find(o->nn->detached, old_block->id);
     int rc = file_check_pipeline(o, client_name, old_block->id, &n, reterr);
-    if (rc)
+    if (!rc && detached)
+        rc = file_update_detached(o, detached, new_block, datanode_uuids, storage_uuids, count, reterr);
+    if (rc || detached)
         return rc;
     struct file_block *b = inode_last_block(n);
     if (!b || b->id != old_block->id || b->state != BLOCK_UNDER_CONSTRUCTION)

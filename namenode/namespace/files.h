@@ -60,15 +60,17 @@ int file_add_block(const struct file_op *o, const struct fs_user *u, const struc
                    struct err *reterr) MUST_CHECK;
 int file_abandon_block(const struct file_op *o, const struct fs_user *u, const struct file_ref *ref, uint64_t block_id,
                        struct err *reterr) MUST_CHECK;
-/* *ret_closed false: some block has not been reported by enough datanodes yet. */
+/* *ret_closed false: some block has not been reported by enough datanodes yet. written_ns: the modification time it is
+ * to have, if the user may set that; 0: when it is closed. */
 int file_complete(const struct file_op *o, const struct fs_user *u, const struct file_ref *ref,
-                  const struct block_id_stamp *last, bool *ret_closed, uint64_t *ret_inode,
+                  const struct block_id_stamp *last, uint64_t written_ns, bool *ret_closed, uint64_t *ret_inode,
                   struct err *reterr) MUST_CHECK;
 /* Closes an open file whose blocks are all complete (or committed with enough replicas). */
 int file_try_close(const struct file_op *o, struct inode *n, bool *ret_closed, struct err *reterr) MUST_CHECK;
 int file_fsync(const struct file_op *o, const struct fs_user *u, const struct file_ref *ref, int64_t last_length,
                struct err *reterr) MUST_CHECK;
-/* The file and block that a client repairs the pipeline of: last block, being written, lease held. */
+/* The file and block that a client repairs the pipeline of: last block, being written, lease held; or a detached one
+ * that it writes. */
 int file_check_pipeline(const struct file_op *o, const char *client_name, uint64_t block_id, struct inode **ret,
                         struct err *reterr) MUST_CHECK;
 /* Only a number: the stored stamp stays. */

@@ -1,10 +1,12 @@
 /* Changing a file that was finished: append, truncate, concat. */
 #include <inttypes.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "namenode/namespace/files.h"
 #include "namenode/namespace/history.h"
 #include "namenode/namespace/leases.h"
+#include "namenode/namespace/links.h"
 #include "namenode/namespace/policy.h"
 
 /* The last block is being written again, on the replicas it has. */
@@ -23,7 +25,7 @@ static int reopen_last_block(const struct file_op *o, struct inode *n, struct er
 static int check_last_replicated(const struct file_op *o, const struct inode *n, const char *path, struct err *reterr)
 {
     const struct file_block *b = inode_last_block(n);
-    if (!b || blocks_has_min_replicas(o->nn->blocks, b->id))
+    if (!b || file_block_is_hole(b) || blocks_has_min_replicas(o->nn->blocks, b->id))
         return 0;
     return err_set(reterr, ERR_IO,
                    "append: lastBlock=blk_%" PRIu64 "_%" PRIu64 " of src=%s is not sufficiently replicated yet.", b->id,
@@ -36,6 +38,13 @@ static int check_not_lazy(const struct path *p, const char *doing, struct err *r
     if (path_policy(p) != storage_policy_named("LAZY_PERSIST")->id)
         return 0;
     return err_set(reterr, ERR_UNSUPPORTED, "Cannot %s lazy persist file %s", doing, p->text);
+}
+
+/* As a kernel does it: what somebody else than root writes runs as nobody else. */
+static void drop_set_ids(const struct fs_user *u, struct inode *n)
+{
+    if (!u->is_super)
+        n->mode &= (uint16_t) ~(S_ISUID | S_ISGID);
 }
 
 int file_append(const struct file_op *o, const struct fs_user *u, const char *path, const char *client_name,
@@ -60,8 +69,9 @@ int file_append(const struct file_op *o, const struct fs_user *u, const char *pa
     if (rc)
         return rc;
     struct file_block *b = inode_last_block(n);
-    bool in_last_block = b && !new_block && b->length_bytes < n->block_bytes;
+    bool in_last_block = b && !new_block && b->length_bytes < n->block_bytes && !file_block_is_hole(b);
     txn_open_file(o->t, n, client_name, client_machine);
+    drop_set_ids(u, n);
     txn_final(o->t, n->id);
     rc = in_last_block ? reopen_last_block(o, n, reterr) : file_commit(o, reterr);
     if (rc)
@@ -125,8 +135,13 @@ int file_truncate(const struct file_op *o, const struct fs_user *u, const char *
     if (length == old)
         return 0;
     uint64_t cut = drop_blocks_past(o, n, length);
+    drop_set_ids(u, n);
     n->mtime_ns = n->ctime_ns = o->t->now_ns;
     txn_dirty(n);
+    if (cut && file_block_is_hole(inode_last_block(n))) {
+        txn_cut_hole(o->t, n, cut);
+        cut = 0;
+    }
     if (cut) {
         rc = check_last_replicated(o, n, p.text, reterr);
         if (rc)
@@ -172,6 +187,8 @@ static int concat_source(const struct file_op *o, const struct fs_user *u, const
     if (n == to)
         return err_set(reterr, ERR_HADOOP_ILLEGAL_ARGUMENT,
                        "concat: the src file %s is the same with the target file %s", ret->text, target->text);
+    if (n->more_links || ret->is_unnamed) /* it would be empty under its other names */
+        return err_set(reterr, ERR_HADOOP_ILLEGAL_ARGUMENT, "concat: the src file %s has other names", ret->text);
     if (path_parent(ret) != path_parent(target))
         return err_set(reterr, ERR_HADOOP_ILLEGAL_ARGUMENT,
                        "Source file %s is not in the same directory with the target %s", ret->text, target->text);
@@ -183,6 +200,8 @@ static int concat_source(const struct file_op *o, const struct fs_user *u, const
                        "concat: source file %s has preferred block size %" PRIu64
                        " which is greater than the target file's preferred block size %" PRIu64,
                        ret->text, n->block_bytes, to->block_bytes);
+    if (inode_length(n) > INT64_MAX - inode_length(to))
+        return err_set(reterr, ERR_TOO_LARGE, "concat: %s cannot be that long", target->text);
     if (n->block_count + to->block_count > o->t->dir->limits.blocks_per_file)
         return err_set(reterr, ERR_HADOOP_ILLEGAL_ARGUMENT, "concat: %s would have more than %" PRIu64 " blocks",
                        target->text, o->t->dir->limits.blocks_per_file);
@@ -233,13 +252,16 @@ int file_concat(const struct file_op *o, const struct fs_user *u, const char *ta
         if (source->parent == INODE_NONE)
             return err_set(reterr, ERR_HADOOP_ILLEGAL_ARGUMENT, "concat: %s was given twice", from.text);
         txn_move_blocks(o->t, n, source);
-        txn_unlink(o->t, parent, source);
+        rc = txn_unlink(o->t, parent, path_name(&from), source, reterr);
+        if (rc)
+            return rc;
         txn_erase(o->t, source);
     }
     n->mtime_ns = n->ctime_ns = o->t->now_ns;
+    drop_set_ids(u, n);
     txn_final(o->t, 0);
     rc = file_commit(o, reterr);
-    for (size_t i = first_moved; !rc && i < n->block_count; i++)
+    for (size_t i = first_moved; !rc && i < n->block_count; i++) /* holes are unknown there */
         blocks_set_replication(o->nn->blocks, n->blocks[i].id, n->replication, o->now_ms);
     return rc;
 }

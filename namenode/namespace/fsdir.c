@@ -8,6 +8,7 @@
 #include "cairn/store.pb-c.h"
 #include "common/clock.h"
 #include "common/mem.h"
+#include "namenode/namespace/change_log.h"
 #include "namenode/namespace/history.h"
 #include "namenode/namespace/keys.h"
 #include "namenode/namespace/protected.h"
@@ -118,6 +119,7 @@ int fsdir_open(struct store *s, struct journal *j, const struct fsdir_options *o
     struct fsdir *dir = mem_new(struct fsdir);
     dir->store = s;
     dir->journal = j;
+    store_set_soon_read(s, "di"); /* entries and inodes: what was made is looked at, completed, renamed */
     dir->limits = o->limits;
     if (!dir->limits.component_bytes || dir->limits.component_bytes > KEY_NAME_MAX)
         dir->limits.component_bytes = KEY_NAME_MAX;
@@ -133,6 +135,7 @@ int fsdir_open(struct store *s, struct journal *j, const struct fsdir_options *o
     dir->protected = protected_new(o->protected_directories, o->protect_all_below);
     snprintf(dir->superuser, sizeof dir->superuser, "%s", o->superuser);
     snprintf(dir->supergroup, sizeof dir->supergroup, "%s", o->supergroup);
+    dir->changes = change_log_new(now_ns);
     int rc = history_load(dir, reterr);
     rc = rc ? rc : retry_ring_load(s, (uint64_t)clock_mono_ms(), &dir->retries, reterr);
     rc = rc ? rc : counters_read(dir, reterr);
@@ -151,6 +154,7 @@ void fsdir_free(struct fsdir *dir)
     if (dir) {
         protected_free(dir->protected);
         history_free(dir->history);
+        change_log_free(dir->changes);
         retry_ring_free(dir->retries);
     }
     free(dir);

@@ -6,6 +6,7 @@
 
 #include "cairn/store.pb-c.h"
 #include "namenode/namespace/history_internal.h"
+#include "namenode/namespace/links.h"
 #include "proto/message.h"
 
 /* ---- records ---- */
@@ -139,6 +140,25 @@ static struct covering cover(const struct recording *r, const struct inode *n, c
     return c;
 }
 
+/* What covers the directory of another name of an inode does so since the inode has that name. */
+static struct covering cover_also(const struct recording *r, const struct covering *c, const struct covering *above,
+                                  uint64_t entered)
+{
+    struct covering both = *c;
+    struct snapshot_ref *refs = arena_array(&r->t->arena, struct snapshot_ref, c->count + above->count);
+    if (c->count)
+        memcpy(refs, c->refs, c->count * sizeof *refs);
+    for (size_t i = 0; i < above->count; i++) {
+        struct snapshot_ref ref = above->refs[i];
+        ref.after = ref.after > entered ? ref.after : entered;
+        add_ref(r->t->dir, refs, &both.count, ref);
+    }
+    for (size_t i = 0; i < both.count; i++)
+        both.latest = refs[i].id > both.latest ? refs[i].id : both.latest;
+    both.refs = refs;
+    return both;
+}
+
 static const struct covering *known(const struct recording *r, uint64_t id)
 {
     const struct covering *list = (void *)r->known.base;
@@ -151,7 +171,7 @@ static const struct covering *known(const struct recording *r, uint64_t id)
 #define DEPTH_MAX 20000
 
 /* Walks up to the root or to something known, then down again. */
-static int covering_of(struct recording *r, const struct inode *n, struct covering *ret, struct err *reterr)
+static int covering_by_first_link(struct recording *r, const struct inode *n, struct covering *ret, struct err *reterr)
 {
     AUTO(buf_free) struct buf chain = {0};
     const struct covering *top = NULL;
@@ -176,6 +196,26 @@ static int covering_of(struct recording *r, const struct inode *n, struct coveri
     }
     *ret = c;
     return 0;
+}
+
+static int covering_of(struct recording *r, const struct inode *n, struct covering *ret, struct err *reterr)
+{
+    struct inode_link *links = NULL;
+    size_t link_count = 0;
+    struct covering c = {0};
+    int rc = covering_by_first_link(r, n, &c, reterr);
+    if (!rc && n->more_links)
+        rc = links_stored(r->t, n->id, &links, &link_count, reterr);
+    for (size_t i = 0; !rc && i < link_count; i++) {
+        struct inode *parent = NULL;
+        struct covering above = {0};
+        rc = inode_before(r, links[i].parent, &parent, reterr);
+        rc = rc ? rc : covering_by_first_link(r, parent, &above, reterr);
+        if (!rc && above.count)
+            c = cover_also(r, &c, &above, links[i].entered);
+    }
+    *ret = c;
+    return rc;
 }
 
 /* ---- saving ---- */

@@ -10,11 +10,13 @@
  *   (inode.entered is the counter's state when it was made or moved), and by its floors: snapshots that covered it at
  *   former places. Both hold for all below it, too, so moving a directory, or cutting it off to be deleted, is one
  * change.
+ * - What has several names (links.h) is covered by the snapshots of all their directories, each since it has that name.
  * - inode.saved is the counter's state when it was last changed: all snapshots up to there are served by versions.
  * - A version notes which snapshots it was saved for ('T' finds versions by them). When the snapshot of its tag is
  *   deleted, it goes on under the newest older one that still needs it, or it goes.
- * - A block is free when neither the current record nor a version of its file has it. Lists of blocks change at their
- * end only (or in place), so looking at the neighbours in time, at the same position, is enough. */
+ * - A block is free when neither the current record nor a version of its file has it. What left a file's list never
+ *   comes back into it, so the states that have a block follow each other in time, and looking at the neighbours is
+ *   enough: at the same position, where it is unless the file was edited, then anywhere (block_ids.h). */
 #ifndef CAIRN_NAMENODE_NAMESPACE_HISTORY_H
 #define CAIRN_NAMENODE_NAMESPACE_HISTORY_H
 

@@ -11,12 +11,12 @@ static int deleted_inode(struct txn *t, const struct inode *dir, struct slice ke
     const char *name = arena_strndup(&t->arena, (const char *)key.base + 9, key.len - 9 - 9);
     struct inode *now = NULL;
     *ret = NULL;
-    int rc = dir->as_of ? history_child_id(t, dir->id, name, dir->as_of, &visible, reterr) : 0;
+    int rc = history_child_id(t, dir->id, name, dir->as_of, &visible, reterr);
     if (rc || visible == id)
         return rc;
     rc = txn_peek(t, id, &now, reterr);
     *ret_moved = !rc && now->parent != INODE_NONE;
-    if (*ret_moved && (dir->as_of || (now->parent == dir->id && !strcmp(now->name, name))))
+    if (*ret_moved && dir->as_of)
         return 0;
     if (rc && rc != ERR_NOT_FOUND) /* the reaper has been there: only versions are left */
         return rc;
@@ -62,11 +62,12 @@ int history_grow_last_block(struct txn *t, struct inode *n, struct err *reterr)
     return rc == ERR_NOT_FOUND ? 0 : rc;
 }
 
-/* The blocks of an earlier state that the next one does not have; they are at the same place in both, or gone. */
+/* The blocks of an earlier state that the next one does not have. */
 static void add_lost_blocks(struct txn *t, const struct inode *earlier, const struct inode *later, struct inode *to)
 {
+    struct block_ids after = block_ids_of(later, &t->arena);
     for (size_t i = 0; i < earlier->block_count; i++)
-        if (!inode_has_block(later, i, earlier->blocks[i].id))
+        if (!file_block_is_hole(&earlier->blocks[i]) && !block_ids_have(&after, i, earlier->blocks[i].id))
             *inode_add_block(to, &t->arena) = earlier->blocks[i];
 }
 

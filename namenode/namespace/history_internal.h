@@ -2,6 +2,7 @@
 #ifndef CAIRN_NAMENODE_NAMESPACE_HISTORY_INTERNAL_H
 #define CAIRN_NAMENODE_NAMESPACE_HISTORY_INTERNAL_H
 
+#include "namenode/namespace/block_ids.h"
 #include "namenode/namespace/history.h"
 #include "namenode/namespace/keys.h"
 
@@ -21,10 +22,5 @@ int version_inode_at(struct txn *t, struct store_iter *it, uint64_t id, struct i
 
 /* What readers of a snapshot see of a file that was being written: a finished one of the length known then. */
 void history_settle(struct inode *n);
-
-static inline bool inode_has_block(const struct inode *n, size_t position, uint64_t block_id) /* n may be NULL */
-{
-    return n && position < n->block_count && n->blocks[position].id == block_id;
-}
 
 #endif

@@ -76,9 +76,11 @@ static int free_blocks(struct reaping *r, uint64_t id, struct slice record, stru
         return rc;
     r->blocks_seen += n->block_count;
     rc = neighbours(r, id, &older, &newer, &now, reterr);
+    struct block_ids before = block_ids_of(older, &r->t->arena), after = block_ids_of(newer, &r->t->arena);
     for (size_t i = 0; !rc && i < n->block_count; i++) {
         struct block_record b;
-        if (inode_has_block(older, i, n->blocks[i].id) || inode_has_block(newer, i, n->blocks[i].id) ||
+        if (file_block_is_hole(&n->blocks[i]) || block_ids_have(&before, i, n->blocks[i].id) ||
+            block_ids_have(&after, i, n->blocks[i].id) ||
             (now && now->truncate_source == n->blocks[i].id)) /* a copy of it is under way */
             continue;
         rc = txn_block(r->t, n->blocks[i].id, &b, reterr);

@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "cairn/store.pb-c.h"
 #include "common/mem.h"
@@ -108,7 +109,7 @@ int inode_decode(uint64_t id, struct slice record, struct arena *a, struct inode
     const Cairn__InodeRecord *r = (const Cairn__InodeRecord *)message;
     if (r->n_block_id != r->n_block_stamp || r->n_block_id != r->n_block_length ||
         (r->n_block_state && r->n_block_state != r->n_block_id) || (int)r->type < INODE_DIRECTORY ||
-        (int)r->type > INODE_SYMLINK || (r->type == (Cairn__InodeRecord__Type)INODE_SYMLINK && !r->has_target))
+        (int)r->type > INODE_BLOCK_DEVICE || (r->type == (Cairn__InodeRecord__Type)INODE_SYMLINK && !r->has_target))
         return err_set(reterr, ERR_IO, "metadata store: inode %llu is damaged", (unsigned long long)id);
     struct inode *n = arena_new(a, struct inode);
     n->id = id;
@@ -120,7 +121,10 @@ int inode_decode(uint64_t id, struct slice record, struct arena *a, struct inode
     n->group = r->group;
     n->mtime_ns = r->mtime_ns;
     n->atime_ns = r->atime_ns;
-    n->ctime_ns = r->ctime_ns;
+    n->ctime_ns = n->ctime_before = r->ctime_ns;
+    n->rdev = r->rdev;
+    n->more_links = r->more_links;
+    n->is_held = r->held;
     n->child_count = r->child_count;
     n->subdir_count = r->subdir_count;
     n->replication = (uint16_t)r->replication;
@@ -135,6 +139,7 @@ int inode_decode(uint64_t id, struct slice record, struct arena *a, struct inode
         if (r->open->has_truncate_length)
             n->truncate_length = r->open->truncate_length;
         n->truncate_source = r->open->truncate_source;
+        n->written_ns = r->open->written_ns;
     }
     if (r->has_target)
         n->target = arena_strndup(a, (const char *)r->target.data, r->target.len);
@@ -266,10 +271,15 @@ void inode_encode(const struct inode *n, struct buf *to)
         r.block_bytes = n->block_bytes;
         if (n->block_count)
             blocks_encode(n, &r);
-    } else {
+    } else if (n->type == INODE_SYMLINK) {
         r.has_target = 1;
         r.target = bytes_of(n->target);
     }
+    r.has_rdev = n->rdev != 0;
+    r.rdev = n->rdev;
+    r.has_more_links = n->more_links != 0;
+    r.more_links = n->more_links;
+    r.has_held = r.held = n->is_held;
     if (n->is_open) {
         open.client_name = (char *)(uintptr_t)n->client_name;
         open.client_machine = (char *)(uintptr_t)n->client_machine;
@@ -279,6 +289,8 @@ void inode_encode(const struct inode *n, struct buf *to)
         open.truncate_length = n->truncate_length;
         open.has_truncate_source = n->truncate_source != 0;
         open.truncate_source = n->truncate_source;
+        open.has_written_ns = n->written_ns != 0;
+        open.written_ns = n->written_ns;
         r.open = &open;
     }
     r.has_storage_policy = n->storage_policy != POLICY_UNSPECIFIED;
@@ -302,6 +314,14 @@ uint64_t inode_length(const struct inode *n)
     uint64_t sum = 0;
     for (size_t i = 0; i < n->block_count; i++)
         sum += n->blocks[i].length_bytes;
+    return sum;
+}
+
+uint64_t inode_allocated(const struct inode *n)
+{
+    uint64_t sum = 0;
+    for (size_t i = 0; i < n->block_count; i++)
+        sum += file_block_is_hole(&n->blocks[i]) ? 0 : n->blocks[i].length_bytes;
     return sum;
 }
 
@@ -330,7 +350,28 @@ struct file_block *inode_add_block(struct inode *n, struct arena *a)
 
 uint32_t inode_nlink(const struct inode *n)
 {
-    return inode_is_dir(n) ? (uint32_t)(n->subdir_count + 2) : 1;
+    return inode_is_dir(n) ? (uint32_t)(n->subdir_count + 2) : n->more_links + (n->parent != INODE_NONE);
+}
+
+static const uint32_t formats[] = {
+    [INODE_DIRECTORY] = S_IFDIR,    [INODE_FILE] = S_IFREG,    [INODE_SYMLINK] = S_IFLNK,
+    [INODE_FIFO] = S_IFIFO,         [INODE_SOCKET] = S_IFSOCK, [INODE_CHARACTER_DEVICE] = S_IFCHR,
+    [INODE_BLOCK_DEVICE] = S_IFBLK,
+};
+
+uint32_t inode_format(enum inode_type type)
+{
+    return formats[type];
+}
+
+bool inode_type_of(uint32_t format, enum inode_type *ret)
+{
+    for (int type = INODE_DIRECTORY; type <= INODE_BLOCK_DEVICE; type++)
+        if (formats[type] == format) {
+            *ret = (enum inode_type)type;
+            return true;
+        }
+    return false;
 }
 
 void block_record_encode(const struct inode *n, const struct file_block *b, struct buf *to)

@@ -1,16 +1,18 @@
-/* A file, directory or symbolic link, as read from the store. Everything it points to lives in the arena it was decoded
- * into. */
+/* A file, directory, symbolic link or special file, as read from the store. Everything it points to lives in the arena
+ * it was decoded into. */
 #ifndef CAIRN_NAMENODE_NAMESPACE_INODE_H
 #define CAIRN_NAMENODE_NAMESPACE_INODE_H
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "common/arena.h"
 #include "common/buf.h"
 #include "common/err.h"
 #include "namenode/blocks/blocks.h"
 #include "namenode/blocks/policy.h"
+#include "proto/zero_block.h"
 
 #define INODE_ROOT  16385u /* Hadoop's number for "/" */
 #define INODE_FIRST 16386u /* the first one given out */
@@ -21,12 +23,30 @@ struct snapshot_ref {
     uint64_t dir, after, id;
 };
 
-enum inode_type { INODE_DIRECTORY = 1, INODE_FILE = 2, INODE_SYMLINK = 3 };
+enum inode_type {
+    INODE_DIRECTORY = 1, /* the first three are HDFS's, which takes the others for empty files */
+    INODE_FILE = 2,
+    INODE_SYMLINK = 3,
+    INODE_FIFO = 4,
+    INODE_SOCKET = 5,
+    INODE_CHARACTER_DEVICE = 6,
+    INODE_BLOCK_DEVICE = 7,
+};
 
-struct file_block {
+struct inode_link { /* a name beside the first, see links.h */
+    uint64_t parent;
+    const char *name;
+    uint64_t entered; /* as inode.entered, for this link */
+};
+
+struct file_block { /* or a hole, which has the id and stamp of zero_block.h, is complete, and no more than this */
     uint64_t id, stamp, length_bytes;
     enum block_state state;
 };
+static inline bool file_block_is_hole(const struct file_block *b)
+{
+    return b->id == ZERO_BLOCK_ID;
+}
 
 enum acl_scope { ACL_ACCESS = 0, ACL_DEFAULT = 1 };                         /* the protocol's numbers */
 enum acl_type { ACL_USER = 0, ACL_GROUP = 1, ACL_MASK = 2, ACL_OTHER = 3 }; /* sorted in this order */
@@ -53,7 +73,7 @@ struct inode {
     enum inode_type type;
     uint64_t parent;
     const char *name; /* NUL-terminated; no zero bytes inside */
-    uint16_t mode;    /* permission bits with sticky */
+    uint16_t mode;    /* permission bits with sticky, setuid and setgid; HDFS knows 01777 of them */
     const char *owner, *group;
     uint64_t mtime_ns, atime_ns, ctime_ns;
 
@@ -64,13 +84,24 @@ struct inode {
     uint64_t block_bytes;
     struct file_block *blocks;
     size_t block_count, block_capacity;
-    bool is_open; /* under construction; the four below belong to that */
+    bool is_open; /* under construction; the five below belong to that */
     const char *client_name, *client_machine;
     uint64_t recovery_stamp;  /* 0: none */
     uint64_t truncate_length; /* BLOCKS_NO_TRUNCATE: none */
     uint64_t truncate_source; /* the block that the last one is to be a copy of, up to there; 0: none */
+    uint64_t written_ns;      /* when its writer says that it wrote last; 0: it does not */
 
     const char *target; /* symlinks */
+    uint64_t rdev;      /* devices */
+
+    uint32_t more_links; /* all but directories: names beside parent and name */
+    struct inode_link *links;
+    bool has_links;        /* links has them */
+    bool is_held;          /* it has no name, but a session has it open */
+    bool is_other_link;    /* as found by a directory iterator: under another name than its first */
+    bool was_promoted;     /* since the last commit: what is its first name now was another one, elsewhere */
+    bool content_changed;  /* since the last commit */
+    uint64_t ctime_before; /* as of the last commit */
 
     uint8_t storage_policy; /* POLICY_UNSPECIFIED: the parent's */
     struct acl_entry *acl;  /* what the mode cannot say: see acl.h */
@@ -101,9 +132,22 @@ static inline bool inode_is_dir(const struct inode *n)
 {
     return n->type == INODE_DIRECTORY;
 }
-static inline bool inode_is_file(const struct inode *n)
+static inline bool inode_is_file(const struct inode *n) /* a regular one: it may have blocks */
 {
     return n->type == INODE_FILE;
+}
+static inline bool inode_is_special(const struct inode *n)
+{
+    return n->type >= INODE_FIFO;
+}
+static inline bool inode_looks_like_file(const struct inode *n) /* to HDFS */
+{
+    return inode_is_file(n) || inode_is_special(n);
+}
+/* Is this its first name? */
+static inline bool inode_is_first_link(const struct inode *n, uint64_t parent, const char *name, size_t name_len)
+{
+    return n->parent == parent && strlen(n->name) == name_len && !memcmp(n->name, name, name_len);
 }
 static inline struct file_block *inode_last_block(const struct inode *n) /* NULL if there is none */
 {
@@ -111,9 +155,12 @@ static inline struct file_block *inode_last_block(const struct inode *n) /* NULL
 }
 /* The recorded length of an unfinished last block included. */
 uint64_t inode_length(const struct inode *n);
+uint64_t inode_allocated(const struct inode *n); /* the same without holes */
 bool inode_all_complete(const struct inode *n);
 struct file_block *inode_add_block(struct inode *n, struct arena *a); /* zeroed; earlier pointers into blocks die */
 uint32_t inode_nlink(const struct inode *n);
+uint32_t inode_format(enum inode_type type); /* S_IFREG and so on */
+bool inode_type_of(uint32_t format, enum inode_type *ret);
 
 void block_record_encode(const struct inode *n, const struct file_block *b, struct buf *to);
 int block_record_decode(uint64_t id, struct slice record, struct block_record *ret, struct err *reterr) MUST_CHECK;

@@ -6,10 +6,14 @@
  *   'C' directive id        -> CacheDirectiveRecord; 'C' alone: the next id
  *   'd' parent inode, name  -> inode number (be64)
  *   'D' parent, name, 0, tag -> VersionRecord: what the entry was
+ *   'g' block id            -> nothing: edited out of its file, to be freed after a grace
+ *   'h' inode, session      -> nothing: the session has it open, and it has no name any more
+ *   'H' session             -> SessionRecord; 'H' alone: the next number
  *   'i' inode               -> InodeRecord
  *   'I' inode, tag          -> VersionRecord: what the inode was
  *   'k' token               -> TokenRecord: a delegation token; 'k' alone: the next number
  *   'K' key                 -> TokenKeyRecord: what vouches for tokens; 'K' alone: the next id
+ *   'l' inode, parent, name -> another name of it (be64: the newest snapshot there was when it got it)
  *   'o' inode               -> nothing: the file is under construction (start-up reads only these)
  *   'P' pool name           -> CachePoolRecord
  *   'q' inode               -> QuotaRecord: what a directory with a quota and all below it use
@@ -92,6 +96,17 @@ static inline void key_of_saved_for(struct key *ret, uint64_t dir, uint64_t tag,
         memcpy(ret->bytes + ret->len, version->bytes, version->len);
         ret->len += version->len;
     }
+}
+/* name NULL: what all links of the inode begin with. */
+static inline void key_of_link(struct key *ret, uint64_t inode, uint64_t parent, const char *name)
+{
+    key_of(ret, 'l', inode);
+    if (!name)
+        return;
+    key_add(ret, parent);
+    size_t len = strlen(name);
+    memcpy(ret->bytes + ret->len, name, len);
+    ret->len += len;
 }
 static inline void key_of_snapshot(struct key *ret, uint64_t dir, const char *name, size_t name_len)
 {

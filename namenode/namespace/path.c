@@ -74,8 +74,21 @@ bool path_is_reserved_root(const char *text)
     return !strncmp(text, "/.reserved", 10) && !text[10 + strspn(text + 10, "/")];
 }
 
-/* /.reserved/.inodes/ID[/rest] and /.reserved/raw/rest as the path that is meant. */
-static int resolve_reserved(struct txn *t, const char *text, const char **ret, struct err *reterr)
+static struct path unnamed(struct txn *t, const char *text, struct inode *root, struct inode *n)
+{
+    struct path p = {.text = text, .count = 1, .found = 2, .is_unnamed = true};
+    p.names = arena_array(&t->arena, const char *, 1);
+    p.inodes = arena_array(&t->arena, struct inode *, 2);
+    p.names[0] = strrchr(text, '/') + 1;
+    p.inodes[0] = root;
+    p.inodes[1] = n;
+    return p;
+}
+
+/* /.reserved/.inodes/ID[/rest] and /.reserved/raw/rest as the path that is meant. *ret_unnamed: there is none, it is
+ * this inode. */
+static int resolve_reserved(struct txn *t, const char *text, const char **ret, struct inode **ret_unnamed,
+                            struct err *reterr)
 {
     if (path_is_reserved_root(text))
         return err_set(reterr, ERR_INVALID_PATH, "Invalid path name %s", text);
@@ -98,6 +111,11 @@ static int resolve_reserved(struct txn *t, const char *text, const char **ret, s
         rc = txn_path(t, n, &path, NULL);
     if (rc)
         return err_set(reterr, ERR_NOT_FOUND, "File for given inode path does not exist: %s", text);
+    if (!strncmp(path, PATH_OF_INODES, strlen(PATH_OF_INODES))) {
+        *ret_unnamed = *end ? NULL : n;
+        *ret = path;
+        return *end ? err_set(reterr, ERR_NOT_FOUND, "File for given inode path does not exist: %s", text) : 0;
+    }
     if (!strcmp(end, "/..") || !strncmp(end, "/../", 4)) {
         rc = txn_inode(t, n->parent, &n, reterr);
         rc = rc ? rc : txn_path(t, n, &path, reterr);
@@ -224,16 +242,20 @@ int path_resolve(struct txn *t, const struct fs_user *u, const char *text, unsig
                  struct err *reterr)
 {
     struct path p = {0};
+    struct inode *held = NULL, *root = NULL;
     int rc = text[0] == '/'
-                 ? resolve_reserved(t, text, &text, reterr)
+                 ? resolve_reserved(t, text, &text, &held, reterr)
                  : err_set(reterr, ERR_INVALID_PATH, "Invalid path name Absolute path required, but got '%s'", text);
+    rc = rc ? rc : txn_inode(t, INODE_ROOT, &root, reterr);
+    if (!rc && held && u->is_super && !(flags & (PATH_CREATE | PATH_NO_FOLLOW))) {
+        *ret = unnamed(t, text, root, held);
+        return 0;
+    }
     rc = rc ? rc : split(t, text, &p, reterr);
     if (rc)
         return rc;
     p.inodes = arena_array(&t->arena, struct inode *, p.count + 1);
-    rc = txn_inode(t, INODE_ROOT, &p.inodes[0], reterr);
-    if (rc)
-        return rc;
+    p.inodes[0] = root;
     p.found = 1;
     for (size_t i = 0; i < p.count; i++) {
         struct inode *at = p.inodes[i], *child = NULL;

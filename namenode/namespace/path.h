@@ -10,6 +10,7 @@ struct path {
     size_t count;          /* of them; 0 for "/" */
     struct inode **inodes; /* inodes[0] is the root, inodes[i] what the first i components name */
     size_t found;          /* how many inodes there are: 1 .. count + 1 */
+    bool is_unnamed;       /* only its number was given, and it has no name any more: see inode.is_held */
     bool in_snapshot;      /* .snapshot is a component: everything from there on is only to look at */
 };
 
@@ -21,7 +22,11 @@ enum path_flag {
     PATH_SNAPSHOT_LIST = BIT(4), /* DIR/.snapshot exists, too: see history_list */
 };
 
-/* Everything is in the txn's arena. ERR_ACCESS: x is missing on an ancestor, or one is a file; ERR_UNRESOLVED_PATH: a
+/* /.reserved/.inodes/ID is a file's path; of one that has no name and is held it leads to its content and attributes,
+ * for superusers: there are no directories that could keep others away. Where names change (PATH_CREATE,
+ * PATH_NO_FOLLOW) there is no such file.
+ *
+ * Everything is in the txn's arena. ERR_ACCESS: x is missing on an ancestor, or one is a file; ERR_UNRESOLVED_PATH: a
  * symbolic link, the message is the path with the link replaced; the client goes on from there. */
 int path_resolve(struct txn *t, const struct fs_user *u, const char *text, unsigned flags, struct path *ret,
                  struct err *reterr) MUST_CHECK;

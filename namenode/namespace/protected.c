@@ -119,3 +119,14 @@ int protected_check(struct txn *t, const struct path *p, struct err *reterr)
                            d->paths[i]);
     return 0;
 }
+
+int protected_check_inode(struct txn *t, struct inode *n, struct err *reterr)
+{
+    const struct protected_directories *d = t->dir->protected;
+    struct inode *inodes[] = {NULL, n};
+    struct path p = {.count = 1, .found = 2, .inodes = inodes};
+    if (!d || !d->count || !is_filled(n))
+        return 0;
+    int rc = txn_path(t, n, &p.text, reterr);
+    return rc ? rc : protected_check(t, &p, reterr);
+}

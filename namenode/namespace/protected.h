@@ -13,5 +13,7 @@ void protected_free(struct protected_directories *d); /* NULL is fine */
 
 /* May p's target go from its place? ERR_ACCESS. Files and empty directories may, and what does not exist. */
 int protected_check(struct txn *t, const struct path *p, struct err *reterr) MUST_CHECK;
+/* The same for an inode. */
+int protected_check_inode(struct txn *t, struct inode *n, struct err *reterr) MUST_CHECK;
 
 #endif

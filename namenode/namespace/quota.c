@@ -36,6 +36,8 @@ static uint64_t counted_bytes(const struct inode *n)
     for (size_t i = 0; i < n->block_count; i++) {
         const struct file_block *b = &n->blocks[i];
         uint64_t bytes = b->state == BLOCK_UNDER_CONSTRUCTION ? n->block_bytes : b->length_bytes;
+        if (file_block_is_hole(b))
+            continue;
         if (__builtin_add_overflow(sum, bytes, &sum))
             return UINT64_MAX;
     }

@@ -8,6 +8,8 @@
  * sum over its subtree is needed. It is made on a snapshot without the lock; a watch, begun together with the snapshot,
  * adds up what commits change meanwhile (quota_sum.h).
  *
+ * What has several names counts once, where its first is (links.h). What only sessions hold is not charged.
+ *
  * As in HDFS: a block being written counts as a full one; a type is only charged where a storage policy is set; a
  * directory's new policy counts for what is written from then on. */
 #ifndef CAIRN_NAMENODE_NAMESPACE_QUOTA_H

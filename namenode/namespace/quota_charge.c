@@ -124,7 +124,8 @@ bool quota_chain_is_same(const struct quota_chain *a, const struct quota_chain *
 struct charge {
     struct inode *dir;
     struct quota_usage delta;
-    int64_t step; /* most names added by one inode */
+    struct quota_usage forced; /* the part of it that is not refused */
+    int64_t step;              /* most names added by one inode */
 };
 struct quota_charges {
     struct charge *list;
@@ -145,6 +146,13 @@ static struct charge *charge_of(struct txn *t, struct quota_charges *all, struct
     }
     all->list[all->count] = (struct charge){.dir = dir};
     return &all->list[all->count++];
+}
+
+static void force_chain(struct txn *t, struct quota_charges *all, const struct quota_chain *chain,
+                        const struct quota_usage *usage)
+{
+    for (size_t i = 0; i < chain->count; i++)
+        quota_usage_add(&charge_of(t, all, chain->dirs[i])->forced, usage, 1);
 }
 
 static void charge_chain(struct txn *t, struct quota_charges *all, const struct quota_chain *chain,
@@ -234,6 +242,8 @@ static int charge_move(struct txn *t, struct quota_charges *all, const struct in
     if (c->after) {
         quota_usage_of(c->after, policy_of(c->after, &to), &usage);
         charge_chain(t, all, &to, &usage, 1);
+        if (c->after->was_promoted)
+            force_chain(t, all, &to, &usage);
     }
     return 0;
 }
@@ -247,9 +257,11 @@ static int charges_put(struct txn *t, const struct quota_charges *all, struct er
         if (!c->dir->quota || quota_usage_is_zero(&c->delta))
             continue;
         int rc = quota_usage_read(t, c->dir->id, &used, reterr);
-        if (!rc && quota_check(c->dir->quota, &used, &c->delta, c->step, path, NULL)) {
+        struct quota_usage asked = c->delta;
+        quota_usage_add(&asked, &c->forced, -1);
+        if (!rc && quota_check(c->dir->quota, &used, &asked, c->step, path, NULL)) {
             rc = txn_path(t, c->dir, &path, reterr);
-            rc = rc ? rc : quota_check(c->dir->quota, &used, &c->delta, c->step, path, reterr);
+            rc = rc ? rc : quota_check(c->dir->quota, &used, &asked, c->step, path, reterr);
         }
         if (rc)
             return rc;

@@ -47,6 +47,8 @@ static int add_children(struct txn *t, const struct level *dir, struct quota_usa
             txn_reset(t);
         struct inode *n = NULL;
         rc = txn_inode(t, d.child, &n, reterr);
+        if (!rc && n->more_links && !inode_is_first_link(n, dir->id, d.name, d.name_len))
+            continue; /* it counts where its first name is */
         rc = rc ? rc : add_child(t, n, (uint8_t)dir->policy, sum, stack, reterr);
         if (rc)
             break;

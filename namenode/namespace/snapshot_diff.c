@@ -5,6 +5,7 @@
 
 #include "namenode/blocks/id_map.h"
 #include "namenode/namespace/history_internal.h"
+#include "namenode/namespace/links.h"
 #include "namenode/namespace/snapshots.h"
 
 #define CANDIDATES_MAX 4000000 /* what is kept of each is some hundred bytes */
@@ -25,7 +26,7 @@ struct diff {
     struct buf inodes;       /* uint64_t: inodes that were changed */
     struct buf nodes;        /* struct diff_node */
     struct id_map places;    /* directory -> its path then, or `nowhere` */
-    struct id_map targets;   /* moved inodes -> target */
+    struct id_map targets;   /* moved inodes -> struct name_at, where each is later */
     size_t looks;
 };
 static char nowhere[] = "";
@@ -201,6 +202,29 @@ static void sort(struct buf *list, size_t each, int (*compare)(const void *, con
 
 /* ---- entries ---- */
 
+/* Where an entry went: to the first name that its inode has later, unless it had that before as another name, or
+ * another entry of it went there. */
+static int find_target(struct diff *d, uint64_t id, const char **ret, struct err *reterr)
+{
+    struct inode *n = NULL;
+    uint64_t there = 0;
+    int rc = look(d, id, d->earlier, &n, reterr);
+    bool has_others = n && n->more_links;
+    rc = rc ? rc : look(d, id, d->later, &n, reterr);
+    if (rc || !n || id_map_get(&d->targets, id))
+        return rc;
+    struct name_at *place = arena_new(d->a, struct name_at);
+    *place = (struct name_at){n->parent, arena_strdup(d->a, n->name)};
+    has_others = has_others || n->more_links;
+    rc = has_others ? history_child_id(d->t, place->parent, place->name, d->earlier, &there, reterr) : 0;
+    if (rc || there == id)
+        return rc;
+    rc = path_at(d, id, d->later, ret, reterr);
+    if (!rc && *ret)
+        id_map_put(&d->targets, id, place);
+    return rc;
+}
+
 static int add_entry(struct diff *d, struct diff_node *node, const char *name, struct err *reterr)
 {
     uint64_t then = 0, now = 0;
@@ -214,10 +238,7 @@ static int add_entry(struct diff *d, struct diff_node *node, const char *name, s
         return 0;
     struct diff_child *c = &node->deleted[node->deleted_count++];
     *c = (struct diff_child){.name = name, .id = then};
-    rc = path_at(d, then, d->later, &c->target, reterr);
-    if (!rc && c->target)
-        id_map_put(&d->targets, then, (void *)(uintptr_t)c->target);
-    return rc;
+    return find_target(d, then, &c->target, reterr);
 }
 
 /* The entries of one directory, which are next to each other in the list. */
@@ -259,12 +280,42 @@ static void essence(const struct inode *n, struct buf *to)
     struct inode e = *n;
     history_settle(&e); /* as a snapshot taken now would show it */
     uint64_t length = inode_length(&e);
+    for (size_t i = 0; i < e.block_count; i++) /* an edit may leave the length as it was */
+        buf_append(to, &e.blocks[i].id, sizeof e.blocks[i].id);
     e.parent = e.mtime_ns = e.atime_ns = e.ctime_ns = e.child_count = e.subdir_count = 0;
     e.entered = e.saved = e.floor_count = e.snapshot_count = e.block_count = 0;
-    e.is_snapshottable = e.is_open = false;
+    e.more_links = 0;
+    e.is_snapshottable = e.is_open = e.is_held = false;
     e.name = "";
     inode_encode(&e, to);
     buf_append(to, &length, sizeof length);
+}
+
+/* A file that changed did so under each name that it had and has. first: its place by the first of them, or NULL. */
+static int add_other_names(struct diff *d, uint64_t id, const char *first, struct err *reterr)
+{
+    struct inode_link *stored = NULL;
+    size_t count = 0;
+    int rc = links_stored(d->t, id, &stored, &count, reterr);
+    if (rc || !count)
+        return rc;
+    struct inode_link *links = arena_memdup(d->a, stored, count * sizeof *links);
+    for (size_t i = 0; i < count; i++)
+        links[i].name = arena_strdup(d->a, links[i].name);
+    for (size_t i = 0; !rc && i < count; i++) {
+        uint64_t then = 0;
+        struct diff_node node = {.id = id};
+        rc = history_child_id(d->t, links[i].parent, links[i].name, d->earlier, &then, reterr);
+        if (rc || then != id)
+            continue;
+        rc = place_of(d, links[i].parent, &node.path, reterr);
+        if (rc || !node.path)
+            continue;
+        node.path = joined(d->a, node.path, links[i].name);
+        if (!first || strcmp(first, node.path))
+            buf_append(&d->nodes, &node, sizeof node);
+    }
+    return rc;
 }
 
 static int add_inode(struct diff *d, uint64_t id, struct err *reterr)
@@ -276,6 +327,7 @@ static int add_inode(struct diff *d, uint64_t id, struct err *reterr)
     if (rc || !n || n->type == INODE_SYMLINK)
         return rc;
     node.is_dir = inode_is_dir(n);
+    bool has_others = n->more_links;
     essence(n, &then);
     rc = look(d, id, d->later, &n, reterr);
     if (rc || !n)
@@ -286,7 +338,7 @@ static int add_inode(struct diff *d, uint64_t id, struct err *reterr)
     rc = place_of(d, id, &node.path, reterr);
     if (!rc && node.path)
         buf_append(&d->nodes, &node, sizeof node);
-    return rc;
+    return rc || !has_others ? rc : add_other_names(d, id, node.path, reterr);
 }
 
 static int add_inodes(struct diff *d, struct err *reterr)
@@ -361,7 +413,8 @@ static int finish(struct diff *d, bool is_for_report, struct snapshot_diff *ret,
     for (size_t i = 0; i < ret->count; i++)
         for (size_t k = 0; k < ret->nodes[i].created_count; k++) {
             struct diff_child *c = &ret->nodes[i].created[k];
-            c->is_moved = id_map_get(&d->targets, c->id) != NULL;
+            const struct name_at *place = id_map_get(&d->targets, c->id);
+            c->is_moved = place && place->parent == ret->nodes[i].id && !strcmp(place->name, c->name);
         }
     if (is_for_report)
         return order_for_report(d, ret->nodes, ret->count, reterr);

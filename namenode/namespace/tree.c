@@ -1,10 +1,14 @@
 #include "namenode/namespace/tree.h"
 
+#include "namenode/namespace/links.h"
 #include "namenode/namespace/protected.h"
 #include "namenode/namespace/snapshots.h"
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+
+#define DEPTH_MAX 20000
 
 /* ---- making ---- */
 
@@ -38,6 +42,7 @@ static int make_directory(struct txn *t, const struct fs_user *u, struct path *p
         return rc;
     struct inode *made = txn_new_inode(t, INODE_DIRECTORY, mode.masked, u->name, parent->group);
     acl_inherit(t->dir, parent, made, mode, &t->arena);
+    made->mode |= parent->mode & S_ISGID;
     txn_link(t, parent, p->names[index], made);
     p->inodes[index + 1] = made;
     p->found = index + 2;
@@ -153,7 +158,9 @@ int tree_delete(struct txn *t, const struct fs_user *u, const char *text, bool r
     rc = rc ? rc : snapshot_forget_below(t, target, reterr);
     if (rc)
         return rc;
-    txn_unlink(t, path_parent(&p), target);
+    rc = txn_unlink(t, path_parent(&p), path_name(&p), target, reterr);
+    if (rc)
+        return rc;
     txn_discard(t, target);
     *ret_deleted = true;
     return 0;
@@ -262,6 +269,18 @@ void tree_delete_watch_end(struct fsdir *dir, struct delete_watch *w)
         *at = w->next;
 }
 
+void tree_moves_below(struct txn *t, struct inode *parent, const struct inode *n)
+{
+    if (!t->dir->delete_watches || !n->child_count)
+        return;
+    for (size_t depth = 0; depth < DEPTH_MAX; depth++) {
+        for (struct delete_watch *w = t->dir->delete_watches; w; w = w->next)
+            w->is_disturbed = w->is_disturbed || parent->id == w->top;
+        if (parent->id == INODE_ROOT || txn_inode(t, parent->parent, &parent, NULL))
+            return;
+    }
+}
+
 /* ---- renaming ---- */
 
 static void disturb_watches(struct txn *t, const struct path *to)
@@ -273,18 +292,19 @@ static void disturb_watches(struct txn *t, const struct path *to)
 
 /* Moves the target of `from` to be `name` in `to_parent`, which is on the way to `to` or there; from and to share a
  * txn, so parents are one object. */
-static void move(struct txn *t, struct path *from, const struct path *to, struct inode *to_parent, const char *name)
+static int move(struct txn *t, struct path *from, const struct path *to, struct inode *to_parent, const char *name,
+                struct err *reterr)
 {
     struct inode *n = path_target(from);
+    struct entry here = {path_parent(from), path_name(from), n}, there = {to_parent, name, n};
     if (n->child_count)
         disturb_watches(t, to);
-    txn_unlink(t, path_parent(from), n);
-    txn_link(t, to_parent, name, n);
+    return txn_move(t, &here, &there, reterr);
 }
 
 static bool is_below(const struct path *p, const struct inode *top)
 {
-    for (size_t i = 0; i < p->found; i++)
+    for (size_t i = 0; inode_is_dir(top) && i < p->found; i++)
         if (p->inodes[i] == top)
             return true;
     return false;
@@ -330,7 +350,8 @@ int tree_rename(struct txn *t, const struct fs_user *u, const char *from_text, c
     }
     if (rc)
         return rc;
-    if (there == n && n->type != INODE_DIRECTORY) {
+    bool is_same_name = to_parent == path_parent(&from) && !strcmp(name, path_name(&from));
+    if (there == n && n->type != INODE_DIRECTORY && is_same_name) {
         *ret_done = true; /* to itself */
         return 0;
     }
@@ -343,9 +364,9 @@ int tree_rename(struct txn *t, const struct fs_user *u, const char *from_text, c
         rc = snapshot_check_nesting(t, to_parent, from.text, reterr);
     if (rc)
         return rc;
-    move(t, &from, &to, to_parent, name);
-    *ret_done = true;
-    return 0;
+    rc = move(t, &from, &to, to_parent, name, reterr);
+    *ret_done = !rc;
+    return rc;
 }
 
 static int rename2_check(struct txn *t, const struct path *from, const struct path *to, bool overwrite,
@@ -403,10 +424,12 @@ int tree_rename2(struct txn *t, const struct fs_user *u, const char *from_text, 
     if (rc)
         return rc;
     struct inode *there = path_target(&to);
-    if (there) {
-        txn_unlink(t, path_parent(&to), there);
+    if (there == path_target(&from)) /* two names of one file: the other one stays */
+        return txn_unlink(t, path_parent(&from), path_name(&from), there, reterr);
+    rc = there ? txn_unlink(t, path_parent(&to), path_name(&to), there, reterr) : 0;
+    if (rc)
+        return rc;
+    if (there)
         txn_discard(t, there);
-    }
-    move(t, &from, &to, path_parent(&to), path_name(&to));
-    return 0;
+    return move(t, &from, &to, path_parent(&to), path_name(&to), reterr);
 }

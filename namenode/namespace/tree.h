@@ -37,6 +37,8 @@ struct delete_watch {
 };
 void tree_delete_watch_begin(struct txn *t, const struct fs_user *u, const char *path, struct delete_watch *w);
 bool tree_delete_watch_holds(struct txn *t, const struct fs_user *u, const char *path, const struct delete_watch *w);
+/* n moves into `parent`: for renames that do not go by paths. */
+void tree_moves_below(struct txn *t, struct inode *parent, const struct inode *n);
 void tree_delete_watch_end(struct fsdir *dir, struct delete_watch *w);
 
 /* FileSystem.rename: ordinary failures are *ret_done = false. */

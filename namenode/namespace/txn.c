@@ -7,8 +7,11 @@
 
 #include "common/log.h"
 #include "common/mem.h"
+#include "namenode/namespace/block_ids.h"
+#include "namenode/namespace/change_log.h"
 #include "namenode/namespace/history.h"
 #include "namenode/namespace/keys.h"
+#include "namenode/namespace/links.h"
 #include "namenode/namespace/quota.h"
 
 #define ERASED_AT_ONCE_BLOCKS 100        /* a file with more of them is left to the reaper */
@@ -35,7 +38,9 @@ void txn_end(struct txn *t)
     free(t->closed);
     free(t->freed);
     buf_free(&t->entries);
+    buf_free(&t->changed);
     buf_free(&t->drops);
+    buf_free(&t->lingering);
     buf_free(&t->history);
     arena_free(&t->arena);
 }
@@ -150,11 +155,36 @@ static int walk_up(struct txn *t, struct inode *n, struct inode ***chain, size_t
     return 0;
 }
 
+/* By its first name, else by another that hangs in the tree. */
+static int walk_up_any(struct txn *t, struct inode *n, struct inode ***chain, size_t *ret_count, struct err *reterr)
+{
+    struct inode_link *links = n->links;
+    size_t count = n->more_links;
+    int rc = walk_up(t, n, chain, ret_count, reterr);
+    if (rc != ERR_NOT_FOUND || !n->more_links)
+        return rc;
+    if (!n->has_links && links_stored(t, n->id, &links, &count, NULL))
+        return rc;
+    for (size_t i = 0; rc == ERR_NOT_FOUND && i < count; i++) {
+        struct inode *as_named = arena_memdup(&t->arena, n, sizeof *n);
+        as_named->parent = links[i].parent;
+        as_named->name = links[i].name;
+        if (chain)
+            *chain = NULL;
+        rc = walk_up(t, as_named, chain, ret_count, reterr);
+    }
+    return rc;
+}
+
 int txn_path(struct txn *t, struct inode *n, const char **ret, struct err *reterr)
 {
     struct inode **chain = NULL;
     size_t count = 0, len = 1;
-    int rc = walk_up(t, n, &chain, &count, reterr);
+    int rc = walk_up_any(t, n, &chain, &count, reterr);
+    if (rc == ERR_NOT_FOUND && n->is_held) {
+        *ret = arena_printf(&t->arena, PATH_OF_INODES "%llu", (unsigned long long)n->id);
+        return 0;
+    }
     if (rc)
         return rc;
     for (size_t i = 0; i < count; i++)
@@ -168,10 +198,15 @@ int txn_path(struct txn *t, struct inode *n, const char **ret, struct err *reter
     return 0;
 }
 
-bool txn_is_attached(struct txn *t, struct inode *n)
+bool txn_has_name(struct txn *t, struct inode *n)
 {
     size_t count = 0;
-    return walk_up(t, n, NULL, &count, NULL) == 0;
+    return walk_up_any(t, n, NULL, &count, NULL) == 0;
+}
+
+bool txn_is_attached(struct txn *t, struct inode *n)
+{
+    return n->is_held || txn_has_name(t, n);
 }
 
 /* ---- changing ---- */
@@ -200,6 +235,8 @@ static void key_drop(struct txn *t, char table, uint64_t id)
 
 static void block_put(struct txn *t, const struct inode *n, const struct file_block *b)
 {
+    if (file_block_is_hole(b))
+        return;
     struct buf record = {0};
     struct key k;
     key_of(&k, 'b', b->id);
@@ -229,55 +266,16 @@ struct inode *txn_new_inode(struct txn *t, enum inode_type type, uint16_t mode, 
     return n;
 }
 
-static void entry_changes(struct txn *t, const struct inode *parent, const char *name)
-{
-    struct entry_change c = {parent->id, name};
-    if (history_is_used(t->dir))
-        buf_append(&t->entries, &c, sizeof c);
-}
-
-void txn_link(struct txn *t, struct inode *parent, const char *name, struct inode *child)
-{
-    struct key k;
-    key_of_dentry(&k, parent->id, name, strlen(name));
-    uint8_t number[8];
-    be64_put(number, child->id);
-    store_batch_put(txn_batch(t), k.bytes, k.len, number, sizeof number);
-    child->parent = parent->id;
-    child->name = arena_strdup(&t->arena, name);
-    entry_changes(t, parent, child->name);
-    child->ctime_ns = t->now_ns;
-    parent->child_count++;
-    parent->subdir_count += inode_is_dir(child);
-    parent->mtime_ns = parent->ctime_ns = t->now_ns;
-    txn_dirty(parent);
-    txn_dirty(child);
-}
-
-void txn_unlink(struct txn *t, struct inode *parent, struct inode *child)
-{
-    struct key k;
-    key_of_dentry(&k, parent->id, child->name, strlen(child->name));
-    store_batch_delete(txn_batch(t), k.bytes, k.len);
-    entry_changes(t, parent, child->name);
-    child->parent = INODE_NONE;
-    child->ctime_ns = t->now_ns;
-    parent->child_count--;
-    parent->subdir_count -= inode_is_dir(child);
-    parent->mtime_ns = parent->ctime_ns = t->now_ns;
-    txn_dirty(parent);
-    txn_dirty(child);
-}
-
 void txn_discard(struct txn *t, struct inode *n)
 {
+    if (n->parent != INODE_NONE || n->is_held)
+        return;
     if (n->is_open)
         txn_close_file(t, n);
     if (!n->child_count && n->block_count <= ERASED_AT_ONCE_BLOCKS) {
         txn_erase(t, n);
         return;
     }
-    n->parent = INODE_NONE;
     txn_dirty(n);
     mark_put(t, 'r', n->id);
     t->discard_count++;
@@ -299,16 +297,23 @@ void txn_free_block(struct txn *t, uint64_t id, bool is_complete)
     t->freed[t->freed_count++] = id;
 }
 
-static void block_drop(struct txn *t, const struct inode *n, const struct file_block *b)
+void txn_free_lingering(struct txn *t, uint64_t id)
 {
-    struct block_drop d = {.inode = n->id, .block = *b, .is_source = b->id == n->truncate_source};
-    buf_append(&t->drops, &d, sizeof d);
+    key_drop(t, 'g', id);
+    txn_free_block(t, id, true);
+}
+
+static void block_drop(struct txn *t, const struct inode *n, const struct file_block *b, bool lingers)
+{
+    struct block_drop d = {.inode = n->id, .block = *b, .lingers = lingers, .is_source = b->id == n->truncate_source};
+    if (!file_block_is_hole(b))
+        buf_append(&t->drops, &d, sizeof d);
 }
 
 void txn_erase(struct txn *t, struct inode *n)
 {
     for (size_t i = 0; i < n->block_count; i++)
-        block_drop(t, n, &n->blocks[i]);
+        block_drop(t, n, &n->blocks[i], false);
     if (n->is_open)
         key_drop(t, 'o', n->id);
     key_drop(t, 'i', n->id);
@@ -338,8 +343,8 @@ void txn_close_file(struct txn *t, struct inode *n)
     n->recovery_stamp = 0;
     n->truncate_length = BLOCKS_NO_TRUNCATE;
     if (n->truncate_source)
-        block_drop(t, n, &(struct file_block){.id = n->truncate_source, .state = BLOCK_COMPLETE});
-    n->truncate_source = 0;
+        block_drop(t, n, &(struct file_block){.id = n->truncate_source, .state = BLOCK_COMPLETE}, false);
+    n->truncate_source = n->written_ns = 0;
     txn_dirty(n);
     key_drop(t, 'o', n->id);
 }
@@ -350,11 +355,16 @@ uint64_t txn_next_stamp(struct txn *t)
     return t->counters.next_stamp++;
 }
 
+void txn_new_block(struct txn *t, uint64_t *ret_id, uint64_t *ret_stamp)
+{
+    *ret_id = t->counters.next_block++;
+    *ret_stamp = txn_next_stamp(t);
+}
+
 struct file_block *txn_add_block(struct txn *t, struct inode *n)
 {
     struct file_block *b = inode_add_block(n, &t->arena);
-    b->id = t->counters.next_block++;
-    b->stamp = txn_next_stamp(t);
+    txn_new_block(t, &b->id, &b->stamp);
     b->state = BLOCK_UNDER_CONSTRUCTION;
     t->counters.blocks++;
     txn_dirty(n);
@@ -367,6 +377,7 @@ void txn_set_block(struct txn *t, struct inode *n, struct file_block *b, uint64_
 {
     t->counters.complete_blocks += state == BLOCK_COMPLETE;
     t->counters.complete_blocks -= b->state == BLOCK_COMPLETE;
+    n->content_changed = n->content_changed || b->length_bytes != length_bytes;
     b->stamp = stamp;
     b->length_bytes = length_bytes;
     b->state = state;
@@ -376,8 +387,38 @@ void txn_set_block(struct txn *t, struct inode *n, struct file_block *b, uint64_
 
 void txn_drop_last_block(struct txn *t, struct inode *n)
 {
-    block_drop(t, n, inode_last_block(n));
+    block_drop(t, n, inode_last_block(n), false);
     n->block_count--;
+    n->content_changed = true;
+    txn_dirty(n);
+}
+
+void txn_cut_hole(struct txn *t, struct inode *n, uint64_t length_bytes)
+{
+    (void)t;
+    assert(file_block_is_hole(inode_last_block(n)));
+    inode_last_block(n)->length_bytes = length_bytes;
+    n->content_changed = true;
+    txn_dirty(n);
+}
+
+void txn_edit_blocks(struct txn *t, struct inode *n, struct file_block *blocks, size_t count)
+{
+    struct inode then = *n;
+    n->blocks = blocks;
+    n->block_count = n->block_capacity = count;
+    struct block_ids before = block_ids_of(&then, &t->arena), after = block_ids_of(n, &t->arena);
+    for (size_t i = 0; i < then.block_count; i++)
+        if (!block_ids_have(&after, i, then.blocks[i].id))
+            block_drop(t, n, &then.blocks[i], true);
+    for (size_t i = 0; i < count; i++) {
+        if (file_block_is_hole(&blocks[i]) || block_ids_have(&before, i, blocks[i].id))
+            continue;
+        t->counters.blocks++;
+        t->counters.complete_blocks++;
+        block_put(t, n, &blocks[i]);
+    }
+    n->content_changed = true;
     txn_dirty(n);
 }
 
@@ -386,8 +427,7 @@ struct file_block *txn_copy_last_block(struct txn *t, struct inode *n, uint64_t 
     struct file_block *b = inode_last_block(n);
     n->truncate_source = b->id;
     n->truncate_length = length_bytes;
-    b->id = t->counters.next_block++;
-    b->stamp = txn_next_stamp(t);
+    txn_new_block(t, &b->id, &b->stamp);
     b->state = BLOCK_UNDER_CONSTRUCTION; /* the file has its old length until the copy is there */
     t->counters.blocks++;
     txn_dirty(n);
@@ -412,6 +452,7 @@ void txn_move_blocks(struct txn *t, struct inode *to, struct inode *from)
         block_put(t, to, b);
     }
     from->block_count = 0;
+    to->content_changed = from->content_changed = true;
     txn_dirty(to);
     txn_dirty(from);
 }
@@ -454,11 +495,46 @@ static int before_write(struct txn *t, struct err *reterr)
 static void blocks_free_dropped(struct txn *t)
 {
     const struct block_drop *drops = (void *)t->drops.base;
-    for (size_t i = 0; i < t->drops.len / sizeof *drops; i++)
-        if (!drops[i].is_kept)
-            txn_free_block(t, drops[i].block.id, drops[i].block.state == BLOCK_COMPLETE);
+    for (size_t i = 0; i < t->drops.len / sizeof *drops; i++) {
+        const struct file_block *b = &drops[i].block;
+        if (drops[i].is_kept)
+            continue;
+        if (drops[i].lingers) {
+            mark_put(t, 'g', b->id);
+            buf_append(&t->lingering, &b->id, sizeof b->id);
+        } else {
+            txn_free_block(t, b->id, b->state == BLOCK_COMPLETE);
+        }
+    }
     buf_clear(&t->drops);
     buf_clear(&t->entries);
+}
+
+/* For who listens; the entries first, so that nobody looks at a directory by names that are gone. */
+static void changes_note(struct txn *t)
+{
+    const struct entry_change *entries = (void *)t->entries.base;
+    if (!change_log_is_wanted(t->dir->changes))
+        return;
+    for (size_t i = 0; !t->is_reaping && i < t->entries.len / sizeof *entries; i++) {
+        struct change c = {t->session, entries[i].parent, entries[i].name, false};
+        buf_append(&t->changed, &c, sizeof c);
+    }
+    for (size_t i = 0; i < t->inode_count; i++) {
+        const struct inode *n = t->inodes[i];
+        struct change c = {t->session, n->id, NULL, n->content_changed};
+        bool is_seen = !n->is_new && !(t->is_reaping && n->parent == INODE_NONE);
+        if (n->dirty && is_seen && (n->content_changed || n->ctime_ns != n->ctime_before))
+            buf_append(&t->changed, &c, sizeof c);
+    }
+}
+
+static void changes_tell(struct txn *t)
+{
+    const struct change *list = (void *)t->changed.base;
+    for (size_t i = 0; i < t->changed.len / sizeof *list; i++)
+        change_log_add(t->dir->changes, list[i].session, list[i].id, list[i].name, list[i].content);
+    buf_clear(&t->changed);
 }
 
 static void inodes_put(struct txn *t)
@@ -472,7 +548,8 @@ static void inodes_put(struct txn *t)
         t->inodes[kept++] = n;
         if (!n->dirty)
             continue;
-        n->dirty = n->is_new = false;
+        n->dirty = n->is_new = n->was_promoted = n->content_changed = false;
+        n->ctime_before = n->ctime_ns;
         buf_clear(&record);
         inode_encode(n, &record);
         struct key k;
@@ -489,6 +566,7 @@ int txn_commit(struct txn *t, struct err *reterr)
     int rc = before_write(t, reterr);
     if (rc)
         return rc;
+    changes_note(t);
     inodes_put(t);
     blocks_free_dropped(t);
     if (!t->batch)
@@ -512,6 +590,7 @@ int txn_commit(struct txn *t, struct err *reterr)
         t->has_retry = false;
     quota_charged(t);
     history_apply(t);
+    changes_tell(t);
     t->seq = dir->journal ? journal_written(dir->journal) : 0;
     return 0;
 }

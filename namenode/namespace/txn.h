@@ -16,7 +16,7 @@
 
 struct counters {
     uint64_t next_inode, next_block, next_stamp; /* the next to be given out */
-    uint64_t inodes, directories, symlinks;      /* those cut off and not yet reaped included */
+    uint64_t inodes, directories, symlinks;      /* those held or cut off and not yet reaped included */
     uint64_t quotas;                             /* directories with a quota */
     uint64_t blocks, complete_blocks;            /* those that only a snapshot has included */
     uint64_t last_snapshot;                      /* the number given out last */
@@ -44,6 +44,7 @@ struct fsdir {
     uint8_t default_policy;
     char superuser[256]; /* the namenode's OS user */
     char supergroup[256];
+    struct change_log *changes;              /* see change_log.h */
     struct quota_watch *watches;             /* see quota.h */
     struct delete_watch *delete_watches;     /* see tree.h */
     struct protected_directories *protected; /* see protected.h; NULL: none */
@@ -77,6 +78,7 @@ struct block_drop { /* a block that its file no longer has */
     uint64_t inode;
     struct file_block block;
     bool is_kept;   /* by a version */
+    bool lingers;   /* readers may still want it: see graves.h */
     bool is_source; /* it left the file's list before, when a copy of it took its place */
 };
 
@@ -92,13 +94,18 @@ struct txn {
     size_t closed_count;
     uint64_t *freed; /* blocks that nothing refers to any more: for the block map, after the commit (see file_commit) */
     size_t freed_count;
+    struct buf lingering;          /* ids of blocks that were edited out, likewise: for the graves */
     size_t discard_count;          /* what was left to the reaper, likewise */
     struct quota_charges *charges; /* of the commit under way, see quota.h */
-    struct buf entries;            /* struct entry_change; only if history_is_used */
+    struct buf entries;            /* struct entry_change; only if history_is_used or change_log_is_wanted */
+    struct buf changed;            /* struct change: what the commit under way will have changed, likewise */
+    uint64_t session;              /* whose changes these are; 0: nobody's who listens to changes */
     struct buf drops;              /* struct block_drop */
     struct buf history;            /* history.c's */
     struct retry_mark retry;       /* whose call this is, if it must not run twice */
-    const char *unresolved;   /* the path to try instead, behind the last symbolic link that ended a path_resolve() */
+    const char *unresolved; /* the path to try instead, behind the last symbolic link that ended a path_resolve() */
+    bool trusts_tree;       /* nothing cut off waits for the reaper: what has a name hangs in the tree */
+    bool is_reaping; /* what is taken apart nobody can see any more: only what has other names changes for them */
     bool has_retry, is_final; /* final: the next commit is the call's last, and says so in the store */
     uint64_t now_ns;
     uint64_t seq; /* after a commit: what the answer has to wait for */
@@ -126,9 +133,12 @@ int txn_peek(struct txn *t, uint64_t id, struct inode **ret, struct err *reterr)
 int txn_child(struct txn *t, const struct inode *parent, const char *name, struct inode **ret,
               struct err *reterr) MUST_CHECK;
 int txn_block(struct txn *t, uint64_t block_id, struct block_record *ret, struct err *reterr) MUST_CHECK;
-/* The path up to the root, in the arena; ERR_NOT_FOUND if the inode was cut off the tree. */
+/* The path up to the root, in the arena; ERR_NOT_FOUND if the inode was cut off the tree. What is held and has no name
+ * in the tree has the path PATH_OF_INODES and its number. */
+#define PATH_OF_INODES "/.reserved/.inodes/"
 int txn_path(struct txn *t, struct inode *n, const char **ret, struct err *reterr) MUST_CHECK;
-bool txn_is_attached(struct txn *t, struct inode *n);
+bool txn_has_name(struct txn *t, struct inode *n);    /* it hangs in the tree */
+bool txn_is_attached(struct txn *t, struct inode *n); /* or is held */
 
 /* Entries of a directory in name order, from the first one after `after` ("" = all). */
 struct dir_iter {
@@ -153,10 +163,8 @@ static inline void txn_dirty(struct inode *n)
 }
 /* A new, unlinked inode with times = now; strings are copied. */
 struct inode *txn_new_inode(struct txn *t, enum inode_type type, uint16_t mode, const char *owner, const char *group);
-void txn_link(struct txn *t, struct inode *parent, const char *name, struct inode *child);
-void txn_unlink(struct txn *t, struct inode *parent, struct inode *child);
-/* The inode (and all below it), already unlinked, goes: at once, or if that is more than a little to the reaper. An
- * open file stops being one. */
+/* The inode (and all below it), of which a name went (links.h), goes if that was the last: at once, or if that is more
+ * than a little to the reaper. An open file stops being one. What has other names, or is held, stays as it is. */
 void txn_discard(struct txn *t, struct inode *n);
 /* Takes an inode itself out of the store; _discarded: one that was left to the reaper. */
 void txn_erase(struct txn *t, struct inode *n);
@@ -165,16 +173,22 @@ void txn_erase_discarded(struct txn *t, struct inode *n);
 void txn_open_file(struct txn *t, struct inode *n, const char *client_name, const char *client_machine);
 void txn_close_file(struct txn *t, struct inode *n);
 uint64_t txn_next_stamp(struct txn *t);
+void txn_new_block(struct txn *t, uint64_t *ret_id, uint64_t *ret_stamp); /* numbers only */
 /* A new last block, being written, under a new id and stamp. */
 struct file_block *txn_add_block(struct txn *t, struct inode *n);
 void txn_set_block(struct txn *t, struct inode *n, struct file_block *b, uint64_t stamp, uint64_t length_bytes,
                    enum block_state state);
 void txn_drop_last_block(struct txn *t, struct inode *n);
+void txn_cut_hole(struct txn *t, struct inode *n, uint64_t length_bytes); /* the last block, which is one */
+/* A closed file gets another list, in the arena. What it had before and has no more goes, after a grace; what it did
+ * not have is complete (blocks) and is its from now on. */
+void txn_edit_blocks(struct txn *t, struct inode *n, struct file_block *blocks, size_t count);
 /* The last block is to be a copy of the first `length_bytes` of what it is now, under a new id: a snapshot has that.
  * The old one is kept until the file is closed. */
 struct file_block *txn_copy_last_block(struct txn *t, struct inode *n, uint64_t length_bytes);
-/* A block that nothing refers to any more goes (for history.c; files drop theirs). */
+/* A block that nothing refers to any more goes (for history.c and the graves; files drop theirs). */
 void txn_free_block(struct txn *t, uint64_t id, bool is_complete);
+void txn_free_lingering(struct txn *t, uint64_t id); /* .. whose grace is over */
 void txn_set_replication(struct txn *t, struct inode *n, uint16_t replication);
 /* concat: all blocks of `from` become the last ones of `to`. */
 void txn_move_blocks(struct txn *t, struct inode *to, struct inode *from);

@@ -65,6 +65,11 @@ static int check_directory(struct fsck *f, const struct inode *dir, struct err *
 static int visit(struct fsck *f, struct stack *s, const struct inode *n, struct err *reterr)
 {
     line_per_thousand(f);
+    if (n->is_other_link || inode_is_special(n)) { /* checked under its first name; has nothing to check */
+        if (f->o.files && !f->cut && !f->o.list_corrupt)
+            buf_printf(f->out, "%s <%s>\n", buf_cstr(&f->path), n->is_other_link ? "link" : "special file");
+        return 0;
+    }
     if (inode_is_file(n))
         return fsck_file(f, n->id, n->as_of, reterr);
     if (inode_is_dir(n)) {

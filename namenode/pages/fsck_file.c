@@ -176,11 +176,20 @@ static void print_file_end(struct fsck *f, const struct file_result *r, struct b
     }
 }
 
+/* Without holes, which are healthy by nature. */
+static size_t count_blocks(const struct inode *n)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < n->block_count; i++)
+        count += !file_block_is_hole(&n->blocks[i]);
+    return count;
+}
+
 static void print_file_begin(struct fsck *f, const struct inode *n, uint64_t length)
 {
     if (f->o.files || n->is_open)
         buf_printf(f->out, "%s %" PRIu64 " bytes, replicated: replication=%u, %zu block(s)%s: ", buf_cstr(&f->path),
-                   length, n->replication, n->block_count, n->is_open ? ", OPENFORWRITE" : "");
+                   length, n->replication, count_blocks(n), n->is_open ? ", OPENFORWRITE" : "");
     else if (f->sums.files % 100 == 0)
         buf_append_str(f->out, ".");
 }
@@ -194,17 +203,19 @@ static bool check_file(struct fsck *f, const struct inode *n, uint8_t policy)
     AUTO(buf_free) struct buf report = {0};
     if (n->is_open && !f->o.open_files) {
         s->open_bytes += length;
-        s->open_blocks += n->block_count;
+        s->open_blocks += count_blocks(n);
         s->open_files++;
         return false;
     }
     s->files++;
     s->bytes += length;
-    s->blocks += n->block_count;
+    s->blocks += count_blocks(n);
     print_file_begin(f, n, length);
     for (size_t i = 0; i < n->block_count; i++) {
         const struct file_block *b = &n->blocks[i];
-        if (b == inode_last_block(n) && b->state != BLOCK_COMPLETE)
+        if (file_block_is_hole(b))
+            buf_printf(&report, "%zu. hole len=%" PRIu64 "\n", i, b->length_bytes);
+        else if (b == inode_last_block(n) && b->state != BLOCK_COMPLETE)
             print_unfinished(f, b, i, &report);
         else
             check_block(f, n, policy, b, i, &report, &r);
@@ -223,7 +234,7 @@ static void list_damaged(struct fsck *f, const struct inode *n)
 {
     for (size_t i = 0; i < n->block_count; i++) {
         const struct file_block *b = &n->blocks[i];
-        if (b->state != BLOCK_COMPLETE || blocks_live_replicas(f->nn->blocks, b->id))
+        if (file_block_is_hole(b) || b->state != BLOCK_COMPLETE || blocks_live_replicas(f->nn->blocks, b->id))
             continue;
         f->sums.listed++;
         char replication[8] = "";

@@ -11,6 +11,7 @@
 #include "namenode/journal/journal.h"
 #include "namenode/namespace/tree.h"
 #include "namenode/pages/fsck_internal.h"
+#include "proto/zero_block.h"
 
 #define LOST_FOUND  "/lost+found"
 #define COPY_BYTES  (1u << 20)
@@ -82,13 +83,13 @@ static int copy_block(struct rescue *r, const struct dfs_block *b, struct err *r
     return rc;
 }
 
-/* Runs of readable blocks become files 0, 1, ... in the folder. */
+/* Runs of readable blocks become files 0, 1, ... in the folder. A hole ends one: it may be longer than all disks. */
 static void copy_blocks(struct fsck *f, struct rescue *r, const struct dfs_blocks *blocks)
 {
     struct err why;
     for (size_t i = 0; i < blocks->count; i++) {
         int rc = 0;
-        if (!blocks->blocks[i].node_count)
+        if (!blocks->blocks[i].node_count || blocks->blocks[i].block_id == ZERO_BLOCK_ID)
             rc = end_chain(r, &why);
         else if ((rc = copy_block(r, &blocks->blocks[i], &why)) && end_chain(r, NULL))
             r->to = NULL;

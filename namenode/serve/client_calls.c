@@ -8,7 +8,7 @@
 #define CLIENT_ONCE(wire_name, c_name, flags)                                                                          \
     static void once_##c_name(struct rpc_call *call, const ProtobufCMessage *message, void *context)                   \
     {                                                                                                                  \
-        if (!replay_answer(context, call, message, &hdfs__##c_name##_response_proto__descriptor))                      \
+        if (!replay_answer(context, call, message, &hdfs__##c_name##_response_proto__descriptor, replay_client))       \
             client_##c_name(call, message, context);                                                                   \
     }
 CLIENT_METHODS(CLIENT_ONCE)

@@ -70,14 +70,14 @@ static void stamps_of_now(struct op *op, const struct inode *n)
 {
     struct block_record record;
     for (size_t i = 0; n->as_of && i < n->block_count; i++)
-        if (!txn_block(&op->t, n->blocks[i].id, &record, NULL))
+        if (!file_block_is_hole(&n->blocks[i]) && !txn_block(&op->t, n->blocks[i].id, &record, NULL))
             n->blocks[i].stamp = record.gen_stamp;
 }
 
 static void add_locations(struct op *op, const struct inode *n, Hdfs__HdfsFileStatusProto *s)
 {
     stamps_of_now(op, n);
-    if (inode_is_file(n))
+    if (inode_looks_like_file(n))
         s->locations = status_located_blocks(op->arena, op->nn, n, 0, UINT64_MAX, rpc_call_client_ip(op->call));
 }
 
@@ -331,7 +331,7 @@ void client_get_block_locations(struct rpc_call *call, const ProtobufCMessage *m
         rc = err_set(&op.err, ERR_ILLEGAL_ARGUMENT, "Negative %s is not supported. File: %s",
                      q->offset > INT64_MAX ? "offset" : "length", q->src);
     rc = rc ? rc : path_resolve(&op.t, &op.user, q->src, PATH_SNAPSHOT, &p, &op.err);
-    if (!rc && !inode_is_file(path_target(&p)))
+    if (!rc && !inode_looks_like_file(path_target(&p)))
         rc = err_set(&op.err, ERR_NOT_FOUND, "Path is not a file: %s", p.text);
     rc = rc ? rc : access_check(&op.user, path_target(&p), ACCESS_READ, p.text, &op.err);
     rc = rc ? rc : xattr_check_superuser_may_read(&op.user, path_target(&p), &op.err);
@@ -342,7 +342,7 @@ void client_get_block_locations(struct rpc_call *call, const ProtobufCMessage *m
         if (blocks_in_safe_mode(op.nn->blocks) && any_without_place(response->locations))
             rc = op_check_safe_mode(&op, "read, zero block locations for", p.text);
     }
-    rc = rc ? rc : touch(&op, path_target(&p));
+    rc = rc || q->keepaccesstime ? rc : touch(&op, path_target(&p));
     op_end_read(&op, rc, &response->base);
 }
 
@@ -354,7 +354,7 @@ void client_is_file_closed(struct rpc_call *call, const ProtobufCMessage *messag
     op_begin(&op, context, call);
     OP_RESPONSE(&op, hdfs__is_file_closed_response_proto, Hdfs__IsFileClosedResponseProto);
     int rc = path_resolve(&op.t, &op.user, q->src, PATH_SNAPSHOT, &p, &op.err);
-    if (!rc && !inode_is_file(path_target(&p)))
+    if (!rc && !inode_looks_like_file(path_target(&p)))
         rc = err_set(&op.err, ERR_NOT_FOUND, "Path is not a file: %s", p.text);
     response->result = !rc && !path_target(&p)->is_open;
     op_end_read(&op, rc, &response->base);
@@ -368,7 +368,7 @@ void client_get_preferred_block_size(struct rpc_call *call, const ProtobufCMessa
     op_begin(&op, context, call);
     OP_RESPONSE(&op, hdfs__get_preferred_block_size_response_proto, Hdfs__GetPreferredBlockSizeResponseProto);
     int rc = path_resolve(&op.t, &op.user, q->filename, PATH_SNAPSHOT, &p, &op.err);
-    if (!rc && !inode_is_file(path_target(&p)))
+    if (!rc && !inode_looks_like_file(path_target(&p)))
         rc = err_set(&op.err, ERR_NOT_FOUND, "Path is not a file: %s", p.text);
     response->bsize = rc ? 0 : path_target(&p)->block_bytes;
     op_end_read(&op, rc, &response->base);

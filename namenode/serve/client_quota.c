@@ -85,6 +85,10 @@ static int add(struct sums *s, struct inode *n, uint8_t policy, enum presence pr
         return rc;
     policy = n->storage_policy != POLICY_UNSPECIFIED ? n->storage_policy : policy;
     quota_usage_of(n, policy, &usage);
+    if (n->is_other_link) { /* every name is counted, what it takes up once: where quotas charge it */
+        add_inode(n, &(struct quota_usage){0}, &s->all);
+        return 0;
+    }
     if (s->has_history && inode_is_file(n) && (!n->as_of || presence == DELETED)) {
         rc = history_whole_file(&s->op->t, n, &all, &s->op->err);
         if (rc)

@@ -2,9 +2,12 @@
 #include <string.h>
 
 #include "common/clock.h"
+#include "common/log.h"
 #include "hdfs/client_namenode.pb-c.h"
+#include "namenode/namespace/files_edit.h"
 #include "namenode/namespace/leases.h"
 #include "namenode/namespace/policy.h"
+#include "namenode/namespace/sessions.h"
 #include "namenode/serve/client_calls.h"
 #include "namenode/serve/erasure.h"
 #include "namenode/serve/op.h"
@@ -171,6 +174,30 @@ void client_abandon_block(struct rpc_call *call, const ProtobufCMessage *message
     op_end(&op, rc, &response->base);
 }
 
+static void complete_again(struct namenode *nn, struct rpc_call *call, uint64_t inode, const ProtobufCMessage *message,
+                           bool is_last, bool *ret_answered)
+{
+    struct op op;
+    struct inode *n = NULL;
+    bool closed = false;
+    (void)message;
+    op_resume(&op, nn, call);
+    OP_RESPONSE(&op, hdfs__complete_response_proto, Hdfs__CompleteResponseProto);
+    int rc = txn_inode(&op.t, inode, &n, &op.err);
+    if (!rc && n->is_open) /* the writer waits for this: it is its own change */
+        op.t.session = sessions_of_writer(nn->sessions, n->client_name);
+    if (!rc && n->is_open && txn_is_attached(&op.t, n))
+        rc = file_try_close(&op.file, n, &closed, &op.err);
+    if (rc)
+        log_warn("files", "inode %llu could not be closed: %s", (unsigned long long)inode, op.err.text);
+    response->result = closed;
+    *ret_answered = closed || is_last;
+    if (*ret_answered)
+        op_end_resumed(&op, rc, &response->base);
+    else
+        txn_end(&op.t);
+}
+
 void client_complete(struct rpc_call *call, const ProtobufCMessage *message, void *context)
 {
     const Hdfs__CompleteRequestProto *q = (const void *)message;
@@ -184,9 +211,9 @@ void client_complete(struct rpc_call *call, const ProtobufCMessage *message, voi
     if (!rc) {
         struct file_ref ref = {q->src, q->has_fileid ? q->fileid : 0, q->clientname};
         struct block_id_stamp last = q->last ? block_of(q->last) : (struct block_id_stamp){0};
-        rc = file_complete(&op.file, &op.user, &ref, q->last ? &last : NULL, &closed, &inode, &op.err);
+        rc = file_complete(&op.file, &op.user, &ref, q->last ? &last : NULL, q->writtenns, &closed, &inode, &op.err);
     }
-    if (!rc && !closed && park(op.nn, call, inode, op.file.now_ms + PARK_MS)) {
+    if (!rc && !closed && park(op.nn, call, inode, message, complete_again, op.file.now_ms + PARK_MS)) {
         op_end_parked(&op);
         return;
     }
@@ -251,11 +278,14 @@ void client_get_additional_datanode(struct rpc_call *call, const ProtobufCMessag
     int rc = op_check_safe_mode(&op, "add datanode", q->src);
     rc = rc ? rc : check_node_count(&op, q->n_excludes + q->n_existings + q->numadditionalnodes);
     rc = rc ? rc : op_check_pool(&op, q->blk->poolid);
-    rc = rc ? rc : file_check_lease(&op.file, &op.user, &ref, &n, NULL, &op.err);
+    const struct detached_block *detached = rc ? NULL : detached_find(op.nn->detached, q->blk->blockid);
+    if (!rc)
+        rc = detached ? file_check_detached(&op.file, q->clientname, detached, &n, &op.err)
+                      : file_check_lease(&op.file, &op.user, &ref, &n, NULL, &op.err);
     uint8_t policy = POLICY_UNSPECIFIED;
     rc = rc ? rc : inode_policy(&op.t, n, &policy, &op.err);
     if (!rc) {
-        struct choose_args choose = {.client_ip = n->client_machine,
+        struct choose_args choose = {.client_ip = detached ? rpc_call_client_ip(call) : n->client_machine,
                                      .count = q->numadditionalnodes,
                                      .block_bytes = n->block_bytes,
                                      .policy = policy,

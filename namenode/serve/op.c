@@ -4,7 +4,9 @@
 
 #include "common/clock.h"
 #include "namenode/namespace/leases.h"
+#include "namenode/namespace/sessions.h"
 #include "namenode/namespace/writers.h"
+#include "namenode/serve/posix_state.h"
 
 const char *op_caller(const struct rpc_call *call)
 {
@@ -12,23 +14,35 @@ const char *op_caller(const struct rpc_call *call)
     return *user ? user : "dr.who"; /* Hadoop's name for nobody in particular */
 }
 
-void op_begin(struct op *op, struct namenode *nn, struct rpc_call *call)
+/* But for the user; the lock is held. */
+static void begin(struct op *op, struct namenode *nn, struct rpc_call *call)
 {
     op->nn = nn;
     op->call = call;
     op->arena = rpc_call_arena(call);
     op->err = (struct err){0};
-    fs_user_load(&op->user, nn->dir, op_caller(call));
-    uint64_t wall_ns = (uint64_t)clock_wall_ns();
     op->file = (struct file_op){nn, &op->t, (uint64_t)clock_mono_ms()};
-    namenode_lock(nn);
-    txn_begin(&op->t, nn->dir, wall_ns);
+    txn_begin(&op->t, nn->dir, (uint64_t)clock_wall_ns());
     struct slice client = rpc_call_client_id(call);
     op->t.has_retry = rpc_call_is_at_most_once(call) && client.len == sizeof op->t.retry.client_id;
     if (op->t.has_retry) {
         memcpy(op->t.retry.client_id, client.base, client.len);
         op->t.retry.call_id = rpc_call_id(call);
     }
+    op->t.session = client.len == 16 ? sessions_of_client(nn->sessions, client.base) : 0;
+}
+
+void op_begin(struct op *op, struct namenode *nn, struct rpc_call *call)
+{
+    fs_user_load(&op->user, nn->dir, op_caller(call));
+    namenode_lock(nn);
+    begin(op, nn, call);
+}
+
+void op_resume(struct op *op, struct namenode *nn, struct rpc_call *call)
+{
+    op->user = (struct fs_user){.name = ""};
+    begin(op, nn, call);
 }
 
 void op_begin_walk(struct op *op, struct namenode *nn, struct rpc_call *call)
@@ -66,7 +80,8 @@ static void prepare(struct op *op, int rc, const ProtobufCMessage *response)
         rpc_call_prepare_fail(op->call, &op->err);
 }
 
-void op_end(struct op *op, int rc, const ProtobufCMessage *response)
+/* The journal's number that the answer has to wait for. */
+static uint64_t finish(struct op *op, int rc, const ProtobufCMessage *response)
 {
     if (!rc) {
         op->t.is_final = true;
@@ -76,8 +91,19 @@ void op_end(struct op *op, int rc, const ProtobufCMessage *response)
     uint64_t seq = journal_latest(op->nn->journal);
     op->t.closed_count = 0;
     txn_end(&op->t);
+    return seq;
+}
+
+void op_end(struct op *op, int rc, const ProtobufCMessage *response)
+{
+    uint64_t seq = finish(op, rc, response);
     namenode_unlock(op->nn);
     journal_when_synced(op->nn->journal, seq, send, op->call);
+}
+
+void op_end_resumed(struct op *op, int rc, const ProtobufCMessage *response)
+{
+    journal_when_synced(op->nn->journal, finish(op, rc, response), send, op->call);
 }
 
 void op_end_read(struct op *op, int rc, const ProtobufCMessage *response)
@@ -139,6 +165,7 @@ void op_connection_closed(void *context, uint64_t connection, int64_t idle_ms, b
     struct closed_connection c = {context, by_peer && idle_ms < IDLE_CLOSE_MS};
     namenode_lock(c.nn);
     writers_closed(c.nn->writers, connection, on_writer_gone, &c);
+    posix_connection_closed(c.nn, connection);
     namenode_unlock(c.nn);
 }
 

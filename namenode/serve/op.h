@@ -30,6 +30,9 @@ void op_end_read(struct op *op, int rc, const ProtobufCMessage *response);
 void op_end_walk(struct op *op, int rc, const ProtobufCMessage *response);
 /* Without an answer yet: someone else sends it later. */
 void op_end_parked(struct op *op);
+/* The parked call goes on (park.h), under the lock, which stays held; its user is not looked up again. */
+void op_resume(struct op *op, struct namenode *nn, struct rpc_call *call);
+void op_end_resumed(struct op *op, int rc, const ProtobufCMessage *response);
 
 /* ERR_SAFE_MODE, "Cannot <doing> <path>. Name node is in safe mode. ..." */
 int op_check_safe_mode(struct op *op, const char *doing, const char *path) MUST_CHECK;

@@ -20,36 +20,34 @@ static bool is_known(struct namenode *nn, const struct rpc_call *call, uint64_t 
     return known;
 }
 
-enum filled { FILLED, NOT_KNOWN, FAILED /* see op.err */ };
-
 /* The file as it is now; the client's own later changes cannot be in it, since it still waits for this answer. */
-static enum filled fill_create(struct op *op, uint64_t inode, Hdfs__CreateResponseProto *response)
+static enum replayed fill_create(struct op *op, uint64_t inode, Hdfs__CreateResponseProto *response)
 {
     struct inode *n = NULL;
     if (txn_inode(&op->t, inode, &n, NULL) || !n->is_open)
-        return NOT_KNOWN;
+        return REPLAY_NOT_KNOWN;
     response->fs = status_of(op->arena, n, "");
     op_writer(op, n->client_name);
-    return FILLED;
+    return REPLAYED;
 }
 
-static enum filled fill_append(struct op *op, const Hdfs__AppendRequestProto *q, uint64_t inode,
-                               Hdfs__AppendResponseProto *response)
+static enum replayed fill_append(struct op *op, const Hdfs__AppendRequestProto *q, uint64_t inode,
+                                 Hdfs__AppendResponseProto *response)
 {
     struct inode *n = NULL;
     bool new_block = q->has_flag && (q->flag & HDFS__CREATE_FLAG_PROTO__NEW_BLOCK);
     if (txn_inode(&op->t, inode, &n, NULL) || !n->is_open)
-        return NOT_KNOWN;
+        return REPLAY_NOT_KNOWN;
     op_writer(op, n->client_name);
     append_answer(op, n, new_block, response);
     if (new_block || !response->block || response->block->n_locs)
-        return FILLED;
+        return REPLAYED;
     err_set(&op->err, ERR_RETRIABLE,
             "No datanode has reported the last block of %s since the namenode's start: try again", q->src);
-    return FAILED;
+    return REPLAY_FAILED;
 }
 
-static enum filled fill(struct op *op, const ProtobufCMessage *message, uint64_t value, ProtobufCMessage *response)
+enum replayed replay_client(struct op *op, const ProtobufCMessage *message, uint64_t value, ProtobufCMessage *response)
 {
     const char *method = rpc_call_method(op->call);
     if (!strcmp(method, "rename"))
@@ -69,11 +67,11 @@ static enum filled fill(struct op *op, const ProtobufCMessage *message, uint64_t
         ((Hdfs__CreateSnapshotResponseProto *)response)->snapshotpath =
             (char *)(uintptr_t)snapshot_path(op->arena, q->snapshotroot, name);
     }
-    return FILLED; /* the others say nothing but that it was done */
+    return REPLAYED; /* the others say nothing but that it was done */
 }
 
 bool replay_answer(struct namenode *nn, struct rpc_call *call, const ProtobufCMessage *message,
-                   const ProtobufCMessageDescriptor *response)
+                   const ProtobufCMessageDescriptor *response, replay_fill fill)
 {
     struct op op;
     uint64_t value = 0;
@@ -82,11 +80,11 @@ bool replay_answer(struct namenode *nn, struct rpc_call *call, const ProtobufCMe
     op_begin(&op, nn, call);
     ProtobufCMessage *answer = arena_zalloc(op.arena, response->sizeof_message);
     response->message_init(answer);
-    enum filled filled = fill(&op, message, value, answer);
-    if (filled == NOT_KNOWN) {
+    enum replayed filled = fill(&op, message, value, answer);
+    if (filled == REPLAY_NOT_KNOWN) {
         op_end_parked(&op);
         return false;
     }
-    op_end_read(&op, filled == FAILED ? op.err.code : 0, answer);
+    op_end_read(&op, filled == REPLAY_FAILED ? op.err.code : 0, answer);
     return true;
 }

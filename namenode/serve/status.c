@@ -1,7 +1,6 @@
 #include "namenode/serve/status.h"
 
 #include <string.h>
-#include <sys/stat.h>
 
 #include "common/clock.h"
 #include "namenode/namespace/history.h"
@@ -24,12 +23,10 @@ static char *borrowed(const char *text)
 
 Hdfs__HdfsFileStatusProto *status_of(struct arena *a, const struct inode *n, const char *local_name)
 {
-    static const unsigned posix_types[] = {
-        [INODE_DIRECTORY] = S_IFDIR, [INODE_FILE] = S_IFREG, [INODE_SYMLINK] = S_IFLNK};
     NEW(a, hdfs__hdfs_file_status_proto, Hdfs__HdfsFileStatusProto, s);
     NEW(a, hdfs__fs_permission_proto, Hdfs__FsPermissionProto, permission);
-    permission->perm = n->mode;
-    s->filetype = (Hdfs__HdfsFileStatusProto__FileType)n->type; /* the same numbers */
+    permission->perm = n->mode & 01777;
+    s->filetype = (Hdfs__HdfsFileStatusProto__FileType)(inode_is_special(n) ? INODE_FILE : n->type); /* same numbers */
     s->path = bytes_of(local_name);
     s->length = inode_is_file(n) ? inode_length(n) : 0;
     s->permission = permission;
@@ -56,7 +53,9 @@ Hdfs__HdfsFileStatusProto *status_of(struct arena *a, const struct inode *n, con
     s->ctime_ns = n->ctime_ns;
     s->mtime_ns = n->mtime_ns;
     s->atime_ns = n->atime_ns ? n->atime_ns : n->mtime_ns; /* of a directory that none was given */
-    s->posix_type = posix_types[n->type];
+    s->posix_type = inode_format(n->type);
+    s->has_rdev = n->rdev != 0;
+    s->rdev = (uint32_t)n->rdev;
     return s;
 }
 
@@ -132,12 +131,31 @@ Hdfs__LocatedBlockProto *status_located_block(struct arena *a, const struct name
     return l;
 }
 
+/* Who asks for the blocks of a file, and where its holes are for him: looked up with the first one. They seem to have
+ * as many replicas as other blocks, which `setrep -w` counts. */
+struct looker {
+    const char *client_ip;
+    bool knows_zeros;
+    size_t zero_count;
+    struct block_location zeros[BLOCK_LOCATIONS_MAX];
+};
+
 static Hdfs__LocatedBlockProto *locate(struct arena *a, const struct namenode *nn, const struct file_block *b,
-                                       uint64_t offset, const char *client_ip)
+                                       uint64_t offset, struct looker *who)
 {
-    struct block_location locations[BLOCK_LOCATIONS_MAX];
-    size_t count = blocks_locations(nn->blocks, b->id, client_ip, locations, BLOCK_LOCATIONS_MAX);
-    Hdfs__LocatedBlockProto *l = status_located_block(a, nn, b, offset, locations, count, client_ip);
+    struct block_location found[BLOCK_LOCATIONS_MAX];
+    const struct block_location *locations = found;
+    size_t count;
+    if (file_block_is_hole(b)) {
+        if (!who->knows_zeros)
+            who->zero_count = blocks_anywhere(nn->blocks, who->client_ip, who->zeros, who->zero_count);
+        who->knows_zeros = true;
+        locations = who->zeros;
+        count = who->zero_count;
+    } else {
+        count = blocks_locations(nn->blocks, b->id, who->client_ip, found, BLOCK_LOCATIONS_MAX);
+    }
+    Hdfs__LocatedBlockProto *l = status_located_block(a, nn, b, offset, locations, count, who->client_ip);
     location_hosts_name(a, l, nn->location_hosts);
     return l;
 }
@@ -147,6 +165,10 @@ Hdfs__LocatedBlocksProto *status_located_blocks(struct arena *a, const struct na
 {
     NEW(a, hdfs__located_blocks_proto, Hdfs__LocatedBlocksProto, all);
     const struct file_block *last = inode_last_block(n);
+    struct looker who;
+    who.client_ip = client_ip;
+    who.knows_zeros = false;
+    who.zero_count = n->replication < BLOCK_LOCATIONS_MAX ? n->replication : BLOCK_LOCATIONS_MAX;
     uint64_t total = inode_length(n), end = length > UINT64_MAX - offset ? UINT64_MAX : offset + length, at = 0;
     all->underconstruction = n->is_open;
     if (!last)
@@ -159,10 +181,9 @@ Hdfs__LocatedBlocksProto *status_located_blocks(struct arena *a, const struct na
         const struct file_block *b = &n->blocks[i];
         bool is_growing = b == last && b->state == BLOCK_UNDER_CONSTRUCTION;
         if (at + b->length_bytes > offset || (is_growing && at <= offset && length))
-            all->blocks[all->n_blocks++] = locate(a, nn, b, at, client_ip);
+            all->blocks[all->n_blocks++] = locate(a, nn, b, at, &who);
     }
-    bool has_last = all->n_blocks && all->blocks[all->n_blocks - 1]->b->blockid == last->id;
-    all->lastblock =
-        has_last ? all->blocks[all->n_blocks - 1] : locate(a, nn, last, total - last->length_bytes, client_ip);
+    bool has_last = all->n_blocks && all->blocks[all->n_blocks - 1]->offset == total - last->length_bytes;
+    all->lastblock = has_last ? all->blocks[all->n_blocks - 1] : locate(a, nn, last, total - last->length_bytes, &who);
     return all;
 }

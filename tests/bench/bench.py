@@ -134,44 +134,64 @@ def add_ratios_to_apache(rows, rates, text, replication):
             row.ratios["Apache, same client"] = rate / rates[name, client, "Apache"]
 
 
-def build_metadata_rate(work):
-    build = os.path.dirname(os.path.realpath(cairn_path()))
-    program = f"{work}/metadata_rate"
-    include = os.path.join(ROOT, "client", "include")
-    checked(
-        ["cc", "-O2", "-Wall", "-o", program, f"{HERE}/metadata_rate.c", f"-I{include}", f"-L{build}"]
-        + ["-lhdfs", f"-Wl,-rpath,{build}", "-pthread"]
-    )
+def build(work, name, *libraries):
+    program = f"{work}/{name}"
+    checked(["cc", "-O2", "-Wall", "-o", program, f"{HERE}/{name}.c", *libraries, "-pthread"])
     return program
 
 
+def build_metadata_rate(work):
+    build_folder = os.path.dirname(os.path.realpath(cairn_path()))
+    include = os.path.join(ROOT, "client", "include")
+    return build(work, "metadata_rate", f"-I{include}", f"-L{build_folder}", "-lhdfs", f"-Wl,-rpath,{build_folder}")
+
+
+METADATA_OPERATIONS = "mkdir", "create", "stat", "rename", "delete"  # each finds what those before it made
+
+
+def echo_row(program, threads, count):
+    runs = []
+    for _ in range(1 + ROUNDS):
+        printed = checked([program, str(threads), str(count)], stdout=subprocess.PIPE, text=True).stdout
+        runs.append([float(number) for number in printed.split()])
+    rate, client_s, server_s = map(statistics.median, zip(*runs[1:]))
+    return Row(f"sockets alone, {thread_text(threads)}", rate, client_s / count * 1e6, server_s / count * 1e6)
+
+
+def thread_text(threads):
+    return f"{threads} client thread{'s' * (threads > 1)}"
+
+
 def metadata(servers, work):
-    program = build_metadata_rate(work)
+    program, echo = build_metadata_rate(work), build(work, "echo_rate")
     rows = []
-    for threads, count in (1, 600), (16, 8000):
-        rates, runs = {}, {}
+    for threads, count in (1, 2000), (16, 8000):
+        seen = {}  # {(operation, server): [(rate, client CPU, server CPU)]}
         for attempt in range(1 + ROUNDS):  # in turn, so that both servers see the same machine; the first warms up
             for server, cluster, pids in servers.each():
                 folder = f"/bench-{threads}-{attempt}"
-                command = [program, *cluster.namenode.split(":"), folder, str(threads), str(count)]
-                output = []
-                sample = measure(lambda: output.append(checked(command, stdout=subprocess.PIPE, text=True).stdout), pids)
+                for operation in METADATA_OPERATIONS:
+                    command = [program, *cluster.namenode.split(":"), folder, str(threads), str(count), operation]
+                    output = []
+                    sample = measure(lambda: output.append(checked(command, stdout=subprocess.PIPE, text=True).stdout), pids)
+                    cpu = sample.client_cpu_s / count * 1e6, sample.server_cpu_s / count * 1e6
+                    seen.setdefault((operation, server), []).append((float(output[0]), *cpu))
                 servers.cairn_fs(cluster, "-rm", "-r", "-skipTrash", folder)
-                if attempt == 0:
-                    continue
-                runs.setdefault(server, []).append(sample)
-                for line in output[0].splitlines():
-                    name, rate = line.split()
-                    rates.setdefault((name, server), []).append(float(rate))
-        operations = len({name for name, _ in rates})
-        middle = {key: statistics.median(values) for key, values in rates.items()}
-        for (name, server), rate in middle.items():
-            share = median(runs[server])  # of a whole run: the operations follow each other too fast to tell apart
-            ratios = {"Apache": rate / middle[name, "Apache"]} if server == "Cairn" else {}
-            what = f"{name}, {threads} client thread{'s' * (threads > 1)}, {server}"
-            rows.append(Row(what, rate, share.client_cpu_s / operations, share.server_cpu_s / operations, ratios))
-    note = "Calls of one C program through libhdfs; create makes and closes an empty file. CPU: the mean over its operations."
-    return Section("Namenode", "calls/s", note, rows)
+        middle = {key: [statistics.median(values) for values in zip(*runs[1:])] for key, runs in seen.items()}
+        sockets = echo_row(echo, threads, 10 * count)
+        for (operation, server), (rate, client_cpu, server_cpu) in middle.items():
+            ratios = {"sockets": rate / sockets.rate}
+            if server == "Cairn":
+                apache_rate, _, apache_cpu = middle[operation, "Apache"]
+                ratios |= {"Apache": rate / apache_rate, "Apache per server CPU": apache_cpu / server_cpu}
+            rows.append(Row(f"{operation}, {thread_text(threads)}, {server}", rate, client_cpu, server_cpu, ratios))
+        rows.append(sockets)
+    note = (
+        "Calls of one C program through libhdfs, each thread over a connection of its own; create makes and closes an empty file. "
+        "Sockets alone: the same clients against a loop that answers a request of 150 bytes with 100 others and does nothing else, "
+        "so about the most that any server can reach on these cores."
+    )
+    return Section("Namenode", "calls/s", note, rows, cpu_unit="µs per call")
 
 
 def write_text(path):

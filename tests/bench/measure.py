@@ -12,10 +12,11 @@ def cpu_seconds(pids):
     """User and system time that the processes have used so far, with all their threads and the children they ended."""
     total = 0
     for pid in pids:
+        total += time.clock_gettime(~pid << 3 | 2)  # the process's CPU clock, as clock_getcpuclockid(3) makes it
         with open(f"/proc/{pid}/stat") as file:
             fields = file.read().rsplit(")", 1)[1].split()
-        total += sum(map(int, fields[11:15]))
-    return total / TICKS
+        total += sum(map(int, fields[13:15])) / TICKS
+    return total
 
 
 def _children_cpu_seconds():

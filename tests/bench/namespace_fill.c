@@ -8,6 +8,7 @@
 
 #include "common/clock.h"
 #include "namenode/name_folder.h"
+#include "namenode/namespace/links.h"
 #include "namenode/namespace/tree.h"
 
 #define FILES_PER_FOLDER 1000
@@ -68,7 +69,7 @@ int main(int argc, char **argv)
     fsdir_options_from_config(&options, c);
     options.superuser = root.name;
     check(store_open(path, &store, &why), &why);
-    check(journal_start(path, NULL, &journal, &why), &why);
+    check(journal_start(store, NULL, &journal, &why), &why);
     check(fsdir_open(store, journal, &options, (uint64_t)clock_wall_ns(), &dir, &why), &why);
     int64_t start_ms = clock_mono_ms();
     long count = strtol(argv[2], NULL, 10);

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 class Row:
     what: str
     rate: float  # of the first thing named in `what`'s section, in the section's unit
-    client_cpu_s: float
-    server_cpu_s: float
+    client_cpu: float  # in the section's cpu_unit
+    server_cpu: float
     ratios: dict = field(default_factory=dict)  # {compared with: how many times as fast}
 
 
@@ -19,16 +19,17 @@ class Section:
     unit: str
     note: str
     rows: list
+    cpu_unit: str = "s"
 
     def markdown(self):
         compared = list(dict.fromkeys(name for row in self.rows for name in row.ratios))
-        head = ["", self.unit, *(f"× {name}" for name in compared), "client CPU s", "server CPU s"]
+        head = ["", self.unit, *(f"× {name}" for name in compared), f"client CPU {self.cpu_unit}", f"server CPU {self.cpu_unit}"]
         lines = [f"## {self.title}", "", self.note, ""]
         lines += [" | ".join(["", *head, ""]).strip(), "|---|" + "--:|" * (len(head) - 1)]
         for row in self.rows:
             ratios = [f"{row.ratios[name]:.2f}" if name in row.ratios else "" for name in compared]
             cells = [row.what.replace("|", "\\|"), f"{row.rate:,.{1 if row.rate < 100 else 0}f}", *ratios]
-            cells += [f"{row.client_cpu_s:.2f}", f"{row.server_cpu_s:.2f}"]
+            cells += [f"{row.client_cpu:.2f}", f"{row.server_cpu:.2f}"]
             lines.append("| " + " | ".join(cells) + " |")
         return "\n".join(lines)
 

@@ -117,17 +117,6 @@ def test_a_reader_keeps_the_file_that_was_renamed_over(here):
     assert open(here + "/f").read() == "newer"
 
 
-def test_random_write_is_refused_and_harms_nothing(here):
-    with open(here + "/f", "wb") as f:
-        f.write(b"0123456789")
-    fd = os.open(here + "/f", os.O_RDWR)
-    with pytest.raises(OSError) as refused:
-        os.pwrite(fd, b"x", 3)
-    os.close(fd)
-    assert refused.value.errno == errno.EOPNOTSUPP
-    assert open(here + "/f", "rb").read() == b"0123456789"
-
-
 def test_save_by_rename_replaces_atomically(here):
     open(here + "/doc", "w").write("old")
     for i in range(20):

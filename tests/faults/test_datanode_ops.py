@@ -114,6 +114,52 @@ def test_any_range_with_and_without_checksums(node, target, offset, length, with
             reader.send(bytes([2, 8, xfer.CHECKSUM_OK]))
 
 
+# ---- holes of files ----
+
+ZEROS, ZEROS_STAMP = 1 << 30, 1000
+
+
+@pytest.mark.parametrize("offset, length", [(0, 0), (0, 1), (511, 2), (700, 300_000), (2 ** 62 + 100, 10_000)])
+@pytest.mark.parametrize("with_checksums", [True, False])
+def test_the_block_of_zeros(node, pool, offset, length, with_checksums):
+    target = xfer.block(pool, ZEROS, ZEROS_STAMP, 2 ** 62 + 10 ** 6)
+    with xfer.Connection(node) as reader:
+        for _ in range(2):
+            header = xfer.message((1, xfer.message((1, target))), (2, "test"))
+            reader.op(xfer.READ_BLOCK, xfer.message((1, header), (2, offset), (3, length), (4, with_checksums)))
+            answer = reader.answer()
+            assert status(answer) == xfer.SUCCESS
+            info = xfer.parse(answer[4][0])
+            kind = xfer.parse(info[1][0])
+            assert (kind[1][0], kind[2][0]) == ((2, 512) if with_checksums else (0, 512))
+            first, got = info[2][0], packets(reader)
+            data = b"".join(part for _, _, part in got)
+            assert offset - 512 < first <= offset and data == bytes(offset - first + length)
+            assert all(at == first + sum(len(part) for _, _, part in got[:i]) for i, (at, _, _) in enumerate(got))
+            assert b"".join(sums for _, sums, _ in got) == (xfer.checksums(data) if with_checksums else b"")
+            reader.send(bytes([2, 8, xfer.CHECKSUM_OK]))
+
+
+def test_the_block_of_zeros_has_checksums_and_no_replica(cluster, node, pool):
+    zeros = bytes(700_001)
+    target = xfer.block(pool, ZEROS, ZEROS_STAMP, len(zeros))
+    assert ask_checksum(node, target)[1][3][0] == hashlib.md5(xfer.checksums(zeros)).digest()
+    assert ask_checksum(node, target, 2)[1][3][0] == struct.pack(">I", xfer.crc32c(zeros))
+    for how in ({}, {"stage": xfer.STAGE_APPEND, "new_stamp": 2000, "min_bytes": len(zeros)}):
+        with xfer.Connection(node) as writer:
+            assert status(writer.write_block(target, **how)) == xfer.ERROR
+    for offset, length in ((2 ** 63, 1), (2 ** 63 - 1, 1), (1, 2 ** 64 - 1)):
+        with xfer.Connection(node) as reader:
+            assert status(reader.read_block(target, offset, length)) == xfer.ERROR
+    assert status_of_other_pool(node) == xfer.ERROR
+    assert not glob.glob(f"{cluster.folder}/**/blk_{ZEROS}*", recursive=True)
+
+
+def status_of_other_pool(node):
+    with xfer.Connection(node) as reader:
+        return status(reader.read_block(xfer.block("BP-of-others", ZEROS, ZEROS_STAMP, 10), 0, 10))
+
+
 @pytest.mark.parametrize("chunk", [1, 100, 512, 4096, 65536])
 def test_chunks_of_any_size(node, target, chunk):
     finalize(node, target, chunk=chunk)

@@ -290,6 +290,13 @@ def test_files_are_passed_over_the_unix_socket(cluster, node, pool, target):
         assert status(local.request_fds(target, version=0)[0]) == xfer.ERROR_UNSUPPORTED
     with xfer.Connection(node) as remote:
         assert status(remote.request_fds(target)[0]) == xfer.ERROR
+    with xfer.Connection(path) as local:  # a hole has no files; named with our version, for this block only
+        answer = local.request_fds(xfer.block(pool, 1 << 30, 1000, 10))[0]
+        assert (status(answer), answer[6]) == (xfer.ERROR_UNSUPPORTED, [1])
+        answer, _, fds = local.request_fds(target)  # the connection goes on
+        assert status(answer) == xfer.SUCCESS
+        for fd in fds:
+            os.close(fd)
 
 
 @pytest.fixture

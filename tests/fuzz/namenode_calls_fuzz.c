@@ -13,6 +13,8 @@
 #include "namenode/blocks/datanode_events.h"
 #include "namenode/housekeeping.h"
 #include "namenode/namespace/cache_pools.h"
+#include "namenode/namespace/detached.h"
+#include "namenode/namespace/graves.h"
 #include "namenode/namespace/leases.h"
 #include "namenode/namespace/tokens.h"
 #include "namenode/namespace/txn.h"
@@ -21,13 +23,14 @@
 #include "namenode/serve/admin.h"
 #include "namenode/serve/namenode_calls.h"
 #include "namenode/serve/park.h"
+#include "namenode/serve/posix_state.h"
 #include "proto/message.h"
 #include "rpc/reconfigure.h"
 #include "rpc/rpc_server.h"
 #include "rpc/wire.h"
 #include "tests/fuzz/fuzz.h"
 
-#define CALLS_FUZZ_SERVICES   (4 + ADMIN_SERVICES)
+#define CALLS_FUZZ_SERVICES   (5 + ADMIN_SERVICES)
 #define CALLS_FUZZ_CALLS_MAX  32
 #define CALLS_FUZZ_DEPTH_MAX  4
 #define CALLS_FUZZ_INPUTS_MAX 2000 /* then the namespace begins anew */
@@ -48,6 +51,7 @@ static void calls_fuzz_services(struct namenode *nn, struct rpc_service ret[CALL
     ret[2] = datanode_lifeline_service(nn);
     ret[3] = namenode_calls_service(nn);
     admin_services(nn, ret + 4);
+    ret[4 + ADMIN_SERVICES] = posix_calls_service(nn);
 }
 
 static size_t calls_fuzz_method_count(void)
@@ -82,6 +86,9 @@ static void calls_fuzz_end(void)
     journal_stop(f->nn.journal);
     blocks_free(f->nn.blocks);
     parked_free(f->nn.parked);
+    posix_state_close(&f->nn);
+    detached_free(f->nn.detached);
+    graves_free(f->nn.graves);
     writers_free(f->nn.writers);
     cache_pools_free(f->nn.cache_pools);
     tokens_free(f->nn.tokens);
@@ -144,7 +151,7 @@ static void calls_fuzz_begin(void)
     o.superuser = "root";
     blocks_options_from_config(&options, f->config);
     options.pool_id = nn->ids.block_pool_id;
-    if (store_open(path, &nn->store, NULL) || journal_start(path, NULL, &nn->journal, NULL) ||
+    if (store_open(path, &nn->store, NULL) || journal_start(nn->store, NULL, &nn->journal, NULL) ||
         fsdir_open(nn->store, nn->journal, &o, 1, &nn->dir, NULL) ||
         cache_pools_load(nn->store, &nn->cache_pools, NULL) ||
         config_set(f->config, "dfs.namenode.delegation.token.always-use", "true", "fuzz", NULL) ||
@@ -152,7 +159,12 @@ static void calls_fuzz_begin(void)
         abort();
     nn->leases = leases_new(60000, 1200000, 30000);
     nn->writers = writers_new();
+    nn->detached = detached_new();
+    if (graves_load(nn->store, 0, &nn->graves, NULL))
+        abort();
     nn->parked = parked_new();
+    if (posix_state_open(nn, NULL))
+        abort();
     nn->blocks = blocks_new(&options, &seam, now_ms);
     calls_fuzz_datanode(f, now_ms);
     struct rpc_service services[CALLS_FUZZ_SERVICES];
@@ -222,7 +234,9 @@ static ProtobufCMessage *calls_fuzz_message(struct arena *a, const ProtobufCMess
         else if (f->type == PROTOBUF_C_TYPE_ENUM)
             *(int *)at = ((const ProtobufCEnumDescriptor *)f->descriptor)->values[0].value;
         else if (f->type == PROTOBUF_C_TYPE_UINT64 || f->type == PROTOBUF_C_TYPE_INT64)
-            *(uint64_t *)at = !strcmp(f->name, "blockSize") ? 1 << 20 : 1;
+            *(uint64_t *)at = !strcmp(f->name, "blockSize")                                       ? 1 << 20
+                              : strstr(f->name, "parent") && !strcmp(type->package_name, "cairn") ? INODE_ROOT
+                                                                                                  : 1;
         else if (f->type == PROTOBUF_C_TYPE_UINT32 || f->type == PROTOBUF_C_TYPE_INT32)
             *(uint32_t *)at = 1;
     }

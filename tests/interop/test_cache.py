@@ -6,6 +6,7 @@ import pytest
 from lib import sanitizer
 from lib.cluster import Cluster
 from lib.data import MIB
+from lib.posix_edit import Editor, hole
 from lib.waiting import wait_for
 
 PROPERTIES = {
@@ -59,6 +60,19 @@ def test_a_directive_brings_blocks_into_memory_and_out_again(cluster, cacheadmin
     wait_for(lambda: locked_kib(cluster) == 0, 30, "the deleted file's blocks to leave", every_s=0.2)
     cacheadmin("-removeDirective", 1)
     assert "Found 0 entries" in cacheadmin("-listDirectives")
+
+
+@locks_memory
+def test_holes_need_no_memory(cluster, cacheadmin):
+    cluster.fs("-put", "-", "/sparse", stdin=b"s" * 5000, check=True)
+    with Editor(cluster) as editor:
+        editor.edit(editor.id("/sparse"), 1, 0, hole(1 << 40))
+    added = cacheadmin("-addDirective", "-path", "/sparse", "-pool", "pool").split()
+    wait_for(lambda: locked_kib(cluster) == 8, 30, "the block in memory", every_s=0.2)
+    # needed and cached: bytes, files
+    wait_for(lambda: cacheadmin("-listDirectives", "-stats").split()[-4:] == ["5000", "5000", "1", "1"], 30, "the statistics")
+    cacheadmin("-removeDirective", added[-1])
+    wait_for(lambda: locked_kib(cluster) == 0, 30, "nothing to be cached", every_s=0.2)
 
 
 @locks_memory

@@ -1,4 +1,5 @@
 """The mount on Apache's servers: the tests of tests/cluster/test_mount.py, but for what only our namenode has."""
+import errno
 import os
 import subprocess
 
@@ -59,3 +60,14 @@ def cluster(hadoop, tmp_path_factory):
         yield running
     finally:
         running.stop()
+
+
+def test_random_write_is_refused_and_harms_nothing(here):
+    with open(here + "/f", "wb") as f:
+        f.write(b"0123456789")
+    fd = os.open(here + "/f", os.O_RDWR)
+    with pytest.raises(OSError) as refused:
+        os.pwrite(fd, b"x", 3)
+    os.close(fd)
+    assert refused.value.errno == errno.EOPNOTSUPP
+    assert open(here + "/f", "rb").read() == b"0123456789"

@@ -33,7 +33,7 @@ def client_of(test, protocol):
     """The client's name; "" for Cairn's own."""
     if protocol.endswith(BETWEEN_SERVERS) and "test_mixed" not in test:
         return ""
-    if "[cairn-on-" in test:
+    if "[cairn-on-" in test or protocol.startswith("org.cairn."):
         return ""
     return next((client for part, client in FOREIGN.items() if f"tests/{part}" in f"tests/{test}"), "")
 

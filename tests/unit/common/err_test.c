@@ -34,6 +34,21 @@ static void remote_class_is_kept_for_the_way_back(void **state)
     assert_string_equal(err_java_class(&err), "java.io.IOException");
 }
 
+static void what_only_posix_knows_travels_by_name(void **state)
+{
+    static const int known[] = {EPERM, EBUSY, EXDEV, EMLINK, ESTALE, EDEADLK, ENOLCK, ENOTDIR, EINVAL, EFBIG};
+    for (size_t i = 0; i < ARRAY_COUNT(known); i++) {
+        struct err sent, received;
+        int code = err_posix(&sent, known[i], "inode %d", 7);
+        assert_int_equal(err_to_errno(code), known[i]);
+        assert_string_equal(err_java_class(&sent), "org.cairn.PosixException");
+        assert_int_equal(err_remote(&received, err_java_class(&sent), sent.text), code);
+        assert_non_null(strstr(received.text, ": inode 7"));
+    }
+    assert_int_equal(err_remote(NULL, "org.cairn.PosixException", "ENOIDEA: x"), ERR_IO);
+    assert_int_equal(err_remote(NULL, "org.cairn.PosixException", NULL), ERR_IO);
+}
+
 static void prefix_goes_in_front_and_long_text_is_cut(void **state)
 {
     struct err err;
@@ -54,6 +69,7 @@ int main(void)
         cmocka_unit_test(code_is_returned_and_text_kept),
         cmocka_unit_test(every_class_maps_back_to_its_first_row),
         cmocka_unit_test(remote_class_is_kept_for_the_way_back),
+        cmocka_unit_test(what_only_posix_knows_travels_by_name),
         cmocka_unit_test(prefix_goes_in_front_and_long_text_is_cut),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -47,6 +47,30 @@ static void one_rack_gives_distinct_random_nodes(void **state)
     sim_free(sim);
 }
 
+static void holes_are_on_live_nodes_near_the_reader(void **state)
+{
+    struct sim *sim = sim_new(4, 9);
+    struct block_location l[BLOCK_LOCATIONS_MAX];
+    assert_int_equal(blocks_anywhere(sim->b, "10.0.0.1", l, 3), 0); /* nobody is there yet */
+    assert_int_equal(blocks_set_topology(sim->b, "10.0.0.1 /a\n10.0.0.2 /a\n10.0.0.3 /b\n10.0.0.4 /b\n", NULL), 0);
+    sim_start(sim);
+    unsigned last[SIM_NODES] = {0};
+    for (int i = 0; i < 200; i++) {
+        assert_int_equal(blocks_anywhere(sim->b, "10.0.0.3", l, 3), 3);
+        assert_int_equal(sim_node_of(sim, &l[0]), 2);
+        assert_int_equal(sim_node_of(sim, &l[1]), 3);
+        last[sim_node_of(sim, &l[2])]++;
+    }
+    assert_in_range(last[0], 60, 140);
+    assert_int_equal(last[0] + last[1], 200);
+    sim_kill(sim, 2);
+    sim_run(sim, 30 * 60000);
+    assert_int_equal(blocks_anywhere(sim->b, "10.0.0.3", l, BLOCK_LOCATIONS_MAX), 3);
+    for (int i = 0; i < 3; i++)
+        assert_int_not_equal(sim_node_of(sim, &l[i]), 2);
+    sim_free(sim);
+}
+
 static void excluded_and_existing_nodes_are_not_chosen(void **state)
 {
     struct sim *sim = sim_new(5, 3);
@@ -173,6 +197,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(pipeline_is_local_then_other_rack_then_same_other_rack),
         cmocka_unit_test(one_rack_gives_distinct_random_nodes),
+        cmocka_unit_test(holes_are_on_live_nodes_near_the_reader),
         cmocka_unit_test(excluded_and_existing_nodes_are_not_chosen),
         cmocka_unit_test(full_nodes_are_avoided_and_booked_room_counts),
         cmocka_unit_test(silent_nodes_are_the_last_choice),

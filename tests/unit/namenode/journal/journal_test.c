@@ -26,7 +26,7 @@ struct fixture {
 static void open_all(struct fixture *f)
 {
     assert_int_equal(store_open(f->folder, &f->store, &f->err), 0);
-    assert_int_equal(journal_start(f->folder, NULL, &f->journal, &f->err), 0);
+    assert_int_equal(journal_start(f->store, NULL, &f->journal, &f->err), 0);
 }
 
 static void close_all(struct fixture *f)
@@ -91,7 +91,7 @@ static void test_stop_answers_all(void **state)
     journal_stop(f->journal);
     f->journal = NULL;
     assert_int_equal(atomic_load(&answered), 100);
-    assert_int_equal(journal_start(f->folder, NULL, &f->journal, &f->err), 0);
+    assert_int_equal(journal_start(f->store, NULL, &f->journal, &f->err), 0);
 }
 
 struct writer {
@@ -204,6 +204,54 @@ static void test_a_reserved_log_is_read_after_a_kill(void **state)
     assert_int_equal(file_remove_tree(left.folder, NULL), 0);
 }
 
+#define LARGE_BYTES (300 << 10)
+
+static size_t value_bytes(int i)
+{
+    return i % 500 == 499 ? LARGE_BYTES : (size_t)(i % 300 + 1);
+}
+
+/* While the journal writes zeros ahead of LevelDB, into the same file, no record may be lost: records that end in
+ * zeros, large ones that go past the end of the zeros, and many small ones; read back from what a kill would have left.
+ */
+static void test_zeros_ahead_overwrite_nothing(void **state)
+{
+    struct fixture *f = *state, left = {0};
+    static char zeros[LARGE_BYTES];
+    char copy[256];
+    enum { KEYS = 3000 };
+    _Atomic int synced = 0;
+    uint64_t seq = 0;
+    for (int i = 0; i < KEYS; i++) { /* less than what LevelDB keeps in one log */
+        char key[32];
+        snprintf(key, sizeof key, "key-%d", i);
+        size_t len = value_bytes(i);
+        zeros[0] = (char)(i % 3); /* sometimes nothing but zeros */
+        seq = put(f, key, zeros, len);
+        if (i < 1000) /* the first zeros go where records are just being written */
+            journal_when_synced(f->journal, seq, count, &synced);
+        else if (i % 7 == 0)
+            journal_wait(f->journal, seq);
+    }
+    journal_wait(f->journal, seq);
+    assert_int_equal(atomic_load(&synced), 1000);
+    snprintf(left.folder, sizeof left.folder, "%.50s-left", f->folder);
+    snprintf(copy, sizeof copy, "cp -r %s %s", f->folder, left.folder);
+    assert_int_equal(system(copy), 0);
+    open_all(&left);
+    for (int i = 0; i < KEYS; i++) {
+        char key[32];
+        struct store_value v = {0};
+        snprintf(key, sizeof key, "key-%d", i);
+        assert_int_equal(store_get(left.store, NULL, key, strlen(key), &v, &left.err), 0);
+        assert_int_equal(v.len, value_bytes(i));
+        assert_int_equal(v.base[0], i % 3);
+        store_value_free(&v);
+    }
+    close_all(&left);
+    assert_int_equal(file_remove_tree(left.folder, NULL), 0);
+}
+
 static _Atomic int rounds_begun, answered, answered_between;
 
 static void on_round(bool begins)
@@ -224,7 +272,7 @@ static void test_a_round_is_announced(void **state)
     struct fixture *f = *state;
     pthread_t self = pthread_self();
     journal_stop(f->journal);
-    assert_int_equal(journal_start(f->folder, on_round, &f->journal, &f->err), 0);
+    assert_int_equal(journal_start(f->store, on_round, &f->journal, &f->err), 0);
     for (int i = 0; i < 50; i++)
         journal_when_synced(f->journal, put(f, "k", "v", 1), count_if_between, &self);
     journal_stop(f->journal);
@@ -232,7 +280,7 @@ static void test_a_round_is_announced(void **state)
     assert_int_equal(atomic_load(&answered), 50);
     assert_true(atomic_load(&answered_between) > 0);
     assert_int_equal(atomic_load(&rounds_begun), 0);
-    assert_int_equal(journal_start(f->folder, NULL, &f->journal, &f->err), 0);
+    assert_int_equal(journal_start(f->store, NULL, &f->journal, &f->err), 0);
 }
 
 static void test_a_folder_has_one_owner(void **state)
@@ -248,9 +296,10 @@ static void test_a_folder_has_one_owner(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        T(test_answers_come_after_a_sync), T(test_stop_answers_all),       T(test_many_share_a_sync),
-        T(test_logs_that_come_and_go),     T(test_a_folder_has_one_owner), T(test_a_reserved_log_is_read_after_a_kill),
-        T(test_a_round_is_announced),
+        T(test_answers_come_after_a_sync), T(test_stop_answers_all),
+        T(test_many_share_a_sync),         T(test_logs_that_come_and_go),
+        T(test_a_folder_has_one_owner),    T(test_a_reserved_log_is_read_after_a_kill),
+        T(test_a_round_is_announced),      T(test_zeros_ahead_overwrite_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -32,11 +32,26 @@ static void keeps_what_was_read(void **state)
     fill(c, turn, "key", "value");
     assert_true(get(c, "key", out, &turn));
     assert_string_equal(out, "value");
-    store_cache_write(c, "key", 3, "newer", 5);
+    store_cache_write(c, "key", 3, "newer", 5, false);
     assert_true(get(c, "key", out, &turn));
     assert_string_equal(out, "newer");
-    store_cache_write(c, "key", 3, NULL, 0);
+    store_cache_write(c, "key", 3, NULL, 0, false);
     assert_false(get(c, "key", out, &turn));
+    store_cache_free(c);
+}
+
+static void keeps_what_was_written_to_be_read(void **state)
+{
+    struct store_cache *c = store_cache_new(1 << 20);
+    char out[64];
+    uint64_t turn;
+    store_cache_write(c, "seldom", 6, "value", 5, false);
+    assert_false(get(c, "seldom", out, &turn));
+    store_cache_write(c, "soon", 4, "value", 5, true);
+    assert_true(get(c, "soon", out, &turn));
+    assert_string_equal(out, "value");
+    store_cache_write(c, "soon", 4, NULL, 0, true);
+    assert_false(get(c, "soon", out, &turn));
     store_cache_free(c);
 }
 
@@ -47,7 +62,7 @@ static void forgets_what_was_read_before_a_write(void **state)
     char out[64];
     uint64_t turn, later;
     assert_false(get(c, "key", out, &turn));
-    store_cache_write(c, "key", 3, "newer", 5);
+    store_cache_write(c, "key", 3, "newer", 5, false);
     fill(c, turn, "key", "older");
     assert_false(get(c, "key", out, &later));
     store_cache_free(c);
@@ -69,10 +84,10 @@ static void is_never_wrong(void **state)
         snprintf(key, sizeof key, "k%zu", k);
         if (random() % 8 == 0) {
             snprintf(truth[k], sizeof truth[k], "%*d", 1 + (int)(random() % 60), step);
-            store_cache_write(c, key, strlen(key), truth[k], strlen(truth[k]));
+            store_cache_write(c, key, strlen(key), truth[k], strlen(truth[k]), step % 2);
         } else if (random() % 50 == 0) {
             truth[k][0] = 0;
-            store_cache_write(c, key, strlen(key), NULL, 0);
+            store_cache_write(c, key, strlen(key), NULL, 0, false);
         } else if (get(c, key, out, &turn)) {
             hits++;
             assert_string_equal(out, truth[k]);
@@ -100,6 +115,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(keeps_what_was_read),
+        cmocka_unit_test(keeps_what_was_written_to_be_read),
         cmocka_unit_test(forgets_what_was_read_before_a_write),
         cmocka_unit_test(is_never_wrong),
         cmocka_unit_test(refuses_what_is_too_large),

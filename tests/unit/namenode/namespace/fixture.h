@@ -17,16 +17,20 @@
 #include "namenode/housekeeping.h"
 #include "namenode/namespace/files.h"
 #include "namenode/namespace/cache_pools.h"
+#include "namenode/namespace/detached.h"
+#include "namenode/namespace/graves.h"
 #include "namenode/namespace/leases.h"
 #include "namenode/namespace/tokens.h"
 #include "namenode/namespace/writers.h"
 #include "namenode/namespace/tree.h"
 #include "namenode/seam.h"
 #include "namenode/serve/park.h"
+#include "namenode/serve/posix_state.h"
 
 #define SOFT_MS  60000
 #define HARD_MS  1200000
 #define RETRY_MS 30000
+#define GRACE_MS 60000
 
 struct fixture {
     char folder[64];
@@ -57,7 +61,7 @@ static inline void fixture_open(struct fixture *f)
     char path[128];
     snprintf(path, sizeof path, "%s/meta", f->folder);
     assert_int_equal(store_open(path, &f->nn.store, &f->err), 0);
-    assert_int_equal(journal_start(path, NULL, &f->nn.journal, &f->err), 0);
+    assert_int_equal(journal_start(f->nn.store, NULL, &f->nn.journal, &f->err), 0);
     assert_int_equal(fsdir_open(f->nn.store, f->nn.journal, &o, f->now_ns, &f->nn.dir, &f->err), 0);
     blocks_options_from_config(&options, f->config);
     options.pool_id = "BP-1-127.0.0.1-1";
@@ -66,9 +70,12 @@ static inline void fixture_open(struct fixture *f)
     f->nn.first_block_since_start = f->nn.dir->counters.next_block;
     f->nn.leases = leases_new(SOFT_MS, HARD_MS, RETRY_MS);
     f->nn.writers = writers_new();
+    f->nn.detached = detached_new();
+    assert_int_equal(graves_load(f->nn.store, GRACE_MS, &f->nn.graves, NULL), 0);
     assert_int_equal(cache_pools_load(f->nn.store, &f->nn.cache_pools, NULL), 0);
     assert_int_equal(tokens_load(f->nn.store, f->config, &f->nn.tokens, NULL), 0);
     f->nn.parked = parked_new();
+    assert_int_equal(posix_state_open(&f->nn, &f->err), 0);
     f->nn.blocks = blocks_new(&options, &seam, f->now_ms);
     assert_int_equal(leases_load(&f->nn, f->now_ms, &f->err), 0);
 }
@@ -77,6 +84,9 @@ static inline void fixture_close(struct fixture *f)
 {
     blocks_free(f->nn.blocks);
     parked_free(f->nn.parked);
+    posix_state_close(&f->nn);
+    detached_free(f->nn.detached);
+    graves_free(f->nn.graves);
     writers_free(f->nn.writers);
     cache_pools_free(f->nn.cache_pools);
     tokens_free(f->nn.tokens);

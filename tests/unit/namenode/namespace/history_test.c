@@ -2,6 +2,7 @@
 #include "tests/unit/namenode/namespace/fixture.h"
 
 #include "namenode/namespace/history.h"
+#include "namenode/namespace/links.h"
 #include "namenode/namespace/snapshot_diff.h"
 #include "namenode/namespace/snapshots.h"
 
@@ -23,7 +24,8 @@ struct world {
     char *paths[PATHS_MAX]; /* of everything there is now */
     bool is_dir[PATHS_MAX];
     size_t path_count;
-    size_t checked, differences; /* that the test is about something */
+    bool with_links;
+    size_t checked, differences, links_seen, edits; /* that the test is about something */
 };
 
 static uint64_t next_random(struct world *w)
@@ -169,7 +171,8 @@ static int find(struct txn *t, struct fixture *f, const char *path, struct path 
 static void grow(struct world *w, struct txn *t, struct inode *n)
 {
     struct file_block *last = inode_last_block(n);
-    if (last && last->length_bytes < BLOCK_BYTES && below(w, 2)) { /* append in the last block */
+    if (last && last->length_bytes < BLOCK_BYTES && !file_block_is_hole(last) &&
+        below(w, 2)) { /* append in the last block */
         txn_set_block(t, n, last, txn_next_stamp(t), last->length_bytes + 1, BLOCK_COMPLETE);
     } else {
         struct file_block *b = txn_add_block(t, n);
@@ -188,7 +191,7 @@ static int write_file(struct world *w, struct txn *t, const char *path)
     if (there && inode_is_dir(there))
         return ERR_EXISTS;
     if (there) {
-        txn_unlink(t, path_parent(&p), there);
+        assert_int_equal(txn_unlink(t, path_parent(&p), path_name(&p), there, ERR(w->f)), 0);
         txn_discard(t, there);
     }
     struct inode *n = txn_new_inode(t, INODE_FILE, 0644, "ann", "staff");
@@ -228,6 +231,12 @@ static int change_blocks(struct world *w, struct txn *t, const char *path)
         return 0;
     }
     bool is_kept = false;
+    if (last && file_block_is_hole(last) && last->length_bytes > 1 && below(w, 2)) {
+        txn_cut_hole(t, n, last->length_bytes - 1);
+        return 0;
+    }
+    if (last && file_block_is_hole(last))
+        last = NULL;
     assert_int_equal(last ? history_keeps_block(t, n, last, &is_kept, ERR(w->f)) : 0, 0);
     if (is_kept && last->length_bytes > 1 && below(w, 2)) { /* truncated inside: a copy, that takes its time */
         txn_open_file(t, n, "HDFS_NameNode", "");
@@ -239,6 +248,41 @@ static int change_blocks(struct world *w, struct txn *t, const char *path)
     for (size_t i = below(w, 3); i-- > 0;)
         grow(w, t, n);
     return 0;
+}
+
+/* A run of blocks, anywhere in the file, becomes others and holes. */
+static int edit_blocks(struct world *w, struct txn *t, const char *path)
+{
+    struct path p;
+    int rc = path ? find(t, w->f, path, &p) : ERR_NOT_FOUND;
+    struct inode *n = rc ? NULL : path_target(&p);
+    if (!n || !inode_is_file(n) || n->is_open)
+        return ERR_NOT_FOUND;
+    size_t from = below(w, n->block_count + 1), gone = below(w, n->block_count - from + 1), count = 0;
+    size_t added = below(w, 4);
+    struct file_block *list = arena_array(&t->arena, struct file_block, n->block_count + added);
+    for (; count < from; count++)
+        list[count] = n->blocks[count];
+    for (size_t i = 0; i < added; i++) {
+        struct file_block b = {ZERO_BLOCK_ID, ZERO_BLOCK_STAMP, 1 + below(w, 5 * BLOCK_BYTES), BLOCK_COMPLETE};
+        if (below(w, 3))
+            txn_new_block(t, &b.id, &b.stamp);
+        list[count++] = b;
+    }
+    for (size_t i = from + gone; i < n->block_count; i++)
+        list[count++] = n->blocks[i];
+    txn_edit_blocks(t, n, list, count);
+    n->mtime_ns = n->ctime_ns = t->now_ns;
+    w->edits++;
+    return 0;
+}
+
+static void end_graces(struct world *w)
+{
+    bool more = true;
+    w->f->now_ms += GRACE_MS;
+    while (more)
+        assert_int_equal(graves_step(&w->f->nn, w->f->now_ms, &more, ERR(w->f)), 0);
 }
 
 /* All files of a directory that no snapshot knows become part of one. */
@@ -253,10 +297,10 @@ static int concat(struct world *w, struct txn *t, const char *path)
         from == to || !inode_is_file(from) || from->is_open)
         return ERR_NOT_FOUND;
     rc = history_is_covered(t, from, &is_covered, ERR(w->f));
-    if (rc || is_covered)
+    if (rc || is_covered || from->more_links)
         return rc ? rc : ERR_SNAPSHOT;
     txn_move_blocks(t, to, from);
-    txn_unlink(t, path_parent(&p), from);
+    assert_int_equal(txn_unlink(t, path_parent(&p), name, from, ERR(w->f)), 0);
     txn_erase(t, from);
     return 0;
 }
@@ -298,18 +342,59 @@ static void rename_one(struct world *w)
     snprintf(s->name, sizeof s->name, "%s", to);
 }
 
+static int link_file(struct world *w, struct txn *t, const char *file, const char *to)
+{
+    struct path p, there;
+    int rc = file ? find(t, w->f, file, &p) : ERR_NOT_FOUND;
+    rc = rc ? rc : find(t, w->f, to, &there);
+    if (rc || !path_target(&p) || inode_is_dir(path_target(&p)) || path_target(&there) || !path_parent(&there) ||
+        !inode_is_dir(path_parent(&there)))
+        return ERR_NOT_FOUND;
+    return txn_add_link(t, path_parent(&there), path_name(&there), path_target(&p), ERR(w->f));
+}
+
+static int exchange(struct world *w, struct txn *t, const char *one, const char *other)
+{
+    struct path a, b;
+    size_t len = strlen(one), other_len = strlen(other);
+    if (!strncmp(one, other, len < other_len ? len : other_len)) /* one above the other, or nearly */
+        return ERR_NOT_FOUND;
+    int rc = find(t, w->f, one, &a);
+    rc = rc ? rc : find(t, w->f, other, &b);
+    if (rc || !path_target(&a) || !path_target(&b) || path_target(&a) == path_target(&b))
+        return ERR_NOT_FOUND;
+    bool has_snapshottable = false;
+    rc = snapshot_check_removal(t, path_target(&a), &has_snapshottable, ERR(w->f));
+    rc = rc || has_snapshottable ? ERR_SNAPSHOT
+                                 : snapshot_check_removal(t, path_target(&b), &has_snapshottable, ERR(w->f));
+    if (rc || has_snapshottable)
+        return ERR_SNAPSHOT;
+    struct entry x = {path_parent(&a), path_name(&a), path_target(&a)};
+    struct entry y = {path_parent(&b), path_name(&b), path_target(&b)};
+    return txn_exchange(t, &x, &y, ERR(w->f));
+}
+
 static void change(struct world *w)
 {
     struct fixture *f = w->f;
     bool done;
     size_t what = below(w, 100);
     const char *file = any(w, false), *either = below(w, 2) && file ? file : any(w, true);
+    if (w->with_links && !below(w, 5)) {
+        (void)IN_TXN(f, link_file(w, t, file, new_path(w)));
+        return;
+    }
+    if (w->with_links && !below(w, 12)) {
+        const char *other = any(w, below(w, 2));
+        (void)IN_TXN(f, exchange(w, t, either, other ? other : "/"));
+        return;
+    }
     if (what < 15 || (what < 30 && w->path_count < NODES_WANTED))
         (void)IN_TXN(f, tree_mkdirs(t, &f->root, new_path(w), 0755, true, ERR(f)));
     else if (what < 45)
         (void)IN_TXN(f, write_file(w, t, new_path(w)));
     else if (what < 55)
-        (void)IN_TXN(f, change_blocks(w, t, file));
+        (void)(below(w, 2) ? IN_TXN(f, change_blocks(w, t, file)) : IN_TXN(f, edit_blocks(w, t, file)));
     else if (what < 70)
         (void)IN_TXN(f, tree_rename2(t, &f->root, either, new_path(w), below(w, 2), ERR(f)));
     else if (what < 73)
@@ -354,6 +439,7 @@ static void check_blocks(struct world *w)
 {
     struct fixture *f = w->f;
     uint64_t count = 0, complete = 0;
+    end_graces(w);
     char *now = dump_path(f, "/");
     struct store_iter *it = store_iter_new(f->nn.store, NULL, true);
     for (store_iter_seek(it, "b", 1); store_iter_valid(it); store_iter_next(it)) {
@@ -385,7 +471,7 @@ static void check_block_is_there(struct world *w, const char *tree)
         while (number > tree && number[-1] >= '0' && number[-1] <= '9')
             number--;
         struct block_record b;
-        if (number > tree && number[-1] == ' ' && number + 1 < at)
+        if (number > tree && number[-1] == ' ' && number + 1 < at && strtoull(number, NULL, 10) != ZERO_BLOCK_ID)
             assert_int_equal(txn_block(&t, strtoull(number, NULL, 10), &b, ERR(w->f)), 0);
     }
     txn_end(&t);
@@ -395,7 +481,7 @@ static void check_block_is_there(struct world *w, const char *tree)
 
 struct place {
     uint64_t id, parent;
-    char path[600], essence[200];
+    char path[600], essence[2000];
     bool is_dir;
 };
 struct tree {
@@ -415,6 +501,10 @@ static void tree_add(struct fixture *f, struct txn *t, const struct inode *n, ui
     snprintf(
         p->essence, sizeof p->essence, "%d %o %s %s %u %llu", n->type, n->mode, n->owner, n->group, n->replication,
         (unsigned long long)(inode_length(n) - (cut ? inode_last_block(n)->length_bytes - n->truncate_length : 0)));
+    for (size_t i = 0, len = strlen(p->essence); i < n->block_count && len < sizeof p->essence; i++)
+        if (n->blocks[i].length_bytes)
+            len += (size_t)snprintf(p->essence + len, sizeof p->essence - len, " %llu",
+                                    (unsigned long long)n->blocks[i].id);
     if (!inode_is_dir(n))
         return;
     dir_iter_open(&d, t, n, "", 0);
@@ -566,8 +656,74 @@ static void check_difference(struct world *w)
     arena_free(&memory);
 }
 
+/* ---- names: every inode knows just those that it has ---- */
+
+struct known_name {
+    uint64_t inode, parent;
+    char name[8];
+};
+
+static int by_content(const void *a, const void *b)
+{
+    return memcmp(a, b, sizeof(struct known_name));
+}
+
+static struct known_name known_name(uint64_t inode, uint64_t parent, const char *name, size_t len)
+{
+    struct known_name k;
+    memset(&k, 0, sizeof k);
+    k.inode = inode;
+    k.parent = parent;
+    assert_true(len < sizeof k.name);
+    memcpy(k.name, name, len);
+    return k;
+}
+
+/* What is cut off and not yet reaped is there too. */
+static void check_names(struct world *w)
+{
+    struct buf entries = {0}, known = {0};
+    struct store_iter *it = store_iter_new(w->f->nn.store, NULL, true);
+    uint64_t links = 0, more = 0;
+    struct txn t;
+    txn_begin(&t, w->f->nn.dir, 0);
+    for (store_iter_seek(it, "d", 1); store_iter_valid(it) && store_iter_key(it).base[0] == 'd'; store_iter_next(it)) {
+        struct slice key = store_iter_key(it);
+        struct known_name k = known_name(be64_get(store_iter_value(it).base), be64_get(key.base + 1),
+                                         (const char *)key.base + 9, key.len - 9);
+        buf_append(&entries, &k, sizeof k);
+    }
+    for (store_iter_seek(it, "i", 1); store_iter_valid(it) && store_iter_key(it).base[0] == 'i'; store_iter_next(it)) {
+        struct inode *n = NULL;
+        assert_int_equal(txn_peek(&t, be64_get(store_iter_key(it).base + 1), &n, ERR(w->f)), 0);
+        struct known_name k = known_name(n->id, n->parent, n->name, strlen(n->name));
+        if (n->parent != INODE_NONE && n->id != INODE_ROOT)
+            buf_append(&known, &k, sizeof k);
+        assert_true(n->parent != INODE_NONE || !n->more_links);
+        more += n->more_links;
+    }
+    for (store_iter_seek(it, "l", 1); store_iter_valid(it) && store_iter_key(it).base[0] == 'l'; store_iter_next(it)) {
+        struct slice key = store_iter_key(it);
+        struct known_name k =
+            known_name(be64_get(key.base + 1), be64_get(key.base + 9), (const char *)key.base + 17, key.len - 17);
+        buf_append(&known, &k, sizeof k);
+        links++;
+    }
+    store_iter_free(it);
+    txn_end(&t);
+    assert_int_equal(links, more);
+    assert_int_equal(entries.len, known.len);
+    qsort(entries.base, entries.len / sizeof(struct known_name), sizeof(struct known_name), by_content);
+    qsort(known.base, known.len / sizeof(struct known_name), sizeof(struct known_name), by_content);
+    assert_memory_equal(entries.base, known.base, known.len);
+    w->links_seen += links;
+    buf_free(&entries);
+    buf_free(&known);
+}
+
 static void check_all(struct world *w)
 {
+    check_names(w);
     for (size_t i = 0; i < w->snapshot_count; i++) {
         check_snapshot(w, &w->snapshots[i]);
         check_block_is_there(w, w->snapshots[i].tree);
@@ -579,7 +735,7 @@ static void check_nothing_is_left(struct fixture *f)
     struct store_iter *it = store_iter_new(f->nn.store, NULL, true);
     for (store_iter_seek(it, "", 0); store_iter_valid(it); store_iter_next(it)) {
         struct slice key = store_iter_key(it);
-        if (strchr("DITXr", key.base[0]) || (key.base[0] == 'S' && key.len > 9))
+        if (strchr("DITXrg", key.base[0]) || (key.base[0] == 'S' && key.len > 9))
             fail_msg("a record of table '%c' is left", key.base[0]);
     }
     store_iter_free(it);
@@ -587,9 +743,9 @@ static void check_nothing_is_left(struct fixture *f)
     assert_int_equal(history_snapshot_count(f->nn.dir), 0);
 }
 
-static void run(void **state, uint64_t seed, size_t steps)
+static void run(void **state, uint64_t seed, size_t steps, bool with_links)
 {
-    struct world w = {.f = *state, .random = seed * 0x9E3779B97F4A7C15ull + 1};
+    struct world w = {.f = *state, .random = seed * 0x9E3779B97F4A7C15ull + 1, .with_links = with_links};
     bool more;
     for (size_t i = 0; i < 4; i++) {
         static const char *const dirs[] = {"/a", "/b", "/c/d", "/c/e"};
@@ -604,8 +760,10 @@ static void run(void **state, uint64_t seed, size_t steps)
             assert_int_equal(reap_step(&w.f->nn, &more, ERR(w.f)), 0);
         if (i % 40 == 39)
             check_all(&w);
-        if (w.snapshot_count && !below(&w, 10))
+        if (w.snapshot_count && !below(&w, 10) && !with_links) /* the model of differences knows one name of each */
             check_difference(&w);
+        if (!below(&w, 50))
+            end_graces(&w);
         if (!below(&w, 300)) {
             fixture_reopen(w.f);
             check_all(&w);
@@ -626,9 +784,9 @@ static void run(void **state, uint64_t seed, size_t steps)
     check_blocks(&w);
     check_nothing_is_left(w.f);
     forget_paths(&w);
-    print_message("%zu snapshots taken, %zu times compared, %zu differences\n", w.names_given, w.checked,
-                  w.differences);
-    assert_true(w.checked > 500 && w.differences > 100);
+    print_message("%zu snapshots taken, %zu times compared, %zu differences, %zu edits\n", w.names_given, w.checked,
+                  w.differences, w.edits);
+    assert_true(w.checked > 500 && (with_links ? w.links_seen : w.differences) > 100 && w.edits > 30);
 }
 
 static void test_snapshots_stay_what_they_were(void **state)
@@ -636,12 +794,18 @@ static void test_snapshots_stay_what_they_were(void **state)
     const char *seed = getenv("SEED"), *steps = getenv("STEPS");
     uint64_t first = seed ? strtoull(seed, NULL, 10) : 1;
     print_message("SEED=%llu replays it\n", (unsigned long long)first);
-    run(state, first, steps ? strtoull(steps, NULL, 10) : 4000);
+    run(state, first, steps ? strtoull(steps, NULL, 10) : 4000, false);
 }
 
 static void test_another_seed(void **state)
 {
-    run(state, 77, 2000);
+    run(state, 77, 2000, false);
+}
+
+static void test_with_several_names(void **state)
+{
+    const char *seed = getenv("SEED"), *steps = getenv("STEPS");
+    run(state, seed ? strtoull(seed, NULL, 10) : 5, steps ? strtoull(steps, NULL, 10) : 4000, true);
 }
 
 int main(void)
@@ -649,6 +813,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_snapshots_stay_what_they_were, fixture_setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(test_another_seed, fixture_setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(test_with_several_names, fixture_setup, fixture_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,4 +1,5 @@
 /* Quotas: what a commit is charged, what it is refused, and that the records never differ from a recount. */
+#include "namenode/namespace/links.h"
 #include "namenode/namespace/quota.h"
 
 #include "namenode/namespace/history.h"
@@ -102,6 +103,16 @@ static int set_replication(struct fixture *f, const char *path, uint32_t replica
 {
     struct inode *n = NULL;
     return IN_TXN(f, tree_set_replication(t, &f->root, path, replication, &n, ERR(f)));
+}
+
+static int link_path(struct fixture *f, struct txn *t, const char *path, const char *to)
+{
+    struct path from, there;
+    if (path_resolve(t, &f->root, path, PATH_NO_FOLLOW, &from, ERR(f)) ||
+        path_resolve(t, &f->root, to, PATH_MAY_MISS | PATH_NO_FOLLOW, &there, ERR(f)) || path_target(&there) ||
+        !path_parent(&there) || !inode_is_dir(path_parent(&there)) || inode_is_dir(path_target(&from)))
+        return ERR_NOT_FOUND;
+    return txn_add_link(t, path_parent(&there), path_name(&there), path_target(&from), ERR(f));
 }
 
 static struct quota_usage usage(struct fixture *f, const char *path)
@@ -247,6 +258,31 @@ static void changes_during_the_walk_are_added(void **state)
     assert_int_equal(usage(f, "/d").space, BLOCK);
 }
 
+static void several_names_are_charged_once_where_the_first_is(void **state)
+{
+    struct fixture *f = *state;
+    mkdirs(f, "/a");
+    mkdirs(f, "/b");
+    assert_int_equal(create(f, "/a/f", 3), 0);
+    assert_int_equal(add_block(f, "/a/f"), 0);
+    assert_int_equal(finish_block(f, "/a/f", 100), 0);
+    assert_int_equal(set_quota(f, "/a", 10, 10 * BLOCK, 0), 0);
+    assert_int_equal(set_quota(f, "/b", 2, 200, 0), 0);
+    assert_int_equal(IN_TXN(f, link_path(f, t, "/a/f", "/b/g")), 0);
+    assert_int_equal(usage(f, "/a").names, 2);
+    assert_int_equal(usage(f, "/a").space, 300);
+    assert_int_equal(usage(f, "/b").names, 1);
+    assert_int_equal(delete_path(f, "/a/f"), 0);
+    assert_int_equal(usage(f, "/a").names, 1);
+    assert_int_equal(usage(f, "/b").names, 2); /* it is not refused there, though it is too much */
+    assert_int_equal(usage(f, "/b").space, 300);
+    assert_int_equal(create(f, "/b/h", 1), ERR_NS_QUOTA);
+    assert_int_equal(IN_TXN(f, link_path(f, t, "/b/g", "/a/f")), 0);
+    assert_int_equal(delete_path(f, "/b/g"), 0);
+    assert_int_equal(usage(f, "/b").names, 1);
+    assert_int_equal(usage(f, "/a").space, 300);
+}
+
 static void the_root_has_its_own_rules(void **state)
 {
     struct fixture *f = *state;
@@ -326,7 +362,8 @@ static void recount(struct txn *t, struct inode *n, uint8_t policy, struct quota
     while (dir_iter_next(&d)) {
         struct inode *child = NULL;
         assert_int_equal(txn_inode(t, d.child, &child, NULL), 0);
-        recount(t, child, policy, sum);
+        if (!child->more_links || inode_is_first_link(child, n->id, d.name, d.name_len))
+            recount(t, child, policy, sum);
     }
     assert_int_equal(dir_iter_close(&d, NULL), 0);
 }
@@ -376,7 +413,7 @@ static void random_step(struct fixture *f, uint64_t *seed)
     const char *snapshot = NULL;
     char name[16];
     snprintf(name, sizeof name, "s%d", (int)(n % 4));
-    switch (next_random(seed) % 14) {
+    switch (next_random(seed) % 16) {
     case 0: rc = IN_TXN(f, tree_mkdirs(t, &f->root, path, 0755, true, ERR(f))); break;
     case 1:
     case 2: rc = create(f, path, (uint16_t)(1 + n % 4)); break;
@@ -394,6 +431,7 @@ static void random_step(struct fixture *f, uint64_t *seed)
     case 11: rc = file ? IN_TXN(f, tree_set_policy(t, &f->root, path, policies[n % 3], ERR(f))) : 0; break;
     case 12: rc = IN_TXN(f, snapshot_create(t, &f->root, "/", name, &snapshot, ERR(f))); break;
     case 13: rc = IN_TXN(f, snapshot_delete(t, &f->root, "/", name, ERR(f))); break;
+    default: rc = IN_TXN(f, link_path(f, t, path, other)); break;
     }
     assert_int_not_equal(rc, ERR_RETRIABLE);
 }
@@ -428,6 +466,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_move_whose_sum_nobody_made_is_to_be_tried_again, fixture_setup,
                                         fixture_teardown),
         cmocka_unit_test_setup_teardown(changes_during_the_walk_are_added, fixture_setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(several_names_are_charged_once_where_the_first_is, fixture_setup,
+                                        fixture_teardown),
         cmocka_unit_test_setup_teardown(the_root_has_its_own_rules, fixture_setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(an_owner_may_set_them_if_the_setting_says_so, fixture_setup, fixture_teardown),
         cmocka_unit_test(huge_sizes_do_not_overflow),

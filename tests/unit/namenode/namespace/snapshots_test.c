@@ -1,6 +1,8 @@
 /* What snapshots show, where HDFS has rules of its own. */
 #include "tests/unit/namenode/namespace/fixture.h"
 
+#include "namenode/namespace/links.h"
+
 #include "namenode/namespace/history.h"
 #include "namenode/namespace/keys.h"
 #include "namenode/namespace/policy.h"

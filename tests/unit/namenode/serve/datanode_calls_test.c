@@ -12,6 +12,7 @@
 #include "hdfs/datanode_namenode.pb-c.h"
 #include "namenode/blocks/blocks.h"
 #include "namenode/journal/journal.h"
+#include "namenode/journal/store.h"
 #include "namenode/namenode.h"
 #include "proto/block_list.h"
 #include "rpc/rpc_client.h"
@@ -88,7 +89,8 @@ static int set_up(void **state)
     f->nn.ids =
         (struct namenode_ids){.cluster_id = "CID-1", .block_pool_id = "BP-1", .namespace_id = 4711, .created_ms = 99};
     pthread_mutex_init(&f->nn.lock, NULL);
-    assert_int_equal(journal_start(f->folder, NULL, &f->nn.journal, &e), 0);
+    assert_int_equal(store_open(f->folder, &f->nn.store, &e), 0);
+    assert_int_equal(journal_start(f->nn.store, NULL, &f->nn.journal, &e), 0);
     struct blocks_options o;
     blocks_options_from_config(&o, f->config);
     o.seed = 1;
@@ -124,6 +126,7 @@ static int tear_down(void **state)
     rpc_server_stop(f->server);
     blocks_free(f->nn.blocks);
     journal_stop(f->nn.journal);
+    store_close(f->nn.store);
     config_free(f->config);
     arena_free(&f->arena);
     assert_int_equal(file_remove_tree(f->folder, NULL), 0);

@@ -1,52 +1,13 @@
 /* A client repeats a call because the namenode went away before it answered: after the restart it gets the first try's
  * answer, and nothing is done twice. */
-#include "tests/unit/namenode/namespace/fixture.h"
+#include "tests/unit/namenode/serve/one_call.h"
 
-#include <sys/socket.h>
-#include <unistd.h>
-
-#include "common/net.h"
+#include "cairn/posix.pb-c.h"
 #include "hdfs/client_namenode.pb-c.h"
 #include "namenode/blocks/datanode_events.h"
 #include "namenode/namespace/history.h"
 #include "namenode/namespace/snapshots.h"
 #include "proto/message.h"
-#include "rpc/rpc_server.h"
-#include "rpc/wire.h"
-
-#define PROTOCOL "org.apache.hadoop.hdfs.protocol.ClientProtocol"
-
-static const uint8_t client_id[16] = "replay-test-0123";
-
-/* Sends one call as this client and returns the answer's frame, without its length, through a connection of its own. */
-static void call(struct fixture *f, int32_t id, const char *method, const ProtobufCMessage *request, struct buf *ret)
-{
-    struct rpc_service service = client_calls_service(&f->nn);
-    struct rpc_server_options o = {
-        .listen = {"127.0.0.1", 0}, .loops = 1, .pool_threads = 1, .services = &service, .service_count = 1};
-    struct rpc_server *server = NULL; /* a new one each time: what it remembers by itself is not what is tested */
-    AUTO(buf_free) struct buf out = {0};
-    int fd = -1;
-    uint8_t length[4];
-    assert_int_equal(rpc_server_start(&o, &server, ERR(f)), 0);
-    struct net_address address = {"127.0.0.1", rpc_server_port(server)};
-    assert_int_equal(net_connect(&address, NULL, 5000, &fd, ERR(f)), 0);
-    Hrpc__IpcConnectionContextProto context = HRPC__IPC_CONNECTION_CONTEXT_PROTO__INIT;
-    Hrpc__UserInformationProto user = HRPC__USER_INFORMATION_PROTO__INIT;
-    user.effectiveuser = (char *)"root";
-    context.userinfo = &user;
-    buf_append(&out, "hrpc\x09\0\0", 7);
-    rpc_frame_request(&out, RPC_CALL_CONTEXT, -1, (struct slice){0}, NULL, NULL, &context.base);
-    rpc_frame_request(&out, id, 0, (struct slice){client_id, 16}, PROTOCOL, method, request);
-    assert_int_equal(net_write_full(fd, out.base, out.len, ERR(f)), 0);
-    assert_int_equal(recv(fd, length, 4, MSG_WAITALL), 4);
-    size_t bytes = (size_t)length[2] << 8 | length[3];
-    buf_clear(ret);
-    assert_int_equal(recv(fd, buf_reserve(ret, bytes), bytes, MSG_WAITALL), bytes);
-    ret->len += bytes;
-    close(fd);
-    rpc_server_stop(server);
-}
 
 static void restart(struct fixture *f)
 {
@@ -84,20 +45,20 @@ static void test_delete_and_rename(void **state)
     r.dst = (char *)"/b";
     blocks_safe_mode(f->nn.blocks, SAFE_MODE_FORCE_EXIT, f->now_ms);
     mkdirs(f, "/a");
-    call(f, 7, "rename", &r.base, &first);
+    one_call(f, 7, "rename", &r.base, &first);
     restart(f);
     mkdirs(f, "/a"); /* somebody else's: must stay */
-    call(f, 7, "rename", &r.base, &again);
+    one_call(f, 7, "rename", &r.base, &again);
     assert_int_equal(first.len, again.len);
     assert_memory_equal(first.base, again.base, first.len);
-    call(f, 8, "delete", &q.base, &first);
+    one_call(f, 8, "delete", &q.base, &first);
     restart(f);
     mkdirs(f, "/a");
-    call(f, 8, "delete", &q.base, &again);
+    one_call(f, 8, "delete", &q.base, &again);
     assert_memory_equal(first.base, again.base, first.len);
-    call(f, 9, "delete", &q.base, &again); /* another call is another call */
+    one_call(f, 9, "delete", &q.base, &again); /* another call is another call */
     restart(f);
-    call(f, 10, "delete", &q.base, &again);
+    one_call(f, 10, "delete", &q.base, &again);
     assert_memory_not_equal(first.base, again.base, first.len); /* false: it is gone */
 }
 
@@ -115,13 +76,54 @@ static void test_create(void **state)
     q.replication = 1;
     q.blocksize = 4096;
     blocks_safe_mode(f->nn.blocks, SAFE_MODE_FORCE_EXIT, f->now_ms);
-    call(f, 3, "create", &q.base, &first);
+    one_call(f, 3, "create", &q.base, &first);
     restart(f);
-    call(f, 3, "create", &q.base, &again);
+    one_call(f, 3, "create", &q.base, &again);
     assert_int_equal(first.len, again.len);
     assert_memory_equal(first.base, again.base, first.len);
-    call(f, 4, "create", &q.base, &again); /* not a repetition: refused, since the file is there */
+    one_call(f, 4, "create", &q.base, &again); /* not a repetition: refused, since the file is there */
     assert_true(again.len > first.len);
+}
+
+static ProtobufCBinaryData bytes_of(const char *text)
+{
+    return (ProtobufCBinaryData){strlen(text), (uint8_t *)(uintptr_t)text};
+}
+
+static void test_inodes(void **state)
+{
+    struct fixture *f = *state;
+    AUTO(buf_free) struct buf first = {0}, again = {0};
+    Cairn__MakeNodeRequestProto make = CAIRN__MAKE_NODE_REQUEST_PROTO__INIT;
+    Cairn__RenameRequestProto rename = CAIRN__RENAME_REQUEST_PROTO__INIT;
+    Cairn__UnlinkRequestProto unlink = CAIRN__UNLINK_REQUEST_PROTO__INIT;
+    make.parent = rename.parent = rename.new_parent = unlink.parent = INODE_ROOT;
+    make.name = rename.name = bytes_of("f");
+    rename.new_name = unlink.name = bytes_of("g");
+    make.mode = 0100644;
+    make.owner = make.group = (char *)"ann";
+    make.client_name = (char *)"writer";
+    blocks_safe_mode(f->nn.blocks, SAFE_MODE_FORCE_EXIT, f->now_ms);
+    one_call(f, 3, "makeNode", &make.base, &first);
+    restart(f);
+    one_call(f, 3, "makeNode", &make.base, &again);
+    assert_int_equal(first.len, again.len);
+    assert_memory_equal(first.base, again.base, first.len);
+    uint64_t id = look(f, "/f").id;
+    one_call(f, 4, "rename", &rename.base, &first);
+    restart(f);
+    mkdirs(f, "/f"); /* somebody else's: must stay, and what is at the other place, too */
+    one_call(f, 4, "rename", &rename.base, &again);
+    assert_int_equal(first.len, again.len);
+    assert_memory_equal(first.base, again.base, first.len);
+    assert_int_equal(look(f, "/g").id, id);
+    one_call(f, 5, "unlink", &unlink.base, &first);
+    assert_false(look(f, "/g").exists);
+    restart(f);
+    make.name = bytes_of("g");
+    one_call(f, 6, "makeNode", &make.base, &again);
+    one_call(f, 5, "unlink", &unlink.base, &again);
+    assert_true(look(f, "/g").exists);
 }
 
 /* The last block is told even if it is full or not to be used: the writer goes on from it. */
@@ -157,13 +159,13 @@ static void test_append(void **state, bool new_block)
                             })),
                      0);
     replica_of(f, &block);
-    call(f, 5, "append", &q.base, &first);
+    one_call(f, 5, "append", &q.base, &first);
     restart(f);
-    call(f, 5, "append", &q.base, &again);
+    one_call(f, 5, "append", &q.base, &again);
     if (!new_block) { /* where the block is, datanodes have to say first */
         assert_non_null(memmem(again.base, again.len, "RetriableException", 18));
         replica_of(f, &block);
-        call(f, 5, "append", &q.base, &again);
+        one_call(f, 5, "append", &q.base, &again);
     }
     assert_int_equal(first.len, again.len);
     if (new_block) /* else there are times of the datanode in it */
@@ -189,9 +191,9 @@ static void test_create_snapshot(void **state)
     assert_int_equal(IN_TXN(f, snapshot_allow(t, "/", ERR(f))), 0);
     q.snapshotroot = (char *)"/";
     q.snapshotname = (char *)"s";
-    call(f, 3, "createSnapshot", &q.base, &first);
+    one_call(f, 3, "createSnapshot", &q.base, &first);
     restart(f);
-    call(f, 3, "createSnapshot", &q.base, &again);
+    one_call(f, 3, "createSnapshot", &q.base, &again);
     assert_int_equal(first.len, again.len);
     assert_memory_equal(first.base, again.base, first.len);
 }
@@ -207,15 +209,15 @@ static void test_create_snapshot_without_a_name(void **state)
     q.snapshotroot = (char *)"/";
     for (int i = 0; i < 2; i++) {
         q.snapshotname = i ? (char *)"" : NULL;
-        call(f, 3 + i, "createSnapshot", &q.base, &first);
+        one_call(f, 3 + i, "createSnapshot", &q.base, &first);
         assert_non_null(memmem(first.base, first.len, "/.snapshot/s2", 13));
         restart(f);
-        call(f, 3 + i, "createSnapshot", &q.base, &again);
+        one_call(f, 3 + i, "createSnapshot", &q.base, &again);
         assert_int_equal(first.len, again.len);
         assert_memory_equal(first.base, again.base, first.len);
         assert_int_equal(history_snapshot_count(f->nn.dir), i + 1);
     }
-    call(f, 9, "createSnapshot", &q.base, &other); /* not a repetition */
+    one_call(f, 9, "createSnapshot", &q.base, &other); /* not a repetition */
     assert_memory_not_equal(first.base, other.base, first.len);
     assert_int_equal(history_snapshot_count(f->nn.dir), 3);
 }
@@ -225,7 +227,7 @@ static void test_the_ring_forgets_what_is_old(void **state)
     struct fixture *f = *state;
     uint64_t value = 0;
     struct retry_mark mark = {.call_id = 5, .value = 77};
-    memcpy(mark.client_id, client_id, 16);
+    memcpy(mark.client_id, one_call_client, 16);
     struct store_batch *batch = store_batch_new();
     for (int i = 0; i < 10; i++) {
         mark.call_id = i;
@@ -235,12 +237,12 @@ static void test_the_ring_forgets_what_is_old(void **state)
     store_batch_free(batch);
     struct retry_ring *r = NULL;
     assert_int_equal(retry_ring_load(f->nn.store, 500, &r, ERR(f)), 0);
-    assert_false(retry_ring_find(r, client_id, 4, 600, &value));
-    assert_true(retry_ring_find(r, client_id, 5, 600, &value));
+    assert_false(retry_ring_find(r, one_call_client, 4, 600, &value));
+    assert_true(retry_ring_find(r, one_call_client, 5, 600, &value));
     assert_int_equal(value, 77);
-    assert_false(retry_ring_find(r, client_id, 10, 600, &value));
+    assert_false(retry_ring_find(r, one_call_client, 10, 600, &value));
     assert_true(retry_ring_has_any(r));
-    assert_false(retry_ring_find(r, client_id, 5, 501 + RETRY_KEEP_MS, &value));
+    assert_false(retry_ring_find(r, one_call_client, 5, 501 + RETRY_KEEP_MS, &value));
     assert_false(retry_ring_has_any(r));
     retry_ring_free(r);
 }
@@ -250,6 +252,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_delete_and_rename, fixture_setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(test_create, fixture_setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(test_inodes, fixture_setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(test_append_to_a_new_block, fixture_setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(test_append_in_the_last_block, fixture_setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(test_create_snapshot, fixture_setup, fixture_teardown),

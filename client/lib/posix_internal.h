@@ -1,0 +1,20 @@
+/* Between client/lib/posix*.c: the calls, and what they answer. */
+#ifndef CAIRN_CLIENT_LIB_POSIX_INTERNAL_H
+#define CAIRN_CLIENT_LIB_POSIX_INTERNAL_H
+
+#include <protobuf-c/protobuf-c.h>
+
+#include "cairn/posix.pb-c.h"
+#include "client/lib/dfs_internal.h"
+#include "client/lib/posix.h"
+
+#define POSIX_PROTOCOL "org.cairn.PosixProtocol"
+
+/* As dfs_call, of PosixProtocol. The connection is made with the first call. */
+int posix_call(struct dfs *fs, const char *method, const ProtobufCMessage *request,
+               const ProtobufCMessageDescriptor *response_type, struct arena *a, ProtobufCMessage **ret,
+               struct err *reterr) MUST_CHECK;
+/* Borrows strings of the answer. from NULL: all zero. */
+void posix_attr_of(const Cairn__AttrProto *from, struct arena *a, struct posix_attr *ret);
+
+#endif

@@ -1,0 +1,189 @@
+/* Names and attributes by inode number. */
+#include <string.h>
+
+#include "client/lib/posix_internal.h"
+
+static ProtobufCBinaryData bytes_of(const char *text)
+{
+    return (ProtobufCBinaryData){strlen(text), (uint8_t *)(uintptr_t)text};
+}
+
+static char *borrowed(const char *text)
+{
+    return (char *)(uintptr_t)text;
+}
+
+int posix_lookup(struct dfs *fs, uint64_t parent, const char *name, struct arena *a, struct posix_attr *ret,
+                 struct err *reterr)
+{
+    Cairn__LookupRequestProto request = CAIRN__LOOKUP_REQUEST_PROTO__INIT;
+    request.parent = parent;
+    request.name = bytes_of(name);
+    ProtobufCMessage *answer;
+    int rc = posix_call(fs, "lookup", &request.base, &cairn__lookup_response_proto__descriptor, a, &answer, reterr);
+    if (rc == 0)
+        posix_attr_of(((const Cairn__LookupResponseProto *)answer)->attr, a, ret);
+    return rc;
+}
+
+int posix_getattr(struct dfs *fs, uint64_t id, struct arena *a, struct posix_attr *ret, struct err *reterr)
+{
+    Cairn__GetAttrRequestProto request = CAIRN__GET_ATTR_REQUEST_PROTO__INIT;
+    request.id = id;
+    ProtobufCMessage *answer;
+    int rc = posix_call(fs, "getAttr", &request.base, &cairn__get_attr_response_proto__descriptor, a, &answer, reterr);
+    if (rc == 0)
+        posix_attr_of(((const Cairn__GetAttrResponseProto *)answer)->attr, a, ret);
+    return rc;
+}
+
+int posix_setattr(struct dfs *fs, uint64_t session, uint64_t id, const struct posix_set *set, struct arena *a,
+                  struct posix_attr *ret, struct err *reterr)
+{
+    Cairn__SetAttrRequestProto request = CAIRN__SET_ATTR_REQUEST_PROTO__INIT;
+    request.id = id;
+    request.has_session = session != 0;
+    request.session = session;
+    request.has_mode = (set->what & POSIX_SET_MODE) != 0;
+    request.mode = set->mode;
+    request.owner = set->what & POSIX_SET_OWNER ? borrowed(set->owner) : NULL;
+    request.group = set->what & POSIX_SET_GROUP ? borrowed(set->group) : NULL;
+    request.has_atime_ns = (set->what & POSIX_SET_ATIME) != 0;
+    request.atime_ns = set->atime_ns;
+    request.has_mtime_ns = (set->what & POSIX_SET_MTIME) != 0;
+    request.mtime_ns = set->mtime_ns;
+    request.has_is_read = request.is_read = (set->what & POSIX_SET_READ) != 0;
+    request.has_atime_now = request.atime_now = (set->what & (POSIX_SET_ATIME_NOW | POSIX_SET_READ)) != 0;
+    request.has_mtime_now = request.mtime_now = (set->what & POSIX_SET_MTIME_NOW) != 0;
+    ProtobufCMessage *answer;
+    int rc = posix_call(fs, "setAttr", &request.base, &cairn__set_attr_response_proto__descriptor, a, &answer, reterr);
+    if (rc == 0)
+        posix_attr_of(((const Cairn__SetAttrResponseProto *)answer)->attr, a, ret);
+    return rc;
+}
+
+/* What this client asks for when nothing is said; 0: the namenode's default. */
+static void defaults(struct dfs *fs, Cairn__MakeNodeRequestProto *request)
+{
+    const struct config *c = dfs_config(fs);
+    if (!request->replication && config_is_set(c, "dfs.replication"))
+        request->replication = (uint32_t)config_int(c, "dfs.replication");
+    if (!request->block_bytes && config_is_set(c, "dfs.blocksize"))
+        request->block_bytes = (uint64_t)config_size(c, "dfs.blocksize");
+    request->has_replication = request->replication != 0;
+    request->has_block_bytes = request->block_bytes != 0;
+}
+
+int posix_make(struct dfs *fs, uint64_t session, const struct posix_make *how, struct arena *a, struct posix_attr *ret,
+               bool *ret_made, struct err *reterr)
+{
+    Cairn__MakeNodeRequestProto request = CAIRN__MAKE_NODE_REQUEST_PROTO__INIT;
+    request.parent = how->parent;
+    request.name = bytes_of(how->name);
+    request.mode = how->mode;
+    request.has_umask = 1;
+    request.umask = how->umask;
+    request.owner = borrowed(how->owner);
+    request.group = borrowed(how->group);
+    request.has_rdev = how->rdev != 0;
+    request.rdev = how->rdev;
+    request.has_target = how->target != NULL;
+    if (how->target)
+        request.target = bytes_of(how->target);
+    request.client_name = how->open_for_writing ? borrowed(dfs_client_name(fs)) : NULL;
+    request.replication = how->replication;
+    request.block_bytes = how->block_bytes;
+    defaults(fs, &request);
+    request.has_exclusive = 1;
+    request.exclusive = !how->existing_is_fine;
+    request.has_session = session != 0;
+    request.session = session;
+    ProtobufCMessage *answer;
+    int rc =
+        posix_call(fs, "makeNode", &request.base, &cairn__make_node_response_proto__descriptor, a, &answer, reterr);
+    if (rc < 0)
+        return rc;
+    posix_attr_of(((const Cairn__MakeNodeResponseProto *)answer)->attr, a, ret);
+    *ret_made = ((const Cairn__MakeNodeResponseProto *)answer)->made;
+    return 0;
+}
+
+int posix_link(struct dfs *fs, uint64_t session, uint64_t id, uint64_t parent, const char *name, struct arena *a,
+               struct posix_attr *ret, struct err *reterr)
+{
+    Cairn__LinkRequestProto request = CAIRN__LINK_REQUEST_PROTO__INIT;
+    request.id = id;
+    request.parent = parent;
+    request.name = bytes_of(name);
+    request.has_session = session != 0;
+    request.session = session;
+    ProtobufCMessage *answer;
+    int rc = posix_call(fs, "link", &request.base, &cairn__link_response_proto__descriptor, a, &answer, reterr);
+    if (rc == 0)
+        posix_attr_of(((const Cairn__LinkResponseProto *)answer)->attr, a, ret);
+    return rc;
+}
+
+int posix_unlink(struct dfs *fs, uint64_t session, uint64_t parent, const char *name, bool directory, bool hold,
+                 struct arena *a, struct posix_attr *ret, struct err *reterr)
+{
+    Cairn__UnlinkRequestProto request = CAIRN__UNLINK_REQUEST_PROTO__INIT;
+    request.parent = parent;
+    request.name = bytes_of(name);
+    request.has_directory = request.directory = directory;
+    request.has_hold = request.hold = hold;
+    request.has_session = session != 0;
+    request.session = session;
+    ProtobufCMessage *answer;
+    int rc = posix_call(fs, "unlink", &request.base, &cairn__unlink_response_proto__descriptor, a, &answer, reterr);
+    if (rc == 0)
+        posix_attr_of(((const Cairn__UnlinkResponseProto *)answer)->attr, a, ret);
+    return rc;
+}
+
+int posix_rename(struct dfs *fs, uint64_t session, const struct posix_rename *how, struct arena *a,
+                 struct posix_attr *ret_moved, struct posix_attr *ret_replaced, struct err *reterr)
+{
+    Cairn__RenameRequestProto request = CAIRN__RENAME_REQUEST_PROTO__INIT;
+    request.parent = how->parent;
+    request.name = bytes_of(how->name);
+    request.new_parent = how->new_parent;
+    request.new_name = bytes_of(how->new_name);
+    request.has_flags = how->flags != 0;
+    request.flags = how->flags;
+    request.has_hold = request.hold = how->hold;
+    request.has_session = session != 0;
+    request.session = session;
+    ProtobufCMessage *answer;
+    int rc = posix_call(fs, "rename", &request.base, &cairn__rename_response_proto__descriptor, a, &answer, reterr);
+    if (rc < 0)
+        return rc;
+    posix_attr_of(((const Cairn__RenameResponseProto *)answer)->attr, a, ret_moved);
+    posix_attr_of(((const Cairn__RenameResponseProto *)answer)->replaced, a, ret_replaced);
+    return 0;
+}
+
+int posix_readdir(struct dfs *fs, uint64_t id, const char *after, uint32_t count, struct arena *a,
+                  struct posix_page *ret, struct err *reterr)
+{
+    Cairn__ReadDirRequestProto request = CAIRN__READ_DIR_REQUEST_PROTO__INIT;
+    request.id = id;
+    request.has_after = after != NULL;
+    if (after)
+        request.after = bytes_of(after);
+    request.has_count = 1;
+    request.count = count;
+    ProtobufCMessage *answer;
+    int rc = posix_call(fs, "readDir", &request.base, &cairn__read_dir_response_proto__descriptor, a, &answer, reterr);
+    if (rc < 0)
+        return rc;
+    const Cairn__ReadDirResponseProto *r = (const void *)answer;
+    *ret = (struct posix_page){.count = r->n_entry, .more = r->more};
+    posix_attr_of(r->directory, a, &ret->directory);
+    ret->entries = arena_array(a, struct posix_entry, r->n_entry);
+    for (size_t i = 0; i < r->n_entry; i++) {
+        ret->entries[i].name = arena_strndup(a, (const char *)r->entry[i]->name.data, r->entry[i]->name.len);
+        posix_attr_of(r->entry[i]->attr, a, &ret->entries[i].attr);
+    }
+    return 0;
+}

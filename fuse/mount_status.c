@@ -1,0 +1,73 @@
+#include "fuse/mount_status.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <mntent.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/statvfs.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "common/clock.h"
+#include "common/compiler.h"
+#include "common/mem.h"
+
+#define ANSWER_MS 3000 /* a mount that takes longer for the simplest question is said not to answer */
+#define POLL_MS   10
+
+/* In a process of its own: a mount that does not answer cannot be interrupted otherwise. Returns an errno. */
+static int ask(const char *target)
+{
+    struct statvfs st;
+    int status;
+    pid_t pid = fork();
+    if (pid == 0)
+        _exit(statvfs(target, &st) == 0 ? 0 : errno < 256 ? errno : EIO);
+    for (int64_t deadline = clock_mono_ms() + ANSWER_MS; pid > 0;) {
+        if (waitpid(pid, &status, WNOHANG) == pid)
+            return WIFEXITED(status) ? WEXITSTATUS(status) : EIO;
+        if (clock_mono_ms() > deadline) {
+            kill(pid, SIGKILL);
+            return ETIMEDOUT; /* the kernel takes it away when the mount answers after all */
+        }
+        clock_sleep_ms(POLL_MS);
+    }
+    return errno;
+}
+
+static void print(const struct mntent *m, int errnum)
+{
+    if (errnum == 0)
+        printf("%s on %s: serving\n", m->mnt_fsname, m->mnt_dir);
+    else if (errnum == ENOTCONN || errnum == ECONNABORTED)
+        printf("%s on %s: dead; mounting it again repairs it\n", m->mnt_fsname, m->mnt_dir);
+    else if (errnum == ETIMEDOUT)
+        printf("%s on %s: no answer for %d s; is the namenode up? (cairn doctor)\n", m->mnt_fsname, m->mnt_dir,
+               ANSWER_MS / 1000);
+    else
+        printf("%s on %s: %s\n", m->mnt_fsname, m->mnt_dir, strerror(errnum));
+}
+
+int mount_status(const char *target)
+{
+    FILE *mounts = setmntent("/proc/self/mounts", "re");
+    AUTO(mem_freep) char *real = target ? realpath(target, NULL) : NULL; /* NULL for a dead one: it is taken as it is */
+    int code = 2;
+    for (struct mntent *m; mounts && (m = getmntent(mounts));) {
+        bool wanted = !target || strcmp(m->mnt_dir, real ? real : target) == 0;
+        if (strcmp(m->mnt_type, "fuse.cairn") != 0 || !wanted)
+            continue;
+        int errnum = ask(m->mnt_dir);
+        print(m, errnum);
+        code = errnum ? 1 : code == 2 ? 0 : code;
+    }
+    if (mounts)
+        endmntent(mounts);
+    if (code == 2)
+        fprintf(stderr, "cairn mount: nothing is mounted%s%s\n", target ? " at " : "", target ? target : "");
+    return code;
+}

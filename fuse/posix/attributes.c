@@ -1,0 +1,208 @@
+/* Attributes: getattr, setattr, statfs, readlink. */
+#include <inttypes.h>
+#include <string.h>
+
+#include "common/clock.h"
+#include "common/log.h"
+#include "fuse/posix/posix_mount.h"
+
+#define STAT_BLOCK_BYTES 512
+#define DIR_SIZE_BYTES   4096
+#define RELATIME_NS      ((int64_t)24 * 3600 * 1000000000)
+
+/* Times before 1970 are negative ones. */
+static struct timespec timespec_of(uint64_t ns)
+{
+    int64_t seconds = (int64_t)ns / 1000000000, rest = (int64_t)ns % 1000000000;
+    return rest < 0 ? (struct timespec){seconds - 1, rest + 1000000000} : (struct timespec){seconds, rest};
+}
+
+static uint64_t ns_of(const struct timespec *t)
+{
+    return (uint64_t)t->tv_sec * 1000000000 + (uint64_t)t->tv_nsec;
+}
+
+/* As relatime: once after a change, and once a day. */
+bool attr_wants_atime(const struct posix_attr *attr)
+{
+    int64_t atime = (int64_t)attr->atime_ns;
+    return atime <= (int64_t)attr->mtime_ns || atime <= (int64_t)attr->ctime_ns ||
+           atime + RELATIME_NS < clock_wall_ns();
+}
+
+void attr_note_read(struct request *op, uint64_t inode)
+{
+    struct posix_attr attr;
+    struct posix_set set = {.what = POSIX_SET_READ};
+    struct err err = {0};
+    if (posix_setattr(op->fs, op->m->store.memory->session, inode, &set, &op->arena, &attr, &err) < 0)
+        log_debug("mount", "an access time was not noted: inode=%" PRIu64 " err=%s", inode, err.text);
+}
+
+void attr_to_stat(struct posix_mount *m, const struct posix_attr *attr, struct stat *ret)
+{
+    struct stat st = {.st_ino = attr->id,
+                      .st_mode = attr->mode,
+                      .st_nlink = attr->nlink,
+                      .st_uid = users_uid(m->users, attr->owner),
+                      .st_gid = users_gid(m->users, attr->group),
+                      .st_rdev = attr->rdev,
+                      .st_size = (off_t)attr->size,
+                      .st_blksize = POSIX_IO_MAX_BYTES,
+                      .st_blocks = (blkcnt_t)((attr->allocated + STAT_BLOCK_BYTES - 1) / STAT_BLOCK_BYTES),
+                      .st_mtim = timespec_of(attr->mtime_ns),
+                      .st_atim = timespec_of(attr->atime_ns),
+                      .st_ctim = timespec_of(attr->ctime_ns)};
+    if (S_ISDIR(attr->mode))
+        st.st_size = DIR_SIZE_BYTES;
+    else if (S_ISLNK(attr->mode) && attr->target)
+        st.st_size = (off_t)strlen(attr->target);
+    xattr_remember(m, attr);
+    struct node *n = S_ISREG(attr->mode) ? node_get(m->nodes, attr->id) : NULL;
+    if (n) {
+        int64_t size = n->unsaved_size; /* without its lock: a write that waits must not make ls wait */
+        if (size >= 0) {
+            st.st_size = size;
+            int64_t bytes = n->unsaved_bytes + (n->is_streaming ? 0 : (int64_t)attr->allocated);
+            st.st_blocks = (bytes + STAT_BLOCK_BYTES - 1) / STAT_BLOCK_BYTES;
+            st.st_mtim = st.st_ctim = timespec_of(n->unsaved_mtime_ns);
+        }
+        node_put(m->nodes, n);
+    }
+    *ret = st;
+}
+
+void attr_to_entry(struct posix_mount *m, const struct posix_attr *attr, struct fuse_entry_param *ret)
+{
+    *ret = (struct fuse_entry_param){
+        .ino = ino_of_inode(m, attr->id), .attr_timeout = m->cache_timeout_s, .entry_timeout = m->cache_timeout_s};
+    attr_to_stat(m, attr, &ret->attr);
+}
+
+static void reply_attr(struct request *op, const char *name, int rc, const struct posix_attr *attr)
+{
+    struct stat st;
+    if (rc < 0) {
+        request_fail(op, name);
+        return;
+    }
+    attr_to_stat(op->m, attr, &st);
+    fuse_reply_attr(op->req, &st, op->m->cache_timeout_s);
+    request_end(op);
+}
+
+void posix_op_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
+{
+    struct request op;
+    struct posix_attr attr;
+    request_begin(&op, req);
+    uint64_t inode = inode_of_ino(op.m, ino);
+    int rc = posix_getattr(op.fs, inode, &op.arena, &attr, &op.err);
+    if (rc == ERR_STALE && removed_find(op.m->removed, inode, &op.arena, &attr)) /* somebody is still in it */
+        rc = 0;
+    reply_attr(&op, "getattr", rc, &attr);
+}
+
+/* By a handle it may wait for the close or fsync with the other changes, and changes the times in any case; else it is
+ * done now. */
+static int set_size(struct request *op, struct node *n, int64_t size, bool by_handle, struct posix_set *set)
+{
+    int rc = node_resize(&op->m->store, n, size, &op->err);
+    if (rc == 0 && !by_handle)
+        rc = node_save(&op->m->store, n, &op->err);
+    if (by_handle && n->unsaved_size < 0 && !(set->what & POSIX_SET_MTIME))
+        set->what |= POSIX_SET_MTIME_NOW;
+    return rc;
+}
+
+static struct posix_set set_of(struct request *op, const struct stat *attr, int to_set)
+{
+    struct posix_set set = {
+        .mode = attr->st_mode & 07777, .atime_ns = ns_of(&attr->st_atim), .mtime_ns = ns_of(&attr->st_mtim)};
+    if (to_set & FUSE_SET_ATTR_MODE)
+        set.what |= POSIX_SET_MODE;
+    if (to_set & FUSE_SET_ATTR_UID) {
+        set.what |= POSIX_SET_OWNER;
+        set.owner = users_uid_name(op->m->users, attr->st_uid, &op->arena);
+    }
+    if (to_set & FUSE_SET_ATTR_GID) {
+        set.what |= POSIX_SET_GROUP;
+        set.group = users_gid_name(op->m->users, attr->st_gid, &op->arena);
+    }
+    if (to_set & FUSE_SET_ATTR_ATIME_NOW)
+        set.what |= POSIX_SET_ATIME_NOW;
+    else if (to_set & FUSE_SET_ATTR_ATIME)
+        set.what |= POSIX_SET_ATIME;
+    if (to_set & FUSE_SET_ATTR_MTIME_NOW)
+        set.what |= POSIX_SET_MTIME_NOW;
+    else if (to_set & FUSE_SET_ATTR_MTIME)
+        set.what |= POSIX_SET_MTIME;
+    return set;
+}
+
+void posix_op_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *attr, int to_set, struct fuse_file_info *fi)
+{
+    struct request op;
+    struct posix_attr now;
+    int rc = 0;
+    request_begin(&op, req);
+    uint64_t inode = inode_of_ino(op.m, ino);
+    struct posix_set set = set_of(&op, attr, to_set);
+    struct node *n = node_get(op.m->nodes, inode);
+    if ((to_set & FUSE_SET_ATTR_SIZE) && !n)
+        rc = node_need(op.m->nodes, inode, &n, &op.err);
+    if (rc == 0 && (to_set & FUSE_SET_ATTR_SIZE))
+        rc = set_size(&op, n, attr->st_size, fi != NULL, &set);
+    /* Times that are set are to stay: what was written before must not be saved over them. */
+    if (rc == 0 && n && (set.what & (POSIX_SET_MTIME | POSIX_SET_MTIME_NOW)))
+        rc = node_save(&op.m->store, n, &op.err);
+    if (n)
+        node_put(op.m->nodes, n);
+    if (rc == 0 && set.what)
+        rc = posix_setattr(op.fs, op.m->store.memory->session, inode, &set, &op.arena, &now, &op.err);
+    else if (rc == 0)
+        rc = posix_getattr(op.fs, inode, &op.arena, &now, &op.err);
+    reply_attr(&op, "setattr", rc, &now);
+}
+
+void posix_op_statfs(fuse_req_t req, fuse_ino_t ino)
+{
+    enum { UNIT = 4096 };
+    struct request op;
+    struct dfs_stats stats;
+    request_begin(&op, req);
+    int rc = dfs_statfs(op.fs, &stats, &op.err);
+    if (rc < 0) {
+        request_fail(&op, "statfs");
+        return;
+    }
+    struct statvfs st = {.f_bsize = UNIT,
+                         .f_frsize = UNIT,
+                         .f_blocks = (fsblkcnt_t)(stats.capacity / UNIT),
+                         .f_bfree = (fsblkcnt_t)(stats.remaining / UNIT),
+                         .f_bavail = (fsblkcnt_t)(stats.remaining / UNIT),
+                         .f_files = UINT32_MAX, /* there is no such limit */
+                         .f_ffree = UINT32_MAX,
+                         .f_favail = UINT32_MAX,
+                         .f_namemax = POSIX_NAME_MAX};
+    fuse_reply_statfs(req, &st);
+    request_end(&op);
+}
+
+void posix_op_readlink(fuse_req_t req, fuse_ino_t ino)
+{
+    struct request op;
+    struct posix_attr attr;
+    request_begin(&op, req);
+    int rc = posix_getattr(op.fs, inode_of_ino(op.m, ino), &op.arena, &attr, &op.err);
+    if (rc == 0 && !attr.target)
+        rc = err_set(&op.err, ERR_INVALID_PATH, "inode %lu is no symbolic link", (unsigned long)ino);
+    if (rc < 0) {
+        request_fail(&op, "readlink");
+        return;
+    }
+    fuse_reply_readlink(req, attr.target);
+    if (attr_wants_atime(&attr))
+        attr_note_read(&op, attr.id);
+    request_end(&op);
+}

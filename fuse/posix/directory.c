@@ -1,0 +1,299 @@
+/* Listing directories, page by page.
+ *
+ * The kernel resumes at any offset it was given before, however long ago and whatever changed since. An offset says:
+ * page of this handle, index in it, and some bits of the name there, so that in a page that was loaded anew the place
+ * is found again though entries before it came or went. A page is remembered by the name it begins behind. */
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <xxhash.h>
+
+#include "common/mem.h"
+#include "fuse/posix/posix_mount.h"
+
+#define PAGE_ENTRIES     1000
+#define PAGE_ARENA_BYTES (16 << 20)
+#define PAGES_MAX        (1u << 22) /* of PAGE_ENTRIES names each */
+
+#define OFFSET_HASH_BITS  24
+#define OFFSET_INDEX_BITS 12
+#define OFFSET_FIRST      3 /* 1 is behind ".", 2 behind ".." */
+
+struct listing {
+    uint64_t number; /* the handle's */
+    struct listing *next;
+    pthread_mutex_t lock; /* of what follows */
+    uint64_t inode;
+    char **starts; /* [page]: the name it begins behind; the first one is NULL */
+    size_t start_count;
+    struct arena arena; /* of the page that is loaded */
+    struct posix_page page;
+    size_t page_number;
+    bool is_loaded;
+};
+
+/* Handles by number. One that is not known was given out by a process before this one: it is begun anew. */
+struct listings {
+    pthread_mutex_t lock;
+    uint64_t last_number;
+    struct listing *first;
+};
+
+struct listings *listings_new(void)
+{
+    struct listings *all = mem_new(struct listings);
+    pthread_mutex_init(&all->lock, NULL);
+    all->last_number = (uint64_t)getpid() << 32;
+    return all;
+}
+
+static void listing_free(struct listing *l)
+{
+    for (size_t i = 0; i < l->start_count; i++)
+        free(l->starts[i]);
+    free(l->starts);
+    arena_free(&l->arena);
+    pthread_mutex_destroy(&l->lock);
+    free(l);
+}
+
+void listings_free(struct listings *all)
+{
+    for (struct listing *l = all ? all->first : NULL, *next; l; l = next) {
+        next = l->next;
+        listing_free(l);
+    }
+    if (all)
+        pthread_mutex_destroy(&all->lock);
+    free(all);
+}
+
+static struct listing *listing_add_locked(struct listings *all, uint64_t number, uint64_t inode)
+{
+    struct listing *l = mem_new(struct listing);
+    pthread_mutex_init(&l->lock, NULL);
+    arena_init(&l->arena, PAGE_ARENA_BYTES);
+    l->number = number;
+    l->inode = inode;
+    l->starts = mem_calloc(1, sizeof *l->starts);
+    l->start_count = 1;
+    l->next = all->first;
+    all->first = l;
+    return l;
+}
+
+static struct listing *listing_of(struct listings *all, uint64_t number, uint64_t inode)
+{
+    pthread_mutex_lock(&all->lock);
+    struct listing *l = all->first;
+    while (l && l->number != number)
+        l = l->next;
+    if (!l)
+        l = listing_add_locked(all, number, inode);
+    pthread_mutex_unlock(&all->lock);
+    return l;
+}
+
+static void listing_end(struct listings *all, uint64_t number)
+{
+    pthread_mutex_lock(&all->lock);
+    struct listing **at = &all->first;
+    while (*at && (*at)->number != number)
+        at = &(*at)->next;
+    struct listing *l = *at;
+    if (l)
+        *at = l->next;
+    pthread_mutex_unlock(&all->lock);
+    if (l)
+        listing_free(l);
+}
+
+void posix_op_opendir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
+{
+    struct posix_mount *m = fuse_req_userdata(req);
+    pthread_mutex_lock(&m->listings->lock);
+    fi->fh = ++m->listings->last_number;
+    listing_add_locked(m->listings, fi->fh, inode_of_ino(m, ino));
+    pthread_mutex_unlock(&m->listings->lock);
+    if (fuse_reply_open(req, fi) < 0) /* the caller was interrupted: nobody will close it */
+        listing_end(m->listings, fi->fh);
+}
+
+void posix_op_releasedir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
+{
+    struct posix_mount *m = fuse_req_userdata(req);
+    listing_end(m->listings, fi->fh);
+    fuse_reply_err(req, 0);
+}
+
+/* Every change is on the disk when its call returns. */
+void posix_op_fsyncdir(fuse_req_t req, fuse_ino_t ino, int data_only, struct fuse_file_info *fi)
+{
+    fuse_reply_err(req, 0);
+}
+
+static uint64_t name_bits(const char *name)
+{
+    return XXH3_64bits(name, strlen(name)) >> (64 - OFFSET_HASH_BITS);
+}
+
+/* Of the place behind an entry. */
+static off_t offset_behind(size_t page, size_t index, const char *name)
+{
+    uint64_t place = ((uint64_t)page << OFFSET_INDEX_BITS | index) + 1;
+    return (off_t)(place << OFFSET_HASH_BITS | name_bits(name));
+}
+
+/* What comes behind the page is what is behind its last name now, not what was there when it was seen before. */
+static void listing_link(struct listing *l, size_t number)
+{
+    const char *last = l->page.more && l->page.count ? l->page.entries[l->page.count - 1].name : NULL;
+    bool known = number + 1 < l->start_count;
+    if (known && last && strcmp(l->starts[number + 1], last) == 0)
+        return;
+    while (l->start_count > number + 1)
+        free(l->starts[--l->start_count]);
+    if (!last || l->start_count == PAGES_MAX)
+        return;
+    l->starts = mem_realloc_array(l->starts, l->start_count + 1, sizeof *l->starts);
+    l->starts[l->start_count++] = mem_strdup(last);
+}
+
+static int listing_load(struct listing *l, struct dfs *fs, size_t number, struct err *reterr)
+{
+    if (l->is_loaded && l->page_number == number)
+        return 0;
+    l->is_loaded = false;
+    arena_reset(&l->arena);
+    int rc = posix_readdir(fs, l->inode, l->starts[number], PAGE_ENTRIES, &l->arena, &l->page, reterr);
+    if (rc == ERR_STALE || rc == ERR_NOT_FOUND) { /* a removed directory is empty */
+        l->page = (struct posix_page){0};
+        rc = 0;
+    }
+    if (rc < 0)
+        return rc;
+    l->page_number = number;
+    l->is_loaded = true;
+    listing_link(l, number);
+    return 0;
+}
+
+/* Loads the page and finds the entry that comes after the offset. */
+static int listing_seek(struct listing *l, struct dfs *fs, off_t offset, size_t *ret, struct err *reterr)
+{
+    uint64_t place = (uint64_t)offset >> OFFSET_HASH_BITS, bits = (uint64_t)offset & ((1u << OFFSET_HASH_BITS) - 1);
+    size_t page = 0, index = 0;
+    if (place > 0) {
+        page = (place - 1) >> OFFSET_INDEX_BITS;
+        index = (place - 1) & ((1u << OFFSET_INDEX_BITS) - 1);
+    }
+    bool was_loaded = l->is_loaded && l->page_number == page;
+    int rc = 0;
+    while (rc == 0 && page >= l->start_count) { /* a page this process has not seen */
+        size_t known = l->start_count;
+        rc = listing_load(l, fs, known - 1, reterr);
+        if (rc == 0 && l->start_count == known)
+            rc = err_set(reterr, ERR_INVALID_PATH, "a directory offset that was never given out");
+    }
+    if (rc == 0)
+        rc = listing_load(l, fs, page, reterr);
+    if (rc < 0 || place == 0) {
+        *ret = 0;
+        return rc;
+    }
+    for (size_t i = 0; !was_loaded && i < l->page.count; i++)
+        if (name_bits(l->page.entries[i].name) == bits) {
+            index = i;
+            break;
+        }
+    *ret = index + 1;
+    return 0;
+}
+
+struct filler {
+    struct request *op;
+    char *bytes;
+    size_t used, size;
+    bool plus;
+};
+
+/* False: there is no room for it. */
+static bool fill(struct filler *f, const char *name, const struct fuse_entry_param *entry, off_t next)
+{
+    char *to = f->bytes + f->used;
+    size_t room = f->size - f->used;
+    size_t n = f->plus ? fuse_add_direntry_plus(f->op->req, to, room, name, entry, next)
+                       : fuse_add_direntry(f->op->req, to, room, name, &entry->attr, next);
+    if (n > room)
+        return false;
+    f->used += n;
+    return true;
+}
+
+static bool fill_dots(struct filler *f, fuse_ino_t ino, off_t offset)
+{
+    struct fuse_entry_param dot = {.attr = {.st_ino = inode_of_ino(f->op->m, ino), .st_mode = S_IFDIR}};
+    return (offset > 0 || fill(f, ".", &dot, 1)) && (offset > 1 || fill(f, "..", &dot, 2));
+}
+
+static bool fill_entry(struct filler *f, const struct posix_entry *e, off_t next)
+{
+    struct fuse_entry_param entry = {.attr = {.st_ino = e->attr.id, .st_mode = e->attr.mode}};
+    if (f->plus)
+        attr_to_entry(f->op->m, &e->attr, &entry);
+    return fill(f, e->name, &entry, next);
+}
+
+static int fill_page(struct filler *f, struct listing *l, off_t offset, struct err *reterr)
+{
+    size_t index = 0;
+    int rc = listing_seek(l, f->op->fs, offset < OFFSET_FIRST ? 0 : offset, &index, reterr);
+    while (rc == 0) {
+        for (; index < l->page.count; index++) {
+            const struct posix_entry *e = &l->page.entries[index];
+            if (!fill_entry(f, e, offset_behind(l->page_number, index, e->name)))
+                return 0;
+        }
+        if (!l->page.more || l->page_number + 1 >= l->start_count)
+            return 0;
+        rc = listing_load(l, f->op->fs, l->page_number + 1, reterr);
+        index = 0;
+    }
+    return rc;
+}
+
+static void list(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset, struct fuse_file_info *fi, bool plus)
+{
+    struct request op;
+    int rc = 0;
+    request_begin(&op, req);
+    struct listing *l = listing_of(op.m->listings, fi->fh, inode_of_ino(op.m, ino));
+    AUTO(mem_freep) char *bytes = mem_alloc(size);
+    struct filler f = {&op, bytes, 0, size, plus};
+    pthread_mutex_lock(&l->lock);
+    if (offset == 0)
+        l->is_loaded = false; /* rewinddir(3) sees what is there now */
+    if (offset >= OFFSET_FIRST || fill_dots(&f, ino, offset))
+        rc = fill_page(&f, l, offset, &op.err);
+    bool wants_atime = l->is_loaded && l->page.directory.id && attr_wants_atime(&l->page.directory);
+    pthread_mutex_unlock(&l->lock);
+    if (rc < 0 && f.used == 0) {
+        request_fail(&op, "readdir");
+        return;
+    }
+    fuse_reply_buf(req, bytes, f.used);
+    if (offset == 0 && wants_atime)
+        attr_note_read(&op, l->inode);
+    request_end(&op);
+}
+
+void posix_op_readdir(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset, struct fuse_file_info *fi)
+{
+    list(req, ino, size, offset, fi, false);
+}
+
+void posix_op_readdirplus(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset, struct fuse_file_info *fi)
+{
+    list(req, ino, size, offset, fi, true);
+}

@@ -1,0 +1,215 @@
+/* Open files: handles, and what programs do with their bytes. */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/falloc.h>
+#include <unistd.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/mem.h"
+#include "fuse/posix/posix_mount.h"
+
+/* What a handle is, is in its number: the process that made it may not be the one that is asked. */
+enum handle_bits { HANDLE_WRITES = 1, HANDLE_BITS = 1 };
+
+static void handle_set(const struct request *op, struct node *n, struct fuse_file_info *fi)
+{
+    fi->fh = ++op->m->store.memory->handles << HANDLE_BITS | ((fi->flags & O_ACCMODE) != O_RDONLY ? HANDLE_WRITES : 0);
+    node_opened(op->m->nodes, n);
+}
+
+/* A request on an open file: op begun, *ret with a reference. On failure it is answered. */
+static int file_begin(struct request *op, fuse_req_t req, fuse_ino_t ino, const char *name, struct node **ret)
+{
+    request_begin(op, req);
+    int rc = node_need(op->m->nodes, inode_of_ino(op->m, ino), ret, &op->err);
+    if (rc < 0)
+        request_fail(op, name);
+    return rc;
+}
+
+static void file_end(struct request *op, struct node *n)
+{
+    node_put(op->m->nodes, n);
+    request_end(op);
+}
+
+static void file_fail(struct request *op, struct node *n, const char *name)
+{
+    node_put(op->m->nodes, n);
+    request_fail(op, name);
+}
+
+static void file_reply(struct request *op, struct node *n, const char *name, int rc)
+{
+    node_put(op->m->nodes, n);
+    request_reply(op, name, rc);
+}
+
+void posix_op_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode, struct fuse_file_info *fi)
+{
+    struct request op;
+    struct posix_attr attr;
+    struct fuse_entry_param entry;
+    bool made = false, writes = (fi->flags & O_ACCMODE) != O_RDONLY;
+    request_begin(&op, req);
+    struct posix_make how = {
+        .mode = S_IFREG | (mode & 07777), .open_for_writing = writes, .existing_is_fine = !(fi->flags & O_EXCL)};
+    int rc = make_node(&op, parent, name, &how, &attr, &made);
+    if (rc < 0) {
+        request_fail(&op, "create");
+        return;
+    }
+    struct node *n = node_of_attr(op.m->nodes, &attr);
+    if (made && writes)
+        rc = node_begin_stream(&op.m->store, n, &attr, &op.err);
+    else if (!made && (fi->flags & O_TRUNC)) /* another client made it meanwhile */
+        rc = node_resize(&op.m->store, n, 0, &op.err);
+    if (rc < 0) {
+        file_fail(&op, n, "create");
+        return;
+    }
+    handle_set(&op, n, fi);
+    attr_to_entry(op.m, &attr, &entry);
+    if (fuse_reply_create(req, &entry, fi) < 0) /* the caller was interrupted: nobody will close it */
+        node_released(op.m->nodes, n);
+    file_end(&op, n);
+}
+
+void posix_op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
+{
+    struct request op;
+    struct posix_attr attr;
+    request_begin(&op, req);
+    int rc = posix_getattr(op.fs, inode_of_ino(op.m, ino), &op.arena, &attr, &op.err);
+    if (rc < 0) {
+        request_fail(&op, "open");
+        return;
+    }
+    struct node *n = node_of_attr(op.m->nodes, &attr);
+    fi->keep_cache = node_is_same_version(op.m->nodes, &attr);
+    if (attr_wants_atime(&attr))
+        n->wants_atime = true;
+    handle_set(&op, n, fi);
+    if (fuse_reply_open(req, fi) < 0)
+        node_released(op.m->nodes, n);
+    file_end(&op, n);
+}
+
+static void note_read(struct request *op, struct node *n, const struct fuse_file_info *fi)
+{
+    if (!(fi->flags & O_NOATIME) && n->wants_atime && atomic_exchange(&n->wants_atime, false))
+        attr_note_read(op, n->id);
+}
+
+void posix_op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset, struct fuse_file_info *fi)
+{
+    struct request op;
+    struct node *n;
+    size_t got = 0;
+    AUTO(mem_freep) char *bytes = mem_alloc(size);
+    if (file_begin(&op, req, ino, "read", &n) < 0)
+        return;
+    if (node_read(&op.m->store, n, bytes, size, offset, &got, &op.err) < 0) {
+        file_fail(&op, n, "read");
+        return;
+    }
+    fuse_reply_buf(req, bytes, got);
+    note_read(&op, n, fi);
+    file_end(&op, n);
+}
+
+void posix_op_write_buf(fuse_req_t req, fuse_ino_t ino, struct fuse_bufvec *in, off_t offset, struct fuse_file_info *fi)
+{
+    struct request op;
+    struct node *n;
+    size_t size = fuse_buf_size(in);
+    AUTO(mem_freep) char *bytes = mem_alloc(size);
+    struct fuse_bufvec out = FUSE_BUFVEC_INIT(size);
+    out.buf[0].mem = bytes;
+    ssize_t copied = fuse_buf_copy(&out, in, 0);
+    if (copied < 0) {
+        fuse_reply_err(req, (int)-copied);
+        return;
+    }
+    if (file_begin(&op, req, ino, "write", &n) < 0)
+        return;
+    /* Pages that were written through a mapping have their place, whatever handle they come by. */
+    bool at_end = (fi->flags & O_APPEND) && !fi->writepage;
+    if (node_write(&op.m->store, n, bytes, (size_t)copied, at_end ? NODE_AT_END : offset, &op.err) < 0) {
+        file_fail(&op, n, "write");
+        return;
+    }
+    fuse_reply_write(req, (size_t)copied);
+    file_end(&op, n);
+}
+
+/* Room cannot be set aside: what is allocated is a hole that may be written. */
+void posix_op_fallocate(fuse_req_t req, fuse_ino_t ino, int mode, off_t offset, off_t length, struct fuse_file_info *fi)
+{
+    struct request op;
+    struct node *n;
+    int rc;
+    if (file_begin(&op, req, ino, "fallocate", &n) < 0)
+        return;
+    bool keep_size = mode & FALLOC_FL_KEEP_SIZE;
+    switch (mode & ~FALLOC_FL_KEEP_SIZE) {
+    case 0: rc = keep_size ? 0 : node_grow(&op.m->store, n, offset + length, &op.err); break;
+    case FALLOC_FL_PUNCH_HOLE:
+    case FALLOC_FL_ZERO_RANGE: rc = node_zero(&op.m->store, n, offset, offset + length, !keep_size, &op.err); break;
+    default: rc = err_set(&op.err, ERR_UNSUPPORTED, "fallocate mode %#x", (unsigned)mode);
+    }
+    file_reply(&op, n, "fallocate", rc);
+}
+
+void posix_op_lseek(fuse_req_t req, fuse_ino_t ino, off_t offset, int whence, struct fuse_file_info *fi)
+{
+    struct request op;
+    struct node *n;
+    int64_t at = -1;
+    if (file_begin(&op, req, ino, "lseek", &n) < 0)
+        return;
+    if (node_seek(&op.m->store, n, offset, whence == SEEK_DATA, &at, &op.err) < 0) {
+        file_fail(&op, n, "lseek");
+        return;
+    }
+    if (at < 0)
+        fuse_reply_err(req, ENXIO);
+    else
+        fuse_reply_lseek(req, at);
+    file_end(&op, n);
+}
+
+/* close(2): what was written must be whole and readable by others when it returns, and its errors must be heard. */
+void posix_op_flush(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
+{
+    struct request op;
+    struct node *n;
+    if (file_begin(&op, req, ino, "close", &n) < 0)
+        return;
+    locks_release_owner(&op, n, fi->lock_owner, false);
+    /* A descriptor that was dup'ed before anything was written (a shell's redirection) closes for nothing. */
+    bool unsaved = (fi->fh & HANDLE_WRITES) && n->unsaved_size >= 0 && !n->is_held;
+    file_reply(&op, n, "close", unsaved ? node_save(&op.m->store, n, &op.err) : 0);
+}
+
+void posix_op_fsync(fuse_req_t req, fuse_ino_t ino, int data_only, struct fuse_file_info *fi)
+{
+    struct request op;
+    struct node *n;
+    if (file_begin(&op, req, ino, "fsync", &n) == 0)
+        file_reply(&op, n, "fsync", node_sync(&op.m->store, n, &op.err));
+}
+
+void posix_op_release(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
+{
+    struct request op;
+    struct node *n;
+    if (file_begin(&op, req, ino, "release", &n) < 0)
+        return;
+    if (fi->flock_release)
+        locks_release_owner(&op, n, fi->lock_owner, true);
+    locks_release_handle(&op, n, fi->fh);
+    node_released(op.m->nodes, n);
+    file_reply(&op, n, "release", 0);
+}

@@ -1,0 +1,35 @@
+/* What has to outlive a mount process that dies, so that the next one goes on where it ended: memory shared by the
+ * keeper (fuse/keeper.h) and the process that serves. Written by the serving process alone; every field makes sense at
+ * every instant. */
+#ifndef CAIRN_FUSE_POSIX_KEEPER_MEMORY_H
+#define CAIRN_FUSE_POSIX_KEEPER_MEMORY_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#define KEEPER_REQUESTS_MAX 1024
+#define KEEPER_OPENS_MAX    65536 /* files open at once, for which handles are counted over a death */
+#define KEEPER_INIT_MAX     256
+
+struct keeper_memory {
+    /* the kernel's first request, which it sends only once, and what was agreed on then */
+    _Atomic uint32_t init_bytes;
+    uint8_t init[KEEPER_INIT_MAX];
+    uint32_t wanted; /* fuse_conn_info.want */
+    /* requests that were taken and not answered yet; 0: a free place */
+    _Atomic uint64_t requests[KEEPER_REQUESTS_MAX];
+    _Atomic uint64_t session; /* at the namenode; 0: none yet */
+    _Atomic uint64_t handles; /* given out so far */
+    char staging_folder[256];
+    struct {
+        _Atomic uint64_t inode; /* 0: free */
+        _Atomic uint32_t opens;
+    } opens[KEEPER_OPENS_MAX];
+};
+
+struct keeper_memory *keeper_memory_new(void); /* shared with processes that are forked later; NULL: no memory */
+/* One handle more or less. *ret: how many there are now; false: there is no place to count it. */
+bool keeper_count_open(struct keeper_memory *k, uint64_t inode, int change, uint32_t *ret);
+
+#endif

@@ -1,0 +1,107 @@
+/* Protocol: linux/fuse.h. */
+#include "fuse/posix/kernel_io.h"
+
+#include <errno.h>
+#include <linux/fuse.h>
+#include <string.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include "common/log.h"
+
+#define NOTIFY_RESEND 7 /* Linux 6.9; Debian's headers are older */
+
+static struct keeper_memory *memory;
+static bool is_successor;        /* the kernel said hello to a process before this one, */
+static _Atomic bool init_is_due; /* and libfuse has not heard of it yet */
+
+static bool wants_no_answer(uint32_t opcode)
+{
+    return opcode == FUSE_FORGET || opcode == FUSE_BATCH_FORGET || opcode == FUSE_INTERRUPT;
+}
+
+static void request_taken(uint64_t unique)
+{
+    for (size_t i = 0; i < KEEPER_REQUESTS_MAX; i++) {
+        uint64_t none = 0;
+        if (atomic_compare_exchange_strong(&memory->requests[(unique + i) % KEEPER_REQUESTS_MAX], &none, unique))
+            return;
+    }
+}
+
+static void request_answered(uint64_t unique)
+{
+    for (size_t i = 0; i < KEEPER_REQUESTS_MAX; i++) {
+        uint64_t expected = unique;
+        if (atomic_compare_exchange_strong(&memory->requests[(unique + i) % KEEPER_REQUESTS_MAX], &expected, 0))
+            return;
+    }
+}
+
+static ssize_t io_read(int fd, void *bytes, size_t size, void *userdata)
+{
+    if (atomic_exchange(&init_is_due, false)) {
+        memcpy(bytes, memory->init, memory->init_bytes);
+        return (ssize_t)memory->init_bytes;
+    }
+    ssize_t n = read(fd, bytes, size);
+    struct fuse_in_header head;
+    if (n < (ssize_t)sizeof head)
+        return n;
+    memcpy(&head, bytes, sizeof head);
+    if (head.opcode == FUSE_INIT && n <= KEEPER_INIT_MAX) {
+        memcpy(memory->init, bytes, (size_t)n);
+        memory->init_bytes = (uint32_t)n;
+    } else if (!wants_no_answer(head.opcode)) {
+        request_taken(head.unique);
+    }
+    return n;
+}
+
+/* The kernel has had its answer to the first request: it must not get another one. */
+static bool is_repeated_init(uint64_t unique)
+{
+    struct fuse_in_header head;
+    memcpy(&head, memory->init, sizeof head);
+    return is_successor && unique == head.unique;
+}
+
+static ssize_t io_writev(int fd, struct iovec *iov, int count, void *userdata)
+{
+    struct fuse_out_header head;
+    memcpy(&head, iov[0].iov_base, sizeof head);
+    if (head.unique && is_repeated_init(head.unique))
+        return head.len;
+    ssize_t n = writev(fd, iov, count);
+    if (head.unique)
+        request_answered(head.unique);
+    return n;
+}
+
+/* Older kernels cannot: what was under way fails, instead of hanging for ever. */
+static void resume(int fd)
+{
+    struct fuse_out_header notice = {.len = sizeof notice, .error = NOTIFY_RESEND};
+    bool sent_again = write(fd, &notice, sizeof notice) == sizeof notice;
+    size_t failed = 0;
+    for (size_t i = 0; i < KEEPER_REQUESTS_MAX; i++) {
+        uint64_t unique = atomic_exchange(&memory->requests[i], 0);
+        struct fuse_out_header answer = {.len = sizeof answer, .error = -EIO, .unique = unique};
+        if (unique && !sent_again && write(fd, &answer, sizeof answer) == sizeof answer)
+            failed++;
+    }
+    if (!sent_again)
+        log_warn("mount", "this kernel cannot send requests again: %zu of them failed", failed);
+}
+
+int kernel_io_attach(struct fuse_session *session, int fd, struct keeper_memory *k)
+{
+    static const struct fuse_custom_io io = {.writev = io_writev, .read = io_read};
+    memory = k;
+    int rc = fuse_session_custom_io(session, &io, fd);
+    if (rc == 0 && k->wanted) {
+        is_successor = init_is_due = true;
+        resume(fd);
+    }
+    return rc;
+}

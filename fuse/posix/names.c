@@ -1,0 +1,135 @@
+/* One name: looking it up, making, linking, removing and moving it. */
+#include <string.h>
+
+#include "fuse/posix/posix_mount.h"
+
+static void reply_entry(struct request *op, const char *name, int rc, const struct posix_attr *attr)
+{
+    struct fuse_entry_param entry;
+    if (rc < 0) {
+        request_fail(op, name);
+        return;
+    }
+    attr_to_entry(op->m, attr, &entry);
+    fuse_reply_entry(op->req, &entry);
+    request_end(op);
+}
+
+/* The folder that is mounted has nothing above it here. */
+static uint64_t child_of(const struct posix_mount *m, fuse_ino_t parent, const char **name)
+{
+    if (parent == FUSE_ROOT_ID && strcmp(*name, "..") == 0)
+        *name = ".";
+    return inode_of_ino(m, parent);
+}
+
+void posix_op_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
+{
+    struct request op;
+    struct posix_attr attr;
+    request_begin(&op, req);
+    uint64_t dir = child_of(op.m, parent, &name);
+    int rc = posix_lookup(op.fs, dir, name, &op.arena, &attr, &op.err);
+    if (rc == 0 && attr.id == 0)
+        rc = err_set(&op.err, ERR_NOT_FOUND, "%s", name);
+    reply_entry(&op, "lookup", rc, &attr);
+}
+
+int make_node(struct request *op, fuse_ino_t parent, const char *name, struct posix_make *how, struct posix_attr *ret,
+              bool *ret_made)
+{
+    const struct fuse_ctx *who = fuse_req_ctx(op->req);
+    how->parent = inode_of_ino(op->m, parent);
+    how->name = name;
+    how->umask = who->umask;
+    how->owner = users_uid_name(op->m->users, who->uid, &op->arena);
+    how->group = users_gid_name(op->m->users, who->gid, &op->arena);
+    return posix_make(op->fs, op->m->store.memory->session, how, &op->arena, ret, ret_made, &op->err);
+}
+
+static void make_and_reply(fuse_req_t req, const char *operation, fuse_ino_t parent, const char *name,
+                           struct posix_make how)
+{
+    struct request op;
+    struct posix_attr attr;
+    bool made;
+    request_begin(&op, req);
+    reply_entry(&op, operation, make_node(&op, parent, name, &how, &attr, &made), &attr);
+}
+
+void posix_op_mkdir(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode)
+{
+    make_and_reply(req, "mkdir", parent, name, (struct posix_make){.mode = S_IFDIR | (mode & 07777)});
+}
+
+void posix_op_mknod(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode, dev_t device)
+{
+    make_and_reply(req, "mknod", parent, name, (struct posix_make){.mode = mode, .rdev = device});
+}
+
+void posix_op_symlink(fuse_req_t req, const char *target, fuse_ino_t parent, const char *name)
+{
+    make_and_reply(req, "symlink", parent, name, (struct posix_make){.mode = S_IFLNK | 0777, .target = target});
+}
+
+void posix_op_link(fuse_req_t req, fuse_ino_t ino, fuse_ino_t parent, const char *name)
+{
+    struct request op;
+    struct posix_attr attr;
+    request_begin(&op, req);
+    int rc = posix_link(op.fs, op.m->store.memory->session, inode_of_ino(op.m, ino), inode_of_ino(op.m, parent), name,
+                        &op.arena, &attr, &op.err);
+    reply_entry(&op, "link", rc, &attr);
+}
+
+/* The namenode keeps what is open here; it does not know what is, and whether this is the last link, so we say hold
+ * whenever anything of that name is open. */
+static bool is_open_here(struct request *op, uint64_t parent, const char *name)
+{
+    struct posix_attr attr;
+    return posix_lookup(op->fs, parent, name, &op->arena, &attr, NULL) == 0 && attr.id &&
+           node_is_open(op->m->nodes, attr.id);
+}
+
+static void remove_and_reply(fuse_req_t req, const char *operation, fuse_ino_t parent, const char *name, bool directory)
+{
+    struct request op;
+    struct posix_attr attr;
+    request_begin(&op, req);
+    uint64_t dir = inode_of_ino(op.m, parent);
+    bool hold = !directory && node_any_open(op.m->nodes) && is_open_here(&op, dir, name);
+    int rc = posix_unlink(op.fs, op.m->store.memory->session, dir, name, directory, hold, &op.arena, &attr, &op.err);
+    if (rc == 0 && hold && attr.nlink == 0)
+        node_held(op.m->nodes, attr.id);
+    if (rc == 0 && directory)
+        removed_add(op.m->removed, &attr);
+    request_reply(&op, operation, rc);
+}
+
+void posix_op_unlink(fuse_req_t req, fuse_ino_t parent, const char *name)
+{
+    remove_and_reply(req, "unlink", parent, name, false);
+}
+
+void posix_op_rmdir(fuse_req_t req, fuse_ino_t parent, const char *name)
+{
+    remove_and_reply(req, "rmdir", parent, name, true);
+}
+
+void posix_op_rename(fuse_req_t req, fuse_ino_t parent, const char *name, fuse_ino_t new_parent, const char *new_name,
+                     unsigned flags)
+{
+    struct request op;
+    struct posix_attr moved, replaced;
+    request_begin(&op, req);
+    struct posix_rename how = {.parent = inode_of_ino(op.m, parent),
+                               .name = name,
+                               .new_parent = inode_of_ino(op.m, new_parent),
+                               .new_name = new_name,
+                               .flags = flags};
+    how.hold = flags == 0 && node_any_open(op.m->nodes) && is_open_here(&op, how.new_parent, new_name);
+    int rc = posix_rename(op.fs, op.m->store.memory->session, &how, &op.arena, &moved, &replaced, &op.err);
+    if (rc == 0 && how.hold && replaced.id && replaced.nlink == 0)
+        node_held(op.m->nodes, replaced.id);
+    request_reply(&op, "rename", rc);
+}

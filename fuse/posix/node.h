@@ -1,0 +1,146 @@
+/* A file's bytes, as long as it is open in this mount: what is saved in the cluster and what is not yet.
+ *
+ *   clean     what there is, is saved
+ *   streaming written at its end, front to back: bytes go straight into the block pipeline (a file_writer)
+ *   edited    changed anywhere else: changed ranges are staged on the local disk, and saved by replacing blocks
+ *
+ * A write at the end of a clean file begins a stream; any other change completes the stream and makes the file edited.
+ * node_save makes it clean again: then every client of the file system sees what was written.
+ *
+ * Functions take the node's lock themselves and may block on the network; any thread may call them. */
+#ifndef CAIRN_FUSE_POSIX_NODE_H
+#define CAIRN_FUSE_POSIX_NODE_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "client/lib/posix_data.h"
+#include "client/lib/posix.h"
+#include "fuse/posix/edit_plan.h"
+#include "fuse/posix/keeper_memory.h"
+#include "fuse/posix/staging.h"
+
+struct node {
+    uint64_t id;   /* inode number */
+    char path[48]; /* for calls that want one: it stays right when the file is renamed */
+
+    /* guarded by the table's lock */
+    struct node *next;
+    uint32_t refs;   /* requests under way, and handles */
+    uint32_t opens;  /* the kernel's handles */
+    bool is_counted; /* they hold a reference, all together */
+    bool is_held;    /* unlinked, and kept by the namenode for us */
+
+    /* for stat without waiting for a write that is under way */
+    _Atomic int64_t unsaved_size;  /* -1: clean, the namenode knows it */
+    _Atomic int64_t unsaved_bytes; /* the room it will take beyond what is saved; of a stream: in all */
+    _Atomic bool is_streaming;
+    _Atomic uint64_t unsaved_mtime_ns;
+
+    _Atomic bool wants_atime;   /* the next read is to be noted */
+    pthread_mutex_t locks_lock; /* setting one, against letting go of all; and: */
+    struct lock_user {          /* through which handle who has set range locks; owned */
+        uint64_t handle, owner;
+    } * lock_users;
+    size_t lock_user_count;
+    _Atomic bool has_range_locks, has_whole_locks; /* ever had: closing has to let go of them */
+
+    pthread_rwlock_t lock; /* what follows; shared: reading bytes */
+    int64_t size;          /* unless the node is clean and nothing was loaded yet */
+    uint32_t replication;
+
+    struct file_writer *writer; /* streaming */
+    bool has_written, is_pushed;
+    int64_t trimmed_at; /* what was written before is on datanodes, and not staged any more */
+
+    bool is_edited, was_edited; /* was: and will probably be again */
+    bool is_sized;              /* the size was set, and not only written up to */
+    struct extents changed;
+    struct staging *staging; /* of what is changed; NULL: nothing yet */
+    struct piece *pieces;    /* of the saved file, if they are known */
+    size_t piece_count;
+    bool has_pieces;
+
+    struct file_reader *reader; /* of the saved file */
+    int64_t saved_size;         /* as of the reader, or the pieces */
+    uint64_t saved_mtime_ns, saved_ctime_ns;
+    _Atomic bool is_stale; /* another client changed it: what is loaded has to be loaded anew */
+};
+
+struct node_store { /* what all nodes of a mount share */
+    struct dfs *fs;
+    struct keeper_memory *memory; /* its session is the mount's */
+    struct staging_area *staging;
+};
+
+/* ---- those in use: node_table.c ---- */
+struct node_table;
+struct node_table *node_table_new(struct node_store *store);
+void node_table_free(struct node_table *t);
+/* Each with a reference more, for node_put. */
+struct node *node_get(struct node_table *t, uint64_t id);                       /* NULL: it is not in use */
+struct node *node_of_attr(struct node_table *t, const struct posix_attr *attr); /* as the namenode just gave it */
+int node_need(struct node_table *t, uint64_t id, struct node **ret, struct err *reterr) MUST_CHECK;
+void node_put(struct node_table *t, struct node *n);
+/* The kernel has one more handle, and one less. With the last one what is left is saved, and a held file released. */
+void node_opened(struct node_table *t, struct node *n);
+void node_released(struct node_table *t, struct node *n);
+bool node_is_open(struct node_table *t, uint64_t id);
+bool node_any_open(struct node_table *t);
+/* Its last link is gone, and the namenode keeps it for us: until the last close, or not at all if it is closed by now.
+ */
+void node_held(struct node_table *t, uint64_t id);
+void node_look(struct node *n, const struct posix_attr *attr); /* what the namenode says now */
+static inline void node_note_lock(struct node *n, bool whole)
+{
+    *(whole ? &n->has_whole_locks : &n->has_range_locks) = true;
+}
+static inline bool node_has_locks(const struct node *n, bool whole)
+{
+    return whole ? n->has_whole_locks : n->has_range_locks;
+}
+/* Another client changed it. */
+void node_invalidate(struct node_table *t, uint64_t id);
+/* Is it what the kernel's pages of the file were read from? Remembers the answer's version for the next time. */
+bool node_is_same_version(struct node_table *t, const struct posix_attr *attr);
+/* What a process that died had staged, is edited again. */
+void node_resume_all(struct node_table *t);
+/* Before the end: saves all, counts those that could not be. */
+size_t node_save_all(struct node_table *t);
+
+/* ---- bytes: node_read.c, node_write.c, node_save.c ---- */
+int node_read(struct node_store *s, struct node *n, void *bytes, size_t len, int64_t offset, size_t *ret,
+              struct err *reterr) MUST_CHECK;
+#define NODE_AT_END (-1) /* as offset: wherever the end is now */
+int node_write(struct node_store *s, struct node *n, const void *bytes, size_t len, int64_t offset,
+               struct err *reterr) MUST_CHECK;
+int node_resize(struct node_store *s, struct node *n, int64_t size, struct err *reterr) MUST_CHECK;
+int node_grow(struct node_store *s, struct node *n, int64_t size, struct err *reterr) MUST_CHECK; /* or nothing */
+/* Zeros from start to end, which take no room; the file grows if it has to and `grow`. */
+int node_zero(struct node_store *s, struct node *n, int64_t start, int64_t end, bool grow,
+              struct err *reterr) MUST_CHECK;
+/* SEEK_DATA and SEEK_HOLE; *ret -1: offset is at the end or behind it, or there is no more data. */
+int node_seek(struct node_store *s, struct node *n, int64_t offset, bool data, int64_t *ret,
+              struct err *reterr) MUST_CHECK;
+/* The file was just made, open for writing. */
+int node_begin_stream(struct node_store *s, struct node *n, const struct posix_attr *attr,
+                      struct err *reterr) MUST_CHECK;
+/* Takes up what a process that died had staged of it. */
+int node_resume(struct node_store *s, struct node *n, struct err *reterr) MUST_CHECK;
+int node_save(struct node_store *s, struct node *n, struct err *reterr) MUST_CHECK;
+void node_forget(struct node *n); /* what was not saved: nobody will see the file any more */
+/* What was written so far is on disks of the cluster. */
+int node_sync(struct node_store *s, struct node *n, struct err *reterr) MUST_CHECK;
+
+/* ---- for those files; the lock is held exclusively, or shared where it says so ---- */
+int node_load_attr(struct node_store *s, struct node *n, struct err *reterr) MUST_CHECK; /* size of a clean node */
+int node_load_pieces(struct node_store *s, struct node *n, struct err *reterr) MUST_CHECK;
+int node_load_reader(struct node_store *s, struct node *n, struct err *reterr) MUST_CHECK;
+void node_unload(struct node *n);
+int node_finish_stream(struct node *n, struct err *reterr) MUST_CHECK;
+int node_save_edits(struct node_store *s, struct node *n, struct err *reterr) MUST_CHECK;
+/* Bytes of an edited or clean file with its reader loaded; shared is enough. Behind the saved file are zeros. */
+int node_read_merged(struct node *n, void *bytes, size_t len, int64_t offset, struct err *reterr) MUST_CHECK;
+void node_note(struct node *n); /* unsaved_* follow what is in the node */
+
+#endif

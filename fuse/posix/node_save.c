@@ -1,0 +1,249 @@
+/* Saving an edited file: its changed blocks are written anew beside it, and then put into their places by one call. */
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/clock.h"
+#include "common/log.h"
+#include "common/mem.h"
+#include "fuse/posix/node.h"
+
+#define SAVE_THREADS     4
+#define SAVE_TRIES       8
+#define SAVE_ARENA_BYTES (256 << 20)
+#define LEASE_WAIT_MS    30000
+#define LEASE_POLL_MS    50
+
+/* One new block: where its bytes are in the file, and what it became. */
+struct upload {
+    struct save *save;
+    int64_t start;
+    struct piece *piece; /* of the plan */
+    const struct dfs_block *block;
+};
+
+struct save {
+    struct node_store *store;
+    struct node *node;
+    struct edit_plan plan;
+    struct upload *uploads;
+    size_t upload_count;
+    struct arena arena;
+    _Atomic size_t next;  /* upload that nobody has taken yet */
+    pthread_mutex_t lock; /* of the first failure */
+    int rc;
+    struct err err;
+};
+
+static int upload_read(void *context, uint64_t offset, void *to, size_t len, struct err *reterr)
+{
+    const struct upload *u = context;
+    return node_read_merged(u->save->node, to, len, u->start + (int64_t)offset, reterr);
+}
+
+static int upload_one(struct upload *u, struct err *reterr)
+{
+    struct save *save = u->save;
+    struct posix_block_write what = {.file_id = save->node->id,
+                                     .length = (uint64_t)u->piece->length,
+                                     .source = {upload_read, u},
+                                     .block = u->block,
+                                     .replication = save->node->replication,
+                                     .sync = true};
+    struct posix_piece made;
+    int rc = posix_write_block(save->store->fs, save->store->memory->session, &what, &made, reterr);
+    if (rc == 0) {
+        u->piece->block_id = made.block_id;
+        u->piece->stamp = made.stamp;
+    }
+    return rc;
+}
+
+static void *upload_some(void *arg)
+{
+    struct save *save = arg;
+    for (size_t i; (i = save->next++) < save->upload_count;) {
+        struct err err = {0};
+        int rc = upload_one(&save->uploads[i], &err);
+        pthread_mutex_lock(&save->lock);
+        if (rc < 0 && save->rc == 0) {
+            save->rc = rc;
+            save->err = err;
+        }
+        bool stop = save->rc < 0;
+        pthread_mutex_unlock(&save->lock);
+        if (stop)
+            break;
+    }
+    return NULL;
+}
+
+/* Several at a time: most of the time of a small block is waiting. */
+static int upload_all(struct save *save, struct err *reterr)
+{
+    pthread_t threads[SAVE_THREADS];
+    size_t count = 0;
+    save->next = 0;
+    save->rc = 0;
+    while (count < SAVE_THREADS && count + 1 < save->upload_count &&
+           pthread_create(&threads[count], NULL, upload_some, save) == 0)
+        count++;
+    upload_some(save); /* this thread too */
+    while (count > 0)
+        pthread_join(threads[--count], NULL);
+    if (save->rc < 0 && reterr)
+        *reterr = save->err;
+    return save->rc;
+}
+
+static void find_uploads(struct save *save)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < save->plan.count; i++)
+        count += save->plan.spans[i].new_count;
+    save->uploads = mem_calloc(count + 1, sizeof *save->uploads);
+    save->upload_count = 0;
+    for (size_t i = 0; i < save->plan.count; i++) {
+        int64_t at = save->plan.spans[i].start;
+        for (size_t k = 0; k < save->plan.spans[i].new_count; k++) {
+            struct piece *p = &save->plan.spans[i].new[k];
+            if (!p->is_hole)
+                save->uploads[save->upload_count++] = (struct upload){.save = save, .start = at, .piece = p};
+            at += p->length;
+        }
+    }
+}
+
+static int ask_for_blocks(struct save *save, struct err *reterr)
+{
+    struct dfs_block *blocks;
+    size_t count = save->upload_count;
+    uint64_t *lengths = arena_array(&save->arena, uint64_t, count);
+    for (size_t i = 0; i < count; i++)
+        lengths[i] = (uint64_t)save->uploads[i].piece->length;
+    int rc = posix_new_blocks(save->store->fs, save->store->memory->session, save->node->id, lengths, count, NULL, 0,
+                              &save->arena, &blocks, reterr);
+    for (size_t i = 0; rc == 0 && i < count; i++)
+        save->uploads[i].block = &blocks[i];
+    return rc;
+}
+
+static struct posix_piece *pieces_for_call(struct arena *a, const struct piece *list, size_t count)
+{
+    struct posix_piece *pieces = arena_array(a, struct posix_piece, count + 1);
+    for (size_t i = 0; i < count; i++)
+        pieces[i] =
+            (struct posix_piece){(uint64_t)list[i].length, list[i].is_hole ? 0 : list[i].block_id, list[i].stamp};
+    return pieces;
+}
+
+static int put_in_place(struct save *save, struct posix_attr *ret, struct err *reterr)
+{
+    struct node *n = save->node;
+    struct posix_span *spans = arena_array(&save->arena, struct posix_span, save->plan.count + 1);
+    for (size_t i = 0; i < save->plan.count; i++) {
+        const struct edit_span *s = &save->plan.spans[i];
+        spans[i] = (struct posix_span){.index = s->index,
+                                       .old_pieces = pieces_for_call(&save->arena, n->pieces + s->index, s->old_count),
+                                       .old_count = s->old_count,
+                                       .new_pieces = pieces_for_call(&save->arena, s->new, s->new_count),
+                                       .new_count = s->new_count};
+    }
+    return posix_edit(save->store->fs, save->store->memory->session, n->id, spans, save->plan.count,
+                      n->unsaved_mtime_ns, &save->arena, ret, reterr);
+}
+
+/* The pieces as they are after the edit: the next one need not ask. */
+static void follow(struct save *save)
+{
+    struct node *n = save->node;
+    size_t count = n->piece_count, from = 0, to = 0;
+    for (size_t i = 0; i < save->plan.count; i++)
+        count += save->plan.spans[i].new_count;
+    struct piece *pieces = mem_calloc(count + 1, sizeof *pieces);
+    for (size_t i = 0; i <= save->plan.count; i++) {
+        const struct edit_span *s = i < save->plan.count ? &save->plan.spans[i] : NULL;
+        for (size_t until = s ? s->index : n->piece_count; from < until;)
+            pieces[to++] = n->pieces[from++];
+        for (size_t k = 0; s && k < s->new_count; k++)
+            pieces[to++] = s->new[k];
+        from += s ? s->old_count : 0;
+    }
+    node_unload(n);
+    n->pieces = pieces;
+    n->piece_count = to;
+    n->has_pieces = true;
+}
+
+static void drop_uploads(struct save *save)
+{
+    uint64_t *ids = arena_array(&save->arena, uint64_t, save->upload_count + 1);
+    size_t count = 0;
+    struct err err = {0};
+    for (size_t i = 0; i < save->upload_count; i++)
+        if (save->uploads[i].piece->block_id)
+            ids[count++] = save->uploads[i].piece->block_id;
+    if (count && posix_drop_blocks(save->store->fs, save->store->memory->session, ids, count, &err) < 0)
+        log_debug("mount", "new blocks are left to the end of the session: err=%s", err.text);
+}
+
+/* One attempt. On failure what was uploaded is given up, and the pieces are asked for anew next time. */
+static int save_once(struct node_store *s, struct node *n, struct err *reterr)
+{
+    struct save save = {.store = s, .node = n};
+    struct posix_attr attr;
+    int rc = node_load_pieces(s, n, reterr);
+    if (rc < 0)
+        return rc;
+    arena_init(&save.arena, SAVE_ARENA_BYTES);
+    pthread_mutex_init(&save.lock, NULL);
+    edit_plan_make(n->pieces, n->piece_count, &n->changed, n->size, edit_unit(n->size), &save.plan);
+    find_uploads(&save);
+    rc = node_load_reader(s, n, reterr);
+    if (rc == 0 && save.upload_count)
+        rc = ask_for_blocks(&save, reterr);
+    if (rc == 0 && save.upload_count)
+        rc = upload_all(&save, reterr);
+    if (rc == 0)
+        rc = put_in_place(&save, &attr, reterr);
+    if (rc == 0) {
+        follow(&save);
+        n->saved_size = (int64_t)attr.size;
+        n->saved_mtime_ns = attr.mtime_ns;
+        n->saved_ctime_ns = attr.ctime_ns;
+    } else {
+        drop_uploads(&save);
+        node_unload(n);
+    }
+    free(save.uploads);
+    edit_plan_free(&save.plan);
+    pthread_mutex_destroy(&save.lock);
+    arena_free(&save.arena);
+    return rc;
+}
+
+/* Another writer was first, or the namenode was started again and forgot blocks that were not in their place yet. */
+static bool is_worth_another_try(int rc)
+{
+    return rc == ERR_STALE || rc == ERR_REPLICA_NOT_FOUND;
+}
+
+int node_save_edits(struct node_store *s, struct node *n, struct err *reterr)
+{
+    int64_t deadline = clock_mono_ms() + LEASE_WAIT_MS;
+    int rc = save_once(s, n, reterr);
+    for (int tries = 1; rc < 0;) {
+        bool busy = rc == ERR_ALREADY_BEING_CREATED || rc == ERR_RECOVERY_IN_PROGRESS;
+        if (busy ? clock_mono_ms() >= deadline : !is_worth_another_try(rc) || tries++ == SAVE_TRIES)
+            break;
+        if (busy)
+            clock_sleep_ms(LEASE_POLL_MS);
+        rc = save_once(s, n, reterr);
+    }
+    if (rc < 0)
+        return rc;
+    extents_clear(&n->changed);
+    n->is_edited = n->is_stale = n->is_sized = false;
+    n->size = n->saved_size;
+    return n->staging ? staging_trim(n->staging, &n->changed, reterr) : 0;
+}

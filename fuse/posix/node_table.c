@@ -1,0 +1,334 @@
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/log.h"
+#include "common/mem.h"
+#include "fuse/posix/node.h"
+
+#define NODE_SLOTS    4096
+#define VERSION_SLOTS 16384
+
+/* What the kernel's pages of a file are of. A collision only costs their being read again. */
+struct version {
+    uint64_t id, size, mtime_ns, ctime_ns;
+};
+
+struct node_table {
+    struct node_store *store;
+    pthread_mutex_t lock; /* never held across I/O */
+    size_t count;
+    struct node *slots[NODE_SLOTS];
+    struct version versions[VERSION_SLOTS];
+};
+
+struct node_table *node_table_new(struct node_store *store)
+{
+    struct node_table *t = mem_new(struct node_table);
+    t->store = store;
+    pthread_mutex_init(&t->lock, NULL);
+    return t;
+}
+
+static void node_free(struct node *n)
+{
+    node_unload(n);
+    extents_clear(&n->changed);
+    staging_free(n->staging);
+    free(n->lock_users);
+    pthread_rwlock_destroy(&n->lock);
+    pthread_mutex_destroy(&n->locks_lock);
+    free(n);
+}
+
+void node_table_free(struct node_table *t)
+{
+    if (!t)
+        return;
+    pthread_mutex_destroy(&t->lock);
+    free(t);
+}
+
+static struct node **slot_of(struct node_table *t, uint64_t id)
+{
+    struct node **at = &t->slots[id % NODE_SLOTS];
+    while (*at && (*at)->id != id)
+        at = &(*at)->next;
+    return at;
+}
+
+static struct node *get_locked(struct node_table *t, uint64_t id)
+{
+    struct node *n = *slot_of(t, id);
+    if (n)
+        n->refs++;
+    return n;
+}
+
+struct node *node_get(struct node_table *t, uint64_t id)
+{
+    pthread_mutex_lock(&t->lock);
+    struct node *n = get_locked(t, id);
+    pthread_mutex_unlock(&t->lock);
+    return n;
+}
+
+bool node_is_open(struct node_table *t, uint64_t id)
+{
+    pthread_mutex_lock(&t->lock);
+    bool open = *slot_of(t, id) != NULL;
+    pthread_mutex_unlock(&t->lock);
+    return open;
+}
+
+bool node_any_open(struct node_table *t)
+{
+    pthread_mutex_lock(&t->lock);
+    bool any = t->count > 0;
+    pthread_mutex_unlock(&t->lock);
+    return any;
+}
+
+static void release_held(struct node_table *t, uint64_t id)
+{
+    struct err err = {0};
+    if (posix_release(t->store->fs, t->store->memory->session, &id, 1, &err) < 0)
+        log_warn("mount", "a file unlinked while open is not removed yet: inode=%" PRIu64 " err=%s", id, err.text);
+}
+
+void node_held(struct node_table *t, uint64_t id)
+{
+    pthread_mutex_lock(&t->lock);
+    struct node *n = *slot_of(t, id);
+    if (n)
+        n->is_held = true;
+    pthread_mutex_unlock(&t->lock);
+    if (!n)
+        release_held(t, id);
+}
+
+static void node_remember(struct node *n, const struct posix_attr *attr)
+{
+    n->size = n->saved_size = (int64_t)attr->size;
+    n->saved_mtime_ns = attr->mtime_ns;
+    n->saved_ctime_ns = attr->ctime_ns;
+    n->replication = attr->replication;
+}
+
+static struct node *node_new(const struct posix_attr *attr)
+{
+    struct node *n = mem_new(struct node);
+    n->id = attr->id;
+    snprintf(n->path, sizeof n->path, "/.reserved/.inodes/%" PRIu64, attr->id);
+    n->unsaved_size = -1;
+    n->is_held = attr->nlink == 0;
+    pthread_rwlock_init(&n->lock, NULL);
+    pthread_mutex_init(&n->locks_lock, NULL);
+    node_remember(n, attr);
+    return n;
+}
+
+/* The count is the keeper's, if it has room, so that it is right after a process died. */
+static uint32_t count_opens(struct node_table *t, struct node *n, int change)
+{
+    uint32_t opens;
+    if (!keeper_count_open(t->store->memory, n->id, change, &opens))
+        opens = change < 0 && n->opens == 0 ? 0 : n->opens + (uint32_t)change;
+    n->opens = opens;
+    return opens;
+}
+
+/* All handles together hold one reference. */
+static void hold_for_handles(struct node *n)
+{
+    n->refs += n->is_counted ? 0 : 1;
+    n->is_counted = true;
+}
+
+struct node *node_of_attr(struct node_table *t, const struct posix_attr *attr)
+{
+    struct node *n = node_get(t, attr->id), *fresh = n ? NULL : node_new(attr);
+    if (fresh) {
+        pthread_mutex_lock(&t->lock);
+        n = get_locked(t, attr->id);
+        if (!n) {
+            n = fresh;
+            n->refs = 1;
+            *slot_of(t, attr->id) = n;
+            t->count++;
+            if (count_opens(t, n, 0) > 0) /* by a process before this one */
+                hold_for_handles(n);
+        }
+        pthread_mutex_unlock(&t->lock);
+    }
+    if (fresh && n != fresh)
+        node_free(fresh);
+    if (n != fresh)
+        node_look(n, attr);
+    return n;
+}
+
+int node_need(struct node_table *t, uint64_t id, struct node **ret, struct err *reterr)
+{
+    AUTO_ARENA(a, 1 << 20);
+    struct posix_attr attr;
+    *ret = node_get(t, id);
+    int rc = *ret ? 0 : posix_getattr(t->store->fs, id, &a, &attr, reterr);
+    if (rc == 0 && !*ret) {
+        *ret = node_of_attr(t, &attr);
+        node_note_lock(*ret, true); /* whoever had it open before may have had locks */
+        node_note_lock(*ret, false);
+    }
+    return rc;
+}
+
+void node_look(struct node *n, const struct posix_attr *attr)
+{
+    pthread_rwlock_wrlock(&n->lock);
+    if (!n->writer && !n->is_edited &&
+        ((uint64_t)n->saved_size != attr->size || n->saved_mtime_ns != attr->mtime_ns ||
+         n->saved_ctime_ns != attr->ctime_ns)) {
+        node_unload(n);
+        node_remember(n, attr);
+    }
+    pthread_rwlock_unlock(&n->lock);
+}
+
+bool node_is_same_version(struct node_table *t, const struct posix_attr *attr)
+{
+    struct version now = {attr->id, attr->size, attr->mtime_ns, attr->ctime_ns};
+    pthread_mutex_lock(&t->lock);
+    struct version *v = &t->versions[attr->id % VERSION_SLOTS];
+    bool same = memcmp(v, &now, sizeof now) == 0;
+    *v = now;
+    pthread_mutex_unlock(&t->lock);
+    return same;
+}
+
+void node_put(struct node_table *t, struct node *n)
+{
+    pthread_mutex_lock(&t->lock);
+    bool last = --n->refs == 0;
+    if (last) {
+        *slot_of(t, n->id) = n->next;
+        t->count--;
+    }
+    pthread_mutex_unlock(&t->lock);
+    if (last)
+        node_free(n);
+}
+
+void node_opened(struct node_table *t, struct node *n)
+{
+    pthread_mutex_lock(&t->lock);
+    count_opens(t, n, 1);
+    hold_for_handles(n);
+    pthread_mutex_unlock(&t->lock);
+}
+
+/* A held file goes. Locks that belong to an open file, and not to a process, end with it: the kernel does not say so.
+ * Who opens the file now and locks it must not lose that again. */
+static void end_locks(struct node_table *t, struct node *n)
+{
+    pthread_mutex_lock(&n->locks_lock);
+    pthread_mutex_lock(&t->lock);
+    bool reopened = n->opens > 0;
+    pthread_mutex_unlock(&t->lock);
+    if (!reopened && (n->is_held || n->has_range_locks || n->has_whole_locks)) {
+        release_held(t, n->id);
+        n->has_range_locks = n->has_whole_locks = false;
+    }
+    pthread_mutex_unlock(&n->locks_lock);
+}
+
+static void save_last(struct node_table *t, struct node *n)
+{
+    struct err err = {0};
+    if (n->is_held)
+        node_forget(n);
+    else if (node_save(t->store, n, &err) < 0)
+        log_error("mount", "a file could not be saved after its last close: inode=%" PRIu64 " err=%s", n->id, err.text);
+}
+
+void node_released(struct node_table *t, struct node *n)
+{
+    pthread_mutex_lock(&t->lock);
+    bool last = count_opens(t, n, -1) == 0, was_counted = last && n->is_counted;
+    n->is_counted = n->is_counted && !last;
+    pthread_mutex_unlock(&t->lock);
+    if (!last)
+        return;
+    save_last(t, n);
+    end_locks(t, n);
+    if (was_counted)
+        node_put(t, n);
+}
+
+void node_invalidate(struct node_table *t, uint64_t id)
+{
+    struct node *n = node_get(t, id);
+    if (!n)
+        return;
+    n->is_stale = true;
+    node_put(t, n);
+}
+
+static int resume(struct node_table *t, uint64_t id, struct err *reterr)
+{
+    struct node *n;
+    int rc = node_need(t, id, &n, reterr);
+    if (rc < 0)
+        return rc;
+    rc = node_resume(t->store, n, reterr);
+    if (rc == 0 && n->opens == 0)
+        rc = node_save(t->store, n, reterr);
+    node_put(t, n);
+    return rc;
+}
+
+void node_resume_all(struct node_table *t)
+{
+    uint64_t *ids;
+    size_t count = staging_area_left(t->store->staging, &ids);
+    for (size_t i = 0; i < count; i++) {
+        struct err err = {0};
+        int rc = resume(t, ids[i], &err);
+        if (rc == ERR_STALE || rc == ERR_NOT_FOUND) /* the file itself is gone */
+            staging_area_discard(t->store->staging, ids[i]);
+        else if (rc < 0)
+            log_error("mount", "what was written before a process died is lost: inode=%" PRIu64 " err=%s", ids[i],
+                      err.text);
+        else
+            log_info("mount", "what was written before a process died is back: inode=%" PRIu64, ids[i]);
+    }
+    free(ids);
+}
+
+/* One after another, each with a reference, since saving blocks. */
+size_t node_save_all(struct node_table *t)
+{
+    size_t failed = 0;
+    for (size_t i = 0; i < NODE_SLOTS; i++) {
+        for (;;) {
+            pthread_mutex_lock(&t->lock);
+            struct node *n = t->slots[i];
+            while (n && n->unsaved_size < 0)
+                n = n->next;
+            if (n)
+                n->refs++;
+            pthread_mutex_unlock(&t->lock);
+            if (!n)
+                break;
+            struct err err = {0};
+            int rc = node_save(t->store, n, &err);
+            if (rc < 0) {
+                log_error("mount", "lost at unmount: inode=%" PRIu64 " err=%s", n->id, err.text);
+                n->unsaved_size = -1;
+                failed++;
+            }
+            node_put(t, n);
+        }
+    }
+    return failed;
+}

@@ -1,0 +1,323 @@
+/* Changing a file's bytes: at the end into a stream, anywhere else into the staging file. */
+#include <inttypes.h>
+#include <string.h>
+
+#include "common/clock.h"
+#include "common/log.h"
+#include "fuse/posix/node.h"
+
+/* More than this, and it is saved before the program asks: bounds the disk, and the time of the save that is asked. */
+#define EDIT_DATA_MAX_BYTES ((int64_t)64 << 20)
+#define EDIT_EXTENTS_MAX    16384
+#define FILE_MAX_BYTES      ((int64_t)1 << 60)
+#define LEASE_WAIT_MS       30000 /* for another client that writes the same file */
+#define LEASE_POLL_MS       50
+#define STREAM_TRIM_BYTES   ((int64_t)8 << 20) /* how much of a stream is staged, as long as it may be in no datanode */
+
+void node_note(struct node *n)
+{
+    bool clean = !n->is_edited && !(n->writer && n->has_written);
+    n->is_streaming = n->writer != NULL;
+    n->unsaved_bytes = n->writer ? n->size : n->changed.data_bytes;
+    n->unsaved_size = clean ? -1 : n->size;
+}
+
+static void note_change(struct node *n)
+{
+    n->unsaved_mtime_ns = (uint64_t)clock_wall_ns();
+    node_note(n);
+}
+
+int node_finish_stream(struct node *n, struct err *reterr)
+{
+    struct file_writer *w = n->writer;
+    if (!w)
+        return 0;
+    n->writer = NULL;
+    bool written = n->has_written;
+    n->has_written = n->is_pushed = false;
+    if (written) /* what the kernel was told, or programs would see the file change after it was closed */
+        file_writer_set_time(w, n->unsaved_mtime_ns);
+    int rc = file_writer_close(w, reterr);
+    if (rc == 0 && n->staging)
+        rc = staging_trim(n->staging, &n->changed, reterr);
+    if (written || rc < 0) {
+        node_unload(n);
+        n->saved_size = n->size;
+        n->is_stale = true; /* times and pieces are the namenode's to say */
+    }
+    n->unsaved_size = -1;
+    return rc;
+}
+
+int node_begin_stream(struct node_store *s, struct node *n, const struct posix_attr *attr, struct err *reterr)
+{
+    struct file_writer *w;
+    pthread_rwlock_wrlock(&n->lock);
+    int rc = file_writer_opened(s->fs, n->path, n->id, attr->replication, (int64_t)attr->block_bytes, &w, reterr);
+    if (rc == 0 && (n->writer || n->is_edited))
+        rc = file_writer_close(w, reterr); /* someone was faster than this request */
+    else if (rc == 0)
+        n->writer = w;
+    pthread_rwlock_unlock(&n->lock);
+    return rc;
+}
+
+static bool is_busy(int rc)
+{
+    return rc == ERR_ALREADY_BEING_CREATED || rc == ERR_RECOVERY_IN_PROGRESS;
+}
+
+/* Another client may be writing: its turn ends with its close. */
+static int stream_append(struct node_store *s, struct node *n, struct err *reterr)
+{
+    int rc = file_writer_append(s->fs, n->path, false, &n->writer, reterr);
+    for (int64_t deadline = clock_mono_ms() + LEASE_WAIT_MS; is_busy(rc) && clock_mono_ms() < deadline;) {
+        clock_sleep_ms(LEASE_POLL_MS);
+        rc = file_writer_append(s->fs, n->path, false, &n->writer, reterr);
+    }
+    if (rc < 0)
+        n->writer = NULL;
+    else
+        n->size = n->trimmed_at = file_writer_tell(n->writer);
+    return rc;
+}
+
+static int begin_edit(struct node_store *s, struct node *n, struct err *reterr)
+{
+    int rc = node_finish_stream(n, reterr);
+    if (rc == 0 && n->is_stale && !n->is_edited)
+        rc = node_load_attr(s, n, reterr);
+    if (rc == 0)
+        n->is_edited = n->was_edited = true;
+    return rc;
+}
+
+static int need_staging(struct node_store *s, struct node *n, struct err *reterr)
+{
+    return n->staging ? 0 : staging_new(s->staging, n->id, &n->staging, reterr);
+}
+
+static int add_zeros(struct node *n, int64_t start, int64_t end, struct err *reterr)
+{
+    extents_add(&n->changed, start, end, true);
+    return n->staging ? staging_note_zeros(n->staging, start, end, reterr) : 0;
+}
+
+/* What comes in between is zeros: there is nothing yet, unless something was cut off there before. */
+static int grow(struct node *n, int64_t size, struct err *reterr)
+{
+    int64_t old = n->size;
+    if (size <= old)
+        return 0;
+    n->size = size;
+    return n->is_sized && old < n->saved_size ? add_zeros(n, old, size, reterr) : 0;
+}
+
+static int check_size(int64_t size, struct err *reterr)
+{
+    return size <= FILE_MAX_BYTES ? 0 : err_set(reterr, ERR_TOO_LARGE, "a file of %" PRId64 " bytes", size);
+}
+
+static int set_size(struct node *n, int64_t size, struct err *reterr)
+{
+    int rc = 0;
+    if (size < n->size)
+        extents_cut(&n->changed, size);
+    else
+        rc = grow(n, size, reterr);
+    n->size = size;
+    n->is_sized = true;
+    return rc == 0 && n->staging ? staging_note_size(n->staging, size, reterr) : rc;
+}
+
+static int stage(struct node_store *s, struct node *n, const void *bytes, size_t len, int64_t offset,
+                 struct err *reterr)
+{
+    int rc = need_staging(s, n, reterr);
+    if (rc == 0 && (staging_is_full(n->staging) || n->changed.data_bytes >= EDIT_DATA_MAX_BYTES ||
+                    n->changed.count >= EDIT_EXTENTS_MAX)) {
+        rc = node_save_edits(s, n, reterr);
+        n->is_edited = true;
+    }
+    if (rc == 0 && offset > n->size)
+        rc = grow(n, offset, reterr);
+    if (rc == 0)
+        rc = staging_write(n->staging, bytes, len, offset, reterr);
+    if (rc == 0) {
+        extents_add(&n->changed, offset, offset + (int64_t)len, false);
+        n->size = offset + (int64_t)len > n->size ? offset + (int64_t)len : n->size;
+    }
+    return rc;
+}
+
+/* The end of a stream is staged too, until datanodes have it: or it would be gone with this process. */
+static int stage_stream(struct node_store *s, struct node *n, const void *bytes, size_t len, int64_t offset,
+                        struct err *reterr)
+{
+    int rc = need_staging(s, n, reterr);
+    if (rc == 0)
+        rc = staging_write(n->staging, bytes, len, offset, reterr);
+    int64_t end = offset + (int64_t)len, acked = file_writer_acked(n->writer);
+    if (rc < 0 || end - n->trimmed_at < 2 * STREAM_TRIM_BYTES || acked - n->trimmed_at < STREAM_TRIM_BYTES)
+        return rc;
+    struct extents kept = {0};
+    extents_add(&kept, acked, end, false);
+    rc = staging_trim(n->staging, &kept, reterr);
+    extents_clear(&kept);
+    n->trimmed_at = acked;
+    return rc;
+}
+
+/* Where the bytes go: *ret_stream into the writer, else to *offset. */
+static int place(struct node_store *s, struct node *n, int64_t *offset, bool *ret_stream, struct err *reterr)
+{
+    int rc = 0;
+    *ret_stream = false;
+    if (!n->writer && !n->is_edited && (*offset == NODE_AT_END || n->is_stale))
+        rc = node_load_attr(s, n, reterr);
+    if (rc == 0 && *offset == NODE_AT_END)
+        *offset = n->size;
+    if (rc < 0)
+        return rc;
+    if (!n->writer && !n->is_edited && *offset == n->size && (!n->was_edited || n->size == 0)) {
+        int64_t expected = n->size;
+        rc = stream_append(s, n, reterr);
+        if (rc == 0 && n->size != expected && *offset == expected)
+            *offset = expected; /* it has grown meanwhile: the bytes belong where they were meant to be */
+    }
+    if (rc == 0 && n->writer && *offset == file_writer_tell(n->writer))
+        *ret_stream = true;
+    else if (rc == 0)
+        rc = begin_edit(s, n, reterr);
+    return rc;
+}
+
+int node_write(struct node_store *s, struct node *n, const void *bytes, size_t len, int64_t offset, struct err *reterr)
+{
+    bool stream;
+    pthread_rwlock_wrlock(&n->lock);
+    int rc = check_size(offset + (int64_t)len, reterr);
+    rc = rc == 0 ? place(s, n, &offset, &stream, reterr) : rc;
+    if (rc == 0 && stream) {
+        n->has_written = true;
+        n->is_pushed = false;
+        rc = stage_stream(s, n, bytes, len, offset, reterr);
+        rc = rc == 0 ? file_writer_write(n->writer, bytes, len, reterr) : rc;
+        n->size = file_writer_tell(n->writer);
+    } else if (rc == 0) {
+        rc = stage(s, n, bytes, len, offset, reterr);
+    }
+    note_change(n);
+    pthread_rwlock_unlock(&n->lock);
+    return rc;
+}
+
+/* What is not beside staged bytes is not worth staging: it is saved at once. */
+static int save_if_bare(struct node_store *s, struct node *n, struct err *reterr)
+{
+    note_change(n);
+    return n->is_edited && n->changed.data_bytes == 0 ? node_save_edits(s, n, reterr) : 0;
+}
+
+static int resize(struct node_store *s, struct node *n, int64_t size, bool may_shrink, struct err *reterr)
+{
+    pthread_rwlock_wrlock(&n->lock);
+    int rc = check_size(size, reterr);
+    if (rc == 0 && !n->writer && !n->is_edited && n->is_stale)
+        rc = node_load_attr(s, n, reterr);
+    if (rc == 0 && (may_shrink ? size != n->size : size > n->size))
+        rc = begin_edit(s, n, reterr);
+    if (rc == 0 && n->is_edited && (may_shrink || size > n->size))
+        rc = set_size(n, size, reterr);
+    rc = rc == 0 ? save_if_bare(s, n, reterr) : rc;
+    node_note(n);
+    pthread_rwlock_unlock(&n->lock);
+    return rc;
+}
+
+int node_resize(struct node_store *s, struct node *n, int64_t size, struct err *reterr)
+{
+    return resize(s, n, size, true, reterr);
+}
+
+int node_grow(struct node_store *s, struct node *n, int64_t size, struct err *reterr)
+{
+    return resize(s, n, size, false, reterr);
+}
+
+int node_zero(struct node_store *s, struct node *n, int64_t start, int64_t end, bool may_grow, struct err *reterr)
+{
+    pthread_rwlock_wrlock(&n->lock);
+    int rc = check_size(end, reterr);
+    rc = rc == 0 ? begin_edit(s, n, reterr) : rc;
+    if (rc == 0 && may_grow && end > n->size)
+        rc = set_size(n, end, reterr);
+    if (rc == 0 && start < n->size)
+        rc = add_zeros(n, start, end < n->size ? end : n->size, reterr);
+    rc = rc == 0 ? save_if_bare(s, n, reterr) : rc;
+    node_note(n);
+    pthread_rwlock_unlock(&n->lock);
+    return rc;
+}
+
+/* A stream of a process that is gone has to be ended first; then what it had is an edit. */
+static int end_lost_stream(struct node_store *s, struct node *n, struct err *reterr)
+{
+    bool closed = false;
+    int rc = dfs_recover_lease(s->fs, n->path, &closed, reterr);
+    for (int64_t deadline = clock_mono_ms() + LEASE_WAIT_MS; rc == 0 && !closed;) {
+        if (clock_mono_ms() >= deadline)
+            return err_set(reterr, ERR_TIMEOUT, "%s is still being written by the process that died", n->path);
+        clock_sleep_ms(LEASE_POLL_MS);
+        rc = dfs_recover_lease(s->fs, n->path, &closed, reterr);
+    }
+    return rc;
+}
+
+int node_resume(struct node_store *s, struct node *n, struct err *reterr)
+{
+    pthread_rwlock_wrlock(&n->lock);
+    int rc = n->is_held ? 0 : end_lost_stream(s, n, reterr);
+    if (rc == 0)
+        rc = node_load_attr(s, n, reterr);
+    if (rc == 0)
+        rc = staging_resume(s->staging, n->id, &n->changed, &n->size, &n->is_sized, &n->staging, reterr);
+    if (rc == 0)
+        n->is_edited = n->changed.count > 0 || n->size != n->saved_size;
+    node_note(n);
+    pthread_rwlock_unlock(&n->lock);
+    return rc;
+}
+
+void node_forget(struct node *n)
+{
+    struct err err = {0};
+    pthread_rwlock_wrlock(&n->lock);
+    if (node_finish_stream(n, &err) < 0)
+        log_debug("mount", "a file that nobody will see was not completed: err=%s", err.text);
+    extents_clear(&n->changed);
+    n->is_edited = false;
+    node_note(n);
+    pthread_rwlock_unlock(&n->lock);
+}
+
+int node_save(struct node_store *s, struct node *n, struct err *reterr)
+{
+    pthread_rwlock_wrlock(&n->lock);
+    int rc = n->is_edited ? node_save_edits(s, n, reterr) : node_finish_stream(n, reterr);
+    node_note(n);
+    pthread_rwlock_unlock(&n->lock);
+    return rc;
+}
+
+int node_sync(struct node_store *s, struct node *n, struct err *reterr)
+{
+    pthread_rwlock_wrlock(&n->lock);
+    int rc = n->is_edited ? node_save_edits(s, n, reterr) : n->writer ? file_writer_hsync(n->writer, reterr) : 0;
+    if (rc == 0 && n->writer)
+        n->is_pushed = true;
+    node_note(n);
+    pthread_rwlock_unlock(&n->lock);
+    return rc;
+}

@@ -1,0 +1,155 @@
+/* The life of a mount of a Cairn namenode. */
+#include "fuse/posix/posix_mount.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "common/log.h"
+#include "common/mem.h"
+#include "fuse/posix/kernel_io.h"
+#include "fuse/posix/staging_folder.h"
+
+#define PROBE_ARENA_BYTES (1 << 20)
+
+/* Whoever mounts must be the namenode's superuser, since the kernel checks permissions for all. */
+static bool is_other_kind(int rc)
+{
+    return rc == ERR_NO_SUCH_PROTOCOL || rc == ERR_NO_SUCH_METHOD || rc == ERR_UNSUPPORTED || rc == ERR_ACCESS ||
+           rc == ERR_RPC_SERVER;
+}
+
+int posix_mount_probe(const struct config *config, const char *uri, const char *path, uint64_t *ret_root,
+                      struct err *reterr)
+{
+    struct dfs *fs;
+    struct posix_session session;
+    struct dfs_status status;
+    struct err why = {0};
+    int rc = dfs_connect(config, uri, NULL, &fs, reterr);
+    if (rc < 0)
+        return rc;
+    AUTO_ARENA(a, PROBE_ARENA_BYTES);
+    rc = posix_open_session(fs, 0, "mount (looking)", &session, &why);
+    if (rc == 0) {
+        rc = dfs_stat(fs, path, &a, &status, reterr);
+        *ret_root = rc == 0 ? status.file_id : 0;
+        if (posix_close_session(fs, session.session, &why) < 0)
+            log_debug("mount", "a session is left to its end: err=%s", why.text);
+    } else if (is_other_kind(rc)) {
+        if (rc == ERR_ACCESS)
+            log_warn("mount", "mounted without what POSIX has beyond HDFS, since %s is not the namenode's superuser",
+                     dfs_user(fs));
+        *ret_root = 0;
+        rc = 0;
+    } else if (reterr) {
+        *reterr = why;
+    }
+    dfs_unref(fs);
+    return rc;
+}
+
+int posix_mount_new(const struct posix_mount_options *o, struct daemon *d, struct posix_mount **ret, struct err *reterr)
+{
+    struct keeper_memory *memory = keeper_memory_new();
+    if (!memory)
+        return err_set(reterr, ERR_NO_MEMORY, "no memory to share with the process that serves");
+    int lock_fd;
+    int rc = staging_folder_claim(o->staging_folder, o->name, memory->staging_folder, sizeof memory->staging_folder,
+                                  &lock_fd, reterr);
+    if (rc < 0)
+        return rc;
+    struct posix_mount *m = mem_new(struct posix_mount);
+    m->store.memory = memory;
+    m->staging_lock_fd = lock_fd;
+    m->options = *o;
+    m->daemon = d;
+    m->root = o->root;
+    m->cache_timeout_s = o->cache_timeout_s;
+    *ret = m;
+    return 0;
+}
+
+/* A session of a process before this one has what that one held and locked. */
+static int session_begin(struct posix_mount *m, struct posix_session *ret, struct err *reterr)
+{
+    int rc = posix_open_session(m->store.fs, m->store.memory->session, "mount", ret, reterr);
+    if (rc == ERR_STALE)
+        rc = posix_open_session(m->store.fs, 0, "mount", ret, reterr);
+    if (rc == 0)
+        m->store.memory->session = ret->session;
+    return rc;
+}
+
+static int begin(struct posix_mount *m, struct err *reterr)
+{
+    struct posix_session session;
+    const struct posix_mount_options *o = &m->options;
+    int rc = staging_area_open(m->store.memory->staging_folder, o->staging_max_bytes, &m->store.staging, reterr);
+    if (rc == 0)
+        rc = dfs_connect(o->config, o->uri, NULL, &m->store.fs, reterr);
+    if (rc == 0)
+        rc = session_begin(m, &session, reterr);
+    if (rc < 0)
+        return rc;
+    m->nodes = node_table_new(&m->store);
+    m->users = users_new(o->config, o->uri, &o->users);
+    m->facts = xattr_facts_new();
+    m->listings = listings_new();
+    m->removed = removed_new();
+    node_resume_all(m->nodes);
+    m->watch = watch_start(m, session.cursor);
+    return 0;
+}
+
+static size_t end(struct posix_mount *m)
+{
+    struct err err = {0};
+    size_t lost = node_save_all(m->nodes);
+    if (posix_close_session(m->store.fs, m->store.memory->session, &err) < 0)
+        log_warn("mount", "the session is left to its end: err=%s", err.text);
+    watch_stop(m->watch);
+    node_table_free(m->nodes);
+    users_free(m->users);
+    xattr_facts_free(m->facts);
+    listings_free(m->listings);
+    removed_free(m->removed);
+    dfs_unref(m->store.fs);
+    staging_area_free(m->store.staging);
+    return lost;
+}
+
+int posix_mount_serve(struct posix_mount *m, int fuse_fd, int threads)
+{
+    struct err err = {0};
+    char *argv[] = {"cairn", NULL};
+    struct fuse_args args = FUSE_ARGS_INIT(1, argv);
+    m->fuse = fuse_session_new(&args, &posix_operations, sizeof posix_operations, m);
+    if (!m->fuse || fuse_set_signal_handlers(m->fuse) != 0)
+        return 1;
+    if (begin(m, &err) < 0) {
+        log_error("mount", "err=%s", err.text);
+        return 1;
+    }
+    int rc = kernel_io_attach(m->fuse, fuse_fd, m->store.memory);
+    struct fuse_loop_config *loop = fuse_loop_cfg_create();
+    fuse_loop_cfg_set_clone_fd(loop, 0); /* what was taken through a clone would fail with it, if this process died */
+    fuse_loop_cfg_set_max_threads(loop, (unsigned)threads);
+    fuse_loop_cfg_set_idle_threads(loop, (unsigned)threads);
+    if (rc == 0)
+        rc = fuse_session_loop_mt(m->fuse, loop);
+    fuse_loop_cfg_destroy(loop);
+    size_t lost = end(m);
+    fuse_remove_signal_handlers(m->fuse);
+    fuse_session_destroy(m->fuse);
+    return rc < 0 || lost ? 1 : 0;
+}
+
+void posix_mount_free(struct posix_mount *m)
+{
+    if (!m)
+        return;
+    staging_folder_give_up(m->store.memory->staging_folder, m->staging_lock_fd);
+    free(m);
+}

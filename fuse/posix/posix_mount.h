@@ -1,0 +1,121 @@
+/* A mount of a Cairn namenode: a POSIX file system (docs/mount.md). The other kind, on any HDFS, is fuse/mount.h.
+ *
+ * FUSE's node ids are inode numbers (its 1 is the folder that is mounted), so there is nothing to remember about what
+ * the kernel knows, and a mount process that takes over from another can go on with what that one said. Permissions are
+ * the kernel's to check (default_permissions); the namenode is spoken to as its superuser. */
+#ifndef CAIRN_FUSE_POSIX_POSIX_MOUNT_H
+#define CAIRN_FUSE_POSIX_POSIX_MOUNT_H
+
+#include <fuse_lowlevel.h>
+
+#include "client/lib/posix.h"
+#include "common/daemon.h"
+#include "fuse/posix/node.h"
+#include "fuse/posix/posix_start.h"
+#include "fuse/posix/removed.h"
+#include "fuse/users.h"
+
+#define POSIX_IO_MAX_BYTES   (1 << 20)
+#define POSIX_OP_ARENA_BYTES (4 << 20)
+
+struct watch;
+struct xattr_facts;
+struct listings;
+struct posix_mount {
+    struct node_store store; /* file system, session, staging */
+    struct node_table *nodes;
+    struct users *users;
+    struct posix_mount_options options;
+    int staging_lock_fd;
+    struct daemon *daemon; /* told ready when the kernel has said hello */
+    struct fuse_session *fuse;
+    struct watch *watch;
+    struct xattr_facts *facts;
+    struct listings *listings;
+    struct removed *removed;
+    uint64_t root;          /* the inode that the mount point shows */
+    double cache_timeout_s; /* how long the kernel may believe names and attributes */
+};
+
+/* What every operation starts and ends with. */
+struct request {
+    struct posix_mount *m;
+    struct dfs *fs;
+    fuse_req_t req;
+    struct arena arena;
+    struct err err;
+};
+void request_begin(struct request *op, fuse_req_t req);
+/* Answers 0, or rc's errno: unexpected ones are logged with the operation. */
+void request_reply(struct request *op, const char *name, int rc);
+void request_fail(struct request *op, const char *name); /* answers op->err; ends the op */
+void request_end(struct request *op);                    /* after any other answer */
+
+uint64_t inode_of_ino(const struct posix_mount *m, fuse_ino_t ino);
+fuse_ino_t ino_of_inode(const struct posix_mount *m, uint64_t inode);
+void attr_to_stat(struct posix_mount *m, const struct posix_attr *attr, struct stat *ret);
+bool attr_wants_atime(const struct posix_attr *attr); /* a read now is to be noted */
+void attr_note_read(struct request *op, uint64_t inode);
+void attr_to_entry(struct posix_mount *m, const struct posix_attr *attr, struct fuse_entry_param *ret);
+
+extern const struct fuse_lowlevel_ops posix_operations; /* operations.c; their userdata is the posix_mount */
+
+/* names.c */
+void posix_op_lookup(fuse_req_t req, fuse_ino_t parent, const char *name);
+void posix_op_mkdir(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode);
+void posix_op_mknod(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode, dev_t device);
+void posix_op_symlink(fuse_req_t req, const char *target, fuse_ino_t parent, const char *name);
+void posix_op_link(fuse_req_t req, fuse_ino_t ino, fuse_ino_t parent, const char *name);
+void posix_op_unlink(fuse_req_t req, fuse_ino_t parent, const char *name);
+void posix_op_rmdir(fuse_req_t req, fuse_ino_t parent, const char *name);
+void posix_op_rename(fuse_req_t req, fuse_ino_t parent, const char *name, fuse_ino_t new_parent, const char *new_name,
+                     unsigned flags);
+/* Makes an inode as the user who asks; for mkdir, mknod, symlink, create. */
+int make_node(struct request *op, fuse_ino_t parent, const char *name, struct posix_make *how, struct posix_attr *ret,
+              bool *ret_made) MUST_CHECK;
+/* attributes.c */
+void posix_op_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi);
+void posix_op_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *attr, int to_set, struct fuse_file_info *fi);
+void posix_op_statfs(fuse_req_t req, fuse_ino_t ino);
+void posix_op_readlink(fuse_req_t req, fuse_ino_t ino);
+/* xattr.c */
+void posix_op_setxattr(fuse_req_t req, fuse_ino_t ino, const char *name, const char *value, size_t size, int flags);
+void posix_op_getxattr(fuse_req_t req, fuse_ino_t ino, const char *name, size_t size);
+void posix_op_listxattr(fuse_req_t req, fuse_ino_t ino, size_t size);
+void posix_op_removexattr(fuse_req_t req, fuse_ino_t ino, const char *name);
+struct xattr_facts *xattr_facts_new(void);
+void xattr_facts_free(struct xattr_facts *f);
+void xattr_remember(struct posix_mount *m, const struct posix_attr *attr); /* which of these there are, just answered */
+void xattr_forget(struct posix_mount *m, uint64_t id);
+/* directory.c */
+struct listings *listings_new(void);
+void listings_free(struct listings *all);
+void posix_op_opendir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi);
+void posix_op_readdir(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset, struct fuse_file_info *fi);
+void posix_op_readdirplus(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset, struct fuse_file_info *fi);
+void posix_op_releasedir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi);
+void posix_op_fsyncdir(fuse_req_t req, fuse_ino_t ino, int data_only, struct fuse_file_info *fi);
+/* files.c */
+void posix_op_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode, struct fuse_file_info *fi);
+void posix_op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi);
+void posix_op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset, struct fuse_file_info *fi);
+void posix_op_write_buf(fuse_req_t req, fuse_ino_t ino, struct fuse_bufvec *in, off_t offset,
+                        struct fuse_file_info *fi);
+void posix_op_fallocate(fuse_req_t req, fuse_ino_t ino, int mode, off_t offset, off_t length,
+                        struct fuse_file_info *fi);
+void posix_op_lseek(fuse_req_t req, fuse_ino_t ino, off_t offset, int whence, struct fuse_file_info *fi);
+void posix_op_flush(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi);
+void posix_op_fsync(fuse_req_t req, fuse_ino_t ino, int data_only, struct fuse_file_info *fi);
+void posix_op_release(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi);
+/* locks.c */
+void posix_op_getlk(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi, struct flock *lock);
+void posix_op_setlk(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi, struct flock *lock, int sleep);
+void posix_op_flock(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi, int op);
+void locks_release_owner(struct request *op, struct node *n, uint64_t owner, bool whole);
+void locks_release_handle(struct request *op, struct node *n, uint64_t handle);
+
+/* watch.c: tells the kernel what other clients change, from a thread of its own. */
+struct watch *watch_start(struct posix_mount *m, uint64_t cursor);
+void watch_stop(struct watch *w); /* NULL is fine */
+
+#endif

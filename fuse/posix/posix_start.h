@@ -1,0 +1,34 @@
+/* For fuse/mount.c: the life of a mount of a Cairn namenode. */
+#ifndef CAIRN_FUSE_POSIX_POSIX_START_H
+#define CAIRN_FUSE_POSIX_POSIX_START_H
+
+#include "common/config.h"
+#include "common/daemon.h"
+#include "fuse/users.h"
+
+struct posix_mount;
+
+struct posix_mount_options { /* all borrowed for the life of the mount */
+    const struct config *config;
+    const char *uri; /* NULL = fs.defaultFS */
+    uint64_t root;   /* of posix_mount_probe */
+    double cache_timeout_s;
+    struct users_how users;
+    const char *staging_folder; /* where this mount's own one is made */
+    const char *name;           /* of the mount: what a killed one staged is taken up by the next of that name */
+    int64_t staging_max_bytes;
+};
+
+/* Is it a Cairn namenode, whose superuser we are? *ret_root: the inode of path there; 0: no, then the mount is of the
+ * other kind. Leaves no thread behind. */
+int posix_mount_probe(const struct config *config, const char *uri, const char *path, uint64_t *ret_root,
+                      struct err *reterr) MUST_CHECK;
+/* What outlives the processes that serve; without threads. */
+int posix_mount_new(const struct posix_mount_options *o, struct daemon *d, struct posix_mount **ret,
+                    struct err *reterr) MUST_CHECK;
+/* In a process of its own: serves the mount behind fuse_fd (which it closes) until it is unmounted or a signal ends it.
+ * Returns the exit code: 1 if something could not be saved. */
+int posix_mount_serve(struct posix_mount *m, int fuse_fd, int threads);
+void posix_mount_free(struct posix_mount *m); /* NULL is fine */
+
+#endif

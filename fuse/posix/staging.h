@@ -1,0 +1,38 @@
+/* Local disk for bytes that programs wrote and that are not in the cluster yet: for each file one sparse file with
+ * every byte at its own offset, and beside it a log of which ranges those are. What was handed over is there for the
+ * next process if this one is killed (a machine that goes down takes it along, as any file system would).
+ *
+ * FOLDER/INODE, FOLDER/INODE.log: records of 24 bytes, start, end and kind, in this machine's byte order. */
+#ifndef CAIRN_FUSE_POSIX_STAGING_H
+#define CAIRN_FUSE_POSIX_STAGING_H
+
+#include "common/err.h"
+#include "fuse/posix/extents.h"
+
+struct staging_area; /* any thread */
+
+/* max_bytes: of all files together; beyond it staging_is_full says that something has to be saved. */
+int staging_area_open(const char *folder, int64_t max_bytes, struct staging_area **ret, struct err *reterr) MUST_CHECK;
+void staging_area_free(struct staging_area *a); /* leaves the files; NULL is fine */
+/* The inodes that a killed process left something of; *ret is the caller's to free. */
+size_t staging_area_left(const struct staging_area *a, uint64_t **ret);
+
+void staging_area_discard(struct staging_area *a, uint64_t inode); /* its files: nobody has it open */
+
+struct staging; /* one thread at a time, but for staging_read */
+
+int staging_new(struct staging_area *a, uint64_t inode, struct staging **ret, struct err *reterr) MUST_CHECK;
+/* What was left: its ranges, and the size the file has with them if that is more than *size, or was set. */
+int staging_resume(struct staging_area *a, uint64_t inode, struct extents *changed, int64_t *size, bool *ret_sized,
+                   struct staging **ret, struct err *reterr) MUST_CHECK;
+void staging_free(struct staging *s); /* and its files; NULL is fine */
+bool staging_is_full(const struct staging *s);
+/* The bytes, and that they are there. */
+int staging_write(struct staging *s, const void *bytes, size_t len, int64_t offset, struct err *reterr) MUST_CHECK;
+int staging_note_zeros(struct staging *s, int64_t start, int64_t end, struct err *reterr) MUST_CHECK;
+int staging_note_size(struct staging *s, int64_t size, struct err *reterr) MUST_CHECK; /* cut off or grown */
+int staging_read(const struct staging *s, void *bytes, size_t len, int64_t offset, struct err *reterr) MUST_CHECK;
+/* Of all that was written only what is in `kept` is needed any more. */
+int staging_trim(struct staging *s, const struct extents *kept, struct err *reterr) MUST_CHECK;
+
+#endif

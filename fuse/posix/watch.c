@@ -1,0 +1,102 @@
+/* Word of what other clients change, brought to the kernel's caches. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/clock.h"
+#include "common/log.h"
+#include "common/mem.h"
+#include "fuse/posix/posix_mount.h"
+
+#define WATCH_WAIT_MS     20000
+#define WATCH_RETRY_MS    1000
+#define WATCH_ARENA_BYTES (16 << 20)
+
+struct watch {
+    struct posix_mount *m;
+    uint64_t cursor;
+    pthread_t thread;
+    _Atomic bool is_ending;
+};
+
+static void pass_on(struct watch *w, const struct posix_change *c)
+{
+    struct posix_mount *m = w->m;
+    fuse_ino_t ino = ino_of_inode(m, c->id);
+    if (c->name) {
+        fuse_lowlevel_notify_inval_entry(m->fuse, ino, c->name, strlen(c->name));
+        fuse_lowlevel_notify_inval_inode(m->fuse, ino, -1, 0); /* the directory's times */
+        return;
+    }
+    if (c->content)
+        node_invalidate(m->nodes, c->id);
+    xattr_forget(m, c->id);
+    fuse_lowlevel_notify_inval_inode(m->fuse, ino, c->content ? 0 : -1, 0);
+}
+
+/* The namenode was started again, or away for too long: what was held and locked is gone with the old session. */
+static void session_anew(struct watch *w)
+{
+    struct err err = {0};
+    struct posix_session fresh;
+    int rc = posix_open_session(w->m->store.fs, w->m->store.memory->session, "mount", &fresh, &err);
+    if (rc == ERR_STALE)
+        rc = posix_open_session(w->m->store.fs, 0, "mount", &fresh, &err);
+    if (rc < 0) {
+        log_debug("mount", "no session yet: err=%s", err.text);
+        clock_sleep_ms(WATCH_RETRY_MS);
+        return;
+    }
+    if (fresh.session != w->m->store.memory->session)
+        log_warn("mount", "the namenode forgot this mount: locks are lost, and so are files that were unlinked while "
+                          "open");
+    w->m->store.memory->session = fresh.session;
+    w->cursor = fresh.cursor;
+}
+
+static void *watch_run(void *arg)
+{
+    struct watch *w = arg;
+    while (!w->is_ending) {
+        AUTO_ARENA(a, WATCH_ARENA_BYTES);
+        struct posix_changes changes;
+        struct err err = {0};
+        int rc = posix_await_changes(w->m->store.fs, w->m->store.memory->session, w->cursor, WATCH_WAIT_MS, &a,
+                                     &changes, &err);
+        if (w->is_ending)
+            break;
+        if (rc < 0) {
+            log_debug("mount", "no word of changes: err=%s", err.text);
+            session_anew(w);
+            continue;
+        }
+        w->cursor = changes.cursor;
+        for (size_t i = 0; i < changes.count; i++)
+            pass_on(w, &changes.list[i]);
+    }
+    return NULL;
+}
+
+struct watch *watch_start(struct posix_mount *m, uint64_t cursor)
+{
+    struct watch *w = mem_new(struct watch);
+    w->m = m;
+    w->cursor = cursor;
+    int errnum = pthread_create(&w->thread, NULL, watch_run, w);
+    if (errnum) {
+        log_warn("mount", "what others change is seen late: errno=%d", errnum);
+        free(w);
+        return NULL;
+    }
+    return w;
+}
+
+void watch_stop(struct watch *w)
+{
+    if (!w)
+        return;
+    w->is_ending = true;
+    posix_cancel(w->m->store.fs);
+    pthread_join(w->thread, NULL);
+    free(w);
+}

@@ -1,0 +1,50 @@
+/* PosixProtocol's methods (proto/cairn/posix.proto): X(name on the wire, name in C, flags). Each has a handler
+ * posix_call_<name in C>, its messages are cairn__<name in C>_{request,response}_proto. For the namenode's superuser
+ * only: a handler begins with posix_begin(). */
+#ifndef CAIRN_NAMENODE_SERVE_POSIX_CALLS_H
+#define CAIRN_NAMENODE_SERVE_POSIX_CALLS_H
+
+#include "cairn/posix.pb-c.h"
+#include "namenode/serve/op.h"
+
+#define POSIX_PROTOCOL "org.cairn.PosixProtocol"
+
+// clang-format off
+#define POSIX_METHODS(X) \
+    X(openSession, open_session, 0) \
+    X(closeSession, close_session, 0) \
+    X(awaitChanges, await_changes, 0) \
+    X(lookup, lookup, 0) \
+    X(getAttr, get_attr, 0) \
+    X(readDir, read_dir, 0) \
+    X(setAttr, set_attr, 0) \
+    X(makeNode, make_node, RPC_AT_MOST_ONCE) \
+    X(link, link, RPC_AT_MOST_ONCE) \
+    X(unlink, unlink, RPC_AT_MOST_ONCE) \
+    X(rename, rename, RPC_AT_MOST_ONCE) \
+    X(release, release, 0) \
+    X(lock, lock, 0) \
+    X(readPieces, read_pieces, 0) \
+    X(newBlocks, new_blocks, RPC_AT_MOST_ONCE) \
+    X(dropBlocks, drop_blocks, 0) \
+    X(edit, edit, RPC_AT_MOST_ONCE)
+// clang-format on
+
+#define POSIX_DECLARE(wire_name, c_name, flags)                                                                        \
+    void posix_call_##c_name(struct rpc_call *call, const ProtobufCMessage *message, void *context);
+POSIX_METHODS(POSIX_DECLARE)
+
+/* op_begin, and whether the caller may: 0, or an ERR_* for op_end, with op->err filled in. session: 0 = none is named;
+ * one that is named is alive (else ERR_STALE), counts as heard of, and what the call changes is its own. */
+int posix_begin(struct op *op, struct namenode *nn, struct rpc_call *call, uint64_t session) MUST_CHECK;
+/* Under the namenode's lock. */
+bool posix_session_is_alive(struct namenode *nn, uint64_t session);
+
+/* The inode of this number: ERR_STALE if there is none, or if it does not hang in the tree and nobody holds it. */
+int posix_inode(struct op *op, uint64_t id, struct inode **ret) MUST_CHECK;
+/* ERR_SAFE_MODE, as op_check_safe_mode. */
+int posix_check_writable(struct op *op, const char *doing, uint64_t id) MUST_CHECK;
+/* What a mount sees of it, in op's arena; borrows from the inode. */
+Cairn__AttrProto *posix_attr(struct op *op, struct inode *n);
+
+#endif

@@ -1,0 +1,307 @@
+/* PosixProtocol: names and attributes. */
+#include <errno.h>
+#include <string.h>
+
+#include "namenode/namespace/leases.h"
+#include "namenode/namespace/nodes.h"
+#include "namenode/namespace/quota_sum.h"
+#include "namenode/serve/posix_calls.h"
+
+#define PAGE_ENTRIES_MAX 10000
+#define PAGE_MEMORY_MAX  (32u << 20) /* of inodes; a page of huge files ends early, but never before the first */
+
+static struct slice slice_of(ProtobufCBinaryData b)
+{
+    return (struct slice){b.data, b.len};
+}
+
+/* ---- looking ---- */
+
+/* What only looks need not walk up to the root to see whether it still hangs there, if all does. */
+static int begin_look(struct op *op, struct namenode *nn, struct rpc_call *call)
+{
+    int rc = posix_begin(op, nn, call, 0);
+    op->t.trusts_tree = !nn->reap_pending;
+    return rc;
+}
+
+void posix_call_lookup(struct rpc_call *call, const ProtobufCMessage *message, void *context)
+{
+    const Cairn__LookupRequestProto *q = (const void *)message;
+    struct op op;
+    struct inode *n = NULL;
+    int rc = begin_look(&op, context, call);
+    OP_RESPONSE(&op, cairn__lookup_response_proto, Cairn__LookupResponseProto);
+    rc = rc ? rc : node_lookup(&op.t, q->parent, slice_of(q->name), &n, &op.err);
+    if (!rc && n)
+        response->attr = posix_attr(&op, n);
+    op_end_read(&op, rc, &response->base);
+}
+
+void posix_call_get_attr(struct rpc_call *call, const ProtobufCMessage *message, void *context)
+{
+    const Cairn__GetAttrRequestProto *q = (const void *)message;
+    struct op op;
+    struct inode *n = NULL;
+    int rc = begin_look(&op, context, call);
+    OP_RESPONSE(&op, cairn__get_attr_response_proto, Cairn__GetAttrResponseProto);
+    rc = rc ? rc : posix_inode(&op, q->id, &n);
+    if (!rc)
+        response->attr = posix_attr(&op, n);
+    op_end_read(&op, rc, &response->base);
+}
+
+static int read_page(struct op *op, const struct inode *dir, const Cairn__ReadDirRequestProto *q,
+                     Cairn__ReadDirResponseProto *ret)
+{
+    size_t max = q->count < PAGE_ENTRIES_MAX ? q->count : PAGE_ENTRIES_MAX;
+    max = max ? max : 1;
+    ret->entry = arena_array(op->arena, Cairn__EntryProto *, max);
+    struct dir_iter d;
+    int rc = 0;
+    dir_iter_open(&d, &op->t, dir, (const char *)q->after.data, q->has_after ? q->after.len : 0);
+    while (dir_iter_next(&d)) {
+        struct inode *n = NULL;
+        if (ret->n_entry == max || (ret->n_entry && op->t.arena.total > PAGE_MEMORY_MAX)) {
+            ret->more = 1;
+            break;
+        }
+        rc = dir_iter_inode(&d, &op->t, &n, &op->err);
+        if (rc)
+            break;
+        Cairn__EntryProto *e = ret->entry[ret->n_entry++] = arena_new(op->arena, Cairn__EntryProto);
+        cairn__entry_proto__init(e);
+        e->name = (ProtobufCBinaryData){d.name_len, arena_memdup(op->arena, d.name, d.name_len)};
+        e->attr = posix_attr(op, n);
+    }
+    int close_rc = dir_iter_close(&d, rc ? NULL : &op->err);
+    return rc ? rc : close_rc;
+}
+
+void posix_call_read_dir(struct rpc_call *call, const ProtobufCMessage *message, void *context)
+{
+    const Cairn__ReadDirRequestProto *q = (const void *)message;
+    struct op op;
+    struct inode *n = NULL;
+    int rc = begin_look(&op, context, call);
+    OP_RESPONSE(&op, cairn__read_dir_response_proto, Cairn__ReadDirResponseProto);
+    rc = rc ? rc : node_directory(&op.t, q->id, &n, &op.err);
+    rc = rc ? rc : read_page(&op, n, q, response);
+    if (!rc)
+        response->directory = posix_attr(&op, n);
+    op_end_read(&op, rc, &response->base);
+}
+
+/* ---- changing ---- */
+
+void posix_call_set_attr(struct rpc_call *call, const ProtobufCMessage *message, void *context)
+{
+    const Cairn__SetAttrRequestProto *q = (const void *)message;
+    struct op op;
+    struct inode *n = NULL;
+    int rc = posix_begin(&op, context, call, q->session);
+    OP_RESPONSE(&op, cairn__set_attr_response_proto, Cairn__SetAttrResponseProto);
+    struct node_set set = {.has_mode = q->has_mode,
+                           .mode = q->mode,
+                           .keeps_ctime = q->is_read,
+                           .owner = q->owner,
+                           .group = q->group,
+                           .has_atime = q->has_atime_ns || q->atime_now,
+                           .atime_ns = q->atime_now ? op.t.now_ns : q->atime_ns,
+                           .has_mtime = q->has_mtime_ns || q->mtime_now,
+                           .mtime_ns = q->mtime_now ? op.t.now_ns : q->mtime_ns};
+    rc = rc ? rc : posix_check_writable(&op, "set attributes of", q->id);
+    rc = rc ? rc : node_set(&op.t, q->id, &set, &n, &op.err);
+    if (!rc)
+        response->attr = posix_attr(&op, n);
+    op_end(&op, rc, &response->base);
+}
+
+/* Open for writing, as create does it. */
+static int make_open(struct op *op, const char *client_name, struct inode *n)
+{
+    if (!*client_name || strlen(client_name) > NAME_KEPT_MAX)
+        return err_set(&op->err, ERR_ILLEGAL_ARGUMENT, "a client's name has 1 to %d bytes", NAME_KEPT_MAX);
+    txn_open_file(&op->t, n, client_name, rpc_call_client_ip(op->call));
+    int rc = file_commit(&op->file, &op->err);
+    if (rc)
+        return rc;
+    leases_add(op->nn->leases, n->client_name, n->id, op->file.now_ms);
+    op_writer(op, n->client_name);
+    return 0;
+}
+
+void posix_call_make_node(struct rpc_call *call, const ProtobufCMessage *message, void *context)
+{
+    const Cairn__MakeNodeRequestProto *q = (const void *)message;
+    struct op op;
+    struct inode *n = NULL;
+    bool made = false;
+    int rc = posix_begin(&op, context, call, q->session);
+    OP_RESPONSE(&op, cairn__make_node_response_proto, Cairn__MakeNodeResponseProto);
+    const struct config *c = op.nn->config;
+    struct node_make how = {
+        .parent = q->parent,
+        .name = slice_of(q->name),
+        .mode = q->mode,
+        .umask = q->umask,
+        .owner = q->owner,
+        .group = q->group,
+        .rdev = q->rdev,
+        .target = slice_of(q->target),
+        .replication = q->has_replication ? q->replication : (uint32_t)config_int(c, "dfs.replication"),
+        .block_bytes = q->has_block_bytes ? q->block_bytes : (uint64_t)config_size(c, "dfs.blocksize"),
+        .existing_is_fine = !q->exclusive,
+    };
+    rc = rc ? rc : posix_check_writable(&op, "make an entry in", q->parent);
+    rc = rc ? rc : node_make(&op.t, &how, &n, &made, &op.err);
+    if (!rc)
+        txn_final(&op.t, n->id);
+    if (!rc && made && q->client_name && inode_is_file(n))
+        rc = make_open(&op, q->client_name, n);
+    if (!rc) {
+        response->attr = posix_attr(&op, n);
+        response->made = made;
+    }
+    op_end(&op, rc, &response->base);
+}
+
+void posix_call_link(struct rpc_call *call, const ProtobufCMessage *message, void *context)
+{
+    const Cairn__LinkRequestProto *q = (const void *)message;
+    struct op op;
+    struct inode *n = NULL;
+    int rc = posix_begin(&op, context, call, q->session);
+    OP_RESPONSE(&op, cairn__link_response_proto, Cairn__LinkResponseProto);
+    rc = rc ? rc : posix_check_writable(&op, "link", q->id);
+    rc = rc ? rc : node_link(&op.t, q->id, q->parent, slice_of(q->name), &n, &op.err);
+    if (!rc) {
+        txn_final(&op.t, n->id);
+        response->attr = posix_attr(&op, n);
+    }
+    op_end(&op, rc, &response->base);
+}
+
+/* Who is to hold what loses its last name. *ret NULL: nobody. */
+static int holder_of(struct op *op, bool hold, uint64_t session, struct node_holder *memory, struct node_holder **ret)
+{
+    *ret = NULL;
+    if (!hold)
+        return 0;
+    *memory = (struct node_holder){.session = sessions_find(op->nn->sessions, session)};
+    if (!memory->session)
+        return err_set(&op->err, ERR_ILLEGAL_ARGUMENT, "only a session can hold a file");
+    *ret = memory;
+    return 0;
+}
+
+/* With what is held now, if something is. */
+static int commit_held(struct op *op, const struct node_holder *holder, uint64_t final)
+{
+    txn_final(&op->t, final);
+    int rc = file_commit(&op->file, &op->err);
+    if (!rc && holder && holder->held)
+        session_held(holder->session, holder->held);
+    return rc;
+}
+
+void posix_call_unlink(struct rpc_call *call, const ProtobufCMessage *message, void *context)
+{
+    const Cairn__UnlinkRequestProto *q = (const void *)message;
+    struct op op;
+    struct inode *n = NULL;
+    struct node_holder memory, *holder = NULL;
+    int rc = posix_begin(&op, context, call, q->session);
+    OP_RESPONSE(&op, cairn__unlink_response_proto, Cairn__UnlinkResponseProto);
+    rc = rc ? rc : posix_check_writable(&op, "remove from", q->parent);
+    rc = rc ? rc : holder_of(&op, q->hold, q->session, &memory, &holder);
+    rc = rc ? rc : node_unlink(&op.t, q->parent, slice_of(q->name), q->directory, holder, &n, &op.err);
+    rc = rc ? rc : commit_held(&op, holder, n->id);
+    if (!rc)
+        response->attr = posix_attr(&op, n);
+    op_end(&op, rc, &response->base);
+}
+
+/* ---- renaming ----
+ * A directory that moves between quotas needs the sum of what is below it, which is made on the pool, without the lock
+ * (quota_sum.h). */
+
+struct move {
+    const char *from, *to;
+};
+
+/* Paths of both places, for quotas, which go by them. false: there is no such directory, the rename will say so. */
+static bool move_of(struct txn *t, const Cairn__RenameRequestProto *q, struct arena *a, struct move *ret)
+{
+    struct inode *parent = NULL, *new_parent = NULL;
+    const char *from = NULL, *to = NULL;
+    if (node_directory(t, q->parent, &parent, NULL) || node_directory(t, q->new_parent, &new_parent, NULL) ||
+        txn_path(t, parent, &from, NULL) || txn_path(t, new_parent, &to, NULL))
+        return false;
+    ret->from = arena_printf(a, "%s/%.*s", from, (int)q->name.len, (const char *)q->name.data);
+    ret->to = arena_printf(a, "%s/%.*s", to, (int)q->new_name.len, (const char *)q->new_name.data);
+    return true;
+}
+
+static bool wants_sums(struct op *op, const Cairn__RenameRequestProto *q)
+{
+    struct move m;
+    if (!quota_is_charged(&op->t) || q->parent == q->new_parent || !move_of(&op->t, q, op->arena, &m))
+        return false;
+    return quota_sum_is_wanted(&op->t, &op->user, m.from, m.to, false) ||
+           (q->flags & NODE_EXCHANGE && quota_sum_is_wanted(&op->t, &op->user, m.to, m.from, false));
+}
+
+static int make_sums(struct namenode *nn, struct rpc_call *call, const Cairn__RenameRequestProto *q,
+                     struct quota_watch *ret[2], struct err *reterr)
+{
+    struct txn t;
+    struct move m;
+    struct fs_user user;
+    fs_user_load(&user, nn->dir, op_caller(call));
+    if (!user.is_super)
+        return 0; /* it will be told so */
+    namenode_lock(nn);
+    txn_begin(&t, nn->dir, 0);
+    bool found = move_of(&t, q, rpc_call_arena(call), &m);
+    txn_end(&t);
+    namenode_unlock(nn);
+    int rc = found ? quota_sum_for_rename(nn, &user, m.from, m.to, false, &ret[0], reterr) : 0;
+    if (!rc && found && q->flags & NODE_EXCHANGE)
+        rc = quota_sum_for_rename(nn, &user, m.to, m.from, false, &ret[1], reterr);
+    return rc;
+}
+
+void posix_call_rename(struct rpc_call *call, const ProtobufCMessage *message, void *context)
+{
+    const Cairn__RenameRequestProto *q = (const void *)message;
+    struct op op;
+    struct err why = {0};
+    struct inode *n = NULL, *replaced = NULL;
+    struct node_holder memory, *holder = NULL;
+    struct quota_watch *watches[2] = {NULL, NULL};
+    struct node_rename how = {q->parent, q->new_parent, slice_of(q->name), slice_of(q->new_name), q->flags};
+    int sum_rc = rpc_call_may_block(call) ? make_sums(context, call, q, watches, &why) : 0;
+    int rc = posix_begin(&op, context, call, q->session);
+    OP_RESPONSE(&op, cairn__rename_response_proto, Cairn__RenameResponseProto);
+    if (!rc && !rpc_call_may_block(call) && wants_sums(&op, q)) {
+        op_end_parked(&op);
+        rpc_call_repeat_in_pool(call);
+        return;
+    }
+    if (!rc && sum_rc) {
+        rc = sum_rc;
+        op.err = why;
+    }
+    rc = rc ? rc : posix_check_writable(&op, "rename in", q->parent);
+    rc = rc ? rc : holder_of(&op, q->hold, q->session, &memory, &holder);
+    rc = rc ? rc : node_rename(&op.t, &how, holder, &n, &replaced, &op.err);
+    rc = rc ? rc : commit_held(&op, holder, n->id);
+    if (!rc) {
+        response->attr = posix_attr(&op, n);
+        response->replaced = replaced ? posix_attr(&op, replaced) : NULL;
+    }
+    op_end(&op, rc, &response->base);
+    quota_sum_end(op.nn, watches[0]);
+    quota_sum_end(op.nn, watches[1]);
+}

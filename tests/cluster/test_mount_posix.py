@@ -1,0 +1,357 @@
+"""The mount of a Cairn namenode as the file system that programs expect: writes anywhere, links, special files, locks,
+and two mounts of one file system that see each other's work. What each call must do is tests/posix's; here is what is
+special about blocks, HDFS clients beside the mount, and daemons that die under it."""
+import contextlib
+import errno
+import fcntl
+import hashlib
+import mmap
+import os
+import random
+import signal
+import sqlite3
+import stat
+import subprocess
+import tempfile
+import threading
+
+import pytest
+
+from lib.cluster import Cluster, cairn_path, client_env
+from lib.data import MIB
+from lib.process import Daemon
+from lib.waiting import wait_for
+
+BLOCK = 4 * MIB
+
+
+def _mount(cluster, folder, log, fresh=True):
+    if fresh:
+        os.mkdir(folder)
+    command = [cairn_path(), "mount", "-fs", cluster.uri, "--foreground", str(folder), "-D", f"dfs.blocksize={BLOCK}"]
+    daemon = Daemon("mount", command, str(log), env=client_env())
+    wait_for(lambda: _is_served(folder), 20, "the mount")
+    return daemon
+
+
+def _is_served(folder):
+    try:
+        return os.path.ismount(folder) and os.listdir(folder) is not None
+    except OSError:
+        return False
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("mount-posix")
+    mount = tempfile.mkdtemp(prefix="cairn-mount-")
+    os.chmod(mount, 0o755)
+    with Cluster(folder / "cluster", nodes=3, mount=mount, properties={"dfs.blocksize": BLOCK}) as running:
+        yield running
+    os.rmdir(mount)
+
+
+@pytest.fixture(scope="module")
+def other(cluster, tmp_path_factory):
+    """A second mount of the same file system."""
+    folder = tmp_path_factory.mktemp("other") / "mnt"
+    daemon = _mount(cluster, folder, folder.parent / "log")
+    yield str(folder)
+    daemon.stop()
+
+
+@pytest.fixture
+def here(cluster, request):
+    path = os.path.join(cluster.mount, request.node.name.replace("/", "_"))
+    os.mkdir(path)
+    return path
+
+
+def path_in_dfs(cluster, path):
+    return path[len(cluster.mount):]
+
+
+def hdfs_bytes(cluster, path):
+    return cluster.fs("-cat", path_in_dfs(cluster, path), check=True).stdout
+
+
+def beside(cluster, other, path):
+    return other + path_in_dfs(cluster, path)
+
+
+# ---- bytes ----
+
+
+def test_writes_anywhere_are_what_everybody_reads(cluster, here):
+    rng, model = random.Random(7), bytearray(os.urandom(10 * MIB + 12345))
+    with open(here + "/f", "wb") as f:
+        f.write(model)
+    with open(here + "/f", "r+b", buffering=0) as f:
+        for _ in range(60):
+            offset, size = rng.randrange(len(model)), rng.randrange(1, 70000)
+            part = rng.randbytes(size)
+            os.pwrite(f.fileno(), part, offset)
+            model[offset:offset + size] = part
+        os.fsync(f.fileno())
+        assert hashlib.sha256(hdfs_bytes(cluster, here + "/f")).digest() == hashlib.sha256(model).digest()
+        os.pwrite(f.fileno(), b"last", 17)
+        model[17:21] = b"last"
+        assert os.pread(f.fileno(), len(model), 0)[:MIB] == model[:MIB]
+    assert open(here + "/f", "rb").read() == model
+    assert hdfs_bytes(cluster, here + "/f") == model
+    assert b"is HEALTHY" in cluster.fsck(path_in_dfs(cluster, here + "/f")).stdout
+
+
+def test_one_byte_costs_one_small_block(cluster, here):
+    with open(here + "/f", "wb") as f:
+        f.write(bytes(BLOCK))
+    with open(here + "/f", "r+b") as f:
+        f.write(b"x")
+    with open(here + "/f", "r+b") as f:
+        f.seek(1)
+        f.write(b"y")
+    blocks = cluster.fsck(path_in_dfs(cluster, here + "/f"), "-files", "-blocks").stdout.decode()
+    lengths = [int(word.split("=")[1]) for word in blocks.split() if word.startswith("len=")]
+    assert sum(lengths) == BLOCK and lengths[0] == 256 * 1024, blocks
+
+
+def test_truncate_both_ways_and_holes(cluster, here):
+    with open(here + "/f", "wb") as f:
+        f.write(b"a" * 1000)
+    os.truncate(here + "/f", 400)
+    os.truncate(here + "/f", 3 * MIB)
+    assert open(here + "/f", "rb").read() == b"a" * 400 + bytes(3 * MIB - 400)
+    assert hdfs_bytes(cluster, here + "/f") == b"a" * 400 + bytes(3 * MIB - 400)
+    assert os.stat(here + "/f").st_blocks * 512 < MIB
+    with open(here + "/f", "r+b") as f:
+        assert f.seek(0, os.SEEK_HOLE) <= 256 * 1024
+        f.seek(1 << 40)
+        f.write(b"end")
+    assert os.stat(here + "/f").st_size == (1 << 40) + 3
+    with open(here + "/f", "rb") as f:
+        assert f.seek(MIB, os.SEEK_DATA) <= 1 << 40
+        f.seek((1 << 40) - 5)
+        assert f.read() == bytes(5) + b"end"
+
+
+def test_mapped_pages_are_written(cluster, here):
+    with open(here + "/f", "wb") as f:
+        f.write(bytes(MIB))
+    with open(here + "/f", "r+b") as f, mmap.mmap(f.fileno(), MIB) as pages:
+        pages[5:10] = b"hello"
+        pages[MIB - 5:] = b"world"
+        pages.flush()
+    data = hdfs_bytes(cluster, here + "/f")
+    assert data[5:10] == b"hello" and data[-5:] == b"world" and len(data) == MIB
+
+
+def test_a_database_and_its_journal(cluster, here):
+    for mode in "delete", "wal":
+        with sqlite3.connect(f"{here}/{mode}.db") as db:
+            db.execute(f"pragma journal_mode={mode}")
+            db.execute("create table t (n integer primary key, s text)")
+            for n in range(40):
+                with db:
+                    db.execute("insert into t values (?, ?)", (n, "x" * 1000))
+        db.close()
+        with sqlite3.connect(f"{here}/{mode}.db") as db:
+            assert db.execute("select count(*), sum(length(s)) from t").fetchone() == (40, 40000)
+            assert db.execute("pragma integrity_check").fetchone() == ("ok",)
+        db.close()
+
+
+def test_appends_of_many_processes_are_all_there(here):
+    script = f"import os\nfd = os.open('{here}/log', os.O_WRONLY | os.O_APPEND | os.O_CREAT)\n" \
+             "for i in range(50): os.write(fd, b'0123456789abcde\\n')"
+    running = [subprocess.Popen(["python3", "-c", script]) for _ in range(4)]
+    assert [process.wait(120) for process in running] == [0] * 4
+    assert open(here + "/log").read() == "0123456789abcde\n" * 200
+
+
+# ---- names ----
+
+
+def test_links_special_files_and_exchange(cluster, here):
+    open(here + "/f", "w").write("one")
+    os.link(here + "/f", here + "/g")
+    assert os.stat(here + "/g").st_nlink == 2 and os.path.samefile(here + "/f", here + "/g")
+    os.unlink(here + "/f")
+    assert open(here + "/g").read() == "one" and hdfs_bytes(cluster, here + "/g") == b"one"
+    os.mkfifo(here + "/fifo")
+    os.mknod(here + "/null", stat.S_IFCHR | 0o666, os.makedev(1, 3))
+    assert stat.S_ISFIFO(os.stat(here + "/fifo").st_mode)
+    assert os.stat(here + "/null").st_rdev == os.makedev(1, 3)
+    os.chmod(here + "/g", 0o6755)
+    assert os.stat(here + "/g").st_mode & 0o7777 == 0o6755
+    os.mkdir(here + "/d")
+    subprocess.run(["mv", "--version"], check=True, capture_output=True)
+    assert b"fifo" in cluster.fs("-ls", path_in_dfs(cluster, here)).stdout
+
+
+def test_an_unlinked_file_lives_as_long_as_it_is_open(cluster, here):
+    with open(here + "/f", "w+b", buffering=0) as f:
+        f.write(b"before")
+        os.unlink(here + "/f")
+        assert os.listdir(here) == []
+        f.write(b" and after")
+        os.pwrite(f.fileno(), b"B", 0)
+        assert os.pread(f.fileno(), 100, 0) == b"Before and after"
+        assert os.fstat(f.fileno()).st_nlink == 0
+    os.rmdir(here)
+
+
+def test_xattrs_and_lists_of_users(here):
+    open(here + "/f", "w").close()
+    os.setxattr(here + "/f", "user.colour", b"green")
+    assert os.getxattr(here + "/f", "user.colour") == b"green" and os.listxattr(here + "/f") == ["user.colour"]
+    with pytest.raises(OSError) as there:
+        os.setxattr(here + "/f", "user.colour", b"red", os.XATTR_CREATE)
+    assert there.value.errno == errno.EEXIST
+    os.removexattr(here + "/f", "user.colour")
+    assert os.listxattr(here + "/f") == []
+
+
+# ---- the mount's own processes ----
+
+
+def _serving(keeper):
+    """The process that serves a mount, once there is one."""
+    def child():
+        return subprocess.run(["pgrep", "-P", str(keeper)], capture_output=True, text=True).stdout.split()
+    wait_for(child, 10, "a process that serves")
+    return int(child()[0])
+
+
+def _keeper(cluster):
+    return next(daemon["pid"] for daemon in cluster.daemons if daemon["name"] == "mount")
+
+
+def test_killing_the_serving_process_is_not_noticed(cluster, here):
+    """A stream, an edited file, an unlinked one, a lock and a listing, all open across the death."""
+    rng, stream, edited = random.Random(5), bytearray(), bytearray(os.urandom(2 * MIB))
+    with open(here + "/edited", "wb") as f:
+        f.write(edited)
+    for i in range(50):
+        open(f"{here}/name-{i}", "w").close()
+    with open(here + "/stream", "wb", buffering=0) as s, open(here + "/edited", "r+b", buffering=0) as e, \
+            open(here + "/gone", "w+b", buffering=0) as gone, os.scandir(here) as names:
+        gone.write(b"nobody sees this")
+        os.unlink(here + "/gone")
+        fcntl.flock(e, fcntl.LOCK_EX)
+        seen = {next(names).name}
+        for i in range(30):
+            part = rng.randbytes(300000)
+            s.write(part)
+            stream += part
+            offset = rng.randrange(len(edited) - 5000)
+            os.pwrite(e.fileno(), part[:5000], offset)
+            edited[offset:offset + 5000] = part[:5000]
+            if i % 10 == 5:
+                os.kill(_serving(_keeper(cluster)), 9)
+        assert os.pread(gone.fileno(), 100, 0) == b"nobody sees this"
+        with open(here + "/edited", "r+b") as second, pytest.raises(BlockingIOError):
+            fcntl.flock(second, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        seen |= {entry.name for entry in names}
+        assert os.pread(e.fileno(), 5000, offset) == edited[offset:offset + 5000]
+    assert {f"name-{i}" for i in range(50)} <= seen
+    assert hdfs_bytes(cluster, here + "/stream") == stream
+    assert hdfs_bytes(cluster, here + "/edited") == edited
+
+
+def test_a_mount_killed_as_a_whole_is_taken_up_by_the_next(cluster, here, tmp_path):
+    target = tmp_path / "mnt"
+    daemon = _mount(cluster, target, tmp_path / "log")
+    path = str(target) + path_in_dfs(cluster, here) + "/f"
+    with open(path, "wb") as f:
+        f.write(bytes(MIB))
+    f = os.open(path, os.O_RDWR)
+    os.pwrite(f, b"staged and not saved", 1000)
+    serving = _serving(daemon.pid)
+    os.kill(daemon.pid, signal.SIGSTOP)  # or it would start another one
+    os.kill(serving, signal.SIGKILL)
+    os.kill(daemon.pid, signal.SIGKILL)
+    daemon.stop()
+    with contextlib.suppress(OSError):
+        os.close(f)
+    again = _mount(cluster, target, tmp_path / "log2", fresh=False)
+    wait_for(lambda: hdfs_bytes(cluster, here + "/f")[1000:1020] == b"staged and not saved", 10, "the staged bytes")
+    again.stop()
+    assert not os.path.ismount(target)
+
+
+# ---- two mounts ----
+
+
+def test_the_other_mount_sees_what_was_closed(cluster, here, other):
+    for text in "first", "second, longer", "3":
+        open(here + "/f", "w").write(text)
+        wait_for(lambda: open(beside(cluster, other, here + "/f")).read() == text, 5, text)
+    with open(beside(cluster, other, here + "/f"), "r+b") as f:
+        f.seek(100)
+        f.write(b"from the other side")
+    wait_for(lambda: open(here + "/f", "rb").read() == b"3" + bytes(99) + b"from the other side", 5, "the edit")
+
+
+def test_two_mounts_change_different_places_of_one_file(cluster, here, other):
+    with open(here + "/f", "wb") as f:
+        f.write(bytes(MIB))
+    with open(here + "/f", "r+b", buffering=0) as a, open(beside(cluster, other, here + "/f"), "r+b", buffering=0) as b:
+        for i in range(8):
+            os.pwrite(a.fileno(), b"A" * 100, i * 1000)
+            os.pwrite(b.fileno(), b"B" * 100, i * 1000 + 500)
+            os.fsync(a.fileno())
+            os.fsync(b.fileno())
+    data = hdfs_bytes(cluster, here + "/f")
+    for i in range(8):
+        assert data[i * 1000:i * 1000 + 100] == b"A" * 100 and data[i * 1000 + 500:i * 1000 + 600] == b"B" * 100, i
+
+
+def test_locks_hold_between_mounts(cluster, here, other):
+    open(here + "/f", "w").close()
+    with open(here + "/f", "r+") as a, open(beside(cluster, other, here + "/f"), "r+") as b:
+        for lock in fcntl.flock, fcntl.lockf:
+            lock(a, fcntl.LOCK_EX)
+            with pytest.raises(OSError):
+                lock(b, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            got = threading.Thread(target=lambda: lock(b, fcntl.LOCK_EX))
+            got.start()
+            lock(a, fcntl.LOCK_UN)
+            got.join(20)
+            assert not got.is_alive()
+            lock(b, fcntl.LOCK_UN)
+
+
+# ---- daemons that die ----
+
+
+def test_what_was_synced_survives_the_namenode(cluster, here):
+    with open(here + "/f", "wb") as f:
+        f.write(bytes(2 * MIB))
+    with open(here + "/f", "r+b", buffering=0) as f:
+        os.pwrite(f.fileno(), b"synced", MIB)
+        os.fsync(f.fileno())
+        os.pwrite(f.fileno(), b"staged", 0)
+        cluster.kill("namenode")
+        cluster.start_again("namenode")
+        assert os.pread(f.fileno(), 6, MIB) == b"synced"
+        os.pwrite(f.fileno(), b"later", 100)
+    data = hdfs_bytes(cluster, here + "/f")
+    assert data[:6] == b"staged" and data[100:105] == b"later" and data[MIB:MIB + 6] == b"synced" and len(data) == 2 * MIB
+
+
+def test_a_datanode_dies_under_edits(cluster, here):
+    rng, model = random.Random(3), bytearray(3 * MIB)
+    with open(here + "/f", "wb") as f:
+        f.write(model)
+    with open(here + "/f", "r+b", buffering=0) as f:
+        for i in range(12):
+            if i == 4:
+                killed = cluster.kill("datanode-2")["name"]
+            offset = rng.randrange(len(model) - 1000)
+            part = rng.randbytes(1000)
+            os.pwrite(f.fileno(), part, offset)
+            model[offset:offset + 1000] = part
+            os.fsync(f.fileno())
+    cluster.start_again(killed)
+    assert open(here + "/f", "rb").read() == model
+    wait_for(lambda: b"Live datanodes (3)" in cluster.dfsadmin("-report").stdout, 30, "all three datanodes")

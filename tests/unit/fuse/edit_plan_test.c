@@ -1,0 +1,222 @@
+/* Changes of files held against plain bytes: what a plan leaves, replaces and makes a hole of must give the file that
+ * was written, and not cost more than it has to. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/mem.h"
+#include "fuse/posix/edit_plan.h"
+#include "tests/unit/check.h"
+
+#define UNIT   16
+#define SIZE   2000
+#define ROUNDS 20000
+
+static unsigned random_state = 1;
+
+static unsigned random_below(unsigned n)
+{
+    random_state = random_state * 1103515245 + 12345;
+    return (random_state >> 8) % n;
+}
+
+/* ---- extents ---- */
+
+static void test_extents_are_what_was_added_last(void **state)
+{
+    for (int round = 0; round < 500; round++) {
+        struct extents e = {0};
+        char model[SIZE] = {0}; /* 0 clean, 1 data, 2 zero */
+        for (int i = 0; i < 60; i++) {
+            int64_t start = random_below(SIZE), end = start + random_below(100);
+            end = end < SIZE ? end : SIZE;
+            bool zero = random_below(2);
+            if (random_below(10) == 0) {
+                extents_cut(&e, start);
+                memset(model + start, 0, (size_t)(SIZE - start));
+            } else {
+                extents_add(&e, start, end, zero);
+                memset(model + start, zero ? 2 : 1, (size_t)(end - start));
+            }
+        }
+        int64_t at = 0, data = 0;
+        for (size_t i = 0; i < e.count; i++) {
+            const struct extent *x = &e.items[i];
+            assert_true(x->start < x->end && x->start >= at);
+            if (i > 0 && x->start == e.items[i - 1].end)
+                assert_true(x->is_zero != e.items[i - 1].is_zero);
+            for (; at < x->start; at++)
+                assert_int_equal(model[at], 0);
+            for (; at < x->end; at++)
+                assert_int_equal(model[at], x->is_zero ? 2 : 1);
+            data += x->is_zero ? 0 : x->end - x->start;
+        }
+        for (; at < SIZE; at++)
+            assert_int_equal(model[at], 0);
+        assert_int_equal(e.data_bytes, data);
+        extents_clear(&e);
+    }
+}
+
+/* ---- plans ---- */
+
+struct model {
+    struct piece pieces[SIZE];
+    size_t count;
+    bool has_data[SIZE]; /* of the new file: some byte that is stored */
+    bool is_changed[SIZE];
+    struct extents changed;
+    int64_t old_size, size;
+};
+
+static void model_make(struct model *m)
+{
+    *m = (struct model){0};
+    bool was_hole = false;
+    for (m->count = random_below(8); m->old_size < SIZE / 2 && m->count < 20; m->count++) {
+        bool hole = !was_hole && random_below(3) == 0;
+        int64_t length = 1 + random_below(120);
+        m->pieces[m->count] = (struct piece){.length = length, .block_id = hole ? 0 : m->count + 1, .is_hole = hole};
+        memset(m->has_data + m->old_size, !hole, (size_t)length);
+        m->old_size += length;
+        was_hole = hole;
+    }
+    m->count = 0;
+    for (int64_t at = 0; at < m->old_size; m->count++) { /* the first ones were skipped: number them again */
+        while (!m->pieces[m->count].length)
+            memmove(m->pieces, m->pieces + 1, sizeof m->pieces - sizeof m->pieces[0]);
+        at += m->pieces[m->count].length;
+    }
+    m->size = random_below(4) == 0 ? random_below(SIZE) : m->old_size;
+    for (unsigned i = random_below(6); i > 0; i--) {
+        int64_t start = random_below(SIZE), end = start + 1 + random_below(80);
+        end = end < SIZE ? end : SIZE;
+        bool zero = random_below(3) == 0;
+        extents_add(&m->changed, start, end, zero);
+        memset(m->has_data + start, !zero, (size_t)(end - start));
+        memset(m->is_changed + start, 1, (size_t)(end - start));
+        m->size = end > m->size && random_below(2) ? end : m->size;
+    }
+    extents_cut(&m->changed, m->size);
+}
+
+static bool any(const bool *bytes, int64_t start, int64_t end)
+{
+    for (int64_t at = start; at < end; at++)
+        if (bytes[at])
+            return true;
+    return false;
+}
+
+static void check_new_pieces(const struct model *m, const struct edit_span *s, int64_t end)
+{
+    int64_t at = s->start;
+    for (size_t i = 0; i < s->new_count; i++) {
+        const struct piece *p = &s->new[i];
+        assert_true(p->length > 0);
+        assert_int_equal(p->is_hole, !any(m->has_data, at, at + p->length));
+        if (!p->is_hole && any(m->is_changed, at, at + p->length))
+            assert_true(p->length <= UNIT && at / UNIT == (at + p->length - 1) / UNIT);
+        at += p->length;
+    }
+    assert_int_equal(at, end);
+}
+
+static void test_plans_make_the_file_that_was_written(void **state)
+{
+    for (int round = 0; round < ROUNDS; round++) {
+        struct model m;
+        struct edit_plan plan;
+        size_t next = 0;
+        int64_t at = 0;
+        model_make(&m);
+        edit_plan_make(m.pieces, m.count, &m.changed, m.size, UNIT, &plan);
+        for (size_t i = 0; i <= plan.count; i++) {
+            size_t until = i < plan.count ? plan.spans[i].index : m.count;
+            assert_true(until >= next && until <= m.count);
+            for (; next < until; at += m.pieces[next++].length) { /* what stays is what it was, and wholly inside */
+                assert_false(any(m.is_changed, at, at + m.pieces[next].length));
+                assert_true(at + m.pieces[next].length <= m.size);
+            }
+            if (i == plan.count)
+                break;
+            assert_int_equal(plan.spans[i].start, at);
+            int64_t length = 0;
+            for (size_t n = 0; n < plan.spans[i].new_count; n++)
+                length += plan.spans[i].new[n].length;
+            check_new_pieces(&m, &plan.spans[i], at + length);
+            next += plan.spans[i].old_count;
+            at += length;
+        }
+        assert_int_equal(at, m.size);
+        edit_plan_free(&plan);
+        extents_clear(&m.changed);
+    }
+}
+
+static void test_nothing_changed_needs_nothing(void **state)
+{
+    struct piece pieces[] = {{.length = 100, .block_id = 1}, {.length = 7, .block_id = 2}};
+    struct extents none = {0};
+    struct edit_plan plan;
+    edit_plan_make(pieces, 2, &none, 107, UNIT, &plan);
+    assert_int_equal(plan.count, 0);
+    edit_plan_free(&plan);
+}
+
+static void test_one_byte_in_a_large_block_keeps_the_rest_together(void **state)
+{
+    struct piece pieces[] = {{.length = (int64_t)128 << 20, .block_id = 1}};
+    struct extents changed = {0};
+    struct edit_plan plan;
+    int64_t unit = edit_unit(pieces[0].length), at = (int64_t)64 << 20;
+    assert_int_equal(unit, 512 << 10);
+    extents_add(&changed, at, at + 1, false);
+    edit_plan_make(pieces, 1, &changed, pieces[0].length, unit, &plan);
+    assert_int_equal(plan.count, 1);
+    assert_int_equal(plan.spans[0].new_count, 4 + 1 + 4);
+    assert_int_equal(plan.spans[0].new[4].length, unit);
+    edit_plan_free(&plan);
+    extents_clear(&changed);
+}
+
+static void test_a_terabyte_of_hole_is_one_step(void **state)
+{
+    struct extents changed = {0};
+    struct edit_plan plan;
+    int64_t size = (int64_t)1 << 50;
+    extents_add(&changed, size - 1, size, false);
+    edit_plan_make(NULL, 0, &changed, size, edit_unit(size), &plan);
+    assert_int_equal(plan.count, 1);
+    assert_int_equal(plan.spans[0].new_count, 2);
+    assert_true(plan.spans[0].new[0].is_hole && !plan.spans[0].new[1].is_hole);
+    edit_plan_free(&plan);
+    extents_clear(&changed);
+}
+
+static void test_small_appends_fill_the_last_block(void **state)
+{
+    struct piece pieces[] = {{.length = 2 * UNIT, .block_id = 1}, {.length = 5, .block_id = 2}};
+    struct extents changed = {0};
+    struct edit_plan plan;
+    extents_add(&changed, 2 * UNIT + 5, 2 * UNIT + 9, false);
+    edit_plan_make(pieces, 2, &changed, 2 * UNIT + 9, UNIT, &plan);
+    assert_int_equal(plan.count, 1);
+    assert_int_equal(plan.spans[0].index, 1);
+    assert_int_equal(plan.spans[0].new_count, 1);
+    assert_int_equal(plan.spans[0].new[0].length, 9);
+    edit_plan_free(&plan);
+    extents_clear(&changed);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_extents_are_what_was_added_last),
+        cmocka_unit_test(test_plans_make_the_file_that_was_written),
+        cmocka_unit_test(test_nothing_changed_needs_nothing),
+        cmocka_unit_test(test_one_byte_in_a_large_block_keeps_the_rest_together),
+        cmocka_unit_test(test_a_terabyte_of_hole_is_one_step),
+        cmocka_unit_test(test_small_appends_fill_the_last_block),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
