@@ -4,7 +4,7 @@ import subprocess
 
 import pytest
 
-from lib import libhdfs, venv
+from lib import libhdfs, sanitizer, venv
 from lib.cluster import ROOT, cairn_path
 from lib.needs import missing
 
@@ -24,6 +24,7 @@ def python():
 def test_pyarrow(server, where, python):
     host, port = server.namenode.split(":")
     env = {"PATH": "/nonexistent", "HOME": os.environ.get("HOME", "/"), "ARROW_LIBHDFS_DIR": os.path.dirname(cairn_path())}
+    env |= {name: value for name, value in sanitizer.python_env().items() if name in ("LD_PRELOAD", "ASAN_OPTIONS", "TSAN_OPTIONS")}
     battery = os.path.join(ROOT, "tests/interop/pyarrow_battery.py")
     done = subprocess.run([python, battery, host, port, where], env=env, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stdout + done.stderr[-3000:]
