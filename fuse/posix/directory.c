@@ -252,7 +252,9 @@ static int fill_page(struct filler *f, struct listing *l, off_t offset, struct e
     while (rc == 0) {
         for (; index < l->page.count; index++) {
             const struct posix_entry *e = &l->page.entries[index];
-            if (!fill_entry(f, e, offset_behind(l->page_number, index, e->name)))
+            bool has_room =
+                strlen(e->name) <= POSIX_NAME_MAX; /* HDFS's clients can make longer ones, programs read none */
+            if (has_room && !fill_entry(f, e, offset_behind(l->page_number, index, e->name)))
                 return 0;
         }
         if (!l->page.more || l->page_number + 1 >= l->start_count)

@@ -54,6 +54,7 @@ static void note_granted(struct waiting *w)
 {
     struct node *n = w->node;
     node_note_lock(n, w->lock.whole);
+    held_locks_set(&n->locks, &w->lock);
     if (w->lock.whole || w->lock.type == POSIX_LOCK_NONE || n->lock_user_count == LOCK_USERS_MAX)
         return;
     for (size_t i = 0; i < n->lock_user_count; i++)
@@ -170,14 +171,24 @@ void posix_op_getlk(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi, s
     request_end(&op);
 }
 
-void locks_release_owner(struct request *op, struct node *n, uint64_t owner, bool whole)
+static void release_owner_locked(struct request *op, struct node *n, uint64_t owner, bool whole)
 {
     struct posix_lock all = {
         .id = n->id, .owner = owner, .whole = whole, .end = POSIX_LOCK_TO_END, .type = POSIX_LOCK_NONE};
     struct err err = {0};
     bool granted;
-    if (node_has_locks(n, whole) && posix_lock(op->fs, op->m->store.memory->session, &all, 0, &granted, NULL, &err) < 0)
+    held_locks_set(&n->locks, &all);
+    if (posix_lock(op->fs, op->m->store.memory->session, &all, 0, &granted, NULL, &err) < 0)
         log_warn("mount", "locks stay until the mount ends: inode=%" PRIu64 " err=%s", n->id, err.text);
+}
+
+void locks_release_owner(struct request *op, struct node *n, uint64_t owner, bool whole)
+{
+    if (!node_has_locks(n, whole))
+        return;
+    pthread_mutex_lock(&n->locks_lock);
+    release_owner_locked(op, n, owner, whole);
+    pthread_mutex_unlock(&n->locks_lock);
 }
 
 void locks_release_handle(struct request *op, struct node *n, uint64_t handle)
@@ -188,8 +199,28 @@ void locks_release_handle(struct request *op, struct node *n, uint64_t handle)
             i++;
             continue;
         }
-        locks_release_owner(op, n, n->lock_users[i].owner, false);
+        release_owner_locked(op, n, n->lock_users[i].owner, false);
         n->lock_users[i] = n->lock_users[--n->lock_user_count];
     }
     pthread_mutex_unlock(&n->locks_lock);
+}
+
+static void lock_again(struct node *n, void *arg)
+{
+    struct posix_mount *m = arg;
+    pthread_mutex_lock(&n->locks_lock);
+    for (size_t i = 0; i < n->locks.count; i++) {
+        struct err err = {0};
+        bool granted = false;
+        int rc = posix_lock(m->store.fs, m->store.memory->session, &n->locks.items[i], 0, &granted, NULL, &err);
+        if (rc < 0 || !granted)
+            log_error("mount", "a lock is lost: inode=%" PRIu64 " err=%s", n->id,
+                      rc < 0 ? err.text : "another client has it now");
+    }
+    pthread_mutex_unlock(&n->locks_lock);
+}
+
+void locks_set_again(struct posix_mount *m)
+{
+    node_each(m->nodes, lock_again, m);
 }

@@ -17,6 +17,7 @@
 #include "client/lib/posix_data.h"
 #include "client/lib/posix.h"
 #include "fuse/posix/edit_plan.h"
+#include "fuse/posix/held_locks.h"
 #include "fuse/posix/keeper_memory.h"
 #include "fuse/posix/staging.h"
 
@@ -43,6 +44,7 @@ struct node {
         uint64_t handle, owner;
     } * lock_users;
     size_t lock_user_count;
+    struct held_locks locks;                       /* as they were granted */
     _Atomic bool has_range_locks, has_whole_locks; /* ever had: closing has to let go of them */
 
     pthread_rwlock_t lock; /* what follows; shared: reading bytes */
@@ -105,6 +107,8 @@ void node_invalidate(struct node_table *t, uint64_t id);
 bool node_is_same_version(struct node_table *t, const struct posix_attr *attr);
 /* What a process that died had staged, is edited again. */
 void node_resume_all(struct node_table *t);
+/* Calls fn for every node, with a reference. */
+void node_each(struct node_table *t, void (*fn)(struct node *n, void *arg), void *arg);
 /* Before the end: saves all, counts those that could not be. */
 size_t node_save_all(struct node_table *t);
 

@@ -37,6 +37,7 @@ static void node_free(struct node *n)
     extents_clear(&n->changed);
     staging_free(n->staging);
     free(n->lock_users);
+    held_locks_clear(&n->locks);
     pthread_rwlock_destroy(&n->lock);
     pthread_mutex_destroy(&n->locks_lock);
     free(n);
@@ -238,6 +239,7 @@ static void end_locks(struct node_table *t, struct node *n)
     if (!reopened && (n->is_held || n->has_range_locks || n->has_whole_locks)) {
         release_held(t, n->id);
         n->has_range_locks = n->has_whole_locks = false;
+        held_locks_clear(&n->locks);
     }
     pthread_mutex_unlock(&n->locks_lock);
 }
@@ -303,6 +305,27 @@ void node_resume_all(struct node_table *t)
             log_info("mount", "what was written before a process died is back: inode=%" PRIu64, ids[i]);
     }
     free(ids);
+}
+
+void node_each(struct node_table *t, void (*fn)(struct node *n, void *arg), void *arg)
+{
+    for (size_t i = 0; i < NODE_SLOTS; i++) {
+        pthread_mutex_lock(&t->lock);
+        struct node *n = t->slots[i];
+        if (n)
+            n->refs++;
+        pthread_mutex_unlock(&t->lock);
+        while (n) {
+            fn(n, arg);
+            pthread_mutex_lock(&t->lock);
+            struct node *next = n->next; /* n is in the chain as long as it has a reference */
+            if (next)
+                next->refs++;
+            pthread_mutex_unlock(&t->lock);
+            node_put(t, n);
+            n = next;
+        }
+    }
 }
 
 /* One after another, each with a reference, since saving blocks. */

@@ -48,10 +48,10 @@ static void session_anew(struct watch *w)
         return;
     }
     if (fresh.session != w->m->store.memory->session)
-        log_warn("mount", "the namenode forgot this mount: locks are lost, and so are files that were unlinked while "
-                          "open");
+        log_warn("mount", "the namenode forgot this mount: files that were unlinked while open are gone");
     w->m->store.memory->session = fresh.session;
     w->cursor = fresh.cursor;
+    locks_set_again(w->m);
 }
 
 static void *watch_run(void *arg)

@@ -324,6 +324,25 @@ def test_locks_hold_between_mounts(cluster, here, other):
 # ---- daemons that die ----
 
 
+def test_locks_outlive_the_namenode(cluster, here, other):
+    open(here + "/f", "w").close()
+    with open(here + "/f", "r+") as a, open(beside(cluster, other, here + "/f"), "r+") as b:
+        fcntl.lockf(a, fcntl.LOCK_EX, 10, 5)
+        cluster.kill("namenode")
+        cluster.start_again("namenode")
+        fcntl.lockf(b, fcntl.LOCK_EX | fcntl.LOCK_NB, 5, 0)
+
+        def refused():
+            try:
+                fcntl.lockf(b, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, 7)
+            except BlockingIOError:
+                return True
+            fcntl.lockf(b, fcntl.LOCK_UN, 1, 7)
+            return False
+
+        wait_for(refused, 20, "the lock to be there again")
+
+
 def test_what_was_synced_survives_the_namenode(cluster, here):
     with open(here + "/f", "wb") as f:
         f.write(bytes(2 * MIB))
