@@ -30,7 +30,7 @@ struct datanode {
     int64_t started_mono_ms, started_wall_ms;
     struct block_store *store;
     struct block_cache *cache;
-    struct reporter *reporter;
+    struct reporter *_Atomic reporter;
     struct xfer_server *xfer;
     struct scrubber *scrubber;                   /* NULL: off */
     struct directory_scanner *directory_scanner; /* NULL: off */

@@ -366,7 +366,7 @@ static void fill_self(struct reporter *r)
     r->self.ipc_port = dn->ipc_port;
 }
 
-int reporter_start(struct datanode *dn, struct reporter **ret, struct err *reterr)
+int reporter_start(struct datanode *dn, struct reporter *_Atomic *ret, struct err *reterr)
 {
     struct reporter *r = mem_new(struct reporter);
     r->dn = dn;

@@ -11,7 +11,7 @@
 #include "hdfs/datanode_namenode.pb-c.h"
 
 /* dn's store, ports and settings are set. */
-int reporter_start(struct datanode *dn, struct reporter **ret, struct err *reterr) MUST_CHECK;
+int reporter_start(struct datanode *dn, struct reporter *_Atomic *ret, struct err *reterr) MUST_CHECK;
 void reporter_stop(struct reporter *r); /* NULL is fine */
 /* Waits until the first registration and block report have gone through. ERR_TIMEOUT, or what makes it impossible. */
 int reporter_wait_registered(struct reporter *r, int64_t timeout_ms, struct err *reterr) MUST_CHECK;
