@@ -12,10 +12,14 @@ static bool same_file(const char *a, const char *b)
 }
 
 /* A free name on another file system. */
+/* A name on another device that nobody has: a file system that copies instead of refusing leaves one. */
 static const char *other_device(void)
 {
-    return stat_of("/dev/shm").st_dev != stat_of(".").st_dev ? "/dev/shm/cairn-conformance"
-                                                             : "/var/tmp/cairn-conformance";
+    static char path[64];
+    const char *folder = stat_of("/dev/shm").st_dev != stat_of(".").st_dev ? "/dev/shm" : "/var/tmp";
+    snprintf(path, sizeof path, "%s/cairn-conformance-%d", folder, getpid());
+    unlink(path);
+    return path;
 }
 
 void subject_link(void)
