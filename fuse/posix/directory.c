@@ -105,8 +105,11 @@ static void listing_end(struct listings *all, uint64_t number)
     if (l)
         *at = l->next;
     pthread_mutex_unlock(&all->lock);
-    if (l)
-        listing_free(l);
+    if (!l)
+        return;
+    pthread_mutex_lock(&l->lock); /* the kernel lets nobody list any more: what the last one did is seen here */
+    pthread_mutex_unlock(&l->lock);
+    listing_free(l);
 }
 
 void posix_op_opendir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
@@ -270,7 +273,8 @@ static void list(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset, stru
     struct request op;
     int rc = 0;
     request_begin(&op, req);
-    struct listing *l = listing_of(op.m->listings, fi->fh, inode_of_ino(op.m, ino));
+    uint64_t inode = inode_of_ino(op.m, ino);
+    struct listing *l = listing_of(op.m->listings, fi->fh, inode);
     AUTO(mem_freep) char *bytes = mem_alloc(size);
     struct filler f = {&op, bytes, 0, size, plus};
     pthread_mutex_lock(&l->lock);
@@ -285,8 +289,8 @@ static void list(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset, stru
         return;
     }
     fuse_reply_buf(req, bytes, f.used);
-    if (offset == 0 && wants_atime)
-        attr_note_read(&op, l->inode);
+    if (offset == 0 && wants_atime) /* the listing may be gone: the kernel has its answer */
+        attr_note_read(&op, inode);
     request_end(&op);
 }
 
