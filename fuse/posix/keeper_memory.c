@@ -9,28 +9,29 @@ struct keeper_memory *keeper_memory_new(void)
     return p == MAP_FAILED ? NULL : p; /* pages that nobody touches cost nothing */
 }
 
-/* Open addressing. A place stays with its inode, at 0 too, until another needs it: so searches end at a free one. */
+#define PLACES_TRIED 64
+
+/* An inode's count is in one of a few places behind its own. A place at 0 is anybody's. */
 bool keeper_count_open(struct keeper_memory *k, uint64_t inode, int change, uint32_t *ret)
 {
-    size_t unused = KEEPER_OPENS_MAX;
-    for (size_t i = 0; i < KEEPER_OPENS_MAX; i++) {
+    size_t found = KEEPER_OPENS_MAX;
+    for (size_t i = 0; i < PLACES_TRIED; i++) {
         size_t at = (inode + i) % KEEPER_OPENS_MAX;
-        uint64_t there = k->opens[at].inode;
-        if (there && there != inode && k->opens[at].opens == 0 && unused == KEEPER_OPENS_MAX)
-            unused = at;
-        if (there && there != inode)
-            continue;
-        if (!there && unused != KEEPER_OPENS_MAX)
-            at = unused;
-        if (!there && change <= 0)
-            return false;
-        k->opens[at].inode = inode;
-        uint32_t opens = k->opens[at].opens;
-        if (change > 0 || opens > 0)
-            opens += (uint32_t)change;
-        k->opens[at].opens = opens;
-        *ret = opens;
-        return true;
+        if (k->opens[at].inode == inode) {
+            found = at;
+            break;
+        }
+        if (found == KEEPER_OPENS_MAX && k->opens[at].opens == 0)
+            found = at;
     }
-    return false;
+    bool is_there = found != KEEPER_OPENS_MAX && k->opens[found].inode == inode;
+    if (found == KEEPER_OPENS_MAX || (!is_there && change <= 0))
+        return false;
+    uint32_t opens = is_there ? k->opens[found].opens : 0;
+    if (change > 0 || opens > 0)
+        opens += (uint32_t)change;
+    k->opens[found].inode = inode;
+    k->opens[found].opens = opens;
+    *ret = opens;
+    return true;
 }

@@ -29,7 +29,8 @@ struct keeper_memory {
 };
 
 struct keeper_memory *keeper_memory_new(void); /* shared with processes that are forked later; NULL: no memory */
-/* One handle more or less. *ret: how many there are now; false: there is no place to count it. */
+/* One handle more or less, or (0) none. *ret: how many there are now; false: it is not counted, there or at all. One
+ * thread at a time. */
 bool keeper_count_open(struct keeper_memory *k, uint64_t inode, int change, uint32_t *ret);
 
 #endif

@@ -36,8 +36,8 @@ int node_finish_stream(struct node *n, struct err *reterr)
     n->writer = NULL;
     bool written = n->has_written;
     n->has_written = n->is_pushed = false;
-    if (written) /* what the kernel was told, or programs would see the file change after it was closed */
-        file_writer_set_time(w, n->unsaved_mtime_ns);
+    /* The time that the kernel was told, or programs would see the file change after it was closed. */
+    file_writer_set_time(w, written ? n->unsaved_mtime_ns : n->saved_mtime_ns);
     int rc = file_writer_close(w, reterr);
     if (rc == 0 && n->staging)
         rc = staging_trim(n->staging, &n->changed, reterr);

@@ -1,0 +1,67 @@
+/* Counts of handles, for as many inodes as come by, and in a process that is forked. */
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "fuse/posix/keeper_memory.h"
+#include "tests/unit/check.h"
+
+static void test_handles_are_counted_up_and_down(void **state)
+{
+    struct keeper_memory *k = keeper_memory_new();
+    uint32_t n = 99;
+    assert_false(keeper_count_open(k, 17000, 0, &n));
+    assert_false(keeper_count_open(k, 17000, -1, &n));
+    assert_true(keeper_count_open(k, 17000, 1, &n) && n == 1);
+    assert_true(keeper_count_open(k, 17000, 1, &n) && n == 2);
+    assert_true(keeper_count_open(k, 17000, -1, &n) && n == 1);
+    assert_true(keeper_count_open(k, 17000, -1, &n) && n == 0);
+    assert_true(keeper_count_open(k, 17000, -1, &n) && n == 0); /* a close too many */
+}
+
+static void test_places_are_used_again(void **state)
+{
+    struct keeper_memory *k = keeper_memory_new();
+    uint32_t n;
+    assert_true(keeper_count_open(k, 16386, 1, &n));
+    for (uint64_t inode = 16387; inode < 16387 + 5 * KEEPER_OPENS_MAX; inode++) {
+        assert_true(keeper_count_open(k, inode, 1, &n) && n == 1);
+        assert_true(keeper_count_open(k, inode, -1, &n) && n == 0);
+    }
+    assert_true(keeper_count_open(k, 16386, 0, &n) && n == 1);
+}
+
+static void test_too_many_in_one_place_are_not_counted(void **state)
+{
+    struct keeper_memory *k = keeper_memory_new();
+    uint32_t n, counted = 0;
+    for (uint64_t i = 1; i <= 200; i++)
+        counted += keeper_count_open(k, i * KEEPER_OPENS_MAX, 1, &n);
+    assert_true(counted > 1 && counted < 200);
+    for (uint64_t i = 1; i <= 200; i++)
+        if (keeper_count_open(k, i * KEEPER_OPENS_MAX, 0, &n))
+            assert_int_equal(n, 1);
+}
+
+static void test_the_next_process_has_them(void **state)
+{
+    struct keeper_memory *k = keeper_memory_new();
+    uint32_t n;
+    int status;
+    pid_t pid = fork();
+    if (pid == 0)
+        _exit(keeper_count_open(k, 20000, 1, &n) ? 0 : 1);
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_int_equal(status, 0);
+    assert_true(keeper_count_open(k, 20000, 0, &n) && n == 1);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_handles_are_counted_up_and_down),
+        cmocka_unit_test(test_places_are_used_again),
+        cmocka_unit_test(test_too_many_in_one_place_are_not_counted),
+        cmocka_unit_test(test_the_next_process_has_them),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
