@@ -16,7 +16,7 @@ struct planner {
     const struct piece *pieces;
     size_t count;
     const struct extents *changed;
-    int64_t size, unit;
+    int64_t size, unit, clean_max;
     struct edit_plan *plan;
 };
 
@@ -110,7 +110,7 @@ static void span_cut(const struct planner *p, struct edit_span *s, int64_t start
         }
         next = unit_end(p, at, end);
         if (!is_changed(p, at, next))
-            while (next < end && next - at < EDIT_CLEAN_MAX_BYTES && !is_changed(p, next, unit_end(p, next, end)) &&
+            while (next < end && unit_end(p, next, end) - at <= p->clean_max && !is_changed(p, next, unit_end(p, next, end)) &&
                    has_data(p, next, unit_end(p, next, end), index, piece_start))
                 next = unit_end(p, next, end);
         span_add(s, next - at, !has_data(p, at, next, index, piece_start));
@@ -139,9 +139,10 @@ static bool is_touched(const struct planner *p, size_t index, int64_t start, int
 }
 
 void edit_plan_make(const struct piece *pieces, size_t count, const struct extents *changed, int64_t size, int64_t unit,
-                    struct edit_plan *ret)
+                    int64_t block_bytes, struct edit_plan *ret)
 {
-    struct planner p = {pieces, count, changed, size, unit, ret};
+    struct planner p = {pieces, count, changed, size, unit < block_bytes ? unit : block_bytes, 0, ret};
+    p.clean_max = block_bytes < EDIT_CLEAN_MAX_BYTES ? block_bytes : EDIT_CLEAN_MAX_BYTES;
     int64_t start = 0, old_size = 0;
     *ret = (struct edit_plan){0};
     for (size_t i = 0; i < count; i++)

@@ -50,6 +50,7 @@ struct node {
     pthread_rwlock_t lock; /* what follows; shared: reading bytes */
     int64_t size;          /* unless the node is clean and nothing was loaded yet */
     uint32_t replication;
+    int64_t block_bytes; /* no new block may be longer */
 
     struct file_writer *writer; /* streaming */
     bool has_written, is_pushed;

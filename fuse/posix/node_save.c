@@ -11,6 +11,7 @@
 #define SAVE_THREADS     4
 #define SAVE_TRIES       8
 #define SAVE_ARENA_BYTES (256 << 20)
+#define NEW_BLOCKS_MAX   1024 /* the namenode's, of one call */
 #define LEASE_WAIT_MS    30000
 #define LEASE_POLL_MS    50
 
@@ -121,10 +122,14 @@ static int ask_for_blocks(struct save *save, struct err *reterr)
     uint64_t *lengths = arena_array(&save->arena, uint64_t, count);
     for (size_t i = 0; i < count; i++)
         lengths[i] = (uint64_t)save->uploads[i].piece->length;
-    int rc = posix_new_blocks(save->store->fs, save->store->memory->session, save->node->id, lengths, count, NULL, 0,
+    int rc = 0;
+    for (size_t at = 0, n; rc == 0 && at < count; at += n) {
+        n = count - at < NEW_BLOCKS_MAX ? count - at : NEW_BLOCKS_MAX;
+        rc = posix_new_blocks(save->store->fs, save->store->memory->session, save->node->id, lengths + at, n, NULL, 0,
                               &save->arena, &blocks, reterr);
-    for (size_t i = 0; rc == 0 && i < count; i++)
-        save->uploads[i].block = &blocks[i];
+        for (size_t i = 0; rc == 0 && i < n; i++)
+            save->uploads[at + i].block = &blocks[i];
+    }
     return rc;
 }
 
@@ -197,7 +202,7 @@ static int save_once(struct node_store *s, struct node *n, struct err *reterr)
         return rc;
     arena_init(&save.arena, SAVE_ARENA_BYTES);
     pthread_mutex_init(&save.lock, NULL);
-    edit_plan_make(n->pieces, n->piece_count, &n->changed, n->size, edit_unit(n->size), &save.plan);
+    edit_plan_make(n->pieces, n->piece_count, &n->changed, n->size, edit_unit(n->size), n->block_bytes, &save.plan);
     find_uploads(&save);
     rc = node_load_reader(s, n, reterr);
     if (rc == 0 && save.upload_count)

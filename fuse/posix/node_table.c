@@ -115,6 +115,8 @@ static void node_remember(struct node *n, const struct posix_attr *attr)
     n->saved_mtime_ns = attr->mtime_ns;
     n->saved_ctime_ns = attr->ctime_ns;
     n->replication = attr->replication;
+    bool is_short = attr->block_bytes > 0 && attr->block_bytes < EDIT_CLEAN_MAX_BYTES;
+    n->block_bytes = is_short ? (int64_t)attr->block_bytes : EDIT_CLEAN_MAX_BYTES;
 }
 
 static struct node *node_new(const struct posix_attr *attr)

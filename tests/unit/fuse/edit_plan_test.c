@@ -129,7 +129,7 @@ static void test_plans_make_the_file_that_was_written(void **state)
         size_t next = 0;
         int64_t at = 0;
         model_make(&m);
-        edit_plan_make(m.pieces, m.count, &m.changed, m.size, UNIT, &plan);
+        edit_plan_make(m.pieces, m.count, &m.changed, m.size, UNIT, EDIT_CLEAN_MAX_BYTES, &plan);
         for (size_t i = 0; i <= plan.count; i++) {
             size_t until = i < plan.count ? plan.spans[i].index : m.count;
             assert_true(until >= next && until <= m.count);
@@ -158,7 +158,7 @@ static void test_nothing_changed_needs_nothing(void **state)
     struct piece pieces[] = {{.length = 100, .block_id = 1}, {.length = 7, .block_id = 2}};
     struct extents none = {0};
     struct edit_plan plan;
-    edit_plan_make(pieces, 2, &none, 107, UNIT, &plan);
+    edit_plan_make(pieces, 2, &none, 107, UNIT, EDIT_CLEAN_MAX_BYTES, &plan);
     assert_int_equal(plan.count, 0);
     edit_plan_free(&plan);
 }
@@ -171,7 +171,7 @@ static void test_one_byte_in_a_large_block_keeps_the_rest_together(void **state)
     int64_t unit = edit_unit(pieces[0].length), at = (int64_t)64 << 20;
     assert_int_equal(unit, 512 << 10);
     extents_add(&changed, at, at + 1, false);
-    edit_plan_make(pieces, 1, &changed, pieces[0].length, unit, &plan);
+    edit_plan_make(pieces, 1, &changed, pieces[0].length, unit, EDIT_CLEAN_MAX_BYTES, &plan);
     assert_int_equal(plan.count, 1);
     assert_int_equal(plan.spans[0].new_count, 4 + 1 + 4);
     assert_int_equal(plan.spans[0].new[4].length, unit);
@@ -185,7 +185,7 @@ static void test_a_terabyte_of_hole_is_one_step(void **state)
     struct edit_plan plan;
     int64_t size = (int64_t)1 << 50;
     extents_add(&changed, size - 1, size, false);
-    edit_plan_make(NULL, 0, &changed, size, edit_unit(size), &plan);
+    edit_plan_make(NULL, 0, &changed, size, edit_unit(size), EDIT_CLEAN_MAX_BYTES, &plan);
     assert_int_equal(plan.count, 1);
     assert_int_equal(plan.spans[0].new_count, 2);
     assert_true(plan.spans[0].new[0].is_hole && !plan.spans[0].new[1].is_hole);
@@ -199,12 +199,36 @@ static void test_small_appends_fill_the_last_block(void **state)
     struct extents changed = {0};
     struct edit_plan plan;
     extents_add(&changed, 2 * UNIT + 5, 2 * UNIT + 9, false);
-    edit_plan_make(pieces, 2, &changed, 2 * UNIT + 9, UNIT, &plan);
+    edit_plan_make(pieces, 2, &changed, 2 * UNIT + 9, UNIT, EDIT_CLEAN_MAX_BYTES, &plan);
     assert_int_equal(plan.count, 1);
     assert_int_equal(plan.spans[0].index, 1);
     assert_int_equal(plan.spans[0].new_count, 1);
     assert_int_equal(plan.spans[0].new[0].length, 9);
     edit_plan_free(&plan);
+    extents_clear(&changed);
+}
+
+/* The namenode lets no file have a block that is longer than its own say. */
+static void test_no_new_block_is_longer_than_the_file_s(void **state)
+{
+    enum { COUNT = 300, BLOCK = 1 << 20 };
+    struct piece pieces[COUNT];
+    struct extents changed = {0};
+    struct edit_plan plan;
+    int64_t size = (int64_t)COUNT * BLOCK;
+    for (size_t i = 0; i < COUNT; i++)
+        pieces[i] = (struct piece){.length = BLOCK, .block_id = i + 1};
+    extents_add(&changed, 0, 1, false);
+    for (int64_t at = BLOCK; at < size; at += BLOCK)
+        extents_add(&changed, at - 1, at + 1, false);
+    for (int small = 0; small < 2; small++) { /* a unit of the size, then a smaller one: what lies between is joined */
+        edit_plan_make(pieces, COUNT, &changed, size, small ? EDIT_UNIT_MIN_BYTES : edit_unit(size), BLOCK, &plan);
+        assert_true(plan.count > 0);
+        for (size_t i = 0; i < plan.count; i++)
+            for (size_t k = 0; k < plan.spans[i].new_count; k++)
+                assert_true(plan.spans[i].new[k].length <= BLOCK);
+        edit_plan_free(&plan);
+    }
     extents_clear(&changed);
 }
 
@@ -217,6 +241,7 @@ int main(void)
         cmocka_unit_test(test_one_byte_in_a_large_block_keeps_the_rest_together),
         cmocka_unit_test(test_a_terabyte_of_hole_is_one_step),
         cmocka_unit_test(test_small_appends_fill_the_last_block),
+        cmocka_unit_test(test_no_new_block_is_longer_than_the_file_s),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
