@@ -57,6 +57,7 @@ int node_load_pieces(struct node_store *s, struct node *n, struct err *reterr)
     int rc = posix_read_pieces(s->fs, n->id, 0, POSIX_TO_END, &a, &attr, &all, reterr);
     if (rc < 0)
         return rc;
+    node_unload(n); /* a reader must not be older than the pieces: what it reads goes into the blocks in their place */
     n->pieces = mem_calloc(all.count ? all.count : 1, sizeof *n->pieces);
     for (size_t i = 0; i < all.count; i++)
         n->pieces[i] = (struct piece){.length = (int64_t)all.list[i].length,
