@@ -139,12 +139,10 @@ int node_read(struct node_store *s, struct node *n, void *bytes, size_t len, int
     int rc = 0;
     int64_t end = offset + (int64_t)len;
     pthread_rwlock_rdlock(&n->lock);
-    for (int tries = 0; rc == 0 && tries < 3 && !is_ready(n, end); tries++) {
+    if (!is_ready(n, end)) { /* and then it is read alone: a writer in between would undo that */
         pthread_rwlock_unlock(&n->lock);
         pthread_rwlock_wrlock(&n->lock);
         rc = is_ready(n, end) ? 0 : make_ready(s, n, reterr);
-        pthread_rwlock_unlock(&n->lock);
-        pthread_rwlock_rdlock(&n->lock);
     }
     int64_t there = min64(end, n->size) - offset;
     if (rc == 0 && there > 0)
