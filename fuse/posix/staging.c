@@ -133,12 +133,18 @@ bool staging_is_full(const struct staging *s)
 
 /* ---- the log ---- */
 
+/* On a full disk a part of a record may have been written: what comes behind it would be read as something else. */
 static int log_add(struct staging *s, int fd, struct record r, struct err *reterr)
 {
-    if (write(fd, &r, sizeof r) != sizeof r)
-        return err_errno(reterr, errno, "staging folder '%s'", s->area->folder);
-    s->records++;
-    return 0;
+    ssize_t n = write(fd, &r, sizeof r);
+    if (n == sizeof r) {
+        s->records++;
+        return 0;
+    }
+    int errnum = n < 0 ? errno : ENOSPC;
+    if (n > 0 && ftruncate(fd, lseek(fd, 0, SEEK_END) - n) < 0)
+        log_error("mount", "the log of inode %" PRIu64 " has half a record: errno=%d", s->inode, errno);
+    return err_errno(reterr, errnum, "staging folder '%s'", s->area->folder);
 }
 
 /* The new one takes the old one's name, so that there is always one that says all. */
@@ -197,6 +203,11 @@ int staging_note_size(struct staging *s, int64_t size, struct err *reterr)
     return note(s, (struct record){size, size, RECORD_SIZE}, reterr);
 }
 
+static bool is_sound(const struct record *r)
+{
+    return r->kind >= RECORD_DATA && r->kind <= RECORD_SIZE && r->start >= 0 && r->end >= r->start;
+}
+
 int staging_resume(struct staging_area *a, uint64_t inode, struct extents *changed, int64_t *size, bool *ret_sized,
                    struct staging **ret, struct err *reterr)
 {
@@ -205,7 +216,7 @@ int staging_resume(struct staging_area *a, uint64_t inode, struct extents *chang
     int rc = staging_new(a, inode, &s, reterr);
     if (rc < 0)
         return rc;
-    while (pread(s->log_fd, &r, sizeof r, (off_t)(s->records * sizeof r)) == sizeof r) {
+    while (pread(s->log_fd, &r, sizeof r, (off_t)(s->records * sizeof r)) == sizeof r && is_sound(&r)) {
         follow(s, &r);
         s->records++;
         *size = r.kind == RECORD_SIZE || r.end > *size ? r.end : *size;

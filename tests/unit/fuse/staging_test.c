@@ -1,7 +1,9 @@
 /* What was staged is there for the next process, whatever the order of writes, zeros, cuts and trims. */
 #include <dirent.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -155,12 +157,48 @@ static void test_a_full_area_says_so(void **state)
     staging_free(s);
 }
 
+/* What a full disk leaves of a record is not read as the beginning of the next one. */
+static void test_a_log_that_had_no_room_is_still_a_log(void **state)
+{
+    enum { RECORD = 24 };
+    pid_t pid = fork();
+    if (pid == 0) {
+        struct staging *s;
+        struct rlimit all;
+        signal(SIGXFSZ, SIG_IGN);
+        int rc = getrlimit(RLIMIT_FSIZE, &all);
+        rc = rc == 0 ? staging_new(area, INODE, &s, NULL) : rc;
+        rc = rc == 0 ? staging_write(s, "ab", 2, 0, NULL) : rc;
+        rc = rc == 0 ? staging_write(s, "cd", 2, 10, NULL) : rc;
+        rc = rc == 0 ? setrlimit(RLIMIT_FSIZE, &(struct rlimit){5 * RECORD / 2, all.rlim_max}) : rc;
+        rc = rc == 0 && staging_write(s, "ef", 2, 20, NULL) < 0 ? 0 : 1;
+        rc = rc == 0 ? setrlimit(RLIMIT_FSIZE, &all) : rc;
+        rc = rc == 0 ? staging_write(s, "gh", 2, 30, NULL) : rc;
+        _exit(rc == 0 ? 0 : 1);
+    }
+    int status;
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_int_equal(status, 0);
+    struct extents changed = {0};
+    int64_t size = 0;
+    char bytes[2];
+    struct staging *next = resume(&changed, &size);
+    assert_int_equal(size, 32);
+    assert_int_equal(changed.count, 3);
+    assert_int_equal(changed.items[2].start, 30);
+    assert_int_equal(staging_read(next, bytes, 2, 30, NULL), 0);
+    assert_memory_equal(bytes, "gh", 2);
+    staging_free(next);
+    extents_clear(&changed);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_random_changes_are_there_for_the_next_process),
         cmocka_unit_test(test_what_was_trimmed_is_not_taken_up_again),
         cmocka_unit_test(test_a_full_area_says_so),
+        cmocka_unit_test(test_a_log_that_had_no_room_is_still_a_log),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }
