@@ -17,8 +17,12 @@ static struct timespec timespec_of(uint64_t ns)
     return rest < 0 ? (struct timespec){seconds - 1, rest + 1000000000} : (struct timespec){seconds, rest};
 }
 
+/* What 64 bits cannot say is the last that they can, as on other file systems. */
 static uint64_t ns_of(const struct timespec *t)
 {
+    const int64_t seconds_max = INT64_MAX / 1000000000;
+    if (t->tv_sec >= seconds_max || t->tv_sec < -seconds_max)
+        return (uint64_t)(t->tv_sec < 0 ? INT64_MIN : INT64_MAX);
     return (uint64_t)t->tv_sec * 1000000000 + (uint64_t)t->tv_nsec;
 }
 
@@ -27,7 +31,7 @@ bool attr_wants_atime(const struct posix_attr *attr)
 {
     int64_t atime = (int64_t)attr->atime_ns;
     return atime <= (int64_t)attr->mtime_ns || atime <= (int64_t)attr->ctime_ns ||
-           atime + RELATIME_NS < clock_wall_ns();
+           atime < clock_wall_ns() - RELATIME_NS;
 }
 
 void attr_note_read(struct request *op, uint64_t inode)
