@@ -32,8 +32,13 @@ int posix_read_pieces(struct dfs *fs, uint64_t file_id, uint64_t offset, uint64_
         return rc;
     const Cairn__ReadPiecesResponseProto *answer = (const void *)message;
     struct posix_piece *list = arena_array(a, struct posix_piece, answer->n_piece);
-    for (size_t i = 0; i < answer->n_piece; i++)
-        list[i] = (struct posix_piece){answer->piece[i]->length, answer->piece[i]->block_id, answer->piece[i]->stamp};
+    int64_t end = 0;
+    for (size_t i = 0; i < answer->n_piece; i++) {
+        const Cairn__PieceProto *p = answer->piece[i];
+        if (!p->length || __builtin_add_overflow(end, p->length, &end))
+            return err_set(reterr, ERR_PROTOCOL, "inode %" PRIu64 ": a piece of %" PRIu64 " bytes", file_id, p->length);
+        list[i] = (struct posix_piece){p->length, p->block_id, p->stamp};
+    }
     *ret = (struct posix_pieces){answer->index, answer->start, list, answer->n_piece};
     posix_attr_of(answer->attr, a, ret_attr);
     return 0;
