@@ -185,9 +185,11 @@ static void drop_uploads(struct save *save)
     uint64_t *ids = arena_array(&save->arena, uint64_t, save->upload_count + 1);
     size_t count = 0;
     struct err err = {0};
-    for (size_t i = 0; i < save->upload_count; i++)
-        if (save->uploads[i].piece->block_id)
-            ids[count++] = save->uploads[i].piece->block_id;
+    for (size_t i = 0; i < save->upload_count; i++) {
+        const struct upload *u = &save->uploads[i];
+        if (u->piece->block_id || u->block) /* written, or only asked for */
+            ids[count++] = u->piece->block_id ? u->piece->block_id : u->block->block_id;
+    }
     if (count && posix_drop_blocks(save->store->fs, save->store->memory->session, ids, count, &err) < 0)
         log_debug("mount", "new blocks are left to the end of the session: err=%s", err.text);
 }
