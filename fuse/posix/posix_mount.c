@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "common/log.h"
@@ -20,6 +21,16 @@ static bool is_other_kind(int rc)
            rc == ERR_RPC_SERVER;
 }
 
+/* In a snapshot things have the numbers of what they were: by number they would be what they are now. */
+static bool is_in_snapshot(const char *path)
+{
+    static const char name[] = "/.snapshot";
+    const char *at = strstr(path, name);
+    while (at && at[sizeof name - 1] && at[sizeof name - 1] != '/')
+        at = strstr(at + 1, name);
+    return at != NULL;
+}
+
 int posix_mount_probe(const struct config *config, const char *uri, const char *path, uint64_t *ret_root,
                       struct err *reterr)
 {
@@ -27,6 +38,9 @@ int posix_mount_probe(const struct config *config, const char *uri, const char *
     struct posix_session session;
     struct dfs_status status;
     struct err why = {0};
+    *ret_root = 0;
+    if (is_in_snapshot(path))
+        return 0;
     int rc = dfs_connect(config, uri, NULL, &fs, reterr);
     if (rc < 0)
         return rc;

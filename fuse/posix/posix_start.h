@@ -20,7 +20,7 @@ struct posix_mount_options { /* all borrowed for the life of the mount */
 };
 
 /* Is it a Cairn namenode, whose superuser we are? *ret_root: the inode of path there; 0: no, then the mount is of the
- * other kind. Leaves no thread behind. */
+ * other kind, as one of a snapshot is. Leaves no thread behind. */
 int posix_mount_probe(const struct config *config, const char *uri, const char *path, uint64_t *ret_root,
                       struct err *reterr) MUST_CHECK;
 /* What outlives the processes that serve; without threads. */
