@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <sys/resource.h>
 #include <sys/sysmacros.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -171,6 +172,16 @@ static int mount_parse(int argc, char **argv, struct config *config, struct moun
 }
 
 /* ---- before and after the loop ---- */
+
+/* Each file that is open and was written has two of its own in the staging folder, or a connection. */
+static void mount_raise_files(void)
+{
+    struct rlimit files;
+    if (getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_cur < files.rlim_max) {
+        files.rlim_cur = files.rlim_max;
+        (void)setrlimit(RLIMIT_NOFILE, &files); /* then fewer must do */
+    }
+}
 
 /* Who is not root unmounts through FUSE's own helper. */
 static bool fusermount_detach(const char *target)
@@ -348,6 +359,7 @@ static int mount_start(struct daemon *d, struct config *config, struct mount_opt
     const char *root = "/", *authority;
     int rc = 0;
     arena_init(&a, 1 << 20);
+    mount_raise_files();
     if (!config_is_set(config, "cairn.client.retry-for"))
         rc = config_set(config, "cairn.client.retry-for", MOUNT_RETRY_DEFAULT, "mount", reterr);
     if (rc == 0 && o->path)
