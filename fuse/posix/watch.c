@@ -34,6 +34,17 @@ static void pass_on(struct watch *w, const struct posix_change *c)
     fuse_lowlevel_notify_inval_inode(m->fuse, ino, c->content ? 0 : -1, 0);
 }
 
+static void pass_on_one(struct node *n, void *arg)
+{
+    pass_on(arg, &(struct posix_change){.id = n->id, .content = true});
+}
+
+/* Nobody can say what has changed: perhaps everything that is open. What is not, the kernel asks about soon. */
+static void pass_on_all(struct watch *w)
+{
+    node_each(w->m->nodes, pass_on_one, w);
+}
+
 /* The namenode was started again, or away for too long: what was held and locked is gone with the old session. */
 static void session_anew(struct watch *w)
 {
@@ -52,6 +63,7 @@ static void session_anew(struct watch *w)
     w->m->store.memory->session = fresh.session;
     w->cursor = fresh.cursor;
     locks_set_again(w->m);
+    pass_on_all(w);
 }
 
 static void *watch_run(void *arg)
@@ -73,6 +85,8 @@ static void *watch_run(void *arg)
         w->cursor = changes.cursor;
         for (size_t i = 0; i < changes.count; i++)
             pass_on(w, &changes.list[i]);
+        if (changes.lost)
+            pass_on_all(w);
     }
     return NULL;
 }
