@@ -191,10 +191,8 @@ void node_look(struct node *n, const struct posix_attr *attr)
     pthread_rwlock_wrlock(&n->lock);
     if (!n->writer && !n->is_edited &&
         ((uint64_t)n->saved_size != attr->size || n->saved_mtime_ns != attr->mtime_ns ||
-         n->saved_ctime_ns != attr->ctime_ns)) {
-        node_unload(n);
-        node_remember(n, attr);
-    }
+         n->saved_ctime_ns != attr->ctime_ns))
+        n->is_stale = true; /* it may be the attributes that are old: a save may have come between */
     pthread_rwlock_unlock(&n->lock);
 }
 
