@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/file.h>
 
+#include "common/clock.h"
 #include "common/log.h"
 #include "common/mem.h"
 #include "fuse/posix/posix_mount.h"
@@ -124,6 +125,13 @@ static void set_lock(fuse_req_t req, const struct fuse_file_info *fi, struct pos
         waiting_end(w, err_set(&w->op.err, ERR_NO_MEMORY, "too many requests wait for locks"), false);
     }
     pthread_attr_destroy(&detached);
+}
+
+void locks_end(struct posix_mount *m)
+{
+    posix_cancel(m->store.fs);
+    while (waiters > 0)
+        clock_sleep_ms(1);
 }
 
 void posix_op_setlk(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi, struct flock *lock, int sleep)

@@ -124,6 +124,7 @@ static size_t end(struct posix_mount *m)
     if (posix_close_session(m->store.fs, m->store.memory->session, &err) < 0)
         log_warn("mount", "the session is left to its end: err=%s", err.text);
     watch_stop(m->watch);
+    locks_end(m);
     node_table_free(m->nodes);
     users_free(m->users);
     xattr_facts_free(m->facts);
