@@ -213,11 +213,22 @@ int node_write(struct node_store *s, struct node *n, const void *bytes, size_t l
     return rc;
 }
 
-/* What is not beside staged bytes is not worth staging: it is saved at once. */
+/* What is not beside staged bytes is not worth staging: it is saved at once. If that fails it is not done; nor may a
+ * later save do it. */
 static int save_if_bare(struct node_store *s, struct node *n, struct err *reterr)
 {
+    struct err err = {0};
     note_change(n);
-    return n->is_edited && n->changed.data_bytes == 0 ? node_save_edits(s, n, reterr) : 0;
+    int rc = n->is_edited && n->changed.data_bytes == 0 ? node_save_edits(s, n, reterr) : 0;
+    if (rc == 0)
+        return 0;
+    extents_clear(&n->changed);
+    n->is_edited = n->is_sized = false;
+    n->is_stale = true;
+    n->size = n->saved_size;
+    if (n->staging && staging_trim(n->staging, &n->changed, &err) < 0)
+        log_warn("mount", "inode=%" PRIu64 " err=%s", n->id, err.text);
+    return rc;
 }
 
 static int resize(struct node_store *s, struct node *n, int64_t size, bool may_shrink, struct err *reterr)
