@@ -276,6 +276,12 @@ void node_invalidate(struct node_table *t, uint64_t id)
     node_put(t, n);
 }
 
+static bool is_gone(int rc)
+{
+    return rc == ERR_STALE || rc == ERR_NOT_FOUND;
+}
+
+/* What cannot be saved now stays in the table, and staged: for a later close, the end, or the next mount. */
 static int resume(struct node_table *t, uint64_t id, struct err *reterr)
 {
     struct node *n;
@@ -283,9 +289,10 @@ static int resume(struct node_table *t, uint64_t id, struct err *reterr)
     if (rc < 0)
         return rc;
     rc = node_resume(t->store, n, reterr);
-    if (rc == 0 && n->opens == 0)
-        rc = node_save(t->store, n, reterr);
-    node_put(t, n);
+    if (rc == 0 && n->opens == 0 && node_save(t->store, n, reterr) < 0)
+        rc = ERR_IO; /* whatever it is, the file is there */
+    if (rc == 0 || is_gone(rc))
+        node_put(t, n);
     return rc;
 }
 
@@ -296,11 +303,12 @@ void node_resume_all(struct node_table *t)
     for (size_t i = 0; i < count; i++) {
         struct err err = {0};
         int rc = resume(t, ids[i], &err);
-        if (rc == ERR_STALE || rc == ERR_NOT_FOUND) /* the file itself is gone */
+        if (is_gone(rc)) /* the file itself */
             staging_area_discard(t->store->staging, ids[i]);
         else if (rc < 0)
-            log_error("mount", "what was written before a process died is lost: inode=%" PRIu64 " err=%s", ids[i],
-                      err.text);
+            log_error("mount",
+                      "what was written before a process died is not saved, and stays staged: inode=%" PRIu64 " err=%s",
+                      ids[i], err.text);
         else
             log_info("mount", "what was written before a process died is back: inode=%" PRIu64, ids[i]);
     }

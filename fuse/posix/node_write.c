@@ -289,13 +289,13 @@ static int end_lost_stream(struct node_store *s, struct node *n, struct err *ret
 int node_resume(struct node_store *s, struct node *n, struct err *reterr)
 {
     pthread_rwlock_wrlock(&n->lock);
-    int rc = n->is_held ? 0 : end_lost_stream(s, n, reterr);
+    int rc = staging_resume(s->staging, n->id, &n->changed, &n->size, &n->is_sized, &n->staging, reterr);
+    if (rc == 0) { /* whatever fails now, what was staged is not lost */
+        n->is_edited = n->changed.count > 0 || n->size != n->saved_size;
+        rc = n->is_held ? 0 : end_lost_stream(s, n, reterr);
+    }
     if (rc == 0)
         rc = node_load_attr(s, n, reterr);
-    if (rc == 0)
-        rc = staging_resume(s->staging, n->id, &n->changed, &n->size, &n->is_sized, &n->staging, reterr);
-    if (rc == 0)
-        n->is_edited = n->changed.count > 0 || n->size != n->saved_size;
     node_note(n);
     pthread_rwlock_unlock(&n->lock);
     return rc;
