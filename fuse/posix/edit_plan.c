@@ -110,7 +110,8 @@ static void span_cut(const struct planner *p, struct edit_span *s, int64_t start
         }
         next = unit_end(p, at, end);
         if (!is_changed(p, at, next))
-            while (next < end && unit_end(p, next, end) - at <= p->clean_max && !is_changed(p, next, unit_end(p, next, end)) &&
+            while (next < end && unit_end(p, next, end) - at <= p->clean_max &&
+                   !is_changed(p, next, unit_end(p, next, end)) &&
                    has_data(p, next, unit_end(p, next, end), index, piece_start))
                 next = unit_end(p, next, end);
         span_add(s, next - at, !has_data(p, at, next, index, piece_start));

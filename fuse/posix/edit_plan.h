@@ -34,8 +34,8 @@ struct edit_plan { /* {0} is empty */
 /* A power of two between the bounds: a file of any size becomes at most some hundreds of pieces, unless it is huge. */
 int64_t edit_unit(int64_t size);
 
-/* pieces: of the file as it is. size: as it is to be; extents reach no further. block_bytes: the file's, no block may be
- * longer. */
+/* pieces: of the file as it is. size: as it is to be; extents reach no further. block_bytes: the file's, no block may
+ * be longer. */
 void edit_plan_make(const struct piece *pieces, size_t count, const struct extents *changed, int64_t size, int64_t unit,
                     int64_t block_bytes, struct edit_plan *ret);
 void edit_plan_free(struct edit_plan *plan);

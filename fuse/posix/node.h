@@ -54,7 +54,8 @@ struct node {
 
     struct file_writer *writer; /* streaming */
     bool has_written, is_pushed;
-    int64_t trimmed_at; /* what was written before is on datanodes, and not staged any more */
+    int64_t trimmed_at;   /* what was written before is on datanodes, and not staged any more */
+    bool has_lost_stream; /* one that failed, or a dead process's: its lease has to be ended before anything is saved */
 
     bool is_edited, was_edited; /* was: and will probably be again */
     bool is_sized;              /* the size was set, and not only written up to */
@@ -142,7 +143,9 @@ int node_load_attr(struct node_store *s, struct node *n, struct err *reterr) MUS
 int node_load_pieces(struct node_store *s, struct node *n, struct err *reterr) MUST_CHECK;
 int node_load_reader(struct node_store *s, struct node *n, struct err *reterr) MUST_CHECK;
 void node_unload(struct node *n);
+/* After a failure that lost nothing the node is edited: what may be on no datanode is staged. */
 int node_finish_stream(struct node *n, struct err *reterr) MUST_CHECK;
+int node_end_lost_stream(struct node_store *s, struct node *n, struct err *reterr) MUST_CHECK;
 int node_save_edits(struct node_store *s, struct node *n, struct err *reterr) MUST_CHECK;
 /* Bytes of an edited or clean file with its reader loaded; shared is enough. Behind the saved file are zeros. */
 int node_read_merged(struct node *n, void *bytes, size_t len, int64_t offset, struct err *reterr) MUST_CHECK;

@@ -73,7 +73,7 @@ int node_load_pieces(struct node_store *s, struct node *n, struct err *reterr)
 int node_load_reader(struct node_store *s, struct node *n, struct err *reterr)
 {
     int rc = n->reader || n->saved_size == 0 ? 0 : file_reader_open(s->fs, n->path, &n->reader, reterr);
-    if (rc == 0 && n->reader && n->writer)
+    if (rc == 0 && n->reader && (n->writer || n->has_lost_stream)) /* attributes do not count a block that is open */
         n->saved_size = file_reader_length(n->reader);
     return rc;
 }

@@ -238,7 +238,10 @@ static bool is_worth_another_try(int rc)
 int node_save_edits(struct node_store *s, struct node *n, struct err *reterr)
 {
     int64_t deadline = clock_mono_ms() + LEASE_WAIT_MS;
-    int rc = save_once(s, n, reterr);
+    int rc = n->has_lost_stream && !n->is_held ? node_end_lost_stream(s, n, reterr) : 0;
+    if (rc < 0)
+        return rc;
+    rc = save_once(s, n, reterr);
     for (int tries = 1; rc < 0;) {
         bool busy = rc == ERR_ALREADY_BEING_CREATED || rc == ERR_RECOVERY_IN_PROGRESS;
         if (busy ? clock_mono_ms() >= deadline : !is_worth_another_try(rc) || tries++ == SAVE_TRIES)

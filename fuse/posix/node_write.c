@@ -39,14 +39,21 @@ int node_finish_stream(struct node *n, struct err *reterr)
     /* The time that the kernel was told, or programs would see the file change after it was closed. */
     file_writer_set_time(w, written ? n->unsaved_mtime_ns : n->saved_mtime_ns);
     int rc = file_writer_close(w, reterr);
-    if (rc == 0 && n->staging)
-        rc = staging_trim(n->staging, &n->changed, reterr);
+    bool is_taken = rc == ERR_LEASE_EXPIRED || rc == ERR_NOT_FOUND; /* by another client */
+    n->has_lost_stream = rc < 0 && written && n->staging && !is_taken;
+    if (n->has_lost_stream) {
+        extents_add(&n->changed, n->trimmed_at, n->size, false);
+        n->is_edited = n->was_edited = true;
+    } else if (n->staging) {
+        int trimmed = staging_trim(n->staging, &n->changed, rc < 0 ? NULL : reterr);
+        rc = rc < 0 ? rc : trimmed;
+    }
     if (written || rc < 0) {
         node_unload(n);
         n->saved_size = n->size;
         n->is_stale = true; /* times and pieces are the namenode's to say */
     }
-    n->unsaved_size = -1;
+    node_note(n);
     return rc;
 }
 
@@ -86,6 +93,8 @@ static int stream_append(struct node_store *s, struct node *n, struct err *reter
 static int begin_edit(struct node_store *s, struct node *n, struct err *reterr)
 {
     int rc = node_finish_stream(n, reterr);
+    if (rc < 0 && n->is_edited) /* saving will say whether it goes better that way */
+        rc = 0;
     if (rc == 0 && n->is_stale && !n->is_edited)
         rc = node_load_attr(s, n, reterr);
     if (rc == 0)
@@ -272,17 +281,18 @@ int node_zero(struct node_store *s, struct node *n, int64_t start, int64_t end, 
     return rc;
 }
 
-/* A stream of a process that is gone has to be ended first; then what it had is an edit. */
-static int end_lost_stream(struct node_store *s, struct node *n, struct err *reterr)
+int node_end_lost_stream(struct node_store *s, struct node *n, struct err *reterr)
 {
     bool closed = false;
+    n->has_lost_stream = true;
     int rc = dfs_recover_lease(s->fs, n->path, &closed, reterr);
     for (int64_t deadline = clock_mono_ms() + LEASE_WAIT_MS; rc == 0 && !closed;) {
         if (clock_mono_ms() >= deadline)
-            return err_set(reterr, ERR_TIMEOUT, "%s is still being written by the process that died", n->path);
+            return err_set(reterr, ERR_TIMEOUT, "%s: a stream that failed has not ended yet", n->path);
         clock_sleep_ms(LEASE_POLL_MS);
         rc = dfs_recover_lease(s->fs, n->path, &closed, reterr);
     }
+    n->has_lost_stream = rc < 0;
     return rc;
 }
 
@@ -292,7 +302,7 @@ int node_resume(struct node_store *s, struct node *n, struct err *reterr)
     int rc = staging_resume(s->staging, n->id, &n->changed, &n->size, &n->is_sized, &n->staging, reterr);
     if (rc == 0) { /* whatever fails now, what was staged is not lost */
         n->is_edited = n->changed.count > 0 || n->size != n->saved_size;
-        rc = n->is_held ? 0 : end_lost_stream(s, n, reterr);
+        rc = n->is_held ? 0 : node_end_lost_stream(s, n, reterr);
     }
     if (rc == 0)
         rc = node_load_attr(s, n, reterr);
@@ -316,7 +326,9 @@ void node_forget(struct node *n)
 int node_save(struct node_store *s, struct node *n, struct err *reterr)
 {
     pthread_rwlock_wrlock(&n->lock);
-    int rc = n->is_edited ? node_save_edits(s, n, reterr) : node_finish_stream(n, reterr);
+    int rc = node_finish_stream(n, reterr);
+    if (n->is_edited)
+        rc = node_save_edits(s, n, reterr);
     node_note(n);
     pthread_rwlock_unlock(&n->lock);
     return rc;
@@ -325,9 +337,13 @@ int node_save(struct node_store *s, struct node *n, struct err *reterr)
 int node_sync(struct node_store *s, struct node *n, struct err *reterr)
 {
     pthread_rwlock_wrlock(&n->lock);
-    int rc = n->is_edited ? node_save_edits(s, n, reterr) : n->writer ? file_writer_hsync(n->writer, reterr) : 0;
+    int rc = n->writer ? file_writer_hsync(n->writer, reterr) : 0;
     if (rc == 0 && n->writer)
         n->is_pushed = true;
+    else if (rc < 0)
+        rc = node_finish_stream(n, reterr);
+    if (n->is_edited)
+        rc = node_save_edits(s, n, reterr);
     node_note(n);
     pthread_rwlock_unlock(&n->lock);
     return rc;
