@@ -114,7 +114,7 @@ void posix_op_flock(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi, i
 void locks_release_owner(struct request *op, struct node *n, uint64_t owner, bool whole);
 void locks_release_handle(struct request *op, struct node *n, uint64_t handle);
 void locks_set_again(struct posix_mount *m); /* the namenode may have forgotten them */
-void locks_end(struct posix_mount *m); /* who still waits has an error; the session is closed before */
+void locks_end(struct posix_mount *m);       /* who still waits has an error; the session is closed before */
 
 /* watch.c: tells the kernel what other clients change, from a thread of its own. */
 struct watch *watch_start(struct posix_mount *m, uint64_t cursor);

@@ -115,6 +115,17 @@ def test_one_byte_costs_one_small_block(cluster, here):
     assert sum(lengths) == BLOCK and lengths[0] == 256 * 1024, blocks
 
 
+def test_edits_of_a_file_with_the_smallest_blocks(cluster, here):
+    data = bytearray(os.urandom(4 * MIB))
+    cluster.fs("-D", f"dfs.blocksize={MIB}", "-put", "-", path_in_dfs(cluster, here) + "/f", check=True, stdin=bytes(data))
+    with open(here + "/f", "r+b", buffering=0) as f:
+        for offset in 0, 2 * MIB - 1:
+            os.pwrite(f.fileno(), b"!", offset)
+            data[offset:offset + 1] = b"!"
+        os.fsync(f.fileno())
+    assert hdfs_bytes(cluster, here + "/f") == data
+
+
 def test_truncate_both_ways_and_holes(cluster, here):
     with open(here + "/f", "wb") as f:
         f.write(b"a" * 1000)
@@ -169,6 +180,39 @@ def test_appends_of_many_processes_are_all_there(here):
 
 
 # ---- names ----
+
+
+def test_a_file_that_grows_is_never_read_as_zeros(here):
+    """Lines are appended, each by an open and a close, while others read as far as there is something."""
+    done, wrong = threading.Event(), []
+
+    def read():
+        while not done.is_set():
+            with open(here + "/f", "rb") as f:
+                data = f.read()
+            if data.count(b"x") != len(data):
+                wrong.append(len(data))
+
+    open(here + "/f", "w").close()
+    readers = [threading.Thread(target=read) for _ in range(3)]
+    for reader in readers:
+        reader.start()
+    for _ in range(150):
+        with open(here + "/f", "ab", buffering=0) as f:
+            for _ in range(4):
+                f.write(b"x" * 5000)
+    done.set()
+    for reader in readers:
+        reader.join()
+    assert not wrong
+
+
+def test_times_that_are_too_far_away_are_the_last_there_is(here):
+    open(here + "/f", "w").close()
+    for year_2400, least in (13569465600, 9223372036), (-13569465600, -9223372037):
+        os.utime(here + "/f", (year_2400, year_2400))
+        assert int(os.stat(here + "/f").st_mtime_ns // 10**9) == least
+        assert int(os.stat(here + "/f").st_atime_ns // 10**9) == least
 
 
 def test_links_special_files_and_exchange(cluster, here):
@@ -258,25 +302,157 @@ def test_killing_the_serving_process_is_not_noticed(cluster, here):
     assert hdfs_bytes(cluster, here + "/edited") == edited
 
 
-def test_a_mount_killed_as_a_whole_is_taken_up_by_the_next(cluster, here, tmp_path):
-    target = tmp_path / "mnt"
-    daemon = _mount(cluster, target, tmp_path / "log")
-    path = str(target) + path_in_dfs(cluster, here) + "/f"
-    with open(path, "wb") as f:
-        f.write(bytes(MIB))
+def _kill_with_staged_bytes(daemon, path):
+    serving = _serving(daemon.pid)  # first: the process that asks would close, and so save, the file
     f = os.open(path, os.O_RDWR)
     os.pwrite(f, b"staged and not saved", 1000)
-    serving = _serving(daemon.pid)
+    os.pwrite(f, bytes(MIB), os.fstat(f).st_size)  # a quota minds
     os.kill(daemon.pid, signal.SIGSTOP)  # or it would start another one
     os.kill(serving, signal.SIGKILL)
     os.kill(daemon.pid, signal.SIGKILL)
     daemon.stop()
     with contextlib.suppress(OSError):
         os.close(f)
+
+
+def test_a_mount_killed_as_a_whole_is_taken_up_by_the_next(cluster, here, tmp_path):
+    target = tmp_path / "mnt"
+    daemon = _mount(cluster, target, tmp_path / "log")
+    path = str(target) + path_in_dfs(cluster, here) + "/f"
+    with open(path, "wb") as f:
+        f.write(bytes(MIB))
+    _kill_with_staged_bytes(daemon, path)
+    assert hdfs_bytes(cluster, here + "/f") == bytes(MIB)
     again = _mount(cluster, target, tmp_path / "log2", fresh=False)
     wait_for(lambda: hdfs_bytes(cluster, here + "/f")[1000:1020] == b"staged and not saved", 10, "the staged bytes")
     again.stop()
     assert not os.path.ismount(target)
+
+
+def test_what_the_next_mount_cannot_save_either_stays_staged(cluster, here, tmp_path):
+    target = tmp_path / "mnt"
+    daemon = _mount(cluster, target, tmp_path / "log")
+    path = str(target) + path_in_dfs(cluster, here) + "/f"
+    with open(path, "wb") as f:
+        f.write(bytes(MIB))
+    _kill_with_staged_bytes(daemon, path)
+    cluster.dfsadmin("-setSpaceQuota", "1m", path_in_dfs(cluster, here), check=True)
+    again = _mount(cluster, target, tmp_path / "log2", fresh=False)
+    again.stop()
+    cluster.dfsadmin("-clrSpaceQuota", path_in_dfs(cluster, here), check=True)
+    again = _mount(cluster, target, tmp_path / "log3", fresh=False)
+    wait_for(lambda: hdfs_bytes(cluster, here + "/f")[1000:1020] == b"staged and not saved", 10, "the staged bytes")
+    again.stop()
+
+
+def test_a_mount_ends_while_somebody_waits_for_a_lock(cluster, here, tmp_path):
+    target = tmp_path / "mnt"
+    daemon = _mount(cluster, target, tmp_path / "log")
+    with open(here + "/f", "w") as holder:
+        fcntl.flock(holder, fcntl.LOCK_EX)
+        path = str(target) + path_in_dfs(cluster, here) + "/f"
+        waiter = subprocess.Popen(["flock", path, "true"], stderr=subprocess.DEVNULL)
+        wait_for(lambda: "request_wait" in open(f"/proc/{waiter.pid}/wchan").read(), 10, "a waiter")
+        daemon.stop()
+    assert waiter.wait(20) != 0
+    assert "killed by signal" not in (tmp_path / "log").read_text()
+
+
+def test_as_many_files_as_there_may_be_are_open(cluster, here, tmp_path):
+    """Each that is written has files of its own in the staging folder."""
+    target = tmp_path / "mnt"
+    os.mkdir(target)
+    daemon = Daemon("mount", ["prlimit", "--nofile=256:4096", cairn_path(), "mount", "-fs", cluster.uri, "--foreground",
+                              str(target)], str(tmp_path / "log"), env=client_env())
+    wait_for(lambda: _is_served(target), 20, "the mount")
+    folder = str(target) + path_in_dfs(cluster, here)
+    with contextlib.ExitStack() as files:
+        for i in range(200):
+            f = files.enter_context(open(f"{folder}/f{i}", "w+b", buffering=0))
+            try:
+                f.write(b"ab")
+                os.pwrite(f.fileno(), b"c", 0)
+            except OSError:
+                daemon.stop()
+                raise
+    daemon.stop()
+    assert all(open(f"{here}/f{i}", "rb").read() == b"cb" for i in range(200))
+
+
+def test_a_snapshot_is_mounted_as_it_was(cluster, here, tmp_path):
+    folder = path_in_dfs(cluster, here)
+    open(here + "/f", "w").write("before")
+    cluster.dfsadmin("-allowSnapshot", folder, check=True)
+    cluster.fs("-createSnapshot", folder, "s1", check=True)
+    open(here + "/f", "w").write("after")
+    target = tmp_path / "mnt"
+    os.mkdir(target)
+    daemon = Daemon("mount", [cairn_path(), "mount", "-fs", cluster.uri, "--foreground", "--path",
+                              folder + "/.snapshot/s1", str(target)], str(tmp_path / "log"), env=client_env())
+    wait_for(lambda: _is_served(target), 20, "the mount")
+    try:
+        assert open(target / "f").read() == "before"
+        with pytest.raises(OSError):
+            open(target / "f", "w").write("changed")
+        with pytest.raises(OSError):
+            open(target / "new", "w").close()
+    finally:
+        daemon.stop()
+    cluster.fs("-deleteSnapshot", folder, "s1", check=True)
+    cluster.dfsadmin("-disallowSnapshot", folder, check=True)
+    assert open(here + "/f").read() == "after"
+
+
+# ---- what cannot be done ----
+
+
+def test_what_was_written_before_a_stream_failed_is_there(cluster, here):
+    """Whoever asks first when it has failed; and the file may be written again."""
+    cluster.dfsadmin("-setSpaceQuota", str(13 * MIB), path_in_dfs(cluster, here), check=True)
+    f = os.open(here + "/f", os.O_WRONLY | os.O_CREAT, 0o644)
+    data = b""
+    with pytest.raises(OSError) as said:
+        while len(data) < 2 * BLOCK:
+            part = os.urandom(MIB)
+            os.write(f, part)
+            data += part
+    assert said.value.errno == errno.EDQUOT and len(data) == BLOCK
+    os.utime(here + "/f")
+    os.fsync(f)
+    os.close(f)
+    assert hdfs_bytes(cluster, here + "/f") == data
+    cluster.dfsadmin("-clrSpaceQuota", path_in_dfs(cluster, here), check=True)
+    with open(here + "/f", "ab") as again:
+        again.write(b"more")
+    assert hdfs_bytes(cluster, here + "/f") == data + b"more"
+
+
+def test_a_stream_survives_that_all_datanodes_are_started_again(cluster, here):
+    data = os.urandom(3 * MIB)
+    with open(here + "/f", "wb", buffering=0) as f:
+        f.write(data[:MIB])
+        for i in 1, 2, 3:
+            cluster.kill(f"datanode-{i}")
+        for i in 1, 2, 3:
+            cluster.start_again(f"datanode-{i}")
+        f.write(data[MIB:])
+    assert hdfs_bytes(cluster, here + "/f") == data
+
+
+def test_a_truncation_that_failed_is_not_done_later(cluster, here):
+    """A file that an HDFS client writes cannot be cut off; whoever closes it later does not do it either."""
+    open(here + "/f", "w").write("first ")
+    command = [cairn_path(), "fs", "-fs", cluster.uri, "-appendToFile", "-", path_in_dfs(cluster, here) + "/f"]
+    writer = subprocess.Popen(command, stdin=subprocess.PIPE, env=client_env())
+    writer.stdin.write(b"second")
+    writer.stdin.flush()
+    wait_for(lambda: b"OPENFORWRITE" in cluster.fsck(path_in_dfs(cluster, here), "-openforwrite", "-files").stdout, 20, "a writer")
+    with open(here + "/f", "rb"):
+        with pytest.raises(OSError):
+            os.truncate(here + "/f", 0)
+        writer.stdin.close()
+        assert writer.wait(20) == 0
+    wait_for(lambda: hdfs_bytes(cluster, here + "/f") == b"first second", 5, "all bytes")
 
 
 # ---- two mounts ----
@@ -304,6 +480,41 @@ def test_two_mounts_change_different_places_of_one_file(cluster, here, other):
     data = hdfs_bytes(cluster, here + "/f")
     for i in range(8):
         assert data[i * 1000:i * 1000 + 100] == b"A" * 100 and data[i * 1000 + 500:i * 1000 + 600] == b"B" * 100, i
+
+
+def test_a_save_keeps_what_the_other_mount_saved_meanwhile(cluster, here, other):
+    with open(here + "/f", "wb") as f:
+        f.write(bytes(MIB))
+    with open(here + "/f", "r+b", buffering=0) as f:
+        assert os.pread(f.fileno(), 10, 0) == bytes(10)
+        os.pwrite(f.fileno(), b"here", 5000)
+        with open(beside(cluster, other, here + "/f"), "r+b", buffering=0) as g:
+            os.pwrite(g.fileno(), b"there", 100)
+    data = hdfs_bytes(cluster, here + "/f")
+    assert data[5000:5004] == b"here" and data[100:105] == b"there"
+
+
+def test_an_open_file_is_read_anew_after_too_many_changes_to_tell(cluster, here, tmp_path):
+    """The namenode remembers 16,384 of them."""
+    target = tmp_path / "mnt"
+    daemon = _mount(cluster, target, tmp_path / "log")
+    open(here + "/f", "wb").write(b"old" * 1000)
+    open(here + "/g", "w").close()
+    serving = _serving(daemon.pid)
+    f = os.open(str(target) + path_in_dfs(cluster, here) + "/f", os.O_RDONLY)
+    try:
+        assert os.pread(f, 3, 0) == b"old"
+        os.kill(serving, signal.SIGSTOP)
+        for i in range(17000):
+            os.utime(here + "/g", ns=(i, i))
+            if i == 100:  # who waits is told of the first ones
+                open(here + "/f", "r+b").write(b"new")
+        os.kill(serving, signal.SIGCONT)
+        wait_for(lambda: os.pread(f, 3, 0) == b"new", 10, "the new bytes")
+    finally:
+        os.kill(serving, signal.SIGCONT)
+        os.close(f)
+        daemon.stop()
 
 
 def test_locks_hold_between_mounts(cluster, here, other):
