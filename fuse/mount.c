@@ -365,6 +365,8 @@ static int mount_start(struct daemon *d, struct config *config, struct mount_opt
     if (rc == 0 && o->path)
         rc = dfs_path_resolve(o->path[0] ? o->path : "/", "root", &a, &root, &authority, reterr);
     struct mount_kind k = {
+        .target = o->target,
+        .uri = o->uri ? o->uri : config_str(config, "fs.defaultFS"),
         .plain = {.daemon = d, .cache_timeout_s = o->cache_timeout_s, .extend_max_bytes = MOUNT_EXTEND_MAX_BYTES}};
     pthread_mutex_init(&k.plain.handles.lock, NULL);
     k.plain.root = mem_strdup(strcmp(root, "/") == 0 ? "" : root);

@@ -329,6 +329,15 @@ def test_a_mount_killed_as_a_whole_is_taken_up_by_the_next(cluster, here, tmp_pa
     assert not os.path.ismount(target)
 
 
+def test_a_mount_whose_keeper_is_killed_ends_by_itself(cluster, tmp_path):
+    target = tmp_path / "mnt"
+    daemon = _mount(cluster, target, tmp_path / "log")
+    assert [line.split()[0] for line in open("/proc/self/mounts") if f" {target} " in line] == [cluster.uri]
+    os.kill(daemon.pid, signal.SIGKILL)
+    daemon.stop()
+    wait_for(lambda: f" {target} " not in open("/proc/self/mounts").read(), 10, "the end of the mount")
+
+
 def test_what_the_next_mount_cannot_save_either_stays_staged(cluster, here, tmp_path):
     target = tmp_path / "mnt"
     daemon = _mount(cluster, target, tmp_path / "log")
