@@ -141,9 +141,9 @@ demo:                      ## a cluster, a data set, a mount and three jobs, wit
 	$(Q)$(MAKE) --no-print-directory all
 	$(Q)tools/demo $(B)/cairn
 
-bench: all                 ## ratios beside cp, Apache HDFS, Hadoop Streaming and GNU tools; RECORD=1 writes docs/benchmarks.md
-	$(Q)$(if $(NODEPS),true,tools/deps build test interop)
-	$(Q)CAIRN=$(abspath $(B)/cairn) /usr/bin/python3 tests/bench/bench.py $(if $(RECORD),--record)
+bench: all                 ## ratios beside cp, Apache HDFS, MooseFS and GNU tools; SECTIONS="mount ..." chooses, RECORD=1 writes docs/benchmarks.md
+	$(Q)$(if $(NODEPS),true,tools/deps build test interop bench)
+	$(Q)CAIRN=$(abspath $(B)/cairn) /usr/bin/python3 tests/bench/bench.py $(if $(RECORD),--record) $(if $(SMOKE),--smoke) $(SECTIONS)
 
 # Corpora stay in build/fuzz/corpus, so a later run goes on where this one ended; it begins with what tests/fuzz/corpus has.
 FUZZ_SECONDS ?= 20

@@ -123,7 +123,8 @@ static int connect_namenode(const struct dfs *fs, const struct net_address *addr
     return rpc_client_new(&options, ret, reterr);
 }
 
-int dfs_posix_client(struct dfs *fs, const char *protocol, struct rpc_client **ret, struct err *reterr)
+int dfs_posix_client(struct dfs *fs, const char *protocol, enum posix_connection which, struct rpc_client **ret,
+                     struct err *reterr)
 {
     struct net_address addresses[NAMESERVICE_MEMBERS_MAX];
     size_t count = 0;
@@ -132,11 +133,11 @@ int dfs_posix_client(struct dfs *fs, const char *protocol, struct rpc_client **r
     if (fs->view)
         return err_set(reterr, ERR_UNSUPPORTED, "%s: a viewfs has no inode numbers", fs->uri);
     pthread_mutex_lock(&fs->lock);
-    if (!fs->posix) {
+    if (!fs->posix[which]) {
         rc = namenodes_of_uri(fs->config, fs->uri, addresses, &count, &uri, reterr);
-        rc = rc < 0 ? rc : connect_namenode(fs, addresses, count, protocol, &fs->posix, reterr);
+        rc = rc < 0 ? rc : connect_namenode(fs, addresses, count, protocol, &fs->posix[which], reterr);
     }
-    *ret = fs->posix;
+    *ret = fs->posix[which];
     pthread_mutex_unlock(&fs->lock);
     return rc;
 }
@@ -190,7 +191,8 @@ void dfs_unref(struct dfs *fs)
     lease_renewer_free(fs->leases);
     if (!fs->view)
         rpc_client_free(fs->namenode);
-    rpc_client_free(fs->posix);
+    rpc_client_free(fs->posix[POSIX_CALLS]);
+    rpc_client_free(fs->posix[POSIX_WAITS]);
     viewfs_free(fs->view);
     short_circuit_free(fs->files);
     peer_cache_free(fs->peers);

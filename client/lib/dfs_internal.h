@@ -21,7 +21,7 @@ struct dfs {
     struct viewfs
         *view; /* NULL: an ordinary one. With a view, `namenode` is borrowed from it, for calls without a path */
     struct rpc_client *namenode;
-    struct rpc_client *posix; /* made with the first call, see posix_internal.h; under `lock` until then */
+    struct rpc_client *posix[2]; /* by enum posix_connection, made with the first call; under `lock` until then */
     struct lease_renewer *leases;
     struct peer_cache *peers;
     struct short_circuit *files; /* of local datanodes */
@@ -45,8 +45,12 @@ int dfs_path_call(struct dfs *fs, const char *method, const ProtobufCMessage *re
  * ERR_ACCESS: a folder of the view that is made up, where `operation` cannot be done. */
 int dfs_of_path(struct dfs *fs, const char *operation, struct arena *a, const char **path, struct dfs **ret,
                 struct err *reterr) MUST_CHECK;
-/* The same namenodes under another protocol's name; one, which the dfs owns. ERR_UNSUPPORTED: a viewfs. */
-int dfs_posix_client(struct dfs *fs, const char *protocol, struct rpc_client **ret, struct err *reterr) MUST_CHECK;
+/* The same namenodes under another protocol's name, which the dfs owns. Calls that wait there for something to happen
+ * have a connection of their own: on one connection a waiting caller reads for all, and would have to wake up each of
+ * them. ERR_UNSUPPORTED: a viewfs. */
+enum posix_connection { POSIX_CALLS, POSIX_WAITS };
+int dfs_posix_client(struct dfs *fs, const char *protocol, enum posix_connection which, struct rpc_client **ret,
+                     struct err *reterr) MUST_CHECK;
 /* For calls with two paths: *path with the symlinks of its parent folder resolved. */
 int dfs_resolve_parent(struct dfs *fs, const char *path, struct arena *a, char **ret, struct err *reterr) MUST_CHECK;
 

@@ -6,20 +6,29 @@
 
 #define SMALL_ANSWER_BYTES (64u << 10)
 
+static int call_on(struct dfs *fs, enum posix_connection which, const char *method, const ProtobufCMessage *request,
+                   const ProtobufCMessageDescriptor *response_type, struct arena *a, ProtobufCMessage **ret,
+                   struct err *reterr)
+{
+    struct rpc_client *client = NULL;
+    int rc = dfs_posix_client(fs, POSIX_PROTOCOL, which, &client, reterr);
+    return rc < 0 ? rc : rpc_client_call(client, method, request, response_type, a, ret, reterr);
+}
+
 int posix_call(struct dfs *fs, const char *method, const ProtobufCMessage *request,
                const ProtobufCMessageDescriptor *response_type, struct arena *a, ProtobufCMessage **ret,
                struct err *reterr)
 {
-    struct rpc_client *client = NULL;
-    int rc = dfs_posix_client(fs, POSIX_PROTOCOL, &client, reterr);
-    return rc < 0 ? rc : rpc_client_call(client, method, request, response_type, a, ret, reterr);
+    return call_on(fs, POSIX_CALLS, method, request, response_type, a, ret, reterr);
 }
 
 void posix_cancel(struct dfs *fs)
 {
-    struct rpc_client *client = NULL;
-    if (dfs_posix_client(fs, POSIX_PROTOCOL, &client, NULL) == 0)
-        rpc_client_cancel(client);
+    for (enum posix_connection which = POSIX_CALLS; which <= POSIX_WAITS; which++) {
+        struct rpc_client *client = NULL;
+        if (dfs_posix_client(fs, POSIX_PROTOCOL, which, &client, NULL) == 0)
+            rpc_client_cancel(client);
+    }
 }
 
 void posix_attr_of(const Cairn__AttrProto *from, struct arena *a, struct posix_attr *ret)
@@ -105,8 +114,8 @@ int posix_await_changes(struct dfs *fs, uint64_t session, uint64_t cursor, uint3
     request.has_wait_ms = 1;
     request.wait_ms = wait_ms;
     ProtobufCMessage *answer;
-    int rc = posix_call(fs, "awaitChanges", &request.base, &cairn__await_changes_response_proto__descriptor, a, &answer,
-                        reterr);
+    int rc = call_on(fs, POSIX_WAITS, "awaitChanges", &request.base, &cairn__await_changes_response_proto__descriptor,
+                     a, &answer, reterr);
     if (rc < 0)
         return rc;
     const Cairn__AwaitChangesResponseProto *r = (const void *)answer;
@@ -142,7 +151,8 @@ static int lock_call(struct dfs *fs, uint64_t session, const struct posix_lock *
     request.wait_ms = wait_ms;
     request.has_test = request.test = test;
     ProtobufCMessage *answer;
-    int rc = posix_call(fs, "lock", &request.base, &cairn__lock_response_proto__descriptor, &a, &answer, reterr);
+    int rc = call_on(fs, wait_ms ? POSIX_WAITS : POSIX_CALLS, "lock", &request.base,
+                     &cairn__lock_response_proto__descriptor, &a, &answer, reterr);
     if (rc < 0)
         return rc;
     const Cairn__LockResponseProto *r = (const void *)answer;

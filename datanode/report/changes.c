@@ -50,7 +50,7 @@ static void enqueue(struct reporter *r, const struct replica_view *v,
                                                     .storage_id = v->storage_id,
                                                     .storage_type = v->storage_type,
                                                     .delete_hint = delete_hint ? mem_strdup(delete_hint) : NULL};
-    if (status != HDFS__RECEIVED_DELETED_BLOCK_INFO_PROTO__BLOCK_STATUS__DELETED) {
+    if (received) { /* a writer may wait for it */
         r->changes_urgent = true;
         pthread_cond_signal(&r->sender_wake);
     }
@@ -185,7 +185,7 @@ void *sender_run(void *arg)
         /* Nothing is said before the first full report: that one begins with what is queued. */
         bool due = r->registered && r->ready && r->change_count;
         if (!due || (!r->changes_urgent && !failing)) {
-            wait_locked(r, due ? r->dn->settings.heartbeat_ms : 60000);
+            wait_locked(r, r->dn->settings.heartbeat_ms);
             if (!(r->registered && r->ready && r->change_count))
                 continue;
         }

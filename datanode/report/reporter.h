@@ -17,8 +17,8 @@ void reporter_stop(struct reporter *r); /* NULL is fine */
 int reporter_wait_registered(struct reporter *r, int64_t timeout_ms, struct err *reterr) MUST_CHECK;
 bool reporter_registered(struct reporter *r);
 
-/* Replicas that changed. Sent at once (deleted ones with the next). delete_hint: NULL, or the uuid of the datanode that
- * shall lose its replica. */
+/* Replicas that changed. What was received is sent at once, anything else with it or within a heartbeat's time.
+ * delete_hint: NULL, or the uuid of the datanode that shall lose its replica. */
 void reporter_receiving(struct reporter *r, const struct replica_view *replica);
 void reporter_received(struct reporter *r, const struct replica_view *replica, const char *delete_hint);
 void reporter_deleted(struct reporter *r, const struct replica_view *replica);

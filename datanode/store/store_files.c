@@ -139,6 +139,20 @@ int store_finalize_claimed(struct block_store *s, struct replica *r, int data_fd
     return rc;
 }
 
+struct replica_writer *store_new_writer(struct block_store *s, struct replica *r, int data_fd, int meta_fd,
+                                        const struct meta_header *meta)
+{
+    struct replica_writer *w = mem_new(struct replica_writer);
+    w->store = s;
+    w->replica = r;
+    w->volume = s->volumes[r->volume];
+    w->data_fd = data_fd;
+    w->meta_fd = meta_fd;
+    w->meta = *meta;
+    w->disk_bytes = r->disk_bytes;
+    return w;
+}
+
 int store_open_writer(struct block_store *s, struct replica *r, struct replica_writer **ret, struct err *reterr)
 {
     const struct volume *v = s->volumes[r->volume];
@@ -165,14 +179,7 @@ int store_open_writer(struct block_store *s, struct replica *r, struct replica_w
         if (rc < 0)
             return err_prefix(reterr, rc, "%s", path);
     }
-    struct replica_writer *w = mem_new(struct replica_writer);
-    w->store = s;
-    w->replica = r;
-    w->volume = s->volumes[r->volume];
-    w->data_fd = data_fd;
-    w->meta_fd = meta_fd;
-    w->meta = meta;
-    w->disk_bytes = r->disk_bytes;
+    struct replica_writer *w = store_new_writer(s, r, data_fd, meta_fd, &meta);
     w->tail_checksum = (uint32_t)tail[0] << 24 | (uint32_t)tail[1] << 16 | (uint32_t)tail[2] << 8 | tail[3];
     data_fd = meta_fd = -1;
     *ret = w;

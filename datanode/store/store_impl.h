@@ -84,6 +84,9 @@ void store_set_length_locked(struct block_store *s, struct replica *r, uint64_t 
 void store_promise_locked(struct block_store *s, struct replica *r, uint64_t bytes); /* 0 ends it */
 
 /* Of a claimed replica; the lock is not held. */
+/* Takes the files, which are the replica's own and as long as it says, with no chunk begun. */
+struct replica_writer *store_new_writer(struct block_store *s, struct replica *r, int data_fd, int meta_fd,
+                                        const struct meta_header *meta);
 int store_open_writer(struct block_store *s, struct replica *r, struct replica_writer **ret,
                       struct err *reterr) MUST_CHECK;
 int store_set_gen_stamp(struct block_store *s, struct replica *r, uint64_t gen_stamp, struct err *reterr) MUST_CHECK;

@@ -44,9 +44,9 @@ int node_finish_stream(struct node *n, struct err *reterr)
     if (n->has_lost_stream) {
         extents_add(&n->changed, n->trimmed_at, n->size, false);
         n->is_edited = n->was_edited = true;
-    } else if (n->staging) {
-        int trimmed = staging_trim(n->staging, &n->changed, rc < 0 ? NULL : reterr);
-        rc = rc < 0 ? rc : trimmed;
+    } else {
+        staging_give_back(n->staging);
+        n->staging = NULL;
     }
     if (written || rc < 0) {
         node_unload(n);
@@ -147,6 +147,7 @@ static int stage(struct node_store *s, struct node *n, const void *bytes, size_t
     if (rc == 0 && (staging_is_full(n->staging) || n->changed.data_bytes >= EDIT_DATA_MAX_BYTES ||
                     n->changed.count >= EDIT_EXTENTS_MAX)) {
         rc = node_save_edits(s, n, reterr);
+        rc = rc == 0 ? need_staging(s, n, reterr) : rc;
         n->is_edited = true;
     }
     if (rc == 0 && offset > n->size)

@@ -1,8 +1,9 @@
 """What Cairn does beside what a user would take instead, measured in one run: `make bench`.
 
-  bench.py [--record] [SECTION...]     copies metadata nnthroughput dfsio wordcount memory; no name: all of them
+  bench.py [--record] [--smoke] [SECTION...]   copies metadata nnthroughput dfsio wordcount memory mount; no name: all of them
 
-Prints one table per section; --record also writes them to docs/benchmarks.md."""
+Prints the tables of each section; --record also writes them to docs/benchmarks.md. --smoke makes mount tiny: its figures
+say nothing, but that it runs."""
 import argparse
 import os
 import random
@@ -18,9 +19,11 @@ sys.path.insert(0, os.path.dirname(HERE))
 
 from java_tools import dfsio, namenode_throughput  # noqa: E402
 from measure import measure, median, resident_mib  # noqa: E402
+from mounts import mount_tables  # noqa: E402
+from programs import build, checked  # noqa: E402
 from report import Row, Section, page  # noqa: E402
 from lib import apache, data  # noqa: E402
-from lib.cluster import ROOT, Cluster, cairn_path, client_env, run_cairn  # noqa: E402
+from lib.cluster import ROOT, Cluster, cairn_path, run_cairn  # noqa: E402
 
 COPY_BYTES = 256 * data.MIB
 TEXT_BYTES = 32 * data.MIB
@@ -59,13 +62,6 @@ class Servers:
 
     def cairn_fs(self, cluster, *args):
         return run_cairn("fs", "-fs", cluster.uri, *args, check=True).stdout
-
-
-def checked(command, **options):
-    done = subprocess.run(command, env=client_env(), **options)
-    if done.returncode:
-        sys.exit(f"{' '.join(command)} ended with {done.returncode}")
-    return done
 
 
 def repeat(step, between, server_pids=(), client_pids=()):
@@ -132,12 +128,6 @@ def add_ratios_to_apache(rows, rates, text, replication):
             wanted = text(name, client, server) + (f", {replication} replicas" if name == "put" else "")
             row = next(row for row in rows if row.what == wanted)
             row.ratios["Apache, same client"] = rate / rates[name, client, "Apache"]
-
-
-def build(work, name, *libraries):
-    program = f"{work}/{name}"
-    checked(["cc", "-O2", "-Wall", "-o", program, f"{HERE}/{name}.c", *libraries, "-pthread"])
-    return program
 
 
 def build_metadata_rate(work):
@@ -288,20 +278,35 @@ SECTIONS = {
 }
 
 
+def beside_apache(names, work):
+    """The sections that need both clusters, one after another."""
+    with Servers(work) as servers:
+        for name in names:
+            yield SECTIONS[name](servers, work)
+
+
+def chosen_sections(names, smoke, work):
+    if others := [name for name in names if name != "mount"]:
+        apache.class_path()
+        yield from beside_apache(others, work)
+    if "mount" in names:  # on its own: nobody else's servers on the machine
+        yield from mount_tables(f"{work}/mount", smoke)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("sections", nargs="*", choices=[*SECTIONS, []], help="what to measure; default: everything")
+    every = [*SECTIONS, "mount"]
+    parser.add_argument("sections", nargs="*", choices=[*every, []], help="what to measure; default: everything")
     parser.add_argument("--record", action="store_true", help="write docs/benchmarks.md")
+    parser.add_argument("--smoke", action="store_true", help="tiny sizes in the section mount")
     args = parser.parse_args()
     start, load_before = time.monotonic(), os.getloadavg()[0]
     work = tempfile.mkdtemp(prefix="cairn-bench-")
     done = []
     try:
-        apache.class_path()
-        with Servers(work) as servers:
-            for name in args.sections or SECTIONS:
-                done.append(SECTIONS[name](servers, work))
-                print(done[-1].markdown(), end="\n\n", flush=True)
+        for section in chosen_sections(args.sections or every, args.smoke, work):
+            done.append(section)
+            print(section.markdown(), end="\n\n", flush=True)
     except apache.Unavailable as error:
         sys.exit(f"bench: Apache Hadoop cannot be run, and without it there is nothing to compare with: {error}")
     finally:

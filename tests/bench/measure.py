@@ -24,12 +24,15 @@ def _children_cpu_seconds():
     return used.ru_utime + used.ru_stime
 
 
+def memory_mib(pid):
+    """What the process holds now, and the most it held so far."""
+    with open(f"/proc/{pid}/status") as file:
+        said = dict(line.split(":", 1) for line in file)
+    return tuple(int(said[name].split()[0]) / 1024 for name in ("VmRSS", "VmHWM"))
+
+
 def resident_mib(pids):
-    total = 0
-    for pid in pids:
-        with open(f"/proc/{pid}/status") as file:
-            total += next(int(line.split()[1]) for line in file if line.startswith("VmRSS:"))
-    return total / 1024
+    return sum(memory_mib(pid)[0] for pid in pids)
 
 
 @dataclass

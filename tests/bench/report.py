@@ -13,6 +13,29 @@ class Row:
     ratios: dict = field(default_factory=dict)  # {compared with: how many times as fast}
 
 
+def figure(number):
+    return f"{number:,.{1 if number < 100 else 0}f}"
+
+
+def table(head, rows):
+    """head and rows of text, the first column to the left."""
+    lines = [" | ".join(["", *head, ""]).strip(), "|---|" + "--:|" * (len(head) - 1)]
+    return lines + ["| " + " | ".join(row) + " |" for row in rows]
+
+
+@dataclass
+class Table:
+    """One whose columns are systems that stand beside each other."""
+
+    title: str
+    note: str
+    head: list
+    rows: list  # of text
+
+    def markdown(self):
+        return "\n".join([f"## {self.title}", "", self.note, "", *table(self.head, self.rows)])
+
+
 @dataclass
 class Section:
     title: str
@@ -24,14 +47,12 @@ class Section:
     def markdown(self):
         compared = list(dict.fromkeys(name for row in self.rows for name in row.ratios))
         head = ["", self.unit, *(f"× {name}" for name in compared), f"client CPU {self.cpu_unit}", f"server CPU {self.cpu_unit}"]
-        lines = [f"## {self.title}", "", self.note, ""]
-        lines += [" | ".join(["", *head, ""]).strip(), "|---|" + "--:|" * (len(head) - 1)]
+        rows = []
         for row in self.rows:
             ratios = [f"{row.ratios[name]:.2f}" if name in row.ratios else "" for name in compared]
-            cells = [row.what.replace("|", "\\|"), f"{row.rate:,.{1 if row.rate < 100 else 0}f}", *ratios]
-            cells += [f"{row.client_cpu:.2f}", f"{row.server_cpu:.2f}"]
-            lines.append("| " + " | ".join(cells) + " |")
-        return "\n".join(lines)
+            cells = [row.what.replace("|", "\\|"), figure(row.rate), *ratios]
+            rows.append(cells + [f"{row.client_cpu:.2f}", f"{row.server_cpu:.2f}"])
+        return "\n".join([f"## {self.title}", "", self.note, "", *table(head, rows)])
 
 
 def machine():
