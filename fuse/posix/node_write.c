@@ -39,8 +39,10 @@ int node_finish_stream(struct node *n, struct err *reterr)
     /* The time that the kernel was told, or programs would see the file change after it was closed. */
     file_writer_set_time(w, written ? n->unsaved_mtime_ns : n->saved_mtime_ns);
     int rc = file_writer_close(w, reterr);
-    if (rc == 0 && n->staging)
-        rc = staging_trim(n->staging, &n->changed, reterr);
+    if (rc == 0) {
+        staging_give_back(n->staging);
+        n->staging = NULL;
+    }
     if (written || rc < 0) {
         node_unload(n);
         n->saved_size = n->size;
@@ -138,6 +140,7 @@ static int stage(struct node_store *s, struct node *n, const void *bytes, size_t
     if (rc == 0 && (staging_is_full(n->staging) || n->changed.data_bytes >= EDIT_DATA_MAX_BYTES ||
                     n->changed.count >= EDIT_EXTENTS_MAX)) {
         rc = node_save_edits(s, n, reterr);
+        rc = rc == 0 ? need_staging(s, n, reterr) : rc;
         n->is_edited = true;
     }
     if (rc == 0 && offset > n->size)

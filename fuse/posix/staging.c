@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <linux/falloc.h>
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,6 +17,9 @@
 #include "common/mem.h"
 
 #define LOG_RECORDS_MAX 65536 /* then it is written anew, with what it comes down to */
+#define SPARES_MAX      16
+#define SPARE_PREFIX    "spare-"
+#define LOG_SUFFIX      ".log"
 
 enum record_kind { RECORD_DATA = 1, RECORD_ZEROS, RECORD_SIZE };
 struct record {
@@ -27,10 +31,16 @@ struct staging_area {
     char *folder;
     int64_t max_bytes;
     _Atomic int64_t used_bytes;
+    pthread_mutex_t lock; /* of what follows */
+    struct staging
+        *spares; /* empty files under other names, for the next ones: making a file costs more than all else */
+    unsigned spare_count, spares_so_far;
 };
 
 struct staging {
     struct staging_area *area;
+    struct staging *next; /* of the spares */
+    unsigned spare_number;
     uint64_t inode;
     int fd, log_fd;
     int64_t used_bytes;
@@ -39,6 +49,24 @@ struct staging {
     int64_t cut, size;     /* the least and the last one that was set; -1: none */
 };
 
+static void staging_close(struct staging *s)
+{
+    close(s->fd);
+    close(s->log_fd);
+    extents_clear(&s->ranges);
+    free(s);
+}
+
+static void remove_spares(const struct staging_area *a)
+{
+    DIR *d = opendir(a->folder);
+    for (struct dirent *e; d && (e = readdir(d));)
+        if (strncmp(e->d_name, SPARE_PREFIX, strlen(SPARE_PREFIX)) == 0 && unlinkat(dirfd(d), e->d_name, 0) < 0)
+            log_warn("mount", "spare file stays in the staging folder: name=%s errno=%d", e->d_name, errno);
+    if (d)
+        closedir(d);
+}
+
 int staging_area_open(const char *folder, int64_t max_bytes, struct staging_area **ret, struct err *reterr)
 {
     if (access(folder, R_OK | W_OK | X_OK) < 0)
@@ -46,6 +74,8 @@ int staging_area_open(const char *folder, int64_t max_bytes, struct staging_area
     struct staging_area *a = mem_new(struct staging_area);
     a->folder = mem_strdup(folder);
     a->max_bytes = max_bytes;
+    pthread_mutex_init(&a->lock, NULL);
+    remove_spares(a);
     *ret = a;
     return 0;
 }
@@ -54,6 +84,13 @@ void staging_area_free(struct staging_area *a)
 {
     if (!a)
         return;
+    while (a->spares) {
+        struct staging *s = a->spares;
+        a->spares = s->next;
+        staging_close(s);
+    }
+    remove_spares(a);
+    pthread_mutex_destroy(&a->lock);
     free(a->folder);
     free(a);
 }
@@ -66,7 +103,7 @@ size_t staging_area_left(const struct staging_area *a, uint64_t **ret)
     for (struct dirent *e; d && (e = readdir(d));) {
         char *end;
         uint64_t inode = strtoull(e->d_name, &end, 10);
-        if (!inode || strcmp(end, ".log") != 0)
+        if (!inode || strcmp(end, LOG_SUFFIX) != 0)
             continue;
         if (count == capacity)
             *ret = mem_realloc_array(*ret, capacity = capacity ? capacity * 2 : 16, sizeof **ret);
@@ -89,24 +126,94 @@ static int open_file(const struct staging_area *a, uint64_t inode, const char *s
     return fd >= 0 ? fd : (err_errno(reterr, errno, "staging file '%s'", path), -1);
 }
 
-int staging_new(struct staging_area *a, uint64_t inode, struct staging **ret, struct err *reterr)
+static struct staging *staging_on(struct staging_area *a, uint64_t inode, int fd, int log_fd)
+{
+    struct staging *s = mem_new(struct staging);
+    *s = (struct staging){.area = a, .inode = inode, .fd = fd, .log_fd = log_fd, .cut = -1, .size = -1};
+    return s;
+}
+
+static int open_files(struct staging_area *a, uint64_t inode, struct staging **ret, struct err *reterr)
 {
     int fd = open_file(a, inode, "", 0, reterr);
-    int log_fd = fd >= 0 ? open_file(a, inode, ".log", O_APPEND, reterr) : -1;
+    int log_fd = fd >= 0 ? open_file(a, inode, LOG_SUFFIX, O_APPEND, reterr) : -1;
     if (log_fd < 0) {
         if (fd >= 0)
             close(fd);
         return reterr ? reterr->code : ERR_IO;
     }
-    struct staging *s = mem_new(struct staging);
-    *s = (struct staging){.area = a, .inode = inode, .fd = fd, .log_fd = log_fd, .cut = -1, .size = -1};
-    *ret = s;
+    *ret = staging_on(a, inode, fd, log_fd);
+    return 0;
+}
+
+/* From spare to inode, or back. Its log is empty, so it does not matter which of both files is first. */
+static int rename_files(const struct staging *s, bool to_spare)
+{
+    static const char *const suffixes[] = {"", LOG_SUFFIX};
+    for (size_t i = 0; i < 2; i++) {
+        AUTO(mem_freep) char *own = path_of(s->area, s->inode, suffixes[i]);
+        AUTO(mem_freep)
+        char *spare = mem_printf("%s/" SPARE_PREFIX "%u%s", s->area->folder, s->spare_number, suffixes[i]);
+        int rc = to_spare ? rename(own, spare) : renameat2(AT_FDCWD, spare, AT_FDCWD, own, RENAME_NOREPLACE);
+        if (rc < 0)
+            return -errno;
+    }
+    return 0;
+}
+
+static struct staging *take_spare(struct staging_area *a)
+{
+    pthread_mutex_lock(&a->lock);
+    struct staging *s = a->spares;
+    if (s) {
+        a->spares = s->next;
+        a->spare_count--;
+    }
+    pthread_mutex_unlock(&a->lock);
+    return s;
+}
+
+/* false: there are enough of them, or it could not be emptied. Else it is not the caller's any more. */
+static bool become_spare(struct staging *s)
+{
+    struct staging_area *a = s->area;
+    extents_clear(&s->ranges);
+    pthread_mutex_lock(&a->lock);
+    bool wanted = a->spare_count < SPARES_MAX;
+    a->spare_count += wanted;
+    s->spare_number = a->spares_so_far++;
+    pthread_mutex_unlock(&a->lock);
+    /* In this order: a log speaks of bytes that are there. */
+    bool done = wanted && ftruncate(s->log_fd, 0) == 0 && ftruncate(s->fd, 0) == 0 && rename_files(s, true) == 0;
+    pthread_mutex_lock(&a->lock);
+    if (done) {
+        s->next = a->spares;
+        a->spares = s;
+    } else {
+        a->spare_count -= wanted;
+    }
+    pthread_mutex_unlock(&a->lock);
+    return done;
+}
+
+int staging_new(struct staging_area *a, uint64_t inode, struct staging **ret, struct err *reterr)
+{
+    struct staging *spare = take_spare(a);
+    if (!spare)
+        return open_files(a, inode, ret, reterr);
+    spare->inode = inode;
+    if (rename_files(spare, false) < 0) { /* there are files of this inode already */
+        staging_close(spare);
+        return open_files(a, inode, ret, reterr);
+    }
+    *ret = staging_on(a, inode, spare->fd, spare->log_fd);
+    free(spare);
     return 0;
 }
 
 void staging_area_discard(struct staging_area *a, uint64_t inode)
 {
-    static const char *const suffixes[] = {".log", ""}; /* in this order: a log speaks of bytes that are there */
+    static const char *const suffixes[] = {LOG_SUFFIX, ""}; /* in this order: a log speaks of bytes that are there */
     for (size_t i = 0; i < 2; i++) {
         AUTO(mem_freep) char *path = path_of(a, inode, suffixes[i]);
         if (unlink(path) < 0)
@@ -118,12 +225,19 @@ void staging_free(struct staging *s)
 {
     if (!s)
         return;
-    staging_area_discard(s->area, s->inode);
     s->area->used_bytes -= s->used_bytes;
-    close(s->fd);
-    close(s->log_fd);
-    extents_clear(&s->ranges);
-    free(s);
+    staging_area_discard(s->area, s->inode);
+    staging_close(s);
+}
+
+void staging_give_back(struct staging *s)
+{
+    if (!s)
+        return;
+    s->area->used_bytes -= s->used_bytes;
+    s->used_bytes = 0;
+    if (!become_spare(s))
+        staging_free(s);
 }
 
 bool staging_is_full(const struct staging *s)
@@ -144,7 +258,7 @@ static int log_add(struct staging *s, int fd, struct record r, struct err *reter
 /* The new one takes the old one's name, so that there is always one that says all. */
 static int log_anew(struct staging *s, struct err *reterr)
 {
-    AUTO(mem_freep) char *path = path_of(s->area, s->inode, ".log");
+    AUTO(mem_freep) char *path = path_of(s->area, s->inode, LOG_SUFFIX);
     AUTO(mem_freep) char *fresh = path_of(s->area, s->inode, ".new");
     int rc = 0, fd = open_file(s->area, s->inode, ".new", O_APPEND | O_TRUNC, reterr);
     if (fd < 0)
@@ -202,7 +316,7 @@ int staging_resume(struct staging_area *a, uint64_t inode, struct extents *chang
 {
     struct staging *s;
     struct record r;
-    int rc = staging_new(a, inode, &s, reterr);
+    int rc = open_files(a, inode, &s, reterr);
     if (rc < 0)
         return rc;
     while (pread(s->log_fd, &r, sizeof r, (off_t)(s->records * sizeof r)) == sizeof r) {

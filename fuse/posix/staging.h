@@ -2,7 +2,8 @@
  * every byte at its own offset, and beside it a log of which ranges those are. What was handed over is there for the
  * next process if this one is killed (a machine that goes down takes it along, as any file system would).
  *
- * FOLDER/INODE, FOLDER/INODE.log: records of 24 bytes, start, end and kind, in this machine's byte order. */
+ * FOLDER/INODE, FOLDER/INODE.log: records of 24 bytes, start, end and kind, in this machine's byte order.
+ * FOLDER/spare-NUMBER: empty ones, whose files are gone. */
 #ifndef CAIRN_FUSE_POSIX_STAGING_H
 #define CAIRN_FUSE_POSIX_STAGING_H
 
@@ -26,6 +27,9 @@ int staging_new(struct staging_area *a, uint64_t inode, struct staging **ret, st
 int staging_resume(struct staging_area *a, uint64_t inode, struct extents *changed, int64_t *size, bool *ret_sized,
                    struct staging **ret, struct err *reterr) MUST_CHECK;
 void staging_free(struct staging *s); /* and its files; NULL is fine */
+/* Nothing of it is needed any more: empties the files and keeps some of them for who stages next. Before anybody else
+ * can stage the same inode, since it goes by their names. NULL is fine. */
+void staging_give_back(struct staging *s);
 bool staging_is_full(const struct staging *s);
 /* The bytes, and that they are there. */
 int staging_write(struct staging *s, const void *bytes, size_t len, int64_t offset, struct err *reterr) MUST_CHECK;

@@ -1,7 +1,9 @@
 /* What was staged is there for the next process, whatever the order of writes, zeros, cuts and trims. */
 #include <dirent.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -155,12 +157,86 @@ static void test_a_full_area_says_so(void **state)
     staging_free(s);
 }
 
+static void test_files_serve_one_inode_after_the_other(void **state)
+{
+    struct staging *s;
+    struct extents changed = {0};
+    char path[128], byte;
+    struct stat before, after;
+    int64_t size = 0;
+    uint64_t *left;
+    bool sized;
+    assert_int_equal(staging_new(area, INODE, &s, NULL), 0);
+    assert_int_equal(staging_write(s, "abcd", 4, 1000, NULL), 0);
+    snprintf(path, sizeof path, "%s/%d", folder, INODE);
+    assert_int_equal(stat(path, &before), 0);
+    staging_give_back(s);
+    assert_int_equal(staging_area_left(area, &left), 0);
+    free(left);
+    assert_int_equal(staging_new(area, INODE + 1, &s, NULL), 0);
+    assert_int_equal(staging_write(s, "x", 1, 10, NULL), 0);
+    snprintf(path, sizeof path, "%s/%d", folder, INODE + 1);
+    assert_int_equal(stat(path, &after), 0);
+    assert_int_equal(after.st_ino, before.st_ino);
+    assert_int_equal(after.st_size, 11);
+
+    struct staging *next; /* as another process would: of the first inode nothing is left */
+    assert_int_equal(staging_resume(area, INODE + 1, &changed, &size, &sized, &next, NULL), 0);
+    assert_int_equal(size, 11);
+    assert_int_equal(changed.count, 1);
+    assert_int_equal(staging_read(next, &byte, 1, 10, NULL), 0);
+    assert_int_equal(byte, 'x');
+    extents_clear(&changed);
+    staging_free(next);
+    staging_free(s);
+}
+
+static void test_files_that_are_there_are_not_replaced_by_spare_ones(void **state)
+{
+    struct staging *spare, *s, *again;
+    struct extents changed = {0};
+    int64_t size = 0;
+    bool sized;
+    assert_int_equal(staging_new(area, INODE + 1, &spare, NULL), 0);
+    assert_int_equal(staging_new(area, INODE, &s, NULL), 0);
+    assert_int_equal(staging_write(s, "abcd", 4, 0, NULL), 0);
+    staging_give_back(spare);
+    assert_int_equal(staging_new(area, INODE, &again, NULL), 0);
+    assert_int_equal(staging_write(again, "x", 1, 4, NULL), 0);
+    struct staging *next;
+    assert_int_equal(staging_resume(area, INODE, &changed, &size, &sized, &next, NULL), 0);
+    assert_int_equal(size, 5);
+    extents_clear(&changed);
+    staging_free(next);
+    staging_free(again);
+    staging_free(s);
+}
+
+static void test_spare_files_of_a_process_that_died_are_removed(void **state)
+{
+    struct staging *s;
+    struct staging_area *next;
+    assert_int_equal(staging_new(area, INODE, &s, NULL), 0);
+    staging_give_back(s);
+    assert_int_equal(staging_area_open(folder, 1 << 20, &next, NULL), 0);
+    assert_int_equal(staging_new(area, INODE, &s, NULL), 0); /* its spare is gone: a new one */
+    assert_int_equal(staging_write(s, "abcd", 4, 0, NULL), 0);
+    uint64_t *left;
+    assert_int_equal(staging_area_left(next, &left), 1);
+    free(left);
+    staging_free(s);
+    staging_area_free(next);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_random_changes_are_there_for_the_next_process),
         cmocka_unit_test(test_what_was_trimmed_is_not_taken_up_again),
         cmocka_unit_test(test_a_full_area_says_so),
+        cmocka_unit_test(test_files_serve_one_inode_after_the_other),
+        cmocka_unit_test(test_files_that_are_there_are_not_replaced_by_spare_ones),
+        cmocka_unit_test(test_spare_files_of_a_process_that_died_are_removed),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }
