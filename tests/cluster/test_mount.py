@@ -325,8 +325,9 @@ def test_killed_mount_is_repaired_by_mounting_again(cluster, tmp_path):
     command = ["mount", "-fs", cluster.uri, str(target)]
     run_cairn(*command, check=True)
     assert os.path.ismount(target)
-    pid = int(subprocess.run(["pgrep", "-f", f"cairn mount.*{target}"], capture_output=True, text=True, check=True).stdout.split()[0])
-    os.kill(pid, 9)
+    processes = subprocess.run(["pgrep", "-f", f"cairn mount.*{target}"], capture_output=True, text=True, check=True).stdout
+    for pid in processes.split():  # the keeper first: it would start another one to serve
+        os.kill(int(pid), 9)
     wait_for(lambda: _dead(target), 10, "the mount to be dead")
     run_cairn(*command, check=True)
     assert os.listdir(target) is not None
