@@ -284,8 +284,10 @@ int http_start(const struct http_options *options, struct http_server **ret, str
         server_free(s);
         return rc;
     }
+    /* Not epoll: libmicrohttpd asks for edges, and a connection that is closed while it rests has none left, so that a
+     * client who is gone would be noticed only when the connection was idle for too long. */
     s->daemon = MHD_start_daemon(
-        MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG, 0, NULL, NULL, http_on_request, s,
+        MHD_USE_POLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG, 0, NULL, NULL, http_on_request, s,
         MHD_OPTION_EXTERNAL_LOGGER, http_on_log, NULL, MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_THREAD_POOL_SIZE,
         (unsigned)(s->options.threads > 1 ? s->options.threads : 0), MHD_OPTION_THREAD_STACK_SIZE,
         (size_t)HTTP_THREAD_STACK_BYTES, MHD_OPTION_CONNECTION_LIMIT, (unsigned)HTTP_CONNECTIONS_MAX,

@@ -1,9 +1,12 @@
 #include "common/http.h"
 
+#include <semaphore.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
 
 #include "common/mem.h"
 #include "tests/unit/check.h"
@@ -14,6 +17,11 @@ struct upload {
     size_t bytes;
     uint64_t sum;
 };
+
+/* Where uploads to /cut wait until their client is gone, and what is told when they were given up. */
+static struct {
+    sem_t begun, client_gone, given_up;
+} cut;
 
 static int take(void *context, const void *bytes, size_t len, struct err *reterr)
 {
@@ -37,11 +45,39 @@ static void on_upload(struct http_request *request, struct http_reply *reply, vo
         (struct http_upload){.write = take, .finish = finish, .abort = free, .context = mem_new(struct upload)};
 }
 
+static int take_when_the_client_is_gone(void *context, const void *bytes, size_t len, struct err *reterr)
+{
+    struct upload *u = context;
+    if (!u->bytes) {
+        sem_post(&cut.begun);
+        sem_wait(&cut.client_gone);
+    }
+    u->bytes += len;
+    return 0;
+}
+
+static void give_up(void *context)
+{
+    free(context);
+    sem_post(&cut.given_up);
+}
+
+static void on_cut_upload(struct http_request *request, struct http_reply *reply, void *context)
+{
+    reply->upload = (struct http_upload){
+        .write = take_when_the_client_is_gone, .finish = finish, .abort = give_up, .context = mem_new(struct upload)};
+}
+
 static int start(void **state)
 {
-    static const struct http_route route = {"PUT", "/up", on_upload, .may_block = true};
-    struct http_options options = {.listen = {.host = "127.0.0.1"}, .routes = &route, .route_count = 1};
+    static const struct http_route routes[] = {{"PUT", "/up", on_upload, .may_block = true},
+                                               {"PUT", "/cut", on_cut_upload, .may_block = true}};
+    struct http_options options = {
+        .listen = {.host = "127.0.0.1"}, .routes = routes, .route_count = ARRAY_COUNT(routes)};
     struct err why;
+    sem_init(&cut.begun, 0, 0);
+    sem_init(&cut.client_gone, 0, 0);
+    sem_init(&cut.given_up, 0, 0);
     return http_start(&options, (struct http_server **)state, &why);
 }
 
@@ -52,11 +88,11 @@ static int stop(void **state)
 }
 
 /* The request, ready to be sent at once; chunk 0: with its length instead of chunks. */
-static struct buf request_of(size_t bytes, size_t chunk, uint64_t *ret_sum)
+static struct buf request_of(const char *path, size_t bytes, size_t chunk, uint64_t *ret_sum)
 {
     struct buf b = {0};
     *ret_sum = 0;
-    buf_append_str(&b, "PUT /up HTTP/1.1\r\nHost: here\r\n");
+    buf_printf(&b, "PUT %s HTTP/1.1\r\nHost: here\r\n", path);
     if (chunk)
         buf_append_str(&b, "Transfer-Encoding: chunked\r\n\r\n");
     else
@@ -79,7 +115,7 @@ static void check_answer(struct http_server *s, size_t bytes, size_t chunk)
     struct net_address to = {.host = "127.0.0.1", .port = http_port(s)};
     struct err why;
     uint64_t sum;
-    struct buf request = request_of(bytes, chunk, &sum);
+    struct buf request = request_of("/up", bytes, chunk, &sum);
     char answer[1024] = "", want[100];
     size_t len = 0;
     AUTO(net_closep) int fd = -1;
@@ -107,10 +143,39 @@ static void an_upload_ends_wherever_its_last_piece_does(void **state)
                 check_answer(*state, pieces * PIECE + over[i], chunks[j]);
 }
 
+static void check_cut(struct http_server *s, size_t bytes, size_t chunk)
+{
+    struct net_address to = {.host = "127.0.0.1", .port = http_port(s)};
+    struct err why;
+    uint64_t sum;
+    struct buf request = request_of("/cut", bytes, chunk, &sum);
+    struct timespec until;
+    int fd = -1;
+    assert_int_equal(net_connect(&to, NULL, 5000, &fd, &why), 0);
+    assert_int_equal(net_write_full(fd, request.base, request.len - 20, &why), 0);
+    sem_wait(&cut.begun);
+    close(fd);
+    sem_post(&cut.client_gone);
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_sec += 20; /* far less than a connection may be idle */
+    if (sem_timedwait(&cut.given_up, &until) < 0)
+        fail_msg("the end after %zu bytes in chunks of %zu was not noticed", bytes, chunk);
+    buf_free(&request);
+}
+
+static void a_client_that_goes_while_its_upload_rests_is_noticed(void **state)
+{
+    for (size_t bytes = PIECE + 1000; bytes < 4 * PIECE; bytes += 9973) {
+        check_cut(*state, bytes, 0);
+        check_cut(*state, bytes, 65536);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(an_upload_ends_wherever_its_last_piece_does, start, stop),
+        cmocka_unit_test_setup_teardown(a_client_that_goes_while_its_upload_rests_is_noticed, start, stop),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
