@@ -9,9 +9,9 @@
 #include "namenode/journal/store_cache.h"
 
 /* Memory is a cache with a bound; these are most of the bound. */
-#define BLOCK_CACHE_BYTES   (8u << 20)
-#define VALUE_CACHE_BYTES   (8u << 20)
-#define WRITE_BUFFER_BYTES  (8u << 20) /* up to two exist while one is being written out; see below */
+#define BLOCK_CACHE_BYTES   (4u << 20)
+#define VALUE_CACHE_BYTES   (6u << 20)
+#define WRITE_BUFFER_BYTES  (6u << 20) /* up to two exist while one is being written out; see below */
 #define TABLE_BYTES         (4u << 20)
 #define OPEN_TABLES_MAX     256 /* each keeps its index and filter in memory */
 #define FILTER_BITS_PER_KEY 10
