@@ -110,14 +110,18 @@ unit: $(TEST_BIN)          ## unit tests only (cmocka)
 # until its end (connections of tests too, with their threads) is no leak of the library's.
 PRELOAD := $(if $(SAN),ASAN_OPTIONS=detect_leaks=0 TSAN_OPTIONS=$(TSAN_OPTIONS):report_thread_leaks=0 LD_PRELOAD=$$($(CC) -print-file-name=lib$(if $(findstring thread,$(SAN)),tsan,asan).so))
 PYTEST := $(PRELOAD) PYTHONDONTWRITEBYTECODE=1 CAIRN=$(abspath $(B)/cairn) /usr/bin/python3 -m pytest -q -o cache_dir=$(abspath $(B))/pytest
+# Most of a cluster's test is waiting, so several run side by side, whole files of them. A sanitizer's reports are told to
+# the one test that runs.
+JOBS ?= $(shell nproc)
+SIDE_BY_SIDE := $(if $(SAN),,-n $(JOBS) --dist loadfile)
 # Others' servers and suites count on the pace of the machine: what fails beside them is tried once more, and both are shown.
-with_second_try = $(PYTEST) $(1) || { [ $$? = 1 ] && echo "--- what failed, a second time:" && $(PYTEST) --last-failed --last-failed-no-failures none $(1); }
+with_second_try = $(PYTEST) $(SIDE_BY_SIDE) $(1) || { [ $$? = 1 ] && echo "--- what failed, a second time:" && $(PYTEST) --last-failed --last-failed-no-failures none $(1); }
 
 test: all unit $(TEST_TOOLS) ## unit tests and whole clusters (a few minutes)
-	$(Q)$(PYTEST) tests/cluster
+	$(Q)$(PYTEST) $(SIDE_BY_SIDE) tests/cluster
 
 check: test-packages all posix-tools check-deps unit $(TEST_TOOLS) ## everything: unit, clusters, faults, foreign clients and servers
-	$(Q)$(PYTEST) tests/cluster tests/faults tests/compose tests/posix
+	$(Q)$(PYTEST) $(SIDE_BY_SIDE) tests/cluster tests/faults tests/compose tests/posix
 	$(Q)$(call with_second_try,tests/interop)
 
 interop: test-packages all ## the long suites of others: Hadoop's own tests and tools, Spark, YARN
