@@ -9,7 +9,7 @@ import urllib.request
 
 from lib import sanitizer
 from lib.ports import port_block, release_port_block
-from lib.process import Daemon, is_alive, log_tail
+from lib.process import Daemon, began, is_alive, log_tail
 from lib.waiting import wait_for
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -62,7 +62,7 @@ class Cluster:
         self.properties, self.restarts = properties or {}, restarts
         self.port_base = port_base or port_block()
         self._info = {}
-        self._seen_pids = set()
+        self._seen = {}  # pid -> when that process began
 
     # life cycle
     def up(self, deadline_s=60, **more_properties):
@@ -82,7 +82,7 @@ class Cluster:
         """Reads cluster.json again: after daemons were started anew they have other pids."""
         with open(os.path.join(self.folder, "cluster.json")) as file:
             self._info = json.load(file)
-        self._seen_pids.update(daemon["pid"] for daemon in self.daemons)
+        self._seen.update({daemon["pid"]: began(daemon["pid"]) for daemon in self.daemons})
         return self
 
     def down(self, deadline_s=60):
@@ -93,20 +93,13 @@ class Cluster:
         Cluster.running[:] = [other for other in Cluster.running if other is not self]
         with contextlib.suppress(Exception):
             self.down(deadline_s=20)
-        for pid in self._seen_pids:
-            if is_alive(pid) and self._is_ours(pid):
+        for pid, when in self._seen.items():
+            if is_alive(pid) and began(pid) == when:
                 os.kill(pid, signal.SIGKILL)
         if self.mount and os.path.ismount(self.mount):
             subprocess.run(["umount", "-l", self.mount], check=False)
         shutil.rmtree(self.folder, ignore_errors=True)
         release_port_block(self.port_base)
-
-    @staticmethod
-    def _is_ours(pid):
-        """Whether the pid is still a cairn, not someone who got the number after it ended."""
-        with contextlib.suppress(OSError):
-            return os.path.basename(os.readlink(f"/proc/{pid}/exe").removesuffix(" (deleted)")) == "cairn"
-        return False
 
     def __enter__(self):
         try:
@@ -187,7 +180,7 @@ class Cluster:
         daemon = self.daemon(name)
         process = Daemon(daemon["name"], [cairn_path(), *daemon["command"]], daemon["log"], env=client_env())
         daemon["pid"] = process.pid
-        self._seen_pids.add(process.pid)
+        self._seen[process.pid] = began(process.pid)
         return process
 
     # clients

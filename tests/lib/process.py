@@ -26,6 +26,15 @@ def is_alive(pid):
         return False
 
 
+def began(pid):
+    """When the process began, in ticks since boot: with the pid, who it is, as pids are used again. None: there is none."""
+    try:
+        with open(f"/proc/{pid}/stat") as file:
+            return int(file.read().rsplit(")", 1)[1].split()[19])
+    except OSError:
+        return None
+
+
 class Daemon:
     """A process of ours in the background, stdout and stderr in one log file."""
 
