@@ -65,8 +65,8 @@ def test_a_job_goes_on_when_servers_die(cairn, application):
     reached(14)
     cairn.kill("namenode")
     with cairn.start_again("namenode"), cairn.start_again("datanode-2"):
-        assert result_of(job) == str([4000, sum(range(4000)), 4_000_000])
-        left = cairn.fs("-ls", "-R", "/written", check=True).stdout.decode()
+        result, left = result_of(job), cairn.fs("-ls", "-R", "/written", check=True).stdout.decode()
+        assert result == str([4000, sum(range(4000)), 4_000_000]), left
         assert "_temporary" not in left and "/_SUCCESS" in left
         cairn.wait_for(lambda: b"is HEALTHY" in cairn.fsck("/written").stdout, 60, "all replicas")
 
