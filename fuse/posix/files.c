@@ -7,15 +7,29 @@
 #include <string.h>
 
 #include "common/mem.h"
+#include "fuse/posix/kernel_io.h"
 #include "fuse/posix/posix_mount.h"
 
 /* What a handle is, is in its number: the process that made it may not be the one that is asked. */
 enum handle_bits { HANDLE_WRITES = 1, HANDLE_BITS = 1 };
 
+/* Counted once for a request that is sent again. */
 static void handle_set(const struct request *op, struct node *n, struct fuse_file_info *fi)
 {
+    struct keeper_request *noted = kernel_io_request()->noted;
     fi->fh = ++op->m->store.memory->handles << HANDLE_BITS | ((fi->flags & O_ACCMODE) != O_RDONLY ? HANDLE_WRITES : 0);
-    node_opened(op->m->nodes, n);
+    if (!noted->done)
+        node_opened(op->m->nodes, n);
+    noted->done = true;
+}
+
+static void handle_end(const struct request *op, struct node *n)
+{
+    struct keeper_request *noted = kernel_io_request()->noted;
+    if (!noted->done) {
+        noted->done = true;
+        node_released(op->m->nodes, n);
+    }
 }
 
 /* A request on an open file: op begun, *ret with a reference. On failure it is answered. */
@@ -55,6 +69,8 @@ void posix_op_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t
     request_begin(&op, req);
     struct posix_make how = {
         .mode = S_IFREG | (mode & 07777), .open_for_writing = writes, .existing_is_fine = !(fi->flags & O_EXCL)};
+    if (kernel_io_request()->is_again) /* if it was made already, it is open for a process that is gone */
+        how.open_for_writing = writes = false;
     int rc = make_node(&op, parent, name, &how, &attr, &made);
     if (rc < 0) {
         request_fail(&op, "create");
@@ -136,7 +152,8 @@ void posix_op_write_buf(fuse_req_t req, fuse_ino_t ino, struct fuse_bufvec *in, 
         return;
     /* Pages that were written through a mapping have their place, whatever handle they come by. */
     bool at_end = (fi->flags & O_APPEND) && !fi->writepage;
-    if (node_write(&op.m->store, n, bytes, (size_t)copied, at_end ? NODE_AT_END : offset, &op.err) < 0) {
+    if (node_write(&op.m->store, n, bytes, (size_t)copied, at_end ? NODE_AT_END : offset,
+                   &kernel_io_request()->noted->done, &op.err) < 0) {
         file_fail(&op, n, "write");
         return;
     }
@@ -210,6 +227,6 @@ void posix_op_release(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
     if (fi->flock_release)
         locks_release_owner(&op, n, fi->lock_owner, true);
     locks_release_handle(&op, n, fi->fh);
-    node_released(op.m->nodes, n);
+    handle_end(&op, n);
     file_reply(&op, n, "release", 0);
 }

@@ -1,7 +1,9 @@
 /* One name: looking it up, making, linking, removing and moving it. */
 #include <string.h>
 
+#include "fuse/posix/kernel_io.h"
 #include "fuse/posix/posix_mount.h"
+#include "rpc/rpc_client.h"
 
 static void reply_entry(struct request *op, const char *name, int rc, const struct posix_attr *attr)
 {
@@ -35,6 +37,17 @@ void posix_op_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
     reply_entry(&op, "lookup", rc, &attr);
 }
 
+/* What a process that died has done of this request already, the namenode does not do again. */
+static const struct rpc_call_id *call_id_of(struct request *op)
+{
+    uint64_t number = kernel_io_request()->unique >> 1, rest = number / RPC_NAMED_CALLS; /* the kernel's are even */
+    struct rpc_call_id *id = arena_new(&op->arena, struct rpc_call_id);
+    memcpy(id->client, op->m->store.memory->caller, 8);
+    memcpy(id->client + 8, &rest, 8);
+    id->call = (int32_t)(number % RPC_NAMED_CALLS);
+    return id;
+}
+
 int make_node(struct request *op, fuse_ino_t parent, const char *name, struct posix_make *how, struct posix_attr *ret,
               bool *ret_made)
 {
@@ -44,6 +57,7 @@ int make_node(struct request *op, fuse_ino_t parent, const char *name, struct po
     how->umask = who->umask;
     how->owner = users_uid_name(op->m->users, who->uid, &op->arena);
     how->group = users_gid_name(op->m->users, who->gid, &op->arena);
+    how->call_id = call_id_of(op);
     return posix_make(op->fs, op->m->store.memory->session, how, &op->arena, ret, ret_made, &op->err);
 }
 
@@ -77,8 +91,8 @@ void posix_op_link(fuse_req_t req, fuse_ino_t ino, fuse_ino_t parent, const char
     struct request op;
     struct posix_attr attr;
     request_begin(&op, req);
-    int rc = posix_link(op.fs, op.m->store.memory->session, inode_of_ino(op.m, ino), inode_of_ino(op.m, parent), name,
-                        &op.arena, &attr, &op.err);
+    int rc = posix_link(op.fs, op.m->store.memory->session, call_id_of(&op), inode_of_ino(op.m, ino),
+                        inode_of_ino(op.m, parent), name, &op.arena, &attr, &op.err);
     reply_entry(&op, "link", rc, &attr);
 }
 
@@ -98,7 +112,8 @@ static void remove_and_reply(fuse_req_t req, const char *operation, fuse_ino_t p
     request_begin(&op, req);
     uint64_t dir = inode_of_ino(op.m, parent);
     bool hold = !directory && node_any_open(op.m->nodes) && is_open_here(&op, dir, name);
-    int rc = posix_unlink(op.fs, op.m->store.memory->session, dir, name, directory, hold, &op.arena, &attr, &op.err);
+    int rc = posix_unlink(op.fs, op.m->store.memory->session, call_id_of(&op), dir, name, directory, hold, &op.arena,
+                          &attr, &op.err);
     if (rc == 0 && hold && attr.nlink == 0)
         node_held(op.m->nodes, attr.id);
     if (rc == 0 && directory)
@@ -126,7 +141,8 @@ void posix_op_rename(fuse_req_t req, fuse_ino_t parent, const char *name, fuse_i
                                .name = name,
                                .new_parent = inode_of_ino(op.m, new_parent),
                                .new_name = new_name,
-                               .flags = flags};
+                               .flags = flags,
+                               .call_id = call_id_of(&op)};
     how.hold = flags == 0 && node_any_open(op.m->nodes) && is_open_here(&op, how.new_parent, new_name);
     int rc = posix_rename(op.fs, op.m->store.memory->session, &how, &op.arena, &moved, &replaced, &op.err);
     if (rc == 0 && how.hold && replaced.id && replaced.nlink == 0)

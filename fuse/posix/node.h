@@ -118,8 +118,10 @@ size_t node_save_all(struct node_table *t);
 int node_read(struct node_store *s, struct node *n, void *bytes, size_t len, int64_t offset, size_t *ret,
               struct err *reterr) MUST_CHECK;
 #define NODE_AT_END (-1) /* as offset: wherever the end is now */
+/* At the end: where that was is noted in *placed, + 1. What is noted there already, and in the file, was written by a
+ * process that died, and is not written again. */
 int node_write(struct node_store *s, struct node *n, const void *bytes, size_t len, int64_t offset,
-               struct err *reterr) MUST_CHECK;
+               _Atomic uint64_t *placed, struct err *reterr) MUST_CHECK;
 int node_resize(struct node_store *s, struct node *n, int64_t size, struct err *reterr) MUST_CHECK;
 int node_grow(struct node_store *s, struct node *n, int64_t size, struct err *reterr) MUST_CHECK; /* or nothing */
 /* Zeros from start to end, which take no room; the file grows if it has to and `grow`. */

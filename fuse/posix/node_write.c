@@ -203,19 +203,30 @@ static int place(struct node_store *s, struct node *n, int64_t *offset, bool *re
     return rc;
 }
 
-int node_write(struct node_store *s, struct node *n, const void *bytes, size_t len, int64_t offset, struct err *reterr)
+/* Was it written by a process that died? Else it is noted where it will be. */
+static bool was_appended(const struct node *n, _Atomic uint64_t *placed, size_t len, int64_t offset)
 {
-    bool stream;
+    if (*placed && (int64_t)(*placed - 1) + (int64_t)len <= n->size)
+        return true;
+    *placed = (uint64_t)offset + 1;
+    return false;
+}
+
+int node_write(struct node_store *s, struct node *n, const void *bytes, size_t len, int64_t offset,
+               _Atomic uint64_t *placed, struct err *reterr)
+{
+    bool stream, at_end = offset == NODE_AT_END;
     pthread_rwlock_wrlock(&n->lock);
     int rc = check_size(offset + (int64_t)len, reterr);
     rc = rc == 0 ? place(s, n, &offset, &stream, reterr) : rc;
-    if (rc == 0 && stream) {
+    bool is_there = rc == 0 && at_end && was_appended(n, placed, len, offset);
+    if (rc == 0 && stream && !is_there) {
         n->has_written = true;
         n->is_pushed = false;
         rc = stage_stream(s, n, bytes, len, offset, reterr);
         rc = rc == 0 ? file_writer_write(n->writer, bytes, len, reterr) : rc;
         n->size = file_writer_tell(n->writer);
-    } else if (rc == 0) {
+    } else if (rc == 0 && !is_there) {
         rc = stage(s, n, bytes, len, offset, reterr);
     }
     note_change(n);

@@ -302,6 +302,61 @@ def test_killing_the_serving_process_is_not_noticed(cluster, here):
     assert hdfs_bytes(cluster, here + "/edited") == edited
 
 
+def _append(path, stop, lines):
+    """Numbered lines of 100 bytes, each by one write."""
+    f = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+    while not stop.is_set():
+        lines.append(f"{len(lines):099}\n")
+        os.write(f, lines[-1].encode())
+    os.close(f)
+
+
+def _make_and_remove(folder, stop, done):
+    os.mkdir(folder)
+    while not stop.is_set():
+        os.mkdir(f"{folder}/d")
+        os.rename(f"{folder}/d", f"{folder}/e")
+        os.rmdir(f"{folder}/e")
+        with open(f"{folder}/f", "x") as f:
+            f.write("x")
+        os.link(f"{folder}/f", f"{folder}/g")
+        os.unlink(f"{folder}/f")
+        os.symlink("g", f"{folder}/s")
+        os.unlink(f"{folder}/s")
+        assert open(f"{folder}/g").read() == "x"
+        os.unlink(f"{folder}/g")
+        os.setxattr(folder, "user.x", b"1", os.XATTR_CREATE)
+        os.removexattr(folder, "user.x")
+        done.append(folder)
+
+
+def test_what_was_done_before_a_kill_is_not_done_again(cluster, here):
+    """The kernel sends again what the dead process did not answer."""
+    stop, lines, done, failed = threading.Event(), [[] for _ in range(3)], [], []
+
+    def run(what, *args):
+        try:
+            what(*args)
+        except BaseException as error:
+            failed.append(error)
+            raise
+
+    threads = [threading.Thread(target=run, args=(_append, f"{here}/log-{i}", stop, lines[i])) for i in range(3)]
+    threads += [threading.Thread(target=run, args=(_make_and_remove, f"{here}/dir-{i}", stop, done)) for i in range(4)]
+    for thread in threads:
+        thread.start()
+    for _ in range(8):
+        before = len(done), len(lines[0])
+        wait_for(lambda: failed or (len(done) > before[0] + 3 and len(lines[0]) > before[1] + 20), 60, "work to be done")
+        os.kill(_serving(_keeper(cluster)), 9)
+    stop.set()
+    for thread in threads:
+        thread.join(120)
+    assert not failed
+    for i in range(3):
+        assert open(f"{here}/log-{i}").read() == "".join(lines[i])
+
+
 def _kill_with_staged_bytes(daemon, path):
     serving = _serving(daemon.pid)  # first: the process that asks would close, and so save, the file
     f = os.open(path, os.O_RDWR)
