@@ -96,9 +96,12 @@ void posix_op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
     struct request op;
     struct posix_attr attr;
+    struct passage p;
     request_begin(&op, req);
+    passage_open(op.m->passages, &p, inode_of_ino(op.m, ino));
     int rc = posix_getattr(op.fs, inode_of_ino(op.m, ino), &op.arena, &attr, &op.err);
     if (rc < 0) {
+        passage_end(op.m->passages, &p);
         request_fail(&op, "open");
         return;
     }
@@ -107,6 +110,7 @@ void posix_op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
     if (attr_wants_atime(&attr))
         n->wants_atime = true;
     handle_set(&op, n, fi);
+    passage_end(op.m->passages, &p);
     if (fuse_reply_open(req, fi) < 0)
         node_released(op.m->nodes, n);
     file_end(&op, n);

@@ -75,10 +75,17 @@ struct node *node_get(struct node_table *t, uint64_t id)
     return n;
 }
 
+/* By the table, or by a process before this one. */
+static bool is_open_locked(struct node_table *t, uint64_t id)
+{
+    uint32_t opens = 0;
+    return *slot_of(t, id) || (keeper_count_open(t->store->memory, id, 0, &opens) && opens > 0);
+}
+
 bool node_is_open(struct node_table *t, uint64_t id)
 {
     pthread_mutex_lock(&t->lock);
-    bool open = *slot_of(t, id) != NULL;
+    bool open = is_open_locked(t, id);
     pthread_mutex_unlock(&t->lock);
     return open;
 }
@@ -86,7 +93,7 @@ bool node_is_open(struct node_table *t, uint64_t id)
 bool node_any_open(struct node_table *t)
 {
     pthread_mutex_lock(&t->lock);
-    bool any = t->count > 0;
+    bool any = t->count > 0 || t->store->memory->process > 1; /* what was open when that one died, may still be */
     pthread_mutex_unlock(&t->lock);
     return any;
 }
@@ -102,10 +109,11 @@ void node_held(struct node_table *t, uint64_t id)
 {
     pthread_mutex_lock(&t->lock);
     struct node *n = *slot_of(t, id);
+    bool open = is_open_locked(t, id);
     if (n)
-        n->is_held = true;
+        n->is_held = true; /* one that is not loaded is told by its attributes */
     pthread_mutex_unlock(&t->lock);
-    if (!n)
+    if (!open)
         release_held(t, id);
 }
 

@@ -112,6 +112,7 @@ static int begin(struct posix_mount *m, struct err *reterr)
     m->facts = xattr_facts_new();
     m->listings = listings_new();
     m->removed = removed_new();
+    m->passages = passages_new();
     node_resume_all(m->nodes);
     m->watch = watch_start(m, session.cursor);
     return 0;
@@ -130,6 +131,7 @@ static size_t end(struct posix_mount *m)
     xattr_facts_free(m->facts);
     listings_free(m->listings);
     removed_free(m->removed);
+    passages_free(m->passages);
     dfs_unref(m->store.fs);
     staging_area_free(m->store.staging);
     return lost;

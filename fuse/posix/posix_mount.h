@@ -11,6 +11,7 @@
 #include "client/lib/posix.h"
 #include "common/daemon.h"
 #include "fuse/posix/node.h"
+#include "fuse/posix/passages.h"
 #include "fuse/posix/posix_start.h"
 #include "fuse/posix/removed.h"
 #include "fuse/users.h"
@@ -33,6 +34,7 @@ struct posix_mount {
     struct xattr_facts *facts;
     struct listings *listings;
     struct removed *removed;
+    struct passages *passages;
     uint64_t root;          /* the inode that the mount point shows */
     double cache_timeout_s; /* how long the kernel may believe names and attributes */
 };

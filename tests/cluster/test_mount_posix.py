@@ -302,6 +302,44 @@ def test_killing_the_serving_process_is_not_noticed(cluster, here):
     assert hdfs_bytes(cluster, here + "/edited") == edited
 
 
+def test_what_was_open_before_a_kill_is_held_after_it(cluster, here):
+    open(here + "/f", "w").write("still there")
+    open(here + "/g", "w").write("replaced")
+    with open(here + "/f") as f, open(here + "/g") as g:
+        os.kill(_serving(_keeper(cluster)), 9)
+        os.unlink(here + "/f")
+        open(here + "/h", "w").close()
+        os.rename(here + "/h", here + "/g")
+        assert f.read() == "still there" and g.read() == "replaced"
+
+
+def test_what_is_opened_while_its_name_goes_can_be_read(here):
+    """Or it cannot be opened."""
+    opened = 0
+    for i in range(150):
+        path = f"{here}/f{i}"
+        open(path, "w").write("x" * 100)
+        start, fds = threading.Barrier(3), []
+
+        def look():
+            start.wait()
+            with contextlib.suppress(FileNotFoundError):
+                fds.append(os.open(path, os.O_RDONLY))
+
+        threads = [threading.Thread(target=look) for _ in range(2)]
+        for thread in threads:
+            thread.start()
+        start.wait()
+        os.unlink(path)
+        for thread in threads:
+            thread.join()
+        for fd in fds:
+            assert os.pread(fd, 1000, 0) == b"x" * 100, i
+            os.close(fd)
+        opened += len(fds)
+    print(f"opened {opened} of 300")
+
+
 def _append(path, stop, lines):
     """Numbered lines of 100 bytes, each by one write."""
     f = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
