@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/log.h"
 #include "common/mem.h"
 #include "fuse/posix/kernel_io.h"
 #include "fuse/posix/posix_mount.h"
@@ -139,6 +140,25 @@ void posix_op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset, st
     file_end(&op, n);
 }
 
+static void save_if_staged(struct node *n, void *arg)
+{
+    struct posix_mount *m = arg;
+    struct err err = {0};
+    if (n->unsaved_size >= 0 && n->unsaved_bytes > 0 && node_save(&m->store, n, &err) < 0)
+        log_warn("mount", "not saved to make room: inode=%lu err=%s", (unsigned long)n->id, err.text);
+}
+
+/* When the staging disk is full, what is there is saved, and it is tried once more. */
+static int write_some(struct request *op, struct node *n, const void *bytes, size_t len, int64_t offset)
+{
+    _Atomic uint64_t *placed = &kernel_io_request()->noted->done;
+    int rc = node_write(&op->m->store, n, bytes, len, offset, placed, &op->err);
+    if (rc != ERR_NO_SPACE)
+        return rc;
+    node_each(op->m->nodes, save_if_staged, op->m);
+    return node_write(&op->m->store, n, bytes, len, offset, placed, &op->err);
+}
+
 void posix_op_write_buf(fuse_req_t req, fuse_ino_t ino, struct fuse_bufvec *in, off_t offset, struct fuse_file_info *fi)
 {
     struct request op;
@@ -156,8 +176,7 @@ void posix_op_write_buf(fuse_req_t req, fuse_ino_t ino, struct fuse_bufvec *in, 
         return;
     /* Pages that were written through a mapping have their place, whatever handle they come by. */
     bool at_end = (fi->flags & O_APPEND) && !fi->writepage;
-    if (node_write(&op.m->store, n, bytes, (size_t)copied, at_end ? NODE_AT_END : offset,
-                   &kernel_io_request()->noted->done, &op.err) < 0) {
+    if (write_some(&op, n, bytes, (size_t)copied, at_end ? NODE_AT_END : offset) < 0) {
         file_fail(&op, n, "write");
         return;
     }

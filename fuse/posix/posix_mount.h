@@ -22,6 +22,7 @@
 struct watch;
 struct xattr_facts;
 struct listings;
+struct late_saves;
 struct posix_mount {
     struct node_store store; /* file system, session, staging */
     struct node_table *nodes;
@@ -35,6 +36,7 @@ struct posix_mount {
     struct listings *listings;
     struct removed *removed;
     struct passages *passages;
+    struct late_saves *late_saves;
     uint64_t root;          /* the inode that the mount point shows */
     double cache_timeout_s; /* how long the kernel may believe names and attributes */
 };
@@ -118,8 +120,9 @@ void locks_release_handle(struct request *op, struct node *n, uint64_t handle);
 void locks_set_again(struct posix_mount *m); /* the namenode may have forgotten them */
 void locks_end(struct posix_mount *m);       /* who still waits has an error; the session is closed before */
 
-/* watch.c: tells the kernel what other clients change, from a thread of its own. */
-struct watch *watch_start(struct posix_mount *m, uint64_t cursor);
+/* watch.c: tells the kernel what other clients change, from a thread of its own. session: as it was opened; NULL: the
+ * namenode was not there, the watch opens it when it is. */
+struct watch *watch_start(struct posix_mount *m, const struct posix_session *session);
 void watch_stop(struct watch *w); /* NULL is fine */
 
 #endif

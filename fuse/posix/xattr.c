@@ -197,6 +197,11 @@ void posix_op_getxattr(fuse_req_t req, fuse_ino_t ino, const char *name, size_t 
     struct dfs_xattr x;
     bool is_default, is_acl = acl_scope(name, &is_default);
     request_begin(&op, req);
+    if (ino == FUSE_ROOT_ID && strcmp(name, POSIX_MOUNT_UNSAVED) == 0) {
+        const char *count = arena_printf(&op.arena, "%zu", node_kept(op.m->nodes));
+        reply_bytes(&op, count, strlen(count), size);
+        return;
+    }
     const char *stored = stored_name(&op, name);
     if (is_known_absent(op.m, inode_of_ino(op.m, ino), is_acl))
         reply_errno(&op, ENODATA);

@@ -14,10 +14,12 @@ import stat
 import subprocess
 import tempfile
 import threading
+import time
 
 import pytest
 
-from lib.cluster import Cluster, cairn_path, client_env
+from lib import sanitizer
+from lib.cluster import Cluster, cairn_path, client_env, run_cairn
 from lib.data import MIB
 from lib.process import Daemon
 from lib.waiting import wait_for
@@ -25,10 +27,10 @@ from lib.waiting import wait_for
 BLOCK = 4 * MIB
 
 
-def _mount(cluster, folder, log, fresh=True):
+def _mount(cluster, folder, log, *options, fresh=True):
     if fresh:
         os.mkdir(folder)
-    command = [cairn_path(), "mount", "-fs", cluster.uri, "--foreground", str(folder), "-D", f"dfs.blocksize={BLOCK}"]
+    command = [cairn_path(), "mount", "-fs", cluster.uri, "--foreground", str(folder), "-D", f"dfs.blocksize={BLOCK}", *options]
     daemon = Daemon("mount", command, str(log), env=client_env())
     wait_for(lambda: _is_served(folder), 20, "the mount")
     return daemon
@@ -445,6 +447,87 @@ def test_what_the_next_mount_cannot_save_either_stays_staged(cluster, here, tmp_
     again = _mount(cluster, target, tmp_path / "log3", fresh=False)
     wait_for(lambda: hdfs_bytes(cluster, here + "/f")[1000:1020] == b"staged and not saved", 10, "the staged bytes")
     again.stop()
+
+
+def test_a_mount_whose_process_is_killed_without_a_namenode_goes_on(cluster, here, tmp_path):
+    target = tmp_path / "mnt"
+    daemon = _mount(cluster, target, tmp_path / "log", "-o", "retry=2s")
+    path = str(target) + path_in_dfs(cluster, here) + "/f"
+    with open(path, "wb") as f:
+        f.write(bytes(MIB))
+    with open(path, "r+b", buffering=0) as f, open(path + "2", "wb", buffering=0) as stream:
+        os.pwrite(f.fileno(), b"staged", 1000)
+        stream.write(b"streamed")
+        cluster.kill("namenode")
+        os.kill(_serving(daemon.pid), 9)
+        with pytest.raises(OSError):
+            os.stat(path + "3")
+        cluster.start_again("namenode")
+        wait_for(lambda: os.path.exists(path), 30, "the mount to answer")
+        assert os.pread(f.fileno(), 6, 1000) == b"staged"
+        stream.write(b" and more")
+    assert hdfs_bytes(cluster, here + "/f")[1000:1006] == b"staged"
+    assert hdfs_bytes(cluster, here + "/f2") == b"streamed and more"
+    daemon.stop()
+
+
+def test_streams_that_a_kill_ended_keep_nobody_waiting(cluster, here):
+    """Their last blocks are recovered beside what programs do."""
+    with contextlib.ExitStack() as files:
+        streams = [files.enter_context(open(f"{here}/f{i}", "wb", buffering=0)) for i in range(20)]
+        for i, stream in enumerate(streams):
+            stream.write(f"{i:08}".encode())
+        os.kill(_serving(_keeper(cluster)), 9)
+        began = time.monotonic()
+        os.mkdir(here + "/d")
+        assert sorted(os.listdir(here)) == ["d"] + sorted(f"f{i}" for i in range(20))
+        assert time.monotonic() - began < 3 * sanitizer.slowness()
+    for i in range(20):
+        assert hdfs_bytes(cluster, f"{here}/f{i}") == f"{i:08}".encode()
+
+
+def test_what_cannot_be_saved_at_a_close_is_saved_later(cluster, here):
+    with open(here + "/f", "wb") as f:
+        f.write(bytes(MIB))
+    cluster.dfsadmin("-setSpaceQuota", "1m", path_in_dfs(cluster, here), check=True)
+    f = os.open(here + "/f", os.O_RDWR)
+    os.pwrite(f, b"late", 1000)
+    os.pwrite(f, bytes(MIB), MIB)
+    with pytest.raises(OSError) as said:
+        os.close(f)
+    assert said.value.errno == errno.EDQUOT
+    said = b"serving; 1 files that were closed are not saved yet"
+    wait_for(lambda: said in run_cairn("mount", "--status", cluster.mount).stdout, 10, "the mount to say so")
+    assert run_cairn("mount", "--status", cluster.mount).returncode == 1
+    with open(here + "/f", "rb") as f:
+        assert f.read()[1000:1004] == b"late"
+    assert hdfs_bytes(cluster, here + "/f") == bytes(MIB), "nobody else sees it"
+    cluster.dfsadmin("-clrSpaceQuota", path_in_dfs(cluster, here), check=True)
+    wait_for(lambda: hdfs_bytes(cluster, here + "/f")[1000:1004] == b"late", 60, "the late save")
+    wait_for(lambda: run_cairn("mount", "--status", cluster.mount).returncode == 0, 10, "nothing to be left")
+
+
+def test_a_full_staging_disk_is_emptied_by_saving(cluster, here, tmp_path):
+    target, disk = tmp_path / "mnt", tmp_path / "disk"
+    os.mkdir(disk)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=6m", "none", disk], check=True)
+    daemon = _mount(cluster, target, tmp_path / "log", "-o", f"staging={disk}")
+    folder, rng = str(target) + path_in_dfs(cluster, here), random.Random(2)
+    models = [bytearray(rng.randbytes(4 * MIB)) for _ in range(3)]
+    with contextlib.ExitStack() as open_files:
+        files = [open_files.enter_context(open(f"{folder}/f{i}", "w+b", buffering=0)) for i in range(3)]
+        for file, model in zip(files, models):
+            for at in range(0, len(model), 256 * 1024):
+                assert file.write(model[at:at + 256 * 1024]) == 256 * 1024
+        for i in range(150):
+            file, model = files[i % 3], models[i % 3]
+            offset, part = rng.randrange(len(model) - 70000), rng.randbytes(70000)
+            assert os.pwrite(file.fileno(), part, offset) == len(part)
+            model[offset:offset + len(part)] = part
+    daemon.stop()
+    subprocess.run(["umount", disk], check=True)
+    for i, model in enumerate(models):
+        assert hdfs_bytes(cluster, f"{here}/f{i}") == model
 
 
 def test_a_mount_ends_while_somebody_waits_for_a_lock(cluster, here, tmp_path):
