@@ -2,6 +2,7 @@
 and two mounts of one file system that see each other's work. What each call must do is tests/posix's; here is what is
 special about blocks, HDFS clients beside the mount, and daemons that die under it."""
 import contextlib
+import ctypes
 import errno
 import fcntl
 import hashlib
@@ -232,6 +233,35 @@ def test_links_special_files_and_exchange(cluster, here):
     os.mkdir(here + "/d")
     subprocess.run(["mv", "--version"], check=True, capture_output=True)
     assert b"fifo" in cluster.fs("-ls", path_in_dfs(cluster, here)).stdout
+
+
+def test_a_folder_with_a_comma_is_mounted(cluster, here, tmp_path):
+    os.makedirs(here + "/a,b\\c")
+    open(here + "/a,b\\c/f", "w").write("below")
+    target = tmp_path / "mnt"
+    daemon = _mount(cluster, target, tmp_path / "log", "--path", path_in_dfs(cluster, here) + "/a,b\\c")
+    assert open(target / "f").read() == "below"
+    sources = [line.split()[0] for line in open("/proc/self/mounts") if f" {target} " in line]
+    assert sources == [cluster.uri + path_in_dfs(cluster, here) + "/a,b\\134c"]
+    daemon.stop()
+
+
+def test_the_folder_above_has_its_number_in_a_listing(cluster, here):
+    os.makedirs(here + "/d")
+
+    libc = ctypes.CDLL(None, use_errno=True)
+    libc.opendir.restype = libc.readdir.restype = ctypes.c_void_p
+
+    def numbers(folder):
+        handle, found = ctypes.c_void_p(libc.opendir(folder.encode())), {}
+        while entry := libc.readdir(handle):
+            found[ctypes.string_at(entry + 19).decode()] = ctypes.c_uint64.from_address(entry).value
+        libc.closedir(handle)
+        return {name: found[name] for name in (".", "..")}
+
+    assert numbers(here + "/d") == {".": os.stat(here + "/d").st_ino, "..": os.stat(here).st_ino}
+    above = numbers(cluster.mount)
+    assert above["."] == above[".."] == os.stat(cluster.mount).st_ino
 
 
 def test_an_unlinked_file_lives_as_long_as_it_is_open(cluster, here):
