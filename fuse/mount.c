@@ -309,12 +309,22 @@ static int mount_serve(struct mount_kind *k, const struct mount_options *o)
     return code;
 }
 
+/* For libfuse, which takes an option's end for granted at a comma. */
+static char *escaped(const char *text)
+{
+    struct buf b = {0};
+    for (; *text; text++)
+        buf_printf(&b, *text == ',' || *text == '\\' ? "\\%c" : "%c", *text);
+    return buf_detach(&b);
+}
+
 static int mount_run(struct mount_kind *k, const struct mount_options *o)
 {
+    AUTO(mem_freep) char *root = escaped(k->plain.root);
     AUTO(mem_freep)
-    char *list = mem_printf("fsname=%s%s,subtype=cairn%s%s%s%s", k->uri, k->plain.root,
-                            o->allow_other ? ",allow_other" : "", k->posix ? ",default_permissions" : "",
-                            k->posix && geteuid() == 0 ? ",dev,suid" : "", o->fuse.len ? (char *)o->fuse.base : "");
+    char *list = mem_printf("fsname=%s%s,subtype=cairn%s%s%s%s", k->uri, root, o->allow_other ? ",allow_other" : "",
+                            k->posix ? ",default_permissions" : "", k->posix && geteuid() == 0 ? ",dev,suid" : "",
+                            o->fuse.len ? (char *)o->fuse.base : "");
     char *argv[] = {"cairn", "-o", list, NULL};
     struct fuse_args args = FUSE_ARGS_INIT(3, argv);
     int code = 1;

@@ -292,19 +292,22 @@ static bool try_again(struct rpc_client *c, struct failover *f, const struct att
     return action.again && pause_for(c, action.delay_ms);
 }
 
-int rpc_client_call_hear(struct rpc_client *c, const char *method, const ProtobufCMessage *request,
-                         const ProtobufCMessageDescriptor *response_type, struct arena *arena,
-                         ProtobufCMessage **ret_response, struct buf *ret_text, struct err *reterr)
+/* What is sent is known by `id`; on the connection, by a number that no other call has. */
+static int call_as(struct rpc_client *c, const struct rpc_call_id *id, const char *method,
+                   const ProtobufCMessage *request, const ProtobufCMessageDescriptor *response_type,
+                   struct arena *arena, ProtobufCMessage **ret_response, struct buf *ret_text, struct err *reterr)
 {
     AUTO(buf_free) struct buf frame = {0};
-    struct attempt a = {.call_id = (int32_t)((uint32_t)c->next_call_id++ & INT32_MAX)};
+    struct slice client = id ? (struct slice){id->client, sizeof id->client} : rpc_client_id(c);
+    int32_t number = id ? id->call + RPC_NAMED_CALLS : (int32_t)((uint32_t)c->next_call_id++ % RPC_NAMED_CALLS);
+    struct attempt a = {.call_id = number};
     struct failover f = {.started_ms = clock_mono_ms()};
     int rc;
     int32_t tries = 0;
     struct err why;
     do {
         buf_clear(&frame);
-        rpc_frame_request(&frame, a.call_id, tries++, rpc_client_id(c), c->protocol, method, request);
+        rpc_frame_request(&frame, a.call_id, tries++, client, c->protocol, method, request);
         a.frame = buf_slice(&frame);
         rc = attempt_run(c, &a, &why);
         if (rc == 0)
@@ -316,9 +319,23 @@ int rpc_client_call_hear(struct rpc_client *c, const char *method, const Protobu
     return rc;
 }
 
+int rpc_client_call_hear(struct rpc_client *c, const char *method, const ProtobufCMessage *request,
+                         const ProtobufCMessageDescriptor *response_type, struct arena *arena,
+                         ProtobufCMessage **ret_response, struct buf *ret_text, struct err *reterr)
+{
+    return call_as(c, NULL, method, request, response_type, arena, ret_response, ret_text, reterr);
+}
+
+int rpc_client_call_as(struct rpc_client *c, const struct rpc_call_id *id, const char *method,
+                       const ProtobufCMessage *request, const ProtobufCMessageDescriptor *response_type,
+                       struct arena *arena, ProtobufCMessage **ret_response, struct err *reterr)
+{
+    return call_as(c, id, method, request, response_type, arena, ret_response, NULL, reterr);
+}
+
 int rpc_client_call(struct rpc_client *c, const char *method, const ProtobufCMessage *request,
                     const ProtobufCMessageDescriptor *response_type, struct arena *arena,
                     ProtobufCMessage **ret_response, struct err *reterr)
 {
-    return rpc_client_call_hear(c, method, request, response_type, arena, ret_response, NULL, reterr);
+    return call_as(c, NULL, method, request, response_type, arena, ret_response, NULL, reterr);
 }

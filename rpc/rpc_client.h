@@ -47,6 +47,17 @@ int rpc_client_call(struct rpc_client *c, const char *method, const ProtobufCMes
 int rpc_client_call_hear(struct rpc_client *c, const char *method, const ProtobufCMessage *request,
                          const ProtobufCMessageDescriptor *response_type, struct arena *arena,
                          ProtobufCMessage **ret_response, struct buf *ret_text, struct err *reterr) MUST_CHECK;
+/* What the server knows a call by. A call that another process may have made already, and that is done at most once, is
+ * made again under the id that it had. */
+#define RPC_NAMED_CALLS (1 << 30) /* call is below that; ids that the client gives out do not meet them */
+struct rpc_call_id {
+    uint8_t client[16];
+    int32_t call;
+};
+/* As rpc_client_call, under this id; NULL: a new one. */
+int rpc_client_call_as(struct rpc_client *c, const struct rpc_call_id *id, const char *method,
+                       const ProtobufCMessage *request, const ProtobufCMessageDescriptor *response_type,
+                       struct arena *arena, ProtobufCMessage **ret_response, struct err *reterr) MUST_CHECK;
 /* Makes running and later calls fail with ERR_CANCELLED; for shutdown. */
 void rpc_client_cancel(struct rpc_client *c);
 /* Same client under another protocol name, sharing address, user and settings but with a connection of its

@@ -6,20 +6,27 @@
 
 #define SMALL_ANSWER_BYTES (64u << 10)
 
-static int call_on(struct dfs *fs, enum posix_connection which, const char *method, const ProtobufCMessage *request,
-                   const ProtobufCMessageDescriptor *response_type, struct arena *a, ProtobufCMessage **ret,
-                   struct err *reterr)
+static int call_on(struct dfs *fs, enum posix_connection which, const struct rpc_call_id *id, const char *method,
+                   const ProtobufCMessage *request, const ProtobufCMessageDescriptor *response_type, struct arena *a,
+                   ProtobufCMessage **ret, struct err *reterr)
 {
     struct rpc_client *client = NULL;
     int rc = dfs_posix_client(fs, POSIX_PROTOCOL, which, &client, reterr);
-    return rc < 0 ? rc : rpc_client_call(client, method, request, response_type, a, ret, reterr);
+    return rc < 0 ? rc : rpc_client_call_as(client, id, method, request, response_type, a, ret, reterr);
 }
 
 int posix_call(struct dfs *fs, const char *method, const ProtobufCMessage *request,
                const ProtobufCMessageDescriptor *response_type, struct arena *a, ProtobufCMessage **ret,
                struct err *reterr)
 {
-    return call_on(fs, POSIX_CALLS, method, request, response_type, a, ret, reterr);
+    return call_on(fs, POSIX_CALLS, NULL, method, request, response_type, a, ret, reterr);
+}
+
+int posix_call_as(struct dfs *fs, const struct rpc_call_id *id, const char *method, const ProtobufCMessage *request,
+                  const ProtobufCMessageDescriptor *response_type, struct arena *a, ProtobufCMessage **ret,
+                  struct err *reterr)
+{
+    return call_on(fs, POSIX_CALLS, id, method, request, response_type, a, ret, reterr);
 }
 
 void posix_cancel(struct dfs *fs)
@@ -114,8 +121,8 @@ int posix_await_changes(struct dfs *fs, uint64_t session, uint64_t cursor, uint3
     request.has_wait_ms = 1;
     request.wait_ms = wait_ms;
     ProtobufCMessage *answer;
-    int rc = call_on(fs, POSIX_WAITS, "awaitChanges", &request.base, &cairn__await_changes_response_proto__descriptor,
-                     a, &answer, reterr);
+    int rc = call_on(fs, POSIX_WAITS, NULL, "awaitChanges", &request.base,
+                     &cairn__await_changes_response_proto__descriptor, a, &answer, reterr);
     if (rc < 0)
         return rc;
     const Cairn__AwaitChangesResponseProto *r = (const void *)answer;
@@ -151,7 +158,7 @@ static int lock_call(struct dfs *fs, uint64_t session, const struct posix_lock *
     request.wait_ms = wait_ms;
     request.has_test = request.test = test;
     ProtobufCMessage *answer;
-    int rc = call_on(fs, wait_ms ? POSIX_WAITS : POSIX_CALLS, "lock", &request.base,
+    int rc = call_on(fs, wait_ms ? POSIX_WAITS : POSIX_CALLS, NULL, "lock", &request.base,
                      &cairn__lock_response_proto__descriptor, &a, &answer, reterr);
     if (rc < 0)
         return rc;

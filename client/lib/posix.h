@@ -60,7 +60,10 @@ int posix_await_changes(struct dfs *fs, uint64_t session, uint64_t cursor, uint3
 /* Ends running and later calls of this file with ERR_CANCELLED: for shutdown, once the session is closed. */
 void posix_cancel(struct dfs *fs);
 
-/* ---- names ---- */
+/* ---- names ----
+ * call_id: whoever may have made this very call before, and died, makes it under the same one again (rpc/rpc_client.h):
+ * it is done once, and answered as it was. NULL: it is new. */
+struct rpc_call_id;
 /* ret->id 0: there is no such entry. "." and ".." too (the root's is itself). */
 int posix_lookup(struct dfs *fs, uint64_t parent, const char *name, struct arena *a, struct posix_attr *ret,
                  struct err *reterr) MUST_CHECK;
@@ -95,14 +98,15 @@ struct posix_make {
     bool existing_is_fine; /* O_CREAT without O_EXCL: a regular file that is there is answered, and not opened */
     uint32_t replication;  /* 0 = dfs.replication or the server's default; block_bytes likewise */
     uint64_t block_bytes;
+    const struct rpc_call_id *call_id;
 };
 int posix_make(struct dfs *fs, uint64_t session, const struct posix_make *how, struct arena *a, struct posix_attr *ret,
                bool *ret_made, struct err *reterr) MUST_CHECK;
-int posix_link(struct dfs *fs, uint64_t session, uint64_t id, uint64_t parent, const char *name, struct arena *a,
-               struct posix_attr *ret, struct err *reterr) MUST_CHECK;
+int posix_link(struct dfs *fs, uint64_t session, const struct rpc_call_id *call_id, uint64_t id, uint64_t parent,
+               const char *name, struct arena *a, struct posix_attr *ret, struct err *reterr) MUST_CHECK;
 /* hold: the file is open here. If this was its last link (ret->nlink 0) it lives until posix_release. */
-int posix_unlink(struct dfs *fs, uint64_t session, uint64_t parent, const char *name, bool directory, bool hold,
-                 struct arena *a, struct posix_attr *ret, struct err *reterr) MUST_CHECK;
+int posix_unlink(struct dfs *fs, uint64_t session, const struct rpc_call_id *call_id, uint64_t parent, const char *name,
+                 bool directory, bool hold, struct arena *a, struct posix_attr *ret, struct err *reterr) MUST_CHECK;
 /* Closed here: what was held of them goes, and so does every lock of the session's. */
 int posix_release(struct dfs *fs, uint64_t session, const uint64_t *ids, size_t count, struct err *reterr) MUST_CHECK;
 
@@ -113,6 +117,7 @@ struct posix_rename {
     const char *name, *new_name;
     unsigned flags;
     bool hold; /* a file that is replaced, as in posix_unlink */
+    const struct rpc_call_id *call_id;
 };
 /* ret_replaced->id 0: nothing was. */
 int posix_rename(struct dfs *fs, uint64_t session, const struct posix_rename *how, struct arena *a,

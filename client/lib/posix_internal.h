@@ -14,6 +14,10 @@
 int posix_call(struct dfs *fs, const char *method, const ProtobufCMessage *request,
                const ProtobufCMessageDescriptor *response_type, struct arena *a, ProtobufCMessage **ret,
                struct err *reterr) MUST_CHECK;
+/* NULL: a call that was not made before. */
+int posix_call_as(struct dfs *fs, const struct rpc_call_id *id, const char *method, const ProtobufCMessage *request,
+                  const ProtobufCMessageDescriptor *response_type, struct arena *a, ProtobufCMessage **ret,
+                  struct err *reterr) MUST_CHECK;
 /* Borrows strings of the answer. from NULL: all zero. */
 void posix_attr_of(const Cairn__AttrProto *from, struct arena *a, struct posix_attr *ret);
 

@@ -99,8 +99,8 @@ int posix_make(struct dfs *fs, uint64_t session, const struct posix_make *how, s
     request.has_session = session != 0;
     request.session = session;
     ProtobufCMessage *answer;
-    int rc =
-        posix_call(fs, "makeNode", &request.base, &cairn__make_node_response_proto__descriptor, a, &answer, reterr);
+    int rc = posix_call_as(fs, how->call_id, "makeNode", &request.base, &cairn__make_node_response_proto__descriptor, a,
+                           &answer, reterr);
     if (rc < 0)
         return rc;
     posix_attr_of(((const Cairn__MakeNodeResponseProto *)answer)->attr, a, ret);
@@ -108,8 +108,8 @@ int posix_make(struct dfs *fs, uint64_t session, const struct posix_make *how, s
     return 0;
 }
 
-int posix_link(struct dfs *fs, uint64_t session, uint64_t id, uint64_t parent, const char *name, struct arena *a,
-               struct posix_attr *ret, struct err *reterr)
+int posix_link(struct dfs *fs, uint64_t session, const struct rpc_call_id *call_id, uint64_t id, uint64_t parent,
+               const char *name, struct arena *a, struct posix_attr *ret, struct err *reterr)
 {
     Cairn__LinkRequestProto request = CAIRN__LINK_REQUEST_PROTO__INIT;
     request.id = id;
@@ -118,14 +118,15 @@ int posix_link(struct dfs *fs, uint64_t session, uint64_t id, uint64_t parent, c
     request.has_session = session != 0;
     request.session = session;
     ProtobufCMessage *answer;
-    int rc = posix_call(fs, "link", &request.base, &cairn__link_response_proto__descriptor, a, &answer, reterr);
+    int rc =
+        posix_call_as(fs, call_id, "link", &request.base, &cairn__link_response_proto__descriptor, a, &answer, reterr);
     if (rc == 0)
         posix_attr_of(((const Cairn__LinkResponseProto *)answer)->attr, a, ret);
     return rc;
 }
 
-int posix_unlink(struct dfs *fs, uint64_t session, uint64_t parent, const char *name, bool directory, bool hold,
-                 struct arena *a, struct posix_attr *ret, struct err *reterr)
+int posix_unlink(struct dfs *fs, uint64_t session, const struct rpc_call_id *call_id, uint64_t parent, const char *name,
+                 bool directory, bool hold, struct arena *a, struct posix_attr *ret, struct err *reterr)
 {
     Cairn__UnlinkRequestProto request = CAIRN__UNLINK_REQUEST_PROTO__INIT;
     request.parent = parent;
@@ -135,7 +136,8 @@ int posix_unlink(struct dfs *fs, uint64_t session, uint64_t parent, const char *
     request.has_session = session != 0;
     request.session = session;
     ProtobufCMessage *answer;
-    int rc = posix_call(fs, "unlink", &request.base, &cairn__unlink_response_proto__descriptor, a, &answer, reterr);
+    int rc = posix_call_as(fs, call_id, "unlink", &request.base, &cairn__unlink_response_proto__descriptor, a, &answer,
+                           reterr);
     if (rc == 0)
         posix_attr_of(((const Cairn__UnlinkResponseProto *)answer)->attr, a, ret);
     return rc;
@@ -155,7 +157,8 @@ int posix_rename(struct dfs *fs, uint64_t session, const struct posix_rename *ho
     request.has_session = session != 0;
     request.session = session;
     ProtobufCMessage *answer;
-    int rc = posix_call(fs, "rename", &request.base, &cairn__rename_response_proto__descriptor, a, &answer, reterr);
+    int rc = posix_call_as(fs, how->call_id, "rename", &request.base, &cairn__rename_response_proto__descriptor, a,
+                           &answer, reterr);
     if (rc < 0)
         return rc;
     posix_attr_of(((const Cairn__RenameResponseProto *)answer)->attr, a, ret_moved);

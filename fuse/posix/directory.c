@@ -234,10 +234,13 @@ static bool fill(struct filler *f, const char *name, const struct fuse_entry_par
     return true;
 }
 
-static bool fill_dots(struct filler *f, fuse_ino_t ino, off_t offset)
+/* The folder that is mounted has nothing above it here; nor has one that was removed. */
+static bool fill_dots(struct filler *f, const struct listing *l, off_t offset)
 {
-    struct fuse_entry_param dot = {.attr = {.st_ino = inode_of_ino(f->op->m, ino), .st_mode = S_IFDIR}};
-    return (offset > 0 || fill(f, ".", &dot, 1)) && (offset > 1 || fill(f, "..", &dot, 2));
+    bool is_top = l->inode == f->op->m->root || !l->page.directory.parent;
+    struct fuse_entry_param dot = {.attr = {.st_ino = l->inode, .st_mode = S_IFDIR}}, up = dot;
+    up.attr.st_ino = is_top ? l->inode : l->page.directory.parent;
+    return (offset > 0 || fill(f, ".", &dot, 1)) && (offset > 1 || fill(f, "..", &up, 2));
 }
 
 static bool fill_entry(struct filler *f, const struct posix_entry *e, off_t next)
@@ -252,6 +255,8 @@ static int fill_page(struct filler *f, struct listing *l, off_t offset, struct e
 {
     size_t index = 0;
     int rc = listing_seek(l, f->op->fs, offset < OFFSET_FIRST ? 0 : offset, &index, reterr);
+    if (rc == 0 && offset < OFFSET_FIRST && !fill_dots(f, l, offset))
+        return 0;
     while (rc == 0) {
         for (; index < l->page.count; index++) {
             const struct posix_entry *e = &l->page.entries[index];
@@ -271,7 +276,6 @@ static int fill_page(struct filler *f, struct listing *l, off_t offset, struct e
 static void list(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset, struct fuse_file_info *fi, bool plus)
 {
     struct request op;
-    int rc = 0;
     request_begin(&op, req);
     uint64_t inode = inode_of_ino(op.m, ino);
     struct listing *l = listing_of(op.m->listings, fi->fh, inode);
@@ -280,8 +284,7 @@ static void list(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset, stru
     pthread_mutex_lock(&l->lock);
     if (offset == 0)
         l->is_loaded = false; /* rewinddir(3) sees what is there now */
-    if (offset >= OFFSET_FIRST || fill_dots(&f, ino, offset))
-        rc = fill_page(&f, l, offset, &op.err);
+    int rc = fill_page(&f, l, offset, &op.err);
     bool wants_atime = l->is_loaded && l->page.directory.id && attr_wants_atime(&l->page.directory);
     pthread_mutex_unlock(&l->lock);
     if (rc < 0 && f.used == 0) {

@@ -6,16 +6,31 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/log.h"
 #include "common/mem.h"
+#include "fuse/posix/kernel_io.h"
 #include "fuse/posix/posix_mount.h"
 
 /* What a handle is, is in its number: the process that made it may not be the one that is asked. */
 enum handle_bits { HANDLE_WRITES = 1, HANDLE_BITS = 1 };
 
+/* Counted once for a request that is sent again. */
 static void handle_set(const struct request *op, struct node *n, struct fuse_file_info *fi)
 {
+    struct keeper_request *noted = kernel_io_request()->noted;
     fi->fh = ++op->m->store.memory->handles << HANDLE_BITS | ((fi->flags & O_ACCMODE) != O_RDONLY ? HANDLE_WRITES : 0);
-    node_opened(op->m->nodes, n);
+    if (!noted->done)
+        node_opened(op->m->nodes, n);
+    noted->done = true;
+}
+
+static void handle_end(const struct request *op, struct node *n)
+{
+    struct keeper_request *noted = kernel_io_request()->noted;
+    if (!noted->done) {
+        noted->done = true;
+        node_released(op->m->nodes, n);
+    }
 }
 
 /* A request on an open file: op begun, *ret with a reference. On failure it is answered. */
@@ -55,6 +70,8 @@ void posix_op_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t
     request_begin(&op, req);
     struct posix_make how = {
         .mode = S_IFREG | (mode & 07777), .open_for_writing = writes, .existing_is_fine = !(fi->flags & O_EXCL)};
+    if (kernel_io_request()->is_again) /* if it was made already, it is open for a process that is gone */
+        how.open_for_writing = writes = false;
     int rc = make_node(&op, parent, name, &how, &attr, &made);
     if (rc < 0) {
         request_fail(&op, "create");
@@ -80,9 +97,12 @@ void posix_op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
     struct request op;
     struct posix_attr attr;
+    struct passage p;
     request_begin(&op, req);
+    passage_open(op.m->passages, &p, inode_of_ino(op.m, ino));
     int rc = posix_getattr(op.fs, inode_of_ino(op.m, ino), &op.arena, &attr, &op.err);
     if (rc < 0) {
+        passage_end(op.m->passages, &p);
         request_fail(&op, "open");
         return;
     }
@@ -91,6 +111,7 @@ void posix_op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
     if (attr_wants_atime(&attr))
         n->wants_atime = true;
     handle_set(&op, n, fi);
+    passage_end(op.m->passages, &p);
     if (fuse_reply_open(req, fi) < 0)
         node_released(op.m->nodes, n);
     file_end(&op, n);
@@ -119,6 +140,25 @@ void posix_op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset, st
     file_end(&op, n);
 }
 
+static void save_if_staged(struct node *n, void *arg)
+{
+    struct posix_mount *m = arg;
+    struct err err = {0};
+    if (n->unsaved_size >= 0 && n->unsaved_bytes > 0 && node_save(&m->store, n, &err) < 0)
+        log_warn("mount", "not saved to make room: inode=%lu err=%s", (unsigned long)n->id, err.text);
+}
+
+/* When the staging disk is full, what is there is saved, and it is tried once more. */
+static int write_some(struct request *op, struct node *n, const void *bytes, size_t len, int64_t offset)
+{
+    _Atomic uint64_t *placed = &kernel_io_request()->noted->done;
+    int rc = node_write(&op->m->store, n, bytes, len, offset, placed, &op->err);
+    if (rc != ERR_NO_SPACE)
+        return rc;
+    node_each(op->m->nodes, save_if_staged, op->m);
+    return node_write(&op->m->store, n, bytes, len, offset, placed, &op->err);
+}
+
 void posix_op_write_buf(fuse_req_t req, fuse_ino_t ino, struct fuse_bufvec *in, off_t offset, struct fuse_file_info *fi)
 {
     struct request op;
@@ -136,7 +176,7 @@ void posix_op_write_buf(fuse_req_t req, fuse_ino_t ino, struct fuse_bufvec *in, 
         return;
     /* Pages that were written through a mapping have their place, whatever handle they come by. */
     bool at_end = (fi->flags & O_APPEND) && !fi->writepage;
-    if (node_write(&op.m->store, n, bytes, (size_t)copied, at_end ? NODE_AT_END : offset, &op.err) < 0) {
+    if (write_some(&op, n, bytes, (size_t)copied, at_end ? NODE_AT_END : offset) < 0) {
         file_fail(&op, n, "write");
         return;
     }
@@ -210,6 +250,6 @@ void posix_op_release(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
     if (fi->flock_release)
         locks_release_owner(&op, n, fi->lock_owner, true);
     locks_release_handle(&op, n, fi->fh);
-    node_released(op.m->nodes, n);
+    handle_end(&op, n);
     file_reply(&op, n, "release", 0);
 }

@@ -2,12 +2,64 @@
 
 #include <stddef.h>
 #include <sys/mman.h>
+#include <sys/random.h>
 
 struct keeper_memory *keeper_memory_new(void)
 {
     void *p = mmap(NULL, sizeof(struct keeper_memory), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    return p == MAP_FAILED ? NULL : p; /* pages that nobody touches cost nothing */
+    struct keeper_memory *k = p == MAP_FAILED ? NULL : p; /* pages that nobody touches cost nothing */
+    if (k && getrandom(k->caller, sizeof k->caller, 0) != sizeof k->caller) {
+        munmap(p, sizeof *k);
+        return NULL;
+    }
+    return k;
 }
+
+/* ---- requests ---- */
+
+static struct keeper_request *place_of(struct keeper_memory *k, uint64_t unique)
+{
+    for (size_t i = 0; i < KEEPER_REQUESTS_MAX; i++)
+        if (k->requests[(unique + i) % KEEPER_REQUESTS_MAX].unique == unique)
+            return &k->requests[(unique + i) % KEEPER_REQUESTS_MAX];
+    return NULL;
+}
+
+static void give_up(struct keeper_request *r)
+{
+    r->done = 0;
+    r->unique = 0;
+}
+
+void keeper_next_process(struct keeper_memory *k)
+{
+    k->process++;
+    for (size_t i = 0; i < KEEPER_REQUESTS_MAX; i++)
+        if (k->requests[i].unique && k->requests[i].process + 1 < k->process)
+            give_up(&k->requests[i]);
+}
+
+struct keeper_request *keeper_request_taken(struct keeper_memory *k, uint64_t unique, bool is_again)
+{
+    struct keeper_request *r = is_again ? place_of(k, unique) : NULL;
+    for (size_t i = 0; !r && i < KEEPER_REQUESTS_MAX; i++) {
+        uint64_t none = 0;
+        if (atomic_compare_exchange_strong(&k->requests[(unique + i) % KEEPER_REQUESTS_MAX].unique, &none, unique))
+            r = &k->requests[(unique + i) % KEEPER_REQUESTS_MAX];
+    }
+    if (r)
+        r->process = k->process;
+    return r;
+}
+
+void keeper_request_answered(struct keeper_memory *k, uint64_t unique)
+{
+    struct keeper_request *r = place_of(k, unique);
+    if (r)
+        give_up(r);
+}
+
+/* ---- handles ---- */
 
 #define PLACES_TRIED 64
 

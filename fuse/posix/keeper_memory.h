@@ -12,15 +12,22 @@
 #define KEEPER_OPENS_MAX    65536 /* files open at once, for which handles are counted over a death */
 #define KEEPER_INIT_MAX     256
 
+struct keeper_request {
+    _Atomic uint64_t unique; /* the kernel's number of it; 0: a free place */
+    _Atomic uint64_t done;   /* what must not be done again, as its operation has it; 0: nothing yet */
+    _Atomic uint32_t process;
+};
+
 struct keeper_memory {
     /* the kernel's first request, which it sends only once, and what was agreed on then */
     _Atomic uint32_t init_bytes;
     uint8_t init[KEEPER_INIT_MAX];
-    uint32_t wanted; /* fuse_conn_info.want */
-    /* requests that were taken and not answered yet; 0: a free place */
-    _Atomic uint64_t requests[KEEPER_REQUESTS_MAX];
-    _Atomic uint64_t session; /* at the namenode; 0: none yet */
-    _Atomic uint64_t handles; /* given out so far */
+    uint32_t wanted;                                     /* fuse_conn_info.want */
+    struct keeper_request requests[KEEPER_REQUESTS_MAX]; /* that were taken and not answered yet */
+    uint32_t process;                                    /* how many have served so far, this one included */
+    uint8_t caller[8];                                   /* random: the mount, among the namenode's RPC clients */
+    _Atomic uint64_t session;                            /* at the namenode; 0: none yet */
+    _Atomic uint64_t handles;                            /* given out so far */
     char staging_folder[256];
     struct {
         _Atomic uint64_t inode; /* 0: free */
@@ -29,6 +36,15 @@ struct keeper_memory {
 };
 
 struct keeper_memory *keeper_memory_new(void); /* shared with processes that are forked later; NULL: no memory */
+
+/* ---- requests; any thread ---- */
+/* Another process begins: what the one before the last took is not coming any more. */
+void keeper_next_process(struct keeper_memory *k);
+/* Its place: with what was done by a process before, if that took it. NULL: there are too many. */
+struct keeper_request *keeper_request_taken(struct keeper_memory *k, uint64_t unique, bool is_again);
+void keeper_request_answered(struct keeper_memory *k, uint64_t unique);
+
+/* ---- handles ---- */
 /* One handle more or less, or (0) none. *ret: how many there are now; false: it is not counted, there or at all. One
  * thread at a time. */
 bool keeper_count_open(struct keeper_memory *k, uint64_t inode, int change, uint32_t *ret);

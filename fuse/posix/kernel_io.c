@@ -9,7 +9,8 @@
 
 #include "common/log.h"
 
-#define NOTIFY_RESEND 7 /* Linux 6.9; Debian's headers are older */
+#define NOTIFY_RESEND 7                   /* Linux 6.9; Debian's headers are older */
+#define UNIQUE_AGAIN  ((uint64_t)1 << 63) /* in the number of a request that is sent again */
 
 static struct keeper_memory *memory;
 static bool is_successor;        /* the kernel said hello to a process before this one, */
@@ -20,22 +21,19 @@ static bool wants_no_answer(uint32_t opcode)
     return opcode == FUSE_FORGET || opcode == FUSE_BATCH_FORGET || opcode == FUSE_INTERRUPT;
 }
 
-static void request_taken(uint64_t unique)
+static _Thread_local struct kernel_request current;
+
+struct kernel_request *kernel_io_request(void)
 {
-    for (size_t i = 0; i < KEEPER_REQUESTS_MAX; i++) {
-        uint64_t none = 0;
-        if (atomic_compare_exchange_strong(&memory->requests[(unique + i) % KEEPER_REQUESTS_MAX], &none, unique))
-            return;
-    }
+    return &current;
 }
 
-static void request_answered(uint64_t unique)
+static void request_taken(uint64_t unique)
 {
-    for (size_t i = 0; i < KEEPER_REQUESTS_MAX; i++) {
-        uint64_t expected = unique;
-        if (atomic_compare_exchange_strong(&memory->requests[(unique + i) % KEEPER_REQUESTS_MAX], &expected, 0))
-            return;
-    }
+    current = (struct kernel_request){.unique = unique & ~UNIQUE_AGAIN, .is_again = (unique & UNIQUE_AGAIN) != 0};
+    current.noted = keeper_request_taken(memory, current.unique, current.is_again);
+    if (!current.noted)
+        current.noted = &current.no_place;
 }
 
 static ssize_t io_read(int fd, void *bytes, size_t size, void *userdata)
@@ -74,7 +72,7 @@ static ssize_t io_writev(int fd, struct iovec *iov, int count, void *userdata)
         return head.len;
     ssize_t n = writev(fd, iov, count);
     if (head.unique)
-        request_answered(head.unique);
+        keeper_request_answered(memory, head.unique & ~UNIQUE_AGAIN);
     return n;
 }
 
@@ -84,11 +82,12 @@ static void resume(int fd)
     struct fuse_out_header notice = {.len = sizeof notice, .error = NOTIFY_RESEND};
     bool sent_again = write(fd, &notice, sizeof notice) == sizeof notice;
     size_t failed = 0;
-    for (size_t i = 0; i < KEEPER_REQUESTS_MAX; i++) {
-        uint64_t unique = atomic_exchange(&memory->requests[i], 0);
+    for (size_t i = 0; !sent_again && i < KEEPER_REQUESTS_MAX; i++) {
+        uint64_t unique = memory->requests[i].unique;
         struct fuse_out_header answer = {.len = sizeof answer, .error = -EIO, .unique = unique};
-        if (unique && !sent_again && write(fd, &answer, sizeof answer) == sizeof answer)
+        if (unique && write(fd, &answer, sizeof answer) == sizeof answer)
             failed++;
+        keeper_request_answered(memory, unique);
     }
     if (!sent_again)
         log_warn("mount", "this kernel cannot send requests again: %zu of them failed", failed);
@@ -98,6 +97,7 @@ int kernel_io_attach(struct fuse_session *session, int fd, struct keeper_memory 
 {
     static const struct fuse_custom_io io = {.writev = io_writev, .read = io_read};
     memory = k;
+    keeper_next_process(k);
     int rc = fuse_session_custom_io(session, &io, fd);
     if (rc == 0 && k->wanted) {
         is_successor = init_is_due = true;

@@ -6,6 +6,15 @@
 
 #include "fuse/posix/keeper_memory.h"
 
+/* The request that a thread of libfuse's has taken last, and works on. */
+struct kernel_request {
+    uint64_t unique;                /* the kernel's number of it, the same when it is sent again */
+    bool is_again;                  /* a process that died may have done some of it, or all but the answer */
+    struct keeper_request *noted;   /* what that one said about it, and this one says: .done */
+    struct keeper_request no_place; /* .. if the keeper has no room */
+};
+struct kernel_request *kernel_io_request(void);
+
 /* fd: of /dev/fuse, mounted; the session closes it. One session per process. After another process served the mount,
  * the kernel is asked to send again what that one took and did not answer. Returns 0 or -errno. */
 int kernel_io_attach(struct fuse_session *session, int fd, struct keeper_memory *k);

@@ -1,7 +1,9 @@
 /* One name: looking it up, making, linking, removing and moving it. */
 #include <string.h>
 
+#include "fuse/posix/kernel_io.h"
 #include "fuse/posix/posix_mount.h"
+#include "rpc/rpc_client.h"
 
 static void reply_entry(struct request *op, const char *name, int rc, const struct posix_attr *attr)
 {
@@ -35,6 +37,17 @@ void posix_op_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
     reply_entry(&op, "lookup", rc, &attr);
 }
 
+/* What a process that died has done of this request already, the namenode does not do again. */
+static const struct rpc_call_id *call_id_of(struct request *op)
+{
+    uint64_t number = kernel_io_request()->unique >> 1, rest = number / RPC_NAMED_CALLS; /* the kernel's are even */
+    struct rpc_call_id *id = arena_new(&op->arena, struct rpc_call_id);
+    memcpy(id->client, op->m->store.memory->caller, 8);
+    memcpy(id->client + 8, &rest, 8);
+    id->call = (int32_t)(number % RPC_NAMED_CALLS);
+    return id;
+}
+
 int make_node(struct request *op, fuse_ino_t parent, const char *name, struct posix_make *how, struct posix_attr *ret,
               bool *ret_made)
 {
@@ -44,6 +57,7 @@ int make_node(struct request *op, fuse_ino_t parent, const char *name, struct po
     how->umask = who->umask;
     how->owner = users_uid_name(op->m->users, who->uid, &op->arena);
     how->group = users_gid_name(op->m->users, who->gid, &op->arena);
+    how->call_id = call_id_of(op);
     return posix_make(op->fs, op->m->store.memory->session, how, &op->arena, ret, ret_made, &op->err);
 }
 
@@ -77,30 +91,44 @@ void posix_op_link(fuse_req_t req, fuse_ino_t ino, fuse_ino_t parent, const char
     struct request op;
     struct posix_attr attr;
     request_begin(&op, req);
-    int rc = posix_link(op.fs, op.m->store.memory->session, inode_of_ino(op.m, ino), inode_of_ino(op.m, parent), name,
-                        &op.arena, &attr, &op.err);
+    int rc = posix_link(op.fs, op.m->store.memory->session, call_id_of(&op), inode_of_ino(op.m, ino),
+                        inode_of_ino(op.m, parent), name, &op.arena, &attr, &op.err);
     reply_entry(&op, "link", rc, &attr);
 }
 
 /* The namenode keeps what is open here; it does not know what is, and whether this is the last link, so we say hold
- * whenever anything of that name is open. */
-static bool is_open_here(struct request *op, uint64_t parent, const char *name)
+ * whenever the file of that name is open, or just being opened. Until passage_end nobody opens it who is not counted.
+ */
+static bool is_open_here(struct request *op, struct passage *p, uint64_t parent, const char *name)
 {
     struct posix_attr attr;
-    return posix_lookup(op->fs, parent, name, &op->arena, &attr, NULL) == 0 && attr.id &&
-           node_is_open(op->m->nodes, attr.id);
+    if (!passage_remove(op->m->passages, p, PASSAGE_ANY) && !node_any_open(op->m->nodes))
+        return false;
+    passage_end(op->m->passages, p);
+    bool found = posix_lookup(op->fs, parent, name, &op->arena, &attr, NULL) == 0 && attr.id;
+    return passage_remove(op->m->passages, p, found ? attr.id : UINT64_MAX) ||
+           (found && node_is_open(op->m->nodes, attr.id));
+}
+
+static void note_held(struct request *op, uint64_t inode)
+{
+    passage_wait_opened(op->m->passages, inode);
+    node_held(op->m->nodes, inode);
 }
 
 static void remove_and_reply(fuse_req_t req, const char *operation, fuse_ino_t parent, const char *name, bool directory)
 {
     struct request op;
     struct posix_attr attr;
+    struct passage p = {0};
     request_begin(&op, req);
     uint64_t dir = inode_of_ino(op.m, parent);
-    bool hold = !directory && node_any_open(op.m->nodes) && is_open_here(&op, dir, name);
-    int rc = posix_unlink(op.fs, op.m->store.memory->session, dir, name, directory, hold, &op.arena, &attr, &op.err);
+    bool hold = !directory && is_open_here(&op, &p, dir, name);
+    int rc = posix_unlink(op.fs, op.m->store.memory->session, call_id_of(&op), dir, name, directory, hold, &op.arena,
+                          &attr, &op.err);
+    passage_end(op.m->passages, &p);
     if (rc == 0 && hold && attr.nlink == 0)
-        node_held(op.m->nodes, attr.id);
+        note_held(&op, attr.id);
     if (rc == 0 && directory)
         removed_add(op.m->removed, &attr);
     request_reply(&op, operation, rc);
@@ -121,15 +149,18 @@ void posix_op_rename(fuse_req_t req, fuse_ino_t parent, const char *name, fuse_i
 {
     struct request op;
     struct posix_attr moved, replaced;
+    struct passage p = {0};
     request_begin(&op, req);
     struct posix_rename how = {.parent = inode_of_ino(op.m, parent),
                                .name = name,
                                .new_parent = inode_of_ino(op.m, new_parent),
                                .new_name = new_name,
-                               .flags = flags};
-    how.hold = flags == 0 && node_any_open(op.m->nodes) && is_open_here(&op, how.new_parent, new_name);
+                               .flags = flags,
+                               .call_id = call_id_of(&op)};
+    how.hold = flags == 0 && is_open_here(&op, &p, how.new_parent, new_name);
     int rc = posix_rename(op.fs, op.m->store.memory->session, &how, &op.arena, &moved, &replaced, &op.err);
+    passage_end(op.m->passages, &p);
     if (rc == 0 && how.hold && replaced.id && replaced.nlink == 0)
-        node_held(op.m->nodes, replaced.id);
+        note_held(&op, replaced.id);
     request_reply(&op, "rename", rc);
 }

@@ -31,6 +31,7 @@ struct node {
     uint32_t opens;  /* the kernel's handles */
     bool is_counted; /* they hold a reference, all together */
     bool is_held;    /* unlinked, and kept by the namenode for us */
+    bool is_kept;    /* what is staged could not be saved: that holds a reference */
 
     /* for stat without waiting for a write that is under way */
     _Atomic int64_t unsaved_size;  /* -1: clean, the namenode knows it */
@@ -107,8 +108,19 @@ static inline bool node_has_locks(const struct node *n, bool whole)
 void node_invalidate(struct node_table *t, uint64_t id);
 /* Is it what the kernel's pages of the file were read from? Remembers the answer's version for the next time. */
 bool node_is_same_version(struct node_table *t, const struct posix_attr *attr);
-/* What a process that died had staged, is edited again. */
-void node_resume_all(struct node_table *t);
+/* Saves what is left of a file that is closed; locks end. */
+int node_settle(struct node_table *t, struct node *n, struct err *reterr) MUST_CHECK;
+/* What could not be saved is not forgotten with the last reference, until it could (late_saves.h). */
+void node_keep(struct node_table *t, struct node *n);
+void node_unkeep(struct node_table *t, struct node *n);
+bool node_is_kept(struct node_table *t, const struct node *n, bool *ret_open);
+size_t node_kept(struct node_table *t);
+/* Until there are more than that; if there are any, at most so long; and until *is_ending, which the other sets. */
+void node_wait_kept(struct node_table *t, const _Atomic bool *is_ending, size_t kept, int64_t ms);
+void node_wake_waiter(struct node_table *t, _Atomic bool *is_ending);
+/* Inodes of which a process that died has left something, and that were not asked for since. *ret: the caller's. */
+size_t node_left(struct node_table *t, uint64_t **ret);
+void node_drop_left(struct node_table *t, uint64_t id); /* the file is gone */
 /* Calls fn for every node, with a reference. */
 void node_each(struct node_table *t, void (*fn)(struct node *n, void *arg), void *arg);
 /* Before the end: saves all, counts those that could not be. */
@@ -118,8 +130,10 @@ size_t node_save_all(struct node_table *t);
 int node_read(struct node_store *s, struct node *n, void *bytes, size_t len, int64_t offset, size_t *ret,
               struct err *reterr) MUST_CHECK;
 #define NODE_AT_END (-1) /* as offset: wherever the end is now */
+/* At the end: where that was is noted in *placed, + 1. What is noted there already, and in the file, was written by a
+ * process that died, and is not written again. */
 int node_write(struct node_store *s, struct node *n, const void *bytes, size_t len, int64_t offset,
-               struct err *reterr) MUST_CHECK;
+               _Atomic uint64_t *placed, struct err *reterr) MUST_CHECK;
 int node_resize(struct node_store *s, struct node *n, int64_t size, struct err *reterr) MUST_CHECK;
 int node_grow(struct node_store *s, struct node *n, int64_t size, struct err *reterr) MUST_CHECK; /* or nothing */
 /* Zeros from start to end, which take no room; the file grows if it has to and `grow`. */
@@ -131,8 +145,6 @@ int node_seek(struct node_store *s, struct node *n, int64_t offset, bool data, i
 /* The file was just made, open for writing. */
 int node_begin_stream(struct node_store *s, struct node *n, const struct posix_attr *attr,
                       struct err *reterr) MUST_CHECK;
-/* Takes up what a process that died had staged of it. */
-int node_resume(struct node_store *s, struct node *n, struct err *reterr) MUST_CHECK;
 int node_save(struct node_store *s, struct node *n, struct err *reterr) MUST_CHECK;
 void node_forget(struct node *n); /* what was not saved: nobody will see the file any more */
 /* What was written so far is on disks of the cluster. */
@@ -145,7 +157,12 @@ int node_load_reader(struct node_store *s, struct node *n, struct err *reterr) M
 void node_unload(struct node *n);
 /* After a failure that lost nothing the node is edited: what may be on no datanode is staged. */
 int node_finish_stream(struct node *n, struct err *reterr) MUST_CHECK;
-int node_end_lost_stream(struct node_store *s, struct node *n, struct err *reterr) MUST_CHECK;
+#define LEASE_WAIT_MS 30000 /* for another client that writes the same file */
+/* Waits for another client's stream to end, or for a recovery, up to patience_ms; node_is_busy: not yet. */
+int node_end_lost_stream(struct node_store *s, struct node *n, int64_t patience_ms, struct err *reterr) MUST_CHECK;
+bool node_is_busy(int rc);
+/* Takes up what a process that died had staged of it. */
+int node_resume(struct node_store *s, struct node *n, struct err *reterr) MUST_CHECK;
 int node_save_edits(struct node_store *s, struct node *n, struct err *reterr) MUST_CHECK;
 /* Bytes of an edited or clean file with its reader loaded; shared is enough. Behind the saved file are zeros. */
 int node_read_merged(struct node *n, void *bytes, size_t len, int64_t offset, struct err *reterr) MUST_CHECK;

@@ -73,7 +73,7 @@ int node_load_pieces(struct node_store *s, struct node *n, struct err *reterr)
 int node_load_reader(struct node_store *s, struct node *n, struct err *reterr)
 {
     int rc = n->reader || n->saved_size == 0 ? 0 : file_reader_open(s->fs, n->path, &n->reader, reterr);
-    if (rc == 0 && n->reader && (n->writer || n->has_lost_stream)) /* attributes do not count a block that is open */
+    if (rc == 0 && n->reader && n->writer) /* attributes do not count a block that is open */
         n->saved_size = file_reader_length(n->reader);
     return rc;
 }
@@ -111,7 +111,7 @@ int node_read_merged(struct node *n, void *bytes, size_t len, int64_t offset, st
 /* What has to happen before bytes up to `end` can be read under the shared lock. */
 static bool is_ready(const struct node *n, int64_t end)
 {
-    if (n->is_stale && !n->writer)
+    if (n->has_lost_stream || (n->is_stale && !n->writer))
         return false;
     if (n->writer)
         return n->reader && min64(end, n->size) <= n->saved_size;
@@ -120,7 +120,9 @@ static bool is_ready(const struct node *n, int64_t end)
 
 static int make_ready(struct node_store *s, struct node *n, struct err *reterr)
 {
-    int rc = n->is_stale && !n->writer ? node_load_attr(s, n, reterr) : 0;
+    int rc = node_end_lost_stream(s, n, LEASE_WAIT_MS, reterr);
+    if (rc == 0 && n->is_stale && !n->writer)
+        rc = node_load_attr(s, n, reterr);
     if (rc == 0 && n->writer && !n->is_pushed) {
         rc = file_writer_hflush(n->writer, reterr);
         n->is_pushed = rc == 0;
@@ -178,6 +180,8 @@ int node_seek(struct node_store *s, struct node *n, int64_t offset, bool data, i
     pthread_rwlock_wrlock(&n->lock);
     if (n->writer)
         rc = node_finish_stream(n, reterr);
+    if (rc == 0)
+        rc = node_end_lost_stream(s, n, LEASE_WAIT_MS, reterr);
     if (rc == 0 && n->is_stale && !n->is_edited)
         rc = node_load_attr(s, n, reterr);
     if (rc == 0)

@@ -12,7 +12,6 @@
 #define SAVE_TRIES       8
 #define SAVE_ARENA_BYTES (256 << 20)
 #define NEW_BLOCKS_MAX   1024 /* the namenode's, of one call */
-#define LEASE_WAIT_MS    30000
 #define LEASE_POLL_MS    50
 
 /* One new block: where its bytes are in the file, and what it became. */
@@ -195,7 +194,7 @@ static void drop_uploads(struct save *save)
 }
 
 /* One attempt. On failure what was uploaded is given up, and the pieces are asked for anew next time. */
-static int save_once(struct node_store *s, struct node *n, struct err *reterr)
+static int save_once(struct node_store *s, struct node *n, int64_t deadline, struct err *reterr)
 {
     struct save save = {.store = s, .node = n};
     struct posix_attr attr;
@@ -213,6 +212,10 @@ static int save_once(struct node_store *s, struct node *n, struct err *reterr)
         rc = upload_all(&save, reterr);
     if (rc == 0)
         rc = put_in_place(&save, &attr, reterr);
+    while (node_is_busy(rc) && clock_mono_ms() < deadline) { /* another client writes; the blocks stay good */
+        clock_sleep_ms(LEASE_POLL_MS);
+        rc = put_in_place(&save, &attr, reterr);
+    }
     if (rc == 0) {
         follow(&save);
         n->saved_size = (int64_t)attr.size;
@@ -238,18 +241,12 @@ static bool is_worth_another_try(int rc)
 int node_save_edits(struct node_store *s, struct node *n, struct err *reterr)
 {
     int64_t deadline = clock_mono_ms() + LEASE_WAIT_MS;
-    int rc = n->has_lost_stream && !n->is_held ? node_end_lost_stream(s, n, reterr) : 0;
+    int rc = node_end_lost_stream(s, n, LEASE_WAIT_MS, reterr);
     if (rc < 0)
         return rc;
-    rc = save_once(s, n, reterr);
-    for (int tries = 1; rc < 0;) {
-        bool busy = rc == ERR_ALREADY_BEING_CREATED || rc == ERR_RECOVERY_IN_PROGRESS;
-        if (busy ? clock_mono_ms() >= deadline : !is_worth_another_try(rc) || tries++ == SAVE_TRIES)
-            break;
-        if (busy)
-            clock_sleep_ms(LEASE_POLL_MS);
-        rc = save_once(s, n, reterr);
-    }
+    rc = save_once(s, n, deadline, reterr);
+    for (int tries = 1; is_worth_another_try(rc) && tries < SAVE_TRIES; tries++)
+        rc = save_once(s, n, deadline, reterr);
     if (rc < 0)
         return rc;
     extents_clear(&n->changed);

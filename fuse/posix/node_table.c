@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/clock.h"
 #include "common/log.h"
 #include "common/mem.h"
 #include "fuse/posix/node.h"
@@ -21,6 +22,10 @@ struct node_table {
     size_t count;
     struct node *slots[NODE_SLOTS];
     struct version versions[VERSION_SLOTS];
+    size_t kept;
+    pthread_cond_t kept_more;
+    uint64_t *left;
+    _Atomic size_t left_count;
 };
 
 struct node_table *node_table_new(struct node_store *store)
@@ -28,6 +33,8 @@ struct node_table *node_table_new(struct node_store *store)
     struct node_table *t = mem_new(struct node_table);
     t->store = store;
     pthread_mutex_init(&t->lock, NULL);
+    pthread_cond_init(&t->kept_more, NULL);
+    t->left_count = staging_area_left(store->staging, &t->left);
     return t;
 }
 
@@ -47,6 +54,8 @@ void node_table_free(struct node_table *t)
 {
     if (!t)
         return;
+    free(t->left);
+    pthread_cond_destroy(&t->kept_more);
     pthread_mutex_destroy(&t->lock);
     free(t);
 }
@@ -75,10 +84,17 @@ struct node *node_get(struct node_table *t, uint64_t id)
     return n;
 }
 
+/* By the table, or by a process before this one. */
+static bool is_open_locked(struct node_table *t, uint64_t id)
+{
+    uint32_t opens = 0;
+    return *slot_of(t, id) || (keeper_count_open(t->store->memory, id, 0, &opens) && opens > 0);
+}
+
 bool node_is_open(struct node_table *t, uint64_t id)
 {
     pthread_mutex_lock(&t->lock);
-    bool open = *slot_of(t, id) != NULL;
+    bool open = is_open_locked(t, id);
     pthread_mutex_unlock(&t->lock);
     return open;
 }
@@ -86,7 +102,7 @@ bool node_is_open(struct node_table *t, uint64_t id)
 bool node_any_open(struct node_table *t)
 {
     pthread_mutex_lock(&t->lock);
-    bool any = t->count > 0;
+    bool any = t->count > 0 || t->store->memory->process > 1; /* what was open when that one died, may still be */
     pthread_mutex_unlock(&t->lock);
     return any;
 }
@@ -102,10 +118,11 @@ void node_held(struct node_table *t, uint64_t id)
 {
     pthread_mutex_lock(&t->lock);
     struct node *n = *slot_of(t, id);
+    bool open = is_open_locked(t, id);
     if (n)
-        n->is_held = true;
+        n->is_held = true; /* one that is not loaded is told by its attributes */
     pthread_mutex_unlock(&t->lock);
-    if (!n)
+    if (!open)
         release_held(t, id);
 }
 
@@ -149,6 +166,35 @@ static void hold_for_handles(struct node *n)
     n->is_counted = true;
 }
 
+static bool claim_left(struct node_table *t, uint64_t id)
+{
+    pthread_mutex_lock(&t->lock);
+    size_t i = 0;
+    while (i < t->left_count && t->left[i] != id)
+        i++;
+    bool found = i < t->left_count;
+    if (found)
+        t->left[i] = t->left[--t->left_count];
+    pthread_mutex_unlock(&t->lock);
+    return found;
+}
+
+/* Whoever comes meanwhile waits for the node's lock. */
+static void take_up_left(struct node_table *t, struct node *n)
+{
+    struct err err = {0};
+    if (!t->left_count)
+        return;
+    pthread_rwlock_wrlock(&n->lock);
+    bool is_left = claim_left(t, n->id);
+    if (is_left && node_resume(t->store, n, &err) < 0)
+        log_error("mount", "what was staged before a process died cannot be read: inode=%" PRIu64 " err=%s", n->id,
+                  err.text);
+    pthread_rwlock_unlock(&n->lock);
+    if (is_left)
+        node_keep(t, n);
+}
+
 struct node *node_of_attr(struct node_table *t, const struct posix_attr *attr)
 {
     struct node *n = node_get(t, attr->id), *fresh = n ? NULL : node_new(attr);
@@ -169,6 +215,7 @@ struct node *node_of_attr(struct node_table *t, const struct posix_attr *attr)
         node_free(fresh);
     if (n != fresh)
         node_look(n, attr);
+    take_up_left(t, n);
     return n;
 }
 
@@ -178,6 +225,8 @@ int node_need(struct node_table *t, uint64_t id, struct node **ret, struct err *
     struct posix_attr attr;
     *ret = node_get(t, id);
     int rc = *ret ? 0 : posix_getattr(t->store->fs, id, &a, &attr, reterr);
+    if (*ret)
+        take_up_left(t, *ret);
     if (rc == 0 && !*ret) {
         *ret = node_of_attr(t, &attr);
         node_note_lock(*ret, true); /* whoever had it open before may have had locks */
@@ -244,27 +293,119 @@ static void end_locks(struct node_table *t, struct node *n)
     pthread_mutex_unlock(&n->locks_lock);
 }
 
-static void save_last(struct node_table *t, struct node *n)
+static bool is_gone(struct node_table *t, uint64_t id)
 {
-    struct err err = {0};
-    if (n->is_held)
+    AUTO_ARENA(a, 1 << 20);
+    struct posix_attr attr;
+    return posix_getattr(t->store->fs, id, &a, &attr, NULL) == ERR_STALE;
+}
+
+int node_settle(struct node_table *t, struct node *n, struct err *reterr)
+{
+    int rc = n->is_held ? 0 : node_save(t->store, n, reterr);
+    bool is_lost = n->is_held || (rc < 0 && is_gone(t, n->id));
+    if (is_lost)
         node_forget(n);
-    else if (node_save(t->store, n, &err) < 0)
-        log_error("mount", "a file could not be saved after its last close: inode=%" PRIu64 " err=%s", n->id, err.text);
+    end_locks(t, n);
+    return is_lost ? 0 : rc;
 }
 
 void node_released(struct node_table *t, struct node *n)
 {
+    struct err err = {0};
     pthread_mutex_lock(&t->lock);
     bool last = count_opens(t, n, -1) == 0, was_counted = last && n->is_counted;
     n->is_counted = n->is_counted && !last;
     pthread_mutex_unlock(&t->lock);
     if (!last)
         return;
-    save_last(t, n);
-    end_locks(t, n);
+    if (node_settle(t, n, &err) < 0) {
+        log_error("mount", "a file could not be saved after its last close, and stays staged: inode=%" PRIu64 " err=%s",
+                  n->id, err.text);
+        node_keep(t, n);
+    } else {
+        node_unkeep(t, n);
+    }
     if (was_counted)
         node_put(t, n);
+}
+
+/* ---- what could not be saved ---- */
+
+void node_keep(struct node_table *t, struct node *n)
+{
+    pthread_mutex_lock(&t->lock);
+    t->kept += n->is_kept ? 0 : 1;
+    n->refs += n->is_kept ? 0 : 1;
+    n->is_kept = true;
+    pthread_cond_broadcast(&t->kept_more);
+    pthread_mutex_unlock(&t->lock);
+}
+
+void node_unkeep(struct node_table *t, struct node *n)
+{
+    pthread_mutex_lock(&t->lock);
+    bool was_kept = n->is_kept;
+    t->kept -= was_kept;
+    n->is_kept = false;
+    pthread_mutex_unlock(&t->lock);
+    if (was_kept)
+        node_put(t, n);
+}
+
+bool node_is_kept(struct node_table *t, const struct node *n, bool *ret_open)
+{
+    pthread_mutex_lock(&t->lock);
+    bool kept = n->is_kept;
+    *ret_open = n->opens > 0;
+    pthread_mutex_unlock(&t->lock);
+    return kept;
+}
+
+size_t node_kept(struct node_table *t)
+{
+    pthread_mutex_lock(&t->lock);
+    size_t count = t->kept + t->left_count;
+    pthread_mutex_unlock(&t->lock);
+    return count;
+}
+
+void node_wait_kept(struct node_table *t, const _Atomic bool *is_ending, size_t kept, int64_t ms)
+{
+    int64_t until_ms = clock_mono_ms() + ms;
+    struct timespec until = {until_ms / 1000, until_ms % 1000 * 1000000};
+    pthread_mutex_lock(&t->lock);
+    while (!*is_ending && t->kept + t->left_count <= kept && (kept == 0 || clock_mono_ms() < until_ms))
+        if (kept == 0)
+            pthread_cond_wait(&t->kept_more, &t->lock);
+        else
+            pthread_cond_clockwait(&t->kept_more, &t->lock, CLOCK_MONOTONIC, &until);
+    pthread_mutex_unlock(&t->lock);
+}
+
+void node_wake_waiter(struct node_table *t, _Atomic bool *is_ending)
+{
+    pthread_mutex_lock(&t->lock);
+    *is_ending = true;
+    pthread_cond_broadcast(&t->kept_more);
+    pthread_mutex_unlock(&t->lock);
+}
+
+size_t node_left(struct node_table *t, uint64_t **ret)
+{
+    pthread_mutex_lock(&t->lock);
+    size_t count = t->left_count;
+    *ret = mem_calloc(count + 1, sizeof **ret);
+    if (count)
+        memcpy(*ret, t->left, count * sizeof **ret);
+    pthread_mutex_unlock(&t->lock);
+    return count;
+}
+
+void node_drop_left(struct node_table *t, uint64_t id)
+{
+    if (claim_left(t, id))
+        staging_area_discard(t->store->staging, id);
 }
 
 void node_invalidate(struct node_table *t, uint64_t id)
@@ -274,45 +415,6 @@ void node_invalidate(struct node_table *t, uint64_t id)
         return;
     n->is_stale = true;
     node_put(t, n);
-}
-
-static bool is_gone(int rc)
-{
-    return rc == ERR_STALE || rc == ERR_NOT_FOUND;
-}
-
-/* What cannot be saved now stays in the table, and staged: for a later close, the end, or the next mount. */
-static int resume(struct node_table *t, uint64_t id, struct err *reterr)
-{
-    struct node *n;
-    int rc = node_need(t, id, &n, reterr);
-    if (rc < 0)
-        return rc;
-    rc = node_resume(t->store, n, reterr);
-    if (rc == 0 && n->opens == 0 && node_save(t->store, n, reterr) < 0)
-        rc = ERR_IO; /* whatever it is, the file is there */
-    if (rc == 0 || is_gone(rc))
-        node_put(t, n);
-    return rc;
-}
-
-void node_resume_all(struct node_table *t)
-{
-    uint64_t *ids;
-    size_t count = staging_area_left(t->store->staging, &ids);
-    for (size_t i = 0; i < count; i++) {
-        struct err err = {0};
-        int rc = resume(t, ids[i], &err);
-        if (is_gone(rc)) /* the file itself */
-            staging_area_discard(t->store->staging, ids[i]);
-        else if (rc < 0)
-            log_error("mount",
-                      "what was written before a process died is not saved, and stays staged: inode=%" PRIu64 " err=%s",
-                      ids[i], err.text);
-        else
-            log_info("mount", "what was written before a process died is back: inode=%" PRIu64, ids[i]);
-    }
-    free(ids);
 }
 
 void node_each(struct node_table *t, void (*fn)(struct node *n, void *arg), void *arg)
@@ -354,7 +456,7 @@ size_t node_save_all(struct node_table *t)
             struct err err = {0};
             int rc = node_save(t->store, n, &err);
             if (rc < 0) {
-                log_error("mount", "lost at unmount: inode=%" PRIu64 " err=%s", n->id, err.text);
+                log_error("mount", "not saved at unmount, stays staged: inode=%" PRIu64 " err=%s", n->id, err.text);
                 n->unsaved_size = -1;
                 failed++;
             }

@@ -10,8 +10,8 @@
 #define EDIT_DATA_MAX_BYTES ((int64_t)64 << 20)
 #define EDIT_EXTENTS_MAX    16384
 #define FILE_MAX_BYTES      ((int64_t)1 << 60)
-#define LEASE_WAIT_MS       30000 /* for another client that writes the same file */
 #define LEASE_POLL_MS       50
+#define ATTR_ARENA_BYTES    (1 << 20)
 #define STREAM_TRIM_BYTES   ((int64_t)8 << 20) /* how much of a stream is staged, as long as it may be in no datanode */
 
 void node_note(struct node *n)
@@ -70,7 +70,7 @@ int node_begin_stream(struct node_store *s, struct node *n, const struct posix_a
     return rc;
 }
 
-static bool is_busy(int rc)
+bool node_is_busy(int rc)
 {
     return rc == ERR_ALREADY_BEING_CREATED || rc == ERR_RECOVERY_IN_PROGRESS;
 }
@@ -79,7 +79,7 @@ static bool is_busy(int rc)
 static int stream_append(struct node_store *s, struct node *n, struct err *reterr)
 {
     int rc = file_writer_append(s->fs, n->path, false, &n->writer, reterr);
-    for (int64_t deadline = clock_mono_ms() + LEASE_WAIT_MS; is_busy(rc) && clock_mono_ms() < deadline;) {
+    for (int64_t deadline = clock_mono_ms() + LEASE_WAIT_MS; node_is_busy(rc) && clock_mono_ms() < deadline;) {
         clock_sleep_ms(LEASE_POLL_MS);
         rc = file_writer_append(s->fs, n->path, false, &n->writer, reterr);
     }
@@ -203,21 +203,34 @@ static int place(struct node_store *s, struct node *n, int64_t *offset, bool *re
     return rc;
 }
 
-int node_write(struct node_store *s, struct node *n, const void *bytes, size_t len, int64_t offset, struct err *reterr)
+/* Was it written by a process that died? Else it is noted where it will be. */
+static bool was_appended(const struct node *n, _Atomic uint64_t *placed, size_t len, int64_t offset)
 {
-    bool stream;
+    if (*placed && (int64_t)(*placed - 1) + (int64_t)len <= n->size)
+        return true;
+    *placed = (uint64_t)offset + 1;
+    return false;
+}
+
+int node_write(struct node_store *s, struct node *n, const void *bytes, size_t len, int64_t offset,
+               _Atomic uint64_t *placed, struct err *reterr)
+{
+    bool stream, at_end = offset == NODE_AT_END;
     pthread_rwlock_wrlock(&n->lock);
     int rc = check_size(offset + (int64_t)len, reterr);
     rc = rc == 0 ? place(s, n, &offset, &stream, reterr) : rc;
-    if (rc == 0 && stream) {
+    bool is_there = rc == 0 && at_end && was_appended(n, placed, len, offset);
+    if (rc == 0 && stream && !is_there) {
         n->has_written = true;
         n->is_pushed = false;
         rc = stage_stream(s, n, bytes, len, offset, reterr);
         rc = rc == 0 ? file_writer_write(n->writer, bytes, len, reterr) : rc;
         n->size = file_writer_tell(n->writer);
-    } else if (rc == 0) {
+    } else if (rc == 0 && !is_there) {
         rc = stage(s, n, bytes, len, offset, reterr);
     }
+    if (rc < 0 && at_end)
+        *placed = 0;
     note_change(n);
     pthread_rwlock_unlock(&n->lock);
     return rc;
@@ -282,34 +295,35 @@ int node_zero(struct node_store *s, struct node *n, int64_t start, int64_t end, 
     return rc;
 }
 
-int node_end_lost_stream(struct node_store *s, struct node *n, struct err *reterr)
+/* An edit of nothing ends it, if it is ours, or of a process of ours that is gone. */
+int node_end_lost_stream(struct node_store *s, struct node *n, int64_t patience_ms, struct err *reterr)
 {
-    bool closed = false;
-    n->has_lost_stream = true;
-    int rc = dfs_recover_lease(s->fs, n->path, &closed, reterr);
-    for (int64_t deadline = clock_mono_ms() + LEASE_WAIT_MS; rc == 0 && !closed;) {
-        if (clock_mono_ms() >= deadline)
-            return err_set(reterr, ERR_TIMEOUT, "%s: a stream that failed has not ended yet", n->path);
+    AUTO_ARENA(a, ATTR_ARENA_BYTES);
+    struct posix_attr attr;
+    if (!n->has_lost_stream)
+        return 0;
+    int rc = posix_edit(s->fs, s->memory->session, n->id, NULL, 0, 0, &a, &attr, reterr);
+    for (int64_t deadline = clock_mono_ms() + patience_ms; node_is_busy(rc) && clock_mono_ms() < deadline;) {
         clock_sleep_ms(LEASE_POLL_MS);
-        rc = dfs_recover_lease(s->fs, n->path, &closed, reterr);
+        rc = posix_edit(s->fs, s->memory->session, n->id, NULL, 0, 0, &a, &attr, reterr);
     }
-    n->has_lost_stream = rc < 0;
-    return rc;
+    if (rc < 0)
+        return rc;
+    n->has_lost_stream = false;
+    n->is_stale = true; /* its end is known now */
+    node_unload(n);
+    return 0;
 }
 
 int node_resume(struct node_store *s, struct node *n, struct err *reterr)
 {
-    pthread_rwlock_wrlock(&n->lock);
     int rc = staging_resume(s->staging, n->id, &n->changed, &n->size, &n->is_sized, &n->staging, reterr);
-    if (rc == 0) { /* whatever fails now, what was staged is not lost */
-        n->is_edited = n->changed.count > 0 || n->size != n->saved_size;
-        rc = n->is_held ? 0 : node_end_lost_stream(s, n, reterr);
-    }
-    if (rc == 0)
-        rc = node_load_attr(s, n, reterr);
+    if (rc < 0)
+        return rc;
+    n->is_edited = n->changed.count > 0 || n->size != n->saved_size;
+    n->has_lost_stream = n->is_stale = true;
     node_note(n);
-    pthread_rwlock_unlock(&n->lock);
-    return rc;
+    return 0;
 }
 
 void node_forget(struct node *n)

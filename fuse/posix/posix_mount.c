@@ -7,12 +7,15 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "common/clock.h"
 #include "common/log.h"
 #include "common/mem.h"
 #include "fuse/posix/kernel_io.h"
+#include "fuse/posix/late_saves.h"
 #include "fuse/posix/staging_folder.h"
 
 #define PROBE_ARENA_BYTES (1 << 20)
+#define BEGIN_AGAIN_MS    1000
 
 /* Whoever mounts must be the namenode's superuser, since the kernel checks permissions for all. */
 static bool is_other_kind(int rc)
@@ -96,30 +99,43 @@ static int session_begin(struct posix_mount *m, struct posix_session *ret, struc
     return rc;
 }
 
+/* What is mounted already is served, whether the namenode is there or not: requests wait for it as they are to. */
 static int begin(struct posix_mount *m, struct err *reterr)
 {
-    struct posix_session session;
+    struct posix_session session = {0};
     const struct posix_mount_options *o = &m->options;
     int rc = staging_area_open(m->store.memory->staging_folder, o->staging_max_bytes, &m->store.staging, reterr);
     if (rc == 0)
         rc = dfs_connect(o->config, o->uri, NULL, &m->store.fs, reterr);
     if (rc == 0)
         rc = session_begin(m, &session, reterr);
-    if (rc < 0)
+    bool heard = rc == 0;
+    if (rc < 0 && m->store.fs && m->store.memory->wanted) {
+        log_warn("mount", "going on without the namenode: err=%s", reterr->text);
+        rc = 0;
+    }
+    if (rc < 0) {
+        dfs_unref(STEAL(m->store.fs));
+        staging_area_free(STEAL(m->store.staging));
         return rc;
+    }
     m->nodes = node_table_new(&m->store);
     m->users = users_new(o->config, o->uri, &o->users);
     m->facts = xattr_facts_new();
     m->listings = listings_new();
     m->removed = removed_new();
-    node_resume_all(m->nodes);
-    m->watch = watch_start(m, session.cursor);
+    m->passages = passages_new();
+    if (heard) /* else it is loaded when the namenode is there again */
+        late_saves_load(&m->store, m->nodes);
+    m->late_saves = late_saves_start(&m->store, m->nodes);
+    m->watch = watch_start(m, heard ? &session : NULL);
     return 0;
 }
 
 static size_t end(struct posix_mount *m)
 {
     struct err err = {0};
+    late_saves_stop(m->late_saves);
     size_t lost = node_save_all(m->nodes);
     if (posix_close_session(m->store.fs, m->store.memory->session, &err) < 0)
         log_warn("mount", "the session is left to its end: err=%s", err.text);
@@ -130,6 +146,7 @@ static size_t end(struct posix_mount *m)
     xattr_facts_free(m->facts);
     listings_free(m->listings);
     removed_free(m->removed);
+    passages_free(m->passages);
     dfs_unref(m->store.fs);
     staging_area_free(m->store.staging);
     return lost;
@@ -143,9 +160,11 @@ int posix_mount_serve(struct posix_mount *m, int fuse_fd, int threads)
     m->fuse = fuse_session_new(&args, &posix_operations, sizeof posix_operations, m);
     if (!m->fuse || fuse_set_signal_handlers(m->fuse) != 0)
         return 1;
-    if (begin(m, &err) < 0) {
+    while (begin(m, &err) < 0) {
         log_error("mount", "err=%s", err.text);
-        return 1;
+        if (!m->store.memory->wanted || fuse_session_exited(m->fuse))
+            return 1;
+        clock_sleep_ms(BEGIN_AGAIN_MS); /* programs wait; they would lose what they have open */
     }
     int rc = kernel_io_attach(m->fuse, fuse_fd, m->store.memory);
     struct fuse_loop_config *loop = fuse_loop_cfg_create();

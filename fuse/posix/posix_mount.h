@@ -11,6 +11,7 @@
 #include "client/lib/posix.h"
 #include "common/daemon.h"
 #include "fuse/posix/node.h"
+#include "fuse/posix/passages.h"
 #include "fuse/posix/posix_start.h"
 #include "fuse/posix/removed.h"
 #include "fuse/users.h"
@@ -21,6 +22,7 @@
 struct watch;
 struct xattr_facts;
 struct listings;
+struct late_saves;
 struct posix_mount {
     struct node_store store; /* file system, session, staging */
     struct node_table *nodes;
@@ -33,6 +35,8 @@ struct posix_mount {
     struct xattr_facts *facts;
     struct listings *listings;
     struct removed *removed;
+    struct passages *passages;
+    struct late_saves *late_saves;
     uint64_t root;          /* the inode that the mount point shows */
     double cache_timeout_s; /* how long the kernel may believe names and attributes */
 };
@@ -116,8 +120,9 @@ void locks_release_handle(struct request *op, struct node *n, uint64_t handle);
 void locks_set_again(struct posix_mount *m); /* the namenode may have forgotten them */
 void locks_end(struct posix_mount *m);       /* who still waits has an error; the session is closed before */
 
-/* watch.c: tells the kernel what other clients change, from a thread of its own. */
-struct watch *watch_start(struct posix_mount *m, uint64_t cursor);
+/* watch.c: tells the kernel what other clients change, from a thread of its own. session: as it was opened; NULL: the
+ * namenode was not there, the watch opens it when it is. */
+struct watch *watch_start(struct posix_mount *m, const struct posix_session *session);
 void watch_stop(struct watch *w); /* NULL is fine */
 
 #endif

@@ -26,6 +26,8 @@ int posix_mount_probe(const struct config *config, const char *uri, const char *
 /* What outlives the processes that serve; without threads. */
 int posix_mount_new(const struct posix_mount_options *o, struct daemon *d, struct posix_mount **ret,
                     struct err *reterr) MUST_CHECK;
+/* An extended attribute of the mount point: how many files could not be saved when they were closed, in decimal. */
+#define POSIX_MOUNT_UNSAVED "system.cairn.unsaved"
 /* In a process of its own: serves the mount behind fuse_fd (which it closes) until it is unmounted or a signal ends it.
  * Returns the exit code: 1 if something could not be saved. */
 int posix_mount_serve(struct posix_mount *m, int fuse_fd, int threads);

@@ -20,6 +20,7 @@
 #define SPARES_MAX      16
 #define SPARE_PREFIX    "spare-"
 #define LOG_SUFFIX      ".log"
+#define NEW_SUFFIX      ".new"
 
 enum record_kind { RECORD_DATA = 1, RECORD_ZEROS, RECORD_SIZE };
 struct record {
@@ -57,12 +58,28 @@ static void staging_close(struct staging *s)
     free(s);
 }
 
-static void remove_spares(const struct staging_area *a)
+/* Spare files, a log that was being written anew, and of an inode what no log speaks of. */
+static bool is_of_no_use(int folder, const char *name)
+{
+    char *end, log[300];
+    struct stat st;
+    if (strncmp(name, SPARE_PREFIX, strlen(SPARE_PREFIX)) == 0)
+        return true;
+    if (!strtoull(name, &end, 10))
+        return false;
+    if (strcmp(end, NEW_SUFFIX) == 0)
+        return true;
+    snprintf(log, sizeof log, "%.*s" LOG_SUFFIX, (int)(end - name), name);
+    bool has_log = fstatat(folder, log, &st, AT_SYMLINK_NOFOLLOW) == 0 && st.st_size > 0;
+    return (*end == 0 || strcmp(end, LOG_SUFFIX) == 0) && !has_log;
+}
+
+static void sweep(const struct staging_area *a)
 {
     DIR *d = opendir(a->folder);
     for (struct dirent *e; d && (e = readdir(d));)
-        if (strncmp(e->d_name, SPARE_PREFIX, strlen(SPARE_PREFIX)) == 0 && unlinkat(dirfd(d), e->d_name, 0) < 0)
-            log_warn("mount", "spare file stays in the staging folder: name=%s errno=%d", e->d_name, errno);
+        if (is_of_no_use(dirfd(d), e->d_name) && unlinkat(dirfd(d), e->d_name, 0) < 0)
+            log_warn("mount", "a file of no use stays in the staging folder: name=%s errno=%d", e->d_name, errno);
     if (d)
         closedir(d);
 }
@@ -75,7 +92,7 @@ int staging_area_open(const char *folder, int64_t max_bytes, struct staging_area
     a->folder = mem_strdup(folder);
     a->max_bytes = max_bytes;
     pthread_mutex_init(&a->lock, NULL);
-    remove_spares(a);
+    sweep(a);
     *ret = a;
     return 0;
 }
@@ -89,7 +106,7 @@ void staging_area_free(struct staging_area *a)
         a->spares = s->next;
         staging_close(s);
     }
-    remove_spares(a);
+    sweep(a);
     pthread_mutex_destroy(&a->lock);
     free(a->folder);
     free(a);
@@ -265,8 +282,8 @@ static int log_add(struct staging *s, int fd, struct record r, struct err *reter
 static int log_anew(struct staging *s, struct err *reterr)
 {
     AUTO(mem_freep) char *path = path_of(s->area, s->inode, LOG_SUFFIX);
-    AUTO(mem_freep) char *fresh = path_of(s->area, s->inode, ".new");
-    int rc = 0, fd = open_file(s->area, s->inode, ".new", O_APPEND | O_TRUNC, reterr);
+    AUTO(mem_freep) char *fresh = path_of(s->area, s->inode, NEW_SUFFIX);
+    int rc = 0, fd = open_file(s->area, s->inode, NEW_SUFFIX, O_APPEND | O_TRUNC, reterr);
     if (fd < 0)
         return reterr ? reterr->code : ERR_IO;
     s->records = 0;

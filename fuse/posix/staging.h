@@ -12,7 +12,8 @@
 
 struct staging_area; /* any thread */
 
-/* max_bytes: of all files together; beyond it staging_is_full says that something has to be saved. */
+/* Removes what a killed process left there and is of no use. max_bytes: of all files together; beyond it
+ * staging_is_full says that something has to be saved. */
 int staging_area_open(const char *folder, int64_t max_bytes, struct staging_area **ret, struct err *reterr) MUST_CHECK;
 void staging_area_free(struct staging_area *a); /* leaves the files; NULL is fine */
 /* The inodes that a killed process left something of; *ret is the caller's to free. */

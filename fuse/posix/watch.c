@@ -14,6 +14,7 @@
 
 struct watch {
     struct posix_mount *m;
+    bool is_known; /* the session is open, as this process, */
     uint64_t cursor;
     pthread_t thread;
     _Atomic bool is_ending;
@@ -62,6 +63,7 @@ static void session_anew(struct watch *w)
         log_warn("mount", "the namenode forgot this mount: files that were unlinked while open are gone");
     w->m->store.memory->session = fresh.session;
     w->cursor = fresh.cursor;
+    w->is_known = true;
     locks_set_again(w->m);
     pass_on_all(w);
 }
@@ -70,6 +72,10 @@ static void *watch_run(void *arg)
 {
     struct watch *w = arg;
     while (!w->is_ending) {
+        if (!w->is_known) {
+            session_anew(w);
+            continue;
+        }
         AUTO_ARENA(a, WATCH_ARENA_BYTES);
         struct posix_changes changes;
         struct err err = {0};
@@ -91,11 +97,12 @@ static void *watch_run(void *arg)
     return NULL;
 }
 
-struct watch *watch_start(struct posix_mount *m, uint64_t cursor)
+struct watch *watch_start(struct posix_mount *m, const struct posix_session *session)
 {
     struct watch *w = mem_new(struct watch);
     w->m = m;
-    w->cursor = cursor;
+    w->is_known = session != NULL;
+    w->cursor = session ? session->cursor : 0;
     int errnum = pthread_create(&w->thread, NULL, watch_run, w);
     if (errnum) {
         log_warn("mount", "what others change is seen late: errno=%d", errnum);

@@ -9,6 +9,7 @@
 #include "common/clock.h"
 #include "common/mem.h"
 #include "fuse/posix/acl_xattr.h"
+#include "fuse/posix/kernel_io.h"
 #include "fuse/posix/posix_mount.h"
 
 #define NAMES_MAX_BYTES 65536
@@ -196,6 +197,11 @@ void posix_op_getxattr(fuse_req_t req, fuse_ino_t ino, const char *name, size_t 
     struct dfs_xattr x;
     bool is_default, is_acl = acl_scope(name, &is_default);
     request_begin(&op, req);
+    if (ino == FUSE_ROOT_ID && strcmp(name, POSIX_MOUNT_UNSAVED) == 0) {
+        const char *count = arena_printf(&op.arena, "%zu", node_kept(op.m->nodes));
+        reply_bytes(&op, count, strlen(count), size);
+        return;
+    }
     const char *stored = stored_name(&op, name);
     if (is_known_absent(op.m, inode_of_ino(op.m, ino), is_acl))
         reply_errno(&op, ENODATA);
@@ -207,6 +213,11 @@ void posix_op_getxattr(fuse_req_t req, fuse_ino_t ino, const char *name, size_t 
         request_fail(&op, "getxattr");
     else
         reply_bytes(&op, x.value.base, x.has_value ? x.value.len : 0, size);
+}
+
+static bool is_value(const struct dfs_xattr *x, const char *value, size_t size)
+{
+    return x->value.len == size && (!size || memcmp(x->value.base, value, size) == 0);
 }
 
 void posix_op_setxattr(fuse_req_t req, fuse_ino_t ino, const char *name, const char *value, size_t size, int flags)
@@ -227,7 +238,8 @@ void posix_op_setxattr(fuse_req_t req, fuse_ino_t ino, const char *name, const c
         return;
     }
     int rc = flags ? find_xattr(&op, ino, x.name, &there) : 0;
-    if (flags == XATTR_CREATE && rc == 0)
+    bool is_ours = kernel_io_request()->is_again && rc == 0 && is_value(&there, value, size); /* made just before */
+    if (flags == XATTR_CREATE && rc == 0 && !is_ours)
         rc = err_set(&op.err, ERR_EXISTS, "%s", name);
     else if (flags == XATTR_CREATE && rc == ERR_XATTR_NOT_FOUND)
         rc = 0;
@@ -253,6 +265,8 @@ void posix_op_removexattr(fuse_req_t req, fuse_ino_t ino, const char *name)
     int rc = stored ? find_xattr(&op, ino, stored, &there) : err_set(&op.err, ERR_UNSUPPORTED, "%s", name);
     if (rc == 0)
         rc = dfs_remove_xattr(op.fs, path_of(&op, ino), stored, &op.err);
+    else if (rc == ERR_XATTR_NOT_FOUND && kernel_io_request()->is_again) /* removed just before */
+        rc = 0;
     request_reply(&op, "removexattr", rc);
 }
 

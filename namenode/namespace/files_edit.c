@@ -267,17 +267,30 @@ static void take_over(const struct file_op *o, const struct inode *n, const stru
         blocks_set_replication(o->nn->blocks, b->id, n->replication, o->now_ms);
 }
 
+static int end_writer(const struct file_op *o, const struct edit *e, struct err *reterr)
+{
+    struct inode *n = e->file;
+    bool closed = true, is_own = n->is_open && !e->count && !strcmp(n->client_name, e->client_name);
+    const char *name = arena_printf(&o->t->arena, "inode %" PRIu64, n->id);
+    int rc = file_take_over(o, n, "EDIT", name, e->client_name, e->client_ip, is_own, &closed, reterr);
+    if (!rc && !closed)
+        rc = err_set(reterr, ERR_RECOVERY_IN_PROGRESS, "%s: the end of what was written is being looked for", name);
+    return rc;
+}
+
 int file_edit(const struct file_op *o, const struct edit *e, bool *ret_done, struct err *reterr)
 {
     struct inode *n = e->file;
     struct edited r;
     *ret_done = false;
-    if (n->is_open)
-        return err_set(reterr, ERR_ALREADY_BEING_CREATED, "inode %" PRIu64 " is being written by %s on %s", n->id,
-                       n->client_name, n->client_machine);
-    int rc = prepare(o, e, &r, reterr);
+    int rc = end_writer(o, e, reterr);
+    rc = rc ? rc : prepare(o, e, &r, reterr);
     if (rc)
         return rc;
+    if (!e->count) {
+        *ret_done = true;
+        return 0;
+    }
     bool all_safe = true;
     for (size_t i = 0; i < r.added_count; i++)
         all_safe &= is_safe(o, r.added[i]);

@@ -31,11 +31,14 @@ struct edit {
     uint64_t session;
     const struct edit_span *spans; /* in rising order */
     size_t count;
-    uint64_t mtime_ns; /* 0: now */
+    uint64_t mtime_ns;                   /* 0: now */
+    const char *client_name, *client_ip; /* who edits */
 };
-/* *ret_done false: some new block has not been reported by enough datanodes, and nothing was changed; when one has,
- * it is worth asking again. ERR_STALE: the old blocks are not there as named; ERR_ALREADY_BEING_CREATED: somebody holds
- * the lease; ERR_REPLICA_NOT_FOUND: a new block is not known. */
+/* A writer that is gone is ended, as by an append; without spans nothing else happens, and the editor's own stream,
+ * which failed, is ended too. *ret_done false: some new block has not been reported by enough datanodes, and nothing
+ * was changed; when one has, it is worth asking again. ERR_STALE: the old blocks are not there as named;
+ * ERR_ALREADY_BEING_CREATED, or ERR_RECOVERY_IN_PROGRESS: somebody holds the lease, or did until now;
+ * ERR_REPLICA_NOT_FOUND: a new block is not known. */
 int file_edit(const struct file_op *o, const struct edit *e, bool *ret_done, struct err *reterr) MUST_CHECK;
 
 /* The file of a detached block that this client writes. */

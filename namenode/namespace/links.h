@@ -7,8 +7,8 @@
  * - Quotas: an inode is charged once, where its first name is; more names are free. When another name becomes the
  * first, the charge goes with it, and is not refused there.
  * - Snapshots: an inode is covered by those of all the directories that have a name of it (history.h).
- * - A name in a directory that was cut off the tree counts until the reaper has been there. Paths go by a name that
- *   still hangs in the tree, if there is one.
+ * - A name in a directory that was cut off the tree is there until the reaper has been there: txn_count_names does not
+ *   count it. Paths go by a name that still hangs in the tree, if there is one.
  *
  * All of these work on inodes of the txn and take effect with its commit. */
 #ifndef CAIRN_NAMENODE_NAMESPACE_LINKS_H

@@ -155,25 +155,44 @@ static int walk_up(struct txn *t, struct inode *n, struct inode ***chain, size_t
     return 0;
 }
 
+/* Under another name than its first. */
+static struct inode *as_named(struct txn *t, const struct inode *n, const struct inode_link *link)
+{
+    struct inode *copy = arena_memdup(&t->arena, n, sizeof *n);
+    copy->parent = link->parent;
+    copy->name = link->name;
+    return copy;
+}
+
+static size_t other_links(struct txn *t, const struct inode *n, struct inode_link **ret)
+{
+    size_t count = n->more_links;
+    *ret = n->links;
+    return n->has_links || !count ? count : links_stored(t, n->id, ret, &count, NULL) ? 0 : count;
+}
+
 /* By its first name, else by another that hangs in the tree. */
 static int walk_up_any(struct txn *t, struct inode *n, struct inode ***chain, size_t *ret_count, struct err *reterr)
 {
-    struct inode_link *links = n->links;
-    size_t count = n->more_links;
+    struct inode_link *links;
     int rc = walk_up(t, n, chain, ret_count, reterr);
-    if (rc != ERR_NOT_FOUND || !n->more_links)
-        return rc;
-    if (!n->has_links && links_stored(t, n->id, &links, &count, NULL))
-        return rc;
+    size_t count = rc == ERR_NOT_FOUND ? other_links(t, n, &links) : 0;
     for (size_t i = 0; rc == ERR_NOT_FOUND && i < count; i++) {
-        struct inode *as_named = arena_memdup(&t->arena, n, sizeof *n);
-        as_named->parent = links[i].parent;
-        as_named->name = links[i].name;
         if (chain)
             *chain = NULL;
-        rc = walk_up(t, as_named, chain, ret_count, reterr);
+        rc = walk_up(t, as_named(t, n, &links[i]), chain, ret_count, reterr);
     }
     return rc;
+}
+
+uint32_t txn_count_names(struct txn *t, struct inode *n)
+{
+    struct inode_link *links;
+    size_t depth, count = other_links(t, n, &links);
+    uint32_t names = walk_up(t, n, NULL, &depth, NULL) == 0;
+    for (size_t i = 0; i < count; i++)
+        names += walk_up(t, as_named(t, n, &links[i]), NULL, &depth, NULL) == 0;
+    return names;
 }
 
 int txn_path(struct txn *t, struct inode *n, const char **ret, struct err *reterr)

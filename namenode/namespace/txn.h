@@ -137,8 +137,9 @@ int txn_block(struct txn *t, uint64_t block_id, struct block_record *ret, struct
  * in the tree has the path PATH_OF_INODES and its number. */
 #define PATH_OF_INODES "/.reserved/.inodes/"
 int txn_path(struct txn *t, struct inode *n, const char **ret, struct err *reterr) MUST_CHECK;
-bool txn_has_name(struct txn *t, struct inode *n);    /* it hangs in the tree */
-bool txn_is_attached(struct txn *t, struct inode *n); /* or is held */
+bool txn_has_name(struct txn *t, struct inode *n);        /* it hangs in the tree */
+bool txn_is_attached(struct txn *t, struct inode *n);     /* or is held */
+uint32_t txn_count_names(struct txn *t, struct inode *n); /* those that hang in the tree */
 
 /* Entries of a directory in name order, from the first one after `after` ("" = all). */
 struct dir_iter {

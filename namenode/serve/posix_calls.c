@@ -99,13 +99,20 @@ int posix_check_writable(struct op *op, const char *doing, uint64_t id)
     return op_check_safe_mode(op, doing, arena_printf(op->arena, "inode %llu", (unsigned long long)id));
 }
 
+/* Names in a directory that was deleted do not count, though the reaper may not have been there yet. */
+static uint32_t count_names(struct op *op, struct inode *n)
+{
+    bool may_hang_elsewhere = !inode_is_dir(n) && !op->t.trusts_tree && (n->more_links || n->is_held);
+    return may_hang_elsewhere ? txn_count_names(&op->t, n) : inode_nlink(n);
+}
+
 Cairn__AttrProto *posix_attr(struct op *op, struct inode *n)
 {
     Cairn__AttrProto *a = arena_new(op->arena, Cairn__AttrProto);
     cairn__attr_proto__init(a);
     a->id = n->id;
     a->mode = inode_format(n->type) | n->mode;
-    a->nlink = n->is_held && !txn_has_name(&op->t, n) ? 0 : inode_nlink(n);
+    a->nlink = count_names(op, n);
     a->owner = (char *)(uintptr_t)n->owner;
     a->group = (char *)(uintptr_t)n->group;
     a->size = n->type == INODE_SYMLINK ? strlen(n->target) : inode_length(n);

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "namenode/namespace/files_edit.h"
+#include "namenode/namespace/sessions.h"
 #include "namenode/serve/park.h"
 #include "namenode/serve/posix_calls.h"
 #include "namenode/serve/status.h"
@@ -141,7 +142,12 @@ static struct file_block *blocks_of(struct arena *a, Cairn__PieceProto *const *p
 
 static int edit(struct op *op, const Cairn__EditRequestProto *q, Cairn__EditResponseProto *response, bool *ret_done)
 {
-    struct edit e = {.session = q->session, .count = q->n_span, .mtime_ns = q->has_mtime_ns ? q->mtime_ns : 0};
+    const struct session *session = sessions_find(op->nn->sessions, q->session);
+    struct edit e = {.session = q->session,
+                     .count = q->n_span,
+                     .mtime_ns = q->has_mtime_ns ? q->mtime_ns : 0,
+                     .client_name = session ? session->name : "",
+                     .client_ip = rpc_call_client_ip(op->call)};
     struct edit_span *spans = arena_array(op->arena, struct edit_span, q->n_span);
     for (size_t i = 0; i < q->n_span; i++) {
         const Cairn__SpanProto *s = q->span[i];

@@ -4,6 +4,7 @@
 
 #include "common/log.h"
 #include "namenode/namespace/change_log.h"
+#include "namenode/namespace/leases.h"
 #include "namenode/serve/posix_calls.h"
 #include "namenode/serve/posix_state.h"
 
@@ -47,6 +48,8 @@ void posix_call_open_session(struct rpc_call *call, const ProtobufCMessage *mess
     if (!rc && !s)
         rc = new_session(&op, name, &s);
     if (!rc) {
+        if (strcmp(s->name, name)) /* its process is gone, and another goes on */
+            leases_disconnected(op.nn->leases, s->name, true);
         session_set_name(s, name);
         set_clients(s, call, q);
         log_info("posix", "session=%llu: %s by %s%s%.100s from %s", (unsigned long long)s->id,

@@ -2,6 +2,7 @@
 and two mounts of one file system that see each other's work. What each call must do is tests/posix's; here is what is
 special about blocks, HDFS clients beside the mount, and daemons that die under it."""
 import contextlib
+import ctypes
 import errno
 import fcntl
 import hashlib
@@ -14,10 +15,12 @@ import stat
 import subprocess
 import tempfile
 import threading
+import time
 
 import pytest
 
-from lib.cluster import Cluster, cairn_path, client_env
+from lib import sanitizer
+from lib.cluster import Cluster, cairn_path, client_env, run_cairn
 from lib.data import MIB
 from lib.process import Daemon
 from lib.waiting import wait_for
@@ -25,10 +28,10 @@ from lib.waiting import wait_for
 BLOCK = 4 * MIB
 
 
-def _mount(cluster, folder, log, fresh=True):
+def _mount(cluster, folder, log, *options, fresh=True):
     if fresh:
         os.mkdir(folder)
-    command = [cairn_path(), "mount", "-fs", cluster.uri, "--foreground", str(folder), "-D", f"dfs.blocksize={BLOCK}"]
+    command = [cairn_path(), "mount", "-fs", cluster.uri, "--foreground", str(folder), "-D", f"dfs.blocksize={BLOCK}", *options]
     daemon = Daemon("mount", command, str(log), env=client_env())
     wait_for(lambda: _is_served(folder), 20, "the mount")
     return daemon
@@ -232,6 +235,35 @@ def test_links_special_files_and_exchange(cluster, here):
     assert b"fifo" in cluster.fs("-ls", path_in_dfs(cluster, here)).stdout
 
 
+def test_a_folder_with_a_comma_is_mounted(cluster, here, tmp_path):
+    os.makedirs(here + "/a,b\\c")
+    open(here + "/a,b\\c/f", "w").write("below")
+    target = tmp_path / "mnt"
+    daemon = _mount(cluster, target, tmp_path / "log", "--path", path_in_dfs(cluster, here) + "/a,b\\c")
+    assert open(target / "f").read() == "below"
+    sources = [line.split()[0] for line in open("/proc/self/mounts") if f" {target} " in line]
+    assert sources == [cluster.uri + path_in_dfs(cluster, here) + "/a,b\\134c"]
+    daemon.stop()
+
+
+def test_the_folder_above_has_its_number_in_a_listing(cluster, here):
+    os.makedirs(here + "/d")
+
+    libc = ctypes.CDLL(None, use_errno=True)
+    libc.opendir.restype = libc.readdir.restype = ctypes.c_void_p
+
+    def numbers(folder):
+        handle, found = ctypes.c_void_p(libc.opendir(folder.encode())), {}
+        while entry := libc.readdir(handle):
+            found[ctypes.string_at(entry + 19).decode()] = ctypes.c_uint64.from_address(entry).value
+        libc.closedir(handle)
+        return {name: found[name] for name in (".", "..")}
+
+    assert numbers(here + "/d") == {".": os.stat(here + "/d").st_ino, "..": os.stat(here).st_ino}
+    above = numbers(cluster.mount)
+    assert above["."] == above[".."] == os.stat(cluster.mount).st_ino
+
+
 def test_an_unlinked_file_lives_as_long_as_it_is_open(cluster, here):
     with open(here + "/f", "w+b", buffering=0) as f:
         f.write(b"before")
@@ -302,6 +334,99 @@ def test_killing_the_serving_process_is_not_noticed(cluster, here):
     assert hdfs_bytes(cluster, here + "/edited") == edited
 
 
+def test_what_was_open_before_a_kill_is_held_after_it(cluster, here):
+    open(here + "/f", "w").write("still there")
+    open(here + "/g", "w").write("replaced")
+    with open(here + "/f") as f, open(here + "/g") as g:
+        os.kill(_serving(_keeper(cluster)), 9)
+        os.unlink(here + "/f")
+        open(here + "/h", "w").close()
+        os.rename(here + "/h", here + "/g")
+        assert f.read() == "still there" and g.read() == "replaced"
+
+
+def test_what_is_opened_while_its_name_goes_can_be_read(here):
+    """Or it cannot be opened."""
+    opened = 0
+    for i in range(150):
+        path = f"{here}/f{i}"
+        open(path, "w").write("x" * 100)
+        start, fds = threading.Barrier(3), []
+
+        def look():
+            start.wait()
+            with contextlib.suppress(FileNotFoundError):
+                fds.append(os.open(path, os.O_RDONLY))
+
+        threads = [threading.Thread(target=look) for _ in range(2)]
+        for thread in threads:
+            thread.start()
+        start.wait()
+        os.unlink(path)
+        for thread in threads:
+            thread.join()
+        for fd in fds:
+            assert os.pread(fd, 1000, 0) == b"x" * 100, i
+            os.close(fd)
+        opened += len(fds)
+    print(f"opened {opened} of 300")
+
+
+def _append(path, stop, lines):
+    """Numbered lines of 100 bytes, each by one write."""
+    f = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+    while not stop.is_set():
+        lines.append(f"{len(lines):099}\n")
+        os.write(f, lines[-1].encode())
+    os.close(f)
+
+
+def _make_and_remove(folder, stop, done):
+    os.mkdir(folder)
+    while not stop.is_set():
+        os.mkdir(f"{folder}/d")
+        os.rename(f"{folder}/d", f"{folder}/e")
+        os.rmdir(f"{folder}/e")
+        with open(f"{folder}/f", "x") as f:
+            f.write("x")
+        os.link(f"{folder}/f", f"{folder}/g")
+        os.unlink(f"{folder}/f")
+        os.symlink("g", f"{folder}/s")
+        os.unlink(f"{folder}/s")
+        assert open(f"{folder}/g").read() == "x"
+        os.unlink(f"{folder}/g")
+        os.setxattr(folder, "user.x", b"1", os.XATTR_CREATE)
+        os.removexattr(folder, "user.x")
+        done.append(folder)
+
+
+def test_what_was_done_before_a_kill_is_not_done_again(cluster, here):
+    """The kernel sends again what the dead process did not answer."""
+    stop, lines, done, failed = threading.Event(), [[] for _ in range(3)], [], []
+
+    def run(what, *args):
+        try:
+            what(*args)
+        except BaseException as error:
+            failed.append(error)
+            raise
+
+    threads = [threading.Thread(target=run, args=(_append, f"{here}/log-{i}", stop, lines[i])) for i in range(3)]
+    threads += [threading.Thread(target=run, args=(_make_and_remove, f"{here}/dir-{i}", stop, done)) for i in range(4)]
+    for thread in threads:
+        thread.start()
+    for _ in range(8):
+        before = len(done), len(lines[0])
+        wait_for(lambda: failed or (len(done) > before[0] + 3 and len(lines[0]) > before[1] + 20), 60, "work to be done")
+        os.kill(_serving(_keeper(cluster)), 9)
+    stop.set()
+    for thread in threads:
+        thread.join(120)
+    assert not failed
+    for i in range(3):
+        assert open(f"{here}/log-{i}").read() == "".join(lines[i])
+
+
 def _kill_with_staged_bytes(daemon, path):
     serving = _serving(daemon.pid)  # first: the process that asks would close, and so save, the file
     f = os.open(path, os.O_RDWR)
@@ -352,6 +477,87 @@ def test_what_the_next_mount_cannot_save_either_stays_staged(cluster, here, tmp_
     again = _mount(cluster, target, tmp_path / "log3", fresh=False)
     wait_for(lambda: hdfs_bytes(cluster, here + "/f")[1000:1020] == b"staged and not saved", 10, "the staged bytes")
     again.stop()
+
+
+def test_a_mount_whose_process_is_killed_without_a_namenode_goes_on(cluster, here, tmp_path):
+    target = tmp_path / "mnt"
+    daemon = _mount(cluster, target, tmp_path / "log", "-o", "retry=2s")
+    path = str(target) + path_in_dfs(cluster, here) + "/f"
+    with open(path, "wb") as f:
+        f.write(bytes(MIB))
+    with open(path, "r+b", buffering=0) as f, open(path + "2", "wb", buffering=0) as stream:
+        os.pwrite(f.fileno(), b"staged", 1000)
+        stream.write(b"streamed")
+        cluster.kill("namenode")
+        os.kill(_serving(daemon.pid), 9)
+        with pytest.raises(OSError):
+            os.stat(path + "3")
+        cluster.start_again("namenode")
+        wait_for(lambda: os.path.exists(path), 30, "the mount to answer")
+        assert os.pread(f.fileno(), 6, 1000) == b"staged"
+        stream.write(b" and more")
+    assert hdfs_bytes(cluster, here + "/f")[1000:1006] == b"staged"
+    assert hdfs_bytes(cluster, here + "/f2") == b"streamed and more"
+    daemon.stop()
+
+
+def test_streams_that_a_kill_ended_keep_nobody_waiting(cluster, here):
+    """Their last blocks are recovered beside what programs do."""
+    with contextlib.ExitStack() as files:
+        streams = [files.enter_context(open(f"{here}/f{i}", "wb", buffering=0)) for i in range(20)]
+        for i, stream in enumerate(streams):
+            stream.write(f"{i:08}".encode())
+        os.kill(_serving(_keeper(cluster)), 9)
+        began = time.monotonic()
+        os.mkdir(here + "/d")
+        assert sorted(os.listdir(here)) == ["d"] + sorted(f"f{i}" for i in range(20))
+        assert time.monotonic() - began < 3 * sanitizer.slowness()
+    for i in range(20):
+        assert hdfs_bytes(cluster, f"{here}/f{i}") == f"{i:08}".encode()
+
+
+def test_what_cannot_be_saved_at_a_close_is_saved_later(cluster, here):
+    with open(here + "/f", "wb") as f:
+        f.write(bytes(MIB))
+    cluster.dfsadmin("-setSpaceQuota", "1m", path_in_dfs(cluster, here), check=True)
+    f = os.open(here + "/f", os.O_RDWR)
+    os.pwrite(f, b"late", 1000)
+    os.pwrite(f, bytes(MIB), MIB)
+    with pytest.raises(OSError) as said:
+        os.close(f)
+    assert said.value.errno == errno.EDQUOT
+    said = b"serving; 1 files that were closed are not saved yet"
+    wait_for(lambda: said in run_cairn("mount", "--status", cluster.mount).stdout, 10, "the mount to say so")
+    assert run_cairn("mount", "--status", cluster.mount).returncode == 1
+    with open(here + "/f", "rb") as f:
+        assert f.read()[1000:1004] == b"late"
+    assert hdfs_bytes(cluster, here + "/f") == bytes(MIB), "nobody else sees it"
+    cluster.dfsadmin("-clrSpaceQuota", path_in_dfs(cluster, here), check=True)
+    wait_for(lambda: hdfs_bytes(cluster, here + "/f")[1000:1004] == b"late", 60, "the late save")
+    wait_for(lambda: run_cairn("mount", "--status", cluster.mount).returncode == 0, 10, "nothing to be left")
+
+
+def test_a_full_staging_disk_is_emptied_by_saving(cluster, here, tmp_path):
+    target, disk = tmp_path / "mnt", tmp_path / "disk"
+    os.mkdir(disk)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=6m", "none", disk], check=True)
+    daemon = _mount(cluster, target, tmp_path / "log", "-o", f"staging={disk}")
+    folder, rng = str(target) + path_in_dfs(cluster, here), random.Random(2)
+    models = [bytearray(rng.randbytes(4 * MIB)) for _ in range(3)]
+    with contextlib.ExitStack() as open_files:
+        files = [open_files.enter_context(open(f"{folder}/f{i}", "w+b", buffering=0)) for i in range(3)]
+        for file, model in zip(files, models):
+            for at in range(0, len(model), 256 * 1024):
+                assert file.write(model[at:at + 256 * 1024]) == 256 * 1024
+        for i in range(150):
+            file, model = files[i % 3], models[i % 3]
+            offset, part = rng.randrange(len(model) - 70000), rng.randbytes(70000)
+            assert os.pwrite(file.fileno(), part, offset) == len(part)
+            model[offset:offset + len(part)] = part
+    daemon.stop()
+    subprocess.run(["umount", disk], check=True)
+    for i, model in enumerate(models):
+        assert hdfs_bytes(cluster, f"{here}/f{i}") == model
 
 
 def test_a_mount_ends_while_somebody_waits_for_a_lock(cluster, here, tmp_path):

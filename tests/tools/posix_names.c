@@ -90,7 +90,8 @@ static int make(struct tool *t)
 static int link_to(struct tool *t)
 {
     struct posix_attr attr;
-    int rc = posix_link(t->fs, t->session.session, number(t, 1), number(t, 2), word(t, 3), &t->arena, &attr, &t->err);
+    int rc =
+        posix_link(t->fs, t->session.session, NULL, number(t, 1), number(t, 2), word(t, 3), &t->arena, &attr, &t->err);
     if (!rc)
         printf("ok %" PRIu32, attr.nlink);
     return rc;
@@ -100,8 +101,8 @@ static int unlink_from(struct tool *t)
 {
     struct posix_attr attr;
     bool directory = !strcmp(word(t, 0), "rmdir"), hold = !strcmp(word(t, 3), "hold");
-    int rc =
-        posix_unlink(t->fs, t->session.session, number(t, 1), word(t, 2), directory, hold, &t->arena, &attr, &t->err);
+    int rc = posix_unlink(t->fs, t->session.session, NULL, number(t, 1), word(t, 2), directory, hold, &t->arena, &attr,
+                          &t->err);
     if (!rc)
         printf("ok %" PRIu32, attr.nlink);
     return rc;

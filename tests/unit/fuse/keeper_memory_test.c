@@ -55,6 +55,34 @@ static void test_the_next_process_has_them(void **state)
     assert_true(keeper_count_open(k, 20000, 0, &n) && n == 1);
 }
 
+static void test_a_request_that_is_sent_again_is_known(void **state)
+{
+    struct keeper_memory *k = keeper_memory_new();
+    keeper_next_process(k);
+    struct keeper_request *r = keeper_request_taken(k, 10, false), *other = keeper_request_taken(k, 12, false);
+    r->done = 77;
+    assert_ptr_not_equal(r, other);
+    keeper_next_process(k);
+    assert_ptr_equal(keeper_request_taken(k, 10, true), r);
+    assert_int_equal(r->done, 77);
+    assert_int_equal(keeper_request_taken(k, 14, true)->done, 0); /* nobody had taken it */
+    keeper_request_answered(k, 10);
+    assert_int_equal(keeper_request_taken(k, 10 + KEEPER_REQUESTS_MAX, false)->done, 0); /* in the same place */
+    keeper_next_process(k);
+    assert_int_equal(other->unique, 0); /* it was not sent again to the process before */
+}
+
+static void test_as_many_requests_as_there_are_places(void **state)
+{
+    struct keeper_memory *k = keeper_memory_new();
+    keeper_next_process(k);
+    for (uint64_t i = 1; i <= KEEPER_REQUESTS_MAX; i++)
+        assert_non_null(keeper_request_taken(k, 2 * i, false));
+    assert_null(keeper_request_taken(k, 2, false));
+    keeper_request_answered(k, 40);
+    assert_non_null(keeper_request_taken(k, 3, false));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -62,6 +90,8 @@ int main(void)
         cmocka_unit_test(test_places_are_used_again),
         cmocka_unit_test(test_too_many_in_one_place_are_not_counted),
         cmocka_unit_test(test_the_next_process_has_them),
+        cmocka_unit_test(test_a_request_that_is_sent_again_is_known),
+        cmocka_unit_test(test_as_many_requests_as_there_are_places),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -159,6 +159,42 @@ static void test_a_full_area_says_so(void **state)
     staging_free(s);
 }
 
+static void put(const char *name, const char *text)
+{
+    char path[128];
+    snprintf(path, sizeof path, "%s/%s", folder, name);
+    FILE *f = fopen(path, "w");
+    assert_true(f && fputs(text, f) >= 0 && fclose(f) == 0);
+}
+
+static bool is_there(const char *name)
+{
+    char path[128];
+    snprintf(path, sizeof path, "%s/%s", folder, name);
+    return access(path, F_OK) == 0;
+}
+
+static void test_what_is_of_no_use_is_swept_away(void **state)
+{
+    static const char *const useless[] = {"20001",     "20002",   "20002.log",  "20003.log",
+                                          "20004.new", "spare-1", "spare-1.log"},
+                             *const kept[] = {"20004", "20004.log", "lock", "20005.txt"};
+    for (size_t i = 0; i < 7; i++)
+        put(useless[i], i == 4 ? "half a log" : "");
+    for (size_t i = 0; i < 4; i++)
+        put(kept[i], "abc");
+    staging_area_free(area);
+    assert_int_equal(staging_area_open(folder, 1 << 20, &area, NULL), 0);
+    for (size_t i = 0; i < 7; i++)
+        assert_false(is_there(useless[i]));
+    for (size_t i = 0; i < 4; i++) {
+        char path[128];
+        assert_true(is_there(kept[i]));
+        snprintf(path, sizeof path, "%s/%s", folder, kept[i]);
+        assert_int_equal(unlink(path), 0);
+    }
+}
+
 /* What a full disk leaves of a record is not read as the beginning of the next one. */
 static void test_a_log_that_had_no_room_is_still_a_log(void **state)
 {
@@ -271,6 +307,7 @@ int main(void)
         cmocka_unit_test(test_random_changes_are_there_for_the_next_process),
         cmocka_unit_test(test_what_was_trimmed_is_not_taken_up_again),
         cmocka_unit_test(test_a_full_area_says_so),
+        cmocka_unit_test(test_what_is_of_no_use_is_swept_away),
         cmocka_unit_test(test_a_log_that_had_no_room_is_still_a_log),
         cmocka_unit_test(test_files_serve_one_inode_after_the_other),
         cmocka_unit_test(test_files_that_are_there_are_not_replaced_by_spare_ones),

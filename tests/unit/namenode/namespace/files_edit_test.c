@@ -2,6 +2,7 @@
 #include <errno.h>
 
 #include "namenode/namespace/files_edit.h"
+#include "namenode/namespace/leases.h"
 #include "namenode/namespace/quota.h"
 #include "namenode/namespace/snapshots.h"
 #include "tests/unit/namenode/namespace/nodes.h"
@@ -52,11 +53,13 @@ static struct file_block written_block(struct fixture *f, uint64_t file, uint64_
 
 static int edit(struct fixture *f, uint64_t file, const struct edit_span *spans, size_t count, bool *ret_done)
 {
-    return IN_TXN(f, ({
-                      struct edit e = {.session = SESSION, .spans = spans, .count = count};
-                      int rc = txn_inode(t, file, &e.file, ERR(f));
-                      rc ? rc : file_edit(o, &e, ret_done, ERR(f));
-                  }));
+    return IN_TXN(
+        f, ({
+            struct edit e = {
+                .session = SESSION, .spans = spans, .count = count, .client_name = "mount", .client_ip = "127.0.0.1"};
+            int rc = txn_inode(t, file, &e.file, ERR(f));
+            rc ? rc : file_edit(o, &e, ret_done, ERR(f));
+        }));
 }
 
 static struct file_block *list_of(struct fixture *f, uint64_t file, size_t *ret_count)
@@ -247,6 +250,25 @@ static void test_what_is_refused(void **state)
     fresh = written_block(f, id, 10);
     assert_int_equal(replace(f, id, 0, 0, &fresh, 1), ERR_ALREADY_BEING_CREATED);
     assert_int_equal((list_of(f, file, &count), count), 2);
+}
+
+static void test_an_edit_ends_a_writer_that_is_gone(void **state)
+{
+    struct fixture *f = *state;
+    bool done = false;
+    uint64_t theirs, own;
+    nodes_up(f);
+    assert_int_equal(create(f, &f->root, "/theirs", "writer", false, &theirs), 0);
+    assert_int_equal(create(f, &f->root, "/own", "mount", false, &own), 0);
+    assert_int_equal(edit(f, theirs, NULL, 0, &done), ERR_ALREADY_BEING_CREATED);
+    struct file_block fresh = written_block(f, theirs, 10), fresh_own = written_block(f, own, 10);
+    assert_int_equal(replace(f, own, 0, 0, &fresh_own, 1), ERR_ALREADY_BEING_CREATED); /* it may be alive and well */
+    assert_int_equal(edit(f, own, NULL, 0, &done), 0);
+    assert_true(done);
+    assert_int_equal(replace(f, own, 0, 0, &fresh_own, 1), 0);
+    leases_disconnected(f->nn.leases, "writer", true);
+    assert_int_equal(replace(f, theirs, 0, 0, &fresh, 1), 0);
+    assert_int_equal(leases_file_count(f->nn.leases), 0);
 }
 
 /* ---- blocks that belong to no file yet ---- */
@@ -504,6 +526,7 @@ int main(void)
         T(test_an_edit_waits_for_a_replica_of_each_new_block),
         T(test_several_spans_are_one_change),
         T(test_what_is_refused),
+        T(test_an_edit_ends_a_writer_that_is_gone),
         T(test_new_blocks_go_with_their_session_and_with_the_namenode),
         T(test_a_pipeline_of_a_new_block_is_repaired),
         T(test_replication_that_changes_meanwhile_counts),

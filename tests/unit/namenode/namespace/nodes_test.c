@@ -262,6 +262,15 @@ static void attributes_are_set_and_hdfs_clients_know_of_some(void **state)
     assert_int_equal(IN_TXN(f, node_set(t, 999999, &(struct node_set){0}, &n, ERR(f))), ERR_STALE);
 }
 
+static int names_of(struct fixture *f, uint64_t id)
+{
+    return IN_TXN(f, ({
+                      struct inode *n = NULL;
+                      assert_int_equal(txn_inode(t, id, &n, ERR(f)), 0);
+                      (int)txn_count_names(t, n);
+                  }));
+}
+
 static void links_count(void **state)
 {
     struct fixture *f = *state;
@@ -272,12 +281,14 @@ static void links_count(void **state)
     assert_int_equal(link_to(f, a, b, "dir"), ERR_PERMISSION);
     struct inode n = attr_of(f, file);
     assert_int_equal(inode_nlink(&n), 2);
+    assert_int_equal(names_of(f, file), 2);
     assert_int_equal(look(f, "/b/g").id, file);
     fixture_reopen(f);
     bool done = false;
     assert_int_equal(IN_TXN(f, tree_delete(t, &f->root, "/a", true, &done, ERR(f))), 0);
     assert_true(done);
     assert_int_equal(look(f, "/b/g").id, file); /* while its first name waits to be taken apart */
+    assert_int_equal(names_of(f, file), 1);
     assert_int_equal(gone(f, file), 0);
     reap_all(f);
     n = attr_of(f, file);

@@ -10,6 +10,7 @@
 #include "namenode/blocks/datanode_events.h"
 #include "namenode/namespace/quota.h"
 #include "namenode/serve/op.h"
+#include "rpc/rpc_client.h"
 #include "rpc/rpc_server.h"
 
 #define MEMORY_MAX (16u << 20)
@@ -191,13 +192,15 @@ static void errors_are_errnos(void **state)
 #define ERRNO_OF(call) err_to_errno(call)
     assert_int_equal(ERRNO_OF(posix_getattr(m->one, 12345678, &m->a, &attr, &m->err)), ESTALE);
     assert_int_equal(ERRNO_OF(posix_lookup(m->one, file.id, "x", &m->a, &attr, &m->err)), ENOTDIR);
-    assert_int_equal(ERRNO_OF(posix_link(m->one, 0, dir.id, dir.id, "x", &m->a, &attr, &m->err)), EPERM);
-    assert_int_equal(ERRNO_OF(posix_link(m->one, 0, file.id, dir.id, "f", &m->a, &attr, &m->err)), EEXIST);
-    assert_int_equal(ERRNO_OF(posix_unlink(m->one, 0, dir.id, "x", false, false, &m->a, &attr, &m->err)), ENOENT);
-    assert_int_equal(ERRNO_OF(posix_unlink(m->one, 0, POSIX_ROOT, "d", false, false, &m->a, &attr, &m->err)), EISDIR);
-    assert_int_equal(ERRNO_OF(posix_unlink(m->one, 0, POSIX_ROOT, "d", true, false, &m->a, &attr, &m->err)), ENOTEMPTY);
-    assert_int_equal(ERRNO_OF(posix_unlink(m->one, 0, dir.id, "f", false, true, &m->a, &attr, &m->err)), EINVAL);
-    assert_int_equal(ERRNO_OF(posix_unlink(m->one, 77, dir.id, "f", false, true, &m->a, &attr, &m->err)), ESTALE);
+    assert_int_equal(ERRNO_OF(posix_link(m->one, 0, NULL, dir.id, dir.id, "x", &m->a, &attr, &m->err)), EPERM);
+    assert_int_equal(ERRNO_OF(posix_link(m->one, 0, NULL, file.id, dir.id, "f", &m->a, &attr, &m->err)), EEXIST);
+    assert_int_equal(ERRNO_OF(posix_unlink(m->one, 0, NULL, dir.id, "x", false, false, &m->a, &attr, &m->err)), ENOENT);
+    assert_int_equal(ERRNO_OF(posix_unlink(m->one, 0, NULL, POSIX_ROOT, "d", false, false, &m->a, &attr, &m->err)),
+                     EISDIR);
+    assert_int_equal(ERRNO_OF(posix_unlink(m->one, 0, NULL, POSIX_ROOT, "d", true, false, &m->a, &attr, &m->err)),
+                     ENOTEMPTY);
+    assert_int_equal(ERRNO_OF(posix_unlink(m->one, 0, NULL, dir.id, "f", false, true, &m->a, &attr, &m->err)), EINVAL);
+    assert_int_equal(ERRNO_OF(posix_unlink(m->one, 77, NULL, dir.id, "f", false, true, &m->a, &attr, &m->err)), ESTALE);
     struct posix_rename into_itself = {POSIX_ROOT, dir.id, "d", "x", 0, false};
     assert_int_equal(ERRNO_OF(posix_rename(m->one, 0, &into_itself, &m->a, &attr, &replaced, &m->err)), EINVAL);
     char long_name[300];
@@ -205,7 +208,7 @@ static void errors_are_errnos(void **state)
     long_name[sizeof long_name - 1] = 0;
     assert_int_equal(ERRNO_OF(posix_lookup(m->one, dir.id, long_name, &m->a, &attr, &m->err)), ENAMETOOLONG);
     blocks_safe_mode(m->f->nn.blocks, SAFE_MODE_ENTER, m->f->now_ms);
-    assert_int_equal(ERRNO_OF(posix_unlink(m->one, 0, dir.id, "f", false, false, &m->a, &attr, &m->err)), EROFS);
+    assert_int_equal(ERRNO_OF(posix_unlink(m->one, 0, NULL, dir.id, "f", false, false, &m->a, &attr, &m->err)), EROFS);
     assert_int_equal(posix_getattr(m->one, file.id, &m->a, &attr, &m->err), 0);
 }
 
@@ -240,7 +243,7 @@ static void links_and_renames(void **state)
 {
     struct mounts *m = *state;
     struct posix_attr attr, replaced, file = make(m, 0, POSIX_ROOT, "f", S_IFREG | 0644);
-    assert_int_equal(posix_link(m->one, 0, file.id, POSIX_ROOT, "g", &m->a, &attr, &m->err), 0);
+    assert_int_equal(posix_link(m->one, 0, NULL, file.id, POSIX_ROOT, "g", &m->a, &attr, &m->err), 0);
     assert_int_equal(attr.nlink, 2);
     assert_true(attr.ctime_ns > file.ctime_ns);
     struct posix_attr other = make(m, 0, POSIX_ROOT, "h", S_IFREG | 0644);
@@ -253,11 +256,44 @@ static void links_and_renames(void **state)
     assert_int_equal(posix_rename(m->one, 0, &swap, &m->a, &attr, &replaced, &m->err), 0);
     assert_int_equal(posix_lookup(m->two, POSIX_ROOT, "f", &m->a, &attr, &m->err), 0);
     assert_int_equal(attr.id, other.id);
-    assert_int_equal(posix_unlink(m->one, 0, POSIX_ROOT, "f", false, false, &m->a, &attr, &m->err), 0);
+    assert_int_equal(posix_unlink(m->one, 0, NULL, POSIX_ROOT, "f", false, false, &m->a, &attr, &m->err), 0);
     assert_int_equal(attr.nlink, 0);
     struct posix_rename plain = {POSIX_ROOT, POSIX_ROOT, "g", "i", POSIX_RENAME_NOREPLACE, false};
     assert_int_equal(posix_rename(m->one, 0, &plain, &m->a, &attr, &replaced, &m->err), 0);
     assert_int_equal(replaced.id, 0);
+}
+
+/* As the next process of a mount makes them, when the one before has died: done once, and answered as they were. */
+static void calls_are_made_again(struct mounts *m, struct dfs *fs, uint64_t ret[4])
+{
+    struct rpc_call_id ids[4] = {{"mount", 1}, {"mount", 2}, {"mount", 3}, {"mount", 4}};
+    struct posix_make mkdir = how(POSIX_ROOT, "d", S_IFDIR | 0755);
+    struct posix_rename move = {POSIX_ROOT, POSIX_ROOT, "d", "e", POSIX_RENAME_NOREPLACE, false, &ids[2]};
+    struct posix_attr attr, replaced;
+    bool made = false;
+    mkdir.call_id = &ids[0];
+    assert_int_equal(posix_make(fs, 0, &mkdir, &m->a, &attr, &made, &m->err), 0);
+    assert_true(made);
+    ret[0] = attr.id;
+    assert_int_equal(posix_link(fs, 0, &ids[1], ret[3], POSIX_ROOT, "g", &m->a, &attr, &m->err), 0);
+    ret[1] = attr.id;
+    assert_int_equal(posix_rename(fs, 0, &move, &m->a, &attr, &replaced, &m->err), 0);
+    ret[2] = attr.id;
+    assert_int_equal(posix_unlink(fs, 0, &ids[3], POSIX_ROOT, "g", false, false, &m->a, &attr, &m->err), 0);
+    assert_int_equal(attr.id, ret[3]);
+}
+
+static void what_another_process_did_is_not_done_again(void **state)
+{
+    struct mounts *m = *state;
+    uint64_t first[4] = {0}, again[4] = {0};
+    first[3] = again[3] = make(m, 0, POSIX_ROOT, "f", S_IFREG | 0644).id;
+    calls_are_made_again(m, m->one, first);
+    calls_are_made_again(m, m->two, again);
+    assert_memory_equal(first, again, sizeof first);
+    restart(m);
+    calls_are_made_again(m, m->one, again);
+    assert_memory_equal(first, again, sizeof first);
 }
 
 static void a_directory_moves_between_quotas(void **state)
@@ -325,7 +361,7 @@ static void what_is_held_survives_a_restart(void **state)
     struct posix_session s;
     struct posix_attr attr, file = make(m, 0, POSIX_ROOT, "f", S_IFREG | 0644);
     uint64_t session = session_of(m, m->one);
-    assert_int_equal(posix_unlink(m->one, session, POSIX_ROOT, "f", false, true, &m->a, &attr, &m->err), 0);
+    assert_int_equal(posix_unlink(m->one, session, NULL, POSIX_ROOT, "f", false, true, &m->a, &attr, &m->err), 0);
     assert_int_equal(attr.nlink, 0);
     restart(m);
     assert_int_equal(posix_open_session(m->one, session, NULL, &s, &m->err), 0);
@@ -348,7 +384,7 @@ static void an_ended_session_lets_go(void **state)
     struct posix_lock lock = {.id = file.id, .owner = 1, .whole = true, .type = POSIX_LOCK_EXCLUSIVE};
     bool granted = false;
     assert_int_equal(posix_lock(m->one, session, &lock, 0, &granted, NULL, &m->err), 0);
-    assert_int_equal(posix_unlink(m->one, session, POSIX_ROOT, "f", false, true, &m->a, &attr, &m->err), 0);
+    assert_int_equal(posix_unlink(m->one, session, NULL, POSIX_ROOT, "f", false, true, &m->a, &attr, &m->err), 0);
     assert_int_equal(posix_getattr(m->one, file.id, &m->a, &attr, &m->err), 0);
     assert_int_equal(posix_close_session(m->one, session, &m->err), 0);
     assert_int_equal(posix_getattr(m->one, file.id, &m->a, &attr, &m->err), ERR_STALE);
@@ -561,6 +597,7 @@ int main(void)
         TEST(errors_are_errnos),
         TEST(pages_of_a_directory),
         TEST(links_and_renames),
+        TEST(what_another_process_did_is_not_done_again),
         TEST(a_directory_moves_between_quotas),
         TEST(a_new_file_is_open_for_its_client),
         TEST(what_is_held_survives_a_restart),
