@@ -22,6 +22,9 @@ static const char usage_text[] =
     "  -mapper <command>        reads lines on stdin, writes key<TAB>value lines\n"
     "  -combiner <command>      the same, on sorted map output before it is sent\n"
     "  -reducer <command|NONE>  reads sorted key<TAB>value lines; NONE: the mappers' output is the result\n"
+    "  -program <file.so>       a C program (cairn/mapreduce.h) as mapper, combiner and reducer, as far as it is "
+    "them;\n"
+    "                           -mapper, -combiner and -reducer can name one too\n"
     "  -file <file>             ship a file to the tasks (also -files a,b,c; path#name renames it).\n"
     "                           A command that is a file here, like ./m.py, is shipped by itself\n"
     "  -numReduceTasks <n>      number of reduces (default 1; 0 as -reducer NONE)\n"
@@ -85,6 +88,7 @@ static int take_value(struct streaming_args *args, const char *name, const char 
         const char *name;
         const char **text;
     } single[] = {{"output", &r->output},
+                  {"program", &r->program},
                   {"mapper", &r->mapper},
                   {"combiner", &r->combiner},
                   {"reducer", &r->reducer},
@@ -148,7 +152,7 @@ static int parse(int argc, char **argv, struct streaming_args *args, struct err 
         return err_set(reterr, ERR_ILLEGAL_ARGUMENT, "Required argument: -input <name>");
     if (!r->output)
         return err_set(reterr, ERR_ILLEGAL_ARGUMENT, "Required argument: -output ");
-    if (!r->mapper)
+    if (!r->mapper && !r->program)
         return err_set(reterr, ERR_ILLEGAL_ARGUMENT, "Required argument: -mapper <command> (cat passes lines through)");
     return 0;
 }

@@ -17,6 +17,7 @@
 #include "scheduler/engine/command_line.h"
 #include "scheduler/engine/job_conf.h"
 #include "scheduler/engine/partition.h"
+#include "scheduler/engine/program.h"
 
 #define COPY_BYTES    (256u << 10)
 #define JOB_FILES_MAX 1000
@@ -322,12 +323,39 @@ static int fill_reduces(const struct job_request *request, Cairn__JobSpecProto *
     return 0;
 }
 
-static int job_fill(const struct job_request *request, const struct config *config, struct dfs *fs,
-                    Cairn__JobSpecProto *job, struct arena *a, struct err *reterr)
+/* -program: mapper, and combiner and reducer if it has them. Asked in a process of its own, as its code runs when
+ * loaded. */
+static int fill_program(struct job_request *request, struct err *reterr)
+{
+    const char *program = request->program;
+    if (!program)
+        return 0;
+    if (!program_is_library(program))
+        return err_set(reterr, ERR_ILLEGAL_ARGUMENT, "-program %s: a file that ends in .so is wanted", program);
+    unsigned has = 0;
+    int rc = program_ask(program, &has, reterr);
+    if (rc < 0)
+        return rc;
+    if (!request->mapper && !(has & PROGRAM_HAS_MAP))
+        return err_set(reterr, ERR_ILLEGAL_ARGUMENT, "-program %s has no map; a -mapper is wanted too", program);
+    request->mapper = request->mapper ? request->mapper : program;
+    if (!request->combiner && (has & PROGRAM_HAS_COMBINE))
+        request->combiner = program;
+    if (!request->reducer)
+        request->reducer = has & PROGRAM_HAS_REDUCE ? program : "NONE";
+    return 0;
+}
+
+static int job_fill(struct job_request *request, const struct config *config, struct dfs *fs, Cairn__JobSpecProto *job,
+                    struct arena *a, struct err *reterr)
 {
     struct property_list properties = {.job = job, .arena = a};
     config_each(config, add_set_property, &properties);
     int rc = check_properties(job, reterr);
+    if (rc == 0)
+        rc = fill_program(request, reterr);
+    if (rc < 0)
+        return rc;
     job->user = (char *)dfs_user(fs);
     job->fsuri = (char *)dfs_uri(fs);
     job->mapper = (char *)request->mapper;

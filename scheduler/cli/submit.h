@@ -9,6 +9,7 @@
 struct job_request { /* borrowed texts */
     const char **inputs, **files, **cmdenv;
     size_t input_count, file_count, cmdenv_count;
+    const char *program; /* a C program, for those of the next three that are NULL; it is asked which it has */
     const char *output, *mapper, *combiner, *reducer; /* reducer NULL: identity */
     const char *input_format, *output_format, *partitioner;
     int64_t reduces; /* -1: mapreduce.job.reduces */
