@@ -101,8 +101,10 @@ static void *combine_feed_thread(void *arg)
 static int buffer_add(struct map_output *o, struct sort_buffer *buffer, const struct record *r, bool *ret_added,
                       struct err *reterr)
 {
-    uint32_t partition = partition_of(&o->partitioner, r->key, r->key_len);
     struct record ordered = key_order_encode(&o->order, r);
+    const struct record *ranged =
+        o->partitioner.ranges ? &ordered : r; /* ranges are of the order that parts are to have */
+    uint32_t partition = partition_of(&o->partitioner, ranged->key, ranged->key_len);
     *ret_added = sort_buffer_add(buffer, partition, &ordered);
     return *ret_added || sort_buffer_count(buffer) ? 0 : spill_alone(&o->spills, partition, &ordered, reterr);
 }

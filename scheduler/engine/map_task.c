@@ -122,6 +122,7 @@ int map_task_run(struct task *t, struct err *reterr)
     int rc = record_input_open(t, program_is_library(t->job->mapper), &feed.in, reterr);
     if (rc == 0) {
         struct program_use use = {.role = PROGRAM_MAP,
+                                  .no_key = !record_input_has_keys(feed.in),
                                   .text_in = record_input_is_text(feed.in),
                                   .bytes_out = t->job->reduces == 0 && part_file_takes_bytes(t->job)};
         rc = program_start(t, t->job->mapper, use, &feed.program, reterr);

@@ -70,7 +70,7 @@ static int start_command(struct task *t, const char *command, struct program *p,
         conf_text(t, reduce ? "stream.reduce.output.field.separator" : "stream.map.output.field.separator", "\t")[0];
     p->key_fields =
         (int)job_conf_int(job, reduce ? "stream.num.reduce.output.key.fields" : "stream.num.map.output.key.fields", 1);
-    p->ignore_key = map && job_conf_bool(job, "stream.map.input.ignoreKey", false);
+    p->ignore_key = p->use.no_key || (map && job_conf_bool(job, "stream.map.input.ignoreKey", false));
     return stream_child_start(t, role_names[p->use.role], command, &p->child, reterr);
 }
 

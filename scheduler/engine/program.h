@@ -11,6 +11,7 @@
 enum program_role { PROGRAM_MAP, PROGRAM_COMBINE, PROGRAM_REDUCE };
 struct program_use {
     enum program_role role;
+    bool no_key;    /* a command is fed values alone */
     bool text_in;   /* fed by program_feed_text, not record by record */
     bool bytes_out; /* gives the output's bytes (program_take_bytes), not records */
 };

@@ -364,8 +364,10 @@ int program_host_main(char **args)
     static struct host h;
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     prctl(PR_SET_NAME, "cairn-program");
+    signal(SIGPIPE, SIG_IGN); /* a task that wants no more says so by closing its ends */
     h.task.api = &api;
-    h.use = (struct program_use){(enum program_role)(args[1][0] - '0'), args[2][0] == '1', args[3][0] == '1'};
+    h.use = (struct program_use){
+        .role = (enum program_role)(args[1][0] - '0'), .text_in = args[2][0] == '1', .bytes_out = args[3][0] == '1'};
     uint8_t *memory = mmap(NULL, 2 * CHANNEL_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, MEMORY_FD, 0);
     if (h.use.role > PROGRAM_REDUCE || memory == MAP_FAILED) {
         fprintf(stderr, "cairn task --program is started by a task\n");

@@ -33,7 +33,8 @@ static int open_format(struct record_input *in, bool for_program, struct err *re
     struct input_split s = {.source = compressed ? decompressor_source(in->decompressor) : source,
                             .name = split->path,
                             .start = split->start,
-                            .length = compressed ? -1 : split->length};
+                            .length = compressed ? -1 : split->length,
+                            .file = compressed ? NULL : in->reader};
     switch (job->inputformat) {
     case CAIRN__INPUT_FORMAT__INPUT_TEXT:
         in->format = job_conf_bool(job, "stream.map.input.ignoreKey", true) ? &text_format : &offset_format;
@@ -47,6 +48,17 @@ static int open_format(struct record_input *in, bool for_program, struct err *re
         in->format = &offset_format;
         in->state = line_format_new(&s, job);
         return 0;
+    case CAIRN__INPUT_FORMAT__INPUT_WHOLE_FILE:
+        in->format = for_program ? &whole_record_format : &whole_text_format;
+        in->state = whole_format_new(&s);
+        return 0;
+    case CAIRN__INPUT_FORMAT__INPUT_CSV:
+        in->format = for_program || csv_wants_tabs(job) ? &csv_record_format : &csv_text_format;
+        in->state = csv_format_new(&s, job);
+        return 0;
+    case CAIRN__INPUT_FORMAT__INPUT_SEQUENCE:
+        in->format = &sequence_format;
+        return sequence_format_new(&s, job, &in->state, reterr);
     default: return err_set(reterr, ERR_UNSUPPORTED, "input format %d", (int)job->inputformat);
     }
 }
@@ -84,6 +96,11 @@ void record_input_close(struct record_input *in)
 bool record_input_is_text(const struct record_input *in)
 {
     return in->format->chunk != NULL;
+}
+
+bool record_input_has_keys(const struct record_input *in)
+{
+    return !in->format->no_key;
 }
 
 int record_input_chunk(struct record_input *in, struct slice *ret, struct err *reterr)

@@ -12,6 +12,7 @@ struct record_format {
     int (*chunk)(void *state, struct slice *ret, int64_t *count, struct err *reterr);
     int (*next)(void *state, struct record *ret, bool *ret_more, struct err *reterr);
     void (*free)(void *state);
+    bool no_key; /* a command gets values alone */
 };
 
 struct record_input;
@@ -19,6 +20,7 @@ struct record_input;
 int record_input_open(struct task *t, bool for_program, struct record_input **ret, struct err *reterr) MUST_CHECK;
 void record_input_close(struct record_input *in);         /* NULL is fine */
 bool record_input_is_text(const struct record_input *in); /* which of the next two is to be used */
+bool record_input_has_keys(const struct record_input *in);
 /* Borrowed until the next call. */
 int record_input_chunk(struct record_input *in, struct slice *ret, struct err *reterr) MUST_CHECK;
 int record_input_next(struct record_input *in, struct record *ret, bool *ret_more, struct err *reterr) MUST_CHECK;
