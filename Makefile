@@ -178,6 +178,7 @@ install: all               ## to PREFIX (default /usr/local), DESTDIR honoured
 	$(Q)install -D -m 755 $(B)/cairn $(DESTDIR)$(PREFIX)/bin/cairn
 	$(Q)install -D -m 755 $(B)/libhdfs.so.0.0.0 $(DESTDIR)$(PREFIX)/lib/libhdfs.so.0.0.0
 	$(Q)ln -sf libhdfs.so.0.0.0 $(DESTDIR)$(PREFIX)/lib/libhdfs.so
+	$(Q)install -D -m 644 scheduler/python/cairn_job.py $(DESTDIR)$(PREFIX)/share/cairn/python/cairn_job.py
 	$(Q)install -D -m 644 scheduler/include/cairn/mapreduce.h $(DESTDIR)$(PREFIX)/include/cairn/mapreduce.h
 	$(Q)install -D -m 644 client/include/hdfs.h $(DESTDIR)$(PREFIX)/include/cairn/hdfs.h
 	$(Q)mkdir -p $(DESTDIR)/sbin && ln -sf $(PREFIX)/bin/cairn $(DESTDIR)/sbin/mount.fuse.cairn || \
