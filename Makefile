@@ -25,7 +25,7 @@ NOT_CLIENT := $(addprefix common/,http.o http_page.o http_servlets.o http_stream
 CLIENT_O := $(filter-out $(addprefix $(B)/,$(NOT_CLIENT)),\
               $(filter $(B)/common/% $(B)/proto/% $(B)/rpc/% $(B)/client/lib/%,$(OBJ))) $(GEN_O)
 
-PKGS := fuse3 libprotobuf-c libmicrohttpd expat jansson libisal libxxhash zlib nettle libgsasl
+PKGS := fuse3 libprotobuf-c libmicrohttpd expat jansson libisal libxxhash zlib nettle libgsasl liblz4 libzstd libarchive
 CPPFLAGS += -I. -Iclient/include -I$(B)/gen -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -DFUSE_USE_VERSION=312 \
             $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
 WARN := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wvla \
@@ -33,7 +33,7 @@ WARN := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointe
 CFLAGS += -std=gnu17 $(if $(SAN),-O1 -g,-O2 -g) -fPIC -fvisibility=hidden -fno-omit-frame-pointer \
           -fstack-protector-strong $(WARN) $(if $(SAN),-fsanitize=$(SAN) -fno-sanitize-recover=all)
 LDFLAGS += -pthread $(if $(SAN),-fsanitize=$(SAN)) -Wl,-z,relro,-z,now
-LDLIBS += $(shell pkg-config --libs $(PKGS) 2>/dev/null) -lleveldb -lm -lrt
+LDLIBS += $(shell pkg-config --libs $(PKGS) 2>/dev/null) -lleveldb -lbz2 -lsnappy -ldl -lm -lrt
 
 # Reports about libraries, each with its reason; the tests of clusters set their own options (tests/lib/sanitizer.py).
 export TSAN_OPTIONS ?= suppressions=$(abspath tools/tsan.supp)
@@ -47,7 +47,9 @@ TEST_BIN := $(TESTS:%.c=$(B)/%)
 
 EXAMPLE_GEN := $(B)/examples/gen
 
-all: $(B)/cairn $(B)/libhdfs.so.0.0.0 $(EXAMPLE_GEN)
+PROGRAMS := $(patsubst %.c,$(B)/%.so,$(wildcard examples/programs/*.c))
+
+all: $(B)/cairn $(B)/libhdfs.so.0.0.0 $(EXAMPLE_GEN) $(PROGRAMS)
 
 # Missing Debian packages are installed (or named) before anything else: make builds an included file first and then
 # starts again, so that pkg-config is asked once they are there.
@@ -79,6 +81,10 @@ $(B)/tests/unit/%: tests/unit/%.c $(B)/libcairn-test.a
 # The data generator stands alone, as its users' programs do: no code of ours in it.
 $(EXAMPLE_GEN): $(wildcard examples/gen/*.c examples/gen/*.h)
 	$(Q)mkdir -p $(@D); $(CC) -O2 -std=gnu17 $(WARN) -o $@ $(filter %.c,$^)
+
+# So do Map/Reduce programs: one header, nothing to link.
+$(B)/examples/programs/%.so: examples/programs/%.c scheduler/include/cairn/mapreduce.h
+	$(Q)mkdir -p $(@D); $(CC) -O2 -std=gnu17 $(WARN) -Ischeduler/include -shared -fPIC -o $@ $<
 
 # What tests of clusters drive, where no command of ours does it.
 TEST_TOOLS := $(patsubst %.c,$(B)/%,$(wildcard tests/tools/*.c))
@@ -176,6 +182,8 @@ install: all               ## to PREFIX (default /usr/local), DESTDIR honoured
 	$(Q)install -D -m 755 $(B)/cairn $(DESTDIR)$(PREFIX)/bin/cairn
 	$(Q)install -D -m 755 $(B)/libhdfs.so.0.0.0 $(DESTDIR)$(PREFIX)/lib/libhdfs.so.0.0.0
 	$(Q)ln -sf libhdfs.so.0.0.0 $(DESTDIR)$(PREFIX)/lib/libhdfs.so
+	$(Q)install -D -m 644 scheduler/python/cairn_job.py $(DESTDIR)$(PREFIX)/share/cairn/python/cairn_job.py
+	$(Q)install -D -m 644 scheduler/include/cairn/mapreduce.h $(DESTDIR)$(PREFIX)/include/cairn/mapreduce.h
 	$(Q)install -D -m 644 client/include/hdfs.h $(DESTDIR)$(PREFIX)/include/cairn/hdfs.h
 	$(Q)mkdir -p $(DESTDIR)/sbin && ln -sf $(PREFIX)/bin/cairn $(DESTDIR)/sbin/mount.fuse.cairn || \
 	    echo "mount -t fuse.cairn needs /sbin/mount.fuse.cairn -> $(PREFIX)/bin/cairn, which only root can make"

@@ -6,12 +6,15 @@
 #include "client/lib/dfs_path.h"
 #include "common/mem.h"
 #include "scheduler/cli/fs_match.h"
+#include "scheduler/engine/csv_scan.h"
+#include "scheduler/engine/decompress.h"
 #include "scheduler/engine/job_conf.h"
 #include "scheduler/engine/line_input.h"
 
 #define SPLIT_SLOP_PERCENT 110 /* Hadoop: the last split may be 10 % larger instead of leaving a crumb */
 #define SPLITS_MAX         200000
 #define INPUT_DEPTH_MAX    64
+#define SCAN_BYTES         (1u << 20)
 
 struct split_plan {
     struct dfs *fs;
@@ -19,9 +22,13 @@ struct split_plan {
     struct arena *arena;
     int64_t min_bytes, max_bytes, goal_bytes; /* goal 0 = none */
     bool recursive;
+    const char *tag; /* of the input that is being looked at; NULL: none */
     size_t files, split_capacity, holder_capacity;
     /* first pass: what there is */
-    struct dfs_match *inputs;
+    struct planned_input {
+        struct dfs_match file;
+        const char *tag;
+    } * inputs;
     size_t input_count, input_capacity;
 };
 
@@ -31,7 +38,7 @@ static int plan_add_file(struct split_plan *p, const char *path, const struct df
         p->input_capacity = p->input_capacity ? 2 * p->input_capacity : 16;
         p->inputs = mem_realloc_array(p->inputs, p->input_capacity, sizeof *p->inputs);
     }
-    p->inputs[p->input_count++] = (struct dfs_match){path, *status};
+    p->inputs[p->input_count++] = (struct planned_input){{path, *status}, p->tag};
     return 0;
 }
 
@@ -150,6 +157,7 @@ static int plan_add_split(struct split_plan *p, const char *path, int64_t start,
     s->start = start;
     s->length = length;
     s->has_whole = s->whole = whole;
+    s->tag = (char *)p->tag;
     int64_t middle = start + length / 2;
     for (size_t i = 0; i < blocks->count; i++) {
         const struct dfs_block *b = &blocks->blocks[i];
@@ -201,23 +209,57 @@ static int plan_split_by_lines(struct split_plan *p, const char *path, const str
     return rc;
 }
 
-static bool has_suffix(const char *text, const char *suffix)
+/* CSV: a block may begin inside quotes, and only what stands before it tells. So the file is read once here, and splits
+ * begin with the first record that begins in their block. */
+static int plan_split_by_records(struct split_plan *p, const char *path, const struct dfs_status *status, int64_t size,
+                                 const struct dfs_blocks *blocks, struct err *reterr)
 {
-    size_t len = strlen(text), n = strlen(suffix);
-    return len >= n && !strcmp(text + len - n, suffix);
+    struct file_reader *reader = NULL;
+    int rc = file_reader_open(p->fs, path, &reader, reterr);
+    if (rc < 0)
+        return rc;
+    const char *separator = job_conf_get(p->job, "cairn.csv.separator");
+    struct csv_scan scan = {.separator = separator ? separator[0] : 0};
+    uint8_t *bytes = mem_alloc(SCAN_BYTES);
+    int64_t at = 0, begin = 0;
+    for (size_t got = 1; rc == 0 && got;) {
+        if ((rc = file_reader_read(reader, bytes, SCAN_BYTES, &got, reterr)) < 0)
+            break;
+        struct slice rest = {bytes, got};
+        if (at == 0 && got >= 3 &&
+            !memcmp(bytes, "\xef\xbb\xbf", 3)) { /* a byte order mark is no part of the first field */
+            rest = (struct slice){bytes + 3, got - 3};
+            at = 3;
+        }
+        while (rc == 0 && rest.len) {
+            bool ended;
+            size_t n = csv_scan(&scan, rest, &ended);
+            at += (int64_t)n;
+            rest = (struct slice){rest.base + n, rest.len - n};
+            if (ended && at - begin >= size && at < status->length) {
+                rc = plan_add_split(p, path, begin, at - begin, false, blocks, reterr);
+                begin = at;
+            }
+        }
+    }
+    if (rc == 0 && begin < status->length)
+        rc = plan_add_split(p, path, begin, status->length - begin, false, blocks, reterr);
+    free(bytes);
+    file_reader_close(reader);
+    return rc;
 }
 
 static int plan_split_file(struct split_plan *p, const char *path, const struct dfs_status *status, struct err *reterr)
 {
-    static const char *const unknown_codecs[] = {".bz2", ".snappy", ".lz4", ".zst", ".deflate", ".lzo"};
-    for (size_t i = 0; i < ARRAY_COUNT(unknown_codecs); i++)
-        if (has_suffix(path, unknown_codecs[i]))
-            return err_set(reterr, ERR_UNSUPPORTED, "%s: of compressed input only .gz can be read", path);
+    size_t name = strlen(path);
+    if (name > 4 && !strcmp(path + name - 4, ".lzo"))
+        return err_set(reterr, ERR_UNSUPPORTED, "%s: input compressed with LZO cannot be read", path);
     struct dfs_blocks blocks = {0};
     int rc = status->length ? dfs_block_locations(p->fs, path, 0, status->length, p->arena, &blocks, reterr) : 0;
     if (rc < 0)
         return rc;
-    if (has_suffix(path, ".gz"))
+    bool sequence = p->job->inputformat == CAIRN__INPUT_FORMAT__INPUT_SEQUENCE; /* compressed inside */
+    if ((!sequence && decompressor_knows(path)) || p->job->inputformat == CAIRN__INPUT_FORMAT__INPUT_WHOLE_FILE)
         return plan_add_split(p, path, 0, status->length, true, &blocks, reterr);
     if (status->length == 0)
         return plan_add_split(p, path, 0, 0, false, &blocks, reterr);
@@ -230,6 +272,8 @@ static int plan_split_file(struct split_plan *p, const char *path, const struct 
         size = p->max_bytes;
     if (size < p->min_bytes)
         size = p->min_bytes;
+    if (p->job->inputformat == CAIRN__INPUT_FORMAT__INPUT_CSV && status->length > size)
+        return plan_split_by_records(p, path, status, size, &blocks, reterr);
     int64_t at = 0;
     while (rc == 0 && (double)(status->length - at) * 100 > (double)size * SPLIT_SLOP_PERCENT) {
         rc = plan_add_split(p, path, at, size, false, &blocks, reterr);
@@ -239,8 +283,20 @@ static int plan_split_file(struct split_plan *p, const char *path, const struct 
                                           : plan_add_split(p, path, at, status->length - at, false, &blocks, reterr);
 }
 
-int splits_compute(struct dfs *fs, const char *const *inputs, size_t input_count, Cairn__JobSpecProto *job,
-                   struct arena *a, size_t *ret_files, struct err *reterr)
+/* "TAG=PATH" */
+static int plan_add_tagged(struct split_plan *p, const char *text, struct err *reterr)
+{
+    const char *equals = strchr(text, '=');
+    if (!equals || equals == text)
+        return err_set(reterr, ERR_ILLEGAL_ARGUMENT, "-taggedInput %s: tag=path is wanted", text);
+    p->tag = arena_strndup(p->arena, text, (size_t)(equals - text));
+    int rc = plan_add_inputs(p, equals + 1, reterr);
+    p->tag = NULL;
+    return rc;
+}
+
+int splits_compute(struct dfs *fs, const struct job_request *request, Cairn__JobSpecProto *job, struct arena *a,
+                   size_t *ret_files, struct err *reterr)
 {
     struct split_plan p = {.fs = fs, .job = job, .arena = a};
     p.min_bytes = job_conf_int(job, "mapreduce.input.fileinputformat.split.minsize", 1);
@@ -248,16 +304,20 @@ int splits_compute(struct dfs *fs, const char *const *inputs, size_t input_count
     p.max_bytes = job_conf_int(job, "mapreduce.input.fileinputformat.split.maxsize", INT64_MAX);
     p.recursive = job_conf_bool(job, "mapreduce.input.fileinputformat.input.dir.recursive", false);
     int rc = 0;
-    for (size_t i = 0; rc == 0 && i < input_count; i++)
-        rc = plan_add_inputs(&p, inputs[i], reterr);
+    for (size_t i = 0; rc == 0 && i < request->input_count; i++)
+        rc = plan_add_inputs(&p, request->inputs[i], reterr);
+    for (size_t i = 0; rc == 0 && i < request->tagged_count; i++)
+        rc = plan_add_tagged(&p, request->tagged[i], reterr);
     int64_t total = 0, maps = job_conf_int(job, "mapreduce.job.maps", 0);
     for (size_t i = 0; i < p.input_count; i++)
-        total += p.inputs[i].status.length;
+        total += p.inputs[i].file.status.length;
     p.goal_bytes = maps > 0 ? total / maps : 0;
     if (maps > 0 && p.goal_bytes < 1)
         p.goal_bytes = 1;
-    for (size_t i = 0; rc == 0 && i < p.input_count; i++)
-        rc = plan_split_file(&p, p.inputs[i].path, &p.inputs[i].status, reterr);
+    for (size_t i = 0; rc == 0 && i < p.input_count; i++) {
+        p.tag = p.inputs[i].tag;
+        rc = plan_split_file(&p, p.inputs[i].file.path, &p.inputs[i].file.status, reterr);
+    }
     *ret_files = p.input_count;
     free(p.inputs);
     return rc;

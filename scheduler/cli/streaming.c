@@ -22,12 +22,18 @@ static const char usage_text[] =
     "  -mapper <command>        reads lines on stdin, writes key<TAB>value lines\n"
     "  -combiner <command>      the same, on sorted map output before it is sent\n"
     "  -reducer <command|NONE>  reads sorted key<TAB>value lines; NONE: the mappers' output is the result\n"
+    "  -program <file.so>       a C program (cairn/mapreduce.h) as mapper, combiner and reducer, as far as it is "
+    "them;\n"
+    "                           -mapper, -combiner and -reducer can name one too\n"
     "  -file <file>             ship a file to the tasks (also -files a,b,c; path#name renames it).\n"
     "                           A command that is a file here, like ./m.py, is shipped by itself\n"
     "  -numReduceTasks <n>      number of reduces (default 1; 0 as -reducer NONE)\n"
-    "  -inputformat <class>     TextInputFormat (default), KeyValueTextInputFormat, NLineInputFormat\n"
-    "  -outputformat <class>    TextOutputFormat\n"
-    "  -partitioner <class>     HashPartitioner (default), KeyFieldBasedPartitioner\n"
+    "  -taggedInput <tag>=<path>  input whose tag mappers find in $cairn_map_input_tag\n"
+    "  -cacheArchive <archive>  ship a zip, jar or tar, unpacked into a folder of its name (also -archives a,b#name)\n"
+    "  -inputformat <class>     TextInputFormat (default), KeyValueTextInputFormat, NLineInputFormat, CSVInputFormat,\n"
+    "                           WholeFileInputFormat, SequenceFileInputFormat, SequenceFileAsTextInputFormat\n"
+    "  -outputformat <class>    TextOutputFormat (default), SequenceFileOutputFormat\n"
+    "  -partitioner <class>     HashPartitioner (default), KeyFieldBasedPartitioner, TotalOrderPartitioner\n"
     "  -cmdenv <name>=<value>   environment of the commands; may be given several times\n"
     "  -jobconf <name>=<value>  as -D\n"
     "  -lazyOutput              no empty part files\n"
@@ -42,7 +48,7 @@ struct streaming_args {
     bool background, help;
     const char *jobconf[LIST_MAX];
     size_t jobconf_count;
-    const char *inputs[LIST_MAX], *files[LIST_MAX], *cmdenv[LIST_MAX];
+    const char *inputs[LIST_MAX], *tagged[LIST_MAX], *files[LIST_MAX], *archives[LIST_MAX], *cmdenv[LIST_MAX];
 };
 
 static char interrupted_text[512];
@@ -85,6 +91,7 @@ static int take_value(struct streaming_args *args, const char *name, const char 
         const char *name;
         const char **text;
     } single[] = {{"output", &r->output},
+                  {"program", &r->program},
                   {"mapper", &r->mapper},
                   {"combiner", &r->combiner},
                   {"reducer", &r->reducer},
@@ -95,11 +102,17 @@ static int take_value(struct streaming_args *args, const char *name, const char 
         const char *name;
         const char **list;
         size_t *count;
-    } many[] = {{"input", args->inputs, &r->input_count},   {"file", args->files, &r->file_count},
-                {"files", args->files, &r->file_count},     {"cacheFile", args->files, &r->file_count},
-                {"cmdenv", args->cmdenv, &r->cmdenv_count}, {"jobconf", args->jobconf, &args->jobconf_count}};
-    static const char *const refused[] = {"archives", "cacheArchive", "inputreader",        "mapdebug", "reducedebug",
-                                          "io",       "libjars",      "additionalconfspec", "dfs"};
+    } many[] = {{"input", args->inputs, &r->input_count},
+                {"file", args->files, &r->file_count},
+                {"files", args->files, &r->file_count},
+                {"cacheFile", args->files, &r->file_count},
+                {"taggedInput", args->tagged, &r->tagged_count},
+                {"archives", args->archives, &r->archive_count},
+                {"cacheArchive", args->archives, &r->archive_count},
+                {"cmdenv", args->cmdenv, &r->cmdenv_count},
+                {"jobconf", args->jobconf, &args->jobconf_count}};
+    static const char *const refused[] = {"inputreader", "mapdebug",           "reducedebug", "io",
+                                          "libjars",     "additionalconfspec", "dfs"};
     for (size_t i = 0; i < ARRAY_COUNT(refused); i++)
         if (!strcmp(name, refused[i]))
             return err_set(reterr, ERR_UNSUPPORTED, "option -%s is not supported", name);
@@ -144,11 +157,11 @@ static int parse(int argc, char **argv, struct streaming_args *args, struct err 
     const struct job_request *r = &args->request;
     if (args->help)
         return 0;
-    if (r->input_count == 0)
+    if (r->input_count + r->tagged_count == 0)
         return err_set(reterr, ERR_ILLEGAL_ARGUMENT, "Required argument: -input <name>");
     if (!r->output)
         return err_set(reterr, ERR_ILLEGAL_ARGUMENT, "Required argument: -output ");
-    if (!r->mapper)
+    if (!r->mapper && !r->program)
         return err_set(reterr, ERR_ILLEGAL_ARGUMENT, "Required argument: -mapper <command> (cat passes lines through)");
     return 0;
 }
@@ -227,8 +240,12 @@ int streaming_main(int argc, char **argv)
     struct err err = {0};
     struct config *config = NULL;
     struct streaming_args *args = mem_new(struct streaming_args);
-    args->request =
-        (struct job_request){.inputs = args->inputs, .files = args->files, .cmdenv = args->cmdenv, .reduces = -1};
+    args->request = (struct job_request){.inputs = args->inputs,
+                                         .tagged = args->tagged,
+                                         .files = args->files,
+                                         .archives = args->archives,
+                                         .cmdenv = args->cmdenv,
+                                         .reduces = -1};
     struct arena a;
     arena_init(&a, SUBMIT_ARENA_BYTES);
     int exit_code = 0;

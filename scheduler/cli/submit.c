@@ -13,10 +13,14 @@
 #include "common/mem.h"
 #include "common/net.h"
 #include "scheduler/cli/fs_match.h"
+#include "scheduler/cli/sample.h"
 #include "scheduler/cli/splits.h"
 #include "scheduler/engine/command_line.h"
+#include "scheduler/engine/compress.h"
 #include "scheduler/engine/job_conf.h"
+#include "scheduler/engine/key_order.h"
 #include "scheduler/engine/partition.h"
+#include "scheduler/engine/program.h"
 
 #define COPY_BYTES    (256u << 10)
 #define JOB_FILES_MAX 1000
@@ -39,12 +43,14 @@ static const char *const old_names[][2] = {
     {"mapred.line.input.format.linespermap", "mapreduce.input.lineinputformat.linespermap"},
     {"key.value.separator.in.input.line", "mapreduce.input.keyvaluelinerecordreader.key.value.separator"},
     {"mapred.reduce.slowstart.completed.maps", "mapreduce.job.reduce.slowstart.completedmaps"},
+    {"mapred.output.compress", "mapreduce.output.fileoutputformat.compress"},
+    {"mapred.output.compression.codec", "mapreduce.output.fileoutputformat.compress.codec"},
+    {"mapred.compress.map.output", "mapreduce.map.output.compress"},
+    {"mapred.map.output.compression.codec", "mapreduce.map.output.compress.codec"},
     {"mapred.reduce.parallel.copies", "mapreduce.reduce.shuffle.parallelcopies"},
 };
 /* What would change the result if it were ignored. */
 static const char *const refused_settings[] = {
-    "mapreduce.job.output.key.comparator.class",
-    "mapred.output.key.comparator.class",
     "mapreduce.job.output.group.comparator.class",
     "mapred.output.value.groupfn.class",
     "textinputformat.record.delimiter",
@@ -52,7 +58,6 @@ static const char *const refused_settings[] = {
     "stream.map.output.reader.class",
     "stream.reduce.input.writer.class",
     "stream.reduce.output.reader.class",
-    "mapreduce.job.cache.archives",
 };
 
 struct property_list {
@@ -94,9 +99,13 @@ static int check_properties(const Cairn__JobSpecProto *job, struct err *reterr)
     for (size_t i = 0; i < ARRAY_COUNT(refused_settings); i++)
         if (job_conf_get(job, refused_settings[i]))
             return err_set(reterr, ERR_UNSUPPORTED, "-D %s is not supported", refused_settings[i]);
-    if (job_conf_bool(job, "mapreduce.output.fileoutputformat.compress", false) ||
-        job_conf_bool(job, "mapred.output.compress", false))
-        return err_set(reterr, ERR_UNSUPPORTED, "compressed output is not supported");
+    static const char *const codecs[] = {"mapreduce.output.fileoutputformat.compress.codec",
+                                         "mapreduce.map.output.compress.codec"};
+    for (size_t i = 0; i < ARRAY_COUNT(codecs); i++) {
+        const char *codec = job_conf_get(job, codecs[i]);
+        if (codec && !codec_suffix(codec))
+            return err_set(reterr, ERR_UNSUPPORTED, "-D %s: codec %s is not known", codecs[i], codec);
+    }
     return job_conf_check(job, reterr);
 }
 
@@ -148,7 +157,7 @@ struct file_list {
 };
 
 /* "path", "path#name" or "hdfs://.../path#name". */
-static int ship(struct file_list *list, const char *text, struct err *reterr)
+static int ship(struct file_list *list, const char *text, bool archive, struct err *reterr)
 {
     Cairn__JobSpecProto *job = list->job;
     struct arena *a = list->arena;
@@ -164,6 +173,7 @@ static int ship(struct file_list *list, const char *text, struct err *reterr)
     Cairn__JobFileProto *file = arena_new(a, Cairn__JobFileProto);
     cairn__job_file_proto__init(file);
     file->link = arena_strdup(a, name);
+    file->has_archive = file->archive = archive;
     int rc = 0;
     if (!strncmp(path, "hdfs://", 7)) {
         const char *resolved, *uri;
@@ -207,7 +217,7 @@ static int ship_command(struct file_list *list, char **command, struct err *rete
         }
     if (words[0][0] == '/' || stat(words[0], &st) < 0 || !S_ISREG(st.st_mode))
         return 0;
-    if ((rc = ship(list, words[0], reterr)) < 0)
+    if ((rc = ship(list, words[0], false, reterr)) < 0)
         return rc;
     const char *rest = strstr(*command, words[0]);
     if (rest)
@@ -215,17 +225,26 @@ static int ship_command(struct file_list *list, char **command, struct err *rete
     return 0;
 }
 
+/* Each of the texts may be several, with commas. */
+static int ship_list(struct file_list *list, const char *const *texts, size_t count, bool archive, struct err *reterr)
+{
+    int rc = 0;
+    for (size_t i = 0; rc == 0 && i < count; i++)
+        for (const char *from = texts[i]; rc == 0 && *from;) {
+            size_t n = strcspn(from, ",");
+            if (n)
+                rc = ship(list, arena_strndup(list->arena, from, n), archive, reterr);
+            from += n + (from[n] == ',');
+        }
+    return rc;
+}
+
 static int ship_all(struct file_list *list, const struct job_request *request, struct err *reterr)
 {
     list->job->files = arena_array(list->arena, Cairn__JobFileProto *, JOB_FILES_MAX);
-    int rc = 0;
-    for (size_t i = 0; rc == 0 && i < request->file_count; i++)
-        for (const char *from = request->files[i]; rc == 0 && *from;) {
-            size_t n = strcspn(from, ",");
-            if (n)
-                rc = ship(list, arena_strndup(list->arena, from, n), reterr);
-            from += n + (from[n] == ',');
-        }
+    int rc = ship_list(list, request->files, request->file_count, false, reterr);
+    if (rc == 0)
+        rc = ship_list(list, request->archives, request->archive_count, true, reterr);
     char **commands[] = {&list->job->mapper, &list->job->combiner, &list->job->reducer};
     for (size_t i = 0; rc == 0 && i < ARRAY_COUNT(commands); i++)
         rc = ship_command(list, commands[i], reterr);
@@ -254,39 +273,66 @@ static int check_command(const char *what, const char *command, struct err *rete
     return 0;
 }
 
+struct format_name {
+    const char *name;
+    int format;
+};
+
+static int find_format(const char *option, const char *class, const struct format_name *known, size_t count, int *ret,
+                       struct err *reterr)
+{
+    struct buf names = {0};
+    for (size_t i = 0; class && i < count; i++) {
+        if (!strcmp(class_name(class), known[i].name)) {
+            *ret = known[i].format;
+            buf_free(&names);
+            return 0;
+        }
+        buf_printf(&names, "%s%s", i ? ", " : "", known[i].name);
+    }
+    int rc = class ? err_set(reterr, ERR_UNSUPPORTED, "-%s : class not found : %s (known: %s)", option, class,
+                             buf_cstr(&names))
+                   : 0;
+    buf_free(&names);
+    return rc;
+}
+
+enum { PARTITION_HASH, PARTITION_FIELDS, PARTITION_ORDER };
+
 static int fill_formats(const struct job_request *request, Cairn__JobSpecProto *job, struct err *reterr)
 {
-    static const struct {
-        const char *name;
-        Cairn__InputFormat format;
-    } formats[] = {{"TextInputFormat", CAIRN__INPUT_FORMAT__INPUT_TEXT},
-                   {"KeyValueTextInputFormat", CAIRN__INPUT_FORMAT__INPUT_KEY_VALUE},
-                   {"NLineInputFormat", CAIRN__INPUT_FORMAT__INPUT_NLINE}};
-    job->inputformat = CAIRN__INPUT_FORMAT__INPUT_TEXT;
-    bool known = !request->input_format;
-    for (size_t i = 0; !known && i < ARRAY_COUNT(formats); i++)
-        if (!strcmp(class_name(request->input_format), formats[i].name)) {
-            job->inputformat = formats[i].format;
-            known = true;
-        }
-    if (!known)
-        return err_set(reterr, ERR_UNSUPPORTED,
-                       "-inputformat : class not found : %s (known: TextInputFormat, KeyValueTextInputFormat, "
-                       "NLineInputFormat)",
-                       request->input_format);
-    if (request->output_format && strcmp(class_name(request->output_format), "TextOutputFormat"))
-        return err_set(reterr, ERR_UNSUPPORTED, "-outputformat : class not found : %s (known: TextOutputFormat)",
-                       request->output_format);
-    if (request->partitioner && strcmp(class_name(request->partitioner), "KeyFieldBasedPartitioner") &&
-        strcmp(class_name(request->partitioner), "HashPartitioner"))
-        return err_set(reterr, ERR_UNSUPPORTED,
-                       "-partitioner : class not found : %s (known: HashPartitioner, KeyFieldBasedPartitioner)",
-                       request->partitioner);
-    job->has_fieldpartitioner = true;
-    job->fieldpartitioner =
-        request->partitioner && !strcmp(class_name(request->partitioner), "KeyFieldBasedPartitioner");
+    static const struct format_name inputs[] = {{"TextInputFormat", CAIRN__INPUT_FORMAT__INPUT_TEXT},
+                                                {"KeyValueTextInputFormat", CAIRN__INPUT_FORMAT__INPUT_KEY_VALUE},
+                                                {"NLineInputFormat", CAIRN__INPUT_FORMAT__INPUT_NLINE},
+                                                {"WholeFileInputFormat", CAIRN__INPUT_FORMAT__INPUT_WHOLE_FILE},
+                                                {"CSVInputFormat", CAIRN__INPUT_FORMAT__INPUT_CSV},
+                                                {"SequenceFileInputFormat", CAIRN__INPUT_FORMAT__INPUT_SEQUENCE},
+                                                {"SequenceFileAsTextInputFormat", CAIRN__INPUT_FORMAT__INPUT_SEQUENCE}};
+    static const struct format_name outputs[] = {{"TextOutputFormat", CAIRN__OUTPUT_FORMAT__OUTPUT_TEXT},
+                                                 {"SequenceFileOutputFormat", CAIRN__OUTPUT_FORMAT__OUTPUT_SEQUENCE}};
+    static const struct format_name partitioners[] = {{"HashPartitioner", PARTITION_HASH},
+                                                      {"KeyFieldBasedPartitioner", PARTITION_FIELDS},
+                                                      {"TotalOrderPartitioner", PARTITION_ORDER}};
+    int input = CAIRN__INPUT_FORMAT__INPUT_TEXT, output = CAIRN__OUTPUT_FORMAT__OUTPUT_TEXT, partition = PARTITION_HASH;
+    int rc = find_format("inputformat", request->input_format, inputs, ARRAY_COUNT(inputs), &input, reterr);
+    if (rc == 0)
+        rc = find_format("outputformat", request->output_format, outputs, ARRAY_COUNT(outputs), &output, reterr);
+    if (rc == 0)
+        rc = find_format("partitioner", request->partitioner, partitioners, ARRAY_COUNT(partitioners), &partition,
+                         reterr);
+    if (rc < 0)
+        return rc;
+    job->inputformat = (Cairn__InputFormat)input;
+    job->has_outputformat = true;
+    job->outputformat = (Cairn__OutputFormat)output;
+    job->has_fieldpartitioner = job->has_totalorder = true;
+    job->fieldpartitioner = partition == PARTITION_FIELDS;
+    job->totalorder = partition == PARTITION_ORDER;
     struct partitioner ignored;
-    return partitioner_open(job, &ignored, reterr);
+    struct key_order order;
+    if ((rc = partitioner_open(job, &ignored, reterr)) == 0)
+        rc = key_order_open(job, &order, reterr);
+    return rc;
 }
 
 static int fill_environment(const struct job_request *request, Cairn__JobSpecProto *job, struct arena *a,
@@ -322,12 +368,39 @@ static int fill_reduces(const struct job_request *request, Cairn__JobSpecProto *
     return 0;
 }
 
-static int job_fill(const struct job_request *request, const struct config *config, struct dfs *fs,
-                    Cairn__JobSpecProto *job, struct arena *a, struct err *reterr)
+/* -program: mapper, and combiner and reducer if it has them. Asked in a process of its own, as its code runs when
+ * loaded. */
+static int fill_program(struct job_request *request, struct err *reterr)
+{
+    const char *program = request->program;
+    if (!program)
+        return 0;
+    if (!program_is_library(program))
+        return err_set(reterr, ERR_ILLEGAL_ARGUMENT, "-program %s: a file that ends in .so is wanted", program);
+    unsigned has = 0;
+    int rc = program_ask(program, &has, reterr);
+    if (rc < 0)
+        return rc;
+    if (!request->mapper && !(has & PROGRAM_HAS_MAP))
+        return err_set(reterr, ERR_ILLEGAL_ARGUMENT, "-program %s has no map; a -mapper is wanted too", program);
+    request->mapper = request->mapper ? request->mapper : program;
+    if (!request->combiner && (has & PROGRAM_HAS_COMBINE))
+        request->combiner = program;
+    if (!request->reducer)
+        request->reducer = has & PROGRAM_HAS_REDUCE ? program : "NONE";
+    return 0;
+}
+
+static int job_fill(struct job_request *request, const struct config *config, struct dfs *fs, Cairn__JobSpecProto *job,
+                    struct arena *a, struct err *reterr)
 {
     struct property_list properties = {.job = job, .arena = a};
     config_each(config, add_set_property, &properties);
     int rc = check_properties(job, reterr);
+    if (rc == 0)
+        rc = fill_program(request, reterr);
+    if (rc < 0)
+        return rc;
     job->user = (char *)dfs_user(fs);
     job->fsuri = (char *)dfs_uri(fs);
     job->mapper = (char *)request->mapper;
@@ -340,8 +413,10 @@ static int job_fill(const struct job_request *request, const struct config *conf
     if (rc == 0 && (rc = check_command("mapper", request->mapper, reterr)) == 0 &&
         (rc = check_command("combiner", request->combiner, reterr)) == 0 &&
         (rc = check_command("reducer", request->reducer, reterr)) == 0 &&
-        (rc = fill_environment(request, job, a, reterr)) == 0 && (rc = fill_formats(request, job, reterr)) == 0)
-        rc = fill_reduces(request, job, reterr);
+        (rc = fill_environment(request, job, a, reterr)) == 0 && (rc = fill_reduces(request, job, reterr)) == 0)
+        rc = fill_formats(request, job, reterr);
+    if (rc == 0 && request->input_format && !strcmp(class_name(request->input_format), "SequenceFileAsTextInputFormat"))
+        add_property(&properties, "cairn.sequence.bytes", "hex");
     return rc;
 }
 
@@ -412,7 +487,9 @@ int job_submit(struct dfs *fs, struct job_client *client, const struct config *c
     if (rc == 0)
         rc = check_output(fs, request->output, a, &job.output, reterr);
     if (rc == 0)
-        rc = splits_compute(fs, request->inputs, request->input_count, &job, a, &files, reterr);
+        rc = splits_compute(fs, request, &job, a, &files, reterr);
+    if (rc == 0 && job.totalorder && job.reduces > 1)
+        rc = sample_partition_points(fs, &job, a, reterr);
     if (rc == 0)
         rc = job_client_new_id(client, a, &id, reterr);
     if (rc < 0)

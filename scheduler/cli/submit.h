@@ -6,9 +6,10 @@
 #include "client/lib/dfs.h"
 #include "scheduler/cli/job_client.h"
 
-struct job_request { /* borrowed texts */
-    const char **inputs, **files, **cmdenv;
-    size_t input_count, file_count, cmdenv_count;
+struct job_request {                                              /* borrowed texts */
+    const char **inputs, **tagged, **files, **archives, **cmdenv; /* tagged: "TAG=PATH" */
+    size_t input_count, tagged_count, file_count, archive_count, cmdenv_count;
+    const char *program; /* a C program, for those of the next three that are NULL; it is asked which it has */
     const char *output, *mapper, *combiner, *reducer; /* reducer NULL: identity */
     const char *input_format, *output_format, *partitioner;
     int64_t reduces; /* -1: mapreduce.job.reduces */

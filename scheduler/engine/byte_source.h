@@ -2,6 +2,7 @@
 #ifndef CAIRN_SCHEDULER_ENGINE_BYTE_SOURCE_H
 #define CAIRN_SCHEDULER_ENGINE_BYTE_SOURCE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "common/err.h"
@@ -11,11 +12,5 @@ struct byte_source {
     int (*read)(void *context, void *bytes, size_t len, size_t *ret_read, struct err *reterr);
     void *context;
 };
-
-/* Inflates gzip (any number of members) from another source; borrows it. Free with gunzip_free. */
-struct gunzip;
-struct gunzip *gunzip_new(struct byte_source compressed, const char *name_for_errors);
-struct byte_source gunzip_source(struct gunzip *g);
-void gunzip_free(struct gunzip *g);
 
 #endif

@@ -18,6 +18,9 @@ static const struct {
     {"mapreduce.input.fileinputformat.split.minsize", 0, INT64_MAX},
     {"mapreduce.input.fileinputformat.split.maxsize", 1, INT64_MAX},
     {"stream.num.map.output.key.fields", 1, 1000},
+    {"stream.num.reduce.output.key.fields", 1, 1000},
+    {"mapreduce.map.combine.minspills", 1, INT32_MAX},
+    {"cairn.program.fold.mb", 1, 1024},
 };
 
 const char *job_conf_get(const Cairn__JobSpecProto *job, const char *name)
@@ -50,6 +53,14 @@ bool job_conf_bool(const Cairn__JobSpecProto *job, const char *name, bool fallba
 {
     const char *text = job_conf_get(job, name);
     return text ? !strcmp(text, "true") : fallback;
+}
+
+enum block_codec job_conf_spill_codec(const Cairn__JobSpecProto *job)
+{
+    if (!job_conf_bool(job, "mapreduce.map.output.compress", false))
+        return BLOCK_RAW;
+    const char *codec = job_conf_get(job, "mapreduce.map.output.compress.codec");
+    return codec && strstr(codec, "ZStandard") ? BLOCK_ZSTD : BLOCK_LZ4;
 }
 
 int job_conf_check(const Cairn__JobSpecProto *job, struct err *reterr)

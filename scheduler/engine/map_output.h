@@ -4,6 +4,7 @@
 #define CAIRN_SCHEDULER_ENGINE_MAP_OUTPUT_H
 
 #include "scheduler/engine/partition.h"
+#include "scheduler/engine/run_file.h"
 #include "scheduler/engine/task.h"
 
 struct map_output;
@@ -12,17 +13,5 @@ int map_output_new(struct task *t, const char *dir, struct map_output **ret, str
 int map_output_add(struct map_output *o, const struct record *r, struct err *reterr) MUST_CHECK;
 int map_output_finish(struct map_output *o, struct err *reterr) MUST_CHECK; /* o is still to be freed */
 void map_output_free(struct map_output *o);                                 /* NULL is fine; removes spills */
-
-/* Streaming's record of a line: the key ends before the n-th separator, or is the whole line. */
-struct record record_of_line(struct slice line, char separator, int key_fields);
-/* Writes "key<TAB>value<LF>" lines to a command, in large pieces. */
-struct record_feeder {
-    struct stream_child *child;
-    struct buf out;
-    bool open;
-};
-int record_feeder_add(struct record_feeder *f, const struct record *r, struct err *reterr) MUST_CHECK;
-int record_feeder_finish(struct record_feeder *f,
-                         struct err *reterr) MUST_CHECK; /* closes the command's stdin, frees */
 
 #endif

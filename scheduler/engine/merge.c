@@ -5,17 +5,19 @@
 
 #include "common/mem.h"
 
+/* A tournament of losers: node i in 1..count-1 has the run that lost there, `winner` the smallest of all. A new record
+ * of the winner plays against the losers on its way up, log2(count) comparisons and no more. */
 struct merge_run {
     struct run_reader *reader;
     struct record at;
     uint64_t prefix; /* first eight key bytes as a number: most comparisons end here */
-    size_t order;
+    bool ended;      /* greater than everything */
 };
 struct merge {
-    struct merge_run *heap; /* smallest at 0 */
-    size_t count, all;
-    struct run_reader **readers;
-    bool top_used; /* heap[0].at was handed out: advance before looking again */
+    struct merge_run *runs;
+    size_t count;
+    uint32_t *losers, winner;
+    bool used; /* the winner's record was handed out: advance before looking again */
 };
 
 int record_key_compare(const struct record *a, const struct record *b)
@@ -25,6 +27,12 @@ int record_key_compare(const struct record *a, const struct record *b)
     return order ? order : (a->key_len > b->key_len) - (a->key_len < b->key_len);
 }
 
+size_t merge_buffer_bytes(size_t memory_bytes, size_t runs)
+{
+    size_t share = memory_bytes / (runs ? runs : 1) / 2; /* the other half: blocks that were decompressed */
+    return share < 16384 ? 16384 : share > 131072 ? 131072 : share;
+}
+
 static uint64_t key_prefix(const struct record *r)
 {
     uint64_t value = 0;
@@ -32,61 +40,66 @@ static uint64_t key_prefix(const struct record *r)
     return __builtin_bswap64(value);
 }
 
-static bool merge_less(const struct merge_run *a, const struct merge_run *b)
+static bool merge_less(const struct merge *m, uint32_t x, uint32_t y)
 {
+    const struct merge_run *a = &m->runs[x], *b = &m->runs[y];
+    if (a->ended || b->ended)
+        return b->ended && (!a->ended || x < y);
     if (a->prefix != b->prefix)
         return a->prefix < b->prefix;
     int order = record_key_compare(&a->at, &b->at);
-    return order ? order < 0 : a->order < b->order;
+    return order ? order < 0 : x < y;
 }
 
-static void merge_sink(struct merge *m, size_t i)
+static int merge_advance(struct merge_run *run, struct err *reterr)
 {
-    struct merge_run moving = m->heap[i];
-    for (;;) {
-        size_t child = 2 * i + 1;
-        if (child >= m->count)
-            break;
-        if (child + 1 < m->count && merge_less(&m->heap[child + 1], &m->heap[child]))
-            child++;
-        if (!merge_less(&m->heap[child], &moving))
-            break;
-        m->heap[i] = m->heap[child];
-        i = child;
-    }
-    m->heap[i] = moving;
-}
-
-static int merge_advance(struct merge_run *run, bool *ret_more, struct err *reterr)
-{
-    int rc = run_reader_next(run->reader, &run->at, ret_more, reterr);
-    if (rc == 0 && *ret_more)
+    bool more = false;
+    int rc = run_reader_next(run->reader, &run->at, &more, reterr);
+    run->ended = !more;
+    if (rc == 0 && more)
         run->prefix = key_prefix(&run->at);
     return rc;
+}
+
+/* The smallest below a node; what it beat stays in the nodes. Leaves are the nodes count..2*count-1. */
+static uint32_t merge_play(struct merge *m, size_t node)
+{
+    if (node >= m->count)
+        return (uint32_t)(node - m->count);
+    uint32_t left = merge_play(m, 2 * node), right = merge_play(m, 2 * node + 1);
+    bool left_wins = merge_less(m, left, right);
+    m->losers[node] = left_wins ? right : left;
+    return left_wins ? left : right;
+}
+
+static void merge_replay(struct merge *m)
+{
+    uint32_t winner = m->winner;
+    for (size_t node = (winner + m->count) / 2; node > 0; node /= 2)
+        if (merge_less(m, m->losers[node], winner)) {
+            uint32_t beaten = winner;
+            winner = m->losers[node];
+            m->losers[node] = beaten;
+        }
+    m->winner = winner;
 }
 
 int merge_new(struct run_reader *const *runs, size_t count, struct merge **ret, struct err *reterr)
 {
     struct merge *m = mem_new(struct merge);
-    m->readers = mem_calloc(count, sizeof *m->readers);
-    m->heap = mem_calloc(count, sizeof *m->heap);
-    m->all = count;
+    m->runs = mem_calloc(count, sizeof *m->runs);
+    m->losers = mem_calloc(count, sizeof *m->losers);
+    m->count = count;
     for (size_t i = 0; i < count; i++)
-        m->readers[i] = runs[i];
+        m->runs[i].reader = runs[i];
     for (size_t i = 0; i < count; i++) {
-        bool more = false;
-        struct merge_run *run = &m->heap[m->count];
-        run->reader = runs[i];
-        run->order = i;
-        int rc = merge_advance(run, &more, reterr);
+        int rc = merge_advance(&m->runs[i], reterr);
         if (rc < 0) {
             merge_free(m);
             return rc;
         }
-        m->count += more;
     }
-    for (size_t i = m->count / 2; i-- > 0;)
-        merge_sink(m, i);
+    m->winner = count ? merge_play(m, 1) : 0;
     *ret = m;
     return 0;
 }
@@ -95,30 +108,26 @@ void merge_free(struct merge *m)
 {
     if (!m)
         return;
-    for (size_t i = 0; i < m->all; i++)
-        run_reader_free(m->readers[i]);
-    free(m->readers);
-    free(m->heap);
+    for (size_t i = 0; i < m->count; i++)
+        run_reader_free(m->runs[i].reader);
+    free(m->runs);
+    free(m->losers);
     free(m);
 }
 
 int merge_next(struct merge *m, struct record *ret, bool *ret_more, struct err *reterr)
 {
-    if (m->top_used) {
-        bool more = false;
-        int rc = merge_advance(&m->heap[0], &more, reterr);
+    if (m->used) {
+        int rc = merge_advance(&m->runs[m->winner], reterr);
         if (rc < 0)
             return rc;
-        if (!more)
-            m->heap[0] = m->heap[--m->count];
-        if (m->count)
-            merge_sink(m, 0);
-        m->top_used = false;
+        merge_replay(m);
+        m->used = false;
     }
-    *ret_more = m->count > 0;
-    if (m->count) {
-        *ret = m->heap[0].at;
-        m->top_used = true;
+    *ret_more = m->count > 0 && !m->runs[m->winner].ended;
+    if (*ret_more) {
+        *ret = m->runs[m->winner].at;
+        m->used = true;
     }
     return 0;
 }

@@ -12,6 +12,9 @@ void merge_free(struct merge *m);
 /* *ret borrowed until the next call. */
 int merge_next(struct merge *m, struct record *ret, bool *ret_more, struct err *reterr) MUST_CHECK;
 
+/* Read buffer of each of so many runs, so that merging them stays within its share of a task's memory. */
+size_t merge_buffer_bytes(size_t memory_bytes, size_t runs);
+
 /* memcmp order, shorter first. */
 int record_key_compare(const struct record *a, const struct record *b);
 

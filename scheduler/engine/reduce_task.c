@@ -1,19 +1,20 @@
 /* A reduce attempt: shuffle -> merge -> reducer -> part file. */
-#include <errno.h>
 #include <pthread.h>
 #include <string.h>
 
 #include "common/mem.h"
-#include "scheduler/engine/job_conf.h"
-#include "scheduler/engine/map_output.h"
+#include "scheduler/engine/key_order.h"
 #include "scheduler/engine/part_file.h"
+#include "scheduler/engine/program.h"
 #include "scheduler/engine/shuffle.h"
-#include "scheduler/engine/stream_child.h"
+
+#define COUNT_EVERY 0x10000 /* records */
 
 struct reduce_feed {
     struct task *task;
-    struct stream_child *child;
+    struct program *program;
     struct merge *merge;
+    struct key_order order;
     struct err err;
     int rc;
 };
@@ -33,14 +34,13 @@ static void feed_count(struct reduce_feed *feed, int64_t *records, int64_t *grou
 static void *reduce_feed_thread(void *arg)
 {
     struct reduce_feed *feed = arg;
-    struct record_feeder f = {.child = feed->child, .open = true};
     struct buf last = {0};
     int64_t records = 0, groups = 0;
     bool first = true;
-    while (feed->rc == 0 && f.open) {
+    for (bool open = true, more = true; feed->rc == 0 && open;) {
         struct record r;
-        bool more = false;
-        if ((feed->rc = merge_next(feed->merge, &r, &more, &feed->err)) < 0 || !more)
+        if ((feed->rc = merge_next(feed->merge, &r, &more, &feed->err)) < 0 || !more ||
+            (feed->rc = key_order_decode(&feed->order, &r, &feed->err)) < 0)
             break;
         if (first || !same_key(&last, &r)) {
             buf_clear(&last);
@@ -48,51 +48,45 @@ static void *reduce_feed_thread(void *arg)
             groups++;
             first = false;
         }
-        records++;
-        feed->rc = record_feeder_add(&f, &r, &feed->err);
-        if ((records & 0xffff) == 0)
+        feed->rc = program_feed_record(feed->program, &r, &open, &feed->err);
+        if (++records == COUNT_EVERY)
             feed_count(feed, &records, &groups);
     }
     feed_count(feed, &records, &groups);
     struct err err = {0};
-    int rc = record_feeder_finish(&f, &err);
-    if (feed->rc == 0 && rc < 0) {
-        feed->rc = rc;
+    int rc = program_feed_end(feed->program, &err);
+    if (feed->rc == 0 && (feed->rc = rc) < 0)
         feed->err = err;
-    }
     buf_free(&last);
     return NULL;
 }
 
 static int reduce_sorted(struct task *t, struct merge *merge, struct err *reterr)
 {
-    struct part_file *part = NULL;
     struct reduce_feed feed = {.task = t, .merge = merge};
-    int rc = stream_child_start(t, "reducer", t->job->reducer, &feed.child, reterr);
+    struct program_use use = {.role = PROGRAM_REDUCE, .bytes_out = part_file_takes_bytes(t->job)};
+    int rc = key_order_open(t->job, &feed.order, reterr);
+    if (rc == 0)
+        rc = program_start(t, t->job->reducer, use, &feed.program, reterr);
     if (rc < 0)
         return rc;
     pthread_t thread;
     int errnum = pthread_create(&thread, NULL, reduce_feed_thread, &feed);
     if (errnum) {
-        stream_child_kill(feed.child);
+        program_kill(feed.program);
         return err_errno(reterr, errnum, "start a thread");
     }
-    if ((rc = part_file_new(t, &part, reterr)) == 0)
-        rc = part_file_copy(part, feed.child, COUNTER_REDUCE_OUTPUT_RECORDS, reterr);
+    rc = part_file_take(t, feed.program, COUNTER_REDUCE_OUTPUT_RECORDS, reterr);
     if (rc < 0)
-        stream_child_signal(feed.child);
+        program_signal(feed.program);
     pthread_join(thread, NULL);
-    struct err child_err = {0};
-    int child_rc = stream_child_finish(feed.child, &child_err);
+    struct err end_err = {0};
+    int end_rc = program_finish(feed.program, &end_err);
     if (rc == 0 && (rc = feed.rc) < 0 && reterr)
         *reterr = feed.err;
-    if (rc == 0 && (rc = child_rc) < 0 && reterr)
-        *reterr = child_err;
-    if (rc < 0) {
-        part_file_abort(part);
-        return rc;
-    }
-    return part_file_finish(part, reterr);
+    if (rc == 0 && (rc = end_rc) < 0 && reterr)
+        *reterr = end_err;
+    return rc;
 }
 
 int reduce_task_run(struct task *t, struct err *reterr)

@@ -22,6 +22,8 @@ struct run_writer {
     char *path;
     uint32_t partitions, current; /* current run; partitions before it are complete */
     struct run_extent *extents;
+    enum block_codec codec;
+    struct buf block;   /* records of the block that is being filled */
     struct buf out;     /* not yet written, ends at file offset `offset` + out.len */
     int64_t offset;     /* written so far */
     int64_t run_offset; /* of the current run's header */
@@ -40,7 +42,8 @@ static void run_writer_begin(struct run_writer *w)
     w->digested = w->out.len;
 }
 
-int run_writer_new(const char *path, uint32_t partitions, struct run_writer **ret, struct err *reterr)
+int run_writer_new(const char *path, uint32_t partitions, enum block_codec codec, struct run_writer **ret,
+                   struct err *reterr)
 {
     int fd = open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
     if (fd < 0)
@@ -49,6 +52,7 @@ int run_writer_new(const char *path, uint32_t partitions, struct run_writer **re
     w->fd = fd;
     w->path = mem_strdup(path);
     w->partitions = partitions;
+    w->codec = codec;
     w->extents = mem_calloc(partitions, sizeof *w->extents);
     run_writer_begin(w);
     *ret = w;
@@ -61,6 +65,7 @@ void run_writer_abort(struct run_writer *w)
         return;
     close(w->fd);
     xxh3_free(w->digest);
+    buf_free(&w->block);
     buf_free(&w->out);
     free(w->extents);
     free(w->path);
@@ -79,9 +84,36 @@ static int run_writer_flush(struct run_writer *w, struct err *reterr)
     return 0;
 }
 
+static void put_u32be(uint8_t *to, uint32_t value)
+{
+    value = __builtin_bswap32(value);
+    memcpy(to, &value, 4);
+}
+
+static int run_writer_end_block(struct run_writer *w, struct err *reterr)
+{
+    if (w->block.len == 0)
+        return 0;
+    size_t at = w->out.len;
+    buf_reserve(&w->out, RUN_BLOCK_HEADER);
+    w->out.len += RUN_BLOCK_HEADER;
+    bool smaller = block_compress(w->codec, buf_slice(&w->block), &w->out);
+    if (!smaller)
+        buf_append(&w->out, w->block.base, w->block.len);
+    uint8_t *header = w->out.base + at;
+    header[0] = smaller ? (uint8_t)w->codec : BLOCK_RAW;
+    put_u32be(header + 1, (uint32_t)w->block.len);
+    put_u32be(header + 5, (uint32_t)(w->out.len - at - RUN_BLOCK_HEADER));
+    buf_clear(&w->block);
+    return w->out.len < RUN_WRITE_BUFFER_BYTES ? 0 : run_writer_flush(w, reterr);
+}
+
 /* The current run is complete: its header is known now. */
 static int run_writer_end_run(struct run_writer *w, struct err *reterr)
 {
+    int rc = run_writer_end_block(w, reterr);
+    if (rc < 0)
+        return rc;
     xxh3_update(w->digest, w->out.base + w->digested, w->out.len - w->digested);
     w->digested = w->out.len;
     int64_t end = w->offset + (int64_t)w->out.len;
@@ -91,7 +123,6 @@ static int run_writer_end_run(struct run_writer *w, struct err *reterr)
     wr_u64be(&header, (uint64_t)(end - w->run_offset - RUN_HEADER_BYTES));
     wr_u64be(&header, w->run_records);
     wr_u64be(&header, xxh3_value(w->digest));
-    int rc = 0;
     if (w->run_offset >= w->offset)
         memcpy(w->out.base + (w->run_offset - w->offset), header.base, RUN_HEADER_BYTES);
     else
@@ -120,14 +151,14 @@ int run_writer_add(struct run_writer *w, uint32_t partition, const struct record
             return rc;
         run_writer_begin(w);
     }
-    uint8_t *to = buf_reserve(&w->out, RECORD_HEADER_MAX + (size_t)r->key_len + r->value_len);
+    uint8_t *to = buf_reserve(&w->block, RECORD_HEADER_MAX + (size_t)r->key_len + r->value_len);
     to = put_varint(put_varint(to, r->key_len), r->value_len);
     memcpy(to, r->key, r->key_len);
     memcpy(to + r->key_len, r->value, r->value_len);
-    w->out.len = (size_t)(to - w->out.base) + r->key_len + r->value_len;
+    w->block.len = (size_t)(to - w->block.base) + r->key_len + r->value_len;
     w->run_records++;
     w->records++;
-    return w->out.len < RUN_WRITE_BUFFER_BYTES ? 0 : run_writer_flush(w, reterr);
+    return w->block.len < RUN_BLOCK_BYTES ? 0 : run_writer_end_block(w, reterr);
 }
 
 static int run_writer_index(struct run_writer *w, struct err *reterr)
@@ -151,7 +182,7 @@ static int run_writer_index(struct run_writer *w, struct err *reterr)
     return rc;
 }
 
-int run_writer_finish(struct run_writer *w, struct err *reterr)
+int run_writer_finish(struct run_writer *w, int64_t *ret_bytes, struct err *reterr)
 {
     int rc = 0;
     while (rc == 0 && w->current < w->partitions) {
@@ -161,6 +192,8 @@ int run_writer_finish(struct run_writer *w, struct err *reterr)
     }
     if (rc == 0 && (rc = file_pwrite_full(w->fd, w->out.base, w->out.len, w->offset, reterr)) == 0)
         rc = run_writer_index(w, reterr);
+    if (ret_bytes)
+        *ret_bytes = w->offset + (int64_t)w->out.len;
     run_writer_abort(w);
     return rc;
 }
@@ -168,11 +201,6 @@ int run_writer_finish(struct run_writer *w, struct err *reterr)
 uint64_t run_writer_records(const struct run_writer *w)
 {
     return w->records;
-}
-
-int64_t run_writer_bytes(const struct run_writer *w)
-{
-    return w->offset + (int64_t)w->out.len;
 }
 
 int run_index_read(const char *path, uint32_t partition, struct run_extent *ret, struct err *reterr)
@@ -198,141 +226,4 @@ int run_index_read(const char *path, uint32_t partition, struct run_extent *ret,
     buf_free(&index);
     free(index_path);
     return rc;
-}
-
-/* ---- reading ---- */
-
-struct run_reader {
-    struct run_header header;
-    int fd; /* -1: everything is in `bytes` */
-    int64_t next_offset;
-    uint64_t unread; /* payload bytes still in the file */
-    uint64_t records_left;
-    struct buf buffer;
-    size_t buffer_bytes;
-    const uint8_t *pos, *end;
-    struct xxh3 *digest; /* NULL: verified already */
-};
-
-int run_header_decode(struct slice bytes, struct run_header *ret, struct err *reterr)
-{
-    struct rd rd = rd_of(bytes);
-    if (rd_u32be(&rd) != RUN_MAGIC || bytes.len < RUN_HEADER_BYTES)
-        return err_set(reterr, ERR_CHECKSUM, "a run has no valid header");
-    ret->partition = rd_u32be(&rd);
-    ret->payload_bytes = rd_u64be(&rd);
-    ret->records = rd_u64be(&rd);
-    ret->xxh3 = rd_u64be(&rd);
-    return 0;
-}
-
-int run_reader_file(int fd, struct run_extent where, size_t buffer_bytes, struct run_reader **ret, struct err *reterr)
-{
-    uint8_t head[RUN_HEADER_BYTES];
-    int rc = file_pread_full(fd, head, sizeof head, where.offset, reterr);
-    if (rc < 0)
-        return rc;
-    struct run_header header;
-    if ((rc = run_header_decode((struct slice){head, sizeof head}, &header, reterr)) < 0)
-        return rc;
-    if ((int64_t)header.payload_bytes != where.bytes - RUN_HEADER_BYTES)
-        return err_set(reterr, ERR_CHECKSUM, "a run of %lld bytes says it has %llu",
-                       (long long)where.bytes - RUN_HEADER_BYTES, (unsigned long long)header.payload_bytes);
-    struct run_reader *r = mem_new(struct run_reader);
-    *r = (struct run_reader){.header = header,
-                             .fd = fd,
-                             .next_offset = where.offset + RUN_HEADER_BYTES,
-                             .unread = header.payload_bytes,
-                             .records_left = header.records,
-                             .buffer_bytes = buffer_bytes,
-                             .digest = xxh3_new()};
-    *ret = r;
-    return 0;
-}
-
-int run_reader_memory(struct slice bytes, struct run_reader **ret, struct err *reterr)
-{
-    struct run_header header;
-    int rc = run_header_decode(bytes, &header, reterr);
-    if (rc < 0)
-        return rc;
-    const uint8_t *payload = bytes.base + RUN_HEADER_BYTES;
-    if (header.payload_bytes != bytes.len - RUN_HEADER_BYTES || xxh3_of(payload, header.payload_bytes) != header.xxh3)
-        return err_set(reterr, ERR_CHECKSUM, "a run's digest does not match");
-    struct run_reader *r = mem_new(struct run_reader);
-    *r = (struct run_reader){.header = header,
-                             .fd = -1,
-                             .records_left = header.records,
-                             .pos = payload,
-                             .end = payload + header.payload_bytes};
-    *ret = r;
-    return 0;
-}
-
-void run_reader_free(struct run_reader *r)
-{
-    if (!r)
-        return;
-    xxh3_free(r->digest);
-    buf_free(&r->buffer);
-    free(r);
-}
-
-uint64_t run_reader_records(const struct run_reader *r)
-{
-    return r->header.records;
-}
-
-/* Makes at least `need` bytes readable at pos, if the run has them. */
-static int run_reader_fill(struct run_reader *r, size_t need, struct err *reterr)
-{
-    size_t have = (size_t)(r->end - r->pos);
-    if (r->fd < 0 || have >= need || r->unread == 0)
-        return 0;
-    size_t room = need > r->buffer_bytes ? need : r->buffer_bytes;
-    if (r->buffer.len && have)
-        memmove(r->buffer.base, r->pos, have);
-    r->buffer.len = have;
-    size_t more = room - have;
-    more = more < r->unread ? more : r->unread;
-    uint8_t *to = buf_reserve(&r->buffer, more);
-    int rc = file_pread_full(r->fd, to, more, r->next_offset, reterr);
-    if (rc < 0)
-        return rc;
-    xxh3_update(r->digest, to, more);
-    r->buffer.len += more;
-    r->next_offset += (int64_t)more;
-    r->unread -= more;
-    r->pos = r->buffer.base;
-    r->end = r->pos + r->buffer.len;
-    if (r->unread == 0 && xxh3_value(r->digest) != r->header.xxh3)
-        return err_set(reterr, ERR_CHECKSUM, "a run's digest does not match");
-    return 0;
-}
-
-int run_reader_next(struct run_reader *r, struct record *ret, bool *ret_more, struct err *reterr)
-{
-    if (r->records_left == 0) {
-        *ret_more = false;
-        return r->pos == r->end && r->unread == 0
-                   ? 0
-                   : err_set(reterr, ERR_CHECKSUM, "a run has bytes after its last record");
-    }
-    int rc = run_reader_fill(r, RECORD_HEADER_MAX, reterr);
-    if (rc < 0)
-        return rc;
-    struct rd rd = {r->pos, r->end, false};
-    uint64_t key_len = rd_varint(&rd), value_len = rd_varint(&rd);
-    if (rd.bad || key_len > RECORD_BYTES_MAX || value_len > RECORD_BYTES_MAX)
-        return err_set(reterr, ERR_CHECKSUM, "a run's record is damaged");
-    size_t head = (size_t)(rd.pos - r->pos), whole = head + key_len + value_len;
-    if (whole > (size_t)(r->end - r->pos) + r->unread)
-        return err_set(reterr, ERR_CHECKSUM, "a run ends inside a record");
-    if ((rc = run_reader_fill(r, whole, reterr)) < 0)
-        return rc;
-    *ret = (struct record){r->pos + head, r->pos + head + key_len, (uint32_t)key_len, (uint32_t)value_len};
-    r->pos += whole;
-    r->records_left--;
-    *ret_more = true;
-    return 0;
 }

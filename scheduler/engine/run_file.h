@@ -1,9 +1,11 @@
 /* A run: records of one partition, sorted by key bytes. A run file holds one run per partition, one after the other;
- * it is what a map task spills, what it leaves behind as its output, and what the shuffle carries.
+ * it is what a map task spills, what it leaves behind as its output, and what the shuffle carries. Numbers are big
+ * endian.
  *
- *   run:    header (32 bytes, big endian): magic "CRN1" u32, partition u32, payload bytes u64, records u64, XXH3 of the
- * payload u64 payload: records, each: varint key length, varint value length, key, value index:  file.index: per
- * partition: offset u64, length with header u64; then XXH3 of all that u64
+ *   run:    header (32 bytes): magic "CRN2" u32, partition u32, payload bytes u64, records u64, XXH3 of the payload u64
+ *           payload: blocks, each: codec u8, raw length u32, stored length u32, the bytes; raw they are whole records,
+ *           each: varint key length, varint value length, key, value
+ *   index:  file.index: per partition: offset u64, length with header u64; then XXH3 of all that u64
  *
  * Readers treat every byte as hostile: lengths are checked before use, the digest when the payload's end is reached. */
 #ifndef CAIRN_SCHEDULER_ENGINE_RUN_FILE_H
@@ -14,9 +16,12 @@
 
 #include "common/buf.h"
 #include "common/err.h"
+#include "scheduler/engine/block_codec.h"
 
-#define RUN_MAGIC         0x43524e31u
+#define RUN_MAGIC         0x43524e32u
 #define RUN_HEADER_BYTES  32
+#define RUN_BLOCK_HEADER  9
+#define RUN_BLOCK_BYTES   (64u << 10) /* a block ends with the first record that reaches it */
 #define RECORD_HEADER_MAX 20
 #define RECORD_BYTES_MAX  (1u << 30) /* key or value */
 
@@ -36,14 +41,14 @@ struct run_extent {        /* where a run is in its file */
 
 /* ---- writing ---- */
 struct run_writer;
-int run_writer_new(const char *path, uint32_t partitions, struct run_writer **ret, struct err *reterr) MUST_CHECK;
+int run_writer_new(const char *path, uint32_t partitions, enum block_codec codec, struct run_writer **ret,
+                   struct err *reterr) MUST_CHECK;
 /* Records in order of (partition, key). */
 int run_writer_add(struct run_writer *w, uint32_t partition, const struct record *r, struct err *reterr) MUST_CHECK;
-/* Ends the file and writes its index beside it. Frees w in any case. */
-int run_writer_finish(struct run_writer *w, struct err *reterr) MUST_CHECK;
+/* Ends the file and writes its index beside it. Frees w in any case. ret_bytes: of the file; may be NULL. */
+int run_writer_finish(struct run_writer *w, int64_t *ret_bytes, struct err *reterr) MUST_CHECK;
 void run_writer_abort(struct run_writer *w);
 uint64_t run_writer_records(const struct run_writer *w);
-int64_t run_writer_bytes(const struct run_writer *w);
 
 /* Of path.index: where the run of `partition` is. */
 int run_index_read(const char *path, uint32_t partition, struct run_extent *ret, struct err *reterr) MUST_CHECK;

@@ -15,10 +15,9 @@
 #include "scheduler/engine/job_conf.h"
 #include "scheduler/engine/shuffle_internal.h"
 
-#define EVENTS_WAIT_MS   5000
-#define BACKOFF_MIN_MS   200
-#define BACKOFF_MAX_MS   5000
-#define FILE_READ_BUFFER (128u << 10)
+#define EVENTS_WAIT_MS 5000
+#define BACKOFF_MIN_MS 200
+#define BACKOFF_MAX_MS 5000
 
 struct shuffle *shuffle_new(struct task *t)
 {
@@ -168,7 +167,8 @@ void shuffle_keep_run_locked(struct shuffle *s, struct fetched run)
 
 /* ---- merging in between ---- */
 
-static int open_run(struct shuffle *s, const struct fetched *f, struct run_reader **ret, struct err *reterr)
+static int open_run(struct shuffle *s, const struct fetched *f, size_t buffer, struct run_reader **ret,
+                    struct err *reterr)
 {
     if (!f->path)
         return run_reader_memory(buf_slice(&f->bytes), ret, reterr);
@@ -177,17 +177,17 @@ static int open_run(struct shuffle *s, const struct fetched *f, struct run_reade
         return err_errno(reterr, errno, "open '%s'", f->path);
     s->fds = mem_realloc_array(s->fds, s->fd_count + 1, sizeof *s->fds);
     s->fds[s->fd_count++] = fd;
-    return run_reader_file(fd, f->where, FILE_READ_BUFFER, ret, reterr);
+    return run_reader_file(fd, f->where, buffer, ret, reterr);
 }
 
 static int merge_runs(struct shuffle *s, const struct fetched *runs, size_t count, struct merge **ret,
                       struct err *reterr)
 {
     struct run_reader **readers = mem_calloc(count, sizeof *readers);
-    size_t opened = 0;
+    size_t opened = 0, buffer = merge_buffer_bytes(s->task->sort_bytes, count);
     int rc = 0;
     while (rc == 0 && opened < count)
-        if ((rc = open_run(s, &runs[opened], &readers[opened], reterr)) == 0)
+        if ((rc = open_run(s, &runs[opened], buffer, &readers[opened], reterr)) == 0)
             opened++;
     if (rc == 0) {
         rc = merge_new(readers, count, ret, reterr);
@@ -209,7 +209,7 @@ static int merge_to_file(struct shuffle *s, struct fetched *runs, size_t count, 
     char *path = mem_printf("%s/merged%u.run", s->task->local_dir, number);
     int rc = merge_runs(s, runs, count, &m, reterr);
     if (rc == 0)
-        rc = run_writer_new(path, 1, &w, reterr);
+        rc = run_writer_new(path, 1, s->task->spill_codec, &w, reterr);
     struct record r;
     for (bool more = true; rc == 0 && (rc = merge_next(m, &r, &more, reterr)) == 0 && more;)
         rc = run_writer_add(w, 0, &r, reterr);
@@ -218,9 +218,10 @@ static int merge_to_file(struct shuffle *s, struct fetched *runs, size_t count, 
         close(s->fds[--s->fd_count]);
     if (rc == 0) {
         counters_add(s->task->counters, COUNTER_SPILLED_RECORDS, (int64_t)run_writer_records(w));
-        counters_add(s->task->counters, COUNTER_FILE_BYTES_WRITTEN, run_writer_bytes(w));
-        int64_t bytes = run_writer_bytes(w);
-        if ((rc = run_writer_finish(w, reterr)) == 0)
+        int64_t bytes = 0;
+        rc = run_writer_finish(w, &bytes, reterr);
+        counters_add(s->task->counters, COUNTER_FILE_BYTES_WRITTEN, bytes);
+        if (rc == 0)
             *ret = (struct fetched){.path = STEAL(path), .where = {0, bytes}};
     } else if (w) {
         run_writer_abort(w);

@@ -103,7 +103,20 @@ static void *stderr_thread(void *arg)
     return NULL;
 }
 
-static void child_exec(struct stream_child *c, const char *path, char **words, int in, int out, int err)
+/* Descriptors from `at` on; first out of the way of each other. */
+static bool child_fds(const int *fds, size_t count, int at)
+{
+    int apart[CHILD_FDS_MAX];
+    for (size_t i = 0; i < count; i++)
+        if ((apart[i] = fcntl(fds[i], F_DUPFD_CLOEXEC, at + CHILD_FDS_MAX)) < 0)
+            return false;
+    for (size_t i = 0; i < count; i++)
+        if (dup2(apart[i], at + (int)i) < 0)
+            return false;
+    return true;
+}
+
+static void child_exec(struct stream_child *c, const struct child_program *how, int in, int out, int err)
 {
     signal(SIGPIPE, SIG_DFL);
     signal(SIGINT, SIG_DFL); /* ignored below `cairn up` */
@@ -111,43 +124,33 @@ static void child_exec(struct stream_child *c, const char *path, char **words, i
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
     prctl(PR_SET_PDEATHSIG, SIGKILL);
-    if (dup2(in, 0) < 0 || dup2(out, 1) < 0 || dup2(err, 2) < 0)
+    if (dup2(in, 0) < 0 || dup2(out, 1) < 0 || dup2(err, 2) < 0 || !child_fds(how->fds, how->fd_count, 3))
         _exit(127);
-    execve(path, words, c->task->environment);
-    dprintf(2, "cannot execute '%s': %s%s\n", path, strerror(errno),
+    execve(how->path, how->words, c->task->environment);
+    dprintf(2, "cannot execute '%s': %s%s\n", how->path, strerror(errno),
             errno == ENOENT ? " (is the interpreter of its first line there?)" : "");
     _exit(127);
 }
 
-int stream_child_start(struct task *t, const char *what, const char *command, struct stream_child **ret,
-                       struct err *reterr)
+int stream_child_start_program(struct task *t, const char *what, const struct child_program *how,
+                               struct stream_child **ret, struct err *reterr)
 {
-    struct arena a;
-    arena_init(&a, 16 << 20);
-    char **words;
-    const char *path;
     int in[2] = {-1, -1}, out[2] = {-1, -1}, err[2] = {-1, -1};
-    int rc = command_split(command, &a, &words, reterr);
-    if (rc == 0)
-        rc = command_find(words[0], &a, &path, reterr);
-    if (rc == 0 && (pipe2(in, O_CLOEXEC) < 0 || pipe2(out, O_CLOEXEC) < 0 || pipe2(err, O_CLOEXEC) < 0))
-        rc = err_errno(reterr, errno, "pipe");
-    if (rc < 0) {
-        arena_free(&a);
-        return err_prefix(reterr, rc, "%s", what);
-    }
-    (void)fcntl(in[1], F_SETPIPE_SZ, PIPE_BYTES); /* faster when allowed */
+    if (pipe2(in, O_CLOEXEC) < 0 || pipe2(out, O_CLOEXEC) < 0 || pipe2(err, O_CLOEXEC) < 0)
+        return err_errno(reterr, errno, "start the %s: pipe", what); /* the process ends soon, and its pipes */
+    (void)fcntl(in[1], F_SETPIPE_SZ, PIPE_BYTES);                    /* faster when allowed */
     (void)fcntl(out[0], F_SETPIPE_SZ, PIPE_BYTES);
     struct stream_child *c = mem_new(struct stream_child);
     *c = (struct stream_child){.task = t, .what = what, .in = in[1], .out = out[0], .err = err[0]};
     c->pid = fork();
     if (c->pid == 0)
-        child_exec(c, path, words, in[0], out[1], err[1]);
+        child_exec(c, how, in[0], how->fd_count ? err[1] : out[1], err[1]);
     int errnum = errno;
     close(in[0]);
     close(out[1]);
     close(err[1]);
-    arena_free(&a);
+    if (how->fd_count)
+        stream_child_close_in(c);
     if (c->pid > 0 && !(errnum = pthread_create(&c->err_thread, NULL, stderr_thread, c))) {
         *ret = c;
         return 0;
@@ -156,11 +159,25 @@ int stream_child_start(struct task *t, const char *what, const char *command, st
         kill(c->pid, SIGKILL);
         waitpid(c->pid, NULL, 0);
     }
-    close(c->in);
+    stream_child_close_in(c);
     close(c->out);
     close(c->err);
     free(c);
     return err_errno(reterr, errnum, "start the %s", what);
+}
+
+int stream_child_start(struct task *t, const char *what, const char *command, struct stream_child **ret,
+                       struct err *reterr)
+{
+    struct arena a;
+    arena_init(&a, 16 << 20);
+    struct child_program how = {0};
+    int rc = command_split(command, &a, &how.words, reterr);
+    if (rc == 0)
+        rc = command_find(how.words[0], &a, &how.path, reterr);
+    rc = rc < 0 ? err_prefix(reterr, rc, "%s", what) : stream_child_start_program(t, what, &how, ret, reterr);
+    arena_free(&a);
+    return rc;
 }
 
 int stream_child_write(struct stream_child *c, const void *bytes, size_t len, bool *ret_open, struct err *reterr)

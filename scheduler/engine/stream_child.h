@@ -11,6 +11,17 @@ struct stream_child;
 /* what: "mapper", for messages. ERR_NOT_FOUND: no such command. */
 int stream_child_start(struct task *t, const char *what, const char *command, struct stream_child **ret,
                        struct err *reterr) MUST_CHECK;
+/* Any program, with descriptors of the caller's from 3 on; its stdin is empty, its stdout goes where its stderr does.
+ */
+#define CHILD_FDS_MAX 8
+struct child_program {
+    const char *path;
+    char **words;
+    int fds[CHILD_FDS_MAX];
+    size_t fd_count;
+};
+int stream_child_start_program(struct task *t, const char *what, const struct child_program *how,
+                               struct stream_child **ret, struct err *reterr) MUST_CHECK;
 /* All of it. *ret_open false: the command has closed its stdin or is gone; the rest is not wanted. */
 int stream_child_write(struct stream_child *c, const void *bytes, size_t len, bool *ret_open,
                        struct err *reterr) MUST_CHECK;

@@ -16,6 +16,7 @@
 #include "main/commands.h"
 #include "proto/message.h"
 #include "scheduler/engine/job_conf.h"
+#include "scheduler/engine/program.h"
 
 #define TASK_SPEC_BYTES_MAX (64u << 20)
 
@@ -85,6 +86,8 @@ static int task_run(struct task *t, struct err *reterr)
 
 int task_main(int argc, char **argv)
 {
+    if (argc == 2 + PROGRAM_HOST_ARGS && !strcmp(argv[1], "--program"))
+        return program_host_main(argv + 2);
     if (argc != 2) {
         fprintf(stderr, "cairn task is started by a worker, with the file that describes the attempt\n");
         return EXIT_FAILURE;
@@ -105,6 +108,7 @@ int task_main(int argc, char **argv)
         t.job = spec->job;
         t.sort_bytes = (size_t)job_conf_int(t.job, "mapreduce.task.io.sort.mb", 64) << 20;
         t.sort_factor = (int)job_conf_int(t.job, "mapreduce.task.io.sort.factor", 64);
+        t.spill_codec = job_conf_spill_codec(t.job);
         rc = task_run(&t, &err);
     }
     if (rc < 0)

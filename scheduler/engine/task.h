@@ -7,6 +7,7 @@
 
 #include "cairn/scheduler.pb-c.h"
 #include "client/lib/dfs.h"
+#include "scheduler/engine/block_codec.h"
 #include "scheduler/engine/counters.h"
 #include "scheduler/engine/task_report.h"
 
@@ -20,6 +21,7 @@ struct task {
     const char *local_dir; /* scratch: the attempt's working directory */
     size_t sort_bytes;     /* mapreduce.task.io.sort.mb */
     int sort_factor;
+    enum block_codec spill_codec;
 };
 
 #define SHUFFLE_OUTPUT_NAME "file.out" /* a map's output in its outputDir */

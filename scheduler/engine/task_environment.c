@@ -92,6 +92,8 @@ static void env_put_task(struct env_list *list, const Cairn__TaskSpecProto *spec
         env_put_number(list, "map.input.start", spec->split->start);
         env_put_number(list, "mapreduce.map.input.length", spec->split->length);
         env_put_number(list, "map.input.length", spec->split->length);
+        if (spec->split->tag)
+            env_put_property(list, "cairn.map.input.tag", spec->split->tag);
     }
 }
 

@@ -12,6 +12,7 @@
 #include "common/mem.h"
 #include "common/net.h"
 #include "scheduler/engine/task.h"
+#include "scheduler/engine/unpack.h"
 
 #define COPY_BYTES (256u << 10)
 
@@ -40,12 +41,30 @@ static int download(struct task *t, const Cairn__JobFileProto *file, int fd, str
     return rc;
 }
 
+/* The archive becomes a folder: beside it first, so that what is there is whole. */
+static int unpack_in_place(const char *cached, struct err *reterr)
+{
+    char *folder = mem_printf("%s.unpacked", cached);
+    int rc = file_remove_tree(folder, reterr);
+    if (rc == 0 || rc == ERR_NOT_FOUND)
+        rc = file_mkdirs(folder, 0755, reterr);
+    if (rc == 0)
+        rc = unpack_archive(cached, folder, reterr);
+    if (rc == 0 && (unlink(cached) < 0 || rename(folder, cached) < 0))
+        rc = err_errno(reterr, errno, "put '%s' in place", cached);
+    free(folder);
+    return rc;
+}
+
 static int fetch_into_cache(struct task *t, const Cairn__JobFileProto *file, const char *cached, struct err *reterr)
 {
     char *temporary = mem_printf("%s.tmp", cached);
     int fd = open(temporary, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
     int rc = fd < 0 ? err_errno(reterr, errno, "create '%s'", temporary) : download(t, file, fd, reterr);
-    if (rc == 0 && (fchmod(fd, file->executable ? 0755 : 0644) < 0 || rename(temporary, cached) < 0))
+    if (rc == 0 && file->archive)
+        rc = unpack_in_place(temporary, reterr);
+    if (rc == 0 &&
+        ((!file->archive && fchmod(fd, file->executable ? 0755 : 0644) < 0) || rename(temporary, cached) < 0))
         rc = err_errno(reterr, errno, "put '%s' in place", cached);
     if (fd >= 0)
         close(fd);

@@ -378,7 +378,8 @@ def test_output_that_exists_and_input_that_does_not(running):
 
 
 @pytest.mark.parametrize("args, words", [
-    (["-mapper", "cat", "-inputformat", "SequenceFileInputFormat"], "SequenceFileInputFormat"),
+    (["-mapper", "cat", "-inputformat", "my.InputFormat"], "my.InputFormat"),
+    (["-mapper", "cat", "-outputformat", "my.OutputFormat"], "my.OutputFormat"),
     (["-mapper", "cat", "-partitioner", "my.Own"], "my.Own"),
     (["-mapper", "org.apache.hadoop.mapred.lib.IdentityMapper"], "IdentityMapper"),
     (["-mapper", "cat", "-reducer", "aggregate"], "aggregate"),

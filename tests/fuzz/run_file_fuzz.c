@@ -15,13 +15,24 @@ FUZZ_SEEDS(run_file)
         buf_append(&records, key, (size_t)n);
         buf_append(&records, "abc", 3);
     }
-    fuzz_seed(seeds, records.base, records.len);
+    for (int codec = BLOCK_RAW; codec <= BLOCK_ZSTD; codec++) {
+        struct buf block = {0}, packed = {0};
+        bool smaller = block_compress((enum block_codec)codec, buf_slice(&records), &packed);
+        struct buf *stored = smaller ? &packed : &records;
+        wr_u8(&block, smaller ? (uint8_t)codec : BLOCK_RAW);
+        wr_u32be(&block, (uint32_t)records.len);
+        wr_u32be(&block, (uint32_t)stored->len);
+        buf_append(&block, stored->base, stored->len);
+        fuzz_seed(seeds, block.base, block.len);
+        buf_free(&block);
+        buf_free(&packed);
+    }
     buf_free(&records);
     fuzz_seed(seeds, "\x80\x80\x80\x80\x80\x80\x80\x80\x80\x01\x01k",
               sizeof "\x80\x80\x80\x80\x80\x80\x80\x80\x80\x01\x01k" - 1);
 }
 
-/* Reads to the end or to the first complaint; every byte that is handed out must be there. */
+/* Reads to the end or to the first complaint; every byte that is handed out must be there (the sanitizer says). */
 static void run_file_read(struct slice bytes)
 {
     struct run_reader *r = NULL;
@@ -30,8 +41,6 @@ static void run_file_read(struct slice bytes)
     struct record record;
     uint64_t seen = 0;
     for (bool more = true; run_reader_next(r, &record, &more, NULL) == 0 && more; seen++) {
-        if (record.key < bytes.base || record.value + record.value_len > bytes.base + bytes.len)
-            abort();
         (void)xxh3_of(record.key, record.key_len);
         (void)xxh3_of(record.value, record.value_len);
     }

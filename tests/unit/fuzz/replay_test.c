@@ -5,6 +5,7 @@
 #define FUZZ_REPLAY
 #include "tests/fuzz/block_list_fuzz.c"
 #include "tests/fuzz/glob_fuzz.c"
+#include "tests/fuzz/job_formats_fuzz.c"
 #include "tests/fuzz/line_input_fuzz.c"
 #include "tests/fuzz/op_header_fuzz.c"
 #include "tests/fuzz/packet_fuzz.c"
@@ -60,6 +61,7 @@ static void replay(void (*make)(struct fuzz_seeds *), void (*run)(struct slice))
 REPLAY(block_list)
 REPLAY(glob)
 REPLAY(webhdfs_url)
+REPLAY(job_formats)
 REPLAY(line_input)
 REPLAY(op_header)
 REPLAY(packet)
@@ -77,7 +79,7 @@ int main(void)
         cmocka_unit_test(op_header_survives_mutations),   cmocka_unit_test(packet_survives_mutations),
         cmocka_unit_test(rpc_server_survives_mutations),  cmocka_unit_test(rpc_wire_survives_mutations),
         cmocka_unit_test(run_file_survives_mutations),    cmocka_unit_test(sasl_login_survives_mutations),
-        cmocka_unit_test(version_survives_mutations),
+        cmocka_unit_test(version_survives_mutations),     cmocka_unit_test(job_formats_survives_mutations),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -7,10 +7,12 @@
 #include <unistd.h>
 #include <zlib.h>
 
-#include "scheduler/engine/byte_source.h"
 #include "scheduler/engine/command_line.h"
-#include "scheduler/engine/map_output.h"
+#include "scheduler/engine/decompress.h"
+#include "scheduler/engine/job_conf.h"
+#include "scheduler/engine/key_order.h"
 #include "scheduler/engine/partition.h"
+#include "scheduler/engine/program.h"
 #include "scheduler/engine/stream_child.h"
 #include "scheduler/ids.h"
 
@@ -207,14 +209,15 @@ static size_t gzip(const char *text, uint8_t *out, size_t room)
 static int gunzip_all(struct slice in, size_t at_once, char *out, size_t room)
 {
     struct bytes b = {in.base, in.len, at_once};
-    struct gunzip *g = gunzip_new((struct byte_source){bytes_read, &b}, "x.gz");
-    struct byte_source s = gunzip_source(g);
+    struct decompressor *d = NULL;
+    assert_int_equal(decompressor_new((struct byte_source){bytes_read, &b}, "x.gz", &d, NULL), 0);
+    struct byte_source s = decompressor_source(d);
     size_t used = 0, got = 1;
     int rc = 0;
     while (rc == 0 && got && (rc = s.read(s.context, out + used, room - used < 5 ? room - used : 5, &got, NULL)) == 0)
         used += got;
     out[used] = 0;
-    gunzip_free(g);
+    decompressor_free(d);
     return rc;
 }
 

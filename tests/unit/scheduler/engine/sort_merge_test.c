@@ -156,7 +156,7 @@ static void merged_runs_are_all_records_in_order(void **state)
             char path[64];
             run_path(path, dir, i);
             struct run_writer *w = NULL;
-            assert_int_equal(run_writer_new(path, PARTITIONS, &w, NULL), 0);
+            assert_int_equal(run_writer_new(path, PARTITIONS, (enum block_codec)(i % 3), &w, NULL), 0);
             size_t n = seed == 1 ? 0 : (size_t)rand() % 4000;
             for (size_t k = 0; k < n; k++)
                 all[total + k] = random_pair();
@@ -165,7 +165,7 @@ static void merged_runs_are_all_records_in_order(void **state)
                 struct record r = record_of(&all[total + k]);
                 assert_int_equal(run_writer_add(w, all[total + k].partition, &r, NULL), 0);
             }
-            assert_int_equal(run_writer_finish(w, NULL), 0);
+            assert_int_equal(run_writer_finish(w, NULL, NULL), 0);
             total += n;
         }
         qsort(all, total, sizeof *all, by_partition_and_key);
@@ -206,19 +206,19 @@ static void merged_runs_are_all_records_in_order(void **state)
     rmdir(dir);
 }
 
-static void every_flipped_byte_is_noticed(void **state)
+static void flip_every_byte(enum block_codec codec)
 {
     char path[] = "/tmp/cairn-run.XXXXXX", index[64];
     close(mkstemp(path));
     struct run_writer *w = NULL;
-    assert_int_equal(run_writer_new(path, 1, &w, NULL), 0);
+    assert_int_equal(run_writer_new(path, 1, codec, &w, NULL), 0);
     for (int i = 0; i < 20; i++) {
         char key[8];
         int n = snprintf(key, sizeof key, "k%02d", i);
         struct record r = {(const uint8_t *)key, (const uint8_t *)"value", (uint32_t)n, 5};
         assert_int_equal(run_writer_add(w, 0, &r, NULL), 0);
     }
-    assert_int_equal(run_writer_finish(w, NULL), 0);
+    assert_int_equal(run_writer_finish(w, NULL, NULL), 0);
     struct run_extent where;
     assert_int_equal(run_index_read(path, 0, &where, NULL), 0);
     int fd = open(path, O_RDWR);
@@ -245,6 +245,54 @@ static void every_flipped_byte_is_noticed(void **state)
     unlink(index);
 }
 
+static void every_flipped_byte_is_noticed(void **state)
+{
+    flip_every_byte(BLOCK_RAW);
+    flip_every_byte(BLOCK_LZ4);
+    flip_every_byte(BLOCK_ZSTD);
+}
+
+/* Larger than a block, larger than a read buffer, and what compression makes smaller. */
+static void large_records_come_back(void **state)
+{
+    enum { LARGE = 3 << 20 };
+    char path[] = "/tmp/cairn-run.XXXXXX", index[64];
+    close(mkstemp(path));
+    uint8_t *value = calloc(1, LARGE);
+    for (size_t i = 0; i < LARGE; i++)
+        value[i] = (uint8_t)(i / 1000);
+    for (int codec = BLOCK_RAW; codec <= BLOCK_ZSTD; codec++) {
+        struct run_writer *w = NULL;
+        int64_t bytes = 0;
+        assert_int_equal(run_writer_new(path, 1, (enum block_codec)codec, &w, NULL), 0);
+        for (uint32_t len = 0; len <= LARGE; len = len * 4 + 1) {
+            struct record r = {(const uint8_t *)"key", value, 3, len};
+            assert_int_equal(run_writer_add(w, 0, &r, NULL), 0);
+        }
+        assert_int_equal(run_writer_finish(w, &bytes, NULL), 0);
+        assert_true(codec == BLOCK_RAW ? bytes > 1 << 20 : bytes < 1 << 18);
+        struct run_extent where;
+        assert_int_equal(run_index_read(path, 0, &where, NULL), 0);
+        int fd = open(path, O_RDONLY);
+        struct run_reader *reader = NULL;
+        assert_int_equal(run_reader_file(fd, where, 16384, &reader, NULL), 0);
+        struct record r;
+        bool more = true;
+        for (uint32_t len = 0; len <= LARGE; len = len * 4 + 1) {
+            assert_int_equal(run_reader_next(reader, &r, &more, NULL), 0);
+            assert_true(more && r.value_len == len && !memcmp(r.value, value, len));
+        }
+        assert_int_equal(run_reader_next(reader, &r, &more, NULL), 0);
+        assert_false(more);
+        run_reader_free(reader);
+        close(fd);
+    }
+    free(value);
+    snprintf(index, sizeof index, "%s.index", path);
+    unlink(path);
+    unlink(index);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -254,6 +302,7 @@ int main(void)
         cmocka_unit_test(full_buffer_says_so_and_can_be_used_again),
         cmocka_unit_test(merged_runs_are_all_records_in_order),
         cmocka_unit_test(every_flipped_byte_is_noticed),
+        cmocka_unit_test(large_records_come_back),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,161 @@
+"""Map/Reduce programs in C: their records, their ends, and jobs that mix them with commands."""
+import os
+import random
+import subprocess
+
+import pytest
+
+from lib.cluster import ROOT, Cluster, cairn_path
+from test_jobs import SMALL_BLOCKS, check_words, counter, output, put, run, submit, word_counts
+
+PROGRAMS = os.path.join(os.path.dirname(cairn_path()), "examples", "programs")
+WORDS = b"".join(b"w%d common  w%d\n" % (i % 997, i % 11) for i in range(20000))
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory):
+    with Cluster(tmp_path_factory.mktemp("programs") / "cluster", properties=SMALL_BLOCKS) as cluster:
+        yield cluster
+
+
+def build(folder, name, text):
+    source, target = folder / f"{name}.c", folder / f"{name}.so"
+    source.write_text("#include <cairn/mapreduce.h>\n#include <stdio.h>\n#include <stdlib.h>\n" + text)
+    subprocess.run(["gcc", "-O1", "-Wall", "-Werror", f"-I{ROOT}/scheduler/include", "-shared", "-fPIC", "-o", str(target), str(source)], check=True)
+    return str(target)
+
+
+TAIL = "const struct cairn_program cairn_program = {CAIRN_MAPREDUCE_ABI, %s};\n"
+
+
+@pytest.mark.parametrize("settings", [[], ["-D", "mapreduce.task.io.sort.mb=1", "-D", "cairn.program.fold.mb=1"],
+                                      ["-D", "mapreduce.map.output.compress=true"],
+                                      ["-D", "mapreduce.map.output.compress=true", "-D", "mapreduce.task.io.sort.mb=1",
+                                       "-D", "mapreduce.map.output.compress.codec=org.apache.hadoop.io.compress.ZStandardCodec"]])
+def test_word_count(running, settings):
+    put(running, "/words/a", WORDS, 65536)
+    out = f"/o/words{abs(hash(tuple(settings)))}"
+    text = run(running, *settings, "-program", f"{PROGRAMS}/wordcount.so", "-numReduceTasks", 3, "-input", "/words", out=out)
+    check_words(running, out, word_counts(WORDS))
+    assert counter(text, "Map input records") == 20000
+    assert counter(text, "Map output records") < 20000, "equal words are not added up in the map"
+
+
+def test_a_combiner_without_folding_at_spill_and_merge(running, tmp_path):
+    program = build(tmp_path, "count", r'''
+static int map(struct cairn_task *t, struct cairn_bytes key, struct cairn_bytes line)
+{
+    for (char *copy = strndup(line.data, line.size), *save, *w = strtok_r(copy, " ", &save); w; w = strtok_r(NULL, " ", &save))
+        cairn_emit(t, cairn_bytes(w, strlen(w)), cairn_bytes("1", 1));
+    cairn_count(t, "mine", "lines", 1);
+    return 0;
+}
+static int sum(struct cairn_task *t, struct cairn_bytes key)
+{
+    long n = 0;
+    char text[24];
+    struct cairn_bytes v;
+    while (cairn_next(t, &v)) {
+        snprintf(text, sizeof text, "%.*s", (int)v.size, (const char *)v.data);
+        n += atol(text);
+    }
+    cairn_emit(t, key, cairn_bytes(text, (size_t)snprintf(text, sizeof text, "%ld", n)));
+    return 0;
+}
+''' + TAIL % ".map = map, .combine = sum, .reduce = sum")
+    words = b"".join(b"w%d common  w%d\n" % (i % 997, i % 11) for i in range(60000))
+    put(running, "/many/words", words)
+    text = run(running, "-D", "mapreduce.task.io.sort.mb=1", "-program", program, "-input", "/many/words", out="/o/combine")
+    check_words(running, "/o/combine", word_counts(words))
+    assert counter(text, "lines") == 60000
+    assert counter(text, "Map output records") == 180000
+    assert counter(text, "Combine input records") > 180000, "spills are merged without the combiner"
+    assert counter(text, "Reduce input records") == len(word_counts(words)), "what was combined twice is one record per key"
+
+
+def test_sorted_lines_of_the_sort_program(running):
+    random.seed(5)
+    lines = [bytes(random.randrange(33, 127) for _ in range(98)) for _ in range(5000)]
+    put(running, "/sort/in", b"\n".join(lines) + b"\n", 1 << 16)
+    run(running, "-program", f"{PROGRAMS}/sort.so", "-D", "mapreduce.task.io.sort.mb=1", "-input", "/sort/in", out="/o/sort")
+    assert output(running, "/o/sort") == b"".join(line + b"\n" for line in sorted(lines, key=lambda line: line[:10]))
+
+
+def test_large_records_and_empty_ones(running, tmp_path):
+    """Records of many times the size of what is exchanged at once, on all ways."""
+    program = build(tmp_path, "same", r'''
+static int map(struct cairn_task *t, struct cairn_bytes key, struct cairn_bytes line)
+{
+    cairn_emit(t, line, line);
+    return 0;
+}
+static int reduce(struct cairn_task *t, struct cairn_bytes key)
+{
+    struct cairn_bytes v;
+    while (cairn_next(t, &v))
+        cairn_emit(t, v, cairn_bytes(NULL, 0));
+    return 0;
+}
+''' + TAIL % ".map = map, .reduce = reduce")
+    lines = sorted([b"", b"", b"a", b"z" * 262143, b"y" * 262144, b"x" * 3000000, b"w" * 131000, b"v" * 131072])
+    put(running, "/large/in", b"\n".join(lines) + b"\n")
+    run(running, "-program", program, "-D", "mapreduce.task.io.sort.mb=1", "-input", "/large/in", out="/o/large")
+    assert output(running, "/o/large").split(b"\n")[:-1] == lines
+
+
+def test_commands_and_programs_in_one_job(running, tmp_path):
+    put(running, "/mix/in", WORDS)
+    run(running, "-mapper", "tr -s ' ' '\\n'", "-reducer", build(tmp_path, "n", r'''
+static int reduce(struct cairn_task *t, struct cairn_bytes key)
+{
+    struct cairn_bytes v;
+    char text[24];
+    int n = 0;
+    while (cairn_next(t, &v))
+        n++;
+    cairn_emit(t, key, cairn_bytes(text, (size_t)snprintf(text, sizeof text, "%d", n)));
+    return 0;
+}
+''' + TAIL % ".reduce = reduce"), "-input", "/mix/in", out="/o/mix1")
+    check_words(running, "/o/mix1", word_counts(WORDS))
+    mapper = build(tmp_path, "first", r'''
+static int map(struct cairn_task *t, struct cairn_bytes key, struct cairn_bytes line)
+{
+    const char *tag = cairn_setting(t, "my.tag");
+    cairn_emit(t, line, cairn_bytes(tag, strlen(tag)));
+    return 0;
+}
+''' + TAIL % ".map = map")
+    run(running, "-D", "my.tag=x", "-mapper", mapper, "-reducer", "uniq -c", "-input", "/mix/in", out="/o/mix2")
+    assert sum(int(line.split()[0]) for line in output(running, "/o/mix2").splitlines()) == 20000
+    assert all(line.endswith(b"\tx") for line in output(running, "/o/mix2").splitlines())
+    text = run(running, "-D", "my.tag=x", "-program", mapper, "-input", "/mix/in", out="/o/mix3")  # without reduce: map only
+    assert output(running, "/o/mix3") == WORDS.replace(b"\n", b"\tx\n")
+    assert counter(text, "Map output records") == 20000 and counter(text, "Launched reduce tasks") == 0
+
+
+@pytest.mark.parametrize("code, words", [
+    ('return cairn_fail(t, "record %d is bad", 7);', ["record 7 is bad", "mapper failed with exit status 1"]),
+    ("abort();", ["killed by signal 6"]),
+    ("exit(3);", ["exit status 3"]),
+])
+def test_a_program_that_fails_says_why(running, tmp_path, code, words):
+    program = build(tmp_path, "bad", "static int map(struct cairn_task *t, struct cairn_bytes k, struct cairn_bytes v)\n{\n    " + code + "\n}\n"
+                    + TAIL % ".map = map, .reduce = NULL")
+    put(running, "/bad/in", WORDS)
+    done = submit(running, "-D", "mapreduce.map.maxattempts=1", "-program", program, "-input", "/bad/in", out=f"/o/bad{len(code)}")
+    assert done.returncode == 1
+    for word in words:
+        assert word in done.stderr.decode()
+
+
+@pytest.mark.parametrize("text, words", [
+    ("int x;", "exports no cairn_program"),
+    ("const struct cairn_program cairn_program = {99};", "another version"),
+    (TAIL % ".map = NULL", "has no map"),
+    ("extern int no_such_function(void); " + TAIL % ".map = (void *)no_such_function", "no_such_function"),
+])
+def test_a_program_that_is_none_is_refused_before_anything_runs(running, tmp_path, text, words):
+    put(running, "/none/in", b"a\n")
+    done = submit(running, "-program", build(tmp_path, "none", text), "-input", "/none/in", out="/o/none")
+    assert done.returncode == 1 and words in done.stderr.decode(), done.stderr
