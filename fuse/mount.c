@@ -348,18 +348,22 @@ static int mount_run(struct mount_kind *k, const struct mount_options *o)
 static int kind_choose(struct mount_kind *k, struct config *config, const struct mount_options *o, struct err *reterr)
 {
     AUTO(mem_freep) char *real = realpath(o->target, NULL);
-    k->name = mem_printf("%s%s on %s", k->uri, k->plain.root, real ? real : o->target);
+    struct posix_mount_place place;
+    int rc = posix_mount_probe(config, o->uri, k->plain.root[0] ? k->plain.root : "/", &place, reterr);
+    if (rc < 0 || !place.root)
+        return rc;
+    k->name = mem_printf("%s%s of %s on %s", k->uri, k->plain.root, place.cluster, real ? real : o->target);
     struct posix_mount_options posix = {.config = config,
+                                        .root = place.root,
                                         .name = k->name,
                                         .uri = o->uri,
                                         .cache_timeout_s = o->cache_timeout_s,
                                         .users = o->users,
                                         .staging_folder = o->staging,
                                         .staging_max_bytes = MOUNT_STAGING_BYTES};
-    int rc = posix_mount_probe(config, o->uri, k->plain.root[0] ? k->plain.root : "/", &posix.root, reterr);
-    if (rc == 0 && posix.root) /* as relatime says, and not as coarsely as HDFS does it */
-        rc = config_set(config, "cairn.client.access-times", "false", "mount", reterr);
-    return rc == 0 && posix.root ? posix_mount_new(&posix, k->plain.daemon, &k->posix, reterr) : rc;
+    /* as relatime says, and not as coarsely as HDFS does it */
+    rc = config_set(config, "cairn.client.access-times", "false", "mount", reterr);
+    return rc == 0 ? posix_mount_new(&posix, k->plain.daemon, &k->posix, reterr) : rc;
 }
 
 static int mount_start(struct daemon *d, struct config *config, struct mount_options *o, struct err *reterr,
