@@ -1,6 +1,4 @@
 /* `cairn mount`: start, and a clean end that loses nothing. */
-#include "fuse/mount.h"
-
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -21,8 +19,8 @@
 #include "fuse/keeper.h"
 #include "fuse/mount_options.h"
 #include "fuse/mount_status.h"
+#include "fuse/plain/plain_mount.h"
 #include "fuse/posix/posix_start.h"
-#include "fuse/write_stream.h"
 #include "main/commands.h"
 
 #define MOUNT_THREADS_MAX      16
@@ -119,28 +117,6 @@ static void mount_raise_readahead(const char *target)
 
 /* ---- the two kinds: of a Cairn namenode, and of any other HDFS ---- */
 
-static void finish_stream(struct inode *inode, void *arg)
-{
-    struct err err = {0};
-    pthread_mutex_lock(&inode->lock);
-    if (stream_finish(inode, &err) < 0)
-        log_error("mount", "lost at unmount: err=%s", err.text);
-    pthread_mutex_unlock(&inode->lock);
-}
-
-static int plain_serve(struct mount *m, struct fuse_session *session)
-{
-    struct fuse_loop_config *loop = fuse_loop_cfg_create();
-    fuse_loop_cfg_set_clone_fd(loop, 1);
-    fuse_loop_cfg_set_max_threads(loop, MOUNT_THREADS_MAX);
-    fuse_loop_cfg_set_idle_threads(loop, MOUNT_THREADS_MAX);
-    int rc = fuse_session_loop_mt(session, loop);
-    fuse_loop_cfg_destroy(loop);
-    inode_each(m->inodes, finish_stream, NULL);
-    open_handles_end(&m->handles, m);
-    return rc < 0 ? 1 : 0;
-}
-
 struct mount_kind {
     struct mount plain;
     struct posix_mount *posix; /* NULL: it is the plain one */
@@ -163,7 +139,7 @@ static int mount_serve(struct mount_kind *k, const struct mount_options *o)
 {
     if (!o->foreground)
         log_to_syslog("cairn-mount");
-    int code = k->posix ? keeper_run(posix_serve, k) : plain_serve(&k->plain, k->session);
+    int code = k->posix ? keeper_run(posix_serve, k) : plain_mount_serve(&k->plain, k->session, MOUNT_THREADS_MAX);
     log_info("mount", "unmounted target=%s", o->target);
     return code;
 }
