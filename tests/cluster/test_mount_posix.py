@@ -336,6 +336,19 @@ def test_killing_the_serving_process_is_not_noticed(cluster, here):
     assert hdfs_bytes(cluster, here + "/edited") == edited
 
 
+def test_a_mount_outlives_processes_that_die_at_once(cluster, here, tmp_path):
+    target = tmp_path / "mnt"
+    daemon = _mount(cluster, target, tmp_path / "log")
+    path = str(target) + path_in_dfs(cluster, here) + "/f"
+    with open(path, "wb", buffering=0) as f:
+        f.write(b"before")
+        for _ in range(12):
+            os.kill(_serving(daemon.pid), 9)
+        f.write(b" and after")
+    assert open(path, "rb").read() == b"before and after"
+    daemon.stop()
+
+
 def test_what_was_open_before_a_kill_is_held_after_it(cluster, here):
     open(here + "/f", "w").write("still there")
     open(here + "/g", "w").write("replaced")
