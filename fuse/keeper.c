@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
@@ -10,9 +11,9 @@
 #include "common/clock.h"
 #include "common/log.h"
 
-#define QUICK_DEATH_MS   1000 /* a process that lived shorter did not help anybody */
-#define QUICK_DEATHS_MAX 10
-#define RETRY_MS         200
+#define QUICK_DEATH_MS 1000 /* a process that lived shorter did not help anybody */
+#define PAUSE_FIRST_MS 50
+#define PAUSE_MAX_MS   1000
 
 static volatile sig_atomic_t child_pid, is_ending;
 
@@ -63,7 +64,7 @@ static int wait_for_end(pid_t pid)
 
 int keeper_run(int (*serve)(void *arg), void *arg)
 {
-    int quick_deaths = 0;
+    int64_t pause_ms = 0;
     catch_signals();
     for (;;) {
         int64_t since = clock_mono_ms();
@@ -78,11 +79,9 @@ int keeper_run(int (*serve)(void *arg), void *arg)
         child_pid = 0;
         if (WIFEXITED(status) || is_ending)
             return WIFEXITED(status) ? WEXITSTATUS(status) : 1;
-        quick_deaths = clock_mono_ms() - since < QUICK_DEATH_MS ? quick_deaths + 1 : 0;
         log_error("mount", "the serving process was killed by signal %d; the next one goes on", WTERMSIG(status));
-        if (quick_deaths == QUICK_DEATHS_MAX)
-            return 1;
-        if (quick_deaths > 1)
-            clock_sleep_ms(RETRY_MS);
+        bool was_quick = clock_mono_ms() - since < QUICK_DEATH_MS;
+        clock_sleep_ms(was_quick ? pause_ms : 0);
+        pause_ms = !was_quick ? 0 : !pause_ms ? PAUSE_FIRST_MS : pause_ms < PAUSE_MAX_MS ? 2 * pause_ms : pause_ms;
     }
 }

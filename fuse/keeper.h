@@ -7,7 +7,8 @@
 
 /* Serves in a child process, and in another one when that is killed, until one ends by itself or SIGTERM, SIGINT or
  * SIGHUP tells to (which is passed on). Call it without any thread; serve runs in the child and returns its exit code.
- * Returns the last one's; 1 if they die faster than they can serve. */
+ * Returns the last one's. Those that die at once are followed by others ever more slowly, but for as long as it takes.
+ */
 int keeper_run(int (*serve)(void *arg), void *arg);
 
 #endif

@@ -1,5 +1,6 @@
 #include "client/lib/posix_internal.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "rpc/rpc_client.h"
@@ -87,7 +88,8 @@ int posix_open_session(struct dfs *fs, uint64_t session, const char *name, struc
     if (rc < 0)
         return rc;
     const Cairn__OpenSessionResponseProto *r = (const void *)answer;
-    *ret = (struct posix_session){r->session, r->cursor, r->expires_ms};
+    *ret = (struct posix_session){r->session, r->cursor, r->expires_ms, ""};
+    snprintf(ret->cluster, sizeof ret->cluster, "%s", r->cluster ? r->cluster : "");
     return 0;
 }
 

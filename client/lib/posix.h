@@ -34,6 +34,7 @@ struct posix_attr {
 /* ---- sessions: who this mount is ---- */
 struct posix_session {
     uint64_t session, cursor, expires_ms; /* cursor: of posix_await_changes; expires_ms: of silence */
+    char cluster[64];                     /* whose inode numbers they are */
 };
 /* session 0: a new one. Else the one of before, with what it held and locked; ERR_STALE: it is gone, open a new one.
  * name: for logs, NULL is fine. */

@@ -4,6 +4,9 @@
 #include <sys/mman.h>
 #include <sys/random.h>
 
+#define FRUITLESS_MS  1000
+#define FRUITLESS_MAX 10
+
 struct keeper_memory *keeper_memory_new(void)
 {
     void *p = mmap(NULL, sizeof(struct keeper_memory), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
@@ -31,12 +34,21 @@ static void give_up(struct keeper_request *r)
     r->unique = 0;
 }
 
-void keeper_next_process(struct keeper_memory *k)
+void keeper_next_process(struct keeper_memory *k, int64_t now_ms)
 {
+    bool was_fruitless = k->process && !k->has_answered && now_ms - k->process_since_ms < FRUITLESS_MS;
+    k->fruitless = was_fruitless ? k->fruitless + 1 : 0;
+    k->process_since_ms = now_ms;
+    k->has_answered = false;
     k->process++;
     for (size_t i = 0; i < KEEPER_REQUESTS_MAX; i++)
         if (k->requests[i].unique && k->requests[i].process + 1 < k->process)
             give_up(&k->requests[i]);
+}
+
+bool keeper_is_fruitless(const struct keeper_memory *k)
+{
+    return k->fruitless >= FRUITLESS_MAX;
 }
 
 struct keeper_request *keeper_request_taken(struct keeper_memory *k, uint64_t unique, bool is_again)
@@ -55,6 +67,8 @@ struct keeper_request *keeper_request_taken(struct keeper_memory *k, uint64_t un
 void keeper_request_answered(struct keeper_memory *k, uint64_t unique)
 {
     struct keeper_request *r = place_of(k, unique);
+    if (!k->has_answered)
+        k->has_answered = true;
     if (r)
         give_up(r);
 }

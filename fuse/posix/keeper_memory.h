@@ -25,9 +25,12 @@ struct keeper_memory {
     uint32_t wanted;                                     /* fuse_conn_info.want */
     struct keeper_request requests[KEEPER_REQUESTS_MAX]; /* that were taken and not answered yet */
     uint32_t process;                                    /* how many have served so far, this one included */
-    uint8_t caller[8];                                   /* random: the mount, among the namenode's RPC clients */
-    _Atomic uint64_t session;                            /* at the namenode; 0: none yet */
-    _Atomic uint64_t handles;                            /* given out so far */
+    int64_t process_since_ms;
+    _Atomic bool has_answered; /* this process */
+    uint32_t fruitless;        /* processes before it, one after another, that died at once and answered nothing */
+    uint8_t caller[8];         /* random: the mount, among the namenode's RPC clients */
+    _Atomic uint64_t session;  /* at the namenode; 0: none yet */
+    _Atomic uint64_t handles;  /* given out so far */
     char staging_folder[256];
     struct {
         _Atomic uint64_t inode; /* 0: free */
@@ -39,7 +42,9 @@ struct keeper_memory *keeper_memory_new(void); /* shared with processes that are
 
 /* ---- requests; any thread ---- */
 /* Another process begins: what the one before the last took is not coming any more. */
-void keeper_next_process(struct keeper_memory *k);
+void keeper_next_process(struct keeper_memory *k, int64_t now_ms);
+/* Is it what is under way that kills them? */
+bool keeper_is_fruitless(const struct keeper_memory *k);
 /* Its place: with what was done by a process before, if that took it. NULL: there are too many. */
 struct keeper_request *keeper_request_taken(struct keeper_memory *k, uint64_t unique, bool is_again);
 void keeper_request_answered(struct keeper_memory *k, uint64_t unique);

@@ -7,6 +7,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include "common/clock.h"
 #include "common/log.h"
 
 #define NOTIFY_RESEND 7                   /* Linux 6.9; Debian's headers are older */
@@ -76,28 +77,40 @@ static ssize_t io_writev(int fd, struct iovec *iov, int count, void *userdata)
     return n;
 }
 
-/* Older kernels cannot: what was under way fails, instead of hanging for ever. */
+static bool answer_eio(int fd, uint64_t unique)
+{
+    struct fuse_out_header answer = {.len = sizeof answer, .error = -EIO, .unique = unique};
+    return write(fd, &answer, sizeof answer) == sizeof answer;
+}
+
+static size_t fail_all(int fd)
+{
+    size_t failed = 0;
+    for (size_t i = 0; i < KEEPER_REQUESTS_MAX; i++) {
+        struct keeper_request *r = &memory->requests[i];
+        if (r->unique) /* it may have been sent again already */
+            failed += answer_eio(fd, r->unique) || answer_eio(fd, r->unique | UNIQUE_AGAIN);
+        r->unique = r->done = 0;
+    }
+    return failed;
+}
+
+/* Older kernels cannot send again: what was under way fails, instead of hanging for ever. So it does if one process
+ * after another has died of it. */
 static void resume(int fd)
 {
     struct fuse_out_header notice = {.len = sizeof notice, .error = NOTIFY_RESEND};
-    bool sent_again = write(fd, &notice, sizeof notice) == sizeof notice;
-    size_t failed = 0;
-    for (size_t i = 0; !sent_again && i < KEEPER_REQUESTS_MAX; i++) {
-        uint64_t unique = memory->requests[i].unique;
-        struct fuse_out_header answer = {.len = sizeof answer, .error = -EIO, .unique = unique};
-        if (unique && write(fd, &answer, sizeof answer) == sizeof answer)
-            failed++;
-        keeper_request_answered(memory, unique);
-    }
-    if (!sent_again)
-        log_warn("mount", "this kernel cannot send requests again: %zu of them failed", failed);
+    if (keeper_is_fruitless(memory))
+        log_error("mount", "%zu requests failed that no process survived", fail_all(fd));
+    if (write(fd, &notice, sizeof notice) != sizeof notice)
+        log_warn("mount", "this kernel cannot send requests again: %zu of them failed", fail_all(fd));
 }
 
 int kernel_io_attach(struct fuse_session *session, int fd, struct keeper_memory *k)
 {
     static const struct fuse_custom_io io = {.writev = io_writev, .read = io_read};
     memory = k;
-    keeper_next_process(k);
+    keeper_next_process(k, clock_mono_ms());
     int rc = fuse_session_custom_io(session, &io, fd);
     if (rc == 0 && k->wanted) {
         is_successor = init_is_due = true;

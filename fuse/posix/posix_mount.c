@@ -34,14 +34,14 @@ static bool is_in_snapshot(const char *path)
     return at != NULL;
 }
 
-int posix_mount_probe(const struct config *config, const char *uri, const char *path, uint64_t *ret_root,
+int posix_mount_probe(const struct config *config, const char *uri, const char *path, struct posix_mount_place *ret,
                       struct err *reterr)
 {
     struct dfs *fs;
     struct posix_session session;
     struct dfs_status status;
     struct err why = {0};
-    *ret_root = 0;
+    *ret = (struct posix_mount_place){0};
     if (is_in_snapshot(path))
         return 0;
     int rc = dfs_connect(config, uri, NULL, &fs, reterr);
@@ -51,14 +51,14 @@ int posix_mount_probe(const struct config *config, const char *uri, const char *
     rc = posix_open_session(fs, 0, "mount (looking)", &session, &why);
     if (rc == 0) {
         rc = dfs_stat(fs, path, &a, &status, reterr);
-        *ret_root = rc == 0 ? status.file_id : 0;
+        ret->root = rc == 0 ? status.file_id : 0;
+        memcpy(ret->cluster, session.cluster, sizeof ret->cluster);
         if (posix_close_session(fs, session.session, &why) < 0)
             log_debug("mount", "a session is left to its end: err=%s", why.text);
     } else if (is_other_kind(rc)) {
         if (rc == ERR_ACCESS)
             log_warn("mount", "mounted without what POSIX has beyond HDFS, since %s is not the namenode's superuser",
                      dfs_user(fs));
-        *ret_root = 0;
         rc = 0;
     } else if (reterr) {
         *reterr = why;

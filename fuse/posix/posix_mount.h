@@ -1,4 +1,4 @@
-/* A mount of a Cairn namenode: a POSIX file system (docs/mount.md). The other kind, on any HDFS, is fuse/mount.h.
+/* A mount of a Cairn namenode: a POSIX file system (docs/mount.md). The other kind, on any HDFS, is in fuse/plain.
  *
  * FUSE's node ids are inode numbers (its 1 is the folder that is mounted), so there is nothing to remember about what
  * the kernel knows, and a mount process that takes over from another can go on with what that one said. Permissions are

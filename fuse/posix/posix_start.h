@@ -19,9 +19,13 @@ struct posix_mount_options { /* all borrowed for the life of the mount */
     int64_t staging_max_bytes;
 };
 
-/* Is it a Cairn namenode, whose superuser we are? *ret_root: the inode of path there; 0: no, then the mount is of the
- * other kind, as one of a snapshot is. Leaves no thread behind. */
-int posix_mount_probe(const struct config *config, const char *uri, const char *path, uint64_t *ret_root,
+struct posix_mount_place {
+    uint64_t root;    /* the inode */
+    char cluster[64]; /* .. in this one */
+};
+/* Is it a Cairn namenode, whose superuser we are? *ret: where path is; root 0: no, then the mount is of the other kind,
+ * as one of a snapshot is. Leaves no thread behind. */
+int posix_mount_probe(const struct config *config, const char *uri, const char *path, struct posix_mount_place *ret,
                       struct err *reterr) MUST_CHECK;
 /* What outlives the processes that serve; without threads. */
 int posix_mount_new(const struct posix_mount_options *o, struct daemon *d, struct posix_mount **ret,

@@ -58,6 +58,7 @@ void posix_call_open_session(struct rpc_call *call, const ProtobufCMessage *mess
         response->session = s->id;
         response->cursor = change_log_cursor(op.nn->dir->changes);
         response->expires_ms = sessions_expiry_ms(op.nn->sessions);
+        response->cluster = op.nn->ids.cluster_id;
     }
     op_end(&op, rc, &response->base);
 }

@@ -6,6 +6,7 @@ import ctypes
 import errno
 import fcntl
 import hashlib
+import json
 import mmap
 import os
 import random
@@ -22,6 +23,7 @@ import pytest
 from lib import sanitizer
 from lib.cluster import Cluster, cairn_path, client_env, run_cairn
 from lib.data import MIB
+from lib.ports import port_block
 from lib.process import Daemon
 from lib.waiting import wait_for
 
@@ -334,6 +336,19 @@ def test_killing_the_serving_process_is_not_noticed(cluster, here):
     assert hdfs_bytes(cluster, here + "/edited") == edited
 
 
+def test_a_mount_outlives_processes_that_die_at_once(cluster, here, tmp_path):
+    target = tmp_path / "mnt"
+    daemon = _mount(cluster, target, tmp_path / "log")
+    path = str(target) + path_in_dfs(cluster, here) + "/f"
+    with open(path, "wb", buffering=0) as f:
+        f.write(b"before")
+        for _ in range(12):
+            os.kill(_serving(daemon.pid), 9)
+        f.write(b" and after")
+    assert open(path, "rb").read() == b"before and after"
+    daemon.stop()
+
+
 def test_what_was_open_before_a_kill_is_held_after_it(cluster, here):
     open(here + "/f", "w").write("still there")
     open(here + "/g", "w").write("replaced")
@@ -452,6 +467,23 @@ def test_a_mount_killed_as_a_whole_is_taken_up_by_the_next(cluster, here, tmp_pa
     wait_for(lambda: hdfs_bytes(cluster, here + "/f")[1000:1020] == b"staged and not saved", 10, "the staged bytes")
     again.stop()
     assert not os.path.ismount(target)
+
+
+def test_what_was_staged_for_a_cluster_is_not_saved_in_another_one(tmp_path):
+    """It has the same address, and a file of the same number."""
+    target, base = tmp_path / "mnt", port_block()
+    os.mkdir(target)
+    with Cluster(tmp_path / "one", nodes=1, port_base=base) as one:
+        one.fs("-put", "-", "/f", check=True, stdin=bytes(MIB))
+        daemon = _mount(one, target, tmp_path / "log", fresh=False)
+        number = os.stat(target / "f").st_ino
+        _kill_with_staged_bytes(daemon, str(target / "f"))
+    with Cluster(tmp_path / "two", nodes=1, port_base=base) as two:
+        two.fs("-put", "-", "/f", check=True, stdin=b"z" * MIB)
+        daemon = _mount(two, target, tmp_path / "log", fresh=False)
+        assert os.stat(target / "f").st_ino == number
+        assert open(target / "f", "rb").read() == b"z" * MIB
+        daemon.stop()
 
 
 def test_a_mount_whose_keeper_is_killed_ends_by_itself(cluster, tmp_path):
@@ -668,6 +700,37 @@ def test_a_truncation_that_failed_is_not_done_later(cluster, here):
         writer.stdin.close()
         assert writer.wait(20) == 0
     wait_for(lambda: hdfs_bytes(cluster, here + "/f") == b"first second", 5, "all bytes")
+
+
+def _calls(cluster, method):
+    beans = json.loads(cluster.http_get("/jmx"))["beans"]
+    return next(b["CallsByProtocol"]["org.cairn.PosixProtocol"][method] for b in beans if "CallsByProtocol" in b)
+
+
+def test_a_save_that_waits_for_another_writer_uploads_once(cluster, here):
+    open(here + "/f", "wb").write(bytes(MIB))
+    command = [cairn_path(), "fs", "-fs", cluster.uri, "-appendToFile", "-", path_in_dfs(cluster, here) + "/f"]
+    writer = subprocess.Popen(command, stdin=subprocess.PIPE, env=client_env())
+    writer.stdin.write(b"appended")
+    writer.stdin.flush()
+    wait_for(lambda: b"OPENFORWRITE" in cluster.fsck(path_in_dfs(cluster, here), "-openforwrite", "-files").stdout, 20, "a writer")
+    edits, blocks = _calls(cluster, "edit"), _calls(cluster, "newBlocks")
+
+    def save():
+        with open(here + "/f", "r+b", buffering=0) as f:
+            os.pwrite(f.fileno(), b"edited", 1000)
+
+    saving = threading.Thread(target=save)
+    saving.start()
+    try:
+        wait_for(lambda: _calls(cluster, "edit") >= edits + 4, 25, "the save to be tried a few times")
+        assert _calls(cluster, "newBlocks") == blocks + 1
+    finally:
+        writer.stdin.close()
+        assert writer.wait(20) == 0
+        saving.join(40)
+    data = hdfs_bytes(cluster, here + "/f")
+    assert data[1000:1006] == b"edited" and data[MIB:] == b"appended"
 
 
 # ---- two mounts ----

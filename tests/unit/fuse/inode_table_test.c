@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-#include "fuse/inode_table.h"
+#include "fuse/plain/inode_table.h"
 
 static struct inode_table *table;
 static struct arena arena;

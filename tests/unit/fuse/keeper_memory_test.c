@@ -58,29 +58,48 @@ static void test_the_next_process_has_them(void **state)
 static void test_a_request_that_is_sent_again_is_known(void **state)
 {
     struct keeper_memory *k = keeper_memory_new();
-    keeper_next_process(k);
+    keeper_next_process(k, 0);
     struct keeper_request *r = keeper_request_taken(k, 10, false), *other = keeper_request_taken(k, 12, false);
     r->done = 77;
     assert_ptr_not_equal(r, other);
-    keeper_next_process(k);
+    keeper_next_process(k, 0);
     assert_ptr_equal(keeper_request_taken(k, 10, true), r);
     assert_int_equal(r->done, 77);
     assert_int_equal(keeper_request_taken(k, 14, true)->done, 0); /* nobody had taken it */
     keeper_request_answered(k, 10);
     assert_int_equal(keeper_request_taken(k, 10 + KEEPER_REQUESTS_MAX, false)->done, 0); /* in the same place */
-    keeper_next_process(k);
+    keeper_next_process(k, 0);
     assert_int_equal(other->unique, 0); /* it was not sent again to the process before */
 }
 
 static void test_as_many_requests_as_there_are_places(void **state)
 {
     struct keeper_memory *k = keeper_memory_new();
-    keeper_next_process(k);
+    keeper_next_process(k, 0);
     for (uint64_t i = 1; i <= KEEPER_REQUESTS_MAX; i++)
         assert_non_null(keeper_request_taken(k, 2 * i, false));
     assert_null(keeper_request_taken(k, 2, false));
     keeper_request_answered(k, 40);
     assert_non_null(keeper_request_taken(k, 3, false));
+}
+
+static void test_processes_that_die_of_what_they_are_asked_are_noticed(void **state)
+{
+    struct keeper_memory *k = keeper_memory_new();
+    int64_t now_ms = 1000000;
+    for (int i = 0; i <= 10; i++) {
+        assert_false(keeper_is_fruitless(k));
+        keeper_next_process(k, now_ms += 100);
+        keeper_request_taken(k, 2, i > 0);
+    }
+    assert_true(keeper_is_fruitless(k));
+    keeper_next_process(k, now_ms += 100000); /* the last one lived */
+    assert_false(keeper_is_fruitless(k));
+    for (int i = 0; i <= 20; i++) { /* these worked until somebody killed them */
+        keeper_request_answered(k, 4);
+        keeper_next_process(k, now_ms += 100);
+        assert_false(keeper_is_fruitless(k));
+    }
 }
 
 int main(void)
@@ -92,6 +111,7 @@ int main(void)
         cmocka_unit_test(test_the_next_process_has_them),
         cmocka_unit_test(test_a_request_that_is_sent_again_is_known),
         cmocka_unit_test(test_as_many_requests_as_there_are_places),
+        cmocka_unit_test(test_processes_that_die_of_what_they_are_asked_are_noticed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

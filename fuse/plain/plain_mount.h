@@ -1,19 +1,19 @@
-/* The mount: a file system of the kernel's on a struct dfs (ours or Apache's).
+/* The mount of any HDFS: a file system of the kernel's on a struct dfs (ours or Apache's).
  *
  * Requests come from libfuse's threads, any number at once. The tree of names the kernel knows is inode_table.h; a file
  * being written is a stream (write_stream.h). Reads of every kind and writes front to back work; anything else that
  * would need a block to be changed in place is refused with EOPNOTSUPP and one log line, never done wrongly. Semantics
  * and limits for users: docs/mount.md. */
-#ifndef CAIRN_FUSE_MOUNT_H
-#define CAIRN_FUSE_MOUNT_H
+#ifndef CAIRN_FUSE_PLAIN_PLAIN_MOUNT_H
+#define CAIRN_FUSE_PLAIN_PLAIN_MOUNT_H
 
 #include <fuse_lowlevel.h>
 #include <sys/stat.h>
 
 #include "client/lib/dfs.h"
 #include "common/daemon.h"
-#include "fuse/inode_table.h"
-#include "fuse/open_handles.h"
+#include "fuse/plain/inode_table.h"
+#include "fuse/plain/open_handles.h"
 #include "fuse/users.h"
 
 #define MOUNT_IO_MAX_BYTES (1 << 20)
@@ -44,6 +44,8 @@ int mount_entry(struct mount *m, struct dfs *fs, fuse_ino_t parent, const char *
                 struct err *reterr) MUST_CHECK;
 
 extern const struct fuse_lowlevel_ops mount_operations; /* operations.c */
+/* Until it is unmounted or a signal ends it; completes what is being written. Returns the exit code. */
+int plain_mount_serve(struct mount *m, struct fuse_session *session, unsigned threads); /* plain_serve.c */
 
 /* One group of operations per file. */
 void op_lookup(fuse_req_t req, fuse_ino_t parent, const char *name);

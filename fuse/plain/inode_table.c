@@ -1,4 +1,4 @@
-#include "fuse/inode_table.h"
+#include "fuse/plain/inode_table.h"
 
 #include <assert.h>
 #include <stdlib.h>

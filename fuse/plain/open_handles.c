@@ -1,4 +1,4 @@
-#include "fuse/open_handles.h"
+#include "fuse/plain/open_handles.h"
 
 #include <stddef.h>
 

@@ -8,8 +8,8 @@
 
 #include "client/lib/dfs_path.h"
 #include "common/mem.h"
-#include "fuse/mount.h"
-#include "fuse/write_stream.h"
+#include "fuse/plain/plain_mount.h"
+#include "fuse/plain/write_stream.h"
 
 #ifndef RENAME_NOREPLACE
 #define RENAME_NOREPLACE (1 << 0)

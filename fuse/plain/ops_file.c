@@ -7,8 +7,8 @@
 
 #include "common/log.h"
 #include "common/mem.h"
-#include "fuse/mount.h"
-#include "fuse/write_stream.h"
+#include "fuse/plain/plain_mount.h"
+#include "fuse/plain/write_stream.h"
 
 #define OP_ARENA_BYTES (4 << 20)
 

@@ -5,11 +5,11 @@
  * other readers see all of it) when a handle is closed, and comes back by append when more is written.
  *
  *   NONE --create/first write--> WRITING --close/fsync error--> NONE      WRITING --append later--> WRITING */
-#ifndef CAIRN_FUSE_WRITE_STREAM_H
-#define CAIRN_FUSE_WRITE_STREAM_H
+#ifndef CAIRN_FUSE_PLAIN_WRITE_STREAM_H
+#define CAIRN_FUSE_PLAIN_WRITE_STREAM_H
 
 #include "client/lib/dfs.h"
-#include "fuse/inode_table.h"
+#include "fuse/plain/inode_table.h"
 
 struct write_stream {
     struct dfs *fs;             /* reference; the user that opened it */

@@ -1,4 +1,4 @@
-#include "fuse/write_stream.h"
+#include "fuse/plain/write_stream.h"
 
 #include <inttypes.h>
 #include <stdlib.h>

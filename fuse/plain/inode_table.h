@@ -3,8 +3,8 @@
  * count or a reference of ours holds it; then so do its ancestors.
  *
  * Any thread may call; the table has one lock of its own, never held across I/O. */
-#ifndef CAIRN_FUSE_INODE_TABLE_H
-#define CAIRN_FUSE_INODE_TABLE_H
+#ifndef CAIRN_FUSE_PLAIN_INODE_TABLE_H
+#define CAIRN_FUSE_PLAIN_INODE_TABLE_H
 
 #include <pthread.h>
 #include <stdbool.h>

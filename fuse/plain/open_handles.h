@@ -1,7 +1,7 @@
 /* What the kernel has open in a mount. At an unmount it does not close everything first; what is left is ended then.
  * Any thread may add and remove. */
-#ifndef CAIRN_FUSE_OPEN_HANDLES_H
-#define CAIRN_FUSE_OPEN_HANDLES_H
+#ifndef CAIRN_FUSE_PLAIN_OPEN_HANDLES_H
+#define CAIRN_FUSE_PLAIN_OPEN_HANDLES_H
 
 #include <pthread.h>
 

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "common/log.h"
-#include "fuse/mount.h"
+#include "fuse/plain/plain_mount.h"
 
 #define MOUNT_BACKGROUND_MAX 64
 

@@ -4,8 +4,8 @@
 
 #include "common/clock.h"
 #include "common/log.h"
-#include "fuse/mount.h"
-#include "fuse/write_stream.h"
+#include "fuse/plain/plain_mount.h"
+#include "fuse/plain/write_stream.h"
 
 #define OP_ARENA_BYTES      (4 << 20)
 #define OP_STAT_BLOCK_BYTES 512
