@@ -147,7 +147,7 @@ static int reconnect(struct block_writer *w, enum pipeline_stage stage, struct t
     struct pipeline_request request = pipeline_request(w, stage, gen_stamp);
     request.token = token;
     *ret_final = false;
-    rc = pipeline_connect(w->fs, &request, &w->fd, &t->bad, &t->why);
+    rc = pipeline_connect(w->fs, &request, &w->fd, &w->keeps, &t->bad, &t->why);
     if (rc < 0)
         return rc;
     *ret_final = true;
@@ -215,6 +215,7 @@ static int pump(struct block_writer *w, size_t unacked, struct err *reterr)
         if (rc < 0)
             return rc;
         if (closing) { /* the answer to the connection said that all have finished the block */
+            w->keeps = false;
             w->unsent = NULL;
             block_stream_acked(w);
         }
@@ -253,7 +254,7 @@ static int setup_on(struct block_writer *w, const struct dfs_block *b, struct er
     copy_block(b, &w->arena, &w->block);
     w->block.bytes = 0;
     struct pipeline_request request = pipeline_request(w, PIPELINE_CREATE, 0);
-    int rc = pipeline_connect(w->fs, &request, &w->fd, &bad, reterr);
+    int rc = pipeline_connect(w->fs, &request, &w->fd, &w->keeps, &bad, reterr);
     if (rc < 0)
         lost_nodes_add(w->o.lost, &w->block.nodes[bad]);
     return rc;
@@ -392,6 +393,8 @@ int block_writer_end(struct block_writer *w, struct write_packet *last, struct e
     packet_queue(w, last);
     if (rc == 0)
         rc = pump(w, 0, reterr);
+    if (rc == 0 && w->fd >= 0 && w->keeps)
+        pipeline_keep(w->fs, &w->block, &w->fd);
     net_closep(&w->fd);
     return rc;
 }

@@ -15,6 +15,7 @@ struct block_writer {
     struct dfs_block block; /* bytes: acknowledged */
     bool appended;
     int fd;
+    bool keeps; /* the connection may be used again after the block */
     struct write_packet *head, *tail,
         *unsent;              /* unacknowledged, oldest first; unsent: first not wholly in the socket */
     size_t queued, unsent_at; /* bytes of `unsent` in the socket */

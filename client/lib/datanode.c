@@ -40,8 +40,14 @@ int datanode_connect(struct dfs *fs, const struct dfs_datanode *d, int extra_ms,
     int rc = net_connect(&address, NULL, timeout_ms, ret_fd, reterr);
     if (rc < 0)
         return err_prefix(reterr, rc, "datanode");
-    net_set_timeouts(*ret_fd, timeout_ms + extra_ms, WRITE_TIMEOUT_MS + extra_ms);
+    datanode_set_timeouts(fs, extra_ms, *ret_fd);
     return 0;
+}
+
+void datanode_set_timeouts(const struct dfs *fs, int extra_ms, int fd)
+{
+    int timeout_ms = (int)config_ms(fs->config, "dfs.client.socket-timeout");
+    net_set_timeouts(fd, timeout_ms + extra_ms, WRITE_TIMEOUT_MS + extra_ms);
 }
 
 const char *status_name(int status)

@@ -7,6 +7,7 @@
 #include "client/lib/datanode.h"
 #include "client/lib/dfs_convert.h"
 #include "client/lib/dfs_internal.h"
+#include "client/lib/peer_cache.h"
 #include "proto/op_header.h"
 
 int pipeline_extra_ms(size_t node_count)
@@ -75,20 +76,37 @@ static size_t index_of_link(const struct dfs_block *b, const char *link)
     return 0; /* nobody is named: the one we talk to */
 }
 
-int pipeline_connect(struct dfs *fs, const struct pipeline_request *r, int *ret_fd, size_t *ret_bad, struct err *reterr)
+static int set_up(int fd, struct dfs *fs, const struct pipeline_request *r, bool *ret_keeps, size_t *ret_bad,
+                  struct err *reterr)
 {
-    AUTO(net_closep) int fd = -1;
-    const struct dfs_block *b = r->block;
-    *ret_bad = 0;
-    int rc = datanode_connect(fs, &b->nodes[0], pipeline_extra_ms(b->node_count), &fd, reterr);
+    AUTO_ARENA(a, OP_MESSAGE_MAX_BYTES * 2);
+    Hdfs__BlockOpResponseProto *answer = NULL;
+    int rc = write_request(fd, fs, r, reterr);
     if (rc == 0)
-        rc = write_request(fd, fs, r, reterr);
-    if (rc == 0) {
-        AUTO_ARENA(a, OP_MESSAGE_MAX_BYTES * 2);
-        Hdfs__BlockOpResponseProto *answer = NULL;
         rc = datanode_read_answer(fd, &a, &answer, reterr);
-        if (rc < 0 && answer)
-            *ret_bad = index_of_link(b, answer->firstbadlink);
+    *ret_bad = rc < 0 && answer ? index_of_link(r->block, answer->firstbadlink) : 0;
+    *ret_keeps = rc == 0 && answer->keepsconnection;
+    return rc;
+}
+
+int pipeline_connect(struct dfs *fs, const struct pipeline_request *r, int *ret_fd, bool *ret_keeps, size_t *ret_bad,
+                     struct err *reterr)
+{
+    char first[NET_ADDRESS_MAX];
+    const struct dfs_block *b = r->block;
+    int extra_ms = pipeline_extra_ms(b->node_count), rc = ERR_CLOSED;
+    AUTO(net_closep) int fd = peer_cache_take(fs->peers, datanode_name(&b->nodes[0], first));
+    *ret_bad = 0;
+    if (fd >= 0) {
+        datanode_set_timeouts(fs, extra_ms, fd);
+        rc = set_up(fd, fs, r, ret_keeps, ret_bad, reterr);
+        if (rc == ERR_CLOSED) /* it was closed a moment ago; that says nothing about the node */
+            net_closep(&fd);
+    }
+    if (fd < 0) {
+        rc = datanode_connect(fs, &b->nodes[0], extra_ms, &fd, reterr);
+        if (rc == 0)
+            rc = set_up(fd, fs, r, ret_keeps, ret_bad, reterr);
     }
     if (rc < 0) {
         char name[NET_ADDRESS_MAX];
@@ -98,6 +116,13 @@ int pipeline_connect(struct dfs *fs, const struct pipeline_request *r, int *ret_
     *ret_fd = fd;
     fd = -1;
     return 0;
+}
+
+void pipeline_keep(struct dfs *fs, const struct dfs_block *b, int *fd)
+{
+    char first[NET_ADDRESS_MAX];
+    peer_cache_put(fs->peers, datanode_name(&b->nodes[0], first), *fd);
+    *fd = -1;
 }
 
 int pipeline_transfer(struct dfs *fs, const struct dfs_block *b, size_t from, size_t to, struct err *reterr)
