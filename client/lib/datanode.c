@@ -56,6 +56,14 @@ const char *status_name(int status)
     return value ? value->name : "an unknown status";
 }
 
+int datanode_check_answer(const Hdfs__BlockOpResponseProto *answer, struct err *reterr)
+{
+    if (answer->status == HDFS__STATUS__SUCCESS)
+        return 0;
+    return err_set(reterr, ERR_IO, "the datanode answered %s%s%s", status_name((int)answer->status),
+                   answer->message ? ": " : "", answer->message ? answer->message : "");
+}
+
 int datanode_read_answer(int fd, struct arena *a, Hdfs__BlockOpResponseProto **ret, struct err *reterr)
 {
     ProtobufCMessage *answer;
@@ -63,10 +71,7 @@ int datanode_read_answer(int fd, struct arena *a, Hdfs__BlockOpResponseProto **r
     if (rc < 0)
         return rc;
     *ret = (Hdfs__BlockOpResponseProto *)answer;
-    if ((*ret)->status == HDFS__STATUS__SUCCESS)
-        return 0;
-    return err_set(reterr, ERR_IO, "the datanode answered %s%s%s", status_name((int)(*ret)->status),
-                   (*ret)->message ? ": " : "", (*ret)->message ? (*ret)->message : "");
+    return datanode_check_answer(*ret, reterr);
 }
 
 int datanode_visible_length(struct dfs *fs, const struct dfs_block *b, const struct dfs_datanode *d, int64_t *ret,

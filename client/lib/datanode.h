@@ -12,7 +12,9 @@ bool datanode_is_local(const struct dfs *fs, const struct dfs_datanode *d);
 int datanode_connect(struct dfs *fs, const struct dfs_datanode *d, int extra_ms, int *ret_fd,
                      struct err *reterr) MUST_CHECK;
 void datanode_set_timeouts(const struct dfs *fs, int extra_ms, int fd); /* as that does */
-/* The answer to an op; anything but SUCCESS becomes ERR_IO with the datanode's words (*ret is set all the same). */
+/* Anything but SUCCESS is ERR_IO, with the datanode's words. */
+int datanode_check_answer(const Hdfs__BlockOpResponseProto *answer, struct err *reterr) MUST_CHECK;
+/* The answer to an op, checked so (*ret is set all the same). */
 int datanode_read_answer(int fd, struct arena *a, Hdfs__BlockOpResponseProto **ret, struct err *reterr) MUST_CHECK;
 const char *status_name(int status); /* "ERROR_CHECKSUM" */
 
