@@ -66,21 +66,18 @@ void posix_op_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t
     struct request op;
     struct posix_attr attr;
     struct fuse_entry_param entry;
-    bool made = false, writes = (fi->flags & O_ACCMODE) != O_RDONLY;
+    bool made = false;
     request_begin(&op, req);
-    struct posix_make how = {
-        .mode = S_IFREG | (mode & 07777), .open_for_writing = writes, .existing_is_fine = !(fi->flags & O_EXCL)};
-    if (kernel_io_request()->is_again) /* if it was made already, it is open for a process that is gone */
-        how.open_for_writing = writes = false;
+    struct posix_make how = {.mode = S_IFREG | (mode & 07777), .existing_is_fine = !(fi->flags & O_EXCL)};
     int rc = make_node(&op, parent, name, &how, &attr, &made);
     if (rc < 0) {
         request_fail(&op, "create");
         return;
     }
     struct node *n = node_of_attr(op.m->nodes, &attr);
-    if (made && writes)
-        rc = node_begin_stream(&op.m->store, n, &attr, &op.err);
-    else if (!made && (fi->flags & O_TRUNC)) /* another client made it meanwhile */
+    if (made)
+        node_made(n);
+    else if (fi->flags & O_TRUNC) /* another client made it meanwhile */
         rc = node_resize(&op.m->store, n, 0, &op.err);
     if (rc < 0) {
         file_fail(&op, n, "create");
