@@ -8,6 +8,7 @@
 
 #include "common/log.h"
 #include "common/mem.h"
+#include "fuse/posix/first_block.h"
 #include "fuse/posix/kernel_io.h"
 #include "fuse/posix/posix_mount.h"
 
@@ -66,9 +67,16 @@ void posix_op_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t
     struct request op;
     struct posix_attr attr;
     struct fuse_entry_param entry;
-    bool made = false;
+    struct dfs_block first;
+    uint64_t unused[UNUSED_MAX];
+    bool made = false, writes = (fi->flags & O_ACCMODE) != O_RDONLY;
     request_begin(&op, req);
-    struct posix_make how = {.mode = S_IFREG | (mode & 07777), .existing_is_fine = !(fi->flags & O_EXCL)};
+    struct posix_make how = {.mode = S_IFREG | (mode & 07777),
+                             .existing_is_fine = !(fi->flags & O_EXCL),
+                             .ret_block = writes ? &first : NULL,
+                             .block_room = FIRST_BLOCK_BYTES,
+                             .dropped = unused,
+                             .dropped_count = unused_blocks_take(op.m->store.unused, unused)};
     int rc = make_node(&op, parent, name, &how, &attr, &made);
     if (rc < 0) {
         request_fail(&op, "create");
@@ -76,7 +84,7 @@ void posix_op_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t
     }
     struct node *n = node_of_attr(op.m->nodes, &attr);
     if (made)
-        node_made(n);
+        node_made(n, writes && first.node_count ? &first : NULL);
     else if (fi->flags & O_TRUNC) /* another client made it meanwhile */
         rc = node_resize(&op.m->store, n, 0, &op.err);
     if (rc < 0) {

@@ -63,8 +63,9 @@ struct node {
     bool is_edited, was_edited; /* was: and will probably be again */
     bool is_sized;              /* the size was set, and not only written up to */
     struct extents changed;
-    struct staging *staging; /* of what is changed; NULL: nothing yet */
-    struct piece *pieces;    /* of the saved file, if they are known */
+    struct staging *staging;         /* of what is changed; NULL: nothing yet */
+    struct first_block *first_block; /* that it may be saved to; or NULL */
+    struct piece *pieces;            /* of the saved file, if they are known */
     size_t piece_count;
     bool has_pieces;
 
@@ -78,7 +79,10 @@ struct node_store { /* what all nodes of a mount share */
     struct dfs *fs;
     struct keeper_memory *memory; /* its session is the mount's */
     struct staging_area *staging;
+    struct unused_blocks *unused;
 };
+
+#define NEW_MAX_BYTES ((int64_t)256 << 10) /* new files up to here are saved by one edit, and not streamed */
 
 /* ---- those in use: node_table.c ---- */
 struct node_table;
@@ -144,7 +148,8 @@ int node_zero(struct node_store *s, struct node *n, int64_t start, int64_t end, 
 /* SEEK_DATA and SEEK_HOLE; *ret -1: offset is at the end or behind it, or there is no more data. */
 int node_seek(struct node_store *s, struct node *n, int64_t offset, bool data, int64_t *ret,
               struct err *reterr) MUST_CHECK;
-void node_made(struct node *n); /* its file, just now, by this mount: it has no pieces */
+/* Its file, just now, by this mount: it has no pieces. first: the block it was given with that, copied; or NULL. */
+void node_made(struct node *n, const struct dfs_block *first);
 int node_save(struct node_store *s, struct node *n, struct err *reterr) MUST_CHECK;
 void node_forget(struct node *n); /* what was not saved: nobody will see the file any more */
 /* What was written so far is on disks of the cluster. */

@@ -6,7 +6,7 @@
 #include "common/clock.h"
 #include "common/log.h"
 #include "common/mem.h"
-#include "fuse/posix/node.h"
+#include "fuse/posix/first_block.h"
 
 #define SAVE_THREADS     4
 #define SAVE_TRIES       8
@@ -119,6 +119,11 @@ static int ask_for_blocks(struct save *save, struct err *reterr)
 {
     struct dfs_block *blocks;
     size_t count = save->upload_count;
+    const struct dfs_block *first = count == 1 ? first_block_of(save->node, save->uploads[0].piece->length) : NULL;
+    if (first) {
+        save->uploads[0].block = first;
+        return 0;
+    }
     uint64_t *lengths = arena_array(&save->arena, uint64_t, count);
     for (size_t i = 0; i < count; i++)
         lengths[i] = (uint64_t)save->uploads[i].piece->length;
@@ -227,6 +232,8 @@ static int save_once(struct node_store *s, struct node *n, bool sync, int64_t de
         drop_uploads(&save);
         node_unload(n);
     }
+    if (save.upload_count && save.uploads[0].block == first_block_of(n, 0))
+        first_block_end(n);
     free(save.uploads);
     edit_plan_free(&save.plan);
     pthread_mutex_destroy(&save.lock);

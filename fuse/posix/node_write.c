@@ -5,7 +5,7 @@
 #include "common/clock.h"
 #include "common/log.h"
 #include "common/mem.h"
-#include "fuse/posix/node.h"
+#include "fuse/posix/first_block.h"
 
 /* More than this, and it is saved before the program asks: bounds the disk, and the time of the save that is asked. */
 #define EDIT_DATA_MAX_BYTES ((int64_t)64 << 20)
@@ -13,7 +13,6 @@
 #define FILE_MAX_BYTES      ((int64_t)1 << 60)
 #define LEASE_POLL_MS       50
 #define ATTR_ARENA_BYTES    (1 << 20)
-#define NEW_MAX_BYTES       ((int64_t)256 << 10) /* new files up to here are saved by one edit, and not streamed */
 #define COPY_BYTES          ((size_t)64 << 10)
 #define STREAM_TRIM_BYTES   ((int64_t)8 << 20) /* how much of a stream is staged, as long as it may be in no datanode */
 
@@ -60,9 +59,11 @@ int node_finish_stream(struct node *n, struct err *reterr)
     return rc;
 }
 
-void node_made(struct node *n)
+void node_made(struct node *n, const struct dfs_block *first)
 {
     pthread_rwlock_wrlock(&n->lock);
+    if (first)
+        first_block_keep(n, first);
     n->has_pieces |= !n->writer && !n->is_edited && !n->is_stale && n->saved_size == 0;
     pthread_rwlock_unlock(&n->lock);
 }

@@ -131,6 +131,18 @@ static int make_open(struct op *op, const char *client_name, struct inode *n)
     return 0;
 }
 
+/* The file is there, with a block or without. */
+static int make_block(struct op *op, const Cairn__MakeNodeRequestProto *q, struct inode *n,
+                      Cairn__MakeNodeResponseProto *response)
+{
+    if (!q->session || !q->block_client)
+        return err_set(&op->err, ERR_ILLEGAL_ARGUMENT, "a new block belongs to a session, and to who writes it");
+    int rc = file_commit(&op->file, &op->err);
+    if (!rc)
+        (void)!posix_new_block(op, n, q->session, q->block_client, q->block_length, &response->block);
+    return rc;
+}
+
 void posix_call_make_node(struct rpc_call *call, const ProtobufCMessage *message, void *context)
 {
     const Cairn__MakeNodeRequestProto *q = (const void *)message;
@@ -153,12 +165,16 @@ void posix_call_make_node(struct rpc_call *call, const ProtobufCMessage *message
         .block_bytes = q->has_block_bytes ? q->block_bytes : (uint64_t)config_size(c, "dfs.blocksize"),
         .existing_is_fine = !q->exclusive,
     };
+    if (!rc && q->session)
+        posix_drop_new_blocks(&op, q->session, q->drop_block_id, q->n_drop_block_id);
     rc = rc ? rc : posix_check_writable(&op, "make an entry in", q->parent);
     rc = rc ? rc : node_make(&op.t, &how, &n, &made, &op.err);
     if (!rc)
         txn_final(&op.t, n->id);
     if (!rc && made && q->client_name && inode_is_file(n))
         rc = make_open(&op, q->client_name, n);
+    if (!rc && made && q->has_block_length && inode_is_file(n))
+        rc = make_block(&op, q, n, response);
     if (!rc) {
         response->attr = posix_attr(&op, n);
         response->made = made;
