@@ -29,6 +29,9 @@ struct posix_attr {
     uint64_t parent;    /* directories, else 0 */
     bool has_acl, has_xattrs;
     bool is_being_written; /* someone holds its lease */
+    /* Of what a call has made, linked, removed or moved: the directory that was changed (the new one), as it is now; or
+     * NULL. */
+    const struct posix_attr *directory;
 };
 
 /* ---- sessions: who this mount is ---- */

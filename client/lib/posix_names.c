@@ -110,7 +110,7 @@ int posix_make(struct dfs *fs, uint64_t session, const struct posix_make *how, s
     if (rc < 0)
         return rc;
     const Cairn__MakeNodeResponseProto *answer = (const void *)message;
-    posix_attr_of(answer->attr, a, ret);
+    posix_attr_in(answer->attr, answer->directory, a, ret);
     *ret_made = answer->made;
     if (how->ret_block)
         *how->ret_block = (struct dfs_block){0};
@@ -132,7 +132,8 @@ int posix_link(struct dfs *fs, uint64_t session, const struct rpc_call_id *call_
     int rc =
         posix_call_as(fs, call_id, "link", &request.base, &cairn__link_response_proto__descriptor, a, &answer, reterr);
     if (rc == 0)
-        posix_attr_of(((const Cairn__LinkResponseProto *)answer)->attr, a, ret);
+        posix_attr_in(((const Cairn__LinkResponseProto *)answer)->attr,
+                      ((const Cairn__LinkResponseProto *)answer)->directory, a, ret);
     return rc;
 }
 
@@ -150,7 +151,8 @@ int posix_unlink(struct dfs *fs, uint64_t session, const struct rpc_call_id *cal
     int rc = posix_call_as(fs, call_id, "unlink", &request.base, &cairn__unlink_response_proto__descriptor, a, &answer,
                            reterr);
     if (rc == 0)
-        posix_attr_of(((const Cairn__UnlinkResponseProto *)answer)->attr, a, ret);
+        posix_attr_in(((const Cairn__UnlinkResponseProto *)answer)->attr,
+                      ((const Cairn__UnlinkResponseProto *)answer)->directory, a, ret);
     return rc;
 }
 
@@ -172,8 +174,9 @@ int posix_rename(struct dfs *fs, uint64_t session, const struct posix_rename *ho
                            &answer, reterr);
     if (rc < 0)
         return rc;
-    posix_attr_of(((const Cairn__RenameResponseProto *)answer)->attr, a, ret_moved);
-    posix_attr_of(((const Cairn__RenameResponseProto *)answer)->replaced, a, ret_replaced);
+    const Cairn__RenameResponseProto *r = (const void *)answer;
+    posix_attr_in(r->attr, r->directory, a, ret_moved);
+    posix_attr_of(r->replaced, a, ret_replaced);
     return 0;
 }
 

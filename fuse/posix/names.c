@@ -58,7 +58,10 @@ int make_node(struct request *op, fuse_ino_t parent, const char *name, struct po
     how->owner = users_uid_name(op->m->users, who->uid, &op->arena);
     how->group = users_gid_name(op->m->users, who->gid, &op->arena);
     how->call_id = call_id_of(op);
-    return posix_make(op->fs, op->m->store.memory->session, how, &op->arena, ret, ret_made, &op->err);
+    int rc = posix_make(op->fs, op->m->store.memory->session, how, &op->arena, ret, ret_made, &op->err);
+    if (rc == 0)
+        attr_note_directory(op, ret);
+    return rc;
 }
 
 static void make_and_reply(fuse_req_t req, const char *operation, fuse_ino_t parent, const char *name,
@@ -93,6 +96,8 @@ void posix_op_link(fuse_req_t req, fuse_ino_t ino, fuse_ino_t parent, const char
     request_begin(&op, req);
     int rc = posix_link(op.fs, op.m->store.memory->session, call_id_of(&op), inode_of_ino(op.m, ino),
                         inode_of_ino(op.m, parent), name, &op.arena, &attr, &op.err);
+    if (rc == 0)
+        attr_note_directory(&op, &attr);
     reply_entry(&op, "link", rc, &attr);
 }
 
@@ -129,8 +134,12 @@ static void remove_and_reply(fuse_req_t req, const char *operation, fuse_ino_t p
     passage_end(op.m->passages, &p);
     if (rc == 0 && hold && attr.nlink == 0)
         note_held(&op, attr.id);
-    if (rc == 0 && directory)
+    if (rc == 0 && directory) {
         removed_add(op.m->removed, &attr);
+        dir_stats_changed(op.m->dir_stats);
+    } else if (rc == 0) {
+        attr_note_directory(&op, &attr);
+    }
     request_reply(&op, operation, rc);
 }
 
@@ -162,5 +171,9 @@ void posix_op_rename(fuse_req_t req, fuse_ino_t parent, const char *name, fuse_i
     passage_end(op.m->passages, &p);
     if (rc == 0 && how.hold && replaced.id && replaced.nlink == 0)
         note_held(&op, replaced.id);
+    if (rc == 0 && (S_ISDIR(moved.mode) || (replaced.id && S_ISDIR(replaced.mode)) || how.parent != how.new_parent))
+        dir_stats_changed(op.m->dir_stats);
+    else if (rc == 0)
+        attr_note_directory(&op, &moved);
     request_reply(&op, "rename", rc);
 }

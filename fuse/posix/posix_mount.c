@@ -127,6 +127,7 @@ static int begin(struct posix_mount *m, struct err *reterr)
     m->listings = listings_new();
     m->removed = removed_new();
     m->passages = passages_new();
+    m->dir_stats = dir_stats_new();
     if (heard) /* else it is loaded when the namenode is there again */
         late_saves_load(&m->store, m->nodes);
     m->late_saves = late_saves_start(&m->store, m->nodes);
@@ -150,6 +151,7 @@ static size_t end(struct posix_mount *m)
     listings_free(m->listings);
     removed_free(m->removed);
     passages_free(m->passages);
+    dir_stats_free(m->dir_stats);
     dfs_unref(m->store.fs);
     staging_area_free(m->store.staging);
     return lost;

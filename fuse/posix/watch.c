@@ -24,6 +24,7 @@ static void pass_on(struct watch *w, const struct posix_change *c)
 {
     struct posix_mount *m = w->m;
     fuse_ino_t ino = ino_of_inode(m, c->id);
+    dir_stats_changed(m->dir_stats);
     if (c->name) {
         fuse_lowlevel_notify_inval_entry(m->fuse, ino, c->name, strlen(c->name));
         fuse_lowlevel_notify_inval_inode(m->fuse, ino, -1, 0); /* the directory's times */

@@ -96,6 +96,12 @@ static void reply_errno(struct request *op, int errnum)
     request_end(op);
 }
 
+static void reply_changed(struct request *op, const char *name, int rc)
+{
+    dir_stats_changed(op->m->dir_stats); /* it may be a directory */
+    request_reply(op, name, rc);
+}
+
 /* ---- lists ---- */
 
 static int load_acl(struct request *op, fuse_ino_t ino, struct dfs_acl *ret)
@@ -132,7 +138,7 @@ static void set_acl(struct request *op, fuse_ino_t ino, bool is_default, const c
     int rc = acl_from_xattr(value, size, is_default, op->m->users, &op->arena, &entries, &count, &op->err);
     if (rc == 0)
         rc = dfs_change_acl(op->fs, path_of(op, ino), DFS_ACL_SET, entries, count, &op->err);
-    request_reply(op, "setxattr", rc);
+    reply_changed(op, "setxattr", rc);
 }
 
 /* Without its named entries an access list is what the mode says. */
@@ -147,7 +153,7 @@ static void remove_acl(struct request *op, fuse_ino_t ino, bool is_default)
                                           {.type = DFS_ACL_OTHER, .rwx = acl.mode & 7}};
         rc = dfs_change_acl(op->fs, path_of(op, ino), DFS_ACL_SET, minimal, 3, &op->err);
     }
-    request_reply(op, "removexattr", rc);
+    reply_changed(op, "removexattr", rc);
 }
 
 /* ---- attributes ---- */
@@ -247,7 +253,7 @@ void posix_op_setxattr(fuse_req_t req, fuse_ino_t ino, const char *name, const c
         rc = dfs_set_xattr(op.fs, path_of(&op, ino), &x, DFS_XATTR_CREATE | DFS_XATTR_REPLACE, &op.err);
     if (rc == ERR_HADOOP_ILLEGAL_ARGUMENT) /* too long for the namenode's limit */
         rc = err_set(&op.err, ERR_NO_SPACE, "%s", name);
-    request_reply(&op, "setxattr", rc);
+    reply_changed(&op, "setxattr", rc);
 }
 
 void posix_op_removexattr(fuse_req_t req, fuse_ino_t ino, const char *name)
@@ -267,7 +273,7 @@ void posix_op_removexattr(fuse_req_t req, fuse_ino_t ino, const char *name)
         rc = dfs_remove_xattr(op.fs, path_of(&op, ino), stored, &op.err);
     else if (rc == ERR_XATTR_NOT_FOUND && kernel_io_request()->is_again) /* removed just before */
         rc = 0;
-    request_reply(&op, "removexattr", rc);
+    reply_changed(&op, "removexattr", rc);
 }
 
 void posix_op_listxattr(fuse_req_t req, fuse_ino_t ino, size_t size)
