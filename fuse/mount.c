@@ -26,6 +26,8 @@
 
 #define MOUNT_THREADS_MAX      16
 #define MOUNT_READAHEAD_KB     1024
+#define MOUNT_CACHE_S          1.0
+#define MOUNT_CACHE_POSIX_S    30.0 /* there, the namenode says what others change */
 #define MOUNT_EXTEND_MAX_BYTES ((int64_t)1 << 30)
 #define MOUNT_RETRY_DEFAULT    "60s"
 #define MOUNT_RETRY_HARD       "3650d"
@@ -37,7 +39,7 @@ static const char mount_usage[] =
     "       cairn mount --status [TARGET]\n"
     "  --path P         show this folder of the file system (default /)\n"
     "  --foreground, -f stay in the foreground\n"
-    "  -o cache=SECONDS how long names and attributes are believed (default 1)\n"
+    "  -o cache=SECONDS how long names and attributes are believed (default 1, on a Cairn namenode 30)\n"
     "  -o retry=TIME    how long requests wait for a namenode that is away (default " MOUNT_RETRY_DEFAULT ")\n"
     "  -o staging=FOLDER local disk for what is written elsewhere than at the end (default " MOUNT_STAGING_FOLDER ")\n"
     "  -o hard, soft    requests wait for ever; or for " MOUNT_RETRY_DEFAULT ", and then fail\n"
@@ -54,8 +56,8 @@ struct mount_options {
     bool foreground, allow_other, pretend, status;
     struct users_how users;
     struct id_table *table; /* owned; users has it too */
-    double cache_timeout_s;
-    struct buf fuse; /* comma list for FUSE */
+    double cache_timeout_s; /* < 0: not said */
+    struct buf fuse;        /* comma list for FUSE */
 };
 
 /* ---- command line ---- */
@@ -138,7 +140,7 @@ static int mount_parse(int argc, char **argv, struct config *config, struct moun
     int rc = 0;
     const char *called = strrchr(argv[0], '/') ? strrchr(argv[0], '/') + 1 : argv[0];
     bool as_helper = strncmp(called, "mount.", 6) == 0;
-    o->cache_timeout_s = 1;
+    o->cache_timeout_s = -1;
     o->staging = MOUNT_STAGING_FOLDER;
     o->allow_other = geteuid() == 0;
     for (int i = 1; rc == 0 && i < argc; i++) {
@@ -260,6 +262,11 @@ static void mount_raise_readahead(const char *target)
 
 /* ---- the two kinds: of a Cairn namenode, and of any other HDFS ---- */
 
+static double cache_seconds(const struct mount_options *o, double unless_said)
+{
+    return o->cache_timeout_s < 0 ? unless_said : o->cache_timeout_s;
+}
+
 static void finish_stream(struct inode *inode, void *arg)
 {
     struct err err = {0};
@@ -352,7 +359,7 @@ static int kind_choose(struct mount_kind *k, struct config *config, const struct
     struct posix_mount_options posix = {.config = config,
                                         .name = k->name,
                                         .uri = o->uri,
-                                        .cache_timeout_s = o->cache_timeout_s,
+                                        .cache_timeout_s = cache_seconds(o, MOUNT_CACHE_POSIX_S),
                                         .users = o->users,
                                         .staging_folder = o->staging,
                                         .staging_max_bytes = MOUNT_STAGING_BYTES};
@@ -374,10 +381,11 @@ static int mount_start(struct daemon *d, struct config *config, struct mount_opt
         rc = config_set(config, "cairn.client.retry-for", MOUNT_RETRY_DEFAULT, "mount", reterr);
     if (rc == 0 && o->path)
         rc = dfs_path_resolve(o->path[0] ? o->path : "/", "root", &a, &root, &authority, reterr);
-    struct mount_kind k = {
-        .target = o->target,
-        .uri = o->uri ? o->uri : config_str(config, "fs.defaultFS"),
-        .plain = {.daemon = d, .cache_timeout_s = o->cache_timeout_s, .extend_max_bytes = MOUNT_EXTEND_MAX_BYTES}};
+    struct mount_kind k = {.target = o->target,
+                           .uri = o->uri ? o->uri : config_str(config, "fs.defaultFS"),
+                           .plain = {.daemon = d,
+                                     .cache_timeout_s = cache_seconds(o, MOUNT_CACHE_S),
+                                     .extend_max_bytes = MOUNT_EXTEND_MAX_BYTES}};
     pthread_mutex_init(&k.plain.handles.lock, NULL);
     k.plain.root = mem_strdup(strcmp(root, "/") == 0 ? "" : root);
     k.plain.users = users_new(config, o->uri, &o->users);

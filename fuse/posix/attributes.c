@@ -76,6 +76,7 @@ void attr_to_stat(struct posix_mount *m, const struct posix_attr *attr, struct s
     if (n) {
         int64_t size = n->unsaved_size; /* without its lock: a write that waits must not make ls wait */
         if (size >= 0) {
+            n->is_guessed = true;
             st.st_size = size;
             int64_t bytes = n->unsaved_bytes + (n->is_streaming ? 0 : (int64_t)attr->allocated);
             st.st_blocks = (bytes + STAT_BLOCK_BYTES - 1) / STAT_BLOCK_BYTES;
@@ -89,7 +90,7 @@ void attr_to_stat(struct posix_mount *m, const struct posix_attr *attr, struct s
 void attr_to_entry(struct posix_mount *m, const struct posix_attr *attr, struct fuse_entry_param *ret)
 {
     *ret = (struct fuse_entry_param){
-        .ino = ino_of_inode(m, attr->id), .attr_timeout = m->cache_timeout_s, .entry_timeout = m->cache_timeout_s};
+        .ino = ino_of_inode(m, attr->id), .attr_timeout = cache_seconds(m), .entry_timeout = cache_seconds(m)};
     attr_to_stat(m, attr, &ret->attr);
 }
 
@@ -101,7 +102,7 @@ static void reply_attr(struct request *op, const char *name, int rc, const struc
         return;
     }
     attr_to_stat(op->m, attr, &st);
-    fuse_reply_attr(op->req, &st, op->m->cache_timeout_s);
+    fuse_reply_attr(op->req, &st, cache_seconds(op->m));
     request_end(op);
 }
 
@@ -113,7 +114,7 @@ void posix_op_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
     request_begin(&op, req);
     uint64_t inode = inode_of_ino(op.m, ino);
     if (dir_stats_get(op.m->dir_stats, inode, &st)) {
-        fuse_reply_attr(req, &st, op.m->cache_timeout_s);
+        fuse_reply_attr(req, &st, cache_seconds(op.m));
         request_end(&op);
         return;
     }

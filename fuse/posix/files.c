@@ -225,6 +225,13 @@ void posix_op_lseek(fuse_req_t req, fuse_ino_t ino, off_t offset, int whence, st
     file_end(&op, n);
 }
 
+/* What was guessed of a file that was not saved may have turned out a little different: how much room it takes. */
+static void tell_saved(const struct request *op, struct node *n, fuse_ino_t ino)
+{
+    if (n->unsaved_size < 0 && atomic_exchange(&n->is_guessed, false))
+        fuse_lowlevel_notify_inval_inode(op->m->fuse, ino, -1, 0);
+}
+
 /* close(2): what was written must be whole and readable by others when it returns, and its errors must be heard. */
 void posix_op_flush(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
@@ -235,15 +242,20 @@ void posix_op_flush(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
     locks_release_owner(&op, n, fi->lock_owner, false);
     /* A descriptor that was dup'ed before anything was written (a shell's redirection) closes for nothing. */
     bool unsaved = (fi->fh & HANDLE_WRITES) && n->unsaved_size >= 0 && !n->is_held;
-    file_reply(&op, n, "close", unsaved ? node_save(&op.m->store, n, &op.err) : 0);
+    int rc = unsaved ? node_save(&op.m->store, n, &op.err) : 0;
+    tell_saved(&op, n, ino);
+    file_reply(&op, n, "close", rc);
 }
 
 void posix_op_fsync(fuse_req_t req, fuse_ino_t ino, int data_only, struct fuse_file_info *fi)
 {
     struct request op;
     struct node *n;
-    if (file_begin(&op, req, ino, "fsync", &n) == 0)
-        file_reply(&op, n, "fsync", node_sync(&op.m->store, n, &op.err));
+    if (file_begin(&op, req, ino, "fsync", &n) < 0)
+        return;
+    int rc = node_sync(&op.m->store, n, &op.err);
+    tell_saved(&op, n, ino);
+    file_reply(&op, n, "fsync", rc);
 }
 
 void posix_op_release(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
@@ -256,5 +268,6 @@ void posix_op_release(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
         locks_release_owner(&op, n, fi->lock_owner, true);
     locks_release_handle(&op, n, fi->fh);
     handle_end(&op, n);
+    tell_saved(&op, n, ino);
     file_reply(&op, n, "release", 0);
 }

@@ -32,6 +32,12 @@ void posix_op_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
     request_begin(&op, req);
     uint64_t dir = child_of(op.m, parent, &name);
     int rc = posix_lookup(op.fs, dir, name, &op.arena, &attr, &op.err);
+    double absent_s = cache_absent_seconds(op.m);
+    if (rc == 0 && attr.id == 0 && absent_s > 0) {
+        fuse_reply_entry(req, &(struct fuse_entry_param){.entry_timeout = absent_s});
+        request_end(&op);
+        return;
+    }
     if (rc == 0 && attr.id == 0)
         rc = err_set(&op.err, ERR_NOT_FOUND, "%s", name);
     reply_entry(&op, "lookup", rc, &attr);

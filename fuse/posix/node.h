@@ -39,6 +39,7 @@ struct node {
     _Atomic int64_t unsaved_size;  /* -1: clean, the namenode knows it */
     _Atomic int64_t unsaved_bytes; /* the room it will take beyond what is saved; of a stream: in all */
     _Atomic bool is_streaming;
+    _Atomic bool is_guessed; /* the kernel was told of those */
     _Atomic uint64_t unsaved_mtime_ns;
 
     _Atomic bool wants_atime;   /* the next read is to be noted */

@@ -40,8 +40,12 @@ struct posix_mount {
     struct late_saves *late_saves;
     struct dir_stats *dir_stats;
     uint64_t root;          /* the inode that the mount point shows */
-    double cache_timeout_s; /* how long the kernel may believe names and attributes */
+    double cache_timeout_s; /* how long the kernel may believe names and attributes, as long as: */
+    _Atomic bool is_told;   /* what others change is heard of, and if not, the kernel can forget all names */
 };
+/* How long the kernel may believe what it is told now. Of a name that is not there: 0 = not at all. */
+double cache_seconds(const struct posix_mount *m);
+double cache_absent_seconds(const struct posix_mount *m);
 
 /* What every operation starts and ends with. */
 struct request {
@@ -95,6 +99,7 @@ struct xattr_facts *xattr_facts_new(void);
 void xattr_facts_free(struct xattr_facts *f);
 void xattr_remember(struct posix_mount *m, const struct posix_attr *attr); /* which of these there are, just answered */
 void xattr_forget(struct posix_mount *m, uint64_t id);
+void xattr_forget_all(struct posix_mount *m);
 /* directory.c */
 struct listings *listings_new(void);
 void listings_free(struct listings *all);

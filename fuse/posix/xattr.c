@@ -43,7 +43,7 @@ void xattr_facts_free(struct xattr_facts *f)
 
 void xattr_remember(struct posix_mount *m, const struct posix_attr *attr)
 {
-    int64_t until = clock_mono_ms() + (int64_t)(m->cache_timeout_s * 1000);
+    int64_t until = clock_mono_ms() + (int64_t)(cache_seconds(m) * 1000);
     pthread_mutex_lock(&m->facts->lock);
     m->facts->slots[attr->id % FACT_SLOTS] = (struct xattr_fact){attr->id, until, attr->has_acl, attr->has_xattrs};
     pthread_mutex_unlock(&m->facts->lock);
@@ -54,6 +54,14 @@ void xattr_forget(struct posix_mount *m, uint64_t id)
     pthread_mutex_lock(&m->facts->lock);
     if (m->facts->slots[id % FACT_SLOTS].id == id)
         m->facts->slots[id % FACT_SLOTS].id = 0;
+    pthread_mutex_unlock(&m->facts->lock);
+}
+
+void xattr_forget_all(struct posix_mount *m)
+{
+    pthread_mutex_lock(&m->facts->lock);
+    for (size_t i = 0; i < FACT_SLOTS; i++)
+        m->facts->slots[i].id = 0;
     pthread_mutex_unlock(&m->facts->lock);
 }
 
