@@ -1,4 +1,5 @@
 /* `cairn datanode`: start and stop order. */
+#include "client/lib/peer_cache.h"
 #include "common/daemon.h"
 
 #include <inttypes.h>
@@ -161,6 +162,7 @@ static int start(struct datanode *dn, struct servers *s, struct err *reterr)
     if (rc == 0)
         dn->cache = block_cache_new(dn->store, (uint64_t)dn->settings.locked_bytes_max);
     dn->shm = shm_registry_new();
+    dn->mirrors = peer_cache_new();
     if (rc == 0) {
         block_store_on_change(dn->store, on_replica_changed, dn);
         rc = xfer_server_start(dn, &dn->xfer, &dn->transfer_port, reterr);
@@ -207,7 +209,8 @@ static void stop(struct datanode *dn, struct servers *s)
     scrubber_stop(dn->scrubber);
     rpc_server_stop(s->ipc);
     reporter_stop(dn->reporter); /* after all who report, before what its heartbeats look at */
-    xfer_server_free(dn->xfer);
+    if (xfer_server_free(dn->xfer))
+        peer_cache_free(dn->mirrors);
     block_cache_free(dn->cache);
     block_store_close(dn->store);
 }

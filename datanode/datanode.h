@@ -32,6 +32,7 @@ struct datanode {
     struct block_cache *cache;
     struct reporter *_Atomic reporter;
     struct xfer_server *xfer;
+    struct peer_cache *mirrors;                  /* kept connections to other datanodes */
     struct scrubber *scrubber;                   /* NULL: off */
     struct directory_scanner *directory_scanner; /* NULL: off */
     struct short_circuit *short_circuit;         /* NULL: off */

@@ -25,6 +25,8 @@
 
 #define MOUNT_THREADS_MAX      16
 #define MOUNT_READAHEAD_KB     1024
+#define MOUNT_CACHE_S          1.0
+#define MOUNT_CACHE_POSIX_S    30.0 /* there, the namenode says what others change */
 #define MOUNT_EXTEND_MAX_BYTES ((int64_t)1 << 30)
 #define MOUNT_STAGING_BYTES    ((int64_t)1 << 30)
 
@@ -180,6 +182,11 @@ static int mount_run(struct mount_kind *k, const struct mount_options *o)
     return code;
 }
 
+static double cache_seconds(const struct mount_options *o, double unless_said)
+{
+    return o->cache_timeout_s < 0 ? unless_said : o->cache_timeout_s;
+}
+
 static int kind_choose(struct mount_kind *k, struct config *config, const struct mount_options *o, struct err *reterr)
 {
     AUTO(mem_freep) char *real = realpath(o->target, NULL);
@@ -192,7 +199,7 @@ static int kind_choose(struct mount_kind *k, struct config *config, const struct
                                         .root = place.root,
                                         .name = k->name,
                                         .uri = o->uri,
-                                        .cache_timeout_s = o->cache_timeout_s,
+                                        .cache_timeout_s = cache_seconds(o, MOUNT_CACHE_POSIX_S),
                                         .users = o->users,
                                         .staging_folder = o->staging,
                                         .staging_max_bytes = MOUNT_STAGING_BYTES};
@@ -213,10 +220,11 @@ static int mount_start(struct daemon *d, struct config *config, struct mount_opt
         rc = config_set(config, "cairn.client.retry-for", MOUNT_RETRY_DEFAULT, "mount", reterr);
     if (rc == 0 && o->path)
         rc = dfs_path_resolve(o->path[0] ? o->path : "/", "root", &a, &root, &authority, reterr);
-    struct mount_kind k = {
-        .target = o->target,
-        .uri = o->uri ? o->uri : config_str(config, "fs.defaultFS"),
-        .plain = {.daemon = d, .cache_timeout_s = o->cache_timeout_s, .extend_max_bytes = MOUNT_EXTEND_MAX_BYTES}};
+    struct mount_kind k = {.target = o->target,
+                           .uri = o->uri ? o->uri : config_str(config, "fs.defaultFS"),
+                           .plain = {.daemon = d,
+                                     .cache_timeout_s = cache_seconds(o, MOUNT_CACHE_S),
+                                     .extend_max_bytes = MOUNT_EXTEND_MAX_BYTES}};
     pthread_mutex_init(&k.plain.handles.lock, NULL);
     k.plain.root = mem_strdup(strcmp(root, "/") == 0 ? "" : root);
     k.plain.users = users_new(config, o->uri, &o->users);

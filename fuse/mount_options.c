@@ -14,7 +14,7 @@ const char mount_usage[] =
     "       cairn mount --status [TARGET]\n"
     "  --path P         show this folder of the file system (default /)\n"
     "  --foreground, -f stay in the foreground\n"
-    "  -o cache=SECONDS how long names and attributes are believed (default 1)\n"
+    "  -o cache=SECONDS how long names and attributes are believed (default 1, on a Cairn namenode 30)\n"
     "  -o retry=TIME    how long requests wait for a namenode that is away (default " MOUNT_RETRY_DEFAULT ")\n"
     "  -o staging=FOLDER local disk for what is written elsewhere than at the end (default " MOUNT_STAGING_FOLDER ")\n"
     "  -o hard, soft    requests wait for ever; or for " MOUNT_RETRY_DEFAULT ", and then fail\n"
@@ -103,7 +103,7 @@ int mount_options_parse(int argc, char **argv, struct config *config, struct mou
     int rc = 0;
     const char *called = strrchr(argv[0], '/') ? strrchr(argv[0], '/') + 1 : argv[0];
     bool as_helper = strncmp(called, "mount.", 6) == 0;
-    o->cache_timeout_s = 1;
+    o->cache_timeout_s = -1;
     o->staging = MOUNT_STAGING_FOLDER;
     o->allow_other = geteuid() == 0;
     for (int i = 1; rc == 0 && i < argc; i++) {

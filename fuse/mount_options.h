@@ -17,8 +17,8 @@ struct mount_options {
     bool foreground, allow_other, pretend, status;
     struct users_how users;
     struct id_table *table; /* owned; users has it too */
-    double cache_timeout_s;
-    struct buf fuse; /* comma list for FUSE */
+    double cache_timeout_s; /* < 0: not said */
+    struct buf fuse;        /* comma list for FUSE */
 };
 
 extern const char mount_usage[];

@@ -75,6 +75,23 @@ static int ack_take(struct block_writer *w, const Hdfs__PipelineAckProto *ack, s
     return 0;
 }
 
+static int answer_take(struct block_writer *w, struct slice body, struct trouble *t)
+{
+    AUTO_ARENA(a, 1u << 20);
+    ProtobufCMessage *answer;
+    t->bad = BAD_UNKNOWN;
+    w->is_kept = false;
+    if (!w->setup_due) {
+        int rc = message_unpack(&hdfs__pipeline_ack_proto__descriptor, body, &a, &answer, &t->why);
+        return rc < 0 ? rc : ack_take(w, (Hdfs__PipelineAckProto *)answer, t);
+    }
+    w->setup_due = false;
+    int rc = message_unpack(&hdfs__block_op_response_proto__descriptor, body, &a, &answer, &t->why);
+    return rc < 0
+               ? rc
+               : pipeline_answered(&w->block, (const Hdfs__BlockOpResponseProto *)answer, &w->keeps, &t->bad, &t->why);
+}
+
 /* Those that are there whole. */
 static int acks_decode(struct block_writer *w, struct trouble *t)
 {
@@ -89,12 +106,7 @@ static int acks_decode(struct block_writer *w, struct trouble *t)
         struct slice body = rd_slice(&rd, len);
         if (rd.bad)
             break;
-        AUTO_ARENA(a, 1u << 20);
-        ProtobufCMessage *ack;
-        t->bad = BAD_UNKNOWN;
-        int rc = message_unpack(&hdfs__pipeline_ack_proto__descriptor, body, &a, &ack, &t->why);
-        if (rc == 0)
-            rc = ack_take(w, (Hdfs__PipelineAckProto *)ack, t);
+        int rc = answer_take(w, body, t);
         if (rc < 0)
             return rc;
         at = (size_t)(rd.pos - w->acks);

@@ -147,7 +147,7 @@ static int reconnect(struct block_writer *w, enum pipeline_stage stage, struct t
     struct pipeline_request request = pipeline_request(w, stage, gen_stamp);
     request.token = token;
     *ret_final = false;
-    rc = pipeline_connect(w->fs, &request, &w->fd, &t->bad, &t->why);
+    rc = pipeline_connect(w->fs, &request, &w->fd, &w->keeps, &t->bad, &t->why);
     if (rc < 0)
         return rc;
     *ret_final = true;
@@ -203,6 +203,24 @@ static int establish(struct block_writer *w, enum pipeline_stage stage, struct t
     return 0;
 }
 
+/* In a hurry: a connection that was kept may have been closed before it heard anything; all else is final. */
+static int hurry_again(struct block_writer *w, const struct trouble *t, struct err *reterr)
+{
+    struct pipeline_request request = pipeline_request(w, PIPELINE_CREATE, 0);
+    if (!w->is_kept || t->why.code != ERR_CLOSED) {
+        if (t->bad < w->block.node_count)
+            lost_nodes_add(w->o.lost, &w->block.nodes[t->bad]);
+        else if (t->why.code != ERR_CLOSED) /* which may have overtaken the word of who it was */
+            lost_nodes_add(w->o.lost, &w->block.nodes[0]);
+        return err_set(reterr, t->why.code, "%s: block %" PRIu64 ": %s", w->o.file->path, w->block.block_id,
+                       t->why.text);
+    }
+    net_closep(&w->fd);
+    w->unsent = w->head;
+    w->unsent_at = 0;
+    return pipeline_begin(w->fs, &request, true, &w->fd, &w->is_kept, reterr);
+}
+
 static int pump(struct block_writer *w, size_t unacked, struct err *reterr)
 {
     for (;;) {
@@ -210,11 +228,18 @@ static int pump(struct block_writer *w, size_t unacked, struct err *reterr)
         int rc = block_stream_pump(w, unacked, &t);
         if (rc == 0)
             return 0;
+        if (w->o.hurries) {
+            rc = hurry_again(w, &t, reterr);
+            if (rc < 0)
+                return rc;
+            continue;
+        }
         bool closing = w->head && w->head->last; /* all data are acknowledged; only the end is not */
         rc = establish(w, closing ? PIPELINE_CLOSE_RECOVERY : PIPELINE_STREAMING_RECOVERY, &t, true, reterr);
         if (rc < 0)
             return rc;
         if (closing) { /* the answer to the connection said that all have finished the block */
+            w->keeps = false;
             w->unsent = NULL;
             block_stream_acked(w);
         }
@@ -249,11 +274,13 @@ void block_writer_free(struct block_writer *w)
 
 static int setup_on(struct block_writer *w, const struct dfs_block *b, struct err *reterr)
 {
-    size_t bad;
+    size_t bad = 0;
     copy_block(b, &w->arena, &w->block);
     w->block.bytes = 0;
     struct pipeline_request request = pipeline_request(w, PIPELINE_CREATE, 0);
-    int rc = pipeline_connect(w->fs, &request, &w->fd, &bad, reterr);
+    w->setup_due = w->o.hurries;
+    int rc = w->o.hurries ? pipeline_begin(w->fs, &request, false, &w->fd, &w->is_kept, reterr)
+                          : pipeline_connect(w->fs, &request, &w->fd, &w->keeps, &bad, reterr);
     if (rc < 0)
         lost_nodes_add(w->o.lost, &w->block.nodes[bad]);
     return rc;
@@ -388,10 +415,12 @@ int block_writer_wait(struct block_writer *w, struct err *reterr)
 int block_writer_end(struct block_writer *w, struct write_packet *last, struct err *reterr)
 {
     /* Data first: repair has to know whether any node may have finished the block. */
-    int rc = pump(w, 0, reterr);
+    int rc = w->o.hurries ? 0 : pump(w, 0, reterr);
     packet_queue(w, last);
     if (rc == 0)
         rc = pump(w, 0, reterr);
+    if (rc == 0 && w->fd >= 0 && w->keeps)
+        pipeline_keep(w->fs, &w->block, &w->fd);
     net_closep(&w->fd);
     return rc;
 }

@@ -19,6 +19,9 @@ struct block_writer_options {
     uint32_t replication;
     int64_t block_bytes;
     bool flushed; /* readers rely on what is written: replace nodes that are lost */
+    /* The whole block is at hand: it is sent right behind the op that sets up the pipeline. Nothing is repaired then:
+     * after the first failure, whose node is among `lost`, the block has to be given up. */
+    bool hurries;
 };
 
 /* A new block. previous: NULL or the one before with its final length. */

@@ -15,6 +15,9 @@ struct block_writer {
     struct dfs_block block; /* bytes: acknowledged */
     bool appended;
     int fd;
+    bool keeps;     /* the connection may be used again after the block */
+    bool setup_due; /* in a hurry: the set-up has not been answered yet */
+    bool is_kept;   /* ditto: it was kept from another block, and nothing was heard on it yet */
     struct write_packet *head, *tail,
         *unsent;              /* unacknowledged, oldest first; unsent: first not wholly in the socket */
     size_t queued, unsent_at; /* bytes of `unsent` in the socket */

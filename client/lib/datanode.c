@@ -40,14 +40,28 @@ int datanode_connect(struct dfs *fs, const struct dfs_datanode *d, int extra_ms,
     int rc = net_connect(&address, NULL, timeout_ms, ret_fd, reterr);
     if (rc < 0)
         return err_prefix(reterr, rc, "datanode");
-    net_set_timeouts(*ret_fd, timeout_ms + extra_ms, WRITE_TIMEOUT_MS + extra_ms);
+    datanode_set_timeouts(fs, extra_ms, *ret_fd);
     return 0;
+}
+
+void datanode_set_timeouts(const struct dfs *fs, int extra_ms, int fd)
+{
+    int timeout_ms = (int)config_ms(fs->config, "dfs.client.socket-timeout");
+    net_set_timeouts(fd, timeout_ms + extra_ms, WRITE_TIMEOUT_MS + extra_ms);
 }
 
 const char *status_name(int status)
 {
     const ProtobufCEnumValue *value = protobuf_c_enum_descriptor_get_value(&hdfs__status__descriptor, status);
     return value ? value->name : "an unknown status";
+}
+
+int datanode_check_answer(const Hdfs__BlockOpResponseProto *answer, struct err *reterr)
+{
+    if (answer->status == HDFS__STATUS__SUCCESS)
+        return 0;
+    return err_set(reterr, ERR_IO, "the datanode answered %s%s%s", status_name((int)answer->status),
+                   answer->message ? ": " : "", answer->message ? answer->message : "");
 }
 
 int datanode_read_answer(int fd, struct arena *a, Hdfs__BlockOpResponseProto **ret, struct err *reterr)
@@ -57,10 +71,7 @@ int datanode_read_answer(int fd, struct arena *a, Hdfs__BlockOpResponseProto **r
     if (rc < 0)
         return rc;
     *ret = (Hdfs__BlockOpResponseProto *)answer;
-    if ((*ret)->status == HDFS__STATUS__SUCCESS)
-        return 0;
-    return err_set(reterr, ERR_IO, "the datanode answered %s%s%s", status_name((int)(*ret)->status),
-                   (*ret)->message ? ": " : "", (*ret)->message ? (*ret)->message : "");
+    return datanode_check_answer(*ret, reterr);
 }
 
 int datanode_visible_length(struct dfs *fs, const struct dfs_block *b, const struct dfs_datanode *d, int64_t *ret,

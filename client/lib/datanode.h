@@ -11,7 +11,10 @@ bool datanode_is_local(const struct dfs *fs, const struct dfs_datanode *d);
 /* extra_ms is added to dfs.client.socket-timeout for reading (5 s per node of a pipeline). */
 int datanode_connect(struct dfs *fs, const struct dfs_datanode *d, int extra_ms, int *ret_fd,
                      struct err *reterr) MUST_CHECK;
-/* The answer to an op; anything but SUCCESS becomes ERR_IO with the datanode's words (*ret is set all the same). */
+void datanode_set_timeouts(const struct dfs *fs, int extra_ms, int fd); /* as that does */
+/* Anything but SUCCESS is ERR_IO, with the datanode's words. */
+int datanode_check_answer(const Hdfs__BlockOpResponseProto *answer, struct err *reterr) MUST_CHECK;
+/* The answer to an op, checked so (*ret is set all the same). */
 int datanode_read_answer(int fd, struct arena *a, Hdfs__BlockOpResponseProto **ret, struct err *reterr) MUST_CHECK;
 const char *status_name(int status); /* "ERROR_CHECKSUM" */
 

@@ -224,10 +224,6 @@ int file_writer_create(struct dfs *fs, const char *path, const struct file_creat
                        struct err *reterr) MUST_CHECK;
 int file_writer_append(struct dfs *fs, const char *path, bool new_block, struct file_writer **ret,
                        struct err *reterr) MUST_CHECK;
-/* A file that this client has open for writing already, and that is empty (client/lib/posix.h). path: any that stays
- * right; replication and block_bytes are the file's. */
-int file_writer_opened(struct dfs *fs, const char *path, uint64_t file_id, uint32_t replication, int64_t block_bytes,
-                       struct file_writer **ret, struct err *reterr) MUST_CHECK;
 /* One thread at a time per writer. Data goes out in packets while the caller goes on; a lost datanode is replaced or
  * dropped (HDFS pipeline recovery) without the caller noticing, unless none is left: ERR_IO naming the block and nodes.
  * After a failure every later call fails with the first error. */

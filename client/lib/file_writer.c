@@ -171,17 +171,6 @@ int file_writer_append(struct dfs *fs, const char *path, bool new_block, struct 
     return 0;
 }
 
-int file_writer_opened(struct dfs *fs, const char *path, uint64_t file_id, uint32_t replication, int64_t block_bytes,
-                       struct file_writer **ret, struct err *reterr)
-{
-    struct create_answer answer = {
-        .path = (char *)path, .file_id = file_id, .replication = replication, .block_bytes = block_bytes};
-    int rc = writer_new(fs, &answer, ret, reterr);
-    if (rc == 0)
-        lease_renewer_add(fs->leases, *ret);
-    return rc;
-}
-
 /* ---- packets and blocks ---- */
 
 static int64_t chunk_start(const struct file_writer *w, int64_t pos)

@@ -10,8 +10,7 @@
 #include "common/mem.h"
 #include "common/net.h"
 
-#define PEERS_MAX    32
-#define PEER_KEEP_MS 3000 /* datanodes wait 4 s for the next request */
+#define PEERS_MAX 32
 
 struct peer {
     char address[NET_ADDRESS_MAX];

@@ -7,6 +7,7 @@
 #include "client/lib/datanode.h"
 #include "client/lib/dfs_convert.h"
 #include "client/lib/dfs_internal.h"
+#include "client/lib/peer_cache.h"
 #include "proto/op_header.h"
 
 int pipeline_extra_ms(size_t node_count)
@@ -75,29 +76,75 @@ static size_t index_of_link(const struct dfs_block *b, const char *link)
     return 0; /* nobody is named: the one we talk to */
 }
 
-int pipeline_connect(struct dfs *fs, const struct pipeline_request *r, int *ret_fd, size_t *ret_bad, struct err *reterr)
+int pipeline_begin(struct dfs *fs, const struct pipeline_request *r, bool fresh, int *ret_fd, bool *ret_kept,
+                   struct err *reterr)
 {
-    AUTO(net_closep) int fd = -1;
-    const struct dfs_block *b = r->block;
-    *ret_bad = 0;
-    int rc = datanode_connect(fs, &b->nodes[0], pipeline_extra_ms(b->node_count), &fd, reterr);
+    char first[NET_ADDRESS_MAX];
+    const struct dfs_datanode *node = &r->block->nodes[0];
+    int extra_ms = pipeline_extra_ms(r->block->node_count);
+    AUTO(net_closep) int fd = fresh ? -1 : peer_cache_take(fs->peers, datanode_name(node, first));
+    *ret_kept = fd >= 0;
+    int rc = fd >= 0 ? 0 : datanode_connect(fs, node, extra_ms, &fd, reterr);
+    if (*ret_kept)
+        datanode_set_timeouts(fs, extra_ms, fd);
     if (rc == 0)
         rc = write_request(fd, fs, r, reterr);
     if (rc == 0) {
-        AUTO_ARENA(a, OP_MESSAGE_MAX_BYTES * 2);
-        Hdfs__BlockOpResponseProto *answer = NULL;
-        rc = datanode_read_answer(fd, &a, &answer, reterr);
-        if (rc < 0 && answer)
-            *ret_bad = index_of_link(b, answer->firstbadlink);
+        *ret_fd = fd;
+        fd = -1;
     }
+    return rc;
+}
+
+int pipeline_answered(const struct dfs_block *b, const Hdfs__BlockOpResponseProto *answer, bool *ret_keeps,
+                      size_t *ret_bad, struct err *reterr)
+{
+    int rc = datanode_check_answer(answer, reterr);
+    *ret_bad = rc < 0 ? index_of_link(b, answer->firstbadlink) : 0;
+    *ret_keeps = rc == 0 && answer->keepsconnection;
+    return rc;
+}
+
+static int connect_once(struct dfs *fs, const struct pipeline_request *r, bool fresh, int *ret_fd, bool *ret_kept,
+                        bool *ret_keeps, size_t *ret_bad, struct err *reterr)
+{
+    AUTO_ARENA(a, OP_MESSAGE_MAX_BYTES * 2);
+    AUTO(net_closep) int fd = -1;
+    ProtobufCMessage *answer;
+    *ret_bad = 0;
+    int rc = pipeline_begin(fs, r, fresh, &fd, ret_kept, reterr);
+    if (rc == 0)
+        rc = delimited_read(fd, &hdfs__block_op_response_proto__descriptor, &a, &answer, reterr);
+    if (rc == 0)
+        rc = pipeline_answered(r->block, (const Hdfs__BlockOpResponseProto *)answer, ret_keeps, ret_bad, reterr);
+    if (rc == 0) {
+        *ret_fd = fd;
+        fd = -1;
+    }
+    return rc;
+}
+
+int pipeline_connect(struct dfs *fs, const struct pipeline_request *r, int *ret_fd, bool *ret_keeps, size_t *ret_bad,
+                     struct err *reterr)
+{
+    bool kept;
+    const struct dfs_block *b = r->block;
+    int rc = connect_once(fs, r, false, ret_fd, &kept, ret_keeps, ret_bad, reterr);
+    if (rc == ERR_CLOSED && kept)
+        rc = connect_once(fs, r, true, ret_fd, &kept, ret_keeps, ret_bad, reterr);
     if (rc < 0) {
         char name[NET_ADDRESS_MAX];
         return err_prefix(reterr, rc, "block %" PRIu64 "_%" PRIu64 ": pipeline of %zu nodes, %s", b->block_id,
                           b->gen_stamp, b->node_count, datanode_name(&b->nodes[*ret_bad], name));
     }
-    *ret_fd = fd;
-    fd = -1;
     return 0;
+}
+
+void pipeline_keep(struct dfs *fs, const struct dfs_block *b, int *fd)
+{
+    char first[NET_ADDRESS_MAX];
+    peer_cache_put(fs->peers, datanode_name(&b->nodes[0], first), *fd);
+    *fd = -1;
 }
 
 int pipeline_transfer(struct dfs *fs, const struct dfs_block *b, size_t from, size_t to, struct err *reterr)

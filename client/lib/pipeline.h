@@ -4,6 +4,7 @@
 
 #include "client/lib/dfs.h"
 #include "common/digest.h"
+#include "hdfs/data_transfer.pb-c.h"
 
 enum pipeline_stage { /* Hadoop's BlockConstructionStage */
                       PIPELINE_APPEND = 0,
@@ -23,9 +24,19 @@ struct pipeline_request {
     enum checksum_type type;
     uint32_t bytes_per_checksum;
 };
-/* A connection on which packets may follow. On failure *ret_bad is the index of the node to blame. */
-int pipeline_connect(struct dfs *fs, const struct pipeline_request *r, int *ret_fd, size_t *ret_bad,
+/* A connection on which packets may follow; *ret_keeps: and after the block another op (pipeline_keep). On failure
+ * *ret_bad is the index of the node to blame. */
+int pipeline_connect(struct dfs *fs, const struct pipeline_request *r, int *ret_fd, bool *ret_keeps, size_t *ret_bad,
                      struct err *reterr) MUST_CHECK;
+/* The same without waiting for the answer: packets may be sent, and pipeline_answered() is to be given what comes
+ * before their acknowledgements. fresh: not on a connection that was kept. *ret_kept: it was, and may be closed by now,
+ * which says nothing about the node. */
+int pipeline_begin(struct dfs *fs, const struct pipeline_request *r, bool fresh, int *ret_fd, bool *ret_kept,
+                   struct err *reterr) MUST_CHECK;
+int pipeline_answered(const struct dfs_block *b, const Hdfs__BlockOpResponseProto *answer, bool *ret_keeps,
+                      size_t *ret_bad, struct err *reterr) MUST_CHECK;
+/* All of a block has been acknowledged on this connection: it is kept for the next one. *fd becomes -1. */
+void pipeline_keep(struct dfs *fs, const struct dfs_block *b, int *fd);
 /* Makes nodes[from] copy what it has of the block to nodes[to]. */
 int pipeline_transfer(struct dfs *fs, const struct dfs_block *b, size_t from, size_t to, struct err *reterr) MUST_CHECK;
 /* Extra time to allow for a pipeline of so many nodes. */

@@ -67,6 +67,17 @@ void posix_attr_of(const Cairn__AttrProto *from, struct arena *a, struct posix_a
         ret->target = arena_strndup(a, (const char *)from->target.data, from->target.len);
 }
 
+void posix_attr_in(const Cairn__AttrProto *from, const Cairn__AttrProto *directory, struct arena *a,
+                   struct posix_attr *ret)
+{
+    posix_attr_of(from, a, ret);
+    if (!directory)
+        return;
+    struct posix_attr *dir = arena_new(a, struct posix_attr);
+    posix_attr_of(directory, a, dir);
+    ret->directory = dir;
+}
+
 /* ---- sessions ---- */
 
 int posix_open_session(struct dfs *fs, uint64_t session, const char *name, struct posix_session *ret,

@@ -29,6 +29,9 @@ struct posix_attr {
     uint64_t parent;    /* directories, else 0 */
     bool has_acl, has_xattrs;
     bool is_being_written; /* someone holds its lease */
+    /* Of what a call has made, linked, removed or moved: the directory that was changed (the new one), as it is now; or
+     * NULL. */
+    const struct posix_attr *directory;
 };
 
 /* ---- sessions: who this mount is ---- */
@@ -100,6 +103,12 @@ struct posix_make {
     uint32_t replication;  /* 0 = dfs.replication or the server's default; block_bytes likewise */
     uint64_t block_bytes;
     const struct rpc_call_id *call_id;
+    /* Of a regular file: not NULL: a new block with room for block_room bytes, as of posix_new_blocks; without nodes if
+     * there was none to be had. And ids that posix_drop_blocks would drop. */
+    struct dfs_block *ret_block;
+    uint64_t block_room;
+    const uint64_t *dropped;
+    size_t dropped_count;
 };
 int posix_make(struct dfs *fs, uint64_t session, const struct posix_make *how, struct arena *a, struct posix_attr *ret,
                bool *ret_made, struct err *reterr) MUST_CHECK;

@@ -10,6 +10,7 @@
 
 #define ANSWER_MAX_BYTES (64u << 20)
 #define SMALL_BYTES      (1u << 20)
+#define HURRY_MAX_BYTES  (1 << 20)
 #define SETUP_WAIT_MS    1000
 #define SETUP_HOPE_MS    15000 /* a datanode that is just being started will do in a moment */
 #define EDIT_WAIT_MS     25000 /* for the datanodes' reports, as long as `complete` waits */
@@ -119,13 +120,15 @@ static int ask_block(struct upload *u, struct arena *a, struct dfs_block *ret, s
     return rc;
 }
 
-static int begin_on(struct upload *u, const struct dfs_block *b, struct block_writer **ret, struct err *reterr)
+static int begin_on(struct upload *u, const struct dfs_block *b, bool hurries, struct block_writer **ret,
+                    struct err *reterr)
 {
     struct block_writer_options options = {.file = &u->file,
                                            .pool = &u->pool,
                                            .lost = &u->lost,
                                            .replication = u->what->replication,
-                                           .block_bytes = (int64_t)u->what->length};
+                                           .block_bytes = (int64_t)u->what->length,
+                                           .hurries = hurries};
     int rc = block_writer_begin(&options, b, ret, reterr);
     if (rc)
         drop(u, b->block_id);
@@ -134,18 +137,18 @@ static int begin_on(struct upload *u, const struct dfs_block *b, struct block_wr
 
 /* On the block that was given, else on others: without the datanodes that failed, as long as there are any; then those
  * may be back. */
-static int begin(struct upload *u, struct block_writer **ret, struct err *reterr)
+static int begin(struct upload *u, const struct dfs_block *given, struct block_writer **ret, struct err *reterr)
 {
     int64_t patience_ms = config_ms(u->fs->config, "cairn.client.retry-for"), since_ms = clock_mono_ms();
     patience_ms = patience_ms > SETUP_HOPE_MS ? patience_ms : SETUP_HOPE_MS;
-    int rc = u->what->block ? begin_on(u, u->what->block, ret, reterr) : ERR_IO;
+    int rc = given ? begin_on(u, given, false, ret, reterr) : ERR_IO;
     if (!rc)
         return 0;
     for (int in_vain = 0;;) {
         AUTO_ARENA(a, ANSWER_MAX_BYTES);
         struct dfs_block b;
         rc = ask_block(u, &a, &b, reterr);
-        if (!rc && !begin_on(u, &b, ret, reterr))
+        if (!rc && !begin_on(u, &b, false, ret, reterr))
             return 0;
         bool is_final = rc && rc != ERR_IO;
         if (is_final || clock_mono_ms() - since_ms > patience_ms)
@@ -183,13 +186,10 @@ static int send_bytes(struct upload *u, struct block_writer *w, struct err *rete
     return block_writer_end(w, last, reterr);
 }
 
-static int upload(struct upload *u, struct posix_piece *ret, struct err *reterr)
+/* On a block that was begun; which is given up if it fails. */
+static int fill(struct upload *u, struct block_writer *w, struct posix_piece *ret, struct err *reterr)
 {
-    struct block_writer *w = NULL;
-    int rc = begin(u, &w, reterr);
-    if (rc)
-        return rc;
-    rc = send_bytes(u, w, reterr);
+    int rc = send_bytes(u, w, reterr);
     const struct dfs_block *b = block_writer_block(w);
     if (!rc && (uint64_t)b->bytes != u->what->length)
         rc = err_set(reterr, ERR_BAD_STATE, "block %" PRIu64 ": %" PRIu64 " bytes written, %" PRId64 " acknowledged",
@@ -200,6 +200,27 @@ static int upload(struct upload *u, struct posix_piece *ret, struct err *reterr)
         *ret = (struct posix_piece){u->what->length, b->block_id, b->gen_stamp};
     block_writer_free(w);
     return rc;
+}
+
+/* What is short goes out at once, and if that fails again the careful way, on another block. */
+static int upload(struct upload *u, struct posix_piece *ret, struct err *reterr)
+{
+    AUTO_ARENA(a, ANSWER_MAX_BYTES);
+    struct block_writer *w = NULL;
+    struct dfs_block asked;
+    const struct dfs_block *given = u->what->block;
+    int rc = 0;
+    if (u->what->length <= HURRY_MAX_BYTES) {
+        if (!given && (rc = ask_block(u, &a, &asked, reterr)) == 0)
+            given = &asked;
+        if (rc == 0)
+            rc = begin_on(u, given, true, &w, reterr);
+        if (rc == 0 && fill(u, w, ret, reterr) == 0)
+            return 0;
+        given = NULL;
+    }
+    rc = begin(u, given, &w, reterr);
+    return rc ? rc : fill(u, w, ret, reterr);
 }
 
 int posix_write_block(struct dfs *fs, uint64_t session, const struct posix_block_write *what, struct posix_piece *ret,

@@ -43,7 +43,7 @@ int posix_new_blocks(struct dfs *fs, uint64_t session, uint64_t file_id, const u
 int posix_drop_blocks(struct dfs *fs, uint64_t session, const uint64_t *block_ids, size_t count,
                       struct err *reterr) MUST_CHECK;
 
-/* Where the bytes of a block come from: asked for in rising order, each once. */
+/* Where the bytes of a block come from: asked for in rising order, and after a failure again from the beginning. */
 struct posix_source {
     int (*read)(void *context, uint64_t offset, void *to, size_t len, struct err *reterr);
     void *context;

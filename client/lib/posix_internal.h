@@ -20,5 +20,7 @@ int posix_call_as(struct dfs *fs, const struct rpc_call_id *id, const char *meth
                   struct err *reterr) MUST_CHECK;
 /* Borrows strings of the answer. from NULL: all zero. */
 void posix_attr_of(const Cairn__AttrProto *from, struct arena *a, struct posix_attr *ret);
+void posix_attr_in(const Cairn__AttrProto *from, const Cairn__AttrProto *directory, struct arena *a,
+                   struct posix_attr *ret);
 
 #endif

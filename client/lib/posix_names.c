@@ -1,6 +1,7 @@
 /* Names and attributes by inode number. */
 #include <string.h>
 
+#include "client/lib/dfs_convert.h"
 #include "client/lib/posix_internal.h"
 
 static ProtobufCBinaryData bytes_of(const char *text)
@@ -98,13 +99,23 @@ int posix_make(struct dfs *fs, uint64_t session, const struct posix_make *how, s
     request.exclusive = !how->existing_is_fine;
     request.has_session = session != 0;
     request.session = session;
-    ProtobufCMessage *answer;
+    request.has_block_length = how->ret_block != NULL;
+    request.block_length = how->block_room;
+    request.block_client = how->ret_block ? borrowed(dfs_client_name(fs)) : NULL;
+    request.drop_block_id = (uint64_t *)(uintptr_t)how->dropped;
+    request.n_drop_block_id = how->dropped_count;
+    ProtobufCMessage *message;
     int rc = posix_call_as(fs, how->call_id, "makeNode", &request.base, &cairn__make_node_response_proto__descriptor, a,
-                           &answer, reterr);
+                           &message, reterr);
     if (rc < 0)
         return rc;
-    posix_attr_of(((const Cairn__MakeNodeResponseProto *)answer)->attr, a, ret);
-    *ret_made = ((const Cairn__MakeNodeResponseProto *)answer)->made;
+    const Cairn__MakeNodeResponseProto *answer = (const void *)message;
+    posix_attr_in(answer->attr, answer->directory, a, ret);
+    *ret_made = answer->made;
+    if (how->ret_block)
+        *how->ret_block = (struct dfs_block){0};
+    if (how->ret_block && answer->block && convert_block(answer->block, a, how->ret_block, NULL) < 0)
+        *how->ret_block = (struct dfs_block){0}; /* the file is made all the same */
     return 0;
 }
 
@@ -121,7 +132,8 @@ int posix_link(struct dfs *fs, uint64_t session, const struct rpc_call_id *call_
     int rc =
         posix_call_as(fs, call_id, "link", &request.base, &cairn__link_response_proto__descriptor, a, &answer, reterr);
     if (rc == 0)
-        posix_attr_of(((const Cairn__LinkResponseProto *)answer)->attr, a, ret);
+        posix_attr_in(((const Cairn__LinkResponseProto *)answer)->attr,
+                      ((const Cairn__LinkResponseProto *)answer)->directory, a, ret);
     return rc;
 }
 
@@ -139,7 +151,8 @@ int posix_unlink(struct dfs *fs, uint64_t session, const struct rpc_call_id *cal
     int rc = posix_call_as(fs, call_id, "unlink", &request.base, &cairn__unlink_response_proto__descriptor, a, &answer,
                            reterr);
     if (rc == 0)
-        posix_attr_of(((const Cairn__UnlinkResponseProto *)answer)->attr, a, ret);
+        posix_attr_in(((const Cairn__UnlinkResponseProto *)answer)->attr,
+                      ((const Cairn__UnlinkResponseProto *)answer)->directory, a, ret);
     return rc;
 }
 
@@ -161,8 +174,9 @@ int posix_rename(struct dfs *fs, uint64_t session, const struct posix_rename *ho
                            &answer, reterr);
     if (rc < 0)
         return rc;
-    posix_attr_of(((const Cairn__RenameResponseProto *)answer)->attr, a, ret_moved);
-    posix_attr_of(((const Cairn__RenameResponseProto *)answer)->replaced, a, ret_replaced);
+    const Cairn__RenameResponseProto *r = (const void *)answer;
+    posix_attr_in(r->attr, r->directory, a, ret_moved);
+    posix_attr_of(r->replaced, a, ret_replaced);
     return 0;
 }
 

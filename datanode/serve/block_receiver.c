@@ -32,6 +32,7 @@ struct receiver {
     bool sync_at_end; /* the last packet asked for it */
     bool done;        /* everything is stored and acknowledged */
     bool mirror_lost;
+    bool setup_due; /* by the next node; packets are handed on meanwhile */
     uint8_t ack_bytes[ACK_BUFFER_BYTES];
     size_t ack_len;
     struct arena acks; /* decoded ones */
@@ -86,6 +87,10 @@ static void tell_failure(struct receiver *r, Hdfs__Status own)
 {
     if (!r->args->acks)
         return;
+    if (r->setup_due) {
+        (void)r->args->on_setup(r->args->setup_context, NULL, own == HDFS__STATUS__SUCCESS);
+        return;
+    }
     ack_queue_fail(&r->queue, own, r->args->mirror_fd >= 0, r->last_seqno, &r->ack);
     queue_ack(r);
     r->args->x->refused = send_acks(r, NULL) == 0;
@@ -212,25 +217,52 @@ static int on_packet(struct receiver *r, const struct packet *p, struct err *ret
 
 /* ---- acknowledgements from downstream ---- */
 
-/* One acknowledgement at the front of ack_bytes: its size, 0 if it is not whole yet, or an error. */
-static int decode_ack(struct receiver *r, struct arena *a, Hdfs__PipelineAckProto **ret, struct err *reterr)
+/* One message at the front of ack_bytes: its size, 0 if it is not whole yet, or an error. */
+static int decode_answer(const struct receiver *r, const ProtobufCMessageDescriptor *type, struct arena *a,
+                         ProtobufCMessage **ret, struct err *reterr)
 {
     struct rd rd = rd_of((struct slice){r->ack_bytes, r->ack_len});
     uint64_t len = rd_varint(&rd);
     size_t head = (size_t)(rd.pos - r->ack_bytes);
     if (rd.bad)
-        return r->ack_len > 10 ? err_set(reterr, ERR_PROTOCOL, "the next node's acknowledgement has no length") : 0;
+        return r->ack_len > 10 ? err_set(reterr, ERR_PROTOCOL, "the next node's answer has no length") : 0;
     if (len > ACK_BUFFER_BYTES - 10)
-        return err_set(reterr, ERR_PROTOCOL, "the next node's acknowledgement has %" PRIu64 " bytes", len);
+        return err_set(reterr, ERR_PROTOCOL, "the next node's answer has %" PRIu64 " bytes", len);
     if (r->ack_len < head + len)
         return 0;
-    ProtobufCMessage *message;
-    int rc = message_unpack(&hdfs__pipeline_ack_proto__descriptor, (struct slice){r->ack_bytes + head, (size_t)len}, a,
-                            &message, reterr);
-    if (rc < 0)
-        return rc;
-    *ret = (Hdfs__PipelineAckProto *)message;
-    return (int)(head + len);
+    int rc = message_unpack(type, (struct slice){r->ack_bytes + head, (size_t)len}, a, ret, reterr);
+    return rc < 0 ? rc : (int)(head + len);
+}
+
+static void drop_answer(struct receiver *r, size_t used)
+{
+    memmove(r->ack_bytes, r->ack_bytes + used, r->ack_len - used);
+    r->ack_len -= used;
+    arena_reset(&r->acks);
+}
+
+static int take_ack(struct receiver *r, const Hdfs__PipelineAckProto *ack, size_t used, struct err *reterr)
+{
+    struct pending_ack done;
+    struct err why;
+    bool failed = false;
+    if (ack_queue_downstream(&r->queue, ack, &done, &r->ack, &failed, &why) < 0) {
+        lose_mirror(r, &why);
+        return 0;
+    }
+    drop_answer(r, used);
+    if (!failed)
+        return on_acked(r, &done, reterr);
+    queue_ack(r); /* told as it came; the client rebuilds the pipeline */
+    return err_set(reterr, ERR_CANCELLED, "a node further down the pipeline failed");
+}
+
+static int take_setup(struct receiver *r, const Hdfs__BlockOpResponseProto *answer, size_t used, struct err *reterr)
+{
+    r->setup_due = false;
+    int rc = r->args->on_setup(r->args->setup_context, answer, false);
+    drop_answer(r, used);
+    return rc == 0 ? 0 : err_set(reterr, ERR_CLOSED, "the pipeline could not be set up");
 }
 
 /* Everything that has arrived; never waits. What is wrong with it is the next node's fault: it counts as lost. */
@@ -247,30 +279,21 @@ static int read_acks(struct receiver *r, struct err *reterr)
     }
     r->ack_len += (size_t)n;
     r->mirror_deadline_ms = clock_mono_ms() + r->timeout_ms;
-    for (;;) {
-        Hdfs__PipelineAckProto *ack = NULL;
-        int used = decode_ack(r, &r->acks, &ack, &why);
+    int rc = 0;
+    while (rc == 0 && !r->mirror_lost) {
+        ProtobufCMessage *answer = NULL;
+        int used = decode_answer(
+            r, r->setup_due ? &hdfs__block_op_response_proto__descriptor : &hdfs__pipeline_ack_proto__descriptor,
+            &r->acks, &answer, &why);
         if (used == 0)
             return 0;
-        struct pending_ack done;
-        bool failed = false;
-        if (used < 0 || ack_queue_downstream(&r->queue, ack, &done, &r->ack, &failed, &why) < 0) {
+        if (used < 0)
             lose_mirror(r, &why);
-            return 0;
-        }
-        memmove(r->ack_bytes, r->ack_bytes + used, r->ack_len - (size_t)used);
-        r->ack_len -= (size_t)used;
-        arena_reset(&r->acks);
-        int rc = 0;
-        if (failed) { /* told as it came; the client rebuilds the pipeline */
-            queue_ack(r);
-            rc = err_set(reterr, ERR_CANCELLED, "a node further down the pipeline failed");
-        } else {
-            rc = on_acked(r, &done, reterr);
-        }
-        if (rc < 0)
-            return rc;
+        else
+            rc = r->setup_due ? take_setup(r, (const Hdfs__BlockOpResponseProto *)answer, (size_t)used, reterr)
+                              : take_ack(r, (const Hdfs__PipelineAckProto *)answer, (size_t)used, reterr);
     }
+    return rc;
 }
 
 /* ---- the loop ---- */
@@ -299,13 +322,14 @@ static int wait_for_either(struct receiver *r, struct err *reterr)
 {
     struct pollfd fds[2] = {{.fd = r->last_came ? -1 : r->args->packet_fd, .events = POLLIN},
                             {.fd = r->args->mirror_fd, .events = POLLIN}};
-    int64_t timeout = r->queue.count ? r->mirror_deadline_ms - clock_mono_ms() : r->timeout_ms;
+    bool is_due = r->setup_due || r->queue.count; /* an answer of the next node */
+    int64_t timeout = is_due ? r->mirror_deadline_ms - clock_mono_ms() : r->timeout_ms;
     int n = poll(fds, 2, timeout < 0 ? 0 : (int)timeout);
     if (n < 0)
         return errno == EINTR ? 0 : err_errno(reterr, errno, "poll");
-    if (n == 0 && r->queue.count) {
+    if (n == 0 && is_due) {
         struct err why;
-        (void)err_set(&why, ERR_TIMEOUT, "no acknowledgement for %d ms", r->timeout_ms);
+        (void)err_set(&why, ERR_TIMEOUT, "no answer for %d ms", r->timeout_ms);
         lose_mirror(r, &why);
         return 0;
     }
@@ -373,10 +397,12 @@ int block_receive(const struct receive_args *args)
     r->args = args;
     r->dn = args->x->dn;
     r->writer = args->writer;
+    r->setup_due = args->on_setup != NULL;
     r->waited_at_ms = clock_mono_ms();
     if (args->drop_behind)
         replica_writer_drop_behind(r->writer);
     r->timeout_ms = PEER_READ_MS + PEER_MS_PER_NODE * args->nodes_behind;
+    r->mirror_deadline_ms = r->waited_at_ms + r->timeout_ms;
     packet_stream_init(&r->packets, args->packet_fd);
     net_set_timeouts(args->packet_fd, r->timeout_ms, PEER_WRITE_MS);
     replica_writer_watch(r->writer, args->packet_fd, args->mirror_fd);

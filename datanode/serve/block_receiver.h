@@ -13,10 +13,15 @@ struct receive_args {
     struct xfer *x;                /* whose connection the packets come on */
     struct replica_writer *writer; /* taken over */
     uint64_t block_id;
-    struct meta_header sent;             /* the checksums that come with the packets */
-    int mirror_fd;                       /* the next node; -1 = none. Not closed here. */
-    int nodes_behind;                    /* for timeouts */
-    bool acks;                           /* a client writes: it is told of every packet */
+    struct meta_header sent; /* the checksums that come with the packets */
+    int mirror_fd;           /* the next node; -1 = none. Not closed here. */
+    int nodes_behind;        /* for timeouts */
+    bool acks;               /* a client writes: it is told of every packet */
+    /* Not NULL: the next node has not answered the set-up of the pipeline yet, and packets may come all the same.
+     * Called once: with its answer, or with NULL if it is lost or the block cannot be received here. It tells the
+     * client; < 0: there will be no pipeline. */
+    int (*on_setup)(void *context, const Hdfs__BlockOpResponseProto *answer, bool next_is_lost);
+    void *setup_context;
     const Hdfs__DatanodeIDProto *source; /* a copy of this datanode's replica comes; or NULL */
     enum receive_end end;
     uint64_t visible_bytes;

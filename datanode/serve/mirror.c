@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "client/lib/peer_cache.h"
 #include "common/log.h"
 #include "datanode/report/reporter.h"
 #include "datanode/serve/block_sender.h"
@@ -14,6 +15,16 @@ void datanode_xfer_address(const Hdfs__DatanodeIDProto *id, char out[NET_ADDRESS
     snprintf(out, NET_ADDRESS_MAX, "%.255s:%u", id->ipaddr, id->xferport);
 }
 
+static int extra_ms(size_t nodes)
+{
+    return (int)(nodes < 100 ? nodes : 100) * PEER_MS_PER_NODE;
+}
+
+static void set_timeouts(int fd, size_t nodes)
+{
+    net_set_timeouts(fd, PEER_READ_MS + extra_ms(nodes), PEER_WRITE_MS + extra_ms(nodes));
+}
+
 int mirror_connect(const struct datanode *dn, const Hdfs__DatanodeIDProto *to, size_t nodes, int *ret_fd,
                    struct err *reterr)
 {
@@ -21,11 +32,35 @@ int mirror_connect(const struct datanode *dn, const Hdfs__DatanodeIDProto *to, s
     int rc = reporter_peer_address(dn->reporter, to, PEER_TRANSFER, &a, reterr);
     if (rc < 0)
         return rc;
-    int extra_ms = (int)(nodes < 100 ? nodes : 100) * PEER_MS_PER_NODE;
-    rc = net_connect(&a, NULL, PEER_READ_MS + extra_ms, ret_fd, reterr);
+    rc = net_connect(&a, NULL, PEER_READ_MS + extra_ms(nodes), ret_fd, reterr);
     if (rc == 0)
-        net_set_timeouts(*ret_fd, PEER_READ_MS + extra_ms, PEER_WRITE_MS + extra_ms);
+        set_timeouts(*ret_fd, nodes);
     return rc;
+}
+
+/* What its connections are kept by: an address may be another node's for another client. */
+static bool mirror_key(const Hdfs__DatanodeIDProto *id, char out[NET_ADDRESS_MAX])
+{
+    int len = snprintf(out, NET_ADDRESS_MAX, "%s %s:%u", id->datanodeuuid, id->ipaddr, id->xferport);
+    return len < NET_ADDRESS_MAX;
+}
+
+int mirror_take(const struct datanode *dn, const Hdfs__DatanodeIDProto *to, size_t nodes)
+{
+    char key[NET_ADDRESS_MAX];
+    int fd = mirror_key(to, key) ? peer_cache_take(dn->mirrors, key) : -1;
+    if (fd >= 0)
+        set_timeouts(fd, nodes);
+    return fd;
+}
+
+void mirror_keep(const struct datanode *dn, const Hdfs__DatanodeIDProto *to, int *fd)
+{
+    char key[NET_ADDRESS_MAX];
+    if (!mirror_key(to, key))
+        return;
+    peer_cache_put(dn->mirrors, key, *fd);
+    *fd = -1;
 }
 
 /* ---- transfers ---- */

@@ -9,6 +9,9 @@ void datanode_xfer_address(const Hdfs__DatanodeIDProto *id, char out[NET_ADDRESS
 /* nodes: in the pipeline behind us, for the timeouts. */
 int mirror_connect(const struct datanode *dn, const Hdfs__DatanodeIDProto *to, size_t nodes, int *ret_fd,
                    struct err *reterr) MUST_CHECK;
+/* A connection that was kept after a block went through it, or -1; and keeping one: *fd becomes -1, if it is kept. */
+int mirror_take(const struct datanode *dn, const Hdfs__DatanodeIDProto *to, size_t nodes);
+void mirror_keep(const struct datanode *dn, const Hdfs__DatanodeIDProto *to, int *fd);
 
 /* A whole replica to targets[0] and on from there. client_name "": replication, nobody answers; else the target answers
  * when it has everything, and that is waited for. *ret_bytes: what was sent. Takes as long as it takes. */

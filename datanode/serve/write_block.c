@@ -4,6 +4,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "client/lib/peer_cache.h"
 #include "common/log.h"
 #include "datanode/report/reporter.h"
 #include "datanode/serve/block_receiver.h"
@@ -102,38 +103,53 @@ struct mirror {
     Hdfs__Status status; /* of the set-up */
     const char *first_bad_link;
     char address[NET_ADDRESS_MAX];
+    bool keeps; /* it takes another op on the same connection */
 };
 
-/* With acknowledgements, the next node's answer to the set-up is waited for. Not being able to reach it is no error
- * when datanodes copy among themselves. */
-static void open_mirror(const struct write_request *q, struct mirror *m)
+static bool wants_acks(const struct write_request *q)
+{
+    return !q->from_datanode && !q->is_transfer;
+}
+
+static void mirror_fails(const struct write_request *q, struct mirror *m, const char *why)
+{
+    log_warn("xfer", "block=%" PRId64 " next node %s cannot be used: %s", (int64_t)q->block->blockid, m->address, why);
+    net_closep(&m->fd);
+    m->status = HDFS__STATUS__ERROR;
+    m->first_bad_link = m->address;
+}
+
+/* Hands the op on. Not being able to is no error when datanodes copy among themselves. */
+static void mirror_begin(const struct write_request *q, struct mirror *m)
 {
     struct err why;
+    struct datanode *dn = q->x->dn;
     *m = (struct mirror){.fd = -1, .status = HDFS__STATUS__SUCCESS, .first_bad_link = ""};
     if (!q->op->n_targets)
         return;
     const Hdfs__DatanodeIDProto *next = q->op->targets[0]->id;
     datanode_xfer_address(next, m->address);
-    int rc = mirror_connect(q->x->dn, next, q->op->n_targets, &m->fd, &why);
+    if (wants_acks(q))
+        m->fd = mirror_take(dn, next, q->op->n_targets);
+    if (m->fd >= 0 && write_mirror_op(q, m->fd, NULL) < 0)
+        net_closep(&m->fd); /* a kept one that it closed: that says nothing about the node */
+    if (m->fd >= 0)
+        return;
+    int rc = mirror_connect(dn, next, q->op->n_targets, &m->fd, &why);
     if (rc == 0)
         rc = write_mirror_op(q, m->fd, &why);
-    ProtobufCMessage *message = NULL;
-    if (rc == 0 && !q->from_datanode && !q->is_transfer)
-        rc = delimited_read(m->fd, &hdfs__block_op_response_proto__descriptor, &q->x->arena, &message, &why);
-    if (rc < 0) {
-        log_warn("xfer", "block=%" PRId64 " next node %s cannot be used: %s", (int64_t)q->block->blockid, m->address,
-                 why.text);
-        net_closep(&m->fd);
-        m->status = HDFS__STATUS__ERROR;
-        m->first_bad_link = m->address;
-    } else if (message) {
-        const Hdfs__BlockOpResponseProto *answer = (const Hdfs__BlockOpResponseProto *)message;
-        m->status = answer->status;
-        if (answer->firstbadlink)
-            m->first_bad_link = answer->firstbadlink;
-        if (m->status != HDFS__STATUS__SUCCESS && !*m->first_bad_link)
-            m->first_bad_link = m->address; /* it refused and did not say who is to blame: it is */
-    }
+    if (rc < 0)
+        mirror_fails(q, m, why.text);
+}
+
+static void mirror_answered(struct mirror *m, const Hdfs__BlockOpResponseProto *answer)
+{
+    m->status = answer->status;
+    m->keeps = answer->keepsconnection;
+    if (answer->firstbadlink)
+        m->first_bad_link = answer->firstbadlink;
+    if (m->status != HDFS__STATUS__SUCCESS && !*m->first_bad_link)
+        m->first_bad_link = m->address; /* it refused and did not say who is to blame: it is */
 }
 
 static int answer_setup(const struct write_request *q, const struct mirror *m)
@@ -141,10 +157,30 @@ static int answer_setup(const struct write_request *q, const struct mirror *m)
     Hdfs__BlockOpResponseProto answer = HDFS__BLOCK_OP_RESPONSE_PROTO__INIT;
     answer.status = m->status;
     answer.firstbadlink = (char *)m->first_bad_link;
+    answer.has_keepsconnection = answer.keepsconnection = q->x->dn->settings.keepalive_ms > PEER_KEEP_MS;
     int rc = delimited_write(q->x->fd, &answer.base, NULL);
-    if (rc == 0 && m->status != HDFS__STATUS__SUCCESS)
+    if (rc == 0 && m->status != HDFS__STATUS__SUCCESS) {
+        q->x->refused = true; /* packets may be on their way: the answer must not be lost over them */
         rc = ERR_CLOSED;
+    }
     return rc;
+}
+
+struct setup {
+    const struct write_request *q;
+    struct mirror *m;
+};
+
+static int on_setup(void *context, const Hdfs__BlockOpResponseProto *answer, bool next_is_lost)
+{
+    struct setup *s = context;
+    if (answer)
+        mirror_answered(s->m, answer);
+    else if (next_is_lost)
+        mirror_fails(s->q, s->m, "it did not answer");
+    else
+        s->m->status = HDFS__STATUS__ERROR; /* ours */
+    return answer_setup(s->q, s->m);
 }
 
 /* ---- the op ---- */
@@ -159,7 +195,12 @@ static int recover_close(const struct write_request *q)
     if (rc < 0)
         return xfer_refuse(q->x, "opWriteBlock", q->block, HDFS__STATUS__ERROR, &why);
     struct mirror m;
-    open_mirror(q, &m);
+    ProtobufCMessage *answer;
+    mirror_begin(q, &m);
+    if (m.fd >= 0 && delimited_read(m.fd, &hdfs__block_op_response_proto__descriptor, &q->x->arena, &answer, &why) < 0)
+        mirror_fails(q, &m, why.text);
+    else if (m.fd >= 0)
+        mirror_answered(&m, (const Hdfs__BlockOpResponseProto *)answer);
     reporter_received(q->x->dn->reporter, &closed, NULL);
     rc = answer_setup(q, &m);
     net_closep(&m.fd);
@@ -174,18 +215,21 @@ static int answer_transfer(const struct write_request *q, int received)
     return received < 0 ? received : rc;
 }
 
-static int receive(const struct write_request *q, struct replica_writer *w, int mirror_fd)
+static int receive(const struct write_request *q, struct replica_writer *w, struct mirror *m)
 {
-    bool acks = !q->from_datanode && !q->is_transfer;
+    bool acks = wants_acks(q);
+    struct setup setup = {q, m};
     bool to_rbw = q->op->stage == STAGE(TRANSFER_RBW);
     struct receive_args args = {
         .x = q->x,
         .writer = w,
         .block_id = q->block->blockid,
         .sent = {(enum checksum_type)q->op->requestedchecksum->type, q->op->requestedchecksum->bytesperchecksum},
-        .mirror_fd = mirror_fd,
+        .mirror_fd = m->fd,
         .nodes_behind = (int)q->op->n_targets,
         .acks = acks,
+        .on_setup = acks && m->fd >= 0 ? on_setup : NULL,
+        .setup_context = &setup,
         .source = q->from_datanode && q->op->source ? q->op->source->id : NULL,
         .end = to_rbw ? RECEIVE_TO_RBW : RECEIVE_FINALIZE,
         .visible_bytes = q->block->has_numbytes ? q->block->numbytes : 0,
@@ -218,31 +262,38 @@ int xfer_write_block(struct xfer *x, const ProtobufCMessage *message)
     q.from_datanode = !*op->header->clientname;
     q.is_transfer = op->stage == STAGE(TRANSFER_RBW) || op->stage == STAGE(TRANSFER_FINALIZED);
     struct replica_writer *w = NULL;
+    struct mirror m = {.fd = -1};
     struct err why;
     int rc = check_request(&q, &why);
     if (rc == 0 && op->stage == STAGE(PIPELINE_CLOSE_RECOVERY))
         return recover_close(&q);
+    bool is_new = op->stage == STAGE(PIPELINE_SETUP_CREATE); /* then all nodes may make their files at the same time */
+    if (rc == 0 && is_new)
+        mirror_begin(&q, &m);
     if (rc == 0) {
         rc = open_replica(&q, &w, &why);
         if (rc == ERR_IO || rc == ERR_NOT_FOUND || rc == ERR_READ_ONLY)
             datanode_check_storages(x->dn);
     }
-    if (rc < 0)
+    if (rc < 0) {
+        net_closep(&m.fd);
         return xfer_refuse(x, "opWriteBlock", q.block, HDFS__STATUS__ERROR, &why);
-    bool acks = !q.from_datanode && !q.is_transfer;
+    }
+    bool acks = wants_acks(&q);
     if (acks && op->stage != STAGE(PIPELINE_SETUP_STREAMING_RECOVERY)) {
         struct replica_view view;
         replica_writer_view(w, &view);
         reporter_receiving(x->dn->reporter, &view);
     }
-    struct mirror m;
-    open_mirror(&q, &m);
-    if (acks && answer_setup(&q, &m) < 0) {
+    if (!is_new)
+        mirror_begin(&q, &m);
+    if (acks && m.fd < 0 && answer_setup(&q, &m) < 0) { /* else when the next node has answered */
         replica_writer_release(w);
-        net_closep(&m.fd);
         return ERR_CLOSED;
     }
-    rc = receive(&q, w, m.fd);
+    rc = receive(&q, w, &m);
+    if (rc == 0 && m.keeps)
+        mirror_keep(x->dn, op->targets[0]->id, &m.fd);
     net_closep(&m.fd);
     return rc;
 }

@@ -303,14 +303,16 @@ void xfer_server_stop(struct xfer_server *s)
         log_warn("xfer", "%d connections did not end within %d s", left, STOP_WAIT_MS / 1000);
 }
 
-void xfer_server_free(struct xfer_server *s)
+bool xfer_server_free(struct xfer_server *s)
 {
-    if (!s ||
-        atomic_load(&s->active) > 0) /* threads that did not end still use it: leave it to the end of the process */
-        return;
+    if (!s)
+        return true;
+    if (atomic_load(&s->active) > 0) /* leave it to the end of the process */
+        return false;
     pthread_mutex_destroy(&s->lock);
     pthread_cond_destroy(&s->all_gone);
     mem_freep(&s);
+    return true;
 }
 
 int xfer_server_evict_writers(struct xfer_server *s)

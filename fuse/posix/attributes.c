@@ -41,6 +41,16 @@ void attr_note_read(struct request *op, uint64_t inode)
     struct err err = {0};
     if (posix_setattr(op->fs, op->m->store.memory->session, inode, &set, &op->arena, &attr, &err) < 0)
         log_debug("mount", "an access time was not noted: inode=%" PRIu64 " err=%s", inode, err.text);
+    dir_stats_changed(op->m->dir_stats);
+}
+
+void attr_note_directory(struct request *op, const struct posix_attr *in)
+{
+    struct stat st;
+    if (!in->directory)
+        return;
+    attr_to_stat(op->m, in->directory, &st);
+    dir_stats_put(op->m->dir_stats, &st, op->since);
 }
 
 void attr_to_stat(struct posix_mount *m, const struct posix_attr *attr, struct stat *ret)
@@ -66,6 +76,7 @@ void attr_to_stat(struct posix_mount *m, const struct posix_attr *attr, struct s
     if (n) {
         int64_t size = n->unsaved_size; /* without its lock: a write that waits must not make ls wait */
         if (size >= 0) {
+            n->is_guessed = true;
             st.st_size = size;
             int64_t bytes = n->unsaved_bytes + (n->is_streaming ? 0 : (int64_t)attr->allocated);
             st.st_blocks = (bytes + STAT_BLOCK_BYTES - 1) / STAT_BLOCK_BYTES;
@@ -79,7 +90,7 @@ void attr_to_stat(struct posix_mount *m, const struct posix_attr *attr, struct s
 void attr_to_entry(struct posix_mount *m, const struct posix_attr *attr, struct fuse_entry_param *ret)
 {
     *ret = (struct fuse_entry_param){
-        .ino = ino_of_inode(m, attr->id), .attr_timeout = m->cache_timeout_s, .entry_timeout = m->cache_timeout_s};
+        .ino = ino_of_inode(m, attr->id), .attr_timeout = cache_seconds(m), .entry_timeout = cache_seconds(m)};
     attr_to_stat(m, attr, &ret->attr);
 }
 
@@ -91,7 +102,7 @@ static void reply_attr(struct request *op, const char *name, int rc, const struc
         return;
     }
     attr_to_stat(op->m, attr, &st);
-    fuse_reply_attr(op->req, &st, op->m->cache_timeout_s);
+    fuse_reply_attr(op->req, &st, cache_seconds(op->m));
     request_end(op);
 }
 
@@ -99,8 +110,14 @@ void posix_op_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
     struct request op;
     struct posix_attr attr;
+    struct stat st;
     request_begin(&op, req);
     uint64_t inode = inode_of_ino(op.m, ino);
+    if (dir_stats_get(op.m->dir_stats, inode, &st)) {
+        fuse_reply_attr(req, &st, cache_seconds(op.m));
+        request_end(&op);
+        return;
+    }
     int rc = posix_getattr(op.fs, inode, &op.arena, &attr, &op.err);
     if (rc == ERR_STALE && removed_find(op.m->removed, inode, &op.arena, &attr)) /* somebody is still in it */
         rc = 0;
@@ -166,6 +183,8 @@ void posix_op_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *attr, int to_
         rc = posix_setattr(op.fs, op.m->store.memory->session, inode, &set, &op.arena, &now, &op.err);
     else if (rc == 0)
         rc = posix_getattr(op.fs, inode, &op.arena, &now, &op.err);
+    if (rc == 0 && S_ISDIR(now.mode))
+        dir_stats_changed(op.m->dir_stats);
     reply_attr(&op, "setattr", rc, &now);
 }
 

@@ -8,6 +8,7 @@
 
 #include "common/log.h"
 #include "common/mem.h"
+#include "fuse/posix/first_block.h"
 #include "fuse/posix/kernel_io.h"
 #include "fuse/posix/posix_mount.h"
 
@@ -66,21 +67,25 @@ void posix_op_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t
     struct request op;
     struct posix_attr attr;
     struct fuse_entry_param entry;
+    struct dfs_block first;
+    uint64_t unused[UNUSED_MAX];
     bool made = false, writes = (fi->flags & O_ACCMODE) != O_RDONLY;
     request_begin(&op, req);
-    struct posix_make how = {
-        .mode = S_IFREG | (mode & 07777), .open_for_writing = writes, .existing_is_fine = !(fi->flags & O_EXCL)};
-    if (kernel_io_request()->is_again) /* if it was made already, it is open for a process that is gone */
-        how.open_for_writing = writes = false;
+    struct posix_make how = {.mode = S_IFREG | (mode & 07777),
+                             .existing_is_fine = !(fi->flags & O_EXCL),
+                             .ret_block = writes ? &first : NULL,
+                             .block_room = FIRST_BLOCK_BYTES,
+                             .dropped = unused,
+                             .dropped_count = unused_blocks_take(op.m->store.unused, unused)};
     int rc = make_node(&op, parent, name, &how, &attr, &made);
     if (rc < 0) {
         request_fail(&op, "create");
         return;
     }
     struct node *n = node_of_attr(op.m->nodes, &attr);
-    if (made && writes)
-        rc = node_begin_stream(&op.m->store, n, &attr, &op.err);
-    else if (!made && (fi->flags & O_TRUNC)) /* another client made it meanwhile */
+    if (made)
+        node_made(n, writes && first.node_count ? &first : NULL);
+    else if (fi->flags & O_TRUNC) /* another client made it meanwhile */
         rc = node_resize(&op.m->store, n, 0, &op.err);
     if (rc < 0) {
         file_fail(&op, n, "create");
@@ -220,6 +225,13 @@ void posix_op_lseek(fuse_req_t req, fuse_ino_t ino, off_t offset, int whence, st
     file_end(&op, n);
 }
 
+/* What was guessed of a file that was not saved may have turned out a little different: how much room it takes. */
+static void tell_saved(const struct request *op, struct node *n, fuse_ino_t ino)
+{
+    if (n->unsaved_size < 0 && atomic_exchange(&n->is_guessed, false))
+        fuse_lowlevel_notify_inval_inode(op->m->fuse, ino, -1, 0);
+}
+
 /* close(2): what was written must be whole and readable by others when it returns, and its errors must be heard. */
 void posix_op_flush(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
@@ -230,15 +242,20 @@ void posix_op_flush(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
     locks_release_owner(&op, n, fi->lock_owner, false);
     /* A descriptor that was dup'ed before anything was written (a shell's redirection) closes for nothing. */
     bool unsaved = (fi->fh & HANDLE_WRITES) && n->unsaved_size >= 0 && !n->is_held;
-    file_reply(&op, n, "close", unsaved ? node_save(&op.m->store, n, &op.err) : 0);
+    int rc = unsaved ? node_save(&op.m->store, n, &op.err) : 0;
+    tell_saved(&op, n, ino);
+    file_reply(&op, n, "close", rc);
 }
 
 void posix_op_fsync(fuse_req_t req, fuse_ino_t ino, int data_only, struct fuse_file_info *fi)
 {
     struct request op;
     struct node *n;
-    if (file_begin(&op, req, ino, "fsync", &n) == 0)
-        file_reply(&op, n, "fsync", node_sync(&op.m->store, n, &op.err));
+    if (file_begin(&op, req, ino, "fsync", &n) < 0)
+        return;
+    int rc = node_sync(&op.m->store, n, &op.err);
+    tell_saved(&op, n, ino);
+    file_reply(&op, n, "fsync", rc);
 }
 
 void posix_op_release(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
@@ -251,5 +268,6 @@ void posix_op_release(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
         locks_release_owner(&op, n, fi->lock_owner, true);
     locks_release_handle(&op, n, fi->fh);
     handle_end(&op, n);
+    tell_saved(&op, n, ino);
     file_reply(&op, n, "release", 0);
 }

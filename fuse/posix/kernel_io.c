@@ -10,10 +10,14 @@
 #include "common/clock.h"
 #include "common/log.h"
 
-#define NOTIFY_RESEND 7                   /* Linux 6.9; Debian's headers are older */
-#define UNIQUE_AGAIN  ((uint64_t)1 << 63) /* in the number of a request that is sent again */
+enum {                       /* Debian's headers are older */
+       NOTIFY_RESEND = 7,    /* Linux 6.9 */
+       NOTIFY_INC_EPOCH = 8, /* Linux 6.16 */
+};
+#define UNIQUE_AGAIN ((uint64_t)1 << 63) /* in the number of a request that is sent again */
 
 static struct keeper_memory *memory;
+static int kernel_fd = -1;
 static bool is_successor;        /* the kernel said hello to a process before this one, */
 static _Atomic bool init_is_due; /* and libfuse has not heard of it yet */
 
@@ -77,6 +81,23 @@ static ssize_t io_writev(int fd, struct iovec *iov, int count, void *userdata)
     return n;
 }
 
+/* What others changed between two processes nobody was told. */
+static void forget_open_files(int fd)
+{
+    struct {
+        struct fuse_out_header head;
+        struct fuse_notify_inval_inode_out what;
+    } notice = {.head = {.len = sizeof notice, .error = FUSE_NOTIFY_INVAL_INODE}, .what = {.off = -1}};
+    size_t unknown = 0;
+    for (size_t i = 0; i < KEEPER_OPENS_MAX; i++) {
+        notice.what.ino = memory->opens[i].inode;
+        if (notice.what.ino && memory->opens[i].opens && write(fd, &notice, sizeof notice) < 0)
+            unknown++;
+    }
+    if (unknown)
+        log_debug("mount", "files that the kernel has forgotten: %zu", unknown);
+}
+
 static bool answer_eio(int fd, uint64_t unique)
 {
     struct fuse_out_header answer = {.len = sizeof answer, .error = -EIO, .unique = unique};
@@ -106,14 +127,23 @@ static void resume(int fd)
         log_warn("mount", "this kernel cannot send requests again: %zu of them failed", fail_all(fd));
 }
 
+bool kernel_io_forget_names(void)
+{
+    struct fuse_out_header notice = {.len = sizeof notice, .error = NOTIFY_INC_EPOCH};
+    return write(kernel_fd, &notice, sizeof notice) == sizeof notice;
+}
+
 int kernel_io_attach(struct fuse_session *session, int fd, struct keeper_memory *k)
 {
     static const struct fuse_custom_io io = {.writev = io_writev, .read = io_read};
     memory = k;
+    kernel_fd = fd;
     keeper_next_process(k, clock_mono_ms());
     int rc = fuse_session_custom_io(session, &io, fd);
     if (rc == 0 && k->wanted) {
         is_successor = init_is_due = true;
+        (void)kernel_io_forget_names(); /* a kernel that cannot was told to believe them for a second */
+        forget_open_files(fd);
         resume(fd);
     }
     return rc;

@@ -32,6 +32,12 @@ void posix_op_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
     request_begin(&op, req);
     uint64_t dir = child_of(op.m, parent, &name);
     int rc = posix_lookup(op.fs, dir, name, &op.arena, &attr, &op.err);
+    double absent_s = cache_absent_seconds(op.m);
+    if (rc == 0 && attr.id == 0 && absent_s > 0) {
+        fuse_reply_entry(req, &(struct fuse_entry_param){.entry_timeout = absent_s});
+        request_end(&op);
+        return;
+    }
     if (rc == 0 && attr.id == 0)
         rc = err_set(&op.err, ERR_NOT_FOUND, "%s", name);
     reply_entry(&op, "lookup", rc, &attr);
@@ -58,7 +64,10 @@ int make_node(struct request *op, fuse_ino_t parent, const char *name, struct po
     how->owner = users_uid_name(op->m->users, who->uid, &op->arena);
     how->group = users_gid_name(op->m->users, who->gid, &op->arena);
     how->call_id = call_id_of(op);
-    return posix_make(op->fs, op->m->store.memory->session, how, &op->arena, ret, ret_made, &op->err);
+    int rc = posix_make(op->fs, op->m->store.memory->session, how, &op->arena, ret, ret_made, &op->err);
+    if (rc == 0)
+        attr_note_directory(op, ret);
+    return rc;
 }
 
 static void make_and_reply(fuse_req_t req, const char *operation, fuse_ino_t parent, const char *name,
@@ -93,6 +102,8 @@ void posix_op_link(fuse_req_t req, fuse_ino_t ino, fuse_ino_t parent, const char
     request_begin(&op, req);
     int rc = posix_link(op.fs, op.m->store.memory->session, call_id_of(&op), inode_of_ino(op.m, ino),
                         inode_of_ino(op.m, parent), name, &op.arena, &attr, &op.err);
+    if (rc == 0)
+        attr_note_directory(&op, &attr);
     reply_entry(&op, "link", rc, &attr);
 }
 
@@ -129,8 +140,12 @@ static void remove_and_reply(fuse_req_t req, const char *operation, fuse_ino_t p
     passage_end(op.m->passages, &p);
     if (rc == 0 && hold && attr.nlink == 0)
         note_held(&op, attr.id);
-    if (rc == 0 && directory)
+    if (rc == 0 && directory) {
         removed_add(op.m->removed, &attr);
+        dir_stats_changed(op.m->dir_stats);
+    } else if (rc == 0) {
+        attr_note_directory(&op, &attr);
+    }
     request_reply(&op, operation, rc);
 }
 
@@ -162,5 +177,9 @@ void posix_op_rename(fuse_req_t req, fuse_ino_t parent, const char *name, fuse_i
     passage_end(op.m->passages, &p);
     if (rc == 0 && how.hold && replaced.id && replaced.nlink == 0)
         note_held(&op, replaced.id);
+    if (rc == 0 && (S_ISDIR(moved.mode) || (replaced.id && S_ISDIR(replaced.mode)) || how.parent != how.new_parent))
+        dir_stats_changed(op.m->dir_stats);
+    else if (rc == 0)
+        attr_note_directory(&op, &moved);
     request_reply(&op, "rename", rc);
 }

@@ -5,6 +5,8 @@
  *   edited    changed anywhere else: changed ranges are staged on the local disk, and saved by replacing blocks
  *
  * A write at the end of a clean file begins a stream; any other change completes the stream and makes the file edited.
+ * What is written into an empty file is an edit first, and a stream only when it has become longer than fits one block
+ * of an edit: most files are small, and an edit costs fewer calls.
  * node_save makes it clean again: then every client of the file system sees what was written.
  *
  * Functions take the node's lock themselves and may block on the network; any thread may call them. */
@@ -37,6 +39,7 @@ struct node {
     _Atomic int64_t unsaved_size;  /* -1: clean, the namenode knows it */
     _Atomic int64_t unsaved_bytes; /* the room it will take beyond what is saved; of a stream: in all */
     _Atomic bool is_streaming;
+    _Atomic bool is_guessed; /* the kernel was told of those */
     _Atomic uint64_t unsaved_mtime_ns;
 
     _Atomic bool wants_atime;   /* the next read is to be noted */
@@ -61,8 +64,9 @@ struct node {
     bool is_edited, was_edited; /* was: and will probably be again */
     bool is_sized;              /* the size was set, and not only written up to */
     struct extents changed;
-    struct staging *staging; /* of what is changed; NULL: nothing yet */
-    struct piece *pieces;    /* of the saved file, if they are known */
+    struct staging *staging;         /* of what is changed; NULL: nothing yet */
+    struct first_block *first_block; /* that it may be saved to; or NULL */
+    struct piece *pieces;            /* of the saved file, if they are known */
     size_t piece_count;
     bool has_pieces;
 
@@ -76,7 +80,10 @@ struct node_store { /* what all nodes of a mount share */
     struct dfs *fs;
     struct keeper_memory *memory; /* its session is the mount's */
     struct staging_area *staging;
+    struct unused_blocks *unused;
 };
+
+#define NEW_MAX_BYTES ((int64_t)256 << 10) /* new files up to here are saved by one edit, and not streamed */
 
 /* ---- those in use: node_table.c ---- */
 struct node_table;
@@ -142,9 +149,8 @@ int node_zero(struct node_store *s, struct node *n, int64_t start, int64_t end, 
 /* SEEK_DATA and SEEK_HOLE; *ret -1: offset is at the end or behind it, or there is no more data. */
 int node_seek(struct node_store *s, struct node *n, int64_t offset, bool data, int64_t *ret,
               struct err *reterr) MUST_CHECK;
-/* The file was just made, open for writing. */
-int node_begin_stream(struct node_store *s, struct node *n, const struct posix_attr *attr,
-                      struct err *reterr) MUST_CHECK;
+/* Its file, just now, by this mount: it has no pieces. first: the block it was given with that, copied; or NULL. */
+void node_made(struct node *n, const struct dfs_block *first);
 int node_save(struct node_store *s, struct node *n, struct err *reterr) MUST_CHECK;
 void node_forget(struct node *n); /* what was not saved: nobody will see the file any more */
 /* What was written so far is on disks of the cluster. */
@@ -163,7 +169,9 @@ int node_end_lost_stream(struct node_store *s, struct node *n, int64_t patience_
 bool node_is_busy(int rc);
 /* Takes up what a process that died had staged of it. */
 int node_resume(struct node_store *s, struct node *n, struct err *reterr) MUST_CHECK;
-int node_save_edits(struct node_store *s, struct node *n, struct err *reterr) MUST_CHECK;
+/* sync: what it writes is on disks of the cluster then. So it is in any case if blocks are replaced by it. */
+int node_save_edits(struct node_store *s, struct node *n, bool sync, struct err *reterr) MUST_CHECK;
+bool node_is_new(const struct node *n); /* nothing is saved of it, and all is staged, in one run */
 /* Bytes of an edited or clean file with its reader loaded; shared is enough. Behind the saved file are zeros. */
 int node_read_merged(struct node *n, void *bytes, size_t len, int64_t offset, struct err *reterr) MUST_CHECK;
 void node_note(struct node *n); /* unsaved_* follow what is in the node */

@@ -6,7 +6,7 @@
 #include "common/clock.h"
 #include "common/log.h"
 #include "common/mem.h"
-#include "fuse/posix/node.h"
+#include "fuse/posix/first_block.h"
 
 #define SAVE_THREADS     4
 #define SAVE_TRIES       8
@@ -25,6 +25,7 @@ struct upload {
 struct save {
     struct node_store *store;
     struct node *node;
+    bool sync;
     struct edit_plan plan;
     struct upload *uploads;
     size_t upload_count;
@@ -49,7 +50,7 @@ static int upload_one(struct upload *u, struct err *reterr)
                                      .source = {upload_read, u},
                                      .block = u->block,
                                      .replication = save->node->replication,
-                                     .sync = true};
+                                     .sync = save->sync};
     struct posix_piece made;
     int rc = posix_write_block(save->store->fs, save->store->memory->session, &what, &made, reterr);
     if (rc == 0) {
@@ -118,6 +119,11 @@ static int ask_for_blocks(struct save *save, struct err *reterr)
 {
     struct dfs_block *blocks;
     size_t count = save->upload_count;
+    const struct dfs_block *first = count == 1 ? first_block_of(save->node, save->uploads[0].piece->length) : NULL;
+    if (first) {
+        save->uploads[0].block = first;
+        return 0;
+    }
     uint64_t *lengths = arena_array(&save->arena, uint64_t, count);
     for (size_t i = 0; i < count; i++)
         lengths[i] = (uint64_t)save->uploads[i].piece->length;
@@ -194,13 +200,14 @@ static void drop_uploads(struct save *save)
 }
 
 /* One attempt. On failure what was uploaded is given up, and the pieces are asked for anew next time. */
-static int save_once(struct node_store *s, struct node *n, int64_t deadline, struct err *reterr)
+static int save_once(struct node_store *s, struct node *n, bool sync, int64_t deadline, struct err *reterr)
 {
     struct save save = {.store = s, .node = n};
     struct posix_attr attr;
     int rc = node_load_pieces(s, n, reterr);
     if (rc < 0)
         return rc;
+    save.sync = sync || n->piece_count > 0;
     arena_init(&save.arena, SAVE_ARENA_BYTES);
     pthread_mutex_init(&save.lock, NULL);
     edit_plan_make(n->pieces, n->piece_count, &n->changed, n->size, edit_unit(n->size), n->block_bytes, &save.plan);
@@ -225,6 +232,8 @@ static int save_once(struct node_store *s, struct node *n, int64_t deadline, str
         drop_uploads(&save);
         node_unload(n);
     }
+    if (save.upload_count && save.uploads[0].block == first_block_of(n, 0))
+        first_block_end(n);
     free(save.uploads);
     edit_plan_free(&save.plan);
     pthread_mutex_destroy(&save.lock);
@@ -238,19 +247,21 @@ static bool is_worth_another_try(int rc)
     return rc == ERR_STALE || rc == ERR_REPLICA_NOT_FOUND;
 }
 
-int node_save_edits(struct node_store *s, struct node *n, struct err *reterr)
+int node_save_edits(struct node_store *s, struct node *n, bool sync, struct err *reterr)
 {
+    bool was_new = node_is_new(n);
     int64_t deadline = clock_mono_ms() + LEASE_WAIT_MS;
     int rc = node_end_lost_stream(s, n, LEASE_WAIT_MS, reterr);
     if (rc < 0)
         return rc;
-    rc = save_once(s, n, deadline, reterr);
+    rc = save_once(s, n, sync, deadline, reterr);
     for (int tries = 1; is_worth_another_try(rc) && tries < SAVE_TRIES; tries++)
-        rc = save_once(s, n, deadline, reterr);
+        rc = save_once(s, n, sync, deadline, reterr);
     if (rc < 0)
         return rc;
     extents_clear(&n->changed);
     n->is_edited = n->is_stale = n->is_sized = false;
+    n->was_edited &= !was_new; /* what is appended to it may be a stream */
     n->size = n->saved_size;
     staging_give_back(n->staging);
     n->staging = NULL;

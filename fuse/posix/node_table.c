@@ -6,7 +6,7 @@
 #include "common/clock.h"
 #include "common/log.h"
 #include "common/mem.h"
-#include "fuse/posix/node.h"
+#include "fuse/posix/first_block.h"
 
 #define NODE_SLOTS    4096
 #define VERSION_SLOTS 16384
@@ -265,8 +265,10 @@ void node_put(struct node_table *t, struct node *n)
         t->count--;
     }
     pthread_mutex_unlock(&t->lock);
-    if (last)
-        node_free(n);
+    if (!last)
+        return;
+    first_block_give_back(t->store, n);
+    node_free(n);
 }
 
 void node_opened(struct node_table *t, struct node *n)

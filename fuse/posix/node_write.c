@@ -4,7 +4,8 @@
 
 #include "common/clock.h"
 #include "common/log.h"
-#include "fuse/posix/node.h"
+#include "common/mem.h"
+#include "fuse/posix/first_block.h"
 
 /* More than this, and it is saved before the program asks: bounds the disk, and the time of the save that is asked. */
 #define EDIT_DATA_MAX_BYTES ((int64_t)64 << 20)
@@ -12,6 +13,7 @@
 #define FILE_MAX_BYTES      ((int64_t)1 << 60)
 #define LEASE_POLL_MS       50
 #define ATTR_ARENA_BYTES    (1 << 20)
+#define COPY_BYTES          ((size_t)64 << 10)
 #define STREAM_TRIM_BYTES   ((int64_t)8 << 20) /* how much of a stream is staged, as long as it may be in no datanode */
 
 void node_note(struct node *n)
@@ -57,17 +59,13 @@ int node_finish_stream(struct node *n, struct err *reterr)
     return rc;
 }
 
-int node_begin_stream(struct node_store *s, struct node *n, const struct posix_attr *attr, struct err *reterr)
+void node_made(struct node *n, const struct dfs_block *first)
 {
-    struct file_writer *w;
     pthread_rwlock_wrlock(&n->lock);
-    int rc = file_writer_opened(s->fs, n->path, n->id, attr->replication, (int64_t)attr->block_bytes, &w, reterr);
-    if (rc == 0 && (n->writer || n->is_edited))
-        rc = file_writer_close(w, reterr); /* someone was faster than this request */
-    else if (rc == 0)
-        n->writer = w;
+    if (first)
+        first_block_keep(n, first);
+    n->has_pieces |= !n->writer && !n->is_edited && !n->is_stale && n->saved_size == 0;
     pthread_rwlock_unlock(&n->lock);
-    return rc;
 }
 
 bool node_is_busy(int rc)
@@ -146,7 +144,7 @@ static int stage(struct node_store *s, struct node *n, const void *bytes, size_t
     int rc = need_staging(s, n, reterr);
     if (rc == 0 && (staging_is_full(n->staging) || n->changed.data_bytes >= EDIT_DATA_MAX_BYTES ||
                     n->changed.count >= EDIT_EXTENTS_MAX)) {
-        rc = node_save_edits(s, n, reterr);
+        rc = node_save_edits(s, n, true, reterr);
         rc = rc == 0 ? need_staging(s, n, reterr) : rc;
         n->is_edited = true;
     }
@@ -179,10 +177,56 @@ static int stage_stream(struct node_store *s, struct node *n, const void *bytes,
     return rc;
 }
 
+bool node_is_new(const struct node *n)
+{
+    const struct extent *all = n->changed.items;
+    return n->is_edited && n->saved_size == 0 && !n->is_sized && n->changed.count == 1 && all->start == 0 &&
+           all->end == n->size && !all->is_zero;
+}
+
+static int copy_staged(struct node *n, struct err *reterr)
+{
+    AUTO(mem_freep) char *bytes = mem_alloc(COPY_BYTES);
+    const int64_t end = n->changed.items[0].end;
+    int rc = 0;
+    for (int64_t at = 0; rc == 0 && at < end;) {
+        size_t len = end - at < (int64_t)COPY_BYTES ? (size_t)(end - at) : COPY_BYTES;
+        rc = staging_read(n->staging, bytes, len, at, reterr);
+        rc = rc == 0 ? file_writer_write(n->writer, bytes, len, reterr) : rc;
+        at += (int64_t)len;
+    }
+    return rc;
+}
+
+/* A new file has become too long to be saved by one edit: its bytes go into a stream, and the following ones too. If
+ * another client has written it meanwhile, it stays an edit. */
+static int stream_new(struct node_store *s, struct node *n, struct err *reterr)
+{
+    int64_t size = n->size;
+    int rc = stream_append(s, n, reterr);
+    if (rc < 0)
+        return rc;
+    bool is_empty = n->size == 0;
+    n->size = size;
+    rc = is_empty ? copy_staged(n, reterr) : 0;
+    if (rc < 0 || !is_empty) {
+        struct err ignored = {0};
+        n->has_lost_stream = file_writer_close(n->writer, &ignored) < 0;
+        n->writer = NULL;
+        return rc;
+    }
+    extents_clear(&n->changed);
+    n->is_edited = n->was_edited = n->is_pushed = false;
+    n->has_written = true;
+    return 0;
+}
+
 /* Where the bytes go: *ret_stream into the writer, else to *offset. */
-static int place(struct node_store *s, struct node *n, int64_t *offset, bool *ret_stream, struct err *reterr)
+static int place(struct node_store *s, struct node *n, size_t len, int64_t *offset, bool *ret_stream,
+                 struct err *reterr)
 {
     int rc = 0;
+    bool appends = *offset == NODE_AT_END; /* in turn with those of other mounts: they hold the lease meanwhile */
     *ret_stream = false;
     if (!n->writer && !n->is_edited && (*offset == NODE_AT_END || n->is_stale))
         rc = node_load_attr(s, n, reterr);
@@ -190,11 +234,15 @@ static int place(struct node_store *s, struct node *n, int64_t *offset, bool *re
         *offset = n->size;
     if (rc < 0)
         return rc;
-    if (!n->writer && !n->is_edited && *offset == n->size && (!n->was_edited || n->size == 0)) {
+    bool is_small = *offset + (int64_t)len <= NEW_MAX_BYTES;
+    bool begins_new = n->size == 0 && is_small && !appends;
+    if (!n->writer && !n->is_edited && *offset == n->size && (!n->was_edited || n->size == 0) && !begins_new) {
         int64_t expected = n->size;
         rc = stream_append(s, n, reterr);
         if (rc == 0 && n->size != expected && *offset == expected)
             *offset = expected; /* it has grown meanwhile: the bytes belong where they were meant to be */
+    } else if (!is_small && *offset == n->size && node_is_new(n) && !n->is_held) {
+        rc = stream_new(s, n, reterr);
     }
     if (rc == 0 && n->writer && *offset == file_writer_tell(n->writer))
         *ret_stream = true;
@@ -218,7 +266,7 @@ int node_write(struct node_store *s, struct node *n, const void *bytes, size_t l
     bool stream, at_end = offset == NODE_AT_END;
     pthread_rwlock_wrlock(&n->lock);
     int rc = check_size(offset + (int64_t)len, reterr);
-    rc = rc == 0 ? place(s, n, &offset, &stream, reterr) : rc;
+    rc = rc == 0 ? place(s, n, len, &offset, &stream, reterr) : rc;
     bool is_there = rc == 0 && at_end && was_appended(n, placed, len, offset);
     if (rc == 0 && stream && !is_there) {
         n->has_written = true;
@@ -242,7 +290,7 @@ static int save_if_bare(struct node_store *s, struct node *n, struct err *reterr
 {
     struct err err = {0};
     note_change(n);
-    int rc = n->is_edited && n->changed.data_bytes == 0 ? node_save_edits(s, n, reterr) : 0;
+    int rc = n->is_edited && n->changed.data_bytes == 0 ? node_save_edits(s, n, true, reterr) : 0;
     if (rc == 0)
         return 0;
     extents_clear(&n->changed);
@@ -343,7 +391,7 @@ int node_save(struct node_store *s, struct node *n, struct err *reterr)
     pthread_rwlock_wrlock(&n->lock);
     int rc = node_finish_stream(n, reterr);
     if (n->is_edited)
-        rc = node_save_edits(s, n, reterr);
+        rc = node_save_edits(s, n, false, reterr);
     node_note(n);
     pthread_rwlock_unlock(&n->lock);
     return rc;
@@ -358,7 +406,7 @@ int node_sync(struct node_store *s, struct node *n, struct err *reterr)
     else if (rc < 0)
         rc = node_finish_stream(n, reterr);
     if (n->is_edited)
-        rc = node_save_edits(s, n, reterr);
+        rc = node_save_edits(s, n, true, reterr);
     node_note(n);
     pthread_rwlock_unlock(&n->lock);
     return rc;

@@ -6,6 +6,7 @@
 #include "fuse/posix/posix_mount.h"
 
 #define BACKGROUND_MAX 64
+#define CACHE_UNTOLD_S 1.0 /* where changes may go unheard of */
 
 static void posix_op_init(void *userdata, struct fuse_conn_info *conn)
 {
@@ -33,6 +34,7 @@ void request_begin(struct request *op, fuse_req_t req)
 {
     op->m = fuse_req_userdata(req);
     op->fs = op->m->store.fs;
+    op->since = dir_stats_now(op->m->dir_stats);
     op->req = req;
     op->err = (struct err){0};
     arena_init(&op->arena, POSIX_OP_ARENA_BYTES);
@@ -68,6 +70,16 @@ void request_reply(struct request *op, const char *name, int rc)
     }
     fuse_reply_err(op->req, 0);
     request_end(op);
+}
+
+double cache_seconds(const struct posix_mount *m)
+{
+    return m->is_told || m->cache_timeout_s < CACHE_UNTOLD_S ? m->cache_timeout_s : CACHE_UNTOLD_S;
+}
+
+double cache_absent_seconds(const struct posix_mount *m)
+{
+    return m->is_told ? m->cache_timeout_s : 0;
 }
 
 uint64_t inode_of_ino(const struct posix_mount *m, fuse_ino_t ino)

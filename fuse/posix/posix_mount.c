@@ -10,6 +10,7 @@
 #include "common/clock.h"
 #include "common/log.h"
 #include "common/mem.h"
+#include "fuse/posix/first_block.h"
 #include "fuse/posix/kernel_io.h"
 #include "fuse/posix/late_saves.h"
 #include "fuse/posix/staging_folder.h"
@@ -119,12 +120,14 @@ static int begin(struct posix_mount *m, struct err *reterr)
         staging_area_free(STEAL(m->store.staging));
         return rc;
     }
+    m->store.unused = unused_blocks_new();
     m->nodes = node_table_new(&m->store);
     m->users = users_new(o->config, o->uri, &o->users);
     m->facts = xattr_facts_new();
     m->listings = listings_new();
     m->removed = removed_new();
     m->passages = passages_new();
+    m->dir_stats = dir_stats_new();
     if (heard) /* else it is loaded when the namenode is there again */
         late_saves_load(&m->store, m->nodes);
     m->late_saves = late_saves_start(&m->store, m->nodes);
@@ -142,11 +145,13 @@ static size_t end(struct posix_mount *m)
     watch_stop(m->watch);
     locks_end(m);
     node_table_free(m->nodes);
+    unused_blocks_free(m->store.unused);
     users_free(m->users);
     xattr_facts_free(m->facts);
     listings_free(m->listings);
     removed_free(m->removed);
     passages_free(m->passages);
+    dir_stats_free(m->dir_stats);
     dfs_unref(m->store.fs);
     staging_area_free(m->store.staging);
     return lost;

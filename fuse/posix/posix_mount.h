@@ -10,6 +10,7 @@
 
 #include "client/lib/posix.h"
 #include "common/daemon.h"
+#include "fuse/posix/dir_stats.h"
 #include "fuse/posix/node.h"
 #include "fuse/posix/passages.h"
 #include "fuse/posix/posix_start.h"
@@ -37,13 +38,19 @@ struct posix_mount {
     struct removed *removed;
     struct passages *passages;
     struct late_saves *late_saves;
+    struct dir_stats *dir_stats;
     uint64_t root;          /* the inode that the mount point shows */
-    double cache_timeout_s; /* how long the kernel may believe names and attributes */
+    double cache_timeout_s; /* how long the kernel may believe names and attributes, as long as: */
+    _Atomic bool is_told;   /* what others change is heard of, and if not, the kernel can forget all names */
 };
+/* How long the kernel may believe what it is told now. Of a name that is not there: 0 = not at all. */
+double cache_seconds(const struct posix_mount *m);
+double cache_absent_seconds(const struct posix_mount *m);
 
 /* What every operation starts and ends with. */
 struct request {
     struct posix_mount *m;
+    uint64_t since; /* of dir_stats */
     struct dfs *fs;
     fuse_req_t req;
     struct arena arena;
@@ -60,6 +67,7 @@ fuse_ino_t ino_of_inode(const struct posix_mount *m, uint64_t inode);
 void attr_to_stat(struct posix_mount *m, const struct posix_attr *attr, struct stat *ret);
 bool attr_wants_atime(const struct posix_attr *attr); /* a read now is to be noted */
 void attr_note_read(struct request *op, uint64_t inode);
+void attr_note_directory(struct request *op, const struct posix_attr *in); /* of an answer that changed one */
 void attr_to_entry(struct posix_mount *m, const struct posix_attr *attr, struct fuse_entry_param *ret);
 
 extern const struct fuse_lowlevel_ops posix_operations; /* operations.c; their userdata is the posix_mount */
@@ -91,6 +99,7 @@ struct xattr_facts *xattr_facts_new(void);
 void xattr_facts_free(struct xattr_facts *f);
 void xattr_remember(struct posix_mount *m, const struct posix_attr *attr); /* which of these there are, just answered */
 void xattr_forget(struct posix_mount *m, uint64_t id);
+void xattr_forget_all(struct posix_mount *m);
 /* directory.c */
 struct listings *listings_new(void);
 void listings_free(struct listings *all);

@@ -6,10 +6,13 @@
 #include "common/clock.h"
 #include "common/log.h"
 #include "common/mem.h"
+#include "fuse/posix/kernel_io.h"
 #include "fuse/posix/posix_mount.h"
 
 #define WATCH_WAIT_MS     20000
 #define WATCH_RETRY_MS    1000
+#define WATCH_FIRST_MS    200 /* until the kernel has said what it can */
+#define WATCH_FIRST_TRIES 25
 #define WATCH_ARENA_BYTES (16 << 20)
 
 struct watch {
@@ -24,6 +27,7 @@ static void pass_on(struct watch *w, const struct posix_change *c)
 {
     struct posix_mount *m = w->m;
     fuse_ino_t ino = ino_of_inode(m, c->id);
+    dir_stats_changed(m->dir_stats);
     if (c->name) {
         fuse_lowlevel_notify_inval_entry(m->fuse, ino, c->name, strlen(c->name));
         fuse_lowlevel_notify_inval_inode(m->fuse, ino, -1, 0); /* the directory's times */
@@ -40,10 +44,15 @@ static void pass_on_one(struct node *n, void *arg)
     pass_on(arg, &(struct posix_change){.id = n->id, .content = true});
 }
 
-/* Nobody can say what has changed: perhaps everything that is open. What is not, the kernel asks about soon. */
+/* Nobody can say what has changed. What the kernel cannot forget at once, it was not told to believe for long. */
 static void pass_on_all(struct watch *w)
 {
-    node_each(w->m->nodes, pass_on_one, w);
+    struct posix_mount *m = w->m;
+    xattr_forget_all(m);
+    dir_stats_changed(m->dir_stats);
+    m->is_told = kernel_io_forget_names();
+    fuse_lowlevel_notify_inval_inode(m->fuse, FUSE_ROOT_ID, -1, 0);
+    node_each(m->nodes, pass_on_one, w);
 }
 
 /* The namenode was started again, or away for too long: what was held and locked is gone with the old session. */
@@ -71,20 +80,24 @@ static void session_anew(struct watch *w)
 static void *watch_run(void *arg)
 {
     struct watch *w = arg;
-    while (!w->is_ending) {
+    for (int tries = 0; !w->is_ending; tries++) {
         if (!w->is_known) {
             session_anew(w);
             continue;
         }
+        bool is_early = tries < WATCH_FIRST_TRIES && !w->m->is_told;
+        if (is_early)
+            w->m->is_told = kernel_io_forget_names();
         AUTO_ARENA(a, WATCH_ARENA_BYTES);
         struct posix_changes changes;
         struct err err = {0};
-        int rc = posix_await_changes(w->m->store.fs, w->m->store.memory->session, w->cursor, WATCH_WAIT_MS, &a,
-                                     &changes, &err);
+        int rc = posix_await_changes(w->m->store.fs, w->m->store.memory->session, w->cursor,
+                                     is_early ? WATCH_FIRST_MS : WATCH_WAIT_MS, &a, &changes, &err);
         if (w->is_ending)
             break;
         if (rc < 0) {
             log_debug("mount", "no word of changes: err=%s", err.text);
+            w->m->is_told = false;
             session_anew(w);
             continue;
         }

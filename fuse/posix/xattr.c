@@ -43,7 +43,7 @@ void xattr_facts_free(struct xattr_facts *f)
 
 void xattr_remember(struct posix_mount *m, const struct posix_attr *attr)
 {
-    int64_t until = clock_mono_ms() + (int64_t)(m->cache_timeout_s * 1000);
+    int64_t until = clock_mono_ms() + (int64_t)(cache_seconds(m) * 1000);
     pthread_mutex_lock(&m->facts->lock);
     m->facts->slots[attr->id % FACT_SLOTS] = (struct xattr_fact){attr->id, until, attr->has_acl, attr->has_xattrs};
     pthread_mutex_unlock(&m->facts->lock);
@@ -54,6 +54,14 @@ void xattr_forget(struct posix_mount *m, uint64_t id)
     pthread_mutex_lock(&m->facts->lock);
     if (m->facts->slots[id % FACT_SLOTS].id == id)
         m->facts->slots[id % FACT_SLOTS].id = 0;
+    pthread_mutex_unlock(&m->facts->lock);
+}
+
+void xattr_forget_all(struct posix_mount *m)
+{
+    pthread_mutex_lock(&m->facts->lock);
+    for (size_t i = 0; i < FACT_SLOTS; i++)
+        m->facts->slots[i].id = 0;
     pthread_mutex_unlock(&m->facts->lock);
 }
 
@@ -96,6 +104,12 @@ static void reply_errno(struct request *op, int errnum)
     request_end(op);
 }
 
+static void reply_changed(struct request *op, const char *name, int rc)
+{
+    dir_stats_changed(op->m->dir_stats); /* it may be a directory */
+    request_reply(op, name, rc);
+}
+
 /* ---- lists ---- */
 
 static int load_acl(struct request *op, fuse_ino_t ino, struct dfs_acl *ret)
@@ -132,7 +146,7 @@ static void set_acl(struct request *op, fuse_ino_t ino, bool is_default, const c
     int rc = acl_from_xattr(value, size, is_default, op->m->users, &op->arena, &entries, &count, &op->err);
     if (rc == 0)
         rc = dfs_change_acl(op->fs, path_of(op, ino), DFS_ACL_SET, entries, count, &op->err);
-    request_reply(op, "setxattr", rc);
+    reply_changed(op, "setxattr", rc);
 }
 
 /* Without its named entries an access list is what the mode says. */
@@ -147,7 +161,7 @@ static void remove_acl(struct request *op, fuse_ino_t ino, bool is_default)
                                           {.type = DFS_ACL_OTHER, .rwx = acl.mode & 7}};
         rc = dfs_change_acl(op->fs, path_of(op, ino), DFS_ACL_SET, minimal, 3, &op->err);
     }
-    request_reply(op, "removexattr", rc);
+    reply_changed(op, "removexattr", rc);
 }
 
 /* ---- attributes ---- */
@@ -247,7 +261,7 @@ void posix_op_setxattr(fuse_req_t req, fuse_ino_t ino, const char *name, const c
         rc = dfs_set_xattr(op.fs, path_of(&op, ino), &x, DFS_XATTR_CREATE | DFS_XATTR_REPLACE, &op.err);
     if (rc == ERR_HADOOP_ILLEGAL_ARGUMENT) /* too long for the namenode's limit */
         rc = err_set(&op.err, ERR_NO_SPACE, "%s", name);
-    request_reply(&op, "setxattr", rc);
+    reply_changed(&op, "setxattr", rc);
 }
 
 void posix_op_removexattr(fuse_req_t req, fuse_ino_t ino, const char *name)
@@ -267,7 +281,7 @@ void posix_op_removexattr(fuse_req_t req, fuse_ino_t ino, const char *name)
         rc = dfs_remove_xattr(op.fs, path_of(&op, ino), stored, &op.err);
     else if (rc == ERR_XATTR_NOT_FOUND && kernel_io_request()->is_again) /* removed just before */
         rc = 0;
-    request_reply(&op, "removexattr", rc);
+    reply_changed(&op, "removexattr", rc);
 }
 
 void posix_op_listxattr(fuse_req_t req, fuse_ino_t ino, size_t size)

@@ -44,6 +44,10 @@ bool posix_session_is_alive(struct namenode *nn, uint64_t session);
 int posix_inode(struct op *op, uint64_t id, struct inode **ret) MUST_CHECK;
 /* ERR_SAFE_MODE, as op_check_safe_mode. */
 int posix_check_writable(struct op *op, const char *doing, uint64_t id) MUST_CHECK;
+/* newBlocks for posix_call_make_node: one, with room for `length` or the longest that the file may have. */
+int posix_new_block(struct op *op, struct inode *file, uint64_t session, const char *client_name, uint64_t length,
+                    Hdfs__LocatedBlockProto **ret) MUST_CHECK;
+void posix_drop_new_blocks(struct op *op, uint64_t session, const uint64_t *ids, size_t count);
 /* What a mount sees of it, in op's arena; borrows from the inode. */
 Cairn__AttrProto *posix_attr(struct op *op, struct inode *n);
 

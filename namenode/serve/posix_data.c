@@ -68,14 +68,43 @@ void posix_call_read_pieces(struct rpc_call *call, const ProtobufCMessage *messa
 
 /* ---- new blocks ---- */
 
+static int check_client_name(struct op *op, const char *name)
+{
+    if (!*name || strlen(name) > NAME_MAX_LEN)
+        return err_set(&op->err, ERR_ILLEGAL_ARGUMENT, "the client's name is empty, or longer than %d bytes",
+                       NAME_MAX_LEN);
+    return 0;
+}
+
 static int check_new_blocks(struct op *op, const Cairn__NewBlocksRequestProto *q)
 {
     if (q->n_excluded > EXCLUDED_MAX)
         return err_set(&op->err, ERR_ILLEGAL_ARGUMENT, "%zu excluded datanodes", q->n_excluded);
-    if (!*q->client_name || strlen(q->client_name) > NAME_MAX_LEN)
-        return err_set(&op->err, ERR_ILLEGAL_ARGUMENT, "the client's name is empty, or longer than %d bytes",
-                       NAME_MAX_LEN);
-    return 0;
+    return check_client_name(op, q->client_name);
+}
+
+static Hdfs__LocatedBlockProto *located(struct op *op, const struct new_block *b)
+{
+    return status_located_block(op->arena, op->nn, b->block, STATUS_NO_OFFSET, b->targets, b->target_count,
+                                rpc_call_client_ip(op->call));
+}
+
+int posix_new_block(struct op *op, struct inode *file, uint64_t session, const char *client_name, uint64_t length,
+                    Hdfs__LocatedBlockProto **ret)
+{
+    struct new_block *made = NULL;
+    uint64_t room = length < file->block_bytes ? length : file->block_bytes;
+    struct new_blocks_args args = {.file = file,
+                                   .session = session,
+                                   .client_name = client_name,
+                                   .client_ip = rpc_call_client_ip(op->call),
+                                   .lengths = &room,
+                                   .count = 1};
+    int rc = check_client_name(op, client_name);
+    rc = rc ? rc : file_new_blocks(&op->file, &args, &made, &op->err);
+    if (!rc)
+        *ret = located(op, made);
+    return rc;
 }
 
 void posix_call_new_blocks(struct rpc_call *call, const ProtobufCMessage *message, void *context)
@@ -103,11 +132,18 @@ void posix_call_new_blocks(struct rpc_call *call, const ProtobufCMessage *messag
     if (!rc) {
         response->block = arena_array(op.arena, Hdfs__LocatedBlockProto *, q->n_length);
         for (size_t i = 0; i < q->n_length; i++)
-            response->block[response->n_block++] =
-                status_located_block(op.arena, op.nn, made[i].block, STATUS_NO_OFFSET, made[i].targets,
-                                     made[i].target_count, rpc_call_client_ip(call));
+            response->block[response->n_block++] = located(&op, &made[i]);
     }
     op_end(&op, rc, &response->base);
+}
+
+void posix_drop_new_blocks(struct op *op, uint64_t session, const uint64_t *ids, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        const struct detached_block *d = detached_find(op->nn->detached, ids[i]);
+        if (d && d->session == session)
+            detached_drop(op->nn, d->id);
+    }
 }
 
 void posix_call_drop_blocks(struct rpc_call *call, const ProtobufCMessage *message, void *context)
@@ -116,11 +152,8 @@ void posix_call_drop_blocks(struct rpc_call *call, const ProtobufCMessage *messa
     struct op op;
     int rc = posix_begin(&op, context, call, q->session);
     OP_RESPONSE(&op, cairn__drop_blocks_response_proto, Cairn__DropBlocksResponseProto);
-    for (size_t i = 0; !rc && i < q->n_block_id; i++) {
-        const struct detached_block *d = detached_find(op.nn->detached, q->block_id[i]);
-        if (d && d->session == q->session)
-            detached_drop(op.nn, d->id);
-    }
+    if (!rc)
+        posix_drop_new_blocks(&op, q->session, q->block_id, q->n_block_id);
     op_end(&op, rc, &response->base);
 }
 

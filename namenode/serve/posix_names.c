@@ -117,6 +117,13 @@ void posix_call_set_attr(struct rpc_call *call, const ProtobufCMessage *message,
     op_end(&op, rc, &response->base);
 }
 
+/* As the call has left it. */
+static Cairn__AttrProto *directory_attr(struct op *op, uint64_t id)
+{
+    struct inode *dir = NULL;
+    return node_directory(&op->t, id, &dir, NULL) ? NULL : posix_attr(op, dir);
+}
+
 /* Open for writing, as create does it. */
 static int make_open(struct op *op, const char *client_name, struct inode *n)
 {
@@ -129,6 +136,18 @@ static int make_open(struct op *op, const char *client_name, struct inode *n)
     leases_add(op->nn->leases, n->client_name, n->id, op->file.now_ms);
     op_writer(op, n->client_name);
     return 0;
+}
+
+/* The file is there, with a block or without. */
+static int make_block(struct op *op, const Cairn__MakeNodeRequestProto *q, struct inode *n,
+                      Cairn__MakeNodeResponseProto *response)
+{
+    if (!q->session || !q->block_client)
+        return err_set(&op->err, ERR_ILLEGAL_ARGUMENT, "a new block belongs to a session, and to who writes it");
+    int rc = file_commit(&op->file, &op->err);
+    if (!rc)
+        (void)!posix_new_block(op, n, q->session, q->block_client, q->block_length, &response->block);
+    return rc;
 }
 
 void posix_call_make_node(struct rpc_call *call, const ProtobufCMessage *message, void *context)
@@ -153,14 +172,19 @@ void posix_call_make_node(struct rpc_call *call, const ProtobufCMessage *message
         .block_bytes = q->has_block_bytes ? q->block_bytes : (uint64_t)config_size(c, "dfs.blocksize"),
         .existing_is_fine = !q->exclusive,
     };
+    if (!rc && q->session)
+        posix_drop_new_blocks(&op, q->session, q->drop_block_id, q->n_drop_block_id);
     rc = rc ? rc : posix_check_writable(&op, "make an entry in", q->parent);
     rc = rc ? rc : node_make(&op.t, &how, &n, &made, &op.err);
     if (!rc)
         txn_final(&op.t, n->id);
     if (!rc && made && q->client_name && inode_is_file(n))
         rc = make_open(&op, q->client_name, n);
+    if (!rc && made && q->has_block_length && inode_is_file(n))
+        rc = make_block(&op, q, n, response);
     if (!rc) {
         response->attr = posix_attr(&op, n);
+        response->directory = directory_attr(&op, q->parent);
         response->made = made;
     }
     op_end(&op, rc, &response->base);
@@ -178,6 +202,7 @@ void posix_call_link(struct rpc_call *call, const ProtobufCMessage *message, voi
     if (!rc) {
         txn_final(&op.t, n->id);
         response->attr = posix_attr(&op, n);
+        response->directory = directory_attr(&op, q->parent);
     }
     op_end(&op, rc, &response->base);
 }
@@ -217,8 +242,10 @@ void posix_call_unlink(struct rpc_call *call, const ProtobufCMessage *message, v
     rc = rc ? rc : holder_of(&op, q->hold, q->session, &memory, &holder);
     rc = rc ? rc : node_unlink(&op.t, q->parent, slice_of(q->name), q->directory, holder, &n, &op.err);
     rc = rc ? rc : commit_held(&op, holder, n->id);
-    if (!rc)
+    if (!rc) {
         response->attr = posix_attr(&op, n);
+        response->directory = directory_attr(&op, q->parent);
+    }
     op_end(&op, rc, &response->base);
 }
 
@@ -299,6 +326,7 @@ void posix_call_rename(struct rpc_call *call, const ProtobufCMessage *message, v
     rc = rc ? rc : commit_held(&op, holder, n->id);
     if (!rc) {
         response->attr = posix_attr(&op, n);
+        response->directory = directory_attr(&op, q->new_parent);
         response->replaced = replaced ? posix_attr(&op, replaced) : NULL;
     }
     op_end(&op, rc, &response->base);

@@ -9,6 +9,7 @@ import hashlib
 import json
 import mmap
 import os
+import platform
 import random
 import signal
 import sqlite3
@@ -746,6 +747,38 @@ def test_the_other_mount_sees_what_was_closed(cluster, here, other):
     wait_for(lambda: open(here + "/f", "rb").read() == b"3" + bytes(99) + b"from the other side", 5, "the edit")
 
 
+@pytest.mark.skipif(tuple(map(int, platform.release().split(".")[:2])) < (6, 16), reason="names are believed for a second")
+def test_names_and_attributes_are_known_until_another_changes_them(cluster, here, other):
+    there = beside(cluster, other, here)
+    open(here + "/f", "w").close()
+    os.mkdir(here + "/d")
+
+    def seen():
+        return [os.path.exists(f"{there}/{name}") for name in ("f", "d", "new")], os.stat(there + "/f").st_mode & 0o777
+
+    def known():
+        """Is it seen while the namenode cannot be asked?"""
+        namenode, looked = cluster.pid("namenode"), []
+        os.kill(namenode, signal.SIGSTOP)
+        try:
+            looking = threading.Thread(target=lambda: looked.append(seen()))
+            looking.start()
+            looking.join(2)
+            return looked == [([True, True, False], 0o644)]
+        finally:
+            os.kill(namenode, signal.SIGCONT)
+            looking.join()
+
+    wait_for(known, 30, "all to be known")  # word of what was made just now may still be on its way
+    os.rename(here + "/d", here + "/new")
+    os.chmod(here + "/f", 0o600)
+    wait_for(lambda: seen() == ([True, False, True], 0o600), 5, "what the other mount did")
+    cluster.fs("-rm", path_in_dfs(cluster, here) + "/f", check=True)
+    cluster.fs("-mkdir", path_in_dfs(cluster, here) + "/d", check=True)
+    wait_for(lambda: os.listdir(there) and [os.path.exists(f"{there}/{name}") for name in ("f", "d")] == [False, True], 5,
+             "what a client of HDFS did")
+
+
 def test_two_mounts_change_different_places_of_one_file(cluster, here, other):
     with open(here + "/f", "wb") as f:
         f.write(bytes(MIB))
@@ -778,17 +811,21 @@ def test_an_open_file_is_read_anew_after_too_many_changes_to_tell(cluster, here,
     daemon = _mount(cluster, target, tmp_path / "log")
     open(here + "/f", "wb").write(b"old" * 1000)
     open(here + "/g", "w").close()
-    serving = _serving(daemon.pid)
-    f = os.open(str(target) + path_in_dfs(cluster, here) + "/f", os.O_RDONLY)
+    serving, there = _serving(daemon.pid), str(target) + path_in_dfs(cluster, here)
+    f = os.open(there + "/f", os.O_RDONLY)
     try:
         assert os.pread(f, 3, 0) == b"old"
+        assert not os.path.exists(there + "/absent") and os.stat(there + "/g").st_mode & 0o777 == 0o644
         os.kill(serving, signal.SIGSTOP)
+        open(here + "/absent", "w").close()
+        os.chmod(here + "/g", 0o600)
         for i in range(17000):
             os.utime(here + "/g", ns=(i, i))
             if i == 100:  # who waits is told of the first ones
                 open(here + "/f", "r+b").write(b"new")
         os.kill(serving, signal.SIGCONT)
         wait_for(lambda: os.pread(f, 3, 0) == b"new", 10, "the new bytes")
+        assert os.path.exists(there + "/absent") and os.stat(there + "/g").st_mode & 0o777 == 0o600
     finally:
         os.kill(serving, signal.SIGCONT)
         os.close(f)

@@ -2,7 +2,9 @@
 import contextlib
 import os
 import re
+import socket
 import struct
+import threading
 
 import pytest
 
@@ -181,11 +183,131 @@ def test_set_ups_that_cannot_be(node, pool, target, stage, stamp, low, high):
 
 def test_the_node_that_cannot_be_reached_is_named(node, target):
     """By ip:port, exactly: that is how Java finds out which one to leave out."""
-    unreachable = xfer.message((1, xfer.message((1, "127.0.0.1"), (2, "nobody"), (3, "uuid"), (4, 1), (5, 0), (6, 0))))
     with xfer.Connection(node) as writer:
-        answer = writer.write_block(target, targets=[unreachable])
+        answer = writer.write_block(target, targets=[named(("127.0.0.1", 1))])
         assert status(answer) == xfer.ERROR
         assert answer[2] == [b"127.0.0.1:1"]
+        assert writer.is_closed()
+
+
+def named(address, uuid="uuid"):
+    """A node as the writer's op names it."""
+    host, port = address
+    return xfer.message((1, xfer.message((1, host), (2, host), (3, uuid), (4, port), (5, 0), (6, 0))))
+
+
+KEEPS = 20001  # in the answer to the set-up: another op may follow on the connection
+
+
+def write_at_once(writer, target, data, **how):
+    """Op and packets, without waiting for anything in between."""
+    writer.begin_write(target, **how)
+    writer.packet(0, 0, data, xfer.checksums(data))
+    writer.packet(1, len(data), b"", b"", last=True)
+    return writer.answer()
+
+
+def test_packets_come_right_behind_the_op(nodes, node, pool, target, next_id=[1 << 41]):
+    with xfer.Connection(node) as writer:
+        for _ in range(3):  # the nodes keep their connection, too
+            next_id[0] += 1
+            target = xfer.block(pool, next_id[0], STAMP)
+            answer = write_at_once(writer, target, DATA, targets=[named(nodes[1])])
+            assert (status(answer), answer[KEEPS]) == (xfer.SUCCESS, [1])
+            for seqno in range(2):
+                ack = writer.answer()
+                assert (ack[1][0], ack[2]) == (seqno << 1, [xfer.SUCCESS, xfer.SUCCESS])
+            for each in nodes:
+                assert visible(each, target, len(DATA)) == DATA
+
+
+def test_the_answer_is_heard_over_packets_that_came_for_nothing(node, target):
+    with xfer.Connection(node) as writer:
+        writer.begin_write(target, targets=[named(("127.0.0.1", 1))])
+        with contextlib.suppress(OSError):
+            for seqno in range(100):
+                writer.packet(seqno, seqno * len(DATA), DATA, xfer.checksums(DATA))
+        answer = writer.answer()
+        assert (status(answer), answer[2]) == (xfer.ERROR, [b"127.0.0.1:1"])
+
+
+class NodeOfOthers:
+    """The last node of a pipeline, as others make it: one block to a connection. `blocks`: the bytes of each."""
+
+    def __init__(self, blocks, fails=False):
+        self.listener, self.blocks, self.fails = socket.create_server(("127.0.0.1", 0)), blocks, fails
+        self.address = self.listener.getsockname()
+        self.thread = threading.Thread(target=self.run)
+
+    def __enter__(self):
+        self.thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self.listener.shutdown(socket.SHUT_RDWR)
+        self.listener.close()
+        self.thread.join()
+
+    def run(self):
+        with contextlib.suppress(OSError):
+            while True:
+                with self.listener.accept()[0] as connection:
+                    connection.settimeout(20)
+                    self.serve(connection)
+
+    def serve(self, connection):
+        def read(length):
+            return connection.recv(length, socket.MSG_WAITALL)
+
+        def say(*fields):
+            body = xfer.message(*fields)
+            connection.sendall(xfer.varint(len(body)) + body)
+
+        assert read(3) == struct.pack(">HB", 28, xfer.WRITE_BLOCK)
+        length = shift = 0
+        while (byte := read(1)[0]) > 0x7F:
+            length |= (byte & 0x7F) << shift
+            shift += 7
+        read(length | byte << shift)
+        if self.fails:
+            return
+        say((1, xfer.SUCCESS))
+        data = b""
+        while True:
+            total, head = struct.unpack(">ih", read(6))
+            _, _, _, seqno, _, last, _, size = struct.unpack("<BqBqBBBi", read(head)[:25])
+            data += read(total - 4)[total - 4 - size :]
+            if last:
+                self.blocks.append(data)
+            say((1, seqno << 1), (2, xfer.SUCCESS))
+            if last:
+                return
+
+
+def test_a_next_node_that_keeps_no_connection(node, pool, next_id=[1 << 42]):
+    blocks = []
+    with NodeOfOthers(blocks) as other, xfer.Connection(node) as writer:
+        for _ in range(2):
+            next_id[0] += 1
+            answer = write_at_once(writer, xfer.block(pool, next_id[0], STAMP), DATA, targets=[named(other.address)])
+            assert status(answer) == xfer.SUCCESS
+            assert [writer.answer()[2] for _ in range(2)] == [[xfer.SUCCESS, xfer.SUCCESS]] * 2
+    assert blocks == [DATA, DATA]
+
+
+def test_a_next_node_that_goes_before_it_answers_is_named(node, target):
+    with NodeOfOthers([], fails=True) as other, xfer.Connection(node) as writer:
+        answer = write_at_once(writer, target, DATA, targets=[named(other.address)])
+        assert (status(answer), answer[2]) == (xfer.ERROR, [b"127.0.0.1:%d" % other.address[1]])
+
+
+def test_wrong_checksums_before_the_pipeline_stands(nodes, node, target):
+    with xfer.Connection(node) as writer:
+        writer.begin_write(target, targets=[named(nodes[1])])
+        writer.packet(0, 0, DATA[:512], xfer.checksums(DATA[1:513]))
+        answer = writer.answer()
+        if status(answer) == xfer.SUCCESS:  # the next node was faster
+            assert xfer.ERROR_CHECKSUM in writer.answer()[2]
         assert writer.is_closed()
 
 

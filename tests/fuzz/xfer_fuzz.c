@@ -4,6 +4,7 @@
 #include <netdb.h>
 #include <sys/socket.h>
 
+#include "client/lib/peer_cache.h"
 #include "common/log.h"
 #include "common/net.h"
 #include "datanode/datanode.h"
@@ -56,6 +57,7 @@ static struct datanode *xfer_fuzz_datanode(void)
     dn.settings.heartbeat_ms = 3000;
     throttle_init(&dn.balance_throttle, &dn.balance_bytes_per_second);
     dn.shm = shm_registry_new();
+    dn.mirrors = peer_cache_new();
     struct block_store_options options = {.data_dirs = dir};
     struct pool_identity pool = {.pool_id = XFER_FUZZ_POOL, .cluster_id = "CID-1", .namespace_id = 1};
     if (block_store_open(&options, &dn.store, &why) < 0 || !(dn.cache = block_cache_new(dn.store, 0)) ||

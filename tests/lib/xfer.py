@@ -118,14 +118,17 @@ class Connection:
             pass
         return True
 
-    def write_block(self, target, stage=STAGE_CREATE, new_stamp=0, min_bytes=0, max_bytes=0, client="test", chunk=512, targets=(), checksum_type=2):
+    def write_block(self, target, *stage, **how):
+        self.begin_write(target, *stage, **how)
+        return self.answer()
+
+    def begin_write(self, target, stage=STAGE_CREATE, new_stamp=0, min_bytes=0, max_bytes=0, client="test", chunk=512, targets=(), checksum_type=2):
         header = message((1, message((1, target))), (2, client))
         checksum = message((1, checksum_type), (2, chunk))
         self.op(
             WRITE_BLOCK,
             message((1, header), *[(2, node) for node in targets], (4, stage), (5, 1), (6, min_bytes), (7, max_bytes), (8, new_stamp), (9, checksum)),
         )
-        return self.answer()
 
     def packet(self, seqno, offset, data, checksums, last=False, sync=False):
         head = struct.pack("<BqBqBBBi", 0x09, offset, 0x11, seqno, 0x18, last, 0x25, len(data))

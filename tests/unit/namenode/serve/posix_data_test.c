@@ -189,6 +189,55 @@ static void test_who_may(void **state)
     assert_int_equal(look(f, "/x").length, 5);
 }
 
+static void make(struct fixture *f, int32_t id, const char *name, uint64_t session, uint64_t *dropped,
+                 struct buf *answer)
+{
+    Cairn__MakeNodeRequestProto q = CAIRN__MAKE_NODE_REQUEST_PROTO__INIT;
+    q.parent = INODE_ROOT;
+    q.name = (ProtobufCBinaryData){strlen(name), (uint8_t *)(uintptr_t)name};
+    q.mode = 0100644;
+    q.owner = q.group = (char *)"root";
+    q.has_session = q.has_block_length = 1;
+    q.session = session;
+    q.block_length = 1 << 10;
+    q.block_client = (char *)"mount";
+    q.n_drop_block_id = dropped ? 1 : 0;
+    q.drop_block_id = dropped;
+    one_call(f, id, "makeNode", &q.base, answer);
+}
+
+static void test_a_file_is_made_with_a_block(void **state)
+{
+    struct fixture *f = *state;
+    AUTO(buf_free) struct buf answer = {0};
+    uint64_t session = open_session(f), other = open_session(f);
+    make(f, 3, "alone", session, NULL, &answer); /* there are no datanodes yet */
+    assert_false(says(&answer, "Exception"));
+    assert_true(look(f, "/alone").exists);
+    assert_int_equal(detached_count(f->nn.detached, session), 0);
+    nodes_up(f);
+    make(f, 4, "given", session, NULL, &answer);
+    assert_false(says(&answer, "Exception"));
+    assert_int_equal(detached_count(f->nn.detached, session), 1);
+    uint64_t id = f->nn.dir->counters.next_block - 1;
+    const struct detached_block *d = detached_find(f->nn.detached, id);
+    assert_int_equal(d->room_bytes, 1 << 10);
+    assert_int_equal(look(f, "/given").length, 0);
+    struct edit_call c;
+    struct file_block b = {id, d->stamp, 50, BLOCK_COMPLETE};
+    received(f, 0, id, d->stamp, 50);
+    edit_call_init(&c, session, look(f, "/given").id, &b);
+    one_call(f, 5, "edit", &c.request.base, &answer);
+    assert_int_equal(look(f, "/given").length, 50);
+    make(f, 6, "second", session, NULL, &answer);
+    id = f->nn.dir->counters.next_block - 1;
+    make(f, 7, "third", other, &id, &answer); /* not its own */
+    assert_non_null(detached_find(f->nn.detached, id));
+    make(f, 8, "third", session, &id, &answer); /* which fails, and it is dropped all the same */
+    assert_true(says(&answer, "Exception"));
+    assert_null(detached_find(f->nn.detached, id));
+}
+
 /* Programs write to files that they have removed already. */
 static void test_a_file_without_a_name_is_edited_too(void **state)
 {
@@ -226,6 +275,7 @@ int main(void)
 {
 #define T(test) cmocka_unit_test_setup_teardown(test, fixture_setup, fixture_teardown)
     const struct CMUnitTest tests[] = {T(test_an_edit_is_done_once), T(test_an_edit_waits_for_datanodes),
-                                       T(test_who_may), T(test_a_file_without_a_name_is_edited_too)};
+                                       T(test_who_may), T(test_a_file_is_made_with_a_block),
+                                       T(test_a_file_without_a_name_is_edited_too)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
