@@ -30,9 +30,13 @@ static enum replayed fill_make_node(struct op *op, const Cairn__MakeNodeRequestP
     if (q->client_name)
         op_writer(op, n->client_name);
     response->attr = posix_attr(op, n);
+    response->directory = posix_directory_attr(op, q->parent);
     response->made = 1;
     return REPLAYED;
 }
+
+#define AGAIN(kind, field)                                                                                             \
+    ((kind *)response)->attr = attr_again(op, value), ((kind *)response)->directory = posix_directory_attr(op, field)
 
 static enum replayed replay_posix(struct op *op, const ProtobufCMessage *message, uint64_t value,
                                   ProtobufCMessage *response)
@@ -40,13 +44,13 @@ static enum replayed replay_posix(struct op *op, const ProtobufCMessage *message
     if (message->descriptor == &cairn__make_node_request_proto__descriptor)
         return fill_make_node(op, (const void *)message, value, (Cairn__MakeNodeResponseProto *)response);
     if (message->descriptor == &cairn__link_request_proto__descriptor)
-        ((Cairn__LinkResponseProto *)response)->attr = attr_again(op, value);
+        AGAIN(Cairn__LinkResponseProto, ((const Cairn__LinkRequestProto *)message)->parent);
     else if (message->descriptor == &cairn__unlink_request_proto__descriptor)
-        ((Cairn__UnlinkResponseProto *)response)->attr = attr_again(op, value);
+        AGAIN(Cairn__UnlinkResponseProto, ((const Cairn__UnlinkRequestProto *)message)->parent);
+    else if (message->descriptor == &cairn__rename_request_proto__descriptor)
+        AGAIN(Cairn__RenameResponseProto, ((const Cairn__RenameRequestProto *)message)->new_parent);
     else if (message->descriptor == &cairn__edit_request_proto__descriptor)
         ((Cairn__EditResponseProto *)response)->attr = attr_again(op, value);
-    else if (message->descriptor == &cairn__rename_request_proto__descriptor)
-        ((Cairn__RenameResponseProto *)response)->attr = attr_again(op, value);
     return REPLAYED;
 }
 
@@ -135,4 +139,10 @@ Cairn__AttrProto *posix_attr(struct op *op, struct inode *n)
     a->has_parent = inode_is_dir(n);
     a->parent = n->parent;
     return a;
+}
+
+Cairn__AttrProto *posix_directory_attr(struct op *op, uint64_t id)
+{
+    struct inode *dir = NULL;
+    return node_directory(&op->t, id, &dir, NULL) ? NULL : posix_attr(op, dir);
 }

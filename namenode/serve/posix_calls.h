@@ -50,5 +50,7 @@ int posix_new_block(struct op *op, struct inode *file, uint64_t session, const c
 void posix_drop_new_blocks(struct op *op, uint64_t session, const uint64_t *ids, size_t count);
 /* What a mount sees of it, in op's arena; borrows from the inode. */
 Cairn__AttrProto *posix_attr(struct op *op, struct inode *n);
+/* Of the directory that a call has changed; NULL when it is gone. */
+Cairn__AttrProto *posix_directory_attr(struct op *op, uint64_t id);
 
 #endif

@@ -117,13 +117,6 @@ void posix_call_set_attr(struct rpc_call *call, const ProtobufCMessage *message,
     op_end(&op, rc, &response->base);
 }
 
-/* As the call has left it. */
-static Cairn__AttrProto *directory_attr(struct op *op, uint64_t id)
-{
-    struct inode *dir = NULL;
-    return node_directory(&op->t, id, &dir, NULL) ? NULL : posix_attr(op, dir);
-}
-
 /* Open for writing, as create does it. */
 static int make_open(struct op *op, const char *client_name, struct inode *n)
 {
@@ -184,7 +177,7 @@ void posix_call_make_node(struct rpc_call *call, const ProtobufCMessage *message
         rc = make_block(&op, q, n, response);
     if (!rc) {
         response->attr = posix_attr(&op, n);
-        response->directory = directory_attr(&op, q->parent);
+        response->directory = posix_directory_attr(&op, q->parent);
         response->made = made;
     }
     op_end(&op, rc, &response->base);
@@ -202,7 +195,7 @@ void posix_call_link(struct rpc_call *call, const ProtobufCMessage *message, voi
     if (!rc) {
         txn_final(&op.t, n->id);
         response->attr = posix_attr(&op, n);
-        response->directory = directory_attr(&op, q->parent);
+        response->directory = posix_directory_attr(&op, q->parent);
     }
     op_end(&op, rc, &response->base);
 }
@@ -244,7 +237,7 @@ void posix_call_unlink(struct rpc_call *call, const ProtobufCMessage *message, v
     rc = rc ? rc : commit_held(&op, holder, n->id);
     if (!rc) {
         response->attr = posix_attr(&op, n);
-        response->directory = directory_attr(&op, q->parent);
+        response->directory = posix_directory_attr(&op, q->parent);
     }
     op_end(&op, rc, &response->base);
 }
@@ -326,7 +319,7 @@ void posix_call_rename(struct rpc_call *call, const ProtobufCMessage *message, v
     rc = rc ? rc : commit_held(&op, holder, n->id);
     if (!rc) {
         response->attr = posix_attr(&op, n);
-        response->directory = directory_attr(&op, q->new_parent);
+        response->directory = posix_directory_attr(&op, q->new_parent);
         response->replaced = replaced ? posix_attr(&op, replaced) : NULL;
     }
     op_end(&op, rc, &response->base);
