@@ -63,10 +63,17 @@ int64_t line_input_bytes_read(const struct line_input *in)
     return in->bytes_read;
 }
 
+/* Eight bytes at a time: a byte of x that is zero leaves the upper bit clear in what is added up. */
 size_t count_newlines(const uint8_t *bytes, size_t len)
 {
-    size_t n = 0;
-    for (size_t i = 0; i < len; i++) /* the compiler makes vector code of it */
+    const uint64_t ones = UINT64_C(0x0101010101010101), low = ones * 0x7f;
+    size_t n = 0, i = 0;
+    for (uint64_t x; i + 8 <= len; i += 8) {
+        memcpy(&x, bytes + i, 8);
+        x ^= ones * '\n';
+        n += (size_t)__builtin_popcountll(~(((x & low) + low) | x | low));
+    }
+    for (; i < len; i++)
         n += bytes[i] == '\n';
     return n;
 }
