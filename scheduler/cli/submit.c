@@ -264,13 +264,20 @@ static bool is_java_class(const char *text)
     return !strncmp(text, "org.apache.", 11) && !strchr(text, ' ');
 }
 
-static int check_command(const char *what, const char *command, struct err *reterr)
+/* Of Java's classes those that a command can stand for. */
+static int check_command(const char *what, char **command, struct err *reterr)
 {
-    if (command && (is_java_class(command) || !strcmp(command, "aggregate")))
-        return err_set(reterr, ERR_UNSUPPORTED,
-                       "-%s %s: Java classes cannot run here; give a command (cat does what the Identity classes do)",
-                       what, command);
-    return 0;
+    static const char *const identities[] = {"IdentityMapper", "IdentityReducer"};
+    if (!*command || !is_java_class(*command))
+        return 0;
+    for (size_t i = 0; i < ARRAY_COUNT(identities); i++)
+        if (!strcmp(class_name(*command), identities[i])) {
+            *command = "cat";
+            return 0;
+        }
+    return err_set(reterr, ERR_UNSUPPORTED,
+                   "-%s %s: Java classes cannot run here; give a command (cat does what the Identity classes do)", what,
+                   *command);
 }
 
 struct format_name {
@@ -410,9 +417,11 @@ static int job_fill(struct job_request *request, const struct config *config, st
     job->name = name ? (char *)name : arena_printf(a, "streaming: %.60s", request->mapper);
     job->has_lazyoutput = true;
     job->lazyoutput = request->lazy_output;
-    if (rc == 0 && (rc = check_command("mapper", request->mapper, reterr)) == 0 &&
-        (rc = check_command("combiner", request->combiner, reterr)) == 0 &&
-        (rc = check_command("reducer", request->reducer, reterr)) == 0 &&
+    if (job->reducer && !strcmp(job->reducer, PROGRAM_AGGREGATE) && !job->combiner)
+        job->combiner = PROGRAM_AGGREGATE; /* as in Hadoop */
+    if (rc == 0 && (rc = check_command("mapper", &job->mapper, reterr)) == 0 &&
+        (rc = check_command("combiner", &job->combiner, reterr)) == 0 &&
+        (rc = check_command("reducer", &job->reducer, reterr)) == 0 &&
         (rc = fill_environment(request, job, a, reterr)) == 0 && (rc = fill_reduces(request, job, reterr)) == 0)
         rc = fill_formats(request, job, reterr);
     if (rc == 0 && request->input_format && !strcmp(class_name(request->input_format), "SequenceFileAsTextInputFormat"))

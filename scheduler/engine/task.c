@@ -15,6 +15,7 @@
 #include "common/mem.h"
 #include "main/commands.h"
 #include "proto/message.h"
+#include "scheduler/engine/aggregate.h"
 #include "scheduler/engine/job_conf.h"
 #include "scheduler/engine/program.h"
 
@@ -88,6 +89,13 @@ int task_main(int argc, char **argv)
 {
     if (argc == 2 + PROGRAM_HOST_ARGS && !strcmp(argv[1], "--program"))
         return program_host_main(argv + 2);
+    if (argc == 3 && !strcmp(argv[1], "--aggregate")) {
+        struct err why = {0};
+        if (aggregate(stdin, stdout, !strcmp(argv[2], "combine"), &why) == 0)
+            return 0;
+        fprintf(stderr, "cairn task: %s\n", why.text);
+        return EXIT_FAILURE;
+    }
     if (argc != 2) {
         fprintf(stderr, "cairn task is started by a worker, with the file that describes the attempt\n");
         return EXIT_FAILURE;

@@ -65,6 +65,11 @@ CASES = {
                       "-mapper", "cat", "-reducer", "cat", "-input", "/in/text"],
     "bzip2 output": ["-D", "mapreduce.output.fileoutputformat.compress=true", "-D", f"mapreduce.output.fileoutputformat.compress.codec={CODECS}BZip2Codec",
                      "-mapper", "cat", "-numReduceTasks", "0", "-input", "/in/text"],
+    "identity classes": ["-D", "mapreduce.job.output.key.class=org.apache.hadoop.io.Text", "-D", "mapreduce.job.output.value.class=org.apache.hadoop.io.Text",
+                         "-D", "mapreduce.map.output.key.class=org.apache.hadoop.io.Text", "-inputformat", "KeyValueTextInputFormat", "-mapper", LIB + "IdentityMapper", "-reducer", LIB + "IdentityReducer", "-input", "/in/pairs"],
+    "aggregate": ["-mapper", "awk '{print \"LongValueSum:\" $1 \"\\t1\"; print \"LongValueMax:m\" $1 \"\\t\" $2; print \"LongValueMin:n\" $1 \"\\t\" $2; "
+                  "print \"UniqValueCount:u\" $1 \"\\t\" $3; print \"StringValueMax:s\\t\" $4; print \"StringValueMin:t\\t\" $4; "
+                  "print \"DoubleValueSum:d\" $1 \"\\t\" $2 / 4}'", "-reducer", "aggregate", "-numReduceTasks", "2", "-input", "/in/fields"],
     "nothing": ["-mapper", "sh -c 'cat >/dev/null'", "-reducer", "cat", "-lazyOutput", "-input", "/in/text"],
     "a part is enough": ["-mapper", "head -n 5", "-reducer", "cat", "-input", "/in/few"],
     "sequence input": ["-inputformat", "SequenceFileAsTextInputFormat", "-mapper", "cat", "-reducer", "cat", "-input", "/in/sequence"],
