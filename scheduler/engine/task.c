@@ -54,7 +54,8 @@ static int task_connect(struct task *t, struct config **ret_config, struct err *
     return rc;
 }
 
-static void count_cpu(struct task *t)
+/* CPU time of the task and its commands; the most memory that the task, and the largest of its commands, had. */
+static void count_resources(struct task *t)
 {
     struct rusage self, children;
     getrusage(RUSAGE_SELF, &self);
@@ -64,6 +65,7 @@ static void count_cpu(struct task *t)
     for (size_t i = 0; i < ARRAY_COUNT(times); i++)
         ms += times[i].tv_sec * 1000 + times[i].tv_usec / 1000;
     counters_add(t->counters, COUNTER_CPU_MS, ms);
+    counters_add(t->counters, COUNTER_MEMORY_BYTES, (self.ru_maxrss + children.ru_maxrss) * 1024);
 }
 
 static int task_run(struct task *t, struct err *reterr)
@@ -78,7 +80,7 @@ static int task_run(struct task *t, struct err *reterr)
         free(work_dir);
         rc = t->spec->map ? map_task_run(t, reterr) : reduce_task_run(t, reterr);
     }
-    count_cpu(t);
+    count_resources(t);
     task_environment_free(t->environment);
     dfs_unref(t->fs);
     config_free(config);

@@ -81,6 +81,21 @@ def test_sorted_lines_of_the_sort_program(running):
     assert output(running, "/o/sort") == b"".join(line + b"\n" for line in sorted(lines, key=lambda line: line[:10]))
 
 
+@pytest.mark.parametrize("settings", [[], ["-D", "mapreduce.map.output.compress=true"]])
+def test_memory_has_a_bound(running, settings):
+    """Fifty times what fits into the buffers is sorted in buffers of 2 MiB each, many runs at a time."""
+    random.seed(6)
+    block = b"".join(b"%010d%s\n" % (random.randrange(10**10), b"x" * 89) for _ in range(100000))
+    put(running, "/bound/in", b"".join(b"%d" % i + block for i in range(10)), 256 << 20)
+    out = f"/o/bound{len(settings)}"
+    text = run(running, *settings, "-D", "mapreduce.task.io.sort.mb=2", "-program", f"{PROGRAMS}/sort.so", "-input", "/bound/in", out=out)
+    keys = [line[:10] for line in output(running, out).splitlines()]
+    assert len(keys) == 1000000 and keys == sorted(keys)
+    assert counter(text, "Launched map tasks") == counter(text, "Launched reduce tasks") == 1
+    assert counter(text, "Spilled Records") >= 2000000
+    assert counter(text, "Physical memory (bytes) snapshot") < 2 * (2 * 24 << 20), "a task and its program have more than 24 MiB each"
+
+
 def test_large_records_and_empty_ones(running, tmp_path):
     """Records of many times the size of what is exchanged at once, on all ways."""
     program = build(tmp_path, "same", r'''
