@@ -70,6 +70,8 @@ CASES = {
     "aggregate": ["-mapper", "awk '{print \"LongValueSum:\" $1 \"\\t1\"; print \"LongValueMax:m\" $1 \"\\t\" $2; print \"LongValueMin:n\" $1 \"\\t\" $2; "
                   "print \"UniqValueCount:u\" $1 \"\\t\" $3; print \"StringValueMax:s\\t\" $4; print \"StringValueMin:t\\t\" $4; "
                   "print \"DoubleValueSum:d\" $1 \"\\t\" $2 / 4}'", "-reducer", "aggregate", "-numReduceTasks", "2", "-input", "/in/fields"],
+    "xml": ["-inputreader", "StreamXmlRecordReader,begin=<page>,end=</page>", "-mapper", "tr -d ' '", "-reducer", "cat", "-input", "/in/pages"],
+    "a delimiter": ["-D", "textinputformat.record.delimiter=--#", "-mapper", "cat", "-reducer", "cat", "-input", "/in/parts"],
     "nothing": ["-mapper", "sh -c 'cat >/dev/null'", "-reducer", "cat", "-lazyOutput", "-input", "/in/text"],
     "a part is enough": ["-mapper", "head -n 5", "-reducer", "cat", "-input", "/in/few"],
     "sequence input": ["-inputformat", "SequenceFileAsTextInputFormat", "-mapper", "cat", "-reducer", "cat", "-input", "/in/sequence"],
@@ -85,6 +87,8 @@ def inputs():
     pairs = "".join(f"k{random.randrange(200)}\tv{i}\n" for i in range(1000)).encode() + b"no tab\n\nlast without end"
     numbers = random.sample(range(-5000, 5000), 500)
     return {"text": text, "fields": fields, "pairs": pairs, "commas": pairs.replace(b"\t", b","), "dots": fields.replace(b"\t", b"."),
+            "pages": "".join(f"junk {i}<page> <id>{i}</id>\n{'x' * random.randrange(300)} </page>\n" for i in range(300)).encode(),
+            "parts": "--#".join("part %d %s" % (i, "y-" * random.randrange(100)) for i in range(400)).encode(),
             "few": fields[:200].rsplit(b"\n", 1)[0] + b"\n", "unique": "".join(f"k{n % 7}\t{n}\n" for n in numbers).encode(),
             "packed/a.gz": gzip.compress(text), "packed/b.bz2": bz2.compress(text) + bz2.compress(pairs), "packed/c.deflate": zlib.compress(pairs),
             "packed/d": text}
