@@ -175,3 +175,13 @@ def test_a_program_that_is_none_is_refused_before_anything_runs(running, tmp_pat
     put(running, "/none/in", b"a\n")
     done = submit(running, "-program", build(tmp_path, "none", text), "-input", "/none/in", out="/o/none")
     assert done.returncode == 1 and words in done.stderr.decode(), done.stderr
+
+
+def test_hundreds_of_small_runs(running):
+    """Each becomes many times as large once it is decompressed, and few fit into the memory of their reduce at once."""
+    lines = b"".join(b"%08d%s\n" % (i * 7919 % 100000, b"y" * 500) for i in range(40000))
+    put(running, "/maps/in", lines, 65536)
+    text = run(running, "-D", "mapreduce.task.io.sort.mb=1", "-D", "mapreduce.task.io.sort.factor=8", "-D", "sort.key.bytes=8", "-program",
+               f"{PROGRAMS}/sort.so", "-input", "/maps/in", out="/o/maps")
+    assert counter(text, "Shuffled Maps") == counter(text, "Launched map tasks") > 250
+    assert output(running, "/o/maps") == b"".join(sorted(lines.splitlines(True)))
