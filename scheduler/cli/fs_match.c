@@ -22,9 +22,15 @@ static bool same_place(const char *a, const char *b)
     return net_resolve(x.host, ip_x, NULL) == 0 && net_resolve(y.host, ip_y, NULL) == 0 && !strcmp(ip_x, ip_y);
 }
 
+/* "hdfs:///path", "hdfs:/path": the default one. */
+static bool names_no_place(const char *uri)
+{
+    return !strcmp(uri, "hdfs://") || !strcmp(uri, "hdfs:");
+}
+
 int fs_must_match(const struct dfs *fs, const char *uri, const char *what, const char *text, struct err *reterr)
 {
-    if (!uri || !strcmp(uri, dfs_uri(fs)) || same_place(uri, dfs_uri(fs)))
+    if (!uri || names_no_place(uri) || !strcmp(uri, dfs_uri(fs)) || same_place(uri, dfs_uri(fs)))
         return 0;
     return err_set(reterr, ERR_UNSUPPORTED, "%s %s is in another file system than the job's %s", what, text,
                    dfs_uri(fs));

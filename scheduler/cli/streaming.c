@@ -32,6 +32,7 @@ static const char usage_text[] =
     "  -cacheArchive <archive>  ship a zip, jar or tar, unpacked into a folder of its name (also -archives a,b#name)\n"
     "  -inputformat <class>     TextInputFormat (default), KeyValueTextInputFormat, NLineInputFormat, CSVInputFormat,\n"
     "                           WholeFileInputFormat, SequenceFileInputFormat, SequenceFileAsTextInputFormat\n"
+    "  -inputreader StreamXmlRecord,begin=<text>,end=<text>  records from one text to another\n"
     "  -outputformat <class>    TextOutputFormat (default), SequenceFileOutputFormat\n"
     "  -partitioner <class>     HashPartitioner (default), KeyFieldBasedPartitioner, TotalOrderPartitioner\n"
     "  -cmdenv <name>=<value>   environment of the commands; may be given several times\n"
@@ -96,6 +97,7 @@ static int take_value(struct streaming_args *args, const char *name, const char 
                   {"combiner", &r->combiner},
                   {"reducer", &r->reducer},
                   {"inputformat", &r->input_format},
+                  {"inputreader", &r->input_reader},
                   {"outputformat", &r->output_format},
                   {"partitioner", &r->partitioner}};
     const struct {
@@ -111,8 +113,7 @@ static int take_value(struct streaming_args *args, const char *name, const char 
                 {"cacheArchive", args->archives, &r->archive_count},
                 {"cmdenv", args->cmdenv, &r->cmdenv_count},
                 {"jobconf", args->jobconf, &args->jobconf_count}};
-    static const char *const refused[] = {"inputreader", "mapdebug",           "reducedebug", "io",
-                                          "libjars",     "additionalconfspec", "dfs"};
+    static const char *const refused[] = {"mapdebug", "reducedebug", "io", "libjars", "additionalconfspec", "dfs"};
     for (size_t i = 0; i < ARRAY_COUNT(refused); i++)
         if (!strcmp(name, refused[i]))
             return err_set(reterr, ERR_UNSUPPORTED, "option -%s is not supported", name);

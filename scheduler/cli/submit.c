@@ -53,7 +53,6 @@ static const char *const old_names[][2] = {
 static const char *const refused_settings[] = {
     "mapreduce.job.output.group.comparator.class",
     "mapred.output.value.groupfn.class",
-    "textinputformat.record.delimiter",
     "stream.map.input.writer.class",
     "stream.map.output.reader.class",
     "stream.reduce.input.writer.class",
@@ -264,13 +263,20 @@ static bool is_java_class(const char *text)
     return !strncmp(text, "org.apache.", 11) && !strchr(text, ' ');
 }
 
-static int check_command(const char *what, const char *command, struct err *reterr)
+/* Of Java's classes those that a command can stand for. */
+static int check_command(const char *what, char **command, struct err *reterr)
 {
-    if (command && (is_java_class(command) || !strcmp(command, "aggregate")))
-        return err_set(reterr, ERR_UNSUPPORTED,
-                       "-%s %s: Java classes cannot run here; give a command (cat does what the Identity classes do)",
-                       what, command);
-    return 0;
+    static const char *const identities[] = {"IdentityMapper", "IdentityReducer"};
+    if (!*command || !is_java_class(*command))
+        return 0;
+    for (size_t i = 0; i < ARRAY_COUNT(identities); i++)
+        if (!strcmp(class_name(*command), identities[i])) {
+            *command = "cat";
+            return 0;
+        }
+    return err_set(reterr, ERR_UNSUPPORTED,
+                   "-%s %s: Java classes cannot run here; give a command (cat does what the Identity classes do)", what,
+                   *command);
 }
 
 struct format_name {
@@ -333,6 +339,34 @@ static int fill_formats(const struct job_request *request, Cairn__JobSpecProto *
     if ((rc = partitioner_open(job, &ignored, reterr)) == 0)
         rc = key_order_open(job, &order, reterr);
     return rc;
+}
+
+/* "StreamXmlRecord,begin=<page>,end=</page>" */
+static int fill_reader(const struct job_request *request, struct property_list *list, struct err *reterr)
+{
+    if (!request->input_reader)
+        return 0;
+    char *text = arena_strdup(list->arena, request->input_reader), *save = NULL;
+    const char *class = strtok_r(text, ",", &save);
+    bool begin = false, end = false;
+    if (!class || strncmp(class_name(class), "StreamXmlRecord", 15))
+        return err_set(reterr, ERR_UNSUPPORTED, "-inputreader %s is not known (known: StreamXmlRecord)",
+                       request->input_reader);
+    for (char *part; (part = strtok_r(NULL, ",", &save));) {
+        char *equals = strchr(part, '=');
+        if (!equals || !equals[1])
+            return err_set(reterr, ERR_ILLEGAL_ARGUMENT, "-inputreader %s: name=value is wanted",
+                           request->input_reader);
+        *equals = 0;
+        begin |= !strcmp(part, "begin");
+        end |= !strcmp(part, "end");
+        add_property(list, arena_printf(list->arena, "stream.recordreader.%s", part), equals + 1);
+    }
+    if (!begin || !end)
+        return err_set(reterr, ERR_ILLEGAL_ARGUMENT, "-inputreader %s: begin and end are wanted",
+                       request->input_reader);
+    list->job->inputformat = CAIRN__INPUT_FORMAT__INPUT_XML;
+    return 0;
 }
 
 static int fill_environment(const struct job_request *request, Cairn__JobSpecProto *job, struct arena *a,
@@ -410,11 +444,15 @@ static int job_fill(struct job_request *request, const struct config *config, st
     job->name = name ? (char *)name : arena_printf(a, "streaming: %.60s", request->mapper);
     job->has_lazyoutput = true;
     job->lazyoutput = request->lazy_output;
-    if (rc == 0 && (rc = check_command("mapper", request->mapper, reterr)) == 0 &&
-        (rc = check_command("combiner", request->combiner, reterr)) == 0 &&
-        (rc = check_command("reducer", request->reducer, reterr)) == 0 &&
+    if (job->reducer && !strcmp(job->reducer, PROGRAM_AGGREGATE) && !job->combiner)
+        job->combiner = PROGRAM_AGGREGATE; /* as in Hadoop */
+    if (rc == 0 && (rc = check_command("mapper", &job->mapper, reterr)) == 0 &&
+        (rc = check_command("combiner", &job->combiner, reterr)) == 0 &&
+        (rc = check_command("reducer", &job->reducer, reterr)) == 0 &&
         (rc = fill_environment(request, job, a, reterr)) == 0 && (rc = fill_reduces(request, job, reterr)) == 0)
         rc = fill_formats(request, job, reterr);
+    if (rc == 0)
+        rc = fill_reader(request, &properties, reterr);
     if (rc == 0 && request->input_format && !strcmp(class_name(request->input_format), "SequenceFileAsTextInputFormat"))
         add_property(&properties, "cairn.sequence.bytes", "hex");
     return rc;

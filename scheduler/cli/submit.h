@@ -11,7 +11,7 @@ struct job_request {                                              /* borrowed te
     size_t input_count, tagged_count, file_count, archive_count, cmdenv_count;
     const char *program; /* a C program, for those of the next three that are NULL; it is asked which it has */
     const char *output, *mapper, *combiner, *reducer; /* reducer NULL: identity */
-    const char *input_format, *output_format, *partitioner;
+    const char *input_format, *input_reader, *output_format, *partitioner;
     int64_t reduces; /* -1: mapreduce.job.reduces */
     bool lazy_output, verbose;
 };

@@ -36,6 +36,7 @@
     X(FAILED_SHUFFLE, COUNTER_FRAMEWORK, "Failed Shuffles")                                                            \
     X(MERGED_MAP_OUTPUTS, COUNTER_FRAMEWORK, "Merged Map outputs")                                                     \
     X(CPU_MS, COUNTER_FRAMEWORK, "CPU time spent (ms)")                                                                \
+    X(MEMORY_BYTES, COUNTER_FRAMEWORK, "Physical memory (bytes) snapshot")                                             \
     X(BYTES_READ, COUNTER_READ, "Bytes Read")                                                                          \
     X(BYTES_WRITTEN, COUNTER_WRITE, "Bytes Written")                                                                   \
     X(BYTES_LOCAL, COUNTER_CAIRN, "bytes_local")                                                                       \

@@ -162,12 +162,14 @@ static int csv_next(void *state, struct record *ret, bool *ret_more, struct err 
     int rc = f->bom_possible ? skip_bom(f, reterr) : 0;
     if (rc < 0)
         return rc;
-    buf_consume(&f->bytes, f->next > READ_BYTES ? f->next : 0);
-    f->next = f->next > READ_BYTES ? 0 : f->next;
+    if (f->next > READ_BYTES) {
+        buf_consume(&f->bytes, f->next);
+        f->next = 0;
+    }
     for (;;) {
-        struct slice fresh = {f->bytes.base + f->next + seen, f->bytes.len - f->next - seen};
-        if (fresh.len)
-            seen += csv_scan(&f->scan, fresh, &ended);
+        size_t fresh = f->bytes.len - f->next - seen;
+        if (fresh)
+            seen += csv_scan(&f->scan, (struct slice){f->bytes.base + f->next + seen, fresh}, &ended);
         if (ended || f->at_end)
             break;
         if (seen > RECORD_BYTES_MAX)

@@ -26,6 +26,12 @@ void *csv_format_new(const struct input_split *s, const Cairn__JobSpecProto *job
 /* cairn.csv.fields=tabs: records become TAB-separated lines. */
 bool csv_wants_tabs(const Cairn__JobSpecProto *job);
 
+/* ---- records between marks (input_marks.c) ---- */
+extern const struct record_format xml_format;       /* key: from stream.recordreader.begin to .end; no value */
+extern const struct record_format delimited_format; /* no key */
+void *xml_format_new(const struct input_split *s, const Cairn__JobSpecProto *job);
+int delimited_format_new(const struct input_split *s, const char *delimiter, void **ret, struct err *reterr) MUST_CHECK;
+
 /* ---- SequenceFile (input_sequence.c): keys and values as text ---- */
 extern const struct record_format sequence_format;
 int sequence_format_new(const struct input_split *s, const Cairn__JobSpecProto *job, void **ret,

@@ -57,7 +57,7 @@ bool job_conf_bool(const Cairn__JobSpecProto *job, const char *name, bool fallba
 
 enum block_codec job_conf_spill_codec(const Cairn__JobSpecProto *job)
 {
-    if (!job_conf_bool(job, "mapreduce.map.output.compress", false))
+    if (!job_conf_bool(job, "mapreduce.map.output.compress", true))
         return BLOCK_RAW;
     const char *codec = job_conf_get(job, "mapreduce.map.output.compress.codec");
     return codec && strstr(codec, "ZStandard") ? BLOCK_ZSTD : BLOCK_LZ4;

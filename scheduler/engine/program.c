@@ -71,7 +71,11 @@ static int start_command(struct task *t, const char *command, struct program *p,
     p->key_fields =
         (int)job_conf_int(job, reduce ? "stream.num.reduce.output.key.fields" : "stream.num.map.output.key.fields", 1);
     p->ignore_key = p->use.no_key || (map && job_conf_bool(job, "stream.map.input.ignoreKey", false));
-    return stream_child_start(t, role_names[p->use.role], command, &p->child, reterr);
+    if (strcmp(command, PROGRAM_AGGREGATE))
+        return stream_child_start(t, role_names[p->use.role], command, &p->child, reterr);
+    char *words[] = {"cairn-aggregate", "task", "--aggregate", reduce ? "reduce" : "combine", NULL};
+    struct child_program how = {.path = "/proc/self/exe", .words = words};
+    return stream_child_start_program(t, role_names[p->use.role], &how, &p->child, reterr);
 }
 
 static void close_all(int *fds, size_t count)

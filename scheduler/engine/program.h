@@ -16,6 +16,8 @@ struct program_use {
     bool bytes_out; /* gives the output's bytes (program_take_bytes), not records */
 };
 
+#define PROGRAM_AGGREGATE "aggregate" /* the combiner or reducer of that name: aggregate.h */
+
 struct program;
 int program_start(struct task *t, const char *command, struct program_use use, struct program **ret,
                   struct err *reterr) MUST_CHECK;

@@ -35,8 +35,13 @@ static int open_format(struct record_input *in, bool for_program, struct err *re
                             .start = split->start,
                             .length = compressed ? -1 : split->length,
                             .file = compressed ? NULL : in->reader};
+    const char *delimiter = job_conf_get(job, "textinputformat.record.delimiter");
     switch (job->inputformat) {
     case CAIRN__INPUT_FORMAT__INPUT_TEXT:
+        if (delimiter && delimiter[0]) {
+            in->format = &delimited_format;
+            return delimited_format_new(&s, delimiter, &in->state, reterr);
+        }
         in->format = job_conf_bool(job, "stream.map.input.ignoreKey", true) ? &text_format : &offset_format;
         in->state = line_format_new(&s, job);
         return 0;
@@ -55,6 +60,10 @@ static int open_format(struct record_input *in, bool for_program, struct err *re
     case CAIRN__INPUT_FORMAT__INPUT_CSV:
         in->format = for_program || csv_wants_tabs(job) ? &csv_record_format : &csv_text_format;
         in->state = csv_format_new(&s, job);
+        return 0;
+    case CAIRN__INPUT_FORMAT__INPUT_XML:
+        in->format = &xml_format;
+        in->state = xml_format_new(&s, job);
         return 0;
     case CAIRN__INPUT_FORMAT__INPUT_SEQUENCE:
         in->format = &sequence_format;

@@ -126,7 +126,7 @@ static int run_reader_block(struct run_reader *r, struct err *reterr)
     struct rd rd = {r->pos, r->end, false};
     enum block_codec codec = rd_u8(&rd);
     uint32_t raw_len = rd_u32be(&rd), stored_len = rd_u32be(&rd);
-    if (rd.bad || codec > BLOCK_ZSTD || stored_len > (uint64_t)(r->end - rd.pos) + r->unread ||
+    if (rd.bad || codec > BLOCK_ZSTD || raw_len == 0 || stored_len > (uint64_t)(r->end - rd.pos) + r->unread ||
         raw_len > block_raw_bytes_max(codec, stored_len) || (codec == BLOCK_RAW && raw_len != stored_len))
         return err_set(reterr, ERR_CHECKSUM, "a run's block is damaged");
     if ((rc = run_reader_fill(r, RUN_BLOCK_HEADER + (size_t)stored_len, reterr)) < 0)

@@ -22,6 +22,7 @@
 /* ---- values ---- */
 int64_t rd_java_vint(struct rd *r);
 void wr_java_vint(struct buf *b, int64_t value);
+void java_double_append(struct buf *to, double value); /* as Java's Double.toString */
 /* Appends a serialized Writable as its toString() has it (BytesWritable: its bytes, or with hex as toString has them).
  * ERR_UNSUPPORTED: an unknown class; ERR_IO: it is cut short. */
 int sequence_text(const char *class, struct slice bytes, bool hex, struct buf *to, struct err *reterr) MUST_CHECK;

@@ -59,6 +59,11 @@ static void put_floating(struct buf *to, double value, bool single)
     buf_printf(to, "E%d", exponent);
 }
 
+void java_double_append(struct buf *to, double value)
+{
+    put_floating(to, value, false);
+}
+
 static void put_hex(struct buf *to, struct slice bytes)
 {
     for (size_t i = 0; i < bytes.len; i++)

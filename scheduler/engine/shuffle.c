@@ -1,7 +1,8 @@
 /* Happy path: one thread asks the scheduler for finished maps; fetchers take one map each, read its run over HTTP into
- * memory if it is small and there is room, else into a file. When memory fills up, what is in it is merged to a file.
- * Failure: a fetch that fails is reported to the scheduler and tried again with back-off; the scheduler decides when
- * the map's output counts as lost and has the map run again, which shows up as a new event for the same map. */
+ * memory if it is small and there is room, else into a file. When memory fills up, they wait until what is in it has
+ * been merged to a file. Failure: a fetch that fails is reported to the scheduler and tried again with back-off; the
+ * scheduler decides when the map's output counts as lost and has the map run again, which shows up as a new event for
+ * the same map. */
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
@@ -231,11 +232,17 @@ static int merge_to_file(struct shuffle *s, struct fetched *runs, size_t count, 
     return rc;
 }
 
+/* Then nobody begins to fetch until what is there has become a file. */
+static bool memory_is_short_locked(const struct shuffle *s)
+{
+    return s->memory_used >= s->memory_max / 3 * 2;
+}
+
 /* When memory is more than two thirds full: everything in it becomes a file. Called with the lock, drops it meanwhile.
  */
 static void relieve_memory_locked(struct shuffle *s)
 {
-    if (s->memory_used < s->memory_max / 3 * 2 || s->stopping)
+    if (!memory_is_short_locked(s) || s->stopping)
         return;
     struct fetched *taken = mem_calloc(s->run_count, sizeof *taken);
     size_t count = 0, kept = 0, bytes = 0;
@@ -243,7 +250,7 @@ static void relieve_memory_locked(struct shuffle *s)
         if (s->runs[i].path) {
             s->runs[kept++] = s->runs[i];
         } else {
-            bytes += s->runs[i].where.bytes;
+            bytes += s->runs[i].reserved;
             taken[count++] = s->runs[i];
         }
     }
@@ -262,6 +269,7 @@ static void relieve_memory_locked(struct shuffle *s)
         shuffle_fail_locked(s, rc, &err);
     else if (merged.path)
         shuffle_keep_run_locked(s, merged);
+    pthread_cond_broadcast(&s->changed);
 }
 
 /* ---- threads ---- */
@@ -318,8 +326,8 @@ static void *fetch_thread(void *arg)
     struct shuffle *s = arg;
     pthread_mutex_lock(&s->lock);
     while (!s->stopping && s->here < s->maps) {
-        int64_t wait_ms;
-        struct map_source *source = next_source_locked(s, &wait_ms);
+        int64_t wait_ms = 1000;
+        struct map_source *source = memory_is_short_locked(s) ? NULL : next_source_locked(s, &wait_ms);
         if (source)
             fetch_one_locked(s, source);
         else

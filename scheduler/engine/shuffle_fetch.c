@@ -38,10 +38,10 @@ static int fetch_begin(struct fetch *f, struct err *reterr)
         return err_set(reterr, ERR_CHECKSUM, "the run's header says %llu bytes",
                        (unsigned long long)f->header.payload_bytes);
     f->have_header = true;
-    uint64_t whole = f->header.payload_bytes + RUN_HEADER_BYTES;
+    uint64_t whole = f->header.payload_bytes + RUN_HEADER_BYTES, need = whole + RUN_BLOCK_BYTES;
     pthread_mutex_lock(&s->lock);
-    f->in_memory = whole <= s->memory_max / 4 && s->memory_used + whole <= s->memory_max;
-    f->reserved = f->in_memory ? whole : 0;
+    f->in_memory = whole <= s->memory_max / 4 && s->memory_used + need <= s->memory_max;
+    f->reserved = f->in_memory ? need : 0;
     s->memory_used += f->reserved;
     uint32_t number = f->in_memory ? 0 : s->files++;
     pthread_mutex_unlock(&s->lock);
@@ -113,7 +113,7 @@ int shuffle_fetch(struct shuffle *s, const char *attempt, const struct net_addre
         if (f.path)
             unlink(f.path);
     } else if (rc == 0) {
-        struct fetched run = {.where = {0, bytes}};
+        struct fetched run = {.where = {0, bytes}, .reserved = f.reserved};
         run.path = STEAL(f.path);
         if (f.in_memory)
             run.bytes = f.bytes;

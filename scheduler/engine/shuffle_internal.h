@@ -21,6 +21,7 @@ struct fetched { /* one run, in memory (bytes) or in a file */
     struct buf bytes;
     char *path;
     struct run_extent where;
+    size_t reserved; /* of memory: the bytes, and room for one block of them decompressed */
 };
 struct shuffle {
     struct task *task;

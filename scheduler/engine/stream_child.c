@@ -142,7 +142,8 @@ int stream_child_start_program(struct task *t, const char *what, const struct ch
     (void)fcntl(out[0], F_SETPIPE_SZ, PIPE_BYTES);
     struct stream_child *c = mem_new(struct stream_child);
     *c = (struct stream_child){.task = t, .what = what, .in = in[1], .out = out[0], .err = err[0]};
-    c->pid = fork();
+    c->pid = vfork(); /* a copy of the sort buffer's page tables, and every page written once more, would cost more than
+                         it */
     if (c->pid == 0)
         child_exec(c, how, in[0], how->fd_count ? err[1] : out[1], err[1]);
     int errnum = errno;

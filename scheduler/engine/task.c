@@ -15,6 +15,7 @@
 #include "common/mem.h"
 #include "main/commands.h"
 #include "proto/message.h"
+#include "scheduler/engine/aggregate.h"
 #include "scheduler/engine/job_conf.h"
 #include "scheduler/engine/program.h"
 
@@ -53,7 +54,8 @@ static int task_connect(struct task *t, struct config **ret_config, struct err *
     return rc;
 }
 
-static void count_cpu(struct task *t)
+/* CPU time of the task and its commands; the most memory that the task, and the largest of its commands, had. */
+static void count_resources(struct task *t)
 {
     struct rusage self, children;
     getrusage(RUSAGE_SELF, &self);
@@ -63,6 +65,7 @@ static void count_cpu(struct task *t)
     for (size_t i = 0; i < ARRAY_COUNT(times); i++)
         ms += times[i].tv_sec * 1000 + times[i].tv_usec / 1000;
     counters_add(t->counters, COUNTER_CPU_MS, ms);
+    counters_add(t->counters, COUNTER_MEMORY_BYTES, (self.ru_maxrss + children.ru_maxrss) * 1024);
 }
 
 static int task_run(struct task *t, struct err *reterr)
@@ -77,7 +80,7 @@ static int task_run(struct task *t, struct err *reterr)
         free(work_dir);
         rc = t->spec->map ? map_task_run(t, reterr) : reduce_task_run(t, reterr);
     }
-    count_cpu(t);
+    count_resources(t);
     task_environment_free(t->environment);
     dfs_unref(t->fs);
     config_free(config);
@@ -88,6 +91,13 @@ int task_main(int argc, char **argv)
 {
     if (argc == 2 + PROGRAM_HOST_ARGS && !strcmp(argv[1], "--program"))
         return program_host_main(argv + 2);
+    if (argc == 3 && !strcmp(argv[1], "--aggregate")) {
+        struct err why = {0};
+        if (aggregate(stdin, stdout, !strcmp(argv[2], "combine"), &why) == 0)
+            return 0;
+        fprintf(stderr, "cairn task: %s\n", why.text);
+        return EXIT_FAILURE;
+    }
     if (argc != 2) {
         fprintf(stderr, "cairn task is started by a worker, with the file that describes the attempt\n");
         return EXIT_FAILURE;

@@ -106,6 +106,8 @@ char **task_environment(const Cairn__TaskSpecProto *spec, const char *work_outpu
     for (size_t i = 0; i < spec->job->n_properties; i++)
         env_put_property(&list, spec->job->properties[i]->name, spec->job->properties[i]->value);
     env_put_task(&list, spec, work_output_dir);
+    env_put(&list,
+            mem_printf("CORE_CONF_fs_defaultFS=%s", spec->job->fsuri)); /* `hadoop fs` in a command knows where it is */
     if (getcwd(cwd, sizeof cwd)) {
         env_put(&list, mem_printf("PWD=%s", cwd));
         env_put(&list, mem_printf("TMPDIR=%s/tmp", cwd));

@@ -89,6 +89,20 @@ def test_whole_files(running):
     assert counter(text, "Launched map tasks") == counter(text, "Map input records") == 2
 
 
+@pytest.mark.parametrize("split", [1 << 20, 64, 37, 10])
+def test_records_between_marks_at_every_split(running, split):
+    pages = [f"<page>{i} {'x' * (i % 90)}</page>" for i in range(60)]
+    put(running, "/marks/pages", "".join(f"j{i}<pag{page}\n" for i, page in enumerate(pages)).encode() + b"<page>without its end")
+    limit = ["-D", f"mapreduce.input.fileinputformat.split.maxsize={split}"]
+    run(running, *limit, "-inputreader", "StreamXmlRecord,begin=<page>,end=</page>", "-mapper", "cut -f 1", "-numReduceTasks", 0, "-input", "/marks/pages",
+        out=f"/o/xml{split}")
+    assert output(running, f"/o/xml{split}").decode().splitlines() == pages
+    parts = [f"part {i} {'y' * (i % 50)}" for i in range(60)]
+    put(running, "/marks/parts", "--#".join(parts).encode())
+    run(running, *limit, "-D", "textinputformat.record.delimiter=--#", "-mapper", "cat", "-numReduceTasks", 0, "-input", "/marks/parts", out=f"/o/parts{split}")
+    assert output(running, f"/o/parts{split}").decode().splitlines() == parts
+
+
 # ---- compression ----
 
 LINES = b"".join(b"line %d of many\n" % i for i in range(5000))

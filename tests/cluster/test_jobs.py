@@ -122,6 +122,8 @@ def test_paths_with_the_file_systems_name(running):
     put(running, "/uri/a", b"a\n")
     run(running, "-mapper", "cat", "-numReduceTasks", 0, "-input", running.uri.replace("127.0.0.1", "localhost") + "/uri/a", out=running.uri + "/o/uri")
     assert output(running, "/o/uri") == b"a\n"
+    run(running, "-mapper", "cat", "-numReduceTasks", 0, "-input", "hdfs:///uri/a", out="hdfs:///o/uri-default")
+    assert output(running, "/o/uri-default") == b"a\n"
     done = submit(running, "-mapper", "cat", "-input", "hdfs://127.0.0.1:1/uri/a", out="/o/uri2")
     assert done.returncode == 1 and b"another file system" in done.stderr
 
@@ -381,8 +383,7 @@ def test_output_that_exists_and_input_that_does_not(running):
     (["-mapper", "cat", "-inputformat", "my.InputFormat"], "my.InputFormat"),
     (["-mapper", "cat", "-outputformat", "my.OutputFormat"], "my.OutputFormat"),
     (["-mapper", "cat", "-partitioner", "my.Own"], "my.Own"),
-    (["-mapper", "org.apache.hadoop.mapred.lib.IdentityMapper"], "IdentityMapper"),
-    (["-mapper", "cat", "-reducer", "aggregate"], "aggregate"),
+    (["-mapper", "org.apache.hadoop.mapred.lib.TokenCountMapper"], "TokenCountMapper"),
     (["-mapper", "cat", "-file", "/no/such/file"], "/no/such/file"),
     (["-mapper", "sh -c 'open"], "not closed"),
     (["-mapper", "cat", "-numReduceTasks", "many"], "many"),

@@ -5,6 +5,7 @@ import subprocess
 
 import pytest
 
+from lib import sanitizer
 from lib.cluster import ROOT, Cluster, cairn_path
 from test_jobs import SMALL_BLOCKS, check_words, counter, output, put, run, submit, word_counts
 
@@ -29,8 +30,8 @@ TAIL = "const struct cairn_program cairn_program = {CAIRN_MAPREDUCE_ABI, %s};\n"
 
 
 @pytest.mark.parametrize("settings", [[], ["-D", "mapreduce.task.io.sort.mb=1", "-D", "cairn.program.fold.mb=1"],
-                                      ["-D", "mapreduce.map.output.compress=true"],
-                                      ["-D", "mapreduce.map.output.compress=true", "-D", "mapreduce.task.io.sort.mb=1",
+                                      ["-D", "mapreduce.map.output.compress=false", "-D", "mapreduce.task.io.sort.mb=1"],
+                                      ["-D", "mapreduce.task.io.sort.mb=1",
                                        "-D", "mapreduce.map.output.compress.codec=org.apache.hadoop.io.compress.ZStandardCodec"]])
 def test_word_count(running, settings):
     put(running, "/words/a", WORDS, 65536)
@@ -79,6 +80,21 @@ def test_sorted_lines_of_the_sort_program(running):
     put(running, "/sort/in", b"\n".join(lines) + b"\n", 1 << 16)
     run(running, "-program", f"{PROGRAMS}/sort.so", "-D", "mapreduce.task.io.sort.mb=1", "-input", "/sort/in", out="/o/sort")
     assert output(running, "/o/sort") == b"".join(line + b"\n" for line in sorted(lines, key=lambda line: line[:10]))
+
+
+@pytest.mark.parametrize("settings", [[], ["-D", "mapreduce.map.output.compress=false"]])
+def test_memory_has_a_bound(running, settings):
+    """Fifty times what fits into the buffers is sorted in buffers of 2 MiB each, many runs at a time."""
+    random.seed(6)
+    block = b"".join(b"%010d%s\n" % (random.randrange(10**10), b"x" * 89) for _ in range(100000))
+    put(running, "/bound/in", b"".join(b"%d" % i + block for i in range(10)), 256 << 20)
+    out = f"/o/bound{len(settings)}"
+    text = run(running, *settings, "-D", "mapreduce.task.io.sort.mb=2", "-program", f"{PROGRAMS}/sort.so", "-input", "/bound/in", out=out)
+    keys = [line[:10] for line in output(running, out).splitlines()]
+    assert len(keys) == 1000000 and keys == sorted(keys)
+    assert counter(text, "Launched map tasks") == counter(text, "Launched reduce tasks") == 1
+    assert counter(text, "Spilled Records") >= 2000000
+    assert counter(text, "Physical memory (bytes) snapshot") < 2 * (2 * 24 << 20) * sanitizer.memory_factor(), "a task and its program have more than 24 MiB each"
 
 
 def test_large_records_and_empty_ones(running, tmp_path):
@@ -159,3 +175,13 @@ def test_a_program_that_is_none_is_refused_before_anything_runs(running, tmp_pat
     put(running, "/none/in", b"a\n")
     done = submit(running, "-program", build(tmp_path, "none", text), "-input", "/none/in", out="/o/none")
     assert done.returncode == 1 and words in done.stderr.decode(), done.stderr
+
+
+def test_hundreds_of_small_runs(running):
+    """Each becomes many times as large once it is decompressed, and few fit into the memory of their reduce at once."""
+    lines = b"".join(b"%08d%s\n" % (i * 7919 % 100000, b"y" * 500) for i in range(40000))
+    put(running, "/maps/in", lines, 65536)
+    text = run(running, "-D", "mapreduce.task.io.sort.mb=1", "-D", "mapreduce.task.io.sort.factor=8", "-D", "sort.key.bytes=8", "-program",
+               f"{PROGRAMS}/sort.so", "-input", "/maps/in", out="/o/maps")
+    assert counter(text, "Shuffled Maps") == counter(text, "Launched map tasks") > 250
+    assert output(running, "/o/maps") == b"".join(sorted(lines.splitlines(True)))

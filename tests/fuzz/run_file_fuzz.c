@@ -28,6 +28,7 @@ FUZZ_SEEDS(run_file)
         buf_free(&packed);
     }
     buf_free(&records);
+    fuzz_seed(seeds, "\x01\0\0\0\0\0\0\0\x01\0", 10); /* a block of nothing */
     fuzz_seed(seeds, "\x80\x80\x80\x80\x80\x80\x80\x80\x80\x01\x01k",
               sizeof "\x80\x80\x80\x80\x80\x80\x80\x80\x80\x01\x01k" - 1);
 }

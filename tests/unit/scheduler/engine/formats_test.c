@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "scheduler/engine/aggregate.h"
 #include "scheduler/engine/compress.h"
 #include "scheduler/engine/csv_scan.h"
 #include "scheduler/engine/decompress.h"
@@ -264,6 +265,39 @@ static void writables_are_written_as_java_does(void **state)
     buf_free(&b);
 }
 
+/* ---- aggregate ---- */
+
+static int aggregated(const char *in, bool combine, char *out, size_t room)
+{
+    FILE *from = fmemopen((void *)(uintptr_t)in, strlen(in), "r"), *to = fmemopen(out, room, "w");
+    int rc = aggregate(from, to, combine, NULL);
+    fclose(from);
+    fclose(to);
+    return rc;
+}
+
+static void aggregate_sums_and_says_what_it_cannot(void **state)
+{
+    static const char in[] = "DoubleValueSum:d\t0.5\nDoubleValueSum:d\t1\nLongValueMax:m\t-5\nLongValueMax:m\t-7\n"
+                             "LongValueSum:a:b\t1\nLongValueSum:a:b\t2\nStringValueMin:s\tb\nStringValueMin:s\ta\n"
+                             "UniqValueCount:u\tx\nUniqValueCount:u\ty\nUniqValueCount:u\tx";
+    char out[1000] = "";
+    assert_int_equal(aggregated(in, false, out, sizeof out), 0);
+    assert_string_equal(out, "d\t1.5\nm\t-5\na:b\t3\ns\ta\nu\t2\n");
+    assert_int_equal(aggregated(in, true, out, sizeof out), 0);
+    assert_string_equal(out, "DoubleValueSum:d\t1.5\nLongValueMax:m\t-5\nLongValueSum:a:b\t3\nStringValueMin:s\ta\n"
+                             "UniqValueCount:u\tx\nUniqValueCount:u\ty\n");
+    static const char *const bad[] = {"no type\t1\n",
+                                      "LongValueSum\t1\n",
+                                      "Unknown:a\t1\n",
+                                      "LongValueSum:a\tx\n",
+                                      "LongValueSum:a\n",
+                                      "DoubleValueSum:a\t1x\n",
+                                      "LongValueSum:a\t99999999999999999999\n"};
+    for (size_t i = 0; i < ARRAY_COUNT(bad); i++)
+        assert_int_equal(aggregated(bad[i], false, out, sizeof out), ERR_ILLEGAL_ARGUMENT);
+}
+
 /* ---- orders of keys ---- */
 
 static int order_of(const char *a, const char *b, bool numeric, bool reverse)
@@ -339,6 +373,7 @@ int main(void)
         cmocka_unit_test(what_was_compressed_comes_back),
         cmocka_unit_test(sequence_files_come_back_at_every_split),
         cmocka_unit_test(writables_are_written_as_java_does),
+        cmocka_unit_test(aggregate_sums_and_says_what_it_cannot),
         cmocka_unit_test(sort_keys_order_as_numbers_and_texts_do),
         cmocka_unit_test(encoded_records_come_back),
     };

@@ -151,6 +151,20 @@ static void little_is_read_past_the_end(void **state)
     buf_free(&text);
 }
 
+static void newlines_are_counted_at_every_length(void **state)
+{
+    static uint8_t bytes[10000];
+    for (int kind = 0; kind < 3; kind++) {
+        size_t want = 0;
+        for (size_t i = 0; i < sizeof bytes; i++)
+            bytes[i] = kind == 0 ? '\n' : kind == 1 ? (uint8_t)rand() : rand() % 3 ? '\n' ^ 0x80 : '\n';
+        for (size_t len = 0; len < sizeof bytes; len++) {
+            assert_int_equal(count_newlines(bytes, len), want);
+            want += bytes[len] == '\n';
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -158,6 +172,7 @@ int main(void)
         cmocka_unit_test(random_texts_at_small_blocks),
         cmocka_unit_test(nothing_in_an_empty_split),
         cmocka_unit_test(little_is_read_past_the_end),
+        cmocka_unit_test(newlines_are_counted_at_every_length),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,161 @@
+/* Records that are found by marks: from a begin to an end (StreamXmlRecordReader), or up to a delimiter of any text
+ * (textinputformat.record.delimiter). A record belongs to the split in which it begins. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "client/lib/dfs.h"
+#include "common/mem.h"
+#include "scheduler/engine/input_formats.h"
+#include "scheduler/engine/job_conf.h"
+
+#define READ_BYTES (1u << 20)
+
+struct marks_format {
+    struct byte_source source;
+    struct slice begin, end; /* begin.len 0: records follow each other, `end` between them */
+    int64_t pos, split_end;  /* file offset of bytes[next] */
+    struct buf bytes;
+    size_t next;
+    bool at_end, skipping, over;
+};
+
+static struct slice text_slice(const char *text)
+{
+    return (struct slice){(const uint8_t *)text, strlen(text)};
+}
+
+static void marks_free(void *state)
+{
+    struct marks_format *f = state;
+    buf_free(&f->bytes);
+    free(f);
+}
+
+static struct marks_format *marks_new(const struct input_split *s)
+{
+    struct marks_format *f = mem_new(struct marks_format);
+    f->source = s->source;
+    f->pos = s->start;
+    f->split_end = s->length < 0 ? INT64_MAX : s->start + s->length;
+    return f;
+}
+
+void *xml_format_new(const struct input_split *s, const Cairn__JobSpecProto *job)
+{
+    struct marks_format *f = marks_new(s);
+    f->begin = text_slice(job_conf_get(job, "stream.recordreader.begin"));
+    f->end = text_slice(job_conf_get(job, "stream.recordreader.end"));
+    return f;
+}
+
+int delimited_format_new(const struct input_split *s, const char *delimiter, void **ret, struct err *reterr)
+{
+    struct marks_format *f = marks_new(s);
+    f->end = text_slice(delimiter);
+    f->skipping = s->start > 0;
+    int rc = 0;
+    if (f->skipping) { /* the delimiter before this split's first record may have begun in the split before */
+        int64_t back = (int64_t)f->end.len - 1;
+        f->pos = s->start > back ? s->start - back : 0;
+        rc = file_reader_seek(s->file, f->pos, reterr);
+    }
+    if (rc < 0)
+        marks_free(f);
+    else
+        *ret = f;
+    return rc;
+}
+
+static int read_more(struct marks_format *f, struct err *reterr)
+{
+    size_t got = 0;
+    if (f->next > READ_BYTES) {
+        buf_consume(&f->bytes, f->next);
+        f->next = 0;
+    }
+    if (f->bytes.len - f->next > RECORD_BYTES_MAX)
+        return err_set(reterr, ERR_TOO_LARGE, "the record that begins at byte %lld is longer than %u bytes",
+                       (long long)f->pos, RECORD_BYTES_MAX);
+    uint8_t *to = buf_reserve(&f->bytes, READ_BYTES);
+    int rc = f->source.read(f->source.context, to, READ_BYTES, &got, reterr);
+    f->bytes.len += rc < 0 ? 0 : got;
+    f->at_end = got == 0;
+    return rc;
+}
+
+/* Offset from `next` of the first mark from `from` on. *ret_found false: the file has no more. */
+static int find(struct marks_format *f, struct slice mark, size_t from, size_t *ret_at, bool *ret_found,
+                struct err *reterr)
+{
+    for (;;) {
+        size_t have = f->bytes.len - f->next;
+        const uint8_t *base = f->bytes.base ? f->bytes.base + f->next : NULL;
+        const uint8_t *at = have > from ? memmem(base + from, have - from, mark.base, mark.len) : NULL;
+        *ret_found = at != NULL;
+        *ret_at = at ? (size_t)(at - base) : have;
+        if (at || f->at_end)
+            return 0;
+        if (have >= mark.len && have - mark.len + 1 > from)
+            from = have - mark.len + 1; /* the rest was looked through */
+        int rc = read_more(f, reterr);
+        if (rc < 0)
+            return rc;
+    }
+}
+
+static void move_on(struct marks_format *f, size_t bytes)
+{
+    f->next += bytes;
+    f->pos += (int64_t)bytes;
+}
+
+static int xml_next(void *state, struct record *ret, bool *ret_more, struct err *reterr)
+{
+    struct marks_format *f = state;
+    size_t at, end;
+    bool found = false;
+    *ret_more = false;
+    int rc = f->over ? 0 : find(f, f->begin, 0, &at, &found, reterr);
+    f->over = !found || f->pos + (int64_t)at >= f->split_end;
+    if (rc < 0 || f->over)
+        return rc;
+    move_on(f, at);
+    rc = find(f, f->end, f->begin.len, &end, &found, reterr);
+    f->over = !found; /* no record without its end */
+    if (rc < 0 || f->over)
+        return rc;
+    end += f->end.len;
+    *ret = (struct record){f->bytes.base + f->next, (const uint8_t *)"", (uint32_t)end, 0};
+    *ret_more = true;
+    move_on(f, end);
+    return 0;
+}
+
+static int delimited_next(void *state, struct record *ret, bool *ret_more, struct err *reterr)
+{
+    struct marks_format *f = state;
+    size_t at;
+    bool found;
+    *ret_more = false;
+    if (f->skipping) {
+        int rc = find(f, f->end, 0, &at, &found, reterr);
+        f->skipping = false;
+        if (rc < 0)
+            return rc;
+        f->over = !found;
+        move_on(f, at + (found ? f->end.len : 0));
+    }
+    if (f->over || f->pos > f->split_end)
+        return 0;
+    int rc = find(f, f->end, 0, &at, &found, reterr);
+    f->over = !found;
+    if (rc < 0 || (!found && at == 0))
+        return rc;
+    *ret = (struct record){(const uint8_t *)"", f->bytes.base + f->next, 0, (uint32_t)at};
+    *ret_more = true;
+    move_on(f, at + (found ? f->end.len : 0));
+    return 0;
+}
+
+const struct record_format xml_format = {.next = xml_next, .free = marks_free};
+const struct record_format delimited_format = {.next = delimited_next, .free = marks_free, .no_key = true};
