@@ -6,6 +6,7 @@
 #include "common/http_page.h"
 #include "common/mem.h"
 #include "common/metrics.h"
+#include "scheduler/master/job_json.h"
 #include "scheduler/master/master.h"
 
 static struct metric jobs_running = {
@@ -18,32 +19,10 @@ static struct metric slots_used = {
     .name = "cairn_scheduler_slots_used", .help = "Running attempts.", .kind = METRIC_GAUGE};
 static struct metric *const ui_metrics[] = {&jobs_running, &workers_live, &slots_total, &slots_used};
 
-static const char *const state_names[] = {[CAIRN__JOB_STATE__JOB_RUNNING] = "RUNNING",
-                                          [CAIRN__JOB_STATE__JOB_COMMITTING] = "COMMITTING",
-                                          [CAIRN__JOB_STATE__JOB_SUCCEEDED] = "SUCCEEDED",
-                                          [CAIRN__JOB_STATE__JOB_FAILED] = "FAILED",
-                                          [CAIRN__JOB_STATE__JOB_KILLED] = "KILLED"};
-static const char *const attempt_names[] = {[CAIRN__ATTEMPT_STATE__ATTEMPT_ASSIGNED] = "ASSIGNED",
-                                            [CAIRN__ATTEMPT_STATE__ATTEMPT_RUNNING] = "RUNNING",
-                                            [CAIRN__ATTEMPT_STATE__ATTEMPT_SUCCEEDED] = "SUCCEEDED",
-                                            [CAIRN__ATTEMPT_STATE__ATTEMPT_FAILED] = "FAILED",
-                                            [CAIRN__ATTEMPT_STATE__ATTEMPT_KILLED] = "KILLED"};
-static const char *const locality_names[] = {[0] = "",
-                                             [CAIRN__LOCALITY__LOCALITY_NODE] = "node-local",
-                                             [CAIRN__LOCALITY__LOCALITY_RACK] = "rack-local",
-                                             [CAIRN__LOCALITY__LOCALITY_ANY] = "remote",
-                                             [CAIRN__LOCALITY__LOCALITY_NONE] = ""};
-
 static void cell(struct buf *b, const char *text)
 {
     buf_append_str(b, "<td>");
     html_escape(b, text);
-}
-
-static void json_field(struct buf *b, const char *name, const char *value)
-{
-    buf_printf(b, ",\"%s\":", name);
-    json_escape(b, value);
 }
 
 static void workers_table(struct buf *b, const struct resources *r)
@@ -51,12 +30,13 @@ static void workers_table(struct buf *b, const struct resources *r)
     buf_append_str(b, "<h2>Workers</h2><table><tr><th>Worker<th>Address<th>Rack<th>Running / slots<th>State</tr>");
     for (size_t i = 0; i < r->count; i++) {
         const struct worker *w = r->workers[i];
+        if (!worker_is_live(w))
+            continue;
         buf_append_str(b, "<tr>");
         cell(b, w->name);
         buf_printf(b, "<td><a href=\"http://%s:%u/\">%s:%u</a>", w->ip, w->http_port, w->ip, w->http_port);
         cell(b, w->rack ? w->rack : "");
-        buf_printf(b, "<td>%u / %u<td>%s</tr>", w->running, w->slots,
-                   worker_is_sick(w) ? "<span class=bad>failing</span>" : "live");
+        buf_printf(b, "<td>%u / %u<td>%s</tr>", w->running, w->slots, worker_state_name(w, master_now_ms()));
     }
     buf_append_str(b, "</table>");
 }
@@ -66,7 +46,7 @@ static void job_row(struct buf *b, const Cairn__JobStatusProto *s)
     buf_printf(b, "<tr><td><a href=\"/jobs/%s\">%s</a>", s->jobid, s->jobid);
     cell(b, s->name);
     cell(b, s->user);
-    buf_printf(b, "<td class=%s>%s", s->state >= CAIRN__JOB_STATE__JOB_FAILED ? "bad" : "ok", state_names[s->state]);
+    buf_printf(b, "<td class=%s>%s", s->state >= CAIRN__JOB_STATE__JOB_FAILED ? "bad" : "ok", job_state_text(s->state));
     buf_printf(b, "<td>%u / %u<td>%u / %u", s->mapsdone, s->maps, s->reducesdone, s->reduces);
     buf_printf(b, "<td>%.1f s", s->has_finishedatms ? (double)(s->finishedatms - s->submittedatms) / 1000 : 0);
     cell(b, s->waitingfor ? s->waitingfor : "");
@@ -79,47 +59,15 @@ struct rows {
     bool json;
 };
 
-static void job_json(struct buf *b, const Cairn__JobStatusProto *s, bool counters)
-{
-    buf_printf(b, "{\"id\":\"%s\"", s->jobid);
-    json_field(b, "name", s->name);
-    json_field(b, "user", s->user);
-    json_field(b, "state", state_names[s->state]);
-    json_field(b, "output", s->output ? s->output : "");
-    buf_printf(b, ",\"submitted_at_ms\":%" PRId64 ",\"finished_at_ms\":%" PRId64, s->submittedatms,
-               s->has_finishedatms ? s->finishedatms : 0);
-    buf_printf(b, ",\"maps\":%u,\"maps_done\":%u,\"reduces\":%u,\"reduces_done\":%u", s->maps, s->mapsdone, s->reduces,
-               s->reducesdone);
-    buf_printf(b, ",\"map_progress\":%.4f,\"reduce_progress\":%.4f", (double)s->mapprogress, (double)s->reduceprogress);
-    if (s->diagnostics)
-        json_field(b, "diagnostics", s->diagnostics);
-    if (s->waitingfor)
-        json_field(b, "waiting_for", s->waitingfor);
-    if (counters) {
-        buf_append_str(b, ",\"counters\":[");
-        for (size_t i = 0; i < s->n_counters; i++) {
-            buf_printf(b, "%s{\"value\":%" PRId64, i ? "," : "", s->counters[i]->value);
-            json_field(b, "group", s->counters[i]->group);
-            json_field(b, "name", s->counters[i]->name);
-            buf_append_str(b, "}");
-        }
-        buf_append_str(b, "]");
-    }
-    buf_append_str(b, "}");
-}
-
 static bool history_row(const Cairn__JobRecordProto *record, void *arg)
 {
     struct rows *rows = arg;
     if (record->status->state < CAIRN__JOB_STATE__JOB_SUCCEEDED)
         return true; /* listed among those that run */
-    if (rows->json) {
-        if (rows->to->len > 1)
-            buf_append_str(rows->to, ",\n");
+    if (rows->json)
         job_json(rows->to, record->status, false);
-    } else {
+    else
         job_row(rows->to, record->status);
-    }
     return --rows->left > 0;
 }
 
@@ -176,9 +124,12 @@ static void attempts_table(struct buf *b, const Cairn__JobRecordProto *record)
     for (size_t i = 0; i < record->n_attempts; i++) {
         const Cairn__AttemptProto *at = record->attempts[i];
         buf_printf(b, "<tr><td>%s<td class=%s>%s", at->attemptid,
-                   at->state == CAIRN__ATTEMPT_STATE__ATTEMPT_FAILED ? "bad" : "ok", attempt_names[at->state]);
+                   at->state == CAIRN__ATTEMPT_STATE__ATTEMPT_FAILED ? "bad" : "ok", attempt_state_text(at->state));
         cell(b, at->worker);
-        buf_printf(b, "<td>%s<td>%.0f%%", locality_names[at->locality], (double)at->progress * 100);
+        buf_printf(b, "<td title=\"");
+        html_escape(b, at->localityreason ? at->localityreason : "");
+        buf_printf(b, "\">%s%s<td>%.0f%%", locality_text(at->locality), at->speculative ? " (second attempt)" : "",
+                   (double)at->progress * 100);
         buf_printf(b, "<td>%.1f s", at->has_finishedatms ? (double)(at->finishedatms - at->startedatms) / 1000 : 0);
         cell(b, at->diagnostics ? at->diagnostics : at->status ? at->status : "");
         buf_printf(b, "<td><a href=\"http://%s/logs/%s\">log</a></tr>", at->httpaddress, at->attemptid);
@@ -225,7 +176,7 @@ static void json_jobs(struct http_request *request, struct http_reply *reply, vo
     struct master *m = context;
     struct buf *b = &reply->body;
     reply->content_type = "application/json";
-    buf_append_str(b, "[");
+    json_begin(b, NULL, '[');
     struct arena a;
     arena_init(&a, 64 << 20);
     struct sched *s = master_lock(m);
@@ -233,7 +184,6 @@ static void json_jobs(struct http_request *request, struct http_reply *reply, vo
     for (size_t i = 0; (j = sched_job_at(s, i)); i++) {
         Cairn__JobStatusProto status;
         job_status_message(j, master_epoch_ms(m), &a, &status);
-        buf_append_str(b, i ? ",\n" : "");
         job_json(b, &status, false);
     }
     master_unlock(m);
@@ -245,7 +195,8 @@ static void json_jobs(struct http_request *request, struct http_reply *reply, vo
         http_fail(reply, 500, "%s", err.text);
         return;
     }
-    buf_append_str(b, "]\n");
+    json_end(b, ']');
+    buf_append_str(b, "\n");
 }
 
 static void json_job(struct http_request *request, struct http_reply *reply, void *context)
@@ -261,22 +212,7 @@ static void json_job(struct http_request *request, struct http_reply *reply, voi
     }
     struct buf *b = &reply->body;
     reply->content_type = "application/json";
-    buf_append_str(b, "{\"job\":");
-    job_json(b, record->status, true);
-    buf_append_str(b, ",\n\"attempts\":[");
-    for (size_t i = 0; i < record->n_attempts; i++) {
-        const Cairn__AttemptProto *at = record->attempts[i];
-        buf_printf(b, "%s{\"id\":\"%s\",\"state\":\"%s\",\"locality\":\"%s\"", i ? ",\n" : "", at->attemptid,
-                   attempt_names[at->state], locality_names[at->locality]);
-        json_field(b, "worker", at->worker);
-        json_field(b, "http_address", at->httpaddress);
-        buf_printf(b, ",\"started_at_ms\":%" PRId64 ",\"finished_at_ms\":%" PRId64 ",\"progress\":%.4f",
-                   at->startedatms, at->has_finishedatms ? at->finishedatms : 0, (double)at->progress);
-        if (at->diagnostics)
-            json_field(b, "diagnostics", at->diagnostics);
-        buf_append_str(b, "}");
-    }
-    buf_append_str(b, "]}\n");
+    job_record_json(b, record);
     arena_free(&a);
 }
 

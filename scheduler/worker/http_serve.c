@@ -71,12 +71,15 @@ static void serve_log(struct http_request *request, struct http_reply *reply, vo
             close(fd);
         return;
     }
-    if (st.st_size == 0) {
+    const char *text = http_query(request, "offset");
+    int64_t offset = text ? strtoll(text, NULL, 10) : 0;
+    if (offset < 0 || offset >= st.st_size) {
         close(fd);
         return;
     }
     reply->file_fd = fd;
-    reply->file_bytes = st.st_size;
+    reply->file_offset = offset;
+    reply->file_bytes = st.st_size - offset;
 }
 
 static void serve_index(struct http_request *request, struct http_reply *reply, void *context)

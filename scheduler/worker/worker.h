@@ -13,7 +13,8 @@
 #include "common/config.h"
 #include "rpc/rpc_client.h"
 
-/* On this node:  DIR/jobs/JOB/files/             job files, once per job
+/* On this node:  DIR/instance                    whose map output this is: kept through a restart of the worker
+ *                DIR/jobs/JOB/files/             job files, once per job
  *                DIR/jobs/JOB/work/ATTEMPT/      working directory, gone when the attempt is over
  *                DIR/jobs/JOB/output/ATTEMPT/    map output, gone when the job is over
  *                DIR/logs/JOB/ATTEMPT            what the attempt wrote to stderr, kept for cairn.worker.log-retention
@@ -37,8 +38,8 @@ struct attempt_process {
 
 struct worker_daemon {
     const struct config *config;
-    char *dir, *scheduler; /* "host:port" */
-    char *ip;              /* what others reach us by; NULL until registered, then fixed */
+    char *dir, *instance, *scheduler; /* "host:port" */
+    char *ip;                         /* what others reach us by; NULL until registered, then fixed */
     uint16_t http_port;
     char own_ip[64]; /* as configured, "" = let the scheduler see it */
     struct rpc_client *report_client, *command_client;
@@ -49,7 +50,7 @@ struct worker_daemon {
     struct attempt_process *attempts;
     Cairn__CommandProto **commands; /* for the main thread, in order */
     size_t command_count, command_capacity;
-    bool dirty, stopping, forget_all;
+    bool dirty, stopping;
 };
 
 /* attempt_process.c: main thread only, with the lock held unless said otherwise */

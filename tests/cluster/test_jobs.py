@@ -491,27 +491,158 @@ def test_worker_killed_in_mid_job(tmp_path):
         check_words(cluster, "/out", word_counts(WORDS))
 
 
-def test_scheduler_killed_says_so_about_its_jobs(tmp_path):
-    with Cluster(tmp_path / "cluster") as cluster:
-        put(cluster, "/in", b"a\n")
+def test_scheduler_killed_and_its_jobs_go_on(tmp_path):
+    """What ran, runs on; what had ended is not run again; the job's result is the same."""
+    with Cluster(tmp_path / "cluster", properties=SMALL_BLOCKS) as cluster:
+        put(cluster, "/in", WORDS, 65536)
         finished = job_id(run(cluster, "-mapper", "cat", "-input", "/in", out="/done"))
-        name = start(cluster, "-mapper", "sleep 1000", "-input", "/in", out="/out")
-        wait_for(lambda: running_maps(cluster, name), 20, "a running map")
+        name = start(cluster, "-files", f"{JOBS}/wordcount/map.awk,{JOBS}/wordcount/reduce.awk", "-mapper", "sh -c 'sleep 2; exec ./map.awk'",
+                     "-reducer", "sh -c 'sleep 2; exec ./reduce.awk'", "-numReduceTasks", 2, "-input", "/in", out="/out")
+        wait_for(lambda: len(running_maps(cluster, name)) >= 3, 20, "running maps")
         cluster.kill("scheduler")
         again = cluster.start_again("scheduler")
         try:
-            wait_for(lambda: job(cluster, "-status", name).returncode == 0, 20, "the scheduler")
-            assert state(cluster, name) == "FAILED"
-            assert "restarted" in job(cluster, "-status", name).stdout.decode()
+            done = job(cluster, "-wait", name, deadline_s=90)
+            assert done.returncode == 0, done.stdout + done.stderr
+            check_words(cluster, "/out", word_counts(WORDS))
+            attempts = json.loads(cluster.http_get(f"/v1/jobs/{name}", cluster.scheduler_http))["attempts"]
+            assert len(attempts) == -(-len(WORDS) // 65536) + 2, "nothing ran twice"
             assert state(cluster, finished) == "SUCCEEDED"
-            wait_for(lambda: cluster.http_get("/metrics", cluster.scheduler_http).find(b"workers_live 3") > 0, 20, "the workers to come back")
-            run(cluster, "-mapper", "cat", "-input", "/in", out="/again", deadline_s=30)
-            assert output(cluster, "/again") == b"a\t\n"
-            assert cluster.fs("-test", "-e", "/out").returncode == 1
         finally:
             again.stop()
+
+
+def test_worker_restarted_keeps_its_map_output(tmp_path):
+    with Cluster(tmp_path / "cluster", properties=SMALL_BLOCKS) as cluster:
+        put(cluster, "/in", WORDS, 65536)
+        name = start(cluster, "-files", f"{JOBS}/wordcount/map.awk,{JOBS}/wordcount/reduce.awk", "-mapper", "map.awk",
+                     "-D", "mapreduce.job.reduce.slowstart.completedmaps=1", "-reducer", "sh -c 'sleep 3; exec ./reduce.awk'",
+                     "-numReduceTasks", 2, "-input", "/in", out="/out")
+        maps = -(-len(WORDS) // 65536)
+        wait_for(lambda: [a for a in running_maps(cluster, name) if "_r_" in a["id"]], 30, "a running reduce")
+        victims = []
+        for daemon in cluster.daemons_named("worker"):
+            cluster.kill(daemon["name"])
+            victims.append(cluster.start_again(daemon["name"]))
+        try:
+            done = job(cluster, "-wait", name, deadline_s=90)
+            assert done.returncode == 0, done.stdout + done.stderr
+            check_words(cluster, "/out", word_counts(WORDS))
+            attempts = json.loads(cluster.http_get(f"/v1/jobs/{name}", cluster.scheduler_http))["attempts"]
+            assert len([a for a in attempts if "_m_" in a["id"]]) == maps, "a map ran again"
+        finally:
+            for victim in victims:
+                victim.stop()
 
 
 def test_memory_stays_small(running):
     for daemon in running.daemons_named("scheduler") + running.daemons_named("worker"):
         assert running.resident_mib(daemon["name"]) < 32
+
+
+# ---- later, again, instead ----
+
+def test_job_waits_for_anothers_output(running):
+    put(running, "/chain/in", b"b\na\n")
+    first = start(running, "-mapper", "sh -c 'sleep 1; cat'", "-input", "/chain/in", out="/chain/mid")
+    second = start(running, "-D", f"cairn.job.after={first}", "-mapper", "cat", "-numReduceTasks", 0, "-input", "/chain/mid", out="/chain/out")
+    assert state(running, second) == "WAITING"
+    assert job(running, "-wait", second, check=True)
+    assert output(running, "/chain/out") == b"a\t\nb\t\n"
+    bad = start(running, "-mapper", "sleep 100", "-input", "/chain/in", out="/chain/bad")
+    after = start(running, "-D", f"cairn.job.after={bad}", "-mapper", "cat", "-input", "/chain/bad", out="/chain/never")
+    job(running, "-kill", bad, check=True)
+    assert job(running, "-wait", after).returncode == 1
+    assert bad in job(running, "-status", after).stdout.decode()
+    refused = submit(running, "-D", f"cairn.job.after={bad}", "-mapper", "cat", "-input", "/chain/in", out="/chain/refused")
+    assert refused.returncode == 1 and b"did not succeed" in refused.stderr
+
+
+def test_output_that_takes_anothers_place(running):
+    put(running, "/replace/in", b"new\n")
+    put(running, "/replace/out/old", b"old\n")
+    run(running, "-D", "cairn.job.replace=true", "-mapper", "cat", "-numReduceTasks", 0, "-input", "/replace/in", out="/replace/out")
+    names = running.fs("-ls", "-C", "-R", "/replace", check=True).stdout.decode().split()
+    assert names == ["/replace/in", "/replace/out", "/replace/out/_SUCCESS", "/replace/out/part-00000"]
+    failed = submit(running, "-D", "cairn.job.replace=true", "-D", "mapreduce.map.maxattempts=1", "-mapper", "false", "-input", "/replace/in", out="/replace/out")
+    assert failed.returncode == 1
+    assert output(running, "/replace/out") == b"new\n"
+    assert running.fs("-ls", "-C", "/replace", check=True).stdout.decode().split() == ["/replace/in", "/replace/out"]
+
+
+def test_recurring_job_runs_and_does_not_overlap(running):
+    put(running, "/cron/in", b"a\n")
+    done = submit(running, "-D", "cairn.job.schedule=* * * * *", "-D", "cairn.job.replace=true", "-D", "mapreduce.job.name=every minute",
+                  "-mapper", "cat", "-numReduceTasks", 0, "-input", "/cron/in", out="/cron/out-%Y")
+    assert done.returncode == 0 and b"runs for the first time" in done.stderr, done.stderr
+    listed = job(running, "-schedules", check=True).stdout.decode()
+    assert "every minute" in listed and "* * * * *" in listed
+    wait_for(lambda: output_or_none(running, "/cron/out-*") == b"a\n", 90, "the first run")
+    assert b"refused" not in job(running, "-unschedule", "every minute", check=True).stderr
+    assert "every minute" not in job(running, "-schedules", check=True).stdout.decode()
+    wrong = submit(running, "-D", "cairn.job.schedule=* * * *", "-mapper", "cat", "-input", "/cron/in", out="/cron/wrong")
+    assert wrong.returncode == 1 and b"five fields" in wrong.stderr
+
+
+def output_or_none(cluster, path):
+    done = cluster.fs("-cat", f"{path}/part-*")
+    return done.stdout if done.returncode == 0 else None
+
+
+# ---- workers, attempts, history ----
+
+def test_drained_worker_takes_no_tasks(running):
+    put(running, "/drain/in", WORDS, 65536)
+    listed = job(running, "-workers", check=True).stdout.decode()
+    name = next(line.split()[0] for line in listed.splitlines() if line.startswith("127.0.0.2"))
+    job(running, "-drain", name, check=True)
+    try:
+        assert re.search(rf"{name}\s.*drained", job(running, "-workers", check=True).stdout.decode())
+        text = run(running, "-mapper", "cat", "-numReduceTasks", 0, "-input", "/drain/in", out="/o/drain")
+        shown = json.loads(running.http_get(f"/v1/jobs/{job_id(text)}", running.scheduler_http))
+        assert {entry["worker"] for entry in shown["attempts"]} <= {"127.0.0.1", "127.0.0.3"}
+    finally:
+        job(running, "-undrain", name, check=True)
+    assert job(running, "-drain", "no-such-worker").returncode == 1
+
+
+def test_attempt_that_a_person_fails_is_tried_again(running):
+    put(running, "/ft/in", b"a\n")
+    name = start(running, "-mapper", "sh -c 'case $mapreduce_task_attempt_id in *_0) sleep 1000;; esac; cat'", "-numReduceTasks", 0,
+                 "-input", "/ft/in", out="/o/ft")
+    wait_for(lambda: running_maps(running, name), 20, "a running map")
+    attempt = running_maps(running, name)[0]["id"]
+    assert b"Failed task" in job(running, "-fail-task", attempt, check=True).stdout
+    assert job(running, "-wait", name).returncode == 0
+    assert output(running, "/o/ft") == b"a\n"
+    assert b"Failed map tasks\t1" in job(running, "-counters", name, check=True).stdout
+
+
+def test_slow_attempt_gets_a_second_one(tmp_path):
+    with Cluster(tmp_path / "cluster", properties=SMALL_BLOCKS | {"cairn.scheduler.speculative-after": "1s"}) as cluster:
+        put(cluster, "/in", WORDS, 65536)
+        script = "case $mapreduce_task_attempt_id in *_m_000001_0) sleep 1000;; esac; cat"
+        text = run(cluster, "-mapper", f"sh -c '{script}'", "-numReduceTasks", 0, "-input", "/in", out="/out", deadline_s=60)
+        assert output(cluster, "/out") == WORDS
+        assert counter(text, "Killed map tasks") == 1
+        shown = json.loads(cluster.http_get(f"/v1/jobs/{job_id(text)}", cluster.scheduler_http))["attempts"]
+        assert [entry["speculative"] for entry in shown].count(True) == 1
+
+
+def test_logs_are_followed(running):
+    put(running, "/follow/in", b"a\n")
+    name = start(running, "-mapper", "sh -c 'echo one >&2; sleep 1; echo two >&2; cat'", "-numReduceTasks", 0, "-input", "/follow/in", out="/o/follow")
+    said = job(running, "-logs", "-f", name, check=True).stdout.decode()
+    assert said.index("one") < said.index("two")
+    assert said.count("one\n") == 1
+
+
+def test_history_is_in_the_file_system(running):
+    put(running, "/hist/in", b"a\n")
+    name = job_id(run(running, "-mapper", "cat", "-input", "/hist/in", out="/o/hist"))
+    path = f"/tmp/hadoop-yarn/staging/history/done/{name}.json"
+    wait_for(lambda: running.fs("-test", "-e", path).returncode == 0, 10, "the history")
+    kept = wait_for(lambda: running.fs("-cat", path).stdout, 10, "its text")
+    kept = json.loads(kept)
+    assert kept["job"]["state"] == "SUCCEEDED" and len(kept["attempts"]) == 2
+    assert kept["request"]["inputs"] == ["/hist/in"] and kept["request"]["mapper"] == "cat"
