@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/prctl.h>
 #include <sys/random.h>
 #include <sys/signalfd.h>
 #include <sys/stat.h>
@@ -23,6 +24,7 @@
 #include "common/mem.h"
 #include "common/net.h"
 #include "main/commands.h"
+#include "scheduler/worker/confine.h"
 #include "scheduler/worker/worker.h"
 
 #define CHECK_MS      1000
@@ -97,6 +99,14 @@ static void check_timeouts_locked(struct worker_daemon *w)
 {
     int64_t now = clock_mono_ms();
     for (struct attempt_process *p = w->attempts; p; p = p->next) {
+        if (p->report_fd >= 0 && now - w->logs_looked_at_ms >= CHECK_MS)
+            attempt_cut_log(w, p);
+        if (p->report_fd >= 0 && p->max_ms > 0 && now - p->started_ms >= p->max_ms) {
+            char *why = mem_printf("%s ran for %lld seconds (cairn.task.max-seconds); killed", p->id,
+                                   (long long)p->max_ms / 1000);
+            attempt_kill(p, why);
+            free(why);
+        }
         if (p->report_fd < 0 || p->timeout_ms <= 0 || now - p->last_heard_ms < p->timeout_ms)
             continue;
         char *why = mem_printf("%s did not report progress for %lld seconds (mapreduce.task.timeout); killed", p->id,
@@ -105,6 +115,8 @@ static void check_timeouts_locked(struct worker_daemon *w)
         free(why);
         p->last_heard_ms = now;
     }
+    if (now - w->logs_looked_at_ms >= CHECK_MS)
+        w->logs_looked_at_ms = now;
 }
 
 static void remove_old_logs(struct worker_daemon *w)
@@ -295,6 +307,12 @@ int worker_main(int argc, char **argv)
             dir[0] == '/' || !getcwd(absolute, sizeof absolute) ? mem_strdup(dir) : mem_printf("%s/%s", absolute, dir);
         w.scheduler = mem_strdup(config_str(config, "cairn.scheduler.address"));
         rc = claim_dir(&w, &lock_fd, &err);
+    }
+    if (rc == 0) {
+        snprintf(w.group, sizeof w.group, "%.16s", w.instance);
+        if (!config_bool(config, "cairn.worker.cgroups") || geteuid() != 0 || !confine_open(w.group))
+            w.group[0] = 0;
+        prctl(PR_SET_CHILD_SUBREAPER, 1); /* see attempt_end_leftovers */
     }
     if (rc == 0)
         rc = worker_http_start(&w, &http, &err);

@@ -7,6 +7,7 @@ import os
 import re
 import signal
 import subprocess
+import tempfile
 
 import pytest
 
@@ -646,3 +647,80 @@ def test_history_is_in_the_file_system(running):
     kept = json.loads(kept)
     assert kept["job"]["state"] == "SUCCEEDED" and len(kept["attempts"]) == 2
     assert kept["request"]["inputs"] == ["/hist/in"] and kept["request"]["mapper"] == "cat"
+
+
+# ---- isolation ----
+
+def processes_with(text):
+    return [line for line in subprocess.run(["ps", "-eo", "pid,args"], capture_output=True, text=True).stdout.splitlines()
+            if text in line and "ps -eo" not in line and "streaming" not in line]
+
+
+def test_nothing_of_a_task_is_left_behind(running):
+    """Not what went into a session of its own either, whether the task ends well, badly, or by its timeout."""
+    put(running, "/left/in", b"a\n")
+    for number, (end, good) in enumerate([("cat", True), ("exit 1", False), ("sleep 7000", False)]):
+        marker = f"6{os.getpid()}{number}"
+        done = submit(running, "-D", "mapreduce.map.maxattempts=1", "-D", "mapreduce.task.timeout=1500", "-numReduceTasks", 0,
+                      "-mapper", f"sh -c 'setsid sh -c \"sleep {marker}; true\" >/dev/null 2>&1 & sleep 0.2; {end}'", "-input", "/left/in", out=f"/o/left{number}")
+        assert (done.returncode == 0) == good, done.stderr
+        wait_for(lambda: not processes_with(f"sleep {marker}"), 10, "end of what the task left behind")
+
+
+def has_memory_groups():
+    return os.geteuid() == 0 and (os.access("/sys/fs/cgroup/memory", os.W_OK) or os.path.exists("/sys/fs/cgroup/cgroup.controllers"))
+
+
+@pytest.mark.skipif(not has_memory_groups(), reason="no control groups for memory that we may use")
+def test_too_much_memory_is_said(running):
+    put(running, "/oom/in", b"a\n")
+    done = submit(running, "-D", "mapreduce.map.memory.mb=64", "-D", "mapreduce.map.maxattempts=1", "-numReduceTasks", 0,
+                  "-mapper", "python3 -c 'x = bytearray(300 << 20)'", "-input", "/oom/in", out="/o/oom")
+    text = done.stderr.decode()
+    assert done.returncode == 1
+    assert "out of memory: it needed more than 64 MB (mapreduce.map.memory.mb)" in text
+    assert "/oom/in, bytes 0 to 2" in text
+
+
+def test_limits_of_size_processor_and_time(running):
+    put(running, "/limit/in", b"a\n")
+    for number, (setting, mapper, words) in enumerate([
+            ("cairn.task.max-file-mb=1", "sh -c 'head -c 5000000 /dev/zero > big'", "exit status 153"),
+            ("cairn.task.max-cpu-seconds=1", "sh -c 'while :; do :; done'", "signal 24"),
+            ("cairn.task.max-seconds=2", "sleep 1000", "ran for 2 seconds")]):
+        done = submit(running, "-D", setting, "-D", "mapreduce.map.maxattempts=1", "-numReduceTasks", 0, "-mapper", mapper, "-input", "/limit/in",
+                      out=f"/o/limit{number}")
+        assert done.returncode == 1 and words in done.stderr.decode(), done.stderr
+
+
+def test_failure_shows_the_last_forty_lines(running):
+    put(running, "/forty/in", b"a\nb\n")
+    done = submit(running, "-D", "mapreduce.map.maxattempts=1", "-numReduceTasks", 0, "-mapper", "sh -c 'cat >/dev/null; seq -f line-%g 100 >&2; exit 7'",
+                  "-input", "/forty/in", out="/o/forty")
+    text = done.stderr.decode()
+    assert "exit status 7" in text and "/forty/in, bytes 0 to 4, about record 2" in text
+    assert "line-62\n" in text and "line-100\ncairn task: " in text and "line-61\n" not in text
+
+
+def test_log_is_capped(tmp_path):
+    with Cluster(tmp_path / "cluster", properties={"cairn.worker.log-max": 65536}) as cluster:
+        put(cluster, "/in", b"a\n")
+        text = run(cluster, "-numReduceTasks", 0, "-mapper", "sh -c 'cat; seq 100000 >&2'", "-input", "/in", out="/out")
+        log = job(cluster, "-logs", job_id(text), check=True).stdout
+        assert len(log) < 70000 and b"bytes are left out" in log and log.rstrip().endswith(b"100000")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can run tasks as somebody else")
+def test_tasks_run_as_who_submitted_them():
+    with tempfile.TemporaryDirectory(prefix="cairn-user-") as folder:
+        os.chmod(folder, 0o755)
+        with Cluster(os.path.join(folder, "cluster"), properties={"dfs.permissions.enabled": "false"}) as cluster:
+            put(cluster, "/in", b"a\n")
+            for user, who in (("daemon", "daemon"), ("someone-elsewhere", "nobody"), ("root", "root")):
+                out = f"/out-{user}"
+                env = {"HADOOP_USER_NAME": user}
+                run(cluster, "-mapper", "sh -c 'cat; id -un; touch mine; id -G'", "-reducer", "sh -c 'cat; id -un'", "-input", "/in", out=out, env=env)
+                lines = [line.rstrip("\t") for line in output(cluster, out).decode().splitlines()]
+                assert lines.count(who) == 2, lines
+                if who != "root":
+                    assert "0" not in lines, "groups of root stay"
