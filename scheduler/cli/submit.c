@@ -21,9 +21,11 @@
 #include "scheduler/engine/job_conf.h"
 #include "scheduler/engine/key_order.h"
 #include "scheduler/engine/partition.h"
+#include "scheduler/sink/sink.h"
 #include "scheduler/engine/program.h"
 
 #define COPY_BYTES    (256u << 10)
+#define STAGING_ROOT  "/tmp/hadoop-yarn/staging"
 #define JOB_FILES_MAX 1000
 
 /* ---- properties ---- */
@@ -465,7 +467,7 @@ static int make_staging_root(struct dfs *fs, const char *root, struct arena *a, 
 static int make_staging(struct dfs *fs, Cairn__JobSpecProto *job, struct arena *a, struct err *reterr)
 {
     const char *root = job_conf_get(job, "yarn.app.mapreduce.am.staging-dir");
-    root = root && root[0] == '/' ? root : "/tmp/hadoop-yarn/staging";
+    root = root && root[0] == '/' ? root : STAGING_ROOT;
     int rc = make_staging_root(fs, root, a, reterr);
     job->stagingdir = arena_printf(a, "%s/%s/.staging/%s", root, dfs_user(fs), job->jobid);
     return rc < 0 ? rc : dfs_mkdirs(fs, job->stagingdir, 0700, true, reterr);
@@ -480,6 +482,19 @@ static void remove_quietly(struct dfs *fs, const char *path)
 }
 
 /* ---- later, again, instead ---- */
+
+/* Into a table: the rows are collected in a folder of the staging place. */
+static int fill_sink(struct dfs *fs, const char *url, Cairn__JobSpecProto *job, struct arena *a, struct err *reterr)
+{
+    struct sink sink;
+    int rc = sink_parse(url, a, &sink, reterr);
+    if (rc == 0)
+        rc = sink_check(&sink, reterr);
+    const char *root = job_conf_get(job, "yarn.app.mapreduce.am.staging-dir");
+    job->sink = (char *)url;
+    job->output = arena_printf(a, "%s/%s/.staging/rows", root && root[0] == '/' ? root : STAGING_ROOT, dfs_user(fs));
+    return rc;
+}
 
 static bool is_later(const Cairn__JobSpecProto *job)
 {
@@ -545,7 +560,9 @@ int job_submit(struct dfs *fs, struct job_client *client, const struct config *c
     job.n_taggedinputs = request->tagged_count;
     job.has_planlater = job.planlater = is_later(&job);
     *ret_job_id = NULL;
-    if (rc == 0)
+    if (rc == 0 && sink_is_url(request->output))
+        rc = fill_sink(fs, request->output, &job, a, reterr);
+    else if (rc == 0)
         rc = check_output(fs, request->output, job_conf_bool(&job, "cairn.job.replace", false), a, &job.output, reterr);
     if (rc == 0 && job.planlater && job.totalorder)
         rc = err_set(reterr, ERR_UNSUPPORTED, "TotalOrderPartitioner looks at the input, which is not there yet");
@@ -558,7 +575,10 @@ int job_submit(struct dfs *fs, struct job_client *client, const struct config *c
     if (rc < 0)
         return rc;
     job.jobid = (char *)id;
-    fill_replacement(&job, a);
+    if (job.sink && !job_conf_get(&job, "cairn.job.schedule")) /* each run of which adds its own */
+        job.output = arena_printf(a, "%s.%s", job.output, id);
+    else if (!job.sink)
+        fill_replacement(&job, a);
     if (!job.planlater)
         fprintf(stderr, "Total input files to process : %zu\nnumber of splits:%zu\n", files, job.n_splits);
     struct file_list list = {.fs = fs, .job = &job, .arena = a};

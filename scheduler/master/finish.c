@@ -18,6 +18,7 @@
 #include "scheduler/cli/splits.h"
 #include "scheduler/engine/job_conf.h"
 #include "scheduler/master/job_json.h"
+#include "scheduler/sink/sink.h"
 
 #define FINISH_ARENA_BYTES      (512u << 20)
 #define DIAGNOSTIC_ATTEMPTS_MAX 20000 /* in a job's record */
@@ -46,6 +47,7 @@ static void describe(struct finish_work *w, const Cairn__JobSpecProto *spec, Cai
     w->output = arena_strdup(a, spec->output);
     w->staging_dir = spec->stagingdir ? arena_strdup(a, spec->stagingdir) : NULL;
     w->replaces = spec->replaces ? arena_strdup(a, spec->replaces) : NULL;
+    w->sink = spec->sink ? arena_strdup(a, spec->sink) : NULL;
     w->lazy = spec->lazyoutput;
     w->mark_success = job_conf_bool(spec, "mapreduce.fileoutputcommitter.marksuccessfuljobs", true);
     w->succeeded = state == CAIRN__JOB_STATE__JOB_SUCCEEDED;
@@ -166,6 +168,23 @@ static int replace_folder(struct dfs *fs, const struct finish_work *w, struct er
     return rc;
 }
 
+/* ---- into a table ---- */
+
+static int commit_sink(struct dfs *fs, const struct finish_work *w, struct err *reterr)
+{
+    struct arena a;
+    struct sink sink;
+    int64_t rows = 0;
+    arena_init(&a, 1 << 20);
+    int rc = sink_parse(w->sink, &a, &sink, reterr);
+    if (rc == 0)
+        rc = sink_commit(&sink, w->job_id, fs, w->output, &rows, reterr);
+    if (rc == 0)
+        log_info("scheduler", "job=%s table=%s rows=%lld", w->job_id, sink.table, (long long)rows);
+    arena_free(&a);
+    return rc;
+}
+
 /* ---- the commit ---- */
 
 static int commit_once(const struct config *config, const struct finish_work *w, struct err *reterr)
@@ -184,6 +203,8 @@ static int commit_once(const struct config *config, const struct finish_work *w,
         rc = write_success(fs, w->output, reterr);
     if (rc == 0 && w->replaces)
         rc = replace_folder(fs, w, reterr);
+    if (rc == 0 && w->sink)
+        rc = commit_sink(fs, w, reterr);
     dfs_unref(fs);
     return rc;
 }
@@ -275,7 +296,9 @@ void finish_clean(const struct config *config, const struct finish_work *w)
     }
     if (w->staging_dir && dfs_delete(fs, w->staging_dir, true, &deleted, &err) < 0)
         log_warn("scheduler", "job=%s path=%s stays: err=%s", w->job_id, w->staging_dir, err.text);
-    if (!w->succeeded) {
+    if (w->sink && dfs_delete(fs, w->output, true, &deleted, &err) < 0)
+        log_warn("scheduler", "job=%s path=%s stays: err=%s", w->job_id, w->output, err.text);
+    if (!w->succeeded && !w->sink) {
         if (remove_temporary(fs, w->output, &err) < 0)
             log_warn("scheduler", "job=%s path=%s/_temporary stays: err=%s", w->job_id, w->output, err.text);
         if (dfs_delete(fs, w->output, false, &deleted, &err) < 0 && err.code != ERR_NOT_EMPTY)

@@ -83,7 +83,7 @@ struct finish_work {
     char *job_id, *user, *fs_uri, *output, *staging_dir; /* in the arena */
     char **winners;                                      /* attempt ids whose folders hold the output */
     size_t winner_count;
-    char *replaces; /* or NULL */
+    char *replaces, *sink; /* or NULL */
     bool lazy, mark_success, succeeded;
     bool resumed; /* a commit that may be half done already */
     uint32_t incarnation;

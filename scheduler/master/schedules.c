@@ -226,8 +226,9 @@ static int submit_run(struct schedules *s, Cairn__ScheduleProto *schedule, struc
     job.jobid = id;
     job.stagingdir = NULL; /* the next run needs its files, too */
     int rc = path_at(job.output, schedule->nextatms, a, &job.output, reterr);
-    if (rc == 0 && job.replaces) {
+    if (rc == 0 && job.replaces)
         rc = path_at(job.replaces, schedule->nextatms, a, &job.replaces, reterr);
+    if (rc == 0 && (job.replaces || job.sink)) {
         job.output = arena_printf(a, "%s.%s", job.output, id);
     }
     if (rc == 0)

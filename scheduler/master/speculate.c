@@ -1,7 +1,7 @@
 /* A task whose only attempt is much slower than others of its job gets a second one where a slot is free and nobody
  * else wants it; the first to succeed wins and the other is killed. Slow: it has run for half as long again as a task
- * of its kind takes, and at the rate of its progress so far it needs longer from now than a new attempt would; or it has
- * run four times as long, whatever it says of its progress (a command that has taken all its input and hangs). */
+ * of its kind takes, and at the rate of its progress so far it needs longer from now than a new attempt would; or it
+ * has run four times as long, whatever it says of its progress (a command that has taken all its input and hangs). */
 #include "scheduler/master/sched_internal.h"
 
 #define SLOWER_THAN_MEAN 1.5
