@@ -186,6 +186,8 @@ const struct config_key config_keys[] = {
     /* ---- scheduler and workers ---- */
     K("cairn.scheduler.address", STRING, "127.0.0.1:7077", 0, 0, "RPC of the scheduler."),
     K("cairn.scheduler.http-address", STRING, "0.0.0.0:8080", 0, 0, "Pages of the scheduler."),
+    K("cairn.scheduler.rest-address", STRING, "0.0.0.0:6066", 0, 0,
+      "The REST API once more, where Spark's is; off: only with the pages."),
     K("cairn.scheduler.dir", STRING, "/var/lib/cairn/scheduler", 0, 0, "Folder of the scheduler's state."),
     K("cairn.scheduler.worker-timeout", SECONDS, "20", 1, 86400, "A worker silent for so long is lost."),
     K("cairn.scheduler.locality-delay", MS, "3000", 0, 0, "How long a free slot waits for a map whose input is near."),

@@ -44,6 +44,7 @@ struct command {
 #pragma weak job_main
 #pragma weak task_main
 #pragma weak attempt_main
+#pragma weak spawner_main
 
 static const struct command commands[] = {
     {"up", up_main, "start a whole cluster on this machine", 1},
@@ -71,6 +72,7 @@ static const struct command commands[] = {
     {"worker", worker_main, "daemon: runs tasks beside a datanode", 1},
     {"task", task_main, NULL, 1},
     {"attempt", attempt_main, NULL, 1},
+    {"spawner", spawner_main, NULL, 1},
 };
 
 /* Called by another program's name, this is that program: its words for our commands. */

@@ -10,6 +10,7 @@
 #include "common/proxy_users.h"
 #include "common/user_groups.h"
 #include "main/commands.h"
+#include "scheduler/master/rest.h"
 #include "scheduler/master/schedules.h"
 
 static int start_rpc(const struct config *config, struct master *m, struct proxy_users *proxy_users,
@@ -31,7 +32,7 @@ int scheduler_main(int argc, char **argv)
     struct config *config = NULL;
     struct job_store *store = NULL;
     struct master *master = NULL;
-    struct http_server *http = NULL;
+    struct http_server *http = NULL, *rest = NULL;
     struct schedules *schedules = NULL;
     struct rpc_server *rpc = NULL;
     struct proxy_users *proxy_users = NULL;
@@ -59,6 +60,8 @@ int scheduler_main(int argc, char **argv)
     if (rc == 0)
         rc = master_start(master, &err);
     if (rc == 0)
+        rc = rest_start(master, config, &rest, &err);
+    if (rc == 0)
         rc = schedules_start(master, config, &schedules, &err);
     if (rc == 0) {
         master_set_schedules(master, schedules);
@@ -78,6 +81,7 @@ int scheduler_main(int argc, char **argv)
     schedules_stop(schedules);
     proxy_users_free(proxy_users);
     http_stop(http);
+    http_stop(rest);
     master_free(master);
     job_store_close(store);
     config_free(config);

@@ -7,7 +7,9 @@
 #include "common/mem.h"
 #include "common/metrics.h"
 #include "scheduler/master/job_json.h"
-#include "scheduler/master/master.h"
+#include "scheduler/master/rest.h"
+
+#define UI_BODY_BYTES (4u << 20)
 
 static struct metric jobs_running = {
     .name = "cairn_scheduler_jobs_running", .help = "Jobs that are not over.", .kind = METRIC_GAUGE};
@@ -56,7 +58,6 @@ static void job_row(struct buf *b, const Cairn__JobStatusProto *s)
 struct rows {
     struct buf *to;
     int left;
-    bool json;
 };
 
 static bool history_row(const Cairn__JobRecordProto *record, void *arg)
@@ -64,10 +65,7 @@ static bool history_row(const Cairn__JobRecordProto *record, void *arg)
     struct rows *rows = arg;
     if (record->status->state < CAIRN__JOB_STATE__JOB_SUCCEEDED)
         return true; /* listed among those that run */
-    if (rows->json)
-        job_json(rows->to, record->status, false);
-    else
-        job_row(rows->to, record->status);
+    job_row(rows->to, record->status);
     return --rows->left > 0;
 }
 
@@ -93,27 +91,11 @@ static void page_index(struct http_request *request, struct http_reply *reply, v
     master_unlock(m);
     arena_free(&a);
     buf_printf(b, "</table><h2>History</h2>%s", job_columns);
-    struct rows rows = {b, 50, false};
+    struct rows rows = {b, 50};
     struct err err = {0};
     if (job_store_each(master_store(m), history_row, &rows, &err) < 0)
         html_escape(b, err.text);
     buf_append_str(b, "</table>");
-}
-
-static Cairn__JobRecordProto *job_record(struct master *m, const char *job_id, struct arena *a, struct err *err)
-{
-    Cairn__JobRecordProto *record = arena_new(a, Cairn__JobRecordProto);
-    struct sched *s = master_lock(m);
-    const struct job *j = sched_job(s, job_id);
-    if (j) {
-        record->status = arena_new(a, Cairn__JobStatusProto);
-        job_status_message(j, master_epoch_ms(m), a, record->status);
-        record->attempts = arena_array(a, Cairn__AttemptProto *, j->attempt_count);
-        for (size_t i = 0; i < j->attempt_count; i++)
-            record->attempts[record->n_attempts++] = attempt_message(j, j->attempts[i], master_epoch_ms(m), a);
-    }
-    master_unlock(m);
-    return j || job_store_get(master_store(m), job_id, a, &record, err) == 0 ? record : NULL;
 }
 
 static void attempts_table(struct buf *b, const Cairn__JobRecordProto *record)
@@ -143,7 +125,7 @@ static void page_job(struct http_request *request, struct http_reply *reply, voi
     struct arena a;
     arena_init(&a, 256 << 20);
     struct err err = {0};
-    const Cairn__JobRecordProto *record = job_record(m, http_path(request) + strlen("/jobs/"), &a, &err);
+    const Cairn__JobRecordProto *record = rest_job_record(m, http_path(request) + strlen("/jobs/"), &a, &err);
     if (!record) {
         http_fail(reply, 404, "%s", err.text);
         arena_free(&a);
@@ -168,51 +150,6 @@ static void page_job(struct http_request *request, struct http_reply *reply, voi
         buf_printf(b, "<td>%" PRId64 "</tr>", c->value);
     }
     buf_append_str(b, "</table>");
-    arena_free(&a);
-}
-
-static void json_jobs(struct http_request *request, struct http_reply *reply, void *context)
-{
-    struct master *m = context;
-    struct buf *b = &reply->body;
-    reply->content_type = "application/json";
-    json_begin(b, NULL, '[');
-    struct arena a;
-    arena_init(&a, 64 << 20);
-    struct sched *s = master_lock(m);
-    const struct job *j;
-    for (size_t i = 0; (j = sched_job_at(s, i)); i++) {
-        Cairn__JobStatusProto status;
-        job_status_message(j, master_epoch_ms(m), &a, &status);
-        job_json(b, &status, false);
-    }
-    master_unlock(m);
-    arena_free(&a);
-    struct rows rows = {b, 1000, true};
-    struct err err = {0};
-    if (job_store_each(master_store(m), history_row, &rows, &err) < 0) {
-        buf_clear(b);
-        http_fail(reply, 500, "%s", err.text);
-        return;
-    }
-    json_end(b, ']');
-    buf_append_str(b, "\n");
-}
-
-static void json_job(struct http_request *request, struct http_reply *reply, void *context)
-{
-    struct arena a;
-    arena_init(&a, 256 << 20);
-    struct err err = {0};
-    const Cairn__JobRecordProto *record = job_record(context, http_path(request) + strlen("/v1/jobs/"), &a, &err);
-    if (!record) {
-        http_fail(reply, 404, "%s", err.text);
-        arena_free(&a);
-        return;
-    }
-    struct buf *b = &reply->body;
-    reply->content_type = "application/json";
-    job_record_json(b, record);
     arena_free(&a);
 }
 
@@ -254,16 +191,22 @@ static void page_jmx(struct http_request *request, struct http_reply *reply, voi
     buf_append_str(b, "}]}\n");
 }
 
-static const struct http_route ui_routes[] = {
-    {"GET", "/", page_index},        {"GET", "/jobs/*", page_job},      {"GET", "/v1/jobs", json_jobs},
-    {"GET", "/v1/jobs/*", json_job}, {"GET", "/metrics", page_metrics}, {"GET", "/jmx", page_jmx},
-};
+static const struct http_route page_routes[] = {{"GET", "/", page_index},
+                                                {"GET", "/jobs/*", page_job},
+                                                {"GET", "/metrics", page_metrics},
+                                                {"GET", "/jmx", page_jmx}};
 
 int http_ui_start(struct master *m, const struct net_address *listen, struct http_server **ret, struct err *reterr)
 {
     for (size_t i = 0; i < ARRAY_COUNT(ui_metrics); i++)
         metric_register(ui_metrics[i]);
-    struct http_options options = {
-        .listen = *listen, .routes = ui_routes, .route_count = ARRAY_COUNT(ui_routes), .context = m};
+    struct http_route routes[ARRAY_COUNT(page_routes) + REST_ROUTES];
+    memcpy(routes, page_routes, sizeof page_routes);
+    memcpy(routes + ARRAY_COUNT(page_routes), rest_routes, sizeof rest_routes);
+    struct http_options options = {.listen = *listen,
+                                   .routes = routes,
+                                   .route_count = ARRAY_COUNT(routes),
+                                   .context = m,
+                                   .max_body_bytes = UI_BODY_BYTES};
     return http_start(&options, ret, reterr);
 }

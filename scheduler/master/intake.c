@@ -109,6 +109,36 @@ int master_submit(struct master *m, const Cairn__JobSpecProto *spec, const char 
     return rc;
 }
 
+int master_kill(struct master *m, const char *job_id, const char *user, bool *ret_killed, struct err *reterr)
+{
+    struct sched_actions actions = {0};
+    char *why = mem_printf("killed by %s", user);
+    int rc = 0;
+    *ret_killed = false;
+    struct sched *s = master_lock(m);
+    const struct job *j = sched_job(s, job_id);
+    if (j && strcmp(j->spec->user, user) && strcmp(user, "root"))
+        rc = err_set(reterr, ERR_ACCESS, "%s belongs to %s", job_id, j->spec->user);
+    else if (j)
+        *ret_killed = sched_kill(s, master_now_ms(), job_id, why, &actions);
+    struct finish_work *kept = *ret_killed ? finish_work_new(j, SCHED_OVER, master_epoch_ms(m)) : NULL;
+    master_apply_locked(m, &actions);
+    master_unlock(m);
+    free(why);
+    if (kept) { /* who was told that it is killed does not see it run after a restart */
+        rc = job_store_put(master_store(m), kept->record, reterr);
+        finish_work_free(kept);
+    }
+    if (rc == 0 && !j) {
+        struct arena a;
+        Cairn__JobRecordProto *record;
+        arena_init(&a, JOB_ARENA_BYTES);
+        rc = job_store_get(master_store(m), job_id, &a, &record, reterr);
+        arena_free(&a);
+    }
+    return rc;
+}
+
 /* ---- after a restart ---- */
 
 static bool had_begun_to_commit(struct master *m, const char *job_id)

@@ -56,6 +56,11 @@ int64_t master_epoch_ms(const struct master *m)
     return m->epoch_ms;
 }
 
+const struct config *master_config(const struct master *m)
+{
+    return m->config;
+}
+
 struct job_store *master_store(struct master *m)
 {
     return m->store;

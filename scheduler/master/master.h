@@ -30,6 +30,7 @@ void master_apply_locked(struct master *m, struct sched_actions *actions);
 bool master_is_stopping(struct master *m);
 int64_t master_now_ms(void);
 int64_t master_epoch_ms(const struct master *m); /* wall time minus master_now_ms */
+const struct config *master_config(const struct master *m);
 struct job_store *master_store(struct master *m);
 void master_new_job_id(struct master *m, char out[JOB_ID_MAX]);
 const char *master_tracking_base(const struct master *m); /* "http://host:port" */
@@ -73,6 +74,9 @@ extern const size_t job_method_count, worker_method_count;
 /* The job is kept and then given to the core. spec is copied. ERR_ILLEGAL_ARGUMENT etc.: job_new; a job it waits for
  * that is unknown or did not succeed. */
 int master_submit(struct master *m, const Cairn__JobSpecProto *spec, const char *user, struct err *reterr) MUST_CHECK;
+/* *ret_killed false: over already. ERR_NOT_FOUND; ERR_ACCESS: somebody else's. Kept when it returns. */
+int master_kill(struct master *m, const char *job_id, const char *user, bool *ret_killed,
+                struct err *reterr) MUST_CHECK;
 /* Before the threads start: goes on with what the store has. */
 int master_recover(struct master *m, struct err *reterr) MUST_CHECK;
 

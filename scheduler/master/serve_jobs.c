@@ -130,28 +130,10 @@ static void list_jobs(struct rpc_call *call, const ProtobufCMessage *message, vo
 
 static void kill_job(struct rpc_call *call, const ProtobufCMessage *message, void *context)
 {
-    struct master *m = context;
     const Cairn__KillJobRequestProto *request = (const void *)message;
-    struct arena *a = rpc_call_arena(call);
     struct err err = {0};
-    struct sched_actions actions = {0};
-    struct sched *s = master_lock(m);
-    const struct job *j = sched_job(s, request->jobid);
-    bool allowed = !j || !strcmp(j->spec->user, rpc_call_user(call)) || !strcmp(rpc_call_user(call), "root");
-    bool killed = allowed && sched_kill(s, master_now_ms(), request->jobid,
-                                        arena_printf(a, "killed by %s", rpc_call_user(call)), &actions);
-    int rc = allowed ? 0 : err_set(&err, ERR_ACCESS, "%s belongs to %s", request->jobid, j->spec->user);
-    struct finish_work *kept = killed ? finish_work_new(j, SCHED_OVER, master_epoch_ms(m)) : NULL;
-    master_apply_locked(m, &actions);
-    master_unlock(m);
-    if (kept) { /* who was told that it is killed does not see it run after a restart */
-        rc = job_store_put(master_store(m), kept->record, &err);
-        finish_work_free(kept);
-    }
-    Cairn__JobRecordProto *record;
-    if (rc == 0 && !killed && !j)
-        rc = job_store_get(master_store(m), request->jobid, a, &record, &err);
-    if (rc < 0) {
+    bool killed = false;
+    if (master_kill(context, request->jobid, rpc_call_user(call), &killed, &err) < 0) {
         rpc_call_fail(call, &err);
         return;
     }

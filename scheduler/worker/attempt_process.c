@@ -2,7 +2,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
-#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,8 +25,6 @@
 #define LOG_TAIL_BYTES  6144
 #define LOG_TAIL_LINES  40
 #define LEFTOVER_ROUNDS 100
-
-extern char **environ;
 
 char *attempt_log_path(const struct worker_daemon *w, const char *job_id, const char *attempt_id)
 {
@@ -124,30 +121,18 @@ static int attempt_prepare(struct worker_daemon *w, const Cairn__TaskSpecProto *
     return rc;
 }
 
-static int attempt_spawn(const struct stage *stage, const char *log_path, const char *work_dir, int report_fd,
-                         pid_t *ret_pid, struct err *reterr)
+static int attempt_spawn(struct worker_daemon *w, const struct stage *stage, const char *log_path, const char *work_dir,
+                         int report_fd, pid_t *ret_pid, struct err *reterr)
 {
-    static const char self[] = "/proc/self/exe"; /* also right when the file has been replaced meanwhile */
     char text[STAGE_TEXT_MAX], *argv[STAGE_ARGS_MAX];
     stage_arguments(stage, text, argv);
-    posix_spawn_file_actions_t actions;
-    posix_spawnattr_t attr;
-    posix_spawn_file_actions_init(&actions);
-    posix_spawnattr_init(&attr);
-    posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
-    posix_spawn_file_actions_addopen(&actions, 2, log_path, O_WRONLY | O_CREAT | O_APPEND, 0644);
-    posix_spawn_file_actions_adddup2(&actions, 2, 1);
-    posix_spawn_file_actions_adddup2(&actions, report_fd, TASK_REPORT_FD);
-    posix_spawn_file_actions_addchdir_np(&actions, work_dir);
-    posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK);
-    posix_spawnattr_setpgroup(&attr, 0);
-    sigset_t none;
-    sigemptyset(&none);
-    posix_spawnattr_setsigmask(&attr, &none);
-    int errnum = posix_spawn(ret_pid, self, &actions, &attr, argv, environ);
-    posix_spawn_file_actions_destroy(&actions);
-    posix_spawnattr_destroy(&attr);
-    return errnum ? err_errno(reterr, errnum, "start `cairn task`") : 0;
+    struct err err = {0};
+    int rc = w->spawner.pid ? 0 : spawner_start(&w->spawner, reterr);
+    if (rc < 0 || spawner_run(&w->spawner, argv, work_dir, log_path, report_fd, ret_pid, &err) == 0)
+        return rc;
+    spawner_stop(&w->spawner); /* somebody has killed it: once more with another */
+    rc = spawner_start(&w->spawner, reterr);
+    return rc < 0 ? rc : spawner_run(&w->spawner, argv, work_dir, log_path, report_fd, ret_pid, reterr);
 }
 
 int attempt_start(struct worker_daemon *w, const Cairn__TaskSpecProto *spec, struct attempt_process **ret,
@@ -159,11 +144,6 @@ int attempt_start(struct worker_daemon *w, const Cairn__TaskSpecProto *spec, str
     int fds[2];
     if (pipe2(fds, O_CLOEXEC) < 0)
         return err_errno(reterr, errno, "pipe");
-    if (fds[1] == TASK_REPORT_FD) { /* dup2 onto itself would leave it close-on-exec */
-        int moved = fcntl(fds[1], F_DUPFD_CLOEXEC, TASK_REPORT_FD + 1);
-        close(fds[1]);
-        fds[1] = moved;
-    }
     (void)fcntl(fds[0], F_SETFL, O_NONBLOCK);
     char *job_dir = mem_printf("%s/jobs/%s", w->dir, id.job),
          *work_dir = mem_printf("%s/work/%s", job_dir, spec->attemptid);
@@ -180,7 +160,7 @@ int attempt_start(struct worker_daemon *w, const Cairn__TaskSpecProto *spec, str
     if (rc == 0 && w->group[0])
         confine_make(w->group, spec->attemptid, &stage.limits);
     if (rc == 0)
-        rc = attempt_spawn(&stage, log_path, work_dir, fds[1], &pid, reterr);
+        rc = attempt_spawn(w, &stage, log_path, work_dir, fds[1], &pid, reterr);
     close(fds[1]);
     free(job_dir);
     free(work_dir);
@@ -279,18 +259,20 @@ static char *explain_failure(const struct worker_daemon *w, const struct attempt
 
 /* ---- the whole tree ---- */
 
-static bool is_an_attempt(const struct worker_daemon *w, pid_t pid)
+static bool is_ours(const struct worker_daemon *w, pid_t pid)
 {
+    if (pid == w->spawner.pid)
+        return true;
     for (const struct attempt_process *p = w->attempts; p; p = p->next)
         if (p->pid == pid && p->report_fd >= 0)
             return true;
     return false;
 }
 
-/* Ends a child that is no attempt. False: it is one. */
+/* Ends a child that is no attempt. */
 static bool end_leftover(const struct worker_daemon *w, pid_t pid)
 {
-    if (pid <= 0 || is_an_attempt(w, pid))
+    if (pid <= 0 || is_ours(w, pid))
         return false;
     kill(pid, SIGKILL);
     while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)

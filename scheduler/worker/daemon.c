@@ -313,6 +313,7 @@ int worker_main(int argc, char **argv)
         if (!config_bool(config, "cairn.worker.cgroups") || geteuid() != 0 || !confine_open(w.group))
             w.group[0] = 0;
         prctl(PR_SET_CHILD_SUBREAPER, 1); /* see attempt_end_leftovers */
+        rc = spawner_start(&w.spawner, &err);
     }
     if (rc == 0)
         rc = worker_http_start(&w, &http, &err);
@@ -331,6 +332,7 @@ int worker_main(int argc, char **argv)
         close(signal_fd);
         stop(&w, threads);
     }
+    spawner_stop(&w.spawner);
     http_stop(http);
     worker_release(&w);
     net_closep(&lock_fd);

@@ -12,6 +12,7 @@
 #include "common/buf.h"
 #include "common/config.h"
 #include "rpc/rpc_client.h"
+#include "scheduler/worker/spawner.h"
 
 /* On this node:  DIR/instance                    whose map output this is: kept through a restart of the worker
  *                DIR/jobs/JOB/files/             job files, once per job
@@ -43,8 +44,9 @@ struct worker_daemon {
     char *dir, *instance, *scheduler; /* "host:port" */
     char *ip;                         /* what others reach us by; NULL until registered, then fixed */
     uint16_t http_port;
-    char group[64];  /* of control groups; "" = there are none */
-    char own_ip[64]; /* as configured, "" = let the scheduler see it */
+    struct spawner spawner; /* main thread only */
+    char group[64];         /* of control groups; "" = there are none */
+    char own_ip[64];        /* as configured, "" = let the scheduler see it */
     struct rpc_client *report_client, *command_client;
     int wake_fd;          /* eventfd: the main thread has something to do */
     pthread_mutex_t lock; /* guards what follows */
