@@ -778,3 +778,27 @@ def test_rest_has_a_port_of_its_own(tmp_path):
             assert rest(f"127.0.0.1:{port}", "GET", "/v1/jobs") == (200, [])
         finally:
             again.stop()
+
+
+@pytest.mark.parametrize("locality", ["true", "false"])
+def test_locality_on_eight_nodes(tmp_path, locality):
+    """200 blocks with three replicas on eight nodes, two jobs at once: next to the blocks, or, switched off, 3/8 of the time."""
+    with Cluster(tmp_path / "cluster", nodes=8, properties=SMALL_BLOCKS | {"cairn.scheduler.locality": locality}) as cluster:
+        for name in ("/a", "/b"):
+            for part in range(8):  # written by clients elsewhere, so that first replicas are spread
+                run_cairn("fs", "-fs", cluster.uri, "-D", "dfs.blocksize=512", "-D", f"cairn.client.local-address=127.0.0.{part + 1}", "-put", "-",
+                          f"{name}/{part}", stdin=(b"x" * 511 + b"\n") * 25, check=True)
+        jobs = [start(cluster, "-lazyOutput", "-mapper", "true", "-numReduceTasks", 0, "-input", name, out=f"/o{name}") for name in ("/a", "/b")]
+        shown = []
+        for name in jobs:
+            assert job(cluster, "-wait", name).returncode == 0
+            shown.append(json.loads(cluster.http_get(f"/v1/jobs/{name}", cluster.scheduler_http)))
+        placed, local = (sum(one["job"][key] for one in shown) for key in ("maps_placed", "maps_local"))
+        assert placed >= 400
+        if locality == "true":
+            assert local >= 0.99 * placed
+        else:
+            assert 0.2 * placed <= local <= 0.6 * placed
+        for one in shown:
+            for attempt in one["attempts"]:
+                assert (attempt["locality"] != "node-local") == ("locality_reason" in attempt)

@@ -387,6 +387,7 @@ static void job_waits_for_anothers_output(void **state)
     assert_true(sched_kill(w.sched, w.now_ms, "job_1_0002", "enough", &w.actions));
     assert_int_equal(third->state, CAIRN__JOB_STATE__JOB_FAILED);
     assert_non_null(strstr(third->diagnostics, "job_1_0002"));
+    job_free(planned);
     world_close(&w);
 }
 
