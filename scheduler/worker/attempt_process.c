@@ -70,12 +70,29 @@ static void add_node_setting(const char *name, const char *value, const char *so
     list->items[list->count++] = p;
 }
 
-static int give_to(const struct stage *stage, const char *const *paths, size_t count, struct err *reterr)
+static int give_to(const struct stage *stage, const char *path, struct err *reterr)
 {
-    for (size_t i = 0; stage->uid && i < count; i++)
-        if (lchown(paths[i], stage->uid, stage->gid) < 0)
-            return err_errno(reterr, errno, "give '%s' to %s", paths[i], stage->user);
+    if (stage->uid && lchown(path, stage->uid, stage->gid) < 0)
+        return err_errno(reterr, errno, "give '%s' to %s", path, stage->user);
     return 0;
+}
+
+/* What tasks of a job share on this node. Only this is theirs: the folder above is ours, so nothing in it is renamed or
+ * replaced under our hands. */
+static int share_prepare(const struct stage *stage, const char *job_dir, struct err *reterr)
+{
+    char *files = mem_printf("%s/files", job_dir), *lock = mem_printf("%s/files.lock", job_dir);
+    int rc = file_mkdirs(files, 0755, reterr);
+    int fd = rc < 0 ? -1 : open(lock, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0644);
+    if (rc == 0 && fd < 0)
+        rc = err_errno(reterr, errno, "create '%s'", lock);
+    if (rc == 0 && (rc = give_to(stage, files, reterr)) == 0)
+        rc = give_to(stage, lock, reterr);
+    if (fd >= 0)
+        close(fd);
+    free(files);
+    free(lock);
+    return rc;
 }
 
 /* The folders of an attempt and the file that describes it. */
@@ -87,8 +104,8 @@ static int attempt_prepare(struct worker_daemon *w, const Cairn__TaskSpecProto *
     int rc = 0;
     for (size_t i = 0; rc == 0 && i < ARRAY_COUNT(dirs); i++)
         rc = file_mkdirs(dirs[i], 0755, reterr);
-    if (rc == 0)
-        rc = give_to(stage, (const char *const[]){job_dir, tmp, work_dir, output_dir}, 4, reterr);
+    if (rc == 0 && (rc = share_prepare(stage, job_dir, reterr)) == 0 && (rc = give_to(stage, tmp, reterr)) == 0)
+        rc = give_to(stage, output_dir, reterr);
     free(tmp);
     free(logs);
     if (rc < 0)
@@ -109,11 +126,13 @@ static int attempt_prepare(struct worker_daemon *w, const Cairn__TaskSpecProto *
     message_pack(&bytes, &spec.base);
     arena_free(&a);
     char *path = mem_printf("%s/.task", work_dir);
-    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     rc =
         fd < 0 ? err_errno(reterr, errno, "create '%s'", path) : file_pwrite_full(fd, bytes.base, bytes.len, 0, reterr);
     if (rc == 0 && stage->uid && fchown(fd, stage->uid, stage->gid) < 0)
         rc = err_errno(reterr, errno, "give '%s' to %s", path, stage->user);
+    if (rc == 0)
+        rc = give_to(stage, work_dir, reterr); /* at last: what we write there, we write before anybody else can */
     if (fd >= 0)
         close(fd);
     free(path);

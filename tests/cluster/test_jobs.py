@@ -1,5 +1,6 @@
 """Streaming jobs on a whole cluster: results against separate computations, Hadoop's contract, failures and ends."""
 import collections
+import glob
 import gzip
 import hashlib
 import json
@@ -727,6 +728,35 @@ def test_tasks_run_as_who_submitted_them():
                 assert lines.count(who) == 2, lines
                 if who != "root":
                     assert "0" not in lines, "groups of root stay"
+
+
+def test_map_output_that_leads_elsewhere_is_not_served(running, tmp_path):
+    """A task's folder is its user's: what he puts there must not make the worker read out what is not his."""
+    put(running, "/leads/in", b"a\n")
+    name = start(running, "-mapper", "cat", "-reducer", "sh -c 'sleep 3; cat'", "-input", "/leads/in", out="/o/leads")
+    found = wait_for(lambda: glob.glob(f"{running.folder}/worker-*/jobs/{name}/output/*/file.out"), 20, "map output")[0]
+    attempt = os.path.basename(os.path.dirname(found))
+    worker = next(d for d in running.daemons_named("worker") if f"/{d['name']}/" in found)
+    get = f"/shuffle?map={attempt}&reduce=0"
+    assert wait_for(lambda: running.http_get(get, worker["address"]), 10, "the output")
+    os.rename(found, f"{found}.aside")
+    try:
+        (tmp_path / "secret").write_text("s" * 100000)
+        os.symlink(tmp_path / "secret", found)
+        with pytest.raises(urllib.error.HTTPError) as refused:
+            running.http_get(get, worker["address"])
+        assert refused.value.code == 404
+        os.unlink(found)
+        if os.geteuid() == 0:
+            (tmp_path / "others").write_text("s" * 100000)
+            os.chown(tmp_path / "others", 1, 1)
+            os.link(tmp_path / "others", found)
+            with pytest.raises(urllib.error.HTTPError):
+                running.http_get(get, worker["address"])
+            os.unlink(found)
+    finally:
+        os.rename(f"{found}.aside", found)
+    assert job(running, "-wait", name).returncode == 0
 
 
 # ---- REST ----
