@@ -43,6 +43,8 @@ struct command {
 #pragma weak streaming_main
 #pragma weak job_main
 #pragma weak task_main
+#pragma weak attempt_main
+#pragma weak spawner_main
 
 static const struct command commands[] = {
     {"up", up_main, "start a whole cluster on this machine", 1},
@@ -69,6 +71,8 @@ static const struct command commands[] = {
     {"scheduler", scheduler_main, "daemon: the Map/Reduce master", 1},
     {"worker", worker_main, "daemon: runs tasks beside a datanode", 1},
     {"task", task_main, NULL, 1},
+    {"attempt", attempt_main, NULL, 1},
+    {"spawner", spawner_main, NULL, 1},
 };
 
 /* Called by another program's name, this is that program: its words for our commands. */

@@ -157,6 +157,8 @@ static void cluster_add_children(struct cluster *c, const struct cluster_ports *
     child = cluster_add(c, "scheduler", 0, "127.0.0.1", p->scheduler);
     cluster_set_dir(c, child, "cairn.scheduler.dir", "scheduler");
     cluster_set(child, "cairn.scheduler.http-address", c->scheduler_http);
+    if (c->options.port_base) /* several clusters on one machine */
+        cluster_set(child, "cairn.scheduler.rest-address", "off");
     for (int node = 1; node <= c->options.nodes; node++)
         cluster_add_worker(c, node, p);
     if (c->options.mount) {

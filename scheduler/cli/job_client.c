@@ -128,3 +128,75 @@ int job_client_attempts(struct job_client *c, const char *job_id, struct arena *
     request.jobid = (char *)job_id;
     return job_call(c, "getAttempts", &request.base, &cairn__get_attempts_response_proto__descriptor, a, ret, reterr);
 }
+
+int job_client_end_attempt(struct job_client *c, const char *attempt_id, bool fail, bool *ret_done, struct err *reterr)
+{
+    struct arena a;
+    arena_init(&a, 1 << 20);
+    Cairn__FailAttemptRequestProto request = CAIRN__FAIL_ATTEMPT_REQUEST_PROTO__INIT;
+    Cairn__FailAttemptResponseProto *response;
+    request.attemptid = (char *)attempt_id;
+    request.has_fail = true;
+    request.fail = fail;
+    int rc = job_call(c, "failAttempt", &request.base, &cairn__fail_attempt_response_proto__descriptor, &a, &response,
+                      reterr);
+    if (rc == 0)
+        *ret_done = response->done;
+    arena_free(&a);
+    return rc;
+}
+
+int job_client_drain(struct job_client *c, const char *worker, bool drain, struct err *reterr)
+{
+    struct arena a;
+    arena_init(&a, 1 << 20);
+    Cairn__DrainWorkerRequestProto request = CAIRN__DRAIN_WORKER_REQUEST_PROTO__INIT;
+    Cairn__DrainWorkerResponseProto *response;
+    request.worker = (char *)worker;
+    request.drain = drain;
+    int rc = job_call(c, "drainWorker", &request.base, &cairn__drain_worker_response_proto__descriptor, &a, &response,
+                      reterr);
+    arena_free(&a);
+    return rc;
+}
+
+int job_client_workers(struct job_client *c, struct arena *a, const Cairn__ListWorkersResponseProto **ret,
+                       struct err *reterr)
+{
+    Cairn__ListWorkersRequestProto request = CAIRN__LIST_WORKERS_REQUEST_PROTO__INIT;
+    return job_call(c, "listWorkers", &request.base, &cairn__list_workers_response_proto__descriptor, a, ret, reterr);
+}
+
+int job_client_schedule(struct job_client *c, Cairn__ScheduleProto *schedule, struct arena *a, int64_t *ret_next_ms,
+                        struct err *reterr)
+{
+    Cairn__ScheduleJobRequestProto request = CAIRN__SCHEDULE_JOB_REQUEST_PROTO__INIT;
+    Cairn__ScheduleJobResponseProto *response;
+    request.schedule = schedule;
+    int rc = job_call(c, "scheduleJob", &request.base, &cairn__schedule_job_response_proto__descriptor, a, &response,
+                      reterr);
+    if (rc == 0)
+        *ret_next_ms = response->nextatms;
+    return rc;
+}
+
+int job_client_schedules(struct job_client *c, struct arena *a, const Cairn__ListSchedulesResponseProto **ret,
+                         struct err *reterr)
+{
+    Cairn__ListSchedulesRequestProto request = CAIRN__LIST_SCHEDULES_REQUEST_PROTO__INIT;
+    return job_call(c, "listSchedules", &request.base, &cairn__list_schedules_response_proto__descriptor, a, ret,
+                    reterr);
+}
+
+int job_client_unschedule(struct job_client *c, const char *name, struct err *reterr)
+{
+    struct arena a;
+    arena_init(&a, 1 << 20);
+    Cairn__RemoveScheduleRequestProto request = CAIRN__REMOVE_SCHEDULE_REQUEST_PROTO__INIT;
+    Cairn__RemoveScheduleResponseProto *response;
+    request.name = (char *)name;
+    int rc = job_call(c, "removeSchedule", &request.base, &cairn__remove_schedule_response_proto__descriptor, &a,
+                      &response, reterr);
+    arena_free(&a);
+    return rc;
+}

@@ -23,9 +23,26 @@ int job_client_kill(struct job_client *c, const char *job_id, bool *ret_killed, 
 int job_client_attempts(struct job_client *c, const char *job_id, struct arena *a,
                         const Cairn__GetAttemptsResponseProto **ret, struct err *reterr) MUST_CHECK;
 
+/* Ends one attempt; as a failure of its task, or only to be tried again. *ret_done false: over already. */
+int job_client_end_attempt(struct job_client *c, const char *attempt_id, bool fail, bool *ret_done,
+                           struct err *reterr) MUST_CHECK;
+int job_client_drain(struct job_client *c, const char *worker, bool drain, struct err *reterr) MUST_CHECK;
+int job_client_workers(struct job_client *c, struct arena *a, const Cairn__ListWorkersResponseProto **ret,
+                       struct err *reterr) MUST_CHECK;
+int job_client_schedule(struct job_client *c, Cairn__ScheduleProto *schedule, struct arena *a, int64_t *ret_next_ms,
+                        struct err *reterr) MUST_CHECK;
+int job_client_schedules(struct job_client *c, struct arena *a, const Cairn__ListSchedulesResponseProto **ret,
+                         struct err *reterr) MUST_CHECK;
+int job_client_unschedule(struct job_client *c, const char *name, struct err *reterr) MUST_CHECK;
+
 /* Shows progress until the job is over; leaves its last status. Lines "map 30% reduce 0%", or a bar on a terminal. */
 int job_client_follow(struct job_client *c, const char *job_id, struct arena *a, const Cairn__JobStatusProto **ret,
                       struct err *reterr) MUST_CHECK;
+/* From now on Ctrl-C asks whether to kill the job that is followed (on a terminal), or leaves it running and ends this
+ * program with 130. */
+void job_interrupt_watch(const char *job_id);
+/* Called while following. ERR_CANCELLED: the person wants to leave. */
+int job_interrupt_check(struct job_client *c, struct err *reterr) MUST_CHECK;
 void job_print_counters(const Cairn__JobStatusProto *status); /* stderr, as Hadoop groups them */
 const char *job_state_name(Cairn__JobState state);
 /* "2026-01-31 12:00:00,123 INFO mapreduce.Job: text" on stderr */

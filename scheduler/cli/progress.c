@@ -11,7 +11,8 @@
 
 #define WAIT_MS          1000
 #define LINE_INTERVAL_MS 1000 /* Hadoop prints at most one line per second */
-#define BAR_CELLS        24
+#define AWAY_MAX_MS      600000
+#define BAR_CELLS        16
 
 void job_say(const char *format, ...)
 {
@@ -30,11 +31,10 @@ void job_say(const char *format, ...)
 
 const char *job_state_name(Cairn__JobState state)
 {
-    static const char *const names[] = {[CAIRN__JOB_STATE__JOB_RUNNING] = "RUNNING",
-                                        [CAIRN__JOB_STATE__JOB_COMMITTING] = "COMMITTING",
-                                        [CAIRN__JOB_STATE__JOB_SUCCEEDED] = "SUCCEEDED",
-                                        [CAIRN__JOB_STATE__JOB_FAILED] = "FAILED",
-                                        [CAIRN__JOB_STATE__JOB_KILLED] = "KILLED"};
+    static const char *const names[] = {
+        [CAIRN__JOB_STATE__JOB_WAITING] = "WAITING",       [CAIRN__JOB_STATE__JOB_RUNNING] = "RUNNING",
+        [CAIRN__JOB_STATE__JOB_COMMITTING] = "COMMITTING", [CAIRN__JOB_STATE__JOB_SUCCEEDED] = "SUCCEEDED",
+        [CAIRN__JOB_STATE__JOB_FAILED] = "FAILED",         [CAIRN__JOB_STATE__JOB_KILLED] = "KILLED"};
     return (size_t)state < ARRAY_COUNT(names) && names[state] ? names[state] : "UNKNOWN";
 }
 
@@ -50,9 +50,31 @@ static void print_bar(const char *name, float progress)
 struct shown {
     bool terminal;
     int map_percent, reduce_percent;
-    int64_t at_ms;
+    int64_t at_ms, began_ms;
+    float began_progress; /* of the whole job, when we came */
     char waiting_text[128];
 };
+
+static float whole_progress(const Cairn__JobStatusProto *s)
+{
+    return s->reduces ? (s->mapprogress + s->reduceprogress) / 2 : s->mapprogress;
+}
+
+/* "12.3 MiB/s  0:31 left  98% local", as far as it is known. */
+static void print_rates(const struct shown *shown, const Cairn__JobStatusProto *s, int64_t now_ms)
+{
+    double seconds = (double)(now_ms - shown->began_ms) / 1000, done = whole_progress(s) - shown->began_progress;
+    if (s->inputbytes > 0 && s->has_startedatms && s->mapprogress < 1) {
+        double since_start = seconds > 1 ? seconds : 1;
+        fprintf(stderr, "%.1f MiB/s  ", (double)s->inputbytes * s->mapprogress / since_start / (1 << 20));
+    }
+    if (done > 0.01 && seconds > 1) {
+        int left = (int)(seconds / done * (1 - whole_progress(s)) + 0.5);
+        fprintf(stderr, "%d:%02d left  ", left / 60, left % 60);
+    }
+    if (s->mapsplaced)
+        fprintf(stderr, "%u%% local  ", s->mapslocal * 100 / s->mapsplaced);
+}
 
 static void show(struct shown *s, const Cairn__JobStatusProto *status, bool last)
 {
@@ -63,8 +85,12 @@ static void show(struct shown *s, const Cairn__JobStatusProto *status, bool last
     if (s->terminal) {
         fprintf(stderr, "\r");
         print_bar("map", status->mapprogress);
-        if (status->reduces)
+        if (status->reduces) {
+            print_bar("shuffle", status->shuffleprogress);
             print_bar("reduce", status->reduceprogress);
+        }
+        if (!last)
+            print_rates(s, status, now);
         fprintf(stderr, "%s\033[K", status->waitingfor ? status->waitingfor : "");
         if (last)
             fputc('\n', stderr);
@@ -89,15 +115,29 @@ static void show(struct shown *s, const Cairn__JobStatusProto *status, bool last
 int job_client_follow(struct job_client *c, const char *job_id, struct arena *a, const Cairn__JobStatusProto **ret,
                       struct err *reterr)
 {
-    struct shown shown = {
-        .terminal = isatty(STDERR_FILENO), .map_percent = -1, .reduce_percent = -1, .at_ms = clock_mono_ms()};
+    struct shown shown = {.terminal = isatty(STDERR_FILENO),
+                          .map_percent = -1,
+                          .reduce_percent = -1,
+                          .at_ms = clock_mono_ms(),
+                          .began_progress = -1};
     uint64_t version = 0;
+    int64_t heard_ms = clock_mono_ms();
+    int changes = 0;
     for (;;) {
         const Cairn__JobStatusProto *status;
         arena_reset(a);
         int rc = job_client_get(c, job_id, version, WAIT_MS, a, &status, reterr);
+        if (rc == ERR_CONNECT && clock_mono_ms() - heard_ms < AWAY_MAX_MS) { /* the job goes on when it is back */
+            job_say(" the scheduler is away, waiting for it");
+            continue;
+        }
         if (rc < 0)
             return rc;
+        heard_ms = clock_mono_ms();
+        if (shown.began_progress < 0) {
+            shown.began_progress = whole_progress(status);
+            shown.began_ms = heard_ms;
+        }
         bool last = status->state >= CAIRN__JOB_STATE__JOB_SUCCEEDED;
         version = status->version;
         show(&shown, status, last);
@@ -105,7 +145,10 @@ int job_client_follow(struct job_client *c, const char *job_id, struct arena *a,
             *ret = status;
             return 0;
         }
-        clock_sleep_ms(20); /* a burst of changes is shown once */
+        if ((rc = job_interrupt_check(c, reterr)) < 0)
+            return rc;
+        if (shown.terminal || changes++ > 4)
+            clock_sleep_ms(20); /* a burst of changes is shown once */
     }
 }
 

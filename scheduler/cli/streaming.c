@@ -1,9 +1,7 @@
 /* `cairn streaming`: Hadoop Streaming's command line. */
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "common/cli.h"
 #include "common/mem.h"
@@ -11,7 +9,14 @@
 #include "scheduler/cli/submit.h"
 
 /* Exit codes of Hadoop's StreamJob. */
-enum { EXIT_BAD_ARGUMENTS = 1, EXIT_JOB_FAILED = 1, EXIT_INVALID_JOB = 3, EXIT_OUTPUT_EXISTS = 4, EXIT_IO = 5 };
+enum {
+    EXIT_BAD_ARGUMENTS = 1,
+    EXIT_JOB_FAILED = 1,
+    EXIT_INVALID_JOB = 3,
+    EXIT_OUTPUT_EXISTS = 4,
+    EXIT_IO = 5,
+    EXIT_INTERRUPTED = 130
+};
 #define LIST_MAX           1024
 #define SUBMIT_ARENA_BYTES (512u << 20)
 
@@ -41,8 +46,10 @@ static const char usage_text[] =
     "  -background              do not wait for the end\n"
     "  -verbose                 say what is done\n"
     "Generic options: -D name=value, -fs URI, -files a,b, -conf FILE, -scheduler HOST:PORT (or -jt).\n"
-    "Commands are not run by a shell; use -mapper \"sh -c '...'\" for pipes. Ctrl-C leaves the job running;\n"
-    "`cairn job -kill JOB` stops it.\n";
+    "Commands are not run by a shell; use -mapper \"sh -c '...'\" for pipes. Ctrl-C on a terminal\n"
+    "asks whether to kill the job.\n"
+    "-D cairn.job.after=JOB,... waits for other jobs, -D cairn.job.replace=true takes the place of an output that\n"
+    "exists, -D cairn.job.schedule='CRON' submits it at these times (`cairn job -schedules`).\n";
 
 struct streaming_args {
     struct job_request request;
@@ -51,24 +58,6 @@ struct streaming_args {
     size_t jobconf_count;
     const char *inputs[LIST_MAX], *tagged[LIST_MAX], *files[LIST_MAX], *archives[LIST_MAX], *cmdenv[LIST_MAX];
 };
-
-static char interrupted_text[512];
-
-static void on_interrupt(int number)
-{
-    (void)number;
-    ssize_t ignored = write(STDERR_FILENO, interrupted_text, strlen(interrupted_text));
-    (void)ignored;
-    _exit(130);
-}
-
-static void leave_on_interrupt(const char *job_id)
-{
-    snprintf(interrupted_text, sizeof interrupted_text,
-             "\n%s goes on running. Follow it with `cairn job -wait %s`, stop it with `cairn job -kill %s`.\n", job_id,
-             job_id, job_id);
-    signal(SIGINT, on_interrupt);
-}
 
 static int take_flag(struct streaming_args *args, const char *name)
 {
@@ -191,12 +180,13 @@ static int run(struct streaming_args *args, struct config *config, struct arena 
     int rc = dfs_connect(config, NULL, NULL, &fs, reterr);
     if (rc == 0)
         rc = job_client_connect(config, dfs_user(fs), &client, reterr);
+    job_id = NULL;
     if (rc == 0)
         rc = job_submit(fs, client, config, &args->request, a, &job_id, &url, reterr);
-    if (rc == 0) {
+    if (rc == 0 && job_id) {
         char id[128];
         snprintf(id, sizeof id, "%s", job_id);
-        leave_on_interrupt(id); /* before anyone is told that it runs */
+        job_interrupt_watch(id); /* before anyone is told that it runs */
         job_say("The url to track the job: %s", url);
         job_say("Running job: %s", id);
         if (args->background) {
@@ -224,6 +214,7 @@ static int run(struct streaming_args *args, struct config *config, struct arena 
 static int explain(const struct err *err)
 {
     switch (err->code) {
+    case ERR_CANCELLED: return EXIT_INTERRUPTED;
     case ERR_EXISTS:
         fprintf(stderr, "Error launching job , Output path already exists : %s\n", err->text);
         return EXIT_OUTPUT_EXISTS;
@@ -265,7 +256,7 @@ int streaming_main(int argc, char **argv)
     }
     if (rc < 0)
         exit_code = explain(&err);
-    if (exit_code)
+    if (exit_code && exit_code != EXIT_INTERRUPTED)
         fprintf(stderr, "Streaming Command Failed!\n");
     arena_free(&a);
     config_free(config);

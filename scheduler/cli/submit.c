@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "client/lib/dfs_path.h"
@@ -20,9 +21,11 @@
 #include "scheduler/engine/job_conf.h"
 #include "scheduler/engine/key_order.h"
 #include "scheduler/engine/partition.h"
+#include "scheduler/sink/sink.h"
 #include "scheduler/engine/program.h"
 
 #define COPY_BYTES    (256u << 10)
+#define STAGING_ROOT  "/tmp/hadoop-yarn/staging"
 #define JOB_FILES_MAX 1000
 
 /* ---- properties ---- */
@@ -458,7 +461,8 @@ static int job_fill(struct job_request *request, const struct config *config, st
     return rc;
 }
 
-static int check_output(struct dfs *fs, const char *text, struct arena *a, char **ret_path, struct err *reterr)
+static int check_output(struct dfs *fs, const char *text, bool may_exist, struct arena *a, char **ret_path,
+                        struct err *reterr)
 {
     const char *path, *uri;
     int rc = dfs_path_resolve(text, dfs_user(fs), a, &path, &uri, reterr);
@@ -467,9 +471,9 @@ static int check_output(struct dfs *fs, const char *text, struct arena *a, char 
     struct dfs_status status;
     struct err err = {0};
     rc = dfs_stat(fs, path, a, &status, &err);
-    if (rc == 0)
+    if (rc == 0 && !may_exist)
         return err_set(reterr, ERR_EXISTS, "Output directory %s%s already exists", dfs_uri(fs), path);
-    if (rc != ERR_NOT_FOUND) {
+    if (rc < 0 && rc != ERR_NOT_FOUND) {
         if (reterr)
             *reterr = err;
         return rc;
@@ -501,7 +505,7 @@ static int make_staging_root(struct dfs *fs, const char *root, struct arena *a, 
 static int make_staging(struct dfs *fs, Cairn__JobSpecProto *job, struct arena *a, struct err *reterr)
 {
     const char *root = job_conf_get(job, "yarn.app.mapreduce.am.staging-dir");
-    root = root && root[0] == '/' ? root : "/tmp/hadoop-yarn/staging";
+    root = root && root[0] == '/' ? root : STAGING_ROOT;
     int rc = make_staging_root(fs, root, a, reterr);
     job->stagingdir = arena_printf(a, "%s/%s/.staging/%s", root, dfs_user(fs), job->jobid);
     return rc < 0 ? rc : dfs_mkdirs(fs, job->stagingdir, 0700, true, reterr);
@@ -515,6 +519,72 @@ static void remove_quietly(struct dfs *fs, const char *path)
         fprintf(stderr, "cairn: %s stays behind: %s\n", path, ignored.text);
 }
 
+/* ---- later, again, instead ---- */
+
+/* Into a table: the rows are collected in a folder of the staging place. */
+static int fill_sink(struct dfs *fs, const char *url, Cairn__JobSpecProto *job, struct arena *a, struct err *reterr)
+{
+    struct sink sink;
+    int rc = sink_parse(url, a, &sink, reterr);
+    if (rc == 0)
+        rc = sink_check(&sink, reterr);
+    const char *root = job_conf_get(job, "yarn.app.mapreduce.am.staging-dir");
+    job->sink = (char *)url;
+    job->output = arena_printf(a, "%s/%s/.staging/rows", root && root[0] == '/' ? root : STAGING_ROOT, dfs_user(fs));
+    return rc;
+}
+
+static bool is_later(const Cairn__JobSpecProto *job)
+{
+    return job_conf_get(job, "cairn.job.after") || job_conf_get(job, "cairn.job.schedule");
+}
+
+/* The output takes the place of a folder when it is complete; until then it has a name of its own beside it. */
+static void fill_replacement(Cairn__JobSpecProto *job, struct arena *a)
+{
+    if (!job_conf_bool(job, "cairn.job.replace", false))
+        return;
+    const char *slash = strrchr(job->output, '/');
+    job->replaces = job->output;
+    job->output = arena_printf(a, "%.*s/_replacing_%s", (int)(slash - job->output), job->output, slash + 1);
+    if (!job_conf_get(job, "cairn.job.schedule")) /* each run of which adds its own */
+        job->output = arena_printf(a, "%s.%s", job->output, job->jobid);
+}
+
+static int submit_schedule(struct job_client *client, Cairn__JobSpecProto *job, struct arena *a, struct err *reterr)
+{
+    Cairn__ScheduleProto schedule = CAIRN__SCHEDULE_PROTO__INIT;
+    int64_t next_ms;
+    char when[32];
+    struct tm tm;
+    schedule.name = job->name;
+    schedule.cron = (char *)job_conf_get(job, "cairn.job.schedule");
+    schedule.job = job;
+    int rc = job_client_schedule(client, &schedule, a, &next_ms, reterr);
+    if (rc < 0)
+        return rc;
+    time_t next = (time_t)(next_ms / 1000);
+    localtime_r(&next, &tm);
+    strftime(when, sizeof when, "%Y-%m-%d %H:%M", &tm);
+    fprintf(stderr, "Recurring job '%s' is kept; it runs for the first time at %s.\n", job->name, when);
+    return 0;
+}
+
+static int make_and_submit(struct dfs *fs, struct job_client *client, Cairn__JobSpecProto *job, struct arena *a,
+                           const char **ret_job_id, const char **ret_url, struct err *reterr)
+{
+    if (job_conf_get(job, "cairn.job.schedule"))
+        return submit_schedule(client, job, a, reterr);
+    int rc = dfs_mkdirs(fs, arena_printf(a, "%s/_temporary/0", job->output), 0755, true, reterr);
+    if (rc < 0)
+        return rc;
+    if ((rc = job_client_submit(client, job, a, ret_url, reterr)) < 0)
+        remove_quietly(fs, job->output);
+    else
+        *ret_job_id = job->jobid;
+    return rc;
+}
+
 int job_submit(struct dfs *fs, struct job_client *client, const struct config *config, struct job_request *request,
                struct arena *a, const char **ret_job_id, const char **ret_url, struct err *reterr)
 {
@@ -522,9 +592,19 @@ int job_submit(struct dfs *fs, struct job_client *client, const struct config *c
     const char *id;
     size_t files = 0;
     int rc = job_fill(request, config, fs, &job, a, reterr);
-    if (rc == 0)
-        rc = check_output(fs, request->output, a, &job.output, reterr);
-    if (rc == 0)
+    job.inputs = (char **)request->inputs;
+    job.n_inputs = request->input_count;
+    job.taggedinputs = (char **)request->tagged;
+    job.n_taggedinputs = request->tagged_count;
+    job.has_planlater = job.planlater = is_later(&job);
+    *ret_job_id = NULL;
+    if (rc == 0 && sink_is_url(request->output))
+        rc = fill_sink(fs, request->output, &job, a, reterr);
+    else if (rc == 0)
+        rc = check_output(fs, request->output, job_conf_bool(&job, "cairn.job.replace", false), a, &job.output, reterr);
+    if (rc == 0 && job.planlater && job.totalorder)
+        rc = err_set(reterr, ERR_UNSUPPORTED, "TotalOrderPartitioner looks at the input, which is not there yet");
+    if (rc == 0 && !job.planlater)
         rc = splits_compute(fs, request, &job, a, &files, reterr);
     if (rc == 0 && job.totalorder && job.reduces > 1)
         rc = sample_partition_points(fs, &job, a, reterr);
@@ -533,25 +613,19 @@ int job_submit(struct dfs *fs, struct job_client *client, const struct config *c
     if (rc < 0)
         return rc;
     job.jobid = (char *)id;
-    fprintf(stderr, "Total input files to process : %zu\nnumber of splits:%zu\n", files, job.n_splits);
+    if (job.sink && !job_conf_get(&job, "cairn.job.schedule")) /* each run of which adds its own */
+        job.output = arena_printf(a, "%s.%s", job.output, id);
+    else if (!job.sink)
+        fill_replacement(&job, a);
+    if (!job.planlater)
+        fprintf(stderr, "Total input files to process : %zu\nnumber of splits:%zu\n", files, job.n_splits);
     struct file_list list = {.fs = fs, .job = &job, .arena = a};
     if ((rc = make_staging(fs, &job, a, reterr)) < 0)
         return rc;
     rc = ship_all(&list, request, reterr);
-    const char *temporary = arena_printf(a, "%s/_temporary/0", job.output);
-    bool output_made = false;
-    if (rc == 0) {
-        rc = dfs_mkdirs(fs, temporary, 0755, true, reterr);
-        output_made = rc == 0;
-    }
     if (rc == 0)
-        rc = job_client_submit(client, &job, a, ret_url, reterr);
-    if (rc == 0) {
-        *ret_job_id = id;
-        return 0;
-    }
-    remove_quietly(fs, job.stagingdir);
-    if (output_made)
-        remove_quietly(fs, job.output);
+        rc = make_and_submit(fs, client, &job, a, ret_job_id, ret_url, reterr);
+    if (rc < 0)
+        remove_quietly(fs, job.stagingdir);
     return rc;
 }

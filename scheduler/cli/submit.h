@@ -16,7 +16,8 @@ struct job_request {                                              /* borrowed te
     bool lazy_output, verbose;
 };
 /* On failure nothing stays behind. ERR_EXISTS: the output; ERR_NOT_FOUND: an input; ERR_ILLEGAL_ARGUMENT,
- * ERR_UNSUPPORTED: the request. *ret_job_id lives in the arena. */
+ * ERR_UNSUPPORTED: the request. *ret_job_id lives in the arena; NULL: a recurring job
+ * (cairn.job.schedule), of which nothing runs yet. */
 int job_submit(struct dfs *fs, struct job_client *client, const struct config *config, struct job_request *request,
                struct arena *a, const char **ret_job_id, const char **ret_url, struct err *reterr) MUST_CHECK;
 

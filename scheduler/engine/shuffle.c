@@ -130,7 +130,7 @@ static int ask_for_outputs(struct shuffle *s, uint32_t wait_ms, struct err *rete
         pthread_mutex_lock(&s->lock);
         for (size_t i = 0; i < response->n_outputs; i++)
             source_event_locked(s, response->outputs[i]);
-        s->next_event += (uint32_t)response->n_outputs;
+        s->next_event = response->has_next ? response->next : s->next_event + response->n_outputs;
         pthread_cond_broadcast(&s->changed);
         pthread_mutex_unlock(&s->lock);
         task_report_alive(s->task->report); /* waiting for maps is not hanging */

@@ -34,7 +34,7 @@ struct shuffle {
     size_t memory_used, memory_max; /* reserved by fetches too */
     uint32_t files;
     struct rpc_client *scheduler;
-    uint32_t next_event;
+    uint64_t next_event;
     bool stopping;
     int rc;
     struct err err;

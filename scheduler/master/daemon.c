@@ -5,72 +5,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/clock.h"
 #include "common/http.h"
 #include "common/log.h"
-#include "common/mem.h"
 #include "common/proxy_users.h"
 #include "common/user_groups.h"
 #include "main/commands.h"
-#include "scheduler/master/master.h"
-
-struct interrupted {
-    const struct config *config;
-    struct job_store *store;
-    struct err err;
-    int rc;
-    char **ids;
-    size_t count;
-};
-
-/* Jobs that ran when the scheduler ended. Their tasks are gone: say so instead of letting them vanish. */
-static bool find_interrupted(const Cairn__JobRecordProto *record, void *arg)
-{
-    struct interrupted *in = arg;
-    if (record->status->state >= CAIRN__JOB_STATE__JOB_SUCCEEDED)
-        return true;
-    in->ids = mem_realloc_array(in->ids, in->count + 1, sizeof *in->ids);
-    in->ids[in->count++] = mem_strdup(record->status->jobid);
-    return true;
-}
-
-static int fail_interrupted_job(struct interrupted *in, const char *job_id, struct err *reterr)
-{
-    struct finish_work w = {.kind = SCHED_OVER};
-    arena_init(&w.arena, 256 << 20);
-    Cairn__JobRecordProto *record = NULL;
-    int rc = job_store_get(in->store, job_id, &w.arena, &record, reterr);
-    if (rc == 0) {
-        record->status->state = CAIRN__JOB_STATE__JOB_FAILED;
-        record->status->diagnostics =
-            arena_strdup(&w.arena, "the scheduler was restarted while the job ran; submit it again");
-        record->status->has_finishedatms = true;
-        record->status->finishedatms = clock_wall_ms();
-        w.job_id = record->spec->jobid;
-        w.user = record->spec->user;
-        w.fs_uri = record->spec->fsuri;
-        w.output = record->spec->output;
-        w.staging_dir = record->spec->stagingdir;
-        finish_clean(in->config, &w);
-        rc = job_store_put(in->store, record, reterr);
-        log_warn("scheduler", "job=%s failed: it ran when the scheduler ended", job_id);
-    }
-    arena_free(&w.arena);
-    return rc;
-}
-
-static int fail_interrupted(const struct config *config, struct job_store *store, struct err *reterr)
-{
-    struct interrupted in = {.config = config, .store = store};
-    int rc = job_store_each(store, find_interrupted, &in, reterr);
-    for (size_t i = 0; i < in.count; i++) {
-        if (rc == 0)
-            rc = fail_interrupted_job(&in, in.ids[i], reterr);
-        free(in.ids[i]);
-    }
-    free(in.ids);
-    return rc;
-}
+#include "scheduler/master/rest.h"
+#include "scheduler/master/schedules.h"
 
 static int start_rpc(const struct config *config, struct master *m, struct proxy_users *proxy_users,
                      struct rpc_server **ret, struct err *reterr)
@@ -91,7 +32,8 @@ int scheduler_main(int argc, char **argv)
     struct config *config = NULL;
     struct job_store *store = NULL;
     struct master *master = NULL;
-    struct http_server *http = NULL;
+    struct http_server *http = NULL, *rest = NULL;
+    struct schedules *schedules = NULL;
     struct rpc_server *rpc = NULL;
     struct proxy_users *proxy_users = NULL;
     struct net_address http_at;
@@ -103,8 +45,8 @@ int scheduler_main(int argc, char **argv)
     if (rc == 0)
         rc = job_store_open(config_str(config, "cairn.scheduler.dir"),
                             (uint32_t)config_int(config, "cairn.scheduler.history-max"), &store, &err);
-    if (rc == 0)
-        rc = fail_interrupted(config, store, &err);
+    if (rc == 0 && !config_is_set(config, "cairn.client.retry-for")) /* a namenode that restarts ends no job */
+        rc = config_set(config, "cairn.client.retry-for", "60s", "scheduler", &err);
     if (rc == 0)
         rc = master_new(config, store, &master, &err);
     if (rc == 0)
@@ -113,6 +55,16 @@ int scheduler_main(int argc, char **argv)
         rc = http_ui_start(master, &http_at, &http, &err);
     if (rc == 0) {
         master_set_http_port(master, http_port(http));
+        rc = master_recover(master, &err);
+    }
+    if (rc == 0)
+        rc = master_start(master, &err);
+    if (rc == 0)
+        rc = rest_start(master, config, &rest, &err);
+    if (rc == 0)
+        rc = schedules_start(master, config, &schedules, &err);
+    if (rc == 0) {
+        master_set_schedules(master, schedules);
         user_groups_fix(config_str(config, "hadoop.user.group.static.mapping.overrides"));
         proxy_users = proxy_users_new("hadoop.proxyuser", config);
         rc = start_rpc(config, master, proxy_users, &rpc, &err);
@@ -126,8 +78,10 @@ int scheduler_main(int argc, char **argv)
     if (master)
         master_stop(master);
     rpc_server_stop(rpc);
+    schedules_stop(schedules);
     proxy_users_free(proxy_users);
     http_stop(http);
+    http_stop(rest);
     master_free(master);
     job_store_close(store);
     config_free(config);

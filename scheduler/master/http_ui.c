@@ -6,7 +6,10 @@
 #include "common/http_page.h"
 #include "common/mem.h"
 #include "common/metrics.h"
-#include "scheduler/master/master.h"
+#include "scheduler/master/job_json.h"
+#include "scheduler/master/rest.h"
+
+#define UI_BODY_BYTES (4u << 20)
 
 static struct metric jobs_running = {
     .name = "cairn_scheduler_jobs_running", .help = "Jobs that are not over.", .kind = METRIC_GAUGE};
@@ -18,32 +21,10 @@ static struct metric slots_used = {
     .name = "cairn_scheduler_slots_used", .help = "Running attempts.", .kind = METRIC_GAUGE};
 static struct metric *const ui_metrics[] = {&jobs_running, &workers_live, &slots_total, &slots_used};
 
-static const char *const state_names[] = {[CAIRN__JOB_STATE__JOB_RUNNING] = "RUNNING",
-                                          [CAIRN__JOB_STATE__JOB_COMMITTING] = "COMMITTING",
-                                          [CAIRN__JOB_STATE__JOB_SUCCEEDED] = "SUCCEEDED",
-                                          [CAIRN__JOB_STATE__JOB_FAILED] = "FAILED",
-                                          [CAIRN__JOB_STATE__JOB_KILLED] = "KILLED"};
-static const char *const attempt_names[] = {[CAIRN__ATTEMPT_STATE__ATTEMPT_ASSIGNED] = "ASSIGNED",
-                                            [CAIRN__ATTEMPT_STATE__ATTEMPT_RUNNING] = "RUNNING",
-                                            [CAIRN__ATTEMPT_STATE__ATTEMPT_SUCCEEDED] = "SUCCEEDED",
-                                            [CAIRN__ATTEMPT_STATE__ATTEMPT_FAILED] = "FAILED",
-                                            [CAIRN__ATTEMPT_STATE__ATTEMPT_KILLED] = "KILLED"};
-static const char *const locality_names[] = {[0] = "",
-                                             [CAIRN__LOCALITY__LOCALITY_NODE] = "node-local",
-                                             [CAIRN__LOCALITY__LOCALITY_RACK] = "rack-local",
-                                             [CAIRN__LOCALITY__LOCALITY_ANY] = "remote",
-                                             [CAIRN__LOCALITY__LOCALITY_NONE] = ""};
-
 static void cell(struct buf *b, const char *text)
 {
     buf_append_str(b, "<td>");
     html_escape(b, text);
-}
-
-static void json_field(struct buf *b, const char *name, const char *value)
-{
-    buf_printf(b, ",\"%s\":", name);
-    json_escape(b, value);
 }
 
 static void workers_table(struct buf *b, const struct resources *r)
@@ -51,12 +32,13 @@ static void workers_table(struct buf *b, const struct resources *r)
     buf_append_str(b, "<h2>Workers</h2><table><tr><th>Worker<th>Address<th>Rack<th>Running / slots<th>State</tr>");
     for (size_t i = 0; i < r->count; i++) {
         const struct worker *w = r->workers[i];
+        if (!worker_is_live(w))
+            continue;
         buf_append_str(b, "<tr>");
         cell(b, w->name);
         buf_printf(b, "<td><a href=\"http://%s:%u/\">%s:%u</a>", w->ip, w->http_port, w->ip, w->http_port);
         cell(b, w->rack ? w->rack : "");
-        buf_printf(b, "<td>%u / %u<td>%s</tr>", w->running, w->slots,
-                   worker_is_sick(w) ? "<span class=bad>failing</span>" : "live");
+        buf_printf(b, "<td>%u / %u<td>%s</tr>", w->running, w->slots, worker_state_name(w, master_now_ms()));
     }
     buf_append_str(b, "</table>");
 }
@@ -66,7 +48,7 @@ static void job_row(struct buf *b, const Cairn__JobStatusProto *s)
     buf_printf(b, "<tr><td><a href=\"/jobs/%s\">%s</a>", s->jobid, s->jobid);
     cell(b, s->name);
     cell(b, s->user);
-    buf_printf(b, "<td class=%s>%s", s->state >= CAIRN__JOB_STATE__JOB_FAILED ? "bad" : "ok", state_names[s->state]);
+    buf_printf(b, "<td class=%s>%s", s->state >= CAIRN__JOB_STATE__JOB_FAILED ? "bad" : "ok", job_state_text(s->state));
     buf_printf(b, "<td>%u / %u<td>%u / %u", s->mapsdone, s->maps, s->reducesdone, s->reduces);
     buf_printf(b, "<td>%.1f s", s->has_finishedatms ? (double)(s->finishedatms - s->submittedatms) / 1000 : 0);
     cell(b, s->waitingfor ? s->waitingfor : "");
@@ -76,50 +58,14 @@ static void job_row(struct buf *b, const Cairn__JobStatusProto *s)
 struct rows {
     struct buf *to;
     int left;
-    bool json;
 };
-
-static void job_json(struct buf *b, const Cairn__JobStatusProto *s, bool counters)
-{
-    buf_printf(b, "{\"id\":\"%s\"", s->jobid);
-    json_field(b, "name", s->name);
-    json_field(b, "user", s->user);
-    json_field(b, "state", state_names[s->state]);
-    json_field(b, "output", s->output ? s->output : "");
-    buf_printf(b, ",\"submitted_at_ms\":%" PRId64 ",\"finished_at_ms\":%" PRId64, s->submittedatms,
-               s->has_finishedatms ? s->finishedatms : 0);
-    buf_printf(b, ",\"maps\":%u,\"maps_done\":%u,\"reduces\":%u,\"reduces_done\":%u", s->maps, s->mapsdone, s->reduces,
-               s->reducesdone);
-    buf_printf(b, ",\"map_progress\":%.4f,\"reduce_progress\":%.4f", (double)s->mapprogress, (double)s->reduceprogress);
-    if (s->diagnostics)
-        json_field(b, "diagnostics", s->diagnostics);
-    if (s->waitingfor)
-        json_field(b, "waiting_for", s->waitingfor);
-    if (counters) {
-        buf_append_str(b, ",\"counters\":[");
-        for (size_t i = 0; i < s->n_counters; i++) {
-            buf_printf(b, "%s{\"value\":%" PRId64, i ? "," : "", s->counters[i]->value);
-            json_field(b, "group", s->counters[i]->group);
-            json_field(b, "name", s->counters[i]->name);
-            buf_append_str(b, "}");
-        }
-        buf_append_str(b, "]");
-    }
-    buf_append_str(b, "}");
-}
 
 static bool history_row(const Cairn__JobRecordProto *record, void *arg)
 {
     struct rows *rows = arg;
     if (record->status->state < CAIRN__JOB_STATE__JOB_SUCCEEDED)
         return true; /* listed among those that run */
-    if (rows->json) {
-        if (rows->to->len > 1)
-            buf_append_str(rows->to, ",\n");
-        job_json(rows->to, record->status, false);
-    } else {
-        job_row(rows->to, record->status);
-    }
+    job_row(rows->to, record->status);
     return --rows->left > 0;
 }
 
@@ -145,27 +91,11 @@ static void page_index(struct http_request *request, struct http_reply *reply, v
     master_unlock(m);
     arena_free(&a);
     buf_printf(b, "</table><h2>History</h2>%s", job_columns);
-    struct rows rows = {b, 50, false};
+    struct rows rows = {b, 50};
     struct err err = {0};
     if (job_store_each(master_store(m), history_row, &rows, &err) < 0)
         html_escape(b, err.text);
     buf_append_str(b, "</table>");
-}
-
-static Cairn__JobRecordProto *job_record(struct master *m, const char *job_id, struct arena *a, struct err *err)
-{
-    Cairn__JobRecordProto *record = arena_new(a, Cairn__JobRecordProto);
-    struct sched *s = master_lock(m);
-    const struct job *j = sched_job(s, job_id);
-    if (j) {
-        record->status = arena_new(a, Cairn__JobStatusProto);
-        job_status_message(j, master_epoch_ms(m), a, record->status);
-        record->attempts = arena_array(a, Cairn__AttemptProto *, j->attempt_count);
-        for (size_t i = 0; i < j->attempt_count; i++)
-            record->attempts[record->n_attempts++] = attempt_message(j, j->attempts[i], master_epoch_ms(m), a);
-    }
-    master_unlock(m);
-    return j || job_store_get(master_store(m), job_id, a, &record, err) == 0 ? record : NULL;
 }
 
 static void attempts_table(struct buf *b, const Cairn__JobRecordProto *record)
@@ -176,9 +106,12 @@ static void attempts_table(struct buf *b, const Cairn__JobRecordProto *record)
     for (size_t i = 0; i < record->n_attempts; i++) {
         const Cairn__AttemptProto *at = record->attempts[i];
         buf_printf(b, "<tr><td>%s<td class=%s>%s", at->attemptid,
-                   at->state == CAIRN__ATTEMPT_STATE__ATTEMPT_FAILED ? "bad" : "ok", attempt_names[at->state]);
+                   at->state == CAIRN__ATTEMPT_STATE__ATTEMPT_FAILED ? "bad" : "ok", attempt_state_text(at->state));
         cell(b, at->worker);
-        buf_printf(b, "<td>%s<td>%.0f%%", locality_names[at->locality], (double)at->progress * 100);
+        buf_printf(b, "<td title=\"");
+        html_escape(b, at->localityreason ? at->localityreason : "");
+        buf_printf(b, "\">%s%s<td>%.0f%%", locality_text(at->locality), at->speculative ? " (second attempt)" : "",
+                   (double)at->progress * 100);
         buf_printf(b, "<td>%.1f s", at->has_finishedatms ? (double)(at->finishedatms - at->startedatms) / 1000 : 0);
         cell(b, at->diagnostics ? at->diagnostics : at->status ? at->status : "");
         buf_printf(b, "<td><a href=\"http://%s/logs/%s\">log</a></tr>", at->httpaddress, at->attemptid);
@@ -192,7 +125,7 @@ static void page_job(struct http_request *request, struct http_reply *reply, voi
     struct arena a;
     arena_init(&a, 256 << 20);
     struct err err = {0};
-    const Cairn__JobRecordProto *record = job_record(m, http_path(request) + strlen("/jobs/"), &a, &err);
+    const Cairn__JobRecordProto *record = rest_job_record(m, http_path(request) + strlen("/jobs/"), &a, &err);
     if (!record) {
         http_fail(reply, 404, "%s", err.text);
         arena_free(&a);
@@ -217,66 +150,6 @@ static void page_job(struct http_request *request, struct http_reply *reply, voi
         buf_printf(b, "<td>%" PRId64 "</tr>", c->value);
     }
     buf_append_str(b, "</table>");
-    arena_free(&a);
-}
-
-static void json_jobs(struct http_request *request, struct http_reply *reply, void *context)
-{
-    struct master *m = context;
-    struct buf *b = &reply->body;
-    reply->content_type = "application/json";
-    buf_append_str(b, "[");
-    struct arena a;
-    arena_init(&a, 64 << 20);
-    struct sched *s = master_lock(m);
-    const struct job *j;
-    for (size_t i = 0; (j = sched_job_at(s, i)); i++) {
-        Cairn__JobStatusProto status;
-        job_status_message(j, master_epoch_ms(m), &a, &status);
-        buf_append_str(b, i ? ",\n" : "");
-        job_json(b, &status, false);
-    }
-    master_unlock(m);
-    arena_free(&a);
-    struct rows rows = {b, 1000, true};
-    struct err err = {0};
-    if (job_store_each(master_store(m), history_row, &rows, &err) < 0) {
-        buf_clear(b);
-        http_fail(reply, 500, "%s", err.text);
-        return;
-    }
-    buf_append_str(b, "]\n");
-}
-
-static void json_job(struct http_request *request, struct http_reply *reply, void *context)
-{
-    struct arena a;
-    arena_init(&a, 256 << 20);
-    struct err err = {0};
-    const Cairn__JobRecordProto *record = job_record(context, http_path(request) + strlen("/v1/jobs/"), &a, &err);
-    if (!record) {
-        http_fail(reply, 404, "%s", err.text);
-        arena_free(&a);
-        return;
-    }
-    struct buf *b = &reply->body;
-    reply->content_type = "application/json";
-    buf_append_str(b, "{\"job\":");
-    job_json(b, record->status, true);
-    buf_append_str(b, ",\n\"attempts\":[");
-    for (size_t i = 0; i < record->n_attempts; i++) {
-        const Cairn__AttemptProto *at = record->attempts[i];
-        buf_printf(b, "%s{\"id\":\"%s\",\"state\":\"%s\",\"locality\":\"%s\"", i ? ",\n" : "", at->attemptid,
-                   attempt_names[at->state], locality_names[at->locality]);
-        json_field(b, "worker", at->worker);
-        json_field(b, "http_address", at->httpaddress);
-        buf_printf(b, ",\"started_at_ms\":%" PRId64 ",\"finished_at_ms\":%" PRId64 ",\"progress\":%.4f",
-                   at->startedatms, at->has_finishedatms ? at->finishedatms : 0, (double)at->progress);
-        if (at->diagnostics)
-            json_field(b, "diagnostics", at->diagnostics);
-        buf_append_str(b, "}");
-    }
-    buf_append_str(b, "]}\n");
     arena_free(&a);
 }
 
@@ -318,16 +191,22 @@ static void page_jmx(struct http_request *request, struct http_reply *reply, voi
     buf_append_str(b, "}]}\n");
 }
 
-static const struct http_route ui_routes[] = {
-    {"GET", "/", page_index},        {"GET", "/jobs/*", page_job},      {"GET", "/v1/jobs", json_jobs},
-    {"GET", "/v1/jobs/*", json_job}, {"GET", "/metrics", page_metrics}, {"GET", "/jmx", page_jmx},
-};
+static const struct http_route page_routes[] = {{"GET", "/", page_index},
+                                                {"GET", "/jobs/*", page_job},
+                                                {"GET", "/metrics", page_metrics},
+                                                {"GET", "/jmx", page_jmx}};
 
 int http_ui_start(struct master *m, const struct net_address *listen, struct http_server **ret, struct err *reterr)
 {
     for (size_t i = 0; i < ARRAY_COUNT(ui_metrics); i++)
         metric_register(ui_metrics[i]);
-    struct http_options options = {
-        .listen = *listen, .routes = ui_routes, .route_count = ARRAY_COUNT(ui_routes), .context = m};
+    struct http_route routes[ARRAY_COUNT(page_routes) + REST_ROUTES];
+    memcpy(routes, page_routes, sizeof page_routes);
+    memcpy(routes + ARRAY_COUNT(page_routes), rest_routes, sizeof rest_routes);
+    struct http_options options = {.listen = *listen,
+                                   .routes = routes,
+                                   .route_count = ARRAY_COUNT(routes),
+                                   .context = m,
+                                   .max_body_bytes = UI_BODY_BYTES};
     return http_start(&options, ret, reterr);
 }

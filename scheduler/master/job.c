@@ -2,9 +2,13 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "common/mem.h"
+#include "proto/message.h"
 #include "scheduler/engine/job_conf.h"
+
+#define ASK_MEMORY_MB 128 /* of a task that says nothing */
 
 static int job_spec_check(const Cairn__JobSpecProto *spec, struct err *reterr)
 {
@@ -35,8 +39,77 @@ static struct task_info *tasks_new(uint32_t count)
 {
     struct task_info *tasks = mem_calloc(count, sizeof *tasks);
     for (uint32_t i = 0; i < count; i++)
-        tasks[i].winner = -1;
+        tasks[i].winner = tasks[i].last = -1;
     return tasks;
+}
+
+/* ---- which maps a node holds ---- */
+
+static void index_free(struct job *j)
+{
+    for (size_t h = 0; j->held && h < j->spec->n_holders; h++)
+        free(j->held[h].maps);
+    free(j->held);
+    free(j->homeless.maps);
+    j->held = NULL;
+    j->homeless = (struct map_list){0};
+}
+
+static void index_build(struct job *j)
+{
+    j->held = mem_calloc(j->spec->n_holders, sizeof *j->held);
+    for (int pass = 0; pass < 2; pass++) {
+        for (uint32_t m = 0; m < j->map_count; m++)
+            for (size_t i = 0; i < j->spec->splits[m]->n_holders; i++) {
+                struct map_list *list = &j->held[j->spec->splits[m]->holders[i]];
+                if (pass)
+                    list->maps[list->count] = m;
+                list->count++;
+            }
+        for (size_t h = 0; pass == 0 && h < j->spec->n_holders; h++) {
+            j->held[h].maps = mem_calloc(j->held[h].count, sizeof *j->held[h].maps);
+            j->held[h].count = 0;
+        }
+    }
+    j->every = (struct map_list){.count = j->map_count};
+    j->homeless_generation = UINT64_MAX;
+}
+
+void job_rewind(struct job *j)
+{
+    for (size_t h = 0; h < j->spec->n_holders; h++)
+        j->held[h].cursor = 0;
+    j->homeless.cursor = j->every.cursor = 0;
+}
+
+static int32_t priority_of(const Cairn__JobSpecProto *spec)
+{
+    static const char *const names[] = {"VERY_LOW", "LOW", "NORMAL", "HIGH", "VERY_HIGH"};
+    const char *text = job_conf_get(spec, "mapreduce.job.priority");
+    for (int32_t i = 0; text && i < 5; i++)
+        if (!strcasecmp(text, names[i]))
+            return i - 2;
+    return (int32_t)job_conf_int(spec, "mapreduce.job.priority", 0);
+}
+
+static void take_spec(struct job *j, const Cairn__JobSpecProto *spec)
+{
+    j->spec = spec;
+    j->map_count = j->maps_pending = (uint32_t)spec->n_splits;
+    j->reduce_count = j->reduces_pending = spec->reduces;
+    j->maps = tasks_new(j->map_count);
+    j->reduces = tasks_new(j->reduce_count);
+    uint64_t bytes = 0; /* may wrap when someone lies */
+    for (size_t i = 0; i < spec->n_splits; i++)
+        bytes += (uint64_t)spec->splits[i]->length;
+    j->input_bytes = (int64_t)bytes;
+    index_build(j);
+}
+
+static uint32_t conf_count(const Cairn__JobSpecProto *spec, const char *name, int64_t fallback)
+{
+    int64_t value = job_conf_int(spec, name, fallback);
+    return value < 0 ? 0 : value > UINT32_MAX ? UINT32_MAX : (uint32_t)value;
 }
 
 int job_new(struct arena *arena, const Cairn__JobSpecProto *spec, int64_t now_ms, struct job **ret, struct err *reterr)
@@ -47,15 +120,19 @@ int job_new(struct arena *arena, const Cairn__JobSpecProto *spec, int64_t now_ms
     struct job *j = mem_new(struct job);
     j->arena = *arena;
     *arena = (struct arena){0};
-    j->spec = spec;
-    j->state = CAIRN__JOB_STATE__JOB_RUNNING;
+    j->state = spec->planlater ? CAIRN__JOB_STATE__JOB_WAITING : CAIRN__JOB_STATE__JOB_RUNNING;
     j->submitted_ms = now_ms;
-    j->map_count = j->maps_pending = (uint32_t)spec->n_splits;
-    j->reduce_count = j->reduces_pending = spec->reduces;
-    j->maps = tasks_new(j->map_count);
-    j->reduces = tasks_new(j->reduce_count);
-    j->max_attempts_map = (uint32_t)job_conf_int(spec, "mapreduce.map.maxattempts", 4);
-    j->max_attempts_reduce = (uint32_t)job_conf_int(spec, "mapreduce.reduce.maxattempts", 4);
+    take_spec(j, spec);
+    j->max_attempts_map = conf_count(spec, "mapreduce.map.maxattempts", 4);
+    j->max_attempts_reduce = conf_count(spec, "mapreduce.reduce.maxattempts", 4);
+    j->worker_failures_max = conf_count(spec, "mapreduce.job.maxtaskfailures.per.tracker", 3);
+    j->map_ask = (struct ask){conf_count(spec, "mapreduce.map.memory.mb", ASK_MEMORY_MB),
+                              conf_count(spec, "mapreduce.map.cpu.vcores", 1)};
+    j->reduce_ask = (struct ask){conf_count(spec, "mapreduce.reduce.memory.mb", ASK_MEMORY_MB),
+                                 conf_count(spec, "mapreduce.reduce.cpu.vcores", 1)};
+    j->speculate_maps = job_conf_bool(spec, "mapreduce.map.speculative", true);
+    j->speculate_reduces = job_conf_bool(spec, "mapreduce.reduce.speculative", true);
+    j->priority = priority_of(spec);
     const char *slow_start = job_conf_get(spec, "mapreduce.job.reduce.slowstart.completedmaps");
     j->slow_start = slow_start ? strtod(slow_start, NULL) : 0.05;
     j->version = 1;
@@ -63,12 +140,34 @@ int job_new(struct arena *arena, const Cairn__JobSpecProto *spec, int64_t now_ms
     return 0;
 }
 
+int job_plan(struct job *j, struct arena *arena, const Cairn__JobSpecProto *spec, struct err *reterr)
+{
+    int rc = job_spec_check(spec, reterr);
+    if (rc < 0)
+        return rc;
+    index_free(j);
+    free(j->maps);
+    free(j->reduces);
+    arena_free(&j->arena);
+    j->arena = *arena;
+    *arena = (struct arena){0};
+    take_spec(j, spec);
+    j->interned = NULL;
+    j->interned_count = 0;
+    j->version++;
+    return 0;
+}
+
+struct ask job_ask(const struct job *j, bool map)
+{
+    return map ? j->map_ask : j->reduce_ask;
+}
+
 static void attempt_free(struct attempt *a)
 {
-    free(a->worker_name);
-    free(a->http_address);
     free(a->status);
     free(a->diagnostics);
+    free(a->why_not_local);
     free(a->counters);
     free(a);
 }
@@ -83,7 +182,14 @@ void job_free(struct job *j)
         free(j->counters[i].group);
         free(j->counters[i].name);
     }
+    index_free(j);
     free(j->attempts);
+    free(j->live);
+    free(j->worker_failures);
+    free(j->interned);
+    for (size_t i = 0; i < j->after_count; i++)
+        free(j->after[i]);
+    free(j->after);
     free(j->events);
     free(j->maps);
     free(j->reduces);
@@ -104,14 +210,15 @@ struct task_info *job_task(struct job *j, bool map, uint32_t task)
 
 struct attempt *job_attempt(const struct job *j, const struct attempt_id *id, size_t *ret_index)
 {
-    for (size_t i = j->attempt_count; i-- > 0;) { /* the recent ones are asked for */
-        struct attempt *a = j->attempts[i];
-        if (a->map == id->map && a->task == id->partition && a->number == id->attempt) {
-            *ret_index = i;
-            return a;
-        }
-    }
-    return NULL;
+    if (id->partition >= (id->map ? j->map_count : j->reduce_count))
+        return NULL;
+    int64_t i = (id->map ? j->maps : j->reduces)[id->partition].last;
+    while (i >= 0 && j->attempts[i]->number != id->attempt)
+        i = j->attempts[i]->before;
+    if (i < 0)
+        return NULL;
+    *ret_index = (size_t)i;
+    return j->attempts[i];
 }
 
 struct attempt *job_attempt_new(struct job *j, bool map, uint32_t task, int64_t now_ms)
@@ -120,14 +227,83 @@ struct attempt *job_attempt_new(struct job *j, bool map, uint32_t task, int64_t 
         j->attempt_capacity = j->attempt_capacity ? 2 * j->attempt_capacity : 16;
         j->attempts = mem_realloc_array(j->attempts, j->attempt_capacity, sizeof *j->attempts);
     }
+    if (j->live_count == j->live_capacity) {
+        j->live_capacity = j->live_capacity ? 2 * j->live_capacity : 16;
+        j->live = mem_realloc_array(j->live, j->live_capacity, sizeof *j->live);
+    }
+    struct task_info *t = job_task(j, map, task);
     struct attempt *a = mem_new(struct attempt);
     *a = (struct attempt){.map = map,
                           .task = task,
-                          .number = job_task(j, map, task)->attempts++,
+                          .number = t->attempts++,
                           .state = CAIRN__ATTEMPT_STATE__ATTEMPT_ASSIGNED,
-                          .started_ms = now_ms};
+                          .started_ms = now_ms,
+                          .before = t->last};
+    t->last = (int64_t)j->attempt_count;
     j->attempts[j->attempt_count++] = a;
+    j->live[j->live_count++] = a;
     return a;
+}
+
+void job_attempt_ended(struct job *j, struct attempt *a)
+{
+    for (size_t i = 0; i < j->live_count; i++)
+        if (j->live[i] == a) {
+            j->live[i] = j->live[--j->live_count];
+            return;
+        }
+}
+
+const char *job_intern(struct job *j, const char *text)
+{
+    for (size_t i = j->interned_count; i-- > 0;)
+        if (!strcmp(j->interned[i], text))
+            return j->interned[i];
+    j->interned = mem_realloc_array(j->interned, j->interned_count + 1, sizeof *j->interned);
+    return j->interned[j->interned_count++] = arena_strdup(&j->arena, text);
+}
+
+/* ---- workers this job has had trouble with ---- */
+
+uint32_t job_worker_failures(const struct job *j, uint64_t worker_id)
+{
+    for (size_t i = 0; i < j->worker_failure_count; i++)
+        if (j->worker_failures[i].worker_id == worker_id)
+            return j->worker_failures[i].count;
+    return 0;
+}
+
+void job_worker_failed(struct job *j, uint64_t worker_id)
+{
+    size_t i = 0;
+    while (i < j->worker_failure_count && j->worker_failures[i].worker_id != worker_id)
+        i++;
+    if (i == j->worker_failure_count) {
+        j->worker_failures = mem_realloc_array(j->worker_failures, i + 1, sizeof *j->worker_failures);
+        j->worker_failures[j->worker_failure_count++] = (struct worker_failures){worker_id, 0};
+    }
+    j->worker_failures[i].count++;
+}
+
+void job_rename_worker(struct job *j, uint64_t from, uint64_t to)
+{
+    for (size_t i = 0; i < j->attempt_count; i++)
+        if (j->attempts[i]->worker_id == from)
+            j->attempts[i]->worker_id = to;
+    for (size_t i = 0; i < j->worker_failure_count; i++)
+        if (j->worker_failures[i].worker_id == from)
+            j->worker_failures[i].worker_id = to;
+    for (uint32_t i = 0; i < j->map_count + j->reduce_count; i++) {
+        struct task_info *t = i < j->map_count ? &j->maps[i] : &j->reduces[i - j->map_count];
+        for (int k = 0; k < TASK_FAILED_ON_MAX; k++)
+            if (t->failed_on[k] == from)
+                t->failed_on[k] = to;
+    }
+}
+
+uint64_t job_event_base(const struct job *j)
+{
+    return j->incarnation * JOB_EVENTS_PER_INCARNATION;
 }
 
 void job_attempt_id(const struct job *j, const struct attempt *a, char out[ATTEMPT_ID_MAX])
@@ -204,13 +380,21 @@ static float progress_of(const struct job *j, bool map)
     if (count == 0)
         return 1;
     double sum = map ? j->maps_done : j->reduces_done;
-    for (size_t i = 0; i < j->attempt_count; i++) {
-        const struct attempt *a = j->attempts[i];
-        if (a->map == map && a->state == CAIRN__ATTEMPT_STATE__ATTEMPT_RUNNING)
-            sum += a->progress;
-    }
+    for (size_t i = 0; i < j->live_count; i++)
+        if (j->live[i]->map == map)
+            sum += j->live[i]->progress;
     sum /= count;
     return sum > 1 ? 1 : (float)sum;
+}
+
+/* A reduce spends its first third fetching (shuffle), the next merging. */
+static float shuffle_progress(const struct job *j)
+{
+    double sum = j->reduces_done;
+    for (size_t i = 0; i < j->live_count; i++)
+        if (!j->live[i]->map)
+            sum += j->live[i]->progress < 1 / 3.0f ? j->live[i]->progress * 3 : 1;
+    return j->reduce_count == 0 ? 1 : sum > j->reduce_count ? 1 : (float)(sum / j->reduce_count);
 }
 
 static Cairn__CounterProto **counter_messages(const struct job *j, struct arena *a)
@@ -222,6 +406,19 @@ static Cairn__CounterProto **counter_messages(const struct job *j, struct arena 
         list[i]->group = arena_strdup(a, j->counters[i].group);
         list[i]->name = arena_strdup(a, j->counters[i].name);
         list[i]->value = j->counters[i].value;
+    }
+    return list;
+}
+
+Cairn__CounterProto **attempt_counter_messages(const struct job *j, const struct attempt *at, struct arena *a)
+{
+    Cairn__CounterProto **list = arena_array(a, Cairn__CounterProto *, at->counter_count);
+    for (size_t i = 0; i < at->counter_count; i++) {
+        list[i] = arena_new(a, Cairn__CounterProto);
+        cairn__counter_proto__init(list[i]);
+        list[i]->group = j->counters[at->counters[i].counter].group;
+        list[i]->name = j->counters[at->counters[i].counter].name;
+        list[i]->value = at->counters[i].value;
     }
     return list;
 }
@@ -252,7 +449,15 @@ void job_status_message(const struct job *j, int64_t epoch_ms, struct arena *a, 
     ret->mapsrunning = j->maps_running;
     ret->reducesrunning = j->reduces_running;
     ret->version = j->version;
-    if (j->waiting_for && !job_is_over(j))
+    ret->has_shuffleprogress = ret->has_priority = ret->has_mapslocal = ret->has_mapsplaced = true;
+    ret->shuffleprogress = shuffle_progress(j);
+    ret->pool = j->pool ? arena_strdup(a, j->pool->name) : NULL;
+    ret->priority = j->priority;
+    ret->mapslocal = j->maps_local;
+    ret->mapsplaced = j->maps_placed;
+    ret->has_inputbytes = true;
+    ret->inputbytes = j->input_bytes;
+    if (j->waiting_for[0] && !job_is_over(j))
         ret->waitingfor = arena_strdup(a, j->waiting_for);
 }
 
@@ -274,7 +479,21 @@ Cairn__AttemptProto *attempt_message(const struct job *j, const struct attempt *
     m->locality = at->locality;
     m->status = at->status ? arena_strdup(a, at->status) : NULL;
     m->diagnostics = at->diagnostics ? arena_strdup(a, at->diagnostics) : NULL;
+    m->localityreason = at->why_not_local ? arena_strdup(a, at->why_not_local) : NULL;
+    m->has_speculative = m->speculative = at->speculative;
     return m;
+}
+
+int job_spec_copy(const Cairn__JobSpecProto *from, struct arena *a, Cairn__JobSpecProto **ret, struct err *reterr)
+{
+    struct buf bytes = {0};
+    ProtobufCMessage *m = NULL;
+    message_pack(&bytes, &from->base);
+    int rc = message_unpack(&cairn__job_spec_proto__descriptor, buf_slice(&bytes), a, &m, reterr);
+    buf_free(&bytes);
+    if (rc == 0)
+        *ret = (Cairn__JobSpecProto *)m;
+    return rc;
 }
 
 Cairn__JobSpecProto *job_spec_without_splits(const Cairn__JobSpecProto *spec, struct arena *a)

@@ -11,7 +11,8 @@
 #include "common/mem.h"
 #include "proto/message.h"
 
-#define TICK_MS 200
+#define TICK_MS   200
+#define FINISHERS 4 /* commits at once: one job's need not wait for another's large one */
 
 struct command { /* packed: the job it comes from may be gone when the worker asks */
     uint64_t seq;
@@ -26,6 +27,7 @@ struct command_queue {
 struct master {
     const struct config *config;
     struct job_store *store;
+    struct schedules *schedules;
     int64_t start_wall_ms, epoch_ms;
     char tracking_base[NET_ADDRESS_MAX + 16];
     pthread_mutex_t lock; /* guards all that follows */
@@ -35,9 +37,13 @@ struct master {
     size_t queue_count, queue_capacity;
     struct waiter *waiters;
     struct finish_work *finish_first, **finish_last;
+    struct job_store_attempt *keep_first, **keep_last; /* ended attempts, on their way to the store */
+    pthread_cond_t keep_wake;
     uint32_t next_job;
     bool stopping;
-    pthread_t ticker, finisher;
+    pthread_mutex_t keep_lock; /* taken before `lock`: who writes ended attempts into the store */
+    pthread_t ticker, keeper, finishers[FINISHERS];
+    int finisher_count, started;
 };
 
 int64_t master_now_ms(void)
@@ -50,9 +56,24 @@ int64_t master_epoch_ms(const struct master *m)
     return m->epoch_ms;
 }
 
+const struct config *master_config(const struct master *m)
+{
+    return m->config;
+}
+
 struct job_store *master_store(struct master *m)
 {
     return m->store;
+}
+
+struct schedules *master_schedules(struct master *m)
+{
+    return m->schedules;
+}
+
+void master_set_schedules(struct master *m, struct schedules *s)
+{
+    m->schedules = s;
 }
 
 const char *master_tracking_base(const struct master *m)
@@ -96,6 +117,77 @@ void master_new_job_id(struct master *m, char out[JOB_ID_MAX])
     pthread_mutex_lock(&m->lock);
     job_id_format(m->start_wall_ms, ++m->next_job, out);
     pthread_mutex_unlock(&m->lock);
+}
+
+bool master_is_stopping(struct master *m)
+{
+    pthread_mutex_lock(&m->lock);
+    bool stopping = m->stopping;
+    pthread_mutex_unlock(&m->lock);
+    return stopping;
+}
+
+/* ---- ended attempts, into the store ---- */
+
+static void keep_attempt(struct master *m, const struct sched_action *action)
+{
+    const struct job *j = action->job;
+    const struct attempt *at = action->attempt;
+    if (j->state > CAIRN__JOB_STATE__JOB_COMMITTING)
+        return; /* the record of the whole job has it */
+    struct arena a;
+    arena_init(&a, 16 << 20);
+    Cairn__AttemptRecordProto record = CAIRN__ATTEMPT_RECORD_PROTO__INIT;
+    record.attempt = attempt_message(j, at, m->epoch_ms, &a);
+    record.instance = (char *)at->instance;
+    record.counters = attempt_counter_messages(j, at, &a);
+    record.n_counters = at->counter_count;
+    struct job_store_attempt *kept = mem_new(struct job_store_attempt);
+    snprintf(kept->job_id, sizeof kept->job_id, "%s", j->spec->jobid);
+    job_attempt_id(j, at, kept->attempt_id);
+    message_pack(&kept->bytes, &record.base);
+    arena_free(&a);
+    *m->keep_last = kept;
+    m->keep_last = &kept->next;
+    pthread_cond_signal(&m->keep_wake);
+}
+
+/* When it returns, all that ended before is in the store. */
+static void keep_drain(struct master *m)
+{
+    struct err err = {0};
+    pthread_mutex_lock(&m->keep_lock);
+    pthread_mutex_lock(&m->lock);
+    struct job_store_attempt *first = m->keep_first;
+    m->keep_first = NULL;
+    m->keep_last = &m->keep_first;
+    pthread_mutex_unlock(&m->lock);
+    if (first && job_store_put_attempts(m->store, first, &err) < 0)
+        log_error("scheduler", "what ended would be run again after a restart: err=%s", err.text);
+    while (first) {
+        struct job_store_attempt *next = first->next;
+        buf_free(&first->bytes);
+        free(first);
+        first = next;
+    }
+    pthread_mutex_unlock(&m->keep_lock);
+}
+
+static void *keep_thread(void *arg)
+{
+    struct master *m = arg;
+    pthread_mutex_lock(&m->lock);
+    while (!m->stopping || m->keep_first) {
+        if (!m->keep_first) {
+            pthread_cond_wait(&m->keep_wake, &m->lock);
+            continue;
+        }
+        pthread_mutex_unlock(&m->lock);
+        keep_drain(m);
+        pthread_mutex_lock(&m->lock);
+    }
+    pthread_mutex_unlock(&m->lock);
+    return NULL;
 }
 
 /* ---- commands for workers ---- */
@@ -197,12 +289,16 @@ static void queue_launch(struct master *m, const struct sched_action *action)
     arena_free(&a);
 }
 
-static void finish_queue(struct master *m, const struct sched_action *action)
+void master_finish_later_locked(struct master *m, struct finish_work *w)
 {
-    struct finish_work *w = finish_work_new(action->job, action->kind, m->epoch_ms);
     *m->finish_last = w;
     m->finish_last = &w->next;
     pthread_cond_signal(&m->finish_wake);
+}
+
+static void finish_queue(struct master *m, const struct sched_action *action)
+{
+    master_finish_later_locked(m, finish_work_new(action->job, action->kind, m->epoch_ms));
 }
 
 static void log_over(const struct job *j)
@@ -246,6 +342,8 @@ void master_apply_locked(struct master *m, struct sched_actions *actions)
             log_over(action->job);
             finish_queue(m, action);
             break;
+        case SCHED_KEEP: keep_attempt(m, action); break;
+        case SCHED_PLAN:
         case SCHED_COMMIT: finish_queue(m, action);
         }
     }
@@ -295,25 +393,79 @@ static void *ticker_thread(void *arg)
     return NULL;
 }
 
-static void finish_one(struct master *m, struct finish_work *w)
+/* Before a commit moves anything, the store knows which attempts won and that it has begun. */
+static int commit_job(struct master *m, struct finish_work *w, struct err *reterr)
+{
+    char *note = mem_printf("commit/%s", w->job_id);
+    keep_drain(m);
+    int rc = job_store_put_note(m->store, note, "", 0, reterr);
+    free(note);
+    return rc < 0 ? rc : finish_commit(m->config, w, m, reterr);
+}
+
+static void finish_commit_work(struct master *m, struct finish_work *w)
 {
     struct sched_actions actions = {0};
     struct err err = {0};
-    if (w->kind == SCHED_COMMIT) {
-        int rc = finish_commit(m->config, w, &err);
-        struct sched *s = master_lock(m);
-        sched_committed(s, master_now_ms(), w->job_id, rc < 0 ? &err : NULL, &actions);
-        master_apply_locked(m, &actions);
-        master_unlock(m);
-        return;
-    }
-    finish_clean(m->config, w);
+    int rc = commit_job(m, w, &err);
+    if (rc < 0 && master_is_stopping(m))
+        return; /* it goes on after the restart */
+    struct sched *s = master_lock(m);
+    sched_committed(s, master_now_ms(), w->job_id, rc < 0 ? &err : NULL, &actions);
+    master_apply_locked(m, &actions);
+    master_unlock(m);
+}
+
+/* What survives a kill at any point: the record says first how the job ended; as long as it is not forgotten as live,
+ * a restart does the rest again. */
+static void finish_over_work(struct master *m, struct finish_work *w)
+{
+    struct err err = {0};
     if (job_store_put(m->store, w->record, &err) < 0)
         log_error("scheduler", "job=%s its record could not be kept: err=%s", w->job_id, err.text);
+    finish_clean(m->config, w);
     struct sched *s = master_lock(m);
     sched_job_remove(s, w->job_id);
     wake_waiters_locked(m, master_now_ms()); /* who waits for this job gets its record now */
     master_unlock(m);
+    finish_history(m->config, w);
+    char *note = mem_printf("commit/%s", w->job_id);
+    keep_drain(m);
+    if (job_store_forget_live(m->store, w->job_id, &err) < 0 || job_store_put_note(m->store, note, NULL, 0, &err) < 0)
+        log_warn("scheduler", "job=%s is cleaned up again after the next start: err=%s", w->job_id, err.text);
+    free(note);
+}
+
+static void finish_plan_work(struct master *m, struct finish_work *w)
+{
+    struct sched_actions actions = {0};
+    struct err err = {0};
+    Cairn__LiveJobProto live = CAIRN__LIVE_JOB_PROTO__INIT;
+    struct arena a;
+    arena_init(&a, JOB_ARENA_BYTES);
+    Cairn__JobSpecProto *spec = NULL;
+    int rc = finish_plan(m->config, w, &a, &spec, &err);
+    live.spec = spec;
+    live.incarnation = w->incarnation;
+    if (rc == 0)
+        rc = job_store_put_live(m->store, &live, &err);
+    if (rc == 0 || !master_is_stopping(m)) {
+        struct sched *s = master_lock(m);
+        sched_planned(s, master_now_ms(), w->job_id, &a, spec, rc < 0 ? &err : NULL, &actions);
+        master_apply_locked(m, &actions);
+        master_unlock(m);
+    }
+    arena_free(&a);
+}
+
+static void finish_one(struct master *m, struct finish_work *w)
+{
+    if (w->kind == SCHED_COMMIT)
+        finish_commit_work(m, w);
+    else if (w->kind == SCHED_PLAN)
+        finish_plan_work(m, w);
+    else
+        finish_over_work(m, w);
 }
 
 static void *finish_thread(void *arg)
@@ -329,7 +481,8 @@ static void *finish_thread(void *arg)
             continue;
         }
         m->finish_first = w->next;
-        if (!w->next)
+        w->next = NULL;
+        if (!m->finish_first)
             m->finish_last = &m->finish_first;
         pthread_mutex_unlock(&m->lock);
         finish_one(m, w);
@@ -348,27 +501,38 @@ int master_new(const struct config *config, struct job_store *store, struct mast
     m->start_wall_ms = clock_wall_ms();
     m->epoch_ms = m->start_wall_ms - master_now_ms();
     m->finish_last = &m->finish_first;
+    m->keep_last = &m->keep_first;
     pthread_mutex_init(&m->lock, NULL);
+    pthread_mutex_init(&m->keep_lock, NULL);
     pthread_cond_init(&m->finish_wake, NULL);
-    m->sched =
-        sched_new(&(struct sched_limits){.worker_timeout_ms = config_ms(config, "cairn.scheduler.worker-timeout"),
-                                         .locality_delay_ms = config_ms(config, "cairn.scheduler.locality-delay"),
-                                         .worker_id_base = (uint64_t)m->start_wall_ms * 1000,
-                                         .locality = config_bool(config, "cairn.scheduler.locality")});
-    int errnum = pthread_create(&m->ticker, NULL, ticker_thread, m);
-    if (errnum == 0 && (errnum = pthread_create(&m->finisher, NULL, finish_thread, m)) != 0) {
-        pthread_mutex_lock(&m->lock);
-        m->stopping = true;
-        pthread_mutex_unlock(&m->lock);
-        pthread_join(m->ticker, NULL);
-    }
-    if (errnum) {
-        sched_free(m->sched);
-        free(m);
-        return err_errno(reterr, errnum, "start a thread");
-    }
+    pthread_cond_init(&m->keep_wake, NULL);
+    m->sched = sched_new(
+        &(struct sched_limits){.worker_timeout_ms = config_ms(config, "cairn.scheduler.worker-timeout"),
+                               .locality_delay_ms = config_ms(config, "cairn.scheduler.locality-delay"),
+                               .rack_delay_ms = config_ms(config, "cairn.scheduler.rack-delay"),
+                               .recovery_grace_ms = config_ms(config, "cairn.scheduler.recovery-grace"),
+                               .speculative_after_ms = config_ms(config, "cairn.scheduler.speculative-after"),
+                               .worker_id_base = (uint64_t)m->start_wall_ms * 1000,
+                               .locality = config_bool(config, "cairn.scheduler.locality"),
+                               .pools = config_str(config, "cairn.scheduler.pools"),
+                               .user_slots_max = (uint32_t)config_int(config, "cairn.scheduler.user-slots-max")});
     *ret = m;
     return 0;
+}
+
+int master_start(struct master *m, struct err *reterr)
+{
+    int errnum = pthread_create(&m->ticker, NULL, ticker_thread, m);
+    if (errnum)
+        return err_errno(reterr, errnum, "start a thread");
+    m->started = 1;
+    if ((errnum = pthread_create(&m->keeper, NULL, keep_thread, m)) == 0) {
+        m->started = 2;
+        while (m->finisher_count < FINISHERS &&
+               !(errnum = pthread_create(&m->finishers[m->finisher_count], NULL, finish_thread, m)))
+            m->finisher_count++;
+    }
+    return errnum ? err_errno(reterr, errnum, "start a thread") : 0;
 }
 
 void master_stop(struct master *m)
@@ -376,10 +540,16 @@ void master_stop(struct master *m)
     pthread_mutex_lock(&m->lock);
     m->stopping = true;
     wake_waiters_locked(m, master_now_ms());
-    pthread_cond_signal(&m->finish_wake);
+    pthread_cond_broadcast(&m->finish_wake);
+    pthread_cond_broadcast(&m->keep_wake);
     pthread_mutex_unlock(&m->lock);
-    pthread_join(m->ticker, NULL);
-    pthread_join(m->finisher, NULL);
+    for (int i = 0; i < m->finisher_count; i++)
+        pthread_join(m->finishers[i], NULL);
+    if (m->started > 1)
+        pthread_join(m->keeper, NULL);
+    if (m->started > 0)
+        pthread_join(m->ticker, NULL);
+    keep_drain(m);
 }
 
 void master_free(struct master *m)
@@ -389,8 +559,15 @@ void master_free(struct master *m)
     while (m->queue_count)
         master_forget_worker_locked(m, m->queues[0].worker_id);
     free(m->queues);
+    while (m->finish_first) {
+        struct finish_work *w = m->finish_first;
+        m->finish_first = w->next;
+        finish_work_free(w);
+    }
     sched_free(m->sched);
     pthread_mutex_destroy(&m->lock);
+    pthread_mutex_destroy(&m->keep_lock);
     pthread_cond_destroy(&m->finish_wake);
+    pthread_cond_destroy(&m->keep_wake);
     free(m);
 }

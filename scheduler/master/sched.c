@@ -17,6 +17,7 @@ struct sched *sched_new(const struct sched_limits *limits)
     struct sched *s = mem_new(struct sched);
     s->limits = *limits;
     s->resources.next_id = limits->worker_id_base;
+    share_init(s);
     return s;
 }
 
@@ -27,6 +28,7 @@ void sched_free(struct sched *s)
     for (size_t i = 0; i < s->job_count; i++)
         job_free(s->jobs[i]);
     free(s->jobs);
+    share_free(s);
     resources_free(&s->resources);
     free(s);
 }
@@ -73,6 +75,8 @@ void sched_move_task(struct job *j, bool map, struct task_info *t, enum task_sta
                                      [TASK_RUNNING] = BIT(TASK_DONE) | BIT(TASK_PENDING),
                                      [TASK_DONE] = BIT(TASK_PENDING)};
     assert(moves[t->state] & BIT(to));
+    if (to == TASK_PENDING)
+        job_rewind(j);
     --*counts[t->state];
     ++*counts[to];
     t->state = to;
@@ -81,63 +85,62 @@ void sched_move_task(struct job *j, bool map, struct task_info *t, enum task_sta
 
 /* ---- attempts end ---- */
 
-static void worker_release(struct sched *s, uint64_t worker_id)
-{
-    struct worker *w = resources_find(&s->resources, worker_id);
-    if (w && w->running)
-        w->running--;
-}
-
 /* The attempt is no longer running, for whatever reason. */
 static void attempt_end(struct sched *s, struct job *j, struct attempt *a, Cairn__AttemptState state, const char *why,
-                        int64_t now_ms)
+                        int64_t now_ms, struct sched_actions *out)
 {
+    struct worker *w = resources_find(&s->resources, a->worker_id);
     a->state = state;
     a->finished_ms = now_ms;
     if (why)
         job_set_text(&a->diagnostics, why);
     job_task(j, a->map, a->task)->running--;
-    worker_release(s, a->worker_id);
+    job_attempt_ended(j, a);
+    j->pool->running--;
+    j->owner->running--;
+    if (w)
+        worker_give_back(w, job_ask(j, a->map));
     job_count(j, JOB_COUNTER_GROUP,
               a->map ? "Total time spent by all map tasks (ms)" : "Total time spent by all reduce tasks (ms)",
               now_ms - a->started_ms);
     if (state == CAIRN__ATTEMPT_STATE__ATTEMPT_KILLED)
         job_count(j, JOB_COUNTER_GROUP, a->map ? "Killed map tasks" : "Killed reduce tasks", 1);
+    sched_act(out, SCHED_KEEP, 0, j, a);
     j->version++;
 }
 
-static bool attempt_is_live(const struct attempt *a)
+bool attempt_is_live(const struct attempt *a)
 {
     return a->state == CAIRN__ATTEMPT_STATE__ATTEMPT_ASSIGNED || a->state == CAIRN__ATTEMPT_STATE__ATTEMPT_RUNNING;
 }
 
-/* FAILED or KILLED: stop what runs, let the workers and the shell clean up. */
-static void job_end(struct sched *s, struct job *j, Cairn__JobState state, const char *why, int64_t now_ms,
-                    struct sched_actions *out)
+static void kill_attempt(struct sched *s, struct job *j, struct attempt *a, const char *why, int64_t now_ms,
+                         struct sched_actions *out)
 {
-    for (size_t i = 0; i < j->attempt_count; i++) {
-        struct attempt *a = j->attempts[i];
-        if (!attempt_is_live(a))
-            continue;
-        sched_act(out, SCHED_KILL, a->worker_id, j, a);
-        attempt_end(s, j, a, CAIRN__ATTEMPT_STATE__ATTEMPT_KILLED, "the job is over", now_ms);
-        struct task_info *t = job_task(j, a->map, a->task);
-        if (t->state == TASK_RUNNING && t->running == 0)
-            sched_move_task(j, a->map, t, TASK_PENDING);
-    }
+    sched_act(out, SCHED_KILL, a->worker_id, j, a);
+    attempt_killed(s, j, a, why, now_ms, out);
+}
+
+/* Over, however it went: stop what runs, let the workers and the shell clean up. */
+void sched_job_end(struct sched *s, struct job *j, Cairn__JobState state, const char *why, int64_t now_ms,
+                   struct sched_actions *out)
+{
+    while (j->live_count)
+        kill_attempt(s, j, j->live[j->live_count - 1], "the job is over", now_ms, out);
     j->state = state;
     j->finished_ms = now_ms;
-    j->waiting_for = NULL;
+    j->waiting_for[0] = 0;
     if (why)
         job_set_text(&j->diagnostics, why);
     j->version++;
     for (size_t i = 0; i < s->resources.count; i++)
-        if (!s->resources.workers[i]->lost)
+        if (worker_is_live(s->resources.workers[i]))
             sched_act(out, SCHED_FORGET, s->resources.workers[i]->id, j, NULL);
     sched_act(out, SCHED_OVER, 0, j, NULL);
+    chain_over(s, j, now_ms, out);
 }
 
-static void job_maybe_commit(struct job *j, struct sched_actions *out)
+void sched_maybe_commit(struct job *j, struct sched_actions *out)
 {
     if (j->state != CAIRN__JOB_STATE__JOB_RUNNING || j->maps_done < j->map_count || j->reduces_done < j->reduce_count)
         return;
@@ -146,32 +149,46 @@ static void job_maybe_commit(struct job *j, struct sched_actions *out)
     sched_act(out, SCHED_COMMIT, 0, j, NULL);
 }
 
+/* Where attempts of the task failed that now succeeded elsewhere, the node was to blame. */
+static void blame(struct sched *s, const struct task_info *t, uint64_t succeeded_on, int64_t now_ms)
+{
+    for (uint32_t i = 0; i < t->failures && i < TASK_FAILED_ON_MAX; i++) {
+        struct worker *w = resources_find(&s->resources, t->failed_on[i]);
+        if (w && w->id != succeeded_on)
+            worker_blame(w, now_ms);
+    }
+}
+
 static void attempt_succeeded(struct sched *s, struct job *j, struct attempt *a, size_t index,
                               const Cairn__AttemptReportProto *report, int64_t now_ms, struct sched_actions *out)
 {
     struct task_info *t = job_task(j, a->map, a->task);
     struct worker *w = resources_find(&s->resources, a->worker_id);
     if (w)
-        w->failures_in_a_row = 0;
-    attempt_end(s, j, a, CAIRN__ATTEMPT_STATE__ATTEMPT_SUCCEEDED, NULL, now_ms);
-    a->progress = 1;
+        worker_forgive(w);
+    blame(s, t, a->worker_id, now_ms);
     attempt_keep_counters(j, a, report->counters, report->n_counters);
+    attempt_end(s, j, a, CAIRN__ATTEMPT_STATE__ATTEMPT_SUCCEEDED, NULL, now_ms, out);
+    a->progress = 1;
     attempt_apply_counters(j, a, 1);
+    j->done_count[a->map]++;
+    j->done_ms_total[a->map] += now_ms - a->started_ms;
     t->winner = (int64_t)index;
+    for (size_t i = j->live_count; t->running && i-- > 0;)
+        if (j->live[i]->map == a->map && j->live[i]->task == a->task)
+            kill_attempt(s, j, j->live[i], "another attempt of the task was first", now_ms, out);
     sched_move_task(j, a->map, t, TASK_DONE);
     if (a->map && j->reduce_count)
         job_add_event(j, a->task, (uint32_t)index, false);
-    job_maybe_commit(j, out);
+    sched_maybe_commit(j, out);
 }
 
-static void attempt_failed(struct sched *s, struct job *j, struct attempt *a, const Cairn__AttemptReportProto *report,
-                           int64_t now_ms, struct sched_actions *out)
+static void attempt_failed(struct sched *s, struct job *j, struct attempt *a, const char *diagnostics, int64_t now_ms,
+                           struct sched_actions *out)
 {
     struct task_info *t = job_task(j, a->map, a->task);
-    struct worker *w = resources_find(&s->resources, a->worker_id);
-    if (w)
-        w->failures_in_a_row++;
-    attempt_end(s, j, a, CAIRN__ATTEMPT_STATE__ATTEMPT_FAILED, report->diagnostics, now_ms);
+    job_worker_failed(j, a->worker_id);
+    attempt_end(s, j, a, CAIRN__ATTEMPT_STATE__ATTEMPT_FAILED, diagnostics, now_ms, out);
     job_count(j, JOB_COUNTER_GROUP, a->map ? "Failed map tasks" : "Failed reduce tasks", 1);
     t->failed_on[t->failures % TASK_FAILED_ON_MAX] = a->worker_id;
     t->failures++;
@@ -184,20 +201,21 @@ static void attempt_failed(struct sched *s, struct job *j, struct attempt *a, co
     char *why = mem_printf("%s %06u failed %u times. Last attempt %s on %s (%s): %s", a->map ? "map" : "reduce",
                            a->task, t->failures, id, a->worker_name, a->http_address,
                            a->diagnostics ? a->diagnostics : "no reason given");
-    job_end(s, j, CAIRN__JOB_STATE__JOB_FAILED, why, now_ms, out);
+    sched_job_end(s, j, CAIRN__JOB_STATE__JOB_FAILED, why, now_ms, out);
     free(why);
 }
 
-static void attempt_killed(struct sched *s, struct job *j, struct attempt *a, const char *why, int64_t now_ms)
+void attempt_killed(struct sched *s, struct job *j, struct attempt *a, const char *why, int64_t now_ms,
+                    struct sched_actions *out)
 {
     struct task_info *t = job_task(j, a->map, a->task);
-    attempt_end(s, j, a, CAIRN__ATTEMPT_STATE__ATTEMPT_KILLED, why, now_ms);
-    if (t->running == 0 && t->state == TASK_RUNNING)
+    attempt_end(s, j, a, CAIRN__ATTEMPT_STATE__ATTEMPT_KILLED, why, now_ms, out);
+    if (t->running == 0 && t->state == TASK_RUNNING && t->winner < 0)
         sched_move_task(j, a->map, t, TASK_PENDING);
 }
 
-static void attempt_report(struct sched *s, struct job *j, struct attempt *a, size_t index,
-                           const Cairn__AttemptReportProto *report, int64_t now_ms, struct sched_actions *out)
+void attempt_report(struct sched *s, struct job *j, struct attempt *a, size_t index,
+                    const Cairn__AttemptReportProto *report, int64_t now_ms, struct sched_actions *out)
 {
     if (report->status)
         job_set_text(&a->status, report->status);
@@ -210,14 +228,14 @@ static void attempt_report(struct sched *s, struct job *j, struct attempt *a, si
         a->progress = report->progress >= 0 && report->progress <= 1 ? report->progress : 0;
         break;
     case CAIRN__ATTEMPT_STATE__ATTEMPT_SUCCEEDED: attempt_succeeded(s, j, a, index, report, now_ms, out); break;
-    case CAIRN__ATTEMPT_STATE__ATTEMPT_KILLED: attempt_killed(s, j, a, report->diagnostics, now_ms); break;
-    default: attempt_failed(s, j, a, report, now_ms, out);
+    case CAIRN__ATTEMPT_STATE__ATTEMPT_KILLED: attempt_killed(s, j, a, report->diagnostics, now_ms, out); break;
+    default: attempt_failed(s, j, a, report->diagnostics, now_ms, out);
     }
 }
 
 /* ---- workers ---- */
 
-static void map_output_lost(struct job *j, uint32_t map)
+static void map_output_lost(struct job *j, uint32_t map, struct sched_actions *out)
 {
     struct task_info *t = &j->maps[map];
     struct attempt *a = j->attempts[t->winner];
@@ -226,40 +244,25 @@ static void map_output_lost(struct job *j, uint32_t map)
     a->state = CAIRN__ATTEMPT_STATE__ATTEMPT_KILLED;
     job_set_text(&a->diagnostics, "its output was lost with its worker or could not be fetched");
     t->winner = -1;
+    sched_act(out, SCHED_KEEP, 0, j, a);
     sched_move_task(j, true, t, TASK_PENDING);
 }
 
-static void worker_lost(struct sched *s, struct worker *w, int64_t now_ms)
+void worker_lost(struct sched *s, struct worker *w, int64_t now_ms, struct sched_actions *out)
 {
     w->lost = true;
     for (size_t i = 0; i < s->job_count; i++) {
         struct job *j = s->jobs[i];
         if (j->state != CAIRN__JOB_STATE__JOB_RUNNING)
             continue;
-        for (size_t k = 0; k < j->attempt_count; k++)
-            if (j->attempts[k]->worker_id == w->id && attempt_is_live(j->attempts[k]))
-                attempt_killed(s, j, j->attempts[k], "its worker was lost", now_ms);
+        for (size_t k = j->live_count; k-- > 0;)
+            if (j->live[k]->worker_id == w->id)
+                attempt_killed(s, j, j->live[k], "its worker was lost", now_ms, out);
         for (uint32_t m = 0; j->reduces_done < j->reduce_count && m < j->map_count; m++)
             if (j->maps[m].state == TASK_DONE && j->attempts[j->maps[m].winner]->worker_id == w->id)
-                map_output_lost(j, m);
+                map_output_lost(j, m, out);
     }
     resources_remove(&s->resources, w->id);
-}
-
-int sched_register(struct sched *s, int64_t now_ms, const struct worker_description *d, uint64_t *ret_id,
-                   struct sched_actions *out, struct err *reterr)
-{
-    struct worker *before = resources_find_address(&s->resources, d->ip, d->http_port);
-    if (before)
-        worker_lost(s, before, now_ms);
-    if (s->resources.count >= WORKERS_MAX)
-        return err_set(reterr, ERR_TOO_LARGE, "there are %d workers already", WORKERS_MAX);
-    struct worker *w = resources_add(&s->resources, d, now_ms);
-    for (size_t i = 0; i < s->job_count; i++)
-        resources_learn_racks(&s->resources, s->jobs[i]->spec->holders, s->jobs[i]->spec->n_holders);
-    *ret_id = w->id;
-    sched_assign(s, now_ms, out);
-    return 0;
 }
 
 int sched_heartbeat(struct sched *s, int64_t now_ms, uint64_t worker_id, Cairn__AttemptReportProto *const *reports,
@@ -299,13 +302,13 @@ void sched_fetch_failed(struct sched *s, int64_t now_ms, const struct attempt_id
     job_count(j, "Shuffle Errors", corrupt ? "BAD_CHECKSUM" : "IO_ERROR", 1);
     if (!corrupt && a->fetch_failures < FETCH_FAILURES_MAX)
         return;
-    map_output_lost(j, a->task);
+    map_output_lost(j, a->task, out);
     sched_assign(s, now_ms, out);
 }
 
 /* ---- jobs ---- */
 
-void sched_submit(struct sched *s, int64_t now_ms, struct job *job, struct sched_actions *out)
+void sched_add_job(struct sched *s, struct job *job)
 {
     if (s->job_count == s->job_capacity) {
         s->job_capacity = s->job_capacity ? 2 * s->job_capacity : 16;
@@ -313,8 +316,16 @@ void sched_submit(struct sched *s, int64_t now_ms, struct job *job, struct sched
     }
     job->sequence = ++s->next_sequence;
     s->jobs[s->job_count++] = job;
+    share_enter(s, job);
     resources_learn_racks(&s->resources, job->spec->holders, job->spec->n_holders);
-    job_maybe_commit(job, out); /* nothing to do at all */
+}
+
+void sched_submit(struct sched *s, int64_t now_ms, struct job *job, struct sched_actions *out)
+{
+    sched_add_job(s, job);
+    if (job->state == CAIRN__JOB_STATE__JOB_WAITING && job->after_count == 0)
+        sched_act(out, SCHED_PLAN, 0, job, NULL);
+    sched_maybe_commit(job, out); /* nothing to do at all */
     sched_assign(s, now_ms, out);
 }
 
@@ -326,21 +337,62 @@ void sched_committed(struct sched *s, int64_t now_ms, const char *job_id, const 
         return;
     if (why_not) {
         char *why = mem_printf("the output could not be put in place: %s", why_not->text);
-        job_end(s, j, CAIRN__JOB_STATE__JOB_FAILED, why, now_ms, out);
+        sched_job_end(s, j, CAIRN__JOB_STATE__JOB_FAILED, why, now_ms, out);
         free(why);
     } else {
-        job_end(s, j, CAIRN__JOB_STATE__JOB_SUCCEEDED, NULL, now_ms, out);
+        sched_job_end(s, j, CAIRN__JOB_STATE__JOB_SUCCEEDED, NULL, now_ms, out);
     }
 }
 
 bool sched_kill(struct sched *s, int64_t now_ms, const char *job_id, const char *reason, struct sched_actions *out)
 {
     struct job *j = sched_job(s, job_id);
-    if (!j || j->state != CAIRN__JOB_STATE__JOB_RUNNING)
+    if (!j || j->state > CAIRN__JOB_STATE__JOB_RUNNING)
         return false;
-    job_end(s, j, CAIRN__JOB_STATE__JOB_KILLED, reason, now_ms, out);
+    sched_job_end(s, j, CAIRN__JOB_STATE__JOB_KILLED, reason, now_ms, out);
     sched_assign(s, now_ms, out);
     return true;
+}
+
+int sched_end_attempt(struct sched *s, int64_t now_ms, const struct attempt_id *id, bool fail, const char *why,
+                      bool *ret_done, struct sched_actions *out, struct err *reterr)
+{
+    struct job *j = sched_job(s, id->job);
+    size_t index;
+    struct attempt *a = j ? job_attempt(j, id, &index) : NULL;
+    if (!a)
+        return err_set(reterr, ERR_NOT_FOUND, "there is no such attempt of a job that runs");
+    *ret_done = attempt_is_live(a);
+    if (!*ret_done)
+        return 0;
+    sched_act(out, SCHED_KILL, a->worker_id, j, a);
+    if (fail)
+        attempt_failed(s, j, a, why, now_ms, out);
+    else
+        attempt_killed(s, j, a, why, now_ms, out);
+    sched_assign(s, now_ms, out);
+    return 0;
+}
+
+static bool is_named(const struct worker *w, const char *name)
+{
+    char *address = mem_printf(strchr(w->ip, ':') ? "[%s]:%u" : "%s:%u", w->ip, w->http_port);
+    bool named = !strcmp(w->name, name) || !strcmp(w->ip, name) || !strcmp(address, name);
+    free(address);
+    return named;
+}
+
+uint32_t sched_drain(struct sched *s, int64_t now_ms, const char *worker, bool drain, struct sched_actions *out)
+{
+    uint32_t found = 0;
+    for (size_t i = 0; i < s->resources.count; i++)
+        if (worker_is_live(s->resources.workers[i]) && is_named(s->resources.workers[i], worker)) {
+            worker_drain(&s->resources, s->resources.workers[i], drain);
+            found++;
+        }
+    if (found)
+        sched_assign(s, now_ms, out);
+    return found;
 }
 
 void sched_tick(struct sched *s, int64_t now_ms, struct sched_actions *out)
@@ -348,9 +400,10 @@ void sched_tick(struct sched *s, int64_t now_ms, struct sched_actions *out)
     for (size_t i = s->resources.count; i-- > 0;) {
         struct worker *w = s->resources.workers[i];
         if (now_ms - w->last_seen_ms >= s->limits.worker_timeout_ms)
-            worker_lost(s, w, now_ms);
+            worker_lost(s, w, now_ms, out);
     }
     sched_assign(s, now_ms, out);
+    sched_speculate(s, now_ms, out);
 }
 
 void sched_job_remove(struct sched *s, const char *job_id)

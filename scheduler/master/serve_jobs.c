@@ -7,9 +7,8 @@
 #include "proto/message.h"
 #include "scheduler/master/master.h"
 
-#define JOB_ARENA_BYTES (256ul << 20)
-#define LIST_LIMIT      1000
-#define ATTEMPTS_LIMIT  10000
+#define LIST_LIMIT     1000
+#define ATTEMPTS_LIMIT 10000
 
 static void new_job_id(struct rpc_call *call, const ProtobufCMessage *request, void *context)
 {
@@ -20,63 +19,12 @@ static void new_job_id(struct rpc_call *call, const ProtobufCMessage *request, v
     rpc_call_reply(call, &response.base);
 }
 
-/* The specification outlives the call: an own copy in the job's own arena. */
-static int job_from_request(const Cairn__JobSpecProto *from, const char *user, struct job **ret, struct err *reterr)
-{
-    struct arena a;
-    arena_init(&a, JOB_ARENA_BYTES);
-    struct buf bytes = {0};
-    ProtobufCMessage *m = NULL;
-    message_pack(&bytes, &from->base);
-    int rc = message_unpack(&cairn__job_spec_proto__descriptor, buf_slice(&bytes), &a, &m, reterr);
-    buf_free(&bytes);
-    if (rc == 0) {
-        Cairn__JobSpecProto *spec = (Cairn__JobSpecProto *)m;
-        spec->user = arena_strdup(&a, user); /* who calls counts, not what the message says */
-        rc = job_new(&a, spec, master_now_ms(), ret, reterr);
-    }
-    arena_free(&a);
-    return rc;
-}
-
-static int keep_record(struct master *m, const struct job *j, struct err *reterr)
-{
-    struct arena a;
-    arena_init(&a, JOB_ARENA_BYTES);
-    Cairn__JobStatusProto status;
-    job_status_message(j, master_epoch_ms(m), &a, &status);
-    Cairn__JobRecordProto record = CAIRN__JOB_RECORD_PROTO__INIT;
-    record.status = &status;
-    record.spec = job_spec_without_splits(j->spec, &a);
-    int rc = job_store_put(master_store(m), &record, reterr);
-    arena_free(&a);
-    return rc;
-}
-
 static void submit_job(struct rpc_call *call, const ProtobufCMessage *message, void *context)
 {
     struct master *m = context;
     const Cairn__SubmitJobRequestProto *request = (const void *)message;
-    struct job *job = NULL;
     struct err err = {0};
-    int rc = job_from_request(request->job, rpc_call_user(call), &job, &err);
-    if (rc == 0)
-        rc = keep_record(m, job, &err); /* a job that was accepted does not vanish */
-    if (rc == 0) {
-        struct sched *s = master_lock(m);
-        if (sched_job(s, job->spec->jobid)) {
-            rc = err_set(&err, ERR_ILLEGAL_ARGUMENT, "%s was submitted already", job->spec->jobid);
-        } else {
-            log_info("scheduler", "submit job=%s user=%s name='%s' maps=%u reduces=%u", job->spec->jobid,
-                     job->spec->user, job->spec->name, job->map_count, job->reduce_count);
-            struct sched_actions actions = {0};
-            sched_submit(s, master_now_ms(), STEAL(job), &actions);
-            master_apply_locked(m, &actions);
-        }
-        master_unlock(m);
-    }
-    job_free(job);
-    if (rc < 0) {
+    if (master_submit(m, request->job, rpc_call_user(call), &err) < 0) {
         rpc_call_fail(call, &err);
         return;
     }
@@ -182,23 +130,10 @@ static void list_jobs(struct rpc_call *call, const ProtobufCMessage *message, vo
 
 static void kill_job(struct rpc_call *call, const ProtobufCMessage *message, void *context)
 {
-    struct master *m = context;
     const Cairn__KillJobRequestProto *request = (const void *)message;
-    struct arena *a = rpc_call_arena(call);
     struct err err = {0};
-    struct sched_actions actions = {0};
-    struct sched *s = master_lock(m);
-    const struct job *j = sched_job(s, request->jobid);
-    bool allowed = !j || !strcmp(j->spec->user, rpc_call_user(call)) || !strcmp(rpc_call_user(call), "root");
-    bool killed = allowed && sched_kill(s, master_now_ms(), request->jobid,
-                                        arena_printf(a, "killed by %s", rpc_call_user(call)), &actions);
-    int rc = allowed ? 0 : err_set(&err, ERR_ACCESS, "%s belongs to %s", request->jobid, j->spec->user);
-    master_apply_locked(m, &actions);
-    master_unlock(m);
-    Cairn__JobRecordProto *record;
-    if (rc == 0 && !killed && !j)
-        rc = job_store_get(master_store(m), request->jobid, a, &record, &err);
-    if (rc < 0) {
+    bool killed = false;
+    if (master_kill(context, request->jobid, rpc_call_user(call), &killed, &err) < 0) {
         rpc_call_fail(call, &err);
         return;
     }
@@ -255,14 +190,16 @@ static bool map_outputs_answer(struct master *m, struct waiter *w, bool last)
         rpc_call_fail(w->call, &err);
         return true;
     }
-    if (request->start >= j->event_count && !last)
+    uint64_t base = job_event_base(j);
+    size_t start = request->start > base ? (size_t)(request->start - base) : 0;
+    if (start >= j->event_count && !last)
         return false;
     Cairn__MapOutputsResponseProto response = CAIRN__MAP_OUTPUTS_RESPONSE_PROTO__INIT;
-    size_t count = request->start < j->event_count ? j->event_count - request->start : 0;
+    size_t count = start < j->event_count ? j->event_count - start : 0;
     count = count < ATTEMPTS_LIMIT ? count : ATTEMPTS_LIMIT;
     response.outputs = arena_array(a, Cairn__MapOutputProto *, count);
     for (size_t i = 0; i < count; i++) {
-        const struct map_event *event = &j->events[request->start + i];
+        const struct map_event *event = &j->events[start + i];
         const struct attempt *at = j->attempts[event->attempt];
         Cairn__MapOutputProto *output = arena_new(a, Cairn__MapOutputProto);
         cairn__map_output_proto__init(output);
@@ -274,6 +211,8 @@ static bool map_outputs_answer(struct master *m, struct waiter *w, bool last)
         output->has_lost = output->lost = event->lost;
         response.outputs[response.n_outputs++] = output;
     }
+    response.has_next = true;
+    response.next = base + start + count;
     rpc_call_reply(w->call, &response.base);
     return true;
 }
@@ -310,9 +249,15 @@ const struct rpc_method job_methods[] = {
     RPC_METHOD("submitJob", cairn__submit_job, submit_job, RPC_AT_MOST_ONCE | RPC_MAY_BLOCK),
     RPC_METHOD("getJob", cairn__get_job, get_job, 0),
     RPC_METHOD("listJobs", cairn__list_jobs, list_jobs, RPC_MAY_BLOCK),
-    RPC_METHOD("killJob", cairn__kill_job, kill_job, RPC_AT_MOST_ONCE),
+    RPC_METHOD("killJob", cairn__kill_job, kill_job, RPC_AT_MOST_ONCE | RPC_MAY_BLOCK),
     RPC_METHOD("getAttempts", cairn__get_attempts, get_attempts, 0),
     RPC_METHOD("mapOutputs", cairn__map_outputs, map_outputs, 0),
     RPC_METHOD("fetchFailed", cairn__fetch_failed, fetch_failed, 0),
+    RPC_METHOD("drainWorker", cairn__drain_worker, serve_drain_worker, RPC_MAY_BLOCK),
+    RPC_METHOD("listWorkers", cairn__list_workers, serve_list_workers, 0),
+    RPC_METHOD("failAttempt", cairn__fail_attempt, serve_fail_attempt, RPC_AT_MOST_ONCE),
+    RPC_METHOD("scheduleJob", cairn__schedule_job, serve_schedule_job, RPC_MAY_BLOCK),
+    RPC_METHOD("listSchedules", cairn__list_schedules, serve_list_schedules, RPC_MAY_BLOCK),
+    RPC_METHOD("removeSchedule", cairn__remove_schedule, serve_remove_schedule, RPC_MAY_BLOCK),
 };
 const size_t job_method_count = ARRAY_COUNT(job_methods);

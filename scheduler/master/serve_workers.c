@@ -1,12 +1,28 @@
 /* WorkerProtocol: decode, check, ask the core, encode. */
+#include <stdlib.h>
 #include <string.h>
 
 #include "common/log.h"
+#include "common/mem.h"
 #include "common/net.h"
 #include "scheduler/master/master.h"
 
 #define HEARTBEAT_MS    1000
 #define WORKER_NAME_MAX 255
+
+/* Who was told to take no more tasks does not forget it with a restart, its own or ours. */
+static bool is_drained(struct master *m, const char *instance)
+{
+    bool found = false;
+    struct buf b = {0};
+    struct err err = {0};
+    char *note = mem_printf("drain/%s", instance ? instance : "");
+    if (instance && instance[0] && job_store_get_note(master_store(m), note, &b, &found, &err) < 0)
+        log_warn("scheduler", "worker instance=%s: err=%s", instance, err.text);
+    buf_free(&b);
+    free(note);
+    return found;
+}
 
 static void register_worker(struct rpc_call *call, const ProtobufCMessage *message, void *context)
 {
@@ -16,32 +32,51 @@ static void register_worker(struct rpc_call *call, const ProtobufCMessage *messa
     if (request->slots < 1 || request->slots > 1024 || request->httpport < 1 || request->httpport > 65535)
         err_set(&err, ERR_ILLEGAL_ARGUMENT, "worker with %u slots on port %u", request->slots, request->httpport);
     else if ((request->ip && !net_is_literal(request->ip)) || strlen(request->hostname) > WORKER_NAME_MAX ||
-             (request->datanodehost && strlen(request->datanodehost) > WORKER_NAME_MAX))
+             (request->datanodehost && strlen(request->datanodehost) > WORKER_NAME_MAX) ||
+             (request->instance && strlen(request->instance) > WORKER_NAME_MAX))
         err_set(&err, ERR_ILLEGAL_ARGUMENT, "worker '%.64s' at '%.64s': not an address, or too long a name",
                 request->hostname, request->ip ? request->ip : "");
     if (err.code) {
         rpc_call_fail(call, &err);
         return;
     }
-    struct worker_description d = {.name = request->hostname,
+    struct arena *a = rpc_call_arena(call);
+    struct registration r = {.d = {.name = request->hostname,
                                    .ip = request->ip ? request->ip : rpc_call_client_ip(call),
                                    .datanode_host = request->datanodehost,
+                                   .instance = request->instance,
                                    .http_port = (uint16_t)request->httpport,
-                                   .slots = request->slots};
+                                   .slots = request->slots,
+                                   .room = {request->memorymb, request->vcores}},
+                             .attempts = request->attempts,
+                             .attempt_count = request->n_attempts,
+                             .jobs = request->jobs,
+                             .job_count = request->n_jobs,
+                             .draining = is_drained(m, request->instance),
+                             .ret_kill = arena_array(a, bool, request->n_attempts),
+                             .ret_forget = arena_array(a, bool, request->n_jobs)};
     Cairn__RegisterWorkerResponseProto response = CAIRN__REGISTER_WORKER_RESPONSE_PROTO__INIT;
     struct sched_actions actions = {0};
     struct sched *s = master_lock(m);
-    int rc = sched_register(s, master_now_ms(), &d, &response.workerid, &actions, &err);
+    int rc = sched_register(s, master_now_ms(), &r, &response.workerid, &actions, &err);
     master_apply_locked(m, &actions);
     master_unlock(m);
     if (rc < 0) {
         rpc_call_fail(call, &err);
         return;
     }
-    log_info("scheduler", "worker=%llu host=%s ip=%s port=%u slots=%u registered",
-             (unsigned long long)response.workerid, d.name, d.ip, d.http_port, d.slots);
+    log_info("scheduler", "worker=%llu host=%s ip=%s port=%u slots=%u registered attempts=%zu",
+             (unsigned long long)response.workerid, r.d.name, r.d.ip, r.d.http_port, r.d.slots, r.attempt_count);
     response.heartbeatms = HEARTBEAT_MS;
-    response.ip = (char *)d.ip;
+    response.ip = (char *)r.d.ip;
+    response.killattempts = arena_array(a, char *, r.attempt_count);
+    for (size_t i = 0; i < r.attempt_count; i++)
+        if (r.ret_kill[i])
+            response.killattempts[response.n_killattempts++] = r.attempts[i]->attemptid;
+    response.forgetjobs = arena_array(a, char *, r.job_count);
+    for (size_t i = 0; i < r.job_count; i++)
+        if (r.ret_forget[i])
+            response.forgetjobs[response.n_forgetjobs++] = r.jobs[i];
     rpc_call_reply(call, &response.base);
 }
 

@@ -1,7 +1,7 @@
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
-#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,13 +18,13 @@
 #include "scheduler/engine/job_conf.h"
 #include "scheduler/engine/task_report.h"
 #include "scheduler/ids.h"
+#include "scheduler/worker/stage.h"
 #include "scheduler/worker/worker.h"
 
 #define TASK_TIMEOUT_MS 600000
-#define LOG_TAIL_BYTES  2048
-#define LOG_TAIL_LINES  12
-
-extern char **environ;
+#define LOG_TAIL_BYTES  6144
+#define LOG_TAIL_LINES  40
+#define LEFTOVER_ROUNDS 100
 
 char *attempt_log_path(const struct worker_daemon *w, const char *job_id, const char *attempt_id)
 {
@@ -36,7 +36,8 @@ void attempt_free(struct attempt_process *p)
     free(p->id);
     free(p->job_id);
     free(p->diagnostics);
-    buf_free(&p->input);
+    buf_free(&p->report_bytes);
+    free(p->input);
     arena_free(&p->report_arena);
     free(p);
 }
@@ -69,15 +70,42 @@ static void add_node_setting(const char *name, const char *value, const char *so
     list->items[list->count++] = p;
 }
 
+static int give_to(const struct stage *stage, const char *path, struct err *reterr)
+{
+    if (stage->uid && lchown(path, stage->uid, stage->gid) < 0)
+        return err_errno(reterr, errno, "give '%s' to %s", path, stage->user);
+    return 0;
+}
+
+/* What tasks of a job share on this node. Only this is theirs: the folder above is ours, so nothing in it is renamed or
+ * replaced under our hands. */
+static int share_prepare(const struct stage *stage, const char *job_dir, struct err *reterr)
+{
+    char *files = mem_printf("%s/files", job_dir), *lock = mem_printf("%s/files.lock", job_dir);
+    int rc = file_mkdirs(files, 0755, reterr);
+    int fd = rc < 0 ? -1 : open(lock, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0644);
+    if (rc == 0 && fd < 0)
+        rc = err_errno(reterr, errno, "create '%s'", lock);
+    if (rc == 0 && (rc = give_to(stage, files, reterr)) == 0)
+        rc = give_to(stage, lock, reterr);
+    if (fd >= 0)
+        close(fd);
+    free(files);
+    free(lock);
+    return rc;
+}
+
 /* The folders of an attempt and the file that describes it. */
-static int attempt_prepare(struct worker_daemon *w, const Cairn__TaskSpecProto *from, const char *job_dir,
-                           const char *work_dir, const char *output_dir, struct err *reterr)
+static int attempt_prepare(struct worker_daemon *w, const Cairn__TaskSpecProto *from, const struct stage *stage,
+                           const char *job_dir, const char *work_dir, const char *output_dir, struct err *reterr)
 {
     char *tmp = mem_printf("%s/tmp", work_dir), *logs = mem_printf("%s/logs/%s", w->dir, from->job->jobid);
     const char *dirs[] = {job_dir, tmp, output_dir, logs};
     int rc = 0;
     for (size_t i = 0; rc == 0 && i < ARRAY_COUNT(dirs); i++)
         rc = file_mkdirs(dirs[i], 0755, reterr);
+    if (rc == 0 && (rc = share_prepare(stage, job_dir, reterr)) == 0 && (rc = give_to(stage, tmp, reterr)) == 0)
+        rc = give_to(stage, output_dir, reterr);
     free(tmp);
     free(logs);
     if (rc < 0)
@@ -90,6 +118,7 @@ static int attempt_prepare(struct worker_daemon *w, const Cairn__TaskSpecProto *
     struct arena a;
     arena_init(&a, 16 << 20);
     struct setting_list settings = {.arena = &a};
+    add_node_setting("cairn.client.retry-for", "60s", "worker", &settings); /* a namenode that restarts fails no task */
     config_each(w->config, add_node_setting, &settings);
     spec.nodesettings = settings.items;
     spec.n_nodesettings = settings.count;
@@ -97,9 +126,13 @@ static int attempt_prepare(struct worker_daemon *w, const Cairn__TaskSpecProto *
     message_pack(&bytes, &spec.base);
     arena_free(&a);
     char *path = mem_printf("%s/.task", work_dir);
-    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     rc =
         fd < 0 ? err_errno(reterr, errno, "create '%s'", path) : file_pwrite_full(fd, bytes.base, bytes.len, 0, reterr);
+    if (rc == 0 && stage->uid && fchown(fd, stage->uid, stage->gid) < 0)
+        rc = err_errno(reterr, errno, "give '%s' to %s", path, stage->user);
+    if (rc == 0)
+        rc = give_to(stage, work_dir, reterr); /* at last: what we write there, we write before anybody else can */
     if (fd >= 0)
         close(fd);
     free(path);
@@ -107,28 +140,18 @@ static int attempt_prepare(struct worker_daemon *w, const Cairn__TaskSpecProto *
     return rc;
 }
 
-static int attempt_spawn(const char *log_path, const char *work_dir, int report_fd, pid_t *ret_pid, struct err *reterr)
+static int attempt_spawn(struct worker_daemon *w, const struct stage *stage, const char *log_path, const char *work_dir,
+                         int report_fd, pid_t *ret_pid, struct err *reterr)
 {
-    static const char self[] = "/proc/self/exe"; /* also right when the file has been replaced meanwhile */
-    char *argv[] = {"cairn", "task", ".task", NULL};
-    posix_spawn_file_actions_t actions;
-    posix_spawnattr_t attr;
-    posix_spawn_file_actions_init(&actions);
-    posix_spawnattr_init(&attr);
-    posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
-    posix_spawn_file_actions_addopen(&actions, 2, log_path, O_WRONLY | O_CREAT | O_APPEND, 0644);
-    posix_spawn_file_actions_adddup2(&actions, 2, 1);
-    posix_spawn_file_actions_adddup2(&actions, report_fd, TASK_REPORT_FD);
-    posix_spawn_file_actions_addchdir_np(&actions, work_dir);
-    posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK);
-    posix_spawnattr_setpgroup(&attr, 0);
-    sigset_t none;
-    sigemptyset(&none);
-    posix_spawnattr_setsigmask(&attr, &none);
-    int errnum = posix_spawn(ret_pid, self, &actions, &attr, argv, environ);
-    posix_spawn_file_actions_destroy(&actions);
-    posix_spawnattr_destroy(&attr);
-    return errnum ? err_errno(reterr, errnum, "start `cairn task`") : 0;
+    char text[STAGE_TEXT_MAX], *argv[STAGE_ARGS_MAX];
+    stage_arguments(stage, text, argv);
+    struct err err = {0};
+    int rc = w->spawner.pid ? 0 : spawner_start(&w->spawner, reterr);
+    if (rc < 0 || spawner_run(&w->spawner, argv, work_dir, log_path, report_fd, ret_pid, &err) == 0)
+        return rc;
+    spawner_stop(&w->spawner); /* somebody has killed it: once more with another */
+    rc = spawner_start(&w->spawner, reterr);
+    return rc < 0 ? rc : spawner_run(&w->spawner, argv, work_dir, log_path, report_fd, ret_pid, reterr);
 }
 
 int attempt_start(struct worker_daemon *w, const Cairn__TaskSpecProto *spec, struct attempt_process **ret,
@@ -140,20 +163,23 @@ int attempt_start(struct worker_daemon *w, const Cairn__TaskSpecProto *spec, str
     int fds[2];
     if (pipe2(fds, O_CLOEXEC) < 0)
         return err_errno(reterr, errno, "pipe");
-    if (fds[1] == TASK_REPORT_FD) { /* dup2 onto itself would leave it close-on-exec */
-        int moved = fcntl(fds[1], F_DUPFD_CLOEXEC, TASK_REPORT_FD + 1);
-        close(fds[1]);
-        fds[1] = moved;
-    }
     (void)fcntl(fds[0], F_SETFL, O_NONBLOCK);
     char *job_dir = mem_printf("%s/jobs/%s", w->dir, id.job),
          *work_dir = mem_printf("%s/work/%s", job_dir, spec->attemptid);
     char *output_dir = mem_printf("%s/output/%s", job_dir, spec->attemptid),
          *log_path = attempt_log_path(w, id.job, spec->attemptid);
     pid_t pid = 0;
-    int rc = attempt_prepare(w, spec, job_dir, work_dir, output_dir, reterr);
+    struct stage stage;
+    int rc = stage_user(spec->job->user, config_str(w->config, "cairn.worker.unknown-user"), &stage, reterr);
+    stage.group = w->group;
+    stage.attempt_id = spec->attemptid;
+    confine_limits_of(w->config, spec, &stage.limits);
     if (rc == 0)
-        rc = attempt_spawn(log_path, work_dir, fds[1], &pid, reterr);
+        rc = attempt_prepare(w, spec, &stage, job_dir, work_dir, output_dir, reterr);
+    if (rc == 0 && w->group[0])
+        confine_make(w->group, spec->attemptid, &stage.limits);
+    if (rc == 0)
+        rc = attempt_spawn(w, &stage, log_path, work_dir, fds[1], &pid, reterr);
     close(fds[1]);
     free(job_dir);
     free(work_dir);
@@ -170,7 +196,12 @@ int attempt_start(struct worker_daemon *w, const Cairn__TaskSpecProto *spec, str
     p->pid = pid;
     p->report_fd = fds[0];
     arena_init(&p->report_arena, 4 << 20);
-    p->last_heard_ms = clock_mono_ms();
+    p->last_heard_ms = p->started_ms = clock_mono_ms();
+    p->max_ms = stage.limits.seconds * 1000;
+    p->memory_mb = stage.limits.memory_mb;
+    if (spec->split)
+        p->input = mem_printf("%s, bytes %lld to %lld", spec->split->path, (long long)spec->split->start,
+                              (long long)(spec->split->start + spec->split->length));
     p->timeout_ms = job_conf_int(spec->job, "mapreduce.task.timeout", TASK_TIMEOUT_MS);
     p->changed = true;
     *ret = p;
@@ -214,14 +245,130 @@ static void append_log_tail(const struct worker_daemon *w, const struct attempt_
     buf_append(to, begin, (size_t)(bytes + n - begin));
 }
 
+static int64_t counter_of(const struct attempt_process *p, const char *name)
+{
+    for (size_t i = 0; p->report && i < p->report->n_counters; i++)
+        if (!strcmp(p->report->counters[i]->name, name))
+            return p->report->counters[i]->value;
+    return 0;
+}
+
+/* Why, where in the input, and what it said. */
+static char *explain_failure(const struct worker_daemon *w, const struct attempt_process *p, int status,
+                             bool out_of_memory)
+{
+    struct buf why = {0};
+    if (out_of_memory)
+        buf_printf(&why, "out of memory: it needed more than %lld MB (mapreduce.%s.memory.mb), the kernel killed it; ",
+                   (long long)p->memory_mb, p->input ? "map" : "reduce");
+    if (p->diagnostics)
+        buf_append_str(&why, p->diagnostics);
+    else if (p->report && p->report->diagnostics)
+        buf_append_str(&why, p->report->diagnostics);
+    else if (WIFSIGNALED(status))
+        buf_printf(&why, "the task was killed by signal %d (%s)", WTERMSIG(status), strsignal(WTERMSIG(status)));
+    else
+        buf_printf(&why, "the task ended with exit status %d without saying why", WEXITSTATUS(status));
+    if (p->input)
+        buf_printf(&why, "\ninput: %s, about record %lld of it", p->input,
+                   (long long)counter_of(p, "Map input records"));
+    append_log_tail(w, p, &why);
+    return buf_detach(&why);
+}
+
+/* ---- the whole tree ---- */
+
+static bool is_ours(const struct worker_daemon *w, pid_t pid)
+{
+    if (pid == w->spawner.pid)
+        return true;
+    for (const struct attempt_process *p = w->attempts; p; p = p->next)
+        if (p->pid == pid && p->report_fd >= 0)
+            return true;
+    return false;
+}
+
+/* Ends a child that is no attempt. */
+static bool end_leftover(const struct worker_daemon *w, pid_t pid)
+{
+    if (pid <= 0 || is_ours(w, pid))
+        return false;
+    kill(pid, SIGKILL);
+    while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+        ;
+    return true;
+}
+
+/* /proc/self/task/TID/children: numbers with blanks between. */
+static bool end_children_of_thread(const struct worker_daemon *w, const char *tid)
+{
+    char path[64];
+    struct buf b = {0};
+    bool found = false;
+    snprintf(path, sizeof path, "/proc/self/task/%.20s/children", tid);
+    if (file_read(path, 1 << 20, &b, NULL) == 0) {
+        buf_append(&b, "", 1);
+        for (char *at = (char *)b.base, *end; *at; at = end) {
+            long pid = strtol(at, &end, 10);
+            if (end == at)
+                break;
+            found |= end_leftover(w, (pid_t)pid);
+            end += *end == ' ';
+        }
+    }
+    buf_free(&b);
+    return found;
+}
+
+void attempt_end_leftovers(struct worker_daemon *w)
+{
+    bool found = true;
+    for (int round = 0; found && round < LEFTOVER_ROUNDS; round++) { /* its children are ours then */
+        found = false;
+        DIR *threads = opendir("/proc/self/task");
+        for (struct dirent *e; threads && (e = readdir(threads));)
+            if (e->d_name[0] != '.')
+                found |= end_children_of_thread(w, e->d_name);
+        if (threads)
+            closedir(threads);
+    }
+}
+
+void attempt_cut_log(const struct worker_daemon *w, const struct attempt_process *p)
+{
+    int64_t max = config_size(w->config, "cairn.worker.log-max");
+    char *path = attempt_log_path(w, p->job_id, p->id);
+    int fd = open(path, O_RDWR | O_CLOEXEC);
+    struct stat st;
+    free(path);
+    if (fd >= 0 && fstat(fd, &st) == 0 && st.st_size > max) { /* who appends goes on at the new end */
+        int64_t keep = max / 2;
+        struct buf b = {0};
+        buf_printf(&b, "[%lld bytes are left out]\n", (long long)(st.st_size - keep));
+        uint8_t *to = buf_reserve(&b, (size_t)keep);
+        ssize_t n = pread(fd, to, (size_t)keep, st.st_size - keep);
+        b.len += n > 0 ? (size_t)n : 0;
+        if (ftruncate(fd, 0) == 0 && file_pwrite_full(fd, b.base, b.len, 0, NULL) < 0)
+            log_warn("worker", "attempt=%s its log could not be cut", p->id);
+        buf_free(&b);
+    }
+    if (fd >= 0)
+        close(fd);
+}
+
 static void attempt_over(struct worker_daemon *w, struct attempt_process *p)
 {
     int status = 0;
     kill(-p->pid, SIGKILL); /* whatever the command has left behind */
     while (waitpid(p->pid, &status, 0) < 0 && errno == EINTR)
         ;
+    bool out_of_memory = w->group[0] && p->memory_mb && confine_was_out_of_memory(w->group, p->id);
+    if (w->group[0])
+        confine_end(w->group, p->id);
+    attempt_cut_log(w, p);
     close(p->report_fd);
     p->report_fd = -1;
+    attempt_end_leftovers(w);
     p->changed = true;
     w->dirty = true;
     pthread_cond_signal(&w->report_wake);
@@ -231,18 +378,9 @@ static void attempt_over(struct worker_daemon *w, struct attempt_process *p)
         p->state = CAIRN__ATTEMPT_STATE__ATTEMPT_SUCCEEDED;
     } else {
         p->state = CAIRN__ATTEMPT_STATE__ATTEMPT_FAILED;
-        struct buf why = {0};
-        if (p->diagnostics)
-            buf_append_str(&why, p->diagnostics);
-        else if (p->report && p->report->diagnostics)
-            buf_append_str(&why, p->report->diagnostics);
-        else if (WIFSIGNALED(status))
-            buf_printf(&why, "the task was killed by signal %d (%s)", WTERMSIG(status), strsignal(WTERMSIG(status)));
-        else
-            buf_printf(&why, "the task ended with exit status %d without saying why", WEXITSTATUS(status));
-        append_log_tail(w, p, &why);
+        char *why = explain_failure(w, p, status, out_of_memory);
         free(p->diagnostics);
-        p->diagnostics = buf_detach(&why);
+        p->diagnostics = why;
     }
     log_info("worker", "attempt=%s ended state=%d%s%.200s", p->id, (int)p->state, p->diagnostics ? " why=" : "",
              p->diagnostics ? p->diagnostics : "");
@@ -263,10 +401,10 @@ static void attempt_over(struct worker_daemon *w, struct attempt_process *p)
 static bool attempt_take_reports(struct worker_daemon *w, struct attempt_process *p)
 {
     for (;;) {
-        struct rd rd = rd_of(buf_slice(&p->input));
+        struct rd rd = rd_of(buf_slice(&p->report_bytes));
         uint64_t len = rd_varint(&rd);
         if (rd.bad)
-            return p->input.len < 10;
+            return p->report_bytes.len < 10;
         if (len > TASK_REPORT_BYTES_MAX)
             return false;
         struct slice body = rd_slice(&rd, len);
@@ -281,14 +419,14 @@ static bool attempt_take_reports(struct worker_daemon *w, struct attempt_process
         p->changed = true;
         p->last_heard_ms = clock_mono_ms();
         w->dirty = true;
-        buf_consume(&p->input, (size_t)(rd.pos - p->input.base));
+        buf_consume(&p->report_bytes, (size_t)(rd.pos - p->report_bytes.base));
     }
 }
 
 void attempt_read_reports(struct worker_daemon *w, struct attempt_process *p)
 {
     for (;;) {
-        uint8_t *to = buf_reserve(&p->input, 4096);
+        uint8_t *to = buf_reserve(&p->report_bytes, 4096);
         ssize_t n = read(p->report_fd, to, 4096);
         if (n < 0 && (errno == EINTR || errno == EAGAIN)) {
             if (errno == EINTR)
@@ -299,10 +437,10 @@ void attempt_read_reports(struct worker_daemon *w, struct attempt_process *p)
             attempt_over(w, p);
             return;
         }
-        p->input.len += (size_t)n;
+        p->report_bytes.len += (size_t)n;
         if (!attempt_take_reports(w, p)) {
             attempt_kill(p, "the task's reports make no sense");
-            buf_clear(&p->input);
+            buf_clear(&p->report_bytes);
         }
     }
 }

@@ -9,7 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
-#include <sys/file.h>
+#include <sys/prctl.h>
+#include <sys/random.h>
 #include <sys/signalfd.h>
 #include <sys/stat.h>
 #include <time.h>
@@ -23,6 +24,7 @@
 #include "common/mem.h"
 #include "common/net.h"
 #include "main/commands.h"
+#include "scheduler/worker/confine.h"
 #include "scheduler/worker/worker.h"
 
 #define CHECK_MS      1000
@@ -93,29 +95,18 @@ static void do_commands_locked(struct worker_daemon *w)
     w->command_count = 0;
 }
 
-/* After having lost the scheduler: nothing of before counts. */
-static void forget_all_locked(struct worker_daemon *w)
-{
-    bool running = false;
-    for (struct attempt_process *p = w->attempts; p; p = p->next) {
-        p->killed = true;
-        attempt_kill(p, "the scheduler lost this worker");
-        running |= p->report_fd >= 0;
-    }
-    if (running)
-        return; /* first they end */
-    while (w->attempts) {
-        struct attempt_process *p = w->attempts;
-        w->attempts = p->next;
-        attempt_free(p);
-    }
-    w->forget_all = false;
-}
-
 static void check_timeouts_locked(struct worker_daemon *w)
 {
     int64_t now = clock_mono_ms();
     for (struct attempt_process *p = w->attempts; p; p = p->next) {
+        if (p->report_fd >= 0 && now - w->logs_looked_at_ms >= CHECK_MS)
+            attempt_cut_log(w, p);
+        if (p->report_fd >= 0 && p->max_ms > 0 && now - p->started_ms >= p->max_ms) {
+            char *why = mem_printf("%s ran for %lld seconds (cairn.task.max-seconds); killed", p->id,
+                                   (long long)p->max_ms / 1000);
+            attempt_kill(p, why);
+            free(why);
+        }
         if (p->report_fd < 0 || p->timeout_ms <= 0 || now - p->last_heard_ms < p->timeout_ms)
             continue;
         char *why = mem_printf("%s did not report progress for %lld seconds (mapreduce.task.timeout); killed", p->id,
@@ -124,6 +115,8 @@ static void check_timeouts_locked(struct worker_daemon *w)
         free(why);
         p->last_heard_ms = now;
     }
+    if (now - w->logs_looked_at_ms >= CHECK_MS)
+        w->logs_looked_at_ms = now;
 }
 
 static void remove_old_logs(struct worker_daemon *w)
@@ -183,11 +176,8 @@ static void main_loop(struct worker_daemon *w, int signal_fd)
         for (struct attempt_process *p = w->attempts; p; p = p->next)
             if (p->report_fd >= 0)
                 attempt_read_reports(w, p);
-        if (!w->forget_all)
-            do_commands_locked(w);
+        do_commands_locked(w);
         check_timeouts_locked(w);
-        if (w->forget_all)
-            forget_all_locked(w);
         pthread_mutex_unlock(&w->lock);
         if (clock_mono_ms() - logs_cleaned_ms > CLEAN_LOGS_MS || !logs_cleaned_ms) {
             remove_old_logs(w);
@@ -197,22 +187,62 @@ static void main_loop(struct worker_daemon *w, int signal_fd)
     free(fds);
 }
 
-/* One worker per folder; what an earlier one left in jobs/ is of no use to anyone. */
+/* Working folders of attempts that ended with an earlier worker; the map output of jobs stays. */
+static int remove_old_work(struct worker_daemon *w, struct err *reterr)
+{
+    char *jobs = mem_printf("%s/jobs", w->dir);
+    DIR *dir = opendir(jobs);
+    int rc = 0;
+    for (struct dirent *e; rc == 0 && dir && (e = readdir(dir));) {
+        char *work = mem_printf("%s/%s/work", jobs, e->d_name);
+        if (e->d_name[0] != '.')
+            rc = file_remove_tree(work, reterr);
+        free(work);
+    }
+    if (dir)
+        closedir(dir);
+    free(jobs);
+    return rc;
+}
+
+/* Made once with the folder. */
+static int read_instance(struct worker_daemon *w, struct err *reterr)
+{
+    char *path = mem_printf("%s/instance", w->dir);
+    struct buf b = {0};
+    uint64_t random[2];
+    int rc = access(path, F_OK) == 0 ? file_read(path, 256, &b, reterr) : 0;
+    if (rc == 0 && b.len == 0) {
+        if (getrandom(random, sizeof random, 0) != sizeof random)
+            rc = err_errno(reterr, errno, "get random bytes");
+        buf_printf(&b, "%016llx%016llx", (unsigned long long)random[0], (unsigned long long)random[1]);
+        if (rc == 0)
+            rc = file_write_atomic(path, b.base, b.len, 0644, reterr);
+    }
+    if (rc == 0)
+        w->instance = mem_strndup((const char *)b.base, b.len);
+    buf_free(&b);
+    free(path);
+    return rc;
+}
+
+/* One worker per folder. */
 static int claim_dir(struct worker_daemon *w, int *ret_lock_fd, struct err *reterr)
 {
     int rc = file_mkdirs(w->dir, 0755, reterr);
     if (rc < 0)
         return rc;
-    char *lock = mem_printf("%s/in_use.lock", w->dir), *jobs = mem_printf("%s/jobs", w->dir);
+    char *lock = mem_printf("%s/in_use.lock", w->dir);
     *ret_lock_fd = open(lock, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
     if (*ret_lock_fd < 0)
         rc = err_errno(reterr, errno, "open '%s'", lock);
-    else if (flock(*ret_lock_fd, LOCK_EX | LOCK_NB) < 0)
+    else if (file_lock(*ret_lock_fd) < 0)
         rc = err_set(reterr, ERR_BUSY, "another worker uses '%s'; give each its own cairn.worker.dir", w->dir);
-    else
-        rc = file_remove_tree(jobs, reterr);
+    if (rc == 0)
+        rc = read_instance(w, reterr);
+    if (rc == 0)
+        rc = remove_old_work(w, reterr);
     free(lock);
-    free(jobs);
     return rc;
 }
 
@@ -245,6 +275,7 @@ static void worker_release(struct worker_daemon *w)
         cairn__command_proto__free_unpacked(w->commands[i], NULL);
     free(w->commands);
     free(w->dir);
+    free(w->instance);
     free(w->scheduler);
     free(w->ip);
     net_closep(&w->wake_fd);
@@ -277,6 +308,13 @@ int worker_main(int argc, char **argv)
         w.scheduler = mem_strdup(config_str(config, "cairn.scheduler.address"));
         rc = claim_dir(&w, &lock_fd, &err);
     }
+    if (rc == 0) {
+        snprintf(w.group, sizeof w.group, "%.16s", w.instance);
+        if (!config_bool(config, "cairn.worker.cgroups") || geteuid() != 0 || !confine_open(w.group))
+            w.group[0] = 0;
+        prctl(PR_SET_CHILD_SUBREAPER, 1); /* see attempt_end_leftovers */
+        rc = spawner_start(&w.spawner, &err);
+    }
     if (rc == 0)
         rc = worker_http_start(&w, &http, &err);
     if (rc == 0)
@@ -294,6 +332,7 @@ int worker_main(int argc, char **argv)
         close(signal_fd);
         stop(&w, threads);
     }
+    spawner_stop(&w.spawner);
     http_stop(http);
     worker_release(&w);
     net_closep(&lock_fd);

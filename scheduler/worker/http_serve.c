@@ -19,6 +19,23 @@
 static struct metric shuffle_bytes = {
     .name = "cairn_worker_shuffle_bytes_total", .help = "Map output sent.", .kind = METRIC_COUNTER};
 
+/* A task may be somebody else, whose links and names must not lead us to what is not his: the file is a plain one, and
+ * its owner is that of the folder that was made for him. */
+static int open_output(const char *path)
+{
+    char *dir = mem_strndup(path, (size_t)(strrchr(path, '/') - path));
+    struct stat folder, file;
+    int fd = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+    bool his = fd >= 0 && lstat(dir, &folder) == 0 && fstat(fd, &file) == 0 && S_ISDIR(folder.st_mode) &&
+               S_ISREG(file.st_mode) && file.st_uid == folder.st_uid;
+    free(dir);
+    if (his)
+        return fd;
+    if (fd >= 0)
+        close(fd);
+    return -1;
+}
+
 static void serve_shuffle(struct http_request *request, struct http_reply *reply, void *context)
 {
     struct worker_daemon *w = context;
@@ -36,7 +53,7 @@ static void serve_shuffle(struct http_request *request, struct http_reply *reply
     struct run_extent where;
     struct err err = {0};
     int rc = run_index_read(path, (uint32_t)partition, &where, &err);
-    int fd = rc < 0 ? -1 : open(path, O_RDONLY | O_CLOEXEC);
+    int fd = rc < 0 ? -1 : open_output(path);
     if (rc < 0)
         http_fail(reply, rc == ERR_NOT_FOUND ? 404 : 500, "%s", err.text);
     else if (fd < 0)
@@ -71,12 +88,15 @@ static void serve_log(struct http_request *request, struct http_reply *reply, vo
             close(fd);
         return;
     }
-    if (st.st_size == 0) {
+    const char *text = http_query(request, "offset");
+    int64_t offset = text ? strtoll(text, NULL, 10) : 0;
+    if (offset < 0 || offset >= st.st_size) {
         close(fd);
         return;
     }
     reply->file_fd = fd;
-    reply->file_bytes = st.st_size;
+    reply->file_offset = offset;
+    reply->file_bytes = st.st_size - offset;
 }
 
 static void serve_index(struct http_request *request, struct http_reply *reply, void *context)

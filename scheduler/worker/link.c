@@ -1,5 +1,6 @@
 /* The two threads that talk to the scheduler. Commands carry numbers, and each poll says up to which they have arrived,
  * so none is lost or done twice; reports are whole states, so sending one again is harmless. */
+#include <dirent.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,11 +11,13 @@
 #include "common/log.h"
 #include "common/mem.h"
 #include "proto/message.h"
+#include "scheduler/ids.h"
 #include "scheduler/worker/worker.h"
 
 #define POLL_WAIT_MS     20000
 #define RETRY_MS         500
 #define LINK_ARENA_BYTES (128u << 20)
+#define JOBS_TOLD_MAX    10000
 
 static void wake_main(struct worker_daemon *w)
 {
@@ -23,51 +26,7 @@ static void wake_main(struct worker_daemon *w)
     (void)ignored;
 }
 
-static int register_worker(struct worker_daemon *w, struct err *reterr)
-{
-    struct arena a;
-    arena_init(&a, 1 << 20);
-    char host[256] = "worker";
-    gethostname(host, sizeof host - 1);
-    const char *name = config_str(w->config, "cairn.worker.hostname");
-    Cairn__RegisterWorkerRequestProto request = CAIRN__REGISTER_WORKER_REQUEST_PROTO__INIT;
-    request.hostname = name[0] ? (char *)name : host;
-    request.datanodehost = name[0] ? (char *)name : NULL;
-    request.ip = w->own_ip[0] ? w->own_ip : NULL;
-    request.httpport = w->http_port;
-    request.slots = (uint32_t)config_int(w->config, "cairn.worker.slots");
-    ProtobufCMessage *m = NULL;
-    int rc = rpc_client_call(w->report_client, "registerWorker", &request.base,
-                             &cairn__register_worker_response_proto__descriptor, &a, &m, reterr);
-    if (rc == 0) {
-        const Cairn__RegisterWorkerResponseProto *response = (const void *)m;
-        log_info("worker", "registered as worker=%llu ip=%s with scheduler=%s", (unsigned long long)response->workerid,
-                 response->ip, w->scheduler);
-        pthread_mutex_lock(&w->lock);
-        if (!w->ip)
-            w->ip = mem_strdup(response->ip);
-        w->worker_id = response->workerid;
-        pthread_cond_broadcast(&w->report_wake);
-        pthread_mutex_unlock(&w->lock);
-    }
-    arena_free(&a);
-    return rc;
-}
-
-/* The scheduler does not know us (any more): what runs here runs for nobody. */
-static void unregistered(struct worker_daemon *w, uint64_t worker_id)
-{
-    pthread_mutex_lock(&w->lock);
-    if (w->worker_id == worker_id) {
-        w->worker_id = 0;
-        w->forget_all = true;
-        log_warn("worker", "the scheduler does not know worker=%llu: starting over", (unsigned long long)worker_id);
-    }
-    pthread_mutex_unlock(&w->lock);
-    wake_main(w);
-}
-
-/* ---- reports ---- */
+/* ---- what is told ---- */
 
 static Cairn__AttemptReportProto *attempt_report(const struct attempt_process *p, struct arena *a)
 {
@@ -125,6 +84,123 @@ static void reports_sent_locked(struct worker_daemon *w, bool ok)
     }
 }
 
+/* ---- registration ---- */
+
+/* A command outlives the answer it came in: a copy of its own, freed by the main thread. */
+static void keep_command_locked(struct worker_daemon *w, const Cairn__CommandProto *c)
+{
+    struct buf bytes = {0};
+    message_pack(&bytes, &c->base);
+    Cairn__CommandProto *copy = cairn__command_proto__unpack(NULL, bytes.len, bytes.base);
+    buf_free(&bytes);
+    if (!copy)
+        return; /* it was decoded a moment ago; only memory could be missing, and then we abort elsewhere */
+    if (w->command_count == w->command_capacity) {
+        w->command_capacity = w->command_capacity ? 2 * w->command_capacity : 16;
+        w->commands = mem_realloc_array(w->commands, w->command_capacity, sizeof *w->commands);
+    }
+    w->commands[w->command_count++] = copy;
+}
+
+static void list_jobs(const struct worker_daemon *w, Cairn__RegisterWorkerRequestProto *request, struct arena *a)
+{
+    char *path = mem_printf("%s/jobs", w->dir);
+    DIR *dir = opendir(path);
+    request->jobs = arena_array(a, char *, JOBS_TOLD_MAX);
+    for (struct dirent *e; dir && request->n_jobs < JOBS_TOLD_MAX && (e = readdir(dir));)
+        if (job_id_is_valid(e->d_name))
+            request->jobs[request->n_jobs++] = arena_strdup(a, e->d_name);
+    if (dir)
+        closedir(dir);
+    free(path);
+}
+
+static uint32_t memory_mb(const struct config *config)
+{
+    int64_t configured = config_int(config, "cairn.worker.memory-mb");
+    if (configured >= 0)
+        return (uint32_t)configured;
+    int64_t bytes = (int64_t)sysconf(_SC_PHYS_PAGES) * sysconf(_SC_PAGESIZE);
+    return bytes > 0 && bytes >> 20 < UINT32_MAX ? (uint32_t)(bytes >> 20) : 0;
+}
+
+/* Of what is here, the scheduler does not want these. */
+static void drop_unwanted_locked(struct worker_daemon *w, const Cairn__RegisterWorkerResponseProto *response)
+{
+    for (size_t i = 0; i < response->n_killattempts; i++) {
+        Cairn__CommandProto c = CAIRN__COMMAND_PROTO__INIT;
+        c.killattempt = response->killattempts[i];
+        keep_command_locked(w, &c);
+    }
+    for (size_t i = 0; i < response->n_forgetjobs; i++) {
+        Cairn__CommandProto c = CAIRN__COMMAND_PROTO__INIT;
+        c.forgetjob = response->forgetjobs[i];
+        keep_command_locked(w, &c);
+    }
+}
+
+/* Says all that runs and lies here, so it does not matter who of both was away, or for how long. */
+static int register_worker(struct worker_daemon *w, struct err *reterr)
+{
+    struct arena a;
+    arena_init(&a, LINK_ARENA_BYTES);
+    char host[256] = "worker";
+    gethostname(host, sizeof host - 1);
+    const char *name = config_str(w->config, "cairn.worker.hostname");
+    Cairn__RegisterWorkerRequestProto request = CAIRN__REGISTER_WORKER_REQUEST_PROTO__INIT;
+    request.hostname = name[0] ? (char *)name : host;
+    request.datanodehost = name[0] ? (char *)name : NULL;
+    request.ip = w->own_ip[0] ? w->own_ip : NULL;
+    request.httpport = w->http_port;
+    request.slots = (uint32_t)config_int(w->config, "cairn.worker.slots");
+    request.instance = w->instance;
+    request.has_memorymb = request.has_vcores = true;
+    request.memorymb = memory_mb(w->config);
+    request.vcores = (uint32_t)config_int(w->config, "cairn.worker.vcores");
+    list_jobs(w, &request, &a);
+    Cairn__HeartbeatRequestProto all = CAIRN__HEARTBEAT_REQUEST_PROTO__INIT;
+    pthread_mutex_lock(&w->lock);
+    for (struct attempt_process *p = w->attempts; p; p = p->next)
+        p->changed = true;
+    collect_reports_locked(w, &all, &a);
+    pthread_mutex_unlock(&w->lock);
+    request.attempts = all.attempts;
+    request.n_attempts = all.n_attempts;
+    ProtobufCMessage *m = NULL;
+    int rc = rpc_client_call(w->report_client, "registerWorker", &request.base,
+                             &cairn__register_worker_response_proto__descriptor, &a, &m, reterr);
+    pthread_mutex_lock(&w->lock);
+    reports_sent_locked(w, rc == 0);
+    if (rc == 0) {
+        const Cairn__RegisterWorkerResponseProto *response = (const void *)m;
+        log_info("worker", "registered as worker=%llu ip=%s with scheduler=%s attempts=%zu unwanted=%zu",
+                 (unsigned long long)response->workerid, response->ip, w->scheduler, all.n_attempts,
+                 response->n_killattempts);
+        drop_unwanted_locked(w, response);
+        if (!w->ip)
+            w->ip = mem_strdup(response->ip);
+        w->worker_id = response->workerid;
+        pthread_cond_broadcast(&w->report_wake);
+    }
+    pthread_mutex_unlock(&w->lock);
+    wake_main(w);
+    arena_free(&a);
+    return rc;
+}
+
+/* The scheduler does not know us (any more): it was restarted, or has given us up. */
+static void unregistered(struct worker_daemon *w, uint64_t worker_id)
+{
+    pthread_mutex_lock(&w->lock);
+    if (w->worker_id == worker_id) {
+        w->worker_id = 0;
+        log_warn("worker", "the scheduler does not know worker=%llu: registering again", (unsigned long long)worker_id);
+    }
+    pthread_mutex_unlock(&w->lock);
+}
+
+/* ---- reports ---- */
+
 static void wait_for_report(struct worker_daemon *w, int64_t ms)
 {
     struct timespec until;
@@ -178,7 +254,7 @@ static void *report_thread(void *arg)
     int64_t complained_ms = 0;
     for (;;) {
         pthread_mutex_lock(&w->lock);
-        bool stopping = w->stopping, registered = w->worker_id != 0, clean = !w->forget_all;
+        bool stopping = w->stopping, registered = w->worker_id != 0;
         pthread_mutex_unlock(&w->lock);
         if (stopping)
             return NULL;
@@ -187,7 +263,7 @@ static void *report_thread(void *arg)
             continue;
         }
         struct err err = {0};
-        if (clean && register_worker(w, &err) < 0 && clock_mono_ms() - complained_ms > 10000) {
+        if (register_worker(w, &err) < 0 && clock_mono_ms() - complained_ms > 10000) {
             log_warn("worker", "not registered yet, trying again: err=%s", err.text);
             complained_ms = clock_mono_ms();
         }
@@ -200,22 +276,6 @@ static void *report_thread(void *arg)
 }
 
 /* ---- commands ---- */
-
-/* A command outlives the answer it came in: a copy of its own, freed by the main thread. */
-static void keep_command_locked(struct worker_daemon *w, const Cairn__CommandProto *c)
-{
-    struct buf bytes = {0};
-    message_pack(&bytes, &c->base);
-    Cairn__CommandProto *copy = cairn__command_proto__unpack(NULL, bytes.len, bytes.base);
-    buf_free(&bytes);
-    if (!copy)
-        return; /* it was decoded a moment ago; only memory could be missing, and then we abort elsewhere */
-    if (w->command_count == w->command_capacity) {
-        w->command_capacity = w->command_capacity ? 2 * w->command_capacity : 16;
-        w->commands = mem_realloc_array(w->commands, w->command_capacity, sizeof *w->commands);
-    }
-    w->commands[w->command_count++] = copy;
-}
 
 static void poll_commands(struct worker_daemon *w, uint64_t worker_id, uint64_t *seq)
 {

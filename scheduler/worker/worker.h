@@ -12,8 +12,10 @@
 #include "common/buf.h"
 #include "common/config.h"
 #include "rpc/rpc_client.h"
+#include "scheduler/worker/spawner.h"
 
-/* On this node:  DIR/jobs/JOB/files/             job files, once per job
+/* On this node:  DIR/instance                    whose map output this is: kept through a restart of the worker
+ *                DIR/jobs/JOB/files/             job files, once per job
  *                DIR/jobs/JOB/work/ATTEMPT/      working directory, gone when the attempt is over
  *                DIR/jobs/JOB/output/ATTEMPT/    map output, gone when the job is over
  *                DIR/logs/JOB/ATTEMPT            what the attempt wrote to stderr, kept for cairn.worker.log-retention
@@ -22,25 +24,29 @@
 struct attempt_process {
     char *id, *job_id;
     Cairn__AttemptState state;
-    pid_t pid;        /* of the process and of its group */
-    int report_fd;    /* its reports; -1 when it is over */
-    struct buf input; /* part of a report */
+    pid_t pid;               /* of the process and of its group */
+    int report_fd;           /* its reports; -1 when it is over */
+    struct buf report_bytes; /* part of a report */
     struct arena report_arena;
     Cairn__TaskReportProto *report; /* the last one, or NULL */
     char *diagnostics;
-    int64_t last_heard_ms, timeout_ms;
-    bool killed;  /* by command */
-    bool changed; /* since the last heartbeat was built */
-    bool sent;    /* ended, and the heartbeat that says so is on its way */
+    int64_t last_heard_ms, timeout_ms, started_ms, max_ms;
+    int64_t memory_mb; /* its bound; 0 = none */
+    char *input;       /* of a map: "/path, bytes 0 to 1000"; or NULL */
+    bool killed;       /* by command */
+    bool changed;      /* since the last heartbeat was built */
+    bool sent;         /* ended, and the heartbeat that says so is on its way */
     struct attempt_process *next;
 };
 
 struct worker_daemon {
     const struct config *config;
-    char *dir, *scheduler; /* "host:port" */
-    char *ip;              /* what others reach us by; NULL until registered, then fixed */
+    char *dir, *instance, *scheduler; /* "host:port" */
+    char *ip;                         /* what others reach us by; NULL until registered, then fixed */
     uint16_t http_port;
-    char own_ip[64]; /* as configured, "" = let the scheduler see it */
+    struct spawner spawner; /* main thread only */
+    char group[64];         /* of control groups; "" = there are none */
+    char own_ip[64];        /* as configured, "" = let the scheduler see it */
     struct rpc_client *report_client, *command_client;
     int wake_fd;          /* eventfd: the main thread has something to do */
     pthread_mutex_t lock; /* guards what follows */
@@ -49,13 +55,17 @@ struct worker_daemon {
     struct attempt_process *attempts;
     Cairn__CommandProto **commands; /* for the main thread, in order */
     size_t command_count, command_capacity;
-    bool dirty, stopping, forget_all;
+    bool dirty, stopping;
+    int64_t logs_looked_at_ms; /* main thread only */
 };
 
 /* attempt_process.c: main thread only, with the lock held unless said otherwise */
 int attempt_start(struct worker_daemon *w, const Cairn__TaskSpecProto *spec, struct attempt_process **ret,
                   struct err *reterr) MUST_CHECK;
 void attempt_kill(struct attempt_process *p, const char *why); /* the whole group; it ends a little later */
+void attempt_cut_log(const struct worker_daemon *w, const struct attempt_process *p);
+/* Processes that attempts have left behind are our children now, as only attempts are otherwise: ends them. */
+void attempt_end_leftovers(struct worker_daemon *w);
 void attempt_read_reports(struct worker_daemon *w, struct attempt_process *p);
 void attempt_free(struct attempt_process *p);
 char *attempt_log_path(const struct worker_daemon *w, const char *job_id, const char *attempt_id);

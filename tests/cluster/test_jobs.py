@@ -1,5 +1,6 @@
 """Streaming jobs on a whole cluster: results against separate computations, Hadoop's contract, failures and ends."""
 import collections
+import glob
 import gzip
 import hashlib
 import json
@@ -7,10 +8,14 @@ import os
 import re
 import signal
 import subprocess
+import tempfile
+import urllib.error
+import urllib.request
 
 import pytest
 
 from lib.cluster import ROOT, Cluster, cairn_path, client_env, run_cairn
+from lib.postgres import free_port
 from lib.waiting import wait_for
 
 JOBS = os.path.join(ROOT, "examples", "jobs")
@@ -492,27 +497,339 @@ def test_worker_killed_in_mid_job(tmp_path):
         check_words(cluster, "/out", word_counts(WORDS))
 
 
-def test_scheduler_killed_says_so_about_its_jobs(tmp_path):
-    with Cluster(tmp_path / "cluster") as cluster:
-        put(cluster, "/in", b"a\n")
+def test_scheduler_killed_and_its_jobs_go_on(tmp_path):
+    """What ran, runs on; what had ended is not run again; the job's result is the same."""
+    with Cluster(tmp_path / "cluster", properties=SMALL_BLOCKS) as cluster:
+        put(cluster, "/in", WORDS, 65536)
         finished = job_id(run(cluster, "-mapper", "cat", "-input", "/in", out="/done"))
-        name = start(cluster, "-mapper", "sleep 1000", "-input", "/in", out="/out")
-        wait_for(lambda: running_maps(cluster, name), 20, "a running map")
+        name = start(cluster, "-files", f"{JOBS}/wordcount/map.awk,{JOBS}/wordcount/reduce.awk", "-mapper", "sh -c 'sleep 2; exec ./map.awk'",
+                     "-reducer", "sh -c 'sleep 2; exec ./reduce.awk'", "-numReduceTasks", 2, "-input", "/in", out="/out")
+        wait_for(lambda: len(running_maps(cluster, name)) >= 3, 20, "running maps")
         cluster.kill("scheduler")
         again = cluster.start_again("scheduler")
         try:
-            wait_for(lambda: job(cluster, "-status", name).returncode == 0, 20, "the scheduler")
-            assert state(cluster, name) == "FAILED"
-            assert "restarted" in job(cluster, "-status", name).stdout.decode()
+            done = job(cluster, "-wait", name, deadline_s=90)
+            assert done.returncode == 0, done.stdout + done.stderr
+            check_words(cluster, "/out", word_counts(WORDS))
+            attempts = json.loads(cluster.http_get(f"/v1/jobs/{name}", cluster.scheduler_http))["attempts"]
+            assert len(attempts) == -(-len(WORDS) // 65536) + 2, "nothing ran twice"
             assert state(cluster, finished) == "SUCCEEDED"
-            wait_for(lambda: cluster.http_get("/metrics", cluster.scheduler_http).find(b"workers_live 3") > 0, 20, "the workers to come back")
-            run(cluster, "-mapper", "cat", "-input", "/in", out="/again", deadline_s=30)
-            assert output(cluster, "/again") == b"a\t\n"
-            assert cluster.fs("-test", "-e", "/out").returncode == 1
         finally:
             again.stop()
+
+
+def test_worker_restarted_keeps_its_map_output(tmp_path):
+    with Cluster(tmp_path / "cluster", properties=SMALL_BLOCKS) as cluster:
+        put(cluster, "/in", WORDS, 65536)
+        name = start(cluster, "-files", f"{JOBS}/wordcount/map.awk,{JOBS}/wordcount/reduce.awk", "-mapper", "map.awk",
+                     "-D", "mapreduce.job.reduce.slowstart.completedmaps=1", "-reducer", "sh -c 'sleep 3; exec ./reduce.awk'",
+                     "-numReduceTasks", 2, "-input", "/in", out="/out")
+        maps = -(-len(WORDS) // 65536)
+        wait_for(lambda: [a for a in running_maps(cluster, name) if "_r_" in a["id"]], 30, "a running reduce")
+        victims = []
+        for daemon in cluster.daemons_named("worker"):
+            cluster.kill(daemon["name"])
+            victims.append(cluster.start_again(daemon["name"]))
+        try:
+            done = job(cluster, "-wait", name, deadline_s=90)
+            assert done.returncode == 0, done.stdout + done.stderr
+            check_words(cluster, "/out", word_counts(WORDS))
+            attempts = json.loads(cluster.http_get(f"/v1/jobs/{name}", cluster.scheduler_http))["attempts"]
+            assert len([a for a in attempts if "_m_" in a["id"]]) == maps, "a map ran again"
+        finally:
+            for victim in victims:
+                victim.stop()
 
 
 def test_memory_stays_small(running):
     for daemon in running.daemons_named("scheduler") + running.daemons_named("worker"):
         assert running.resident_mib(daemon["name"]) < 32
+
+
+# ---- later, again, instead ----
+
+def test_job_waits_for_anothers_output(running):
+    put(running, "/chain/in", b"b\na\n")
+    first = start(running, "-mapper", "sh -c 'sleep 1; cat'", "-input", "/chain/in", out="/chain/mid")
+    second = start(running, "-D", f"cairn.job.after={first}", "-mapper", "cat", "-numReduceTasks", 0, "-input", "/chain/mid", out="/chain/out")
+    assert state(running, second) == "WAITING"
+    assert job(running, "-wait", second, check=True)
+    assert output(running, "/chain/out") == b"a\t\nb\t\n"
+    bad = start(running, "-mapper", "sleep 100", "-input", "/chain/in", out="/chain/bad")
+    after = start(running, "-D", f"cairn.job.after={bad}", "-mapper", "cat", "-input", "/chain/bad", out="/chain/never")
+    job(running, "-kill", bad, check=True)
+    assert job(running, "-wait", after).returncode == 1
+    assert bad in job(running, "-status", after).stdout.decode()
+    refused = submit(running, "-D", f"cairn.job.after={bad}", "-mapper", "cat", "-input", "/chain/in", out="/chain/refused")
+    assert refused.returncode == 1 and b"did not succeed" in refused.stderr
+
+
+def test_output_that_takes_anothers_place(running):
+    put(running, "/replace/in", b"new\n")
+    put(running, "/replace/out/old", b"old\n")
+    run(running, "-D", "cairn.job.replace=true", "-mapper", "cat", "-numReduceTasks", 0, "-input", "/replace/in", out="/replace/out")
+    names = running.fs("-ls", "-C", "-R", "/replace", check=True).stdout.decode().split()
+    assert names == ["/replace/in", "/replace/out", "/replace/out/_SUCCESS", "/replace/out/part-00000"]
+    failed = submit(running, "-D", "cairn.job.replace=true", "-D", "mapreduce.map.maxattempts=1", "-mapper", "false", "-input", "/replace/in", out="/replace/out")
+    assert failed.returncode == 1
+    assert output(running, "/replace/out") == b"new\n"
+    assert running.fs("-ls", "-C", "/replace", check=True).stdout.decode().split() == ["/replace/in", "/replace/out"]
+
+
+def test_recurring_job_runs_and_does_not_overlap(running):
+    put(running, "/cron/in", b"a\n")
+    done = submit(running, "-D", "cairn.job.schedule=* * * * *", "-D", "cairn.job.replace=true", "-D", "mapreduce.job.name=every minute",
+                  "-mapper", "cat", "-numReduceTasks", 0, "-input", "/cron/in", out="/cron/out-%Y")
+    assert done.returncode == 0 and b"runs for the first time" in done.stderr, done.stderr
+    listed = job(running, "-schedules", check=True).stdout.decode()
+    assert "every minute" in listed and "* * * * *" in listed
+    wait_for(lambda: output_or_none(running, "/cron/out-*") == b"a\n", 90, "the first run")
+    assert b"refused" not in job(running, "-unschedule", "every minute", check=True).stderr
+    assert "every minute" not in job(running, "-schedules", check=True).stdout.decode()
+    wrong = submit(running, "-D", "cairn.job.schedule=* * * *", "-mapper", "cat", "-input", "/cron/in", out="/cron/wrong")
+    assert wrong.returncode == 1 and b"five fields" in wrong.stderr
+
+
+def output_or_none(cluster, path):
+    done = cluster.fs("-cat", f"{path}/part-*")
+    return done.stdout if done.returncode == 0 else None
+
+
+# ---- workers, attempts, history ----
+
+def test_drained_worker_takes_no_tasks(running):
+    put(running, "/drain/in", WORDS, 65536)
+    listed = job(running, "-workers", check=True).stdout.decode()
+    name = next(line.split()[0] for line in listed.splitlines() if line.startswith("127.0.0.2"))
+    job(running, "-drain", name, check=True)
+    try:
+        assert re.search(rf"{name}\s.*drained", job(running, "-workers", check=True).stdout.decode())
+        text = run(running, "-mapper", "cat", "-numReduceTasks", 0, "-input", "/drain/in", out="/o/drain")
+        shown = json.loads(running.http_get(f"/v1/jobs/{job_id(text)}", running.scheduler_http))
+        assert {entry["worker"] for entry in shown["attempts"]} <= {"127.0.0.1", "127.0.0.3"}
+    finally:
+        job(running, "-undrain", name, check=True)
+    assert job(running, "-drain", "no-such-worker").returncode == 1
+
+
+def test_attempt_that_a_person_fails_is_tried_again(running):
+    put(running, "/ft/in", b"a\n")
+    name = start(running, "-mapper", "sh -c 'case $mapreduce_task_attempt_id in *_0) sleep 1000;; esac; cat'", "-numReduceTasks", 0,
+                 "-input", "/ft/in", out="/o/ft")
+    wait_for(lambda: running_maps(running, name), 20, "a running map")
+    attempt = running_maps(running, name)[0]["id"]
+    assert b"Failed task" in job(running, "-fail-task", attempt, check=True).stdout
+    assert job(running, "-wait", name).returncode == 0
+    assert output(running, "/o/ft") == b"a\n"
+    assert b"Failed map tasks\t1" in job(running, "-counters", name, check=True).stdout
+
+
+def test_slow_attempt_gets_a_second_one(tmp_path):
+    with Cluster(tmp_path / "cluster", properties=SMALL_BLOCKS | {"cairn.scheduler.speculative-after": "1s"}) as cluster:
+        put(cluster, "/in", WORDS, 65536)
+        script = "case $mapreduce_task_attempt_id in *_m_000001_0) sleep 1000;; esac; cat"
+        text = run(cluster, "-mapper", f"sh -c '{script}'", "-numReduceTasks", 0, "-input", "/in", out="/out", deadline_s=60)
+        assert output(cluster, "/out") == WORDS
+        assert counter(text, "Killed map tasks") == 1
+        shown = json.loads(cluster.http_get(f"/v1/jobs/{job_id(text)}", cluster.scheduler_http))["attempts"]
+        assert [entry["speculative"] for entry in shown].count(True) == 1
+
+
+def test_logs_are_followed(running):
+    put(running, "/follow/in", b"a\n")
+    name = start(running, "-mapper", "sh -c 'echo one >&2; sleep 1; echo two >&2; cat'", "-numReduceTasks", 0, "-input", "/follow/in", out="/o/follow")
+    said = job(running, "-logs", "-f", name, check=True).stdout.decode()
+    assert said.index("one") < said.index("two")
+    assert said.count("one\n") == 1
+
+
+def test_history_is_in_the_file_system(running):
+    put(running, "/hist/in", b"a\n")
+    name = job_id(run(running, "-mapper", "cat", "-input", "/hist/in", out="/o/hist"))
+    path = f"/tmp/hadoop-yarn/staging/history/done/{name}.json"
+    wait_for(lambda: running.fs("-test", "-e", path).returncode == 0, 10, "the history")
+    kept = wait_for(lambda: running.fs("-cat", path).stdout, 10, "its text")
+    kept = json.loads(kept)
+    assert kept["job"]["state"] == "SUCCEEDED" and len(kept["attempts"]) == 2
+    assert kept["request"]["inputs"] == ["/hist/in"] and kept["request"]["mapper"] == "cat"
+
+
+# ---- isolation ----
+
+def processes_with(text):
+    return [line for line in subprocess.run(["ps", "-eo", "pid,args"], capture_output=True, text=True).stdout.splitlines()
+            if text in line and "ps -eo" not in line and "streaming" not in line]
+
+
+def test_nothing_of_a_task_is_left_behind(running):
+    """Not what went into a session of its own either, whether the task ends well, badly, or by its timeout."""
+    put(running, "/left/in", b"a\n")
+    for number, (end, good) in enumerate([("cat", True), ("exit 1", False), ("sleep 7000", False)]):
+        marker = f"6{os.getpid()}{number}"
+        done = submit(running, "-D", "mapreduce.map.maxattempts=1", "-D", "mapreduce.task.timeout=1500", "-numReduceTasks", 0,
+                      "-mapper", f"sh -c 'setsid sh -c \"sleep {marker}; true\" >/dev/null 2>&1 & sleep 0.2; {end}'", "-input", "/left/in", out=f"/o/left{number}")
+        assert (done.returncode == 0) == good, done.stderr
+        wait_for(lambda: not processes_with(f"sleep {marker}"), 10, "end of what the task left behind")
+
+
+def has_memory_groups():
+    return os.geteuid() == 0 and (os.access("/sys/fs/cgroup/memory", os.W_OK) or os.path.exists("/sys/fs/cgroup/cgroup.controllers"))
+
+
+@pytest.mark.skipif(not has_memory_groups(), reason="no control groups for memory that we may use")
+def test_too_much_memory_is_said(running):
+    put(running, "/oom/in", b"a\n")
+    done = submit(running, "-D", "mapreduce.map.memory.mb=64", "-D", "mapreduce.map.maxattempts=1", "-numReduceTasks", 0,
+                  "-mapper", "python3 -c 'x = bytearray(300 << 20)'", "-input", "/oom/in", out="/o/oom")
+    text = done.stderr.decode()
+    assert done.returncode == 1
+    assert "out of memory: it needed more than 64 MB (mapreduce.map.memory.mb)" in text
+    assert "/oom/in, bytes 0 to 2" in text
+
+
+def test_limits_of_size_processor_and_time(running):
+    put(running, "/limit/in", b"a\n")
+    for number, (setting, mapper, words) in enumerate([
+            ("cairn.task.max-file-mb=1", "sh -c 'head -c 5000000 /dev/zero > big'", "exit status 153"),
+            ("cairn.task.max-cpu-seconds=1", "sh -c 'while :; do :; done'", "signal 24"),
+            ("cairn.task.max-seconds=2", "sleep 1000", "ran for 2 seconds")]):
+        done = submit(running, "-D", setting, "-D", "mapreduce.map.maxattempts=1", "-numReduceTasks", 0, "-mapper", mapper, "-input", "/limit/in",
+                      out=f"/o/limit{number}")
+        assert done.returncode == 1 and words in done.stderr.decode(), done.stderr
+
+
+def test_failure_shows_the_last_forty_lines(running):
+    put(running, "/forty/in", b"a\nb\n")
+    done = submit(running, "-D", "mapreduce.map.maxattempts=1", "-numReduceTasks", 0, "-mapper", "sh -c 'cat >/dev/null; seq -f line-%g 100 >&2; exit 7'",
+                  "-input", "/forty/in", out="/o/forty")
+    text = done.stderr.decode()
+    assert "exit status 7" in text and "/forty/in, bytes 0 to 4, about record 2" in text
+    assert "line-62\n" in text and "line-100\ncairn task: " in text and "line-61\n" not in text
+
+
+def test_log_is_capped(tmp_path):
+    with Cluster(tmp_path / "cluster", properties={"cairn.worker.log-max": 65536}) as cluster:
+        put(cluster, "/in", b"a\n")
+        text = run(cluster, "-numReduceTasks", 0, "-mapper", "sh -c 'cat; seq 100000 >&2'", "-input", "/in", out="/out")
+        log = job(cluster, "-logs", job_id(text), check=True).stdout
+        assert len(log) < 70000 and b"bytes are left out" in log and log.rstrip().endswith(b"100000")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can run tasks as somebody else")
+def test_tasks_run_as_who_submitted_them():
+    with tempfile.TemporaryDirectory(prefix="cairn-user-") as folder:
+        os.chmod(folder, 0o755)
+        with Cluster(os.path.join(folder, "cluster"), properties={"dfs.permissions.enabled": "false"}) as cluster:
+            put(cluster, "/in", b"a\n")
+            for user, who in (("daemon", "daemon"), ("someone-elsewhere", "nobody"), ("root", "root")):
+                out = f"/out-{user}"
+                env = {"HADOOP_USER_NAME": user}
+                run(cluster, "-mapper", "sh -c 'cat; id -un; touch mine; id -G'", "-reducer", "sh -c 'cat; id -un'", "-input", "/in", out=out, env=env)
+                lines = [line.rstrip("\t") for line in output(cluster, out).decode().splitlines()]
+                assert lines.count(who) == 2, lines
+                if who != "root":
+                    assert "0" not in lines, "groups of root stay"
+
+
+def test_map_output_that_leads_elsewhere_is_not_served(running, tmp_path):
+    """A task's folder is its user's: what he puts there must not make the worker read out what is not his."""
+    put(running, "/leads/in", b"a\n")
+    name = start(running, "-mapper", "cat", "-reducer", "sh -c 'sleep 3; cat'", "-input", "/leads/in", out="/o/leads")
+    found = wait_for(lambda: glob.glob(f"{running.folder}/worker-*/jobs/{name}/output/*/file.out"), 20, "map output")[0]
+    attempt = os.path.basename(os.path.dirname(found))
+    worker = next(d for d in running.daemons_named("worker") if f"/{d['name']}/" in found)
+    get = f"/shuffle?map={attempt}&reduce=0"
+    assert wait_for(lambda: running.http_get(get, worker["address"]), 10, "the output")
+    os.rename(found, f"{found}.aside")
+    try:
+        (tmp_path / "secret").write_text("s" * 100000)
+        os.symlink(tmp_path / "secret", found)
+        with pytest.raises(urllib.error.HTTPError) as refused:
+            running.http_get(get, worker["address"])
+        assert refused.value.code == 404
+        os.unlink(found)
+        if os.geteuid() == 0:
+            (tmp_path / "others").write_text("s" * 100000)
+            os.chown(tmp_path / "others", 1, 1)
+            os.link(tmp_path / "others", found)
+            with pytest.raises(urllib.error.HTTPError):
+                running.http_get(get, worker["address"])
+            os.unlink(found)
+    finally:
+        os.rename(f"{found}.aside", found)
+    assert job(running, "-wait", name).returncode == 0
+
+
+# ---- REST ----
+
+def rest(address, method, path, body=None, content_type="application/json"):
+    request = urllib.request.Request(f"http://{address}{path}", method=method, data=None if body is None else json.dumps(body).encode(),
+                                     headers={"Content-Type": content_type})
+    try:
+        with urllib.request.urlopen(request, timeout=30) as reply:
+            return reply.status, json.loads(reply.read())
+    except urllib.error.HTTPError as error:
+        return error.code, error.read().decode()
+
+
+def test_rest_submits_shows_and_kills(running):
+    put(running, "/rest/in", b"b\na\n")
+    at = running.scheduler_http
+    status, made = rest(at, "POST", "/v1/jobs?user.name=root", {"name": "by REST", "inputs": ["/rest/in"], "output": "/rest/out", "mapper": "cat",
+                                                               "reducer": "cat", "properties": {"mapreduce.job.priority": "HIGH"}})
+    assert status == 201, made
+    assert job(running, "-wait", made["id"]).returncode == 0
+    assert output(running, "/rest/out") == b"a\t\nb\t\n"
+    shown = rest(at, "GET", f"/v1/jobs/{made['id']}")[1]["job"]
+    assert (shown["name"], shown["priority"], shown["user"]) == ("by REST", 1, "root")
+    again = {"inputs": ["/rest/in"], "output": "/rest/out", "mapper": "cat"}
+    assert rest(at, "POST", "/v1/jobs?user.name=root", again)[0] == 409
+    assert rest(at, "POST", "/v1/jobs", again)[0] == 401
+    assert rest(at, "POST", "/v1/jobs?user.name=root", again, content_type="text/plain")[0] == 415
+    for wrong in ({}, [], {"inputs": ["/rest/in"], "output": "x", "mapper": "cat"}, {"inputs": [1], "output": "/x", "mapper": "cat"}):
+        assert rest(at, "POST", "/v1/jobs?user.name=root", wrong)[0] == 400, wrong
+    slow = rest(at, "POST", "/v1/jobs?user.name=root", {"inputs": ["/rest/in"], "output": "/rest/slow", "mapper": "sleep 1000"})[1]["id"]
+    assert rest(at, "DELETE", f"/v1/jobs/{slow}?user.name=daemon")[0] == 403
+    assert rest(at, "DELETE", f"/v1/jobs/{slow}?user.name=root") == (200, {"killed": True})
+    assert job(running, "-wait", slow).returncode == 1
+    assert rest(at, "DELETE", "/v1/jobs/job_1_0001?user.name=root")[0] == 404
+    workers = rest(at, "GET", "/v1/workers")[1]
+    assert {worker["name"] for worker in workers} == {"127.0.0.1", "127.0.0.2", "127.0.0.3"}
+
+
+def test_rest_has_a_port_of_its_own(tmp_path):
+    port = free_port()
+    with Cluster(tmp_path / "cluster", properties={}) as cluster:
+        cluster.kill("scheduler")
+        daemon = cluster.daemon("scheduler")
+        daemon["command"] += ["-D", f"cairn.scheduler.rest-address=127.0.0.1:{port}"]
+        again = cluster.start_again("scheduler")
+        try:
+            wait_for(lambda: len(rest(f"127.0.0.1:{port}", "GET", "/v1/workers")[1]) == 3, 20, "the workers")
+            assert rest(f"127.0.0.1:{port}", "GET", "/v1/jobs") == (200, [])
+        finally:
+            again.stop()
+
+
+@pytest.mark.parametrize("locality", ["true", "false"])
+def test_locality_on_eight_nodes(tmp_path, locality):
+    """200 blocks with three replicas on eight nodes, two jobs at once: next to the blocks, or, switched off, 3/8 of the time."""
+    with Cluster(tmp_path / "cluster", nodes=8, properties=SMALL_BLOCKS | {"cairn.scheduler.locality": locality}) as cluster:
+        for name in ("/a", "/b"):
+            for part in range(8):  # written by clients elsewhere, so that first replicas are spread
+                run_cairn("fs", "-fs", cluster.uri, "-D", "dfs.blocksize=512", "-D", f"cairn.client.local-address=127.0.0.{part + 1}", "-put", "-",
+                          f"{name}/{part}", stdin=(b"x" * 511 + b"\n") * 25, check=True)
+        jobs = [start(cluster, "-lazyOutput", "-mapper", "true", "-numReduceTasks", 0, "-input", name, out=f"/o{name}") for name in ("/a", "/b")]
+        shown = []
+        for name in jobs:
+            assert job(cluster, "-wait", name).returncode == 0
+            shown.append(json.loads(cluster.http_get(f"/v1/jobs/{name}", cluster.scheduler_http)))
+        placed, local = (sum(one["job"][key] for one in shown) for key in ("maps_placed", "maps_local"))
+        assert placed >= 400
+        if locality == "true":
+            assert local >= 0.99 * placed
+        else:
+            assert 0.2 * placed <= local <= 0.6 * placed
+        for one in shown:
+            for attempt in one["attempts"]:
+                assert (attempt["locality"] != "node-local") == ("locality_reason" in attempt)

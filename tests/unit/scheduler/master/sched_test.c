@@ -1,137 +1,5 @@
 /* The scheduler's decisions on simulated time: placing, failing, losing, ending. */
-#include "tests/unit/check.h"
-
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
-#include "scheduler/master/sched.h"
-
-#define WORKER_TIMEOUT_MS 20000
-#define DELAY_MS          3000
-
-struct world {
-    struct sched *sched;
-    int64_t now_ms;
-    struct sched_actions actions;
-    uint64_t workers[8];
-};
-
-static void world_open(struct world *w, int workers, uint32_t slots)
-{
-    *w = (struct world){.now_ms = 1000};
-    w->sched = sched_new(&(struct sched_limits){
-        .worker_timeout_ms = WORKER_TIMEOUT_MS, .locality_delay_ms = DELAY_MS, .locality = true});
-    for (int i = 0; i < workers; i++) {
-        char ip[32];
-        snprintf(ip, sizeof ip, "10.0.0.%d", i + 1);
-        struct worker_description d = {.name = ip, .ip = ip, .http_port = 8081, .slots = slots};
-        assert_int_equal(sched_register(w->sched, w->now_ms, &d, &w->workers[i], &w->actions, NULL), 0);
-    }
-}
-
-static void world_close(struct world *w)
-{
-    sched_actions_free(&w->actions);
-    sched_free(w->sched);
-}
-
-/* maps with map i held by `replicas` nodes from i on (of `nodes`). */
-static struct job *job_make(struct world *w, unsigned number, uint32_t maps, int nodes, int replicas, uint32_t reduces)
-{
-    struct arena a;
-    arena_init(&a, 16 << 20);
-    Cairn__JobSpecProto *spec = arena_new(&a, Cairn__JobSpecProto);
-    cairn__job_spec_proto__init(spec);
-    spec->jobid = arena_printf(&a, "job_1_%04u", number);
-    spec->name = spec->user = spec->mapper = spec->fsuri = "x";
-    spec->output = "/out";
-    spec->reduces = reduces;
-    spec->reducer = reduces ? "cat" : NULL;
-    spec->inputformat = CAIRN__INPUT_FORMAT__INPUT_TEXT;
-    spec->holders = arena_array(&a, Cairn__HolderProto *, 8);
-    for (int i = 0; i < nodes; i++) {
-        Cairn__HolderProto *h = arena_new(&a, Cairn__HolderProto);
-        cairn__holder_proto__init(h);
-        h->ip = arena_printf(&a, "10.0.0.%d", i + 1);
-        h->rack = "/default-rack";
-        spec->holders[spec->n_holders++] = h;
-    }
-    spec->splits = arena_array(&a, Cairn__SplitProto *, maps);
-    for (uint32_t i = 0; i < maps; i++) {
-        Cairn__SplitProto *s = arena_new(&a, Cairn__SplitProto);
-        cairn__split_proto__init(s);
-        s->path = "/in";
-        s->length = 1;
-        s->holders = arena_array(&a, uint32_t, 8);
-        for (int k = 0; k < replicas; k++)
-            s->holders[s->n_holders++] = (i + (uint32_t)k) % (uint32_t)nodes;
-        spec->splits[spec->n_splits++] = s;
-    }
-    struct job *j = NULL;
-    assert_int_equal(job_new(&a, spec, w->now_ms, &j, NULL), 0);
-    return j;
-}
-
-static struct job *submit(struct world *w, unsigned number, uint32_t maps, int nodes, int replicas, uint32_t reduces)
-{
-    struct job *j = job_make(w, number, maps, nodes, replicas, reduces);
-    sched_submit(w->sched, w->now_ms, j, &w->actions);
-    return j;
-}
-
-static size_t count_actions(const struct world *w, enum sched_action_kind kind)
-{
-    size_t n = 0;
-    for (size_t i = 0; i < w->actions.count; i++)
-        n += w->actions.list[i].kind == kind;
-    return n;
-}
-
-static void forget_actions(struct world *w)
-{
-    w->actions.count = 0;
-}
-
-static void report(struct world *w, const struct job *j, const struct attempt *a, Cairn__AttemptState state)
-{
-    char id[ATTEMPT_ID_MAX];
-    job_attempt_id(j, a, id);
-    Cairn__CounterProto counter = CAIRN__COUNTER_PROTO__INIT, *counters[] = {&counter};
-    counter.group = "g";
-    counter.name = "records";
-    counter.value = 10;
-    Cairn__AttemptReportProto r = CAIRN__ATTEMPT_REPORT_PROTO__INIT, *list[] = {&r};
-    r.attemptid = id;
-    r.state = state;
-    r.counters = counters;
-    r.n_counters = state == CAIRN__ATTEMPT_STATE__ATTEMPT_SUCCEEDED;
-    r.diagnostics = state == CAIRN__ATTEMPT_STATE__ATTEMPT_FAILED ? "exit status 1" : NULL;
-    assert_int_equal(sched_heartbeat(w->sched, w->now_ms, a->worker_id, list, 1, &w->actions, NULL), 0);
-}
-
-static struct attempt *live_attempt(const struct job *j, bool map)
-{
-    for (size_t i = 0; i < j->attempt_count; i++)
-        if (j->attempts[i]->map == map && j->attempts[i]->state <= CAIRN__ATTEMPT_STATE__ATTEMPT_RUNNING)
-            return j->attempts[i];
-    return NULL;
-}
-
-static void finish_all(struct world *w, struct job *j, bool map)
-{
-    struct attempt *a;
-    while ((a = live_attempt(j, map)))
-        report(w, j, a, CAIRN__ATTEMPT_STATE__ATTEMPT_SUCCEEDED);
-}
-
-static int64_t counter(const struct job *j, const char *name)
-{
-    for (size_t i = 0; i < j->counter_count; i++)
-        if (!strcmp(j->counters[i].name, name))
-            return j->counters[i].value;
-    return 0;
-}
+#include "tests/unit/scheduler/master/world.h"
 
 static void job_runs_from_maps_over_reduces_to_its_commit(void **state)
 {
@@ -165,8 +33,8 @@ static void slot_waits_for_local_input_then_takes_any(void **state)
     struct job *j = submit(&w, 1, 3, 1, 1, 0); /* all on node 1 */
     assert_int_equal(j->maps_running, 1);
     assert_int_equal(j->attempts[0]->worker_id, w.workers[0]);
-    assert_non_null(j->waiting_for);
-    w.now_ms += DELAY_MS - 1;
+    assert_true(j->waiting_for[0]);
+    w.now_ms += DELAY_MS + RACK_MS - 1;
     sched_tick(w.sched, w.now_ms, &w.actions);
     assert_int_equal(j->maps_running, 1);
     w.now_ms += 1;
@@ -271,9 +139,7 @@ static void worker_that_comes_back_is_a_new_one(void **state)
     world_open(&w, 1, 1);
     struct job *j = submit(&w, 1, 1, 1, 1, 0);
     assert_int_equal(j->maps_running, 1);
-    struct worker_description d = {.name = "x", .ip = "10.0.0.1", .http_port = 8081, .slots = 1};
-    uint64_t id;
-    assert_int_equal(sched_register(w.sched, w.now_ms, &d, &id, &w.actions, NULL), 0);
+    uint64_t id = worker_register(&w, 1, 1, NULL);
     assert_true(id != w.workers[0]);
     assert_int_equal(j->attempts[0]->state, CAIRN__ATTEMPT_STATE__ATTEMPT_KILLED);
     assert_int_equal(j->attempts[1]->worker_id, id);
@@ -288,7 +154,7 @@ static void killed_job_stops_its_attempts_and_frees_their_slots(void **state)
     struct job *j = submit(&w, 1, 8, 2, 2, 0), *next = submit(&w, 2, 4, 2, 2, 0);
     assert_int_equal(j->maps_running, 4);
     assert_int_equal(next->maps_running, 0);
-    assert_non_null(next->waiting_for);
+    assert_true(next->waiting_for[0]);
     forget_actions(&w);
     assert_true(sched_kill(w.sched, w.now_ms, "job_1_0001", "enough", &w.actions));
     assert_int_equal(count_actions(&w, SCHED_KILL), 4);
@@ -344,11 +210,10 @@ static void random_days_end_well(void **state)
                 if (chance != 0 || i || steps > 300)
                     assert_int_equal(sched_heartbeat(w.sched, w.now_ms, r->workers[i]->id, NULL, 0, &w.actions, NULL),
                                      0);
-            if (chance == 1 && steps < 300) { /* a worker restarts */
-                struct worker_description d = {.name = "x", .ip = "10.0.0.1", .http_port = 8081, .slots = 2};
-                uint64_t id;
-                assert_int_equal(sched_register(w.sched, w.now_ms, &d, &id, &w.actions, NULL), 0);
-            }
+            if (chance == 1 && steps < 300) /* a worker restarts, and has lost its folder */
+                worker_register(&w, 1, 2, NULL);
+            if (chance == 2 && steps < 300) /* one that keeps it, from now on */
+                worker_register(&w, 2, 2, "two");
             sched_tick(w.sched, w.now_ms, &w.actions);
             for (size_t n = 0; (j = sched_job_at(w.sched, n)); n++) {
                 struct attempt *a = live_attempt(j, rand() % 2);
@@ -378,7 +243,7 @@ static void random_days_end_well(void **state)
             forget_actions(&w);
             uint32_t running = 0, used = 0;
             for (size_t n = 0; (j = sched_job_at(w.sched, n)); n++)
-                running += j->maps_running + j->reduces_running;
+                running += (uint32_t)j->live_count;
             for (size_t i = 0; i < r->count; i++) {
                 assert_true(r->workers[i]->running <= r->workers[i]->slots + 1);
                 used += r->workers[i]->running;
