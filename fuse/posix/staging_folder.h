@@ -7,7 +7,8 @@
 
 #include "common/err.h"
 
-/* Makes or takes over PARENT/cairn-mount-HASH; ERR_BUSY: another mount of that name is alive. */
+/* Makes or takes over PARENT/cairn-mount-HASH; ERR_BUSY: another mount of that name is alive, and has not ended for
+ * some seconds. */
 int staging_folder_claim(const char *parent, const char *name, char *ret, size_t size, int *ret_lock_fd,
                          struct err *reterr) MUST_CHECK;
 /* Removes it, unless something is left in it: then that is logged. */

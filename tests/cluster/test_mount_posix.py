@@ -470,6 +470,27 @@ def test_a_mount_killed_as_a_whole_is_taken_up_by_the_next(cluster, here, tmp_pa
     assert not os.path.ismount(target)
 
 
+def test_mounting_again_waits_for_the_end_of_the_mount_before(cluster, tmp_path):
+    """umount(8) returns when the kernel has let go; then the mount's processes end."""
+    target, mounts = tmp_path / "mnt", []
+
+    def looks():
+        return open(cluster.daemon("namenode")["log"]).read().count("mount (looking)")
+
+    before = _mount(cluster, target, tmp_path / "log")
+    looked = looks()
+    os.kill(before.pid, signal.SIGSTOP)
+    subprocess.run(["umount", target], check=True)
+    again = threading.Thread(target=lambda: mounts.append(_mount(cluster, target, tmp_path / "log2", fresh=False)))
+    again.start()
+    wait_for(lambda: looks() > looked, 10, "the next mount to look")
+    os.kill(before.pid, signal.SIGCONT)
+    again.join(30)
+    before.stop()
+    open(target / "f", "w").close()
+    mounts[0].stop()
+
+
 def test_what_was_staged_for_a_cluster_is_not_saved_in_another_one(tmp_path):
     """It has the same address, and a file of the same number."""
     target, base = tmp_path / "mnt", port_block()
