@@ -141,7 +141,8 @@ int kernel_io_attach(struct fuse_session *session, int fd, struct keeper_memory 
     keeper_next_process(k, clock_mono_ms());
     int rc = fuse_session_custom_io(session, &io, fd);
     if (rc == 0 && k->wanted) {
-        is_successor = init_is_due = true;
+        is_successor = true;
+        init_is_due = true;
         (void)kernel_io_forget_names(); /* a kernel that cannot was told to believe them for a second */
         forget_open_files(fd);
         resume(fd);
