@@ -853,6 +853,17 @@ def test_names_and_attributes_are_known_until_another_changes_them(cluster, here
              "what a client of HDFS did")
 
 
+def test_who_opens_a_file_sees_what_the_other_mount_has_closed(cluster, here, other):
+    """At once, however long word of it takes."""
+    sides = here, beside(cluster, other, here)
+    for i in range(300):
+        data = b"%d" % i * (i * 37 % 1000 + 1)
+        with open(sides[i % 2] + "/f", "wb") as f:
+            f.write(data)
+        with open(sides[1 - i % 2] + "/f", "rb") as f:
+            assert (os.fstat(f.fileno()).st_size, f.read()) == (len(data), data)
+
+
 def test_two_mounts_change_different_places_of_one_file(cluster, here, other):
     with open(here + "/f", "wb") as f:
         f.write(bytes(MIB))
