@@ -98,6 +98,7 @@ void posix_op_removexattr(fuse_req_t req, fuse_ino_t ino, const char *name);
 struct xattr_facts *xattr_facts_new(void);
 void xattr_facts_free(struct xattr_facts *f);
 void xattr_remember(struct posix_mount *m, const struct posix_attr *attr); /* which of these there are, just answered */
+bool attr_is_as_told(struct posix_mount *m, const struct posix_attr *attr); /* the kernel, by the last answer */
 void xattr_forget(struct posix_mount *m, uint64_t id);
 void xattr_forget_all(struct posix_mount *m);
 /* directory.c */

@@ -16,7 +16,7 @@
 
 /* That a file has no attributes at all, or no list, is what the kernel asks most: the last answer knew it. */
 struct xattr_fact {
-    uint64_t id;
+    uint64_t id, size, mtime_ns, ctime_ns;
     int64_t until_ms;
     bool has_acl, has_xattrs;
 };
@@ -45,8 +45,22 @@ void xattr_remember(struct posix_mount *m, const struct posix_attr *attr)
 {
     int64_t until = clock_mono_ms() + (int64_t)(cache_seconds(m) * 1000);
     pthread_mutex_lock(&m->facts->lock);
-    m->facts->slots[attr->id % FACT_SLOTS] = (struct xattr_fact){attr->id, until, attr->has_acl, attr->has_xattrs};
+    m->facts->slots[attr->id % FACT_SLOTS] = (struct xattr_fact){.id = attr->id,
+                                                                 .size = attr->size,
+                                                                 .mtime_ns = attr->mtime_ns,
+                                                                 .ctime_ns = attr->ctime_ns,
+                                                                 .until_ms = until,
+                                                                 .has_acl = attr->has_acl,
+                                                                 .has_xattrs = attr->has_xattrs};
     pthread_mutex_unlock(&m->facts->lock);
+}
+
+bool attr_is_as_told(struct posix_mount *m, const struct posix_attr *attr)
+{
+    pthread_mutex_lock(&m->facts->lock);
+    struct xattr_fact f = m->facts->slots[attr->id % FACT_SLOTS];
+    pthread_mutex_unlock(&m->facts->lock);
+    return f.id == attr->id && f.size == attr->size && f.mtime_ns == attr->mtime_ns && f.ctime_ns == attr->ctime_ns;
 }
 
 void xattr_forget(struct posix_mount *m, uint64_t id)

@@ -6,6 +6,7 @@ import ctypes
 import errno
 import fcntl
 import hashlib
+import itertools
 import json
 import mmap
 import os
@@ -149,6 +150,38 @@ def test_truncate_both_ways_and_holes(cluster, here):
         assert f.seek(MIB, os.SEEK_DATA) <= 1 << 40
         f.seek((1 << 40) - 5)
         assert f.read() == bytes(5) + b"end"
+
+
+NEW = 256 << 10  # longer files become streams
+
+
+def test_a_new_file_is_saved_at_once_or_becomes_a_stream(cluster, here):
+    for size, piece in itertools.product([1, NEW - 1, NEW, NEW + 1, NEW + 70_000, BLOCK + 10], [40_000, BLOCK * 2]):
+        data, path = random.Random(size).randbytes(size), f"{here}/{size}-{piece}"
+        with open(path, "wb", buffering=0) as f, open(path, "rb") as again:
+            for at in range(0, size, piece):
+                f.write(data[at:at + piece])
+                assert os.fstat(f.fileno()).st_size == min(at + piece, size)
+            assert again.read() == data, path
+        assert hdfs_bytes(cluster, path) == data, path
+        with open(path, "ab") as f:
+            f.write(b"more")
+        assert hdfs_bytes(cluster, path) == data + b"more", path
+
+
+def test_a_new_file_is_synced_written_on_and_emptied(cluster, here):
+    with open(here + "/f", "wb", buffering=0) as f:
+        for i in range(3):
+            f.write(b"%d" % i * 100_000)
+            os.fsync(f.fileno())
+            assert hdfs_bytes(cluster, here + "/f") == b"".join(b"%d" % k * 100_000 for k in range(i + 1))
+    with open(here + "/f", "wb") as f:
+        f.write(b"short")
+    assert hdfs_bytes(cluster, here + "/f") == b"short"
+    with open(here + "/f", "wb", buffering=0) as f:
+        os.unlink(here + "/f")
+        f.write(b"x" * (2 * NEW))  # nobody will see it
+        assert os.fstat(f.fileno()).st_size == 2 * NEW
 
 
 def test_mapped_pages_are_written(cluster, here):
@@ -708,6 +741,26 @@ def test_a_stream_survives_that_all_datanodes_are_started_again(cluster, here):
     assert hdfs_bytes(cluster, here + "/f") == data
 
 
+def test_small_files_are_made_while_datanodes_die_and_come_back(cluster, here):
+    """Connections are kept from one block to the next: one that is gone is no reason to fail."""
+    made = []
+
+    def make(count):
+        for _ in range(count):
+            made.append(f"{here}/{len(made)}")
+            open(made[-1], "wb").write(made[-1].encode() * 100)
+
+    for number in 1, 2, 3:
+        make(10)
+        cluster.kill(f"datanode-{number}")
+        make(10)
+        cluster.start_again(f"datanode-{number}")
+        make(10)
+    for path in made:
+        assert open(path, "rb").read() == path.encode() * 100
+    assert cluster.fs("-cat", path_in_dfs(cluster, here) + "/0", check=True).stdout == made[0].encode() * 100
+
+
 def test_a_truncation_that_failed_is_not_done_later(cluster, here):
     """A file that an HDFS client writes cannot be cut off; whoever closes it later does not do it either."""
     open(here + "/f", "w").write("first ")
@@ -798,6 +851,17 @@ def test_names_and_attributes_are_known_until_another_changes_them(cluster, here
     cluster.fs("-mkdir", path_in_dfs(cluster, here) + "/d", check=True)
     wait_for(lambda: os.listdir(there) and [os.path.exists(f"{there}/{name}") for name in ("f", "d")] == [False, True], 5,
              "what a client of HDFS did")
+
+
+def test_who_opens_a_file_sees_what_the_other_mount_has_closed(cluster, here, other):
+    """At once, however long word of it takes."""
+    sides = here, beside(cluster, other, here)
+    for i in range(300):
+        data = b"%d" % i * (i * 37 % 1000 + 1)
+        with open(sides[i % 2] + "/f", "wb") as f:
+            f.write(data)
+        with open(sides[1 - i % 2] + "/f", "rb") as f:
+            assert (os.fstat(f.fileno()).st_size, f.read()) == (len(data), data)
 
 
 def test_two_mounts_change_different_places_of_one_file(cluster, here, other):
