@@ -46,11 +46,11 @@ class Mount:
         self._keeper.stop()
 
     def resident_mib(self):
-        """MiB of both processes."""
+        """MiB of both processes; of what they share with others, their part."""
         total = 0
         for pid in self._keeper.pid, self.serving():
-            with open(f"/proc/{pid}/status") as file:
-                total += next(int(line.split()[1]) / 1024 for line in file if line.startswith("VmRSS:"))
+            with open(f"/proc/{pid}/smaps_rollup") as file:
+                total += next(int(line.split()[1]) / 1024 for line in file if line.startswith("Pss:"))
         return total
 
     def stop(self):
