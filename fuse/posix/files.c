@@ -113,6 +113,8 @@ void posix_op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
     }
     struct node *n = node_of_attr(op.m->nodes, &attr);
     fi->keep_cache = node_is_same_version(op.m->nodes, &attr);
+    if (!fi->keep_cache) /* who opens it sees its size as it is now, whether the word of it has come or not */
+        fuse_lowlevel_notify_inval_inode(op.m->fuse, ino, -1, 0);
     if (attr_wants_atime(&attr))
         n->wants_atime = true;
     handle_set(&op, n, fi);
