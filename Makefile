@@ -133,8 +133,8 @@ check: test-packages all posix-tools check-deps unit $(TEST_TOOLS) ## everything
 interop: test-packages all ## the long suites of others: Hadoop's own tests and tools, Spark, YARN
 	$(Q)$(call with_second_try,tests/long)
 
-posix: test-packages all posix-tools ## file systems at length: a million operations, fio, stress-ng, pjdfstest, kills
-	$(Q)CAIRN_KILLS=1 $(PYTEST) tests/posix_long
+posix: test-packages all posix-tools ## file systems at length: a million operations, fio, stress-ng, pjdfstest, Spark, kills
+	$(Q)CAIRN_KILLS=1 CAIRN_ROUNDS=10 CAIRN_FILES=100000 $(PYTEST) tests/posix tests/posix_long
 
 soak: test-packages all    ## writers whose datanodes are killed over and over, ours and Java's
 	$(Q)$(PYTEST) tests/soak

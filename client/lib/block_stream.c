@@ -34,6 +34,7 @@ void block_stream_acked(struct block_writer *w)
     if (!w->head)
         w->tail = NULL;
     w->queued--;
+    atomic_fetch_sub(&w->fs->packets, 1);
     w->recoveries = 0;
     w->retried_whole = false;
     packet_give_back(w->o.pool, p);

@@ -20,6 +20,8 @@
 #include "common/mem.h"
 
 #define WINDOW_PACKETS  64
+#define PACKETS_MAX     192 /* of all writers: who sends when there are more has a small window */
+#define SMALL_WINDOW    8
 #define QUIET_PACKETS   16 /* so many may be unacknowledged before anybody looks */
 #define SETUP_TRIES     4  /* Hadoop: 1 + dfs.client.block.write.retries */
 #define SETUP_WAIT_MS   1000
@@ -263,6 +265,7 @@ void block_writer_free(struct block_writer *w)
     if (!w)
         return;
     net_closep(&w->fd);
+    atomic_fetch_sub(&w->fs->packets, w->queued);
     while (w->head) {
         struct write_packet *next = w->head->next;
         packet_give_back(w->o.pool, w->head);
@@ -395,16 +398,19 @@ static void packet_queue(struct block_writer *w, struct write_packet *p)
         w->unsent_at = 0;
     }
     w->queued++;
+    atomic_fetch_add(&w->fs->packets, 1);
 }
 
 int block_writer_send(struct block_writer *w, struct write_packet *packet, struct err *reterr)
 {
     struct trouble t;
     packet_queue(w, packet);
+    size_t window = atomic_load(&w->fs->packets) <= PACKETS_MAX ? WINDOW_PACKETS : SMALL_WINDOW;
+    size_t quiet = window < QUIET_PACKETS ? window : QUIET_PACKETS;
     /* Looking for acknowledgements after every packet would find none most of the time. */
-    if (w->queued <= QUIET_PACKETS && block_stream_send(w, &t) == 0 && !w->unsent)
+    if (w->queued <= quiet && block_stream_send(w, &t) == 0 && !w->unsent)
         return 0;
-    return pump(w, WINDOW_PACKETS, reterr);
+    return pump(w, window, reterr);
 }
 
 int block_writer_wait(struct block_writer *w, struct err *reterr)

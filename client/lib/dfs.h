@@ -207,7 +207,10 @@ int file_reader_map(struct file_reader *r, size_t len, const void **ret, size_t 
 void file_mapping_free(struct file_mapping *m); /* NULL is fine */
 int file_reader_refresh(struct file_reader *r,
                         struct err *reterr) MUST_CHECK; /* new length and locations of a growing file */
-void file_reader_unbuffer(struct file_reader *r);       /* gives the connection of sequential reading back */
+/* Fails as soon as the namenode knows nobody else to ask, instead of waiting for nodes to come back. Set while nobody
+ * reads. */
+void file_reader_set_hasty(struct file_reader *r, bool is_hasty);
+void file_reader_unbuffer(struct file_reader *r); /* gives the connection of sequential reading back */
 void file_reader_stats(const struct file_reader *r, struct file_reader_stats *ret);
 void file_reader_close(struct file_reader *r); /* NULL is fine */
 

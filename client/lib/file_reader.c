@@ -39,6 +39,7 @@ struct file_reader {
     struct block_map *map;
     int64_t pos;          /* of sequential reading */
     struct cursor cursor; /* ditto */
+    bool is_hasty;
     pthread_mutex_t lock; /* of the dead */
     char (*dead)[64];     /* uuids of nodes that failed */
     size_t dead_count;
@@ -163,8 +164,9 @@ static int next_round(struct file_reader *r, int64_t pos, int rounds, int64_t si
                       struct err *reterr)
 {
     const struct config *config = r->fs->config;
-    bool patient = clock_mono_ms() - since_ms < config_ms(config, "cairn.client.retry-for");
-    if (rounds > 1 + config_int(config, "dfs.client.max.block.acquire.failures") && !patient)
+    bool patient = !r->is_hasty && clock_mono_ms() - since_ms < config_ms(config, "cairn.client.retry-for");
+    int64_t rounds_max = r->is_hasty ? 1 : 1 + config_int(config, "dfs.client.max.block.acquire.failures");
+    if (rounds > rounds_max && !patient)
         return err_set(reterr, why->code, "%s: could not be read at offset %" PRId64 ": %s", r->path, pos, why->text);
     int64_t window_ms = config_ms(config, "dfs.client.retry.window.base");
     if (rounds > 1) { /* at first, what we knew may just have been old */
@@ -467,6 +469,11 @@ int file_reader_refresh(struct file_reader *r, struct err *reterr)
     if (rc == 0)
         cursor_close(&r->cursor);
     return rc;
+}
+
+void file_reader_set_hasty(struct file_reader *r, bool is_hasty)
+{
+    r->is_hasty = is_hasty;
 }
 
 void file_reader_unbuffer(struct file_reader *r)

@@ -22,6 +22,8 @@ int packet_checksum_choose(const struct config *c, int64_t block_bytes, uint32_t
     return 0;
 }
 
+#define SPARE_MAX 4 /* what an idle writer keeps */
+
 void packet_pool_init(struct packet_pool *p, uint32_t packet_bytes, uint32_t bytes_per_checksum,
                       enum checksum_type type)
 {
@@ -47,10 +49,12 @@ struct write_packet *packet_take(struct packet_pool *p, int64_t offset)
 {
     struct write_packet *packet = p->spare;
     size_t checksums_max = 4 * checksum_chunk_count(p->data_max, p->bytes_per_checksum);
-    if (packet)
+    if (packet) {
         p->spare = packet->next;
-    else
+        p->spare_count--;
+    } else {
         packet = mem_alloc(sizeof *packet + PACKET_HEADER_MAX_BYTES + checksums_max + p->data_max);
+    }
     uint8_t *room = (uint8_t *)(packet + 1);
     *packet = (struct write_packet){
         .offset = offset,
@@ -63,8 +67,13 @@ struct write_packet *packet_take(struct packet_pool *p, int64_t offset)
 
 void packet_give_back(struct packet_pool *p, struct write_packet *packet)
 {
+    if (p->spare_count == SPARE_MAX) {
+        free(packet);
+        return;
+    }
     packet->next = p->spare;
     p->spare = packet;
+    p->spare_count++;
 }
 
 void packet_seal(const struct packet_pool *p, struct write_packet *packet, int64_t seqno)

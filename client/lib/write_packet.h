@@ -32,6 +32,7 @@ struct packet_pool {
     uint32_t data_max, bytes_per_checksum;
     enum checksum_type type;
     struct write_packet *spare;
+    size_t spare_count;
 };
 void packet_pool_init(struct packet_pool *p, uint32_t packet_bytes, uint32_t bytes_per_checksum,
                       enum checksum_type type);

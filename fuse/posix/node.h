@@ -81,6 +81,9 @@ struct node_store { /* what all nodes of a mount share */
     struct keeper_memory *memory; /* its session is the mount's */
     struct staging_area *staging;
     struct unused_blocks *unused;
+    pthread_mutex_t uploads_lock; /* of: */
+    pthread_cond_t uploads_ended;
+    int64_t uploads_bytes; /* what saves have under way is in memory */
 };
 
 #define NEW_MAX_BYTES ((int64_t)256 << 10) /* new files up to here are saved by one edit, and not streamed */

@@ -132,26 +132,60 @@ static int make_ready(struct node_store *s, struct node *n, struct err *reterr)
         if (rc == 0)
             n->saved_size = file_reader_length(n->reader);
     }
-    return rc == 0 ? node_load_reader(s, n, reterr) : rc;
+    rc = rc == 0 ? node_load_reader(s, n, reterr) : rc;
+    if (rc == 0 && n->reader)
+        file_reader_set_hasty(n->reader, n->writer && n->has_written);
+    return rc;
+}
+
+/* The datanodes that had the end of a stream may have died, which nobody notices before something is sent to them:
+ * until then the namenode names nobody else, and a reader would wait for them in vain. */
+static int rescue_stream(struct node_store *s, struct node *n, struct err *reterr)
+{
+    int rc = file_writer_hsync(n->writer, reterr);
+    if (rc < 0)
+        rc = node_finish_stream(n, reterr);
+    if (rc < 0 && n->is_edited) /* what they did not say they have is staged */
+        rc = 0;
+    if (rc == 0)
+        rc = make_ready(s, n, reterr);
+    if (rc == 0 && n->reader)
+        file_reader_set_hasty(n->reader, false);
+    return rc;
+}
+
+static int read_there(struct node *n, void *bytes, size_t len, int64_t offset, size_t *ret, struct err *reterr)
+{
+    int64_t there = min64(offset + (int64_t)len, n->size) - offset;
+    *ret = there > 0 ? (size_t)there : 0;
+    return there > 0 ? node_read_merged(n, bytes, *ret, offset, reterr) : 0;
+}
+
+/* Alone, or a writer in between would undo what is made ready. */
+static int read_alone(struct node_store *s, struct node *n, void *bytes, size_t len, int64_t offset, size_t *ret,
+                      struct err *reterr)
+{
+    int64_t end = offset + (int64_t)len;
+    int rc = is_ready(n, end) ? 0 : make_ready(s, n, reterr);
+    rc = rc == 0 ? read_there(n, bytes, len, offset, ret, reterr) : rc;
+    if (rc == 0 || !n->writer || !n->has_written)
+        return rc;
+    rc = rescue_stream(s, n, reterr);
+    return rc == 0 ? read_there(n, bytes, len, offset, ret, reterr) : rc;
 }
 
 int node_read(struct node_store *s, struct node *n, void *bytes, size_t len, int64_t offset, size_t *ret,
               struct err *reterr)
 {
-    int rc = 0;
-    int64_t end = offset + (int64_t)len;
     pthread_rwlock_rdlock(&n->lock);
-    if (!is_ready(n, end)) { /* and then it is read alone: a writer in between would undo that */
-        pthread_rwlock_unlock(&n->lock);
-        pthread_rwlock_wrlock(&n->lock);
-        rc = is_ready(n, end) ? 0 : make_ready(s, n, reterr);
-    }
-    int64_t there = min64(end, n->size) - offset;
-    if (rc == 0 && there > 0)
-        rc = node_read_merged(n, bytes, (size_t)there, offset, reterr);
+    bool ready = is_ready(n, offset + (int64_t)len), hasty = n->writer && n->has_written;
+    int rc = ready ? read_there(n, bytes, len, offset, ret, reterr) : 0;
     pthread_rwlock_unlock(&n->lock);
-    if (rc == 0)
-        *ret = there > 0 ? (size_t)there : 0;
+    if (ready && (rc == 0 || !hasty))
+        return rc;
+    pthread_rwlock_wrlock(&n->lock);
+    rc = read_alone(s, n, bytes, len, offset, ret, reterr);
+    pthread_rwlock_unlock(&n->lock);
     return rc;
 }
 

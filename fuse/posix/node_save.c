@@ -8,11 +8,13 @@
 #include "common/mem.h"
 #include "fuse/posix/first_block.h"
 
-#define SAVE_THREADS     4
-#define SAVE_TRIES       8
-#define SAVE_ARENA_BYTES (256 << 20)
-#define NEW_BLOCKS_MAX   1024 /* the namenode's, of one call */
-#define LEASE_POLL_MS    50
+#define SAVE_THREADS        4
+#define UPLOAD_WINDOW_BYTES ((int64_t)4 << 20)  /* as much of a block as may be without acknowledgement */
+#define UPLOADS_MAX_BYTES   ((int64_t)10 << 20) /* of all files */
+#define SAVE_TRIES          8
+#define SAVE_ARENA_BYTES    (256 << 20)
+#define NEW_BLOCKS_MAX      1024 /* the namenode's, of one call */
+#define LEASE_POLL_MS       50
 
 /* One new block: where its bytes are in the file, and what it became. */
 struct upload {
@@ -42,6 +44,26 @@ static int upload_read(void *context, uint64_t offset, void *to, size_t len, str
     return node_read_merged(u->save->node, to, len, u->start + (int64_t)offset, reterr);
 }
 
+/* Waits until there is memory for what an upload has under way, and takes it: returns how much. */
+static int64_t upload_begin(struct node_store *s, int64_t length)
+{
+    int64_t bytes = length < UPLOAD_WINDOW_BYTES ? length : UPLOAD_WINDOW_BYTES;
+    pthread_mutex_lock(&s->uploads_lock);
+    while (s->uploads_bytes && s->uploads_bytes + bytes > UPLOADS_MAX_BYTES)
+        pthread_cond_wait(&s->uploads_ended, &s->uploads_lock);
+    s->uploads_bytes += bytes;
+    pthread_mutex_unlock(&s->uploads_lock);
+    return bytes;
+}
+
+static void upload_end(struct node_store *s, int64_t bytes)
+{
+    pthread_mutex_lock(&s->uploads_lock);
+    s->uploads_bytes -= bytes;
+    pthread_cond_broadcast(&s->uploads_ended);
+    pthread_mutex_unlock(&s->uploads_lock);
+}
+
 static int upload_one(struct upload *u, struct err *reterr)
 {
     struct save *save = u->save;
@@ -52,7 +74,9 @@ static int upload_one(struct upload *u, struct err *reterr)
                                      .replication = save->node->replication,
                                      .sync = save->sync};
     struct posix_piece made;
+    int64_t bytes = upload_begin(save->store, u->piece->length);
     int rc = posix_write_block(save->store->fs, save->store->memory->session, &what, &made, reterr);
+    upload_end(save->store, bytes);
     if (rc == 0) {
         u->piece->block_id = made.block_id;
         u->piece->stamp = made.stamp;

@@ -2,6 +2,7 @@
 #include "fuse/posix/posix_mount.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,6 +16,8 @@
 #include "fuse/posix/late_saves.h"
 #include "fuse/posix/staging_folder.h"
 
+#define MALLOC_ARENAS     2
+#define MALLOC_MMAP_BYTES (256 << 10)
 #define PROBE_ARENA_BYTES (1 << 20)
 #define BEGIN_AGAIN_MS    1000
 
@@ -80,6 +83,8 @@ int posix_mount_new(const struct posix_mount_options *o, struct daemon *d, struc
         return rc;
     struct posix_mount *m = mem_new(struct posix_mount);
     m->store.memory = memory;
+    pthread_mutex_init(&m->store.uploads_lock, NULL);
+    pthread_cond_init(&m->store.uploads_ended, NULL);
     m->staging_lock_fd = lock_fd;
     m->options = *o;
     m->daemon = d;
@@ -161,6 +166,9 @@ int posix_mount_serve(struct posix_mount *m, int fuse_fd, int threads)
 {
     struct err err = {0};
     char *argv[] = {"cairn", NULL};
+    mallopt(M_ARENA_MAX, MALLOC_ARENAS); /* one for each thread would keep as much free as all use together */
+    mallopt(M_MMAP_THRESHOLD, MALLOC_MMAP_BYTES);
+    mallopt(M_TRIM_THRESHOLD, 1 << 20);
     struct fuse_args args = FUSE_ARGS_INIT(1, argv);
     m->fuse = fuse_session_new(&args, &posix_operations, sizeof posix_operations, m);
     if (!m->fuse || fuse_set_signal_handlers(m->fuse) != 0)
@@ -190,5 +198,7 @@ void posix_mount_free(struct posix_mount *m)
     if (!m)
         return;
     staging_folder_give_up(m->store.memory->staging_folder, m->staging_lock_fd);
+    pthread_mutex_destroy(&m->store.uploads_lock);
+    pthread_cond_destroy(&m->store.uploads_ended);
     free(m);
 }

@@ -248,6 +248,15 @@ static bool is_value(const struct dfs_xattr *x, const char *value, size_t size)
     return x->value.len == size && (!size || memcmp(x->value.base, value, size) == 0);
 }
 
+/* What the namenode may mind of an attribute that has a right name: that it is too long, or one too many. */
+static int set_xattr(struct request *op, fuse_ino_t ino, const struct dfs_xattr *x)
+{
+    int rc = dfs_set_xattr(op->fs, path_of(op, ino), x, DFS_XATTR_CREATE | DFS_XATTR_REPLACE, &op->err);
+    if (rc == ERR_HADOOP_ILLEGAL_ARGUMENT || rc == ERR_IO)
+        op->err.code = rc = ERR_NO_SPACE;
+    return rc;
+}
+
 void posix_op_setxattr(fuse_req_t req, fuse_ino_t ino, const char *name, const char *value, size_t size, int flags)
 {
     struct request op;
@@ -271,11 +280,7 @@ void posix_op_setxattr(fuse_req_t req, fuse_ino_t ino, const char *name, const c
         rc = err_set(&op.err, ERR_EXISTS, "%s", name);
     else if (flags == XATTR_CREATE && rc == ERR_XATTR_NOT_FOUND)
         rc = 0;
-    if (rc == 0)
-        rc = dfs_set_xattr(op.fs, path_of(&op, ino), &x, DFS_XATTR_CREATE | DFS_XATTR_REPLACE, &op.err);
-    if (rc == ERR_HADOOP_ILLEGAL_ARGUMENT) /* too long for the namenode's limit */
-        rc = err_set(&op.err, ERR_NO_SPACE, "%s", name);
-    reply_changed(&op, "setxattr", rc);
+    reply_changed(&op, "setxattr", rc == 0 ? set_xattr(&op, ino, &x) : rc);
 }
 
 void posix_op_removexattr(fuse_req_t req, fuse_ino_t ino, const char *name)

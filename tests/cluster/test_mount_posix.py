@@ -16,6 +16,7 @@ import signal
 import sqlite3
 import stat
 import subprocess
+import sys
 import tempfile
 import threading
 import time
@@ -759,6 +760,44 @@ def test_small_files_are_made_while_datanodes_die_and_come_back(cluster, here):
     for path in made:
         assert open(path, "rb").read() == path.encode() * 100
     assert cluster.fs("-cat", path_in_dfs(cluster, here) + "/0", check=True).stdout == made[0].encode() * 100
+
+
+# A process of its own, since one that starts a daemon closes its copies of open files in the child, and so saves them.
+STREAM = """
+import mmap, os, sys
+page, data = mmap.mmap(-1, 1 << 20), os.urandom(1 << 20)
+f = os.open(sys.argv[1], os.O_WRONLY | os.O_CREAT)
+os.write(f, data)
+r = os.open(sys.argv[1], os.O_RDONLY | os.O_DIRECT)
+print(data.hex(), flush=True)
+for line in sys.stdin:
+    page[:] = bytes(len(page))
+    print(os.preadv(r, [page], 0) == len(data) and page[:] == data, flush=True)
+os.write(f, data)
+"""
+
+
+def test_a_stream_is_read_after_all_its_datanodes_were_started_again(cluster, here):
+    """Nothing is written meanwhile that would notice."""
+    with subprocess.Popen([sys.executable, "-c", STREAM, here + "/f"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as stream:
+        data = bytes.fromhex(stream.stdout.readline())
+
+        def reads_well():
+            began = time.monotonic()
+            stream.stdin.write("\n")
+            stream.stdin.flush()
+            assert stream.stdout.readline() == "True\n"
+            return time.monotonic() - began < 20  # one that waits for them is given up after 60
+
+        assert reads_well()
+        for i in 1, 2, 3:
+            cluster.kill(f"datanode-{i}")
+        for i in 1, 2, 3:
+            cluster.start_again(f"datanode-{i}")
+        assert reads_well()
+        stream.stdin.close()
+        assert stream.wait(60) == 0
+    assert hdfs_bytes(cluster, here + "/f") == data * 2
 
 
 def test_a_truncation_that_failed_is_not_done_later(cluster, here):

@@ -50,6 +50,13 @@ def run_cairn(*args, stdin=b"", deadline_s=120, check=False, cwd=None, env=None)
     return done
 
 
+def datanode_is_registered(http_address):
+    """After a kill and a start the namenode may count a datanode as live all the while: the node knows when it is back."""
+    url = f"http://{http_address}/jmx?qry=Hadoop:service=DataNode,name=DataNodeInfo"
+    with urllib.request.urlopen(url, timeout=5 * sanitizer.slowness()) as reply:
+        return "RUNNING" in json.load(reply)["beans"][0]["BPServiceActorInfo"]
+
+
 class Cluster:
     """`cairn up --dir FOLDER`. As a context manager it is up inside and gone, mount included, after.
 
@@ -182,6 +189,15 @@ class Cluster:
         daemon["pid"] = process.pid
         self._seen[process.pid] = began(process.pid)
         return process
+
+    def restart_daemon(self, name):
+        """Kills a datanode or the namenode and starts it again; returns when it serves, the namenode all datanodes."""
+        self.start_again(self.kill(name)["name"])
+        setting = "dfs.datanode.http.address="
+        wait_for(lambda: b"OFF" in self.dfsadmin("-safemode", "get").stdout, 60, "the end of safe mode")
+        for daemon in self.daemons_named("datanode-"):
+            address = next(word.removeprefix(setting) for word in daemon["command"] if word.startswith(setting))
+            wait_for(lambda: datanode_is_registered(address), 60, f"{daemon['name']} to be back")
 
     # clients
     def fs(self, *args, **options):

@@ -1,10 +1,8 @@
 """A namenode and datanodes started one by one, each with settings, host and address of its own."""
-import json
 import os
 import shutil
-import urllib.request
 
-from lib.cluster import cairn_path, client_env, run_cairn
+from lib.cluster import cairn_path, client_env, datanode_is_registered, run_cairn
 from lib.ports import port_block, release_port_block
 from lib.process import Daemon, log_tail
 from lib.waiting import wait_for
@@ -66,13 +64,9 @@ class Nodes:
         wait_for(is_so, deadline_s, f"{count} live datanodes")
 
     def wait_registered(self, number, deadline_s=40):
-        """After a kill and a start the namenode may count the node as live all the while: the node knows when it is back."""
-        url = f"http://127.0.0.1:{self.transfer_port(number) + 2}/jmx?qry=Hadoop:service=DataNode,name=DataNodeInfo"
-
         def is_so():
             self.daemons[f"datanode{number}"].check_alive()
-            with urllib.request.urlopen(url, timeout=5) as reply:
-                return "RUNNING" in json.load(reply)["beans"][0]["BPServiceActorInfo"]
+            return datanode_is_registered(f"127.0.0.1:{self.transfer_port(number) + 2}")
 
         wait_for(is_so, deadline_s, f"datanode {number} to be back")
 

@@ -66,6 +66,23 @@ static void values_and_names(void)
     HOLDS(has_value("f", "user.large", large, 2000), "2000 bytes");
 }
 
+/* A file has room for so many; how many is the file system's to say. */
+static void as_many_as_there_is_room_for(void)
+{
+    char name[32], *value = repeated('v', 1000);
+    int set = 0, rc = 0;
+    put_file("full", "x");
+    while (rc == 0 && set < 100000) {
+        snprintf(name, sizeof name, "user.%d", set);
+        rc = setxattr("full", name, value, 1000, 0);
+        set += rc == 0;
+    }
+    HOLDS(set > 0 && rc == -1 && errno == ENOSPC, "one attribute too many is ENOSPC");
+    HOLDS(has_value("full", "user.0", value, 1000), "the others stay");
+    OK(removexattr("full", "user.0"));
+    OK(setxattr("full", "user.other", value, 1000, 0), "there is room again");
+}
+
 static void kinds_of_files(void)
 {
     char buffer[10];
@@ -127,6 +144,7 @@ void subject_xattr(void)
 {
     char buffer[10];
     values_and_names();
+    as_many_as_there_is_room_for();
     kinds_of_files();
     who_may();
     MUST(rename("f", "renamed"));
