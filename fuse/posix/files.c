@@ -112,7 +112,7 @@ void posix_op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
         return;
     }
     struct node *n = node_of_attr(op.m->nodes, &attr);
-    fi->keep_cache = node_is_same_version(op.m->nodes, &attr);
+    fi->keep_cache = node_is_same_version(op.m->nodes, n, &attr);
     if (!attr_is_as_told(op.m, &attr)) /* whoever opens it sees what was closed before, word of which may still come */
         fuse_lowlevel_notify_inval_inode(op.m->fuse, ino, -1, 0);
     if (attr_wants_atime(&attr))

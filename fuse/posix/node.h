@@ -117,7 +117,7 @@ static inline bool node_has_locks(const struct node *n, bool whole)
 /* Another client changed it. */
 void node_invalidate(struct node_table *t, uint64_t id);
 /* Is it what the kernel's pages of the file were read from? Remembers the answer's version for the next time. */
-bool node_is_same_version(struct node_table *t, const struct posix_attr *attr);
+bool node_is_same_version(struct node_table *t, struct node *n, const struct posix_attr *attr);
 /* Saves what is left of a file that is closed; locks end. */
 int node_settle(struct node_table *t, struct node *n, struct err *reterr) MUST_CHECK;
 /* What could not be saved is not forgotten with the last reference, until it could (late_saves.h). */

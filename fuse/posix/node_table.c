@@ -245,15 +245,29 @@ void node_look(struct node *n, const struct posix_attr *attr)
     pthread_rwlock_unlock(&n->lock);
 }
 
-bool node_is_same_version(struct node_table *t, const struct posix_attr *attr)
+/* Written here, so by nobody else, since the version that the kernel has pages of? It has in them what it is about to
+ * write before it says so: taken from it then, it would ask for them as far as the file went, and have zeros behind
+ * that. */
+static bool is_written_since(struct node *n, const struct version *v)
+{
+    pthread_rwlock_rdlock(&n->lock);
+    bool yes = n->writer && v->id == n->id && v->mtime_ns == n->saved_mtime_ns && v->ctime_ns == n->saved_ctime_ns;
+    pthread_rwlock_unlock(&n->lock);
+    return yes;
+}
+
+bool node_is_same_version(struct node_table *t, struct node *n, const struct posix_attr *attr)
 {
     struct version now = {attr->id, attr->size, attr->mtime_ns, attr->ctime_ns};
     pthread_mutex_lock(&t->lock);
-    struct version *v = &t->versions[attr->id % VERSION_SLOTS];
-    bool same = memcmp(v, &now, sizeof now) == 0;
+    struct version *v = &t->versions[attr->id % VERSION_SLOTS], kept = *v;
+    pthread_mutex_unlock(&t->lock);
+    if (memcmp(&kept, &now, sizeof now) == 0 || is_written_since(n, &kept))
+        return true;
+    pthread_mutex_lock(&t->lock);
     *v = now;
     pthread_mutex_unlock(&t->lock);
-    return same;
+    return false;
 }
 
 void node_put(struct node_table *t, struct node *n)
