@@ -405,6 +405,14 @@ def test_wrong_arguments_name_the_thing(running, args, words):
     assert running.fs("-test", "-e", "/o/args").returncode == 1
 
 
+@pytest.mark.parametrize("setting", ["mapreduce.job.priority=URGENT", "mapreduce.map.memory.mb=much", "cairn.task.max-seconds=-1"])
+def test_wrong_settings_name_the_thing(running, setting):
+    put(running, "/wrong/in", b"a\n")
+    done = submit(running, "-D", setting, "-mapper", "cat", "-input", "/wrong/in", out="/o/settings")
+    assert done.returncode != 0 and setting.split("=")[0] in done.stderr.decode(), done.stderr
+    assert running.fs("-test", "-e", "/o/settings").returncode == 1
+
+
 @pytest.mark.parametrize("mapper, words", [
     ("no-such-program", ["no-such-program"]),
     ("sh -c 'echo it is broken >&2; exit 3'", ["it is broken", "exit status 3"]),
