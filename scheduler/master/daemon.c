@@ -45,6 +45,8 @@ int scheduler_main(int argc, char **argv)
     if (rc == 0)
         rc = job_store_open(config_str(config, "cairn.scheduler.dir"),
                             (uint32_t)config_int(config, "cairn.scheduler.history-max"), &store, &err);
+    if (rc == 0)
+        rc = sched_pools_check(config_str(config, "cairn.scheduler.pools"), &err);
     if (rc == 0 && !config_is_set(config, "cairn.client.retry-for")) /* a namenode that restarts ends no job */
         rc = config_set(config, "cairn.client.retry-for", "60s", "scheduler", &err);
     if (rc == 0)

@@ -83,13 +83,26 @@ static int begin_record(struct master *m, const struct job *j, struct err *reter
     return rc;
 }
 
+static bool was_submitted_by(struct master *m, const char *job_id, const char *user)
+{
+    struct arena a;
+    Cairn__JobRecordProto *record = NULL;
+    arena_init(&a, JOB_ARENA_BYTES);
+    bool same = job_store_get(master_store(m), job_id, &a, &record, NULL) == 0 && !strcmp(record->spec->user, user);
+    arena_free(&a);
+    return same;
+}
+
 int master_submit(struct master *m, const Cairn__JobSpecProto *spec, const char *user, struct err *reterr)
 {
     struct job *job = NULL;
     int rc = job_from_spec(spec, user, &job, reterr);
     if (rc < 0)
         return rc;
-    if ((rc = begin_record(m, job, reterr)) < 0) { /* also: submitted already */
+    if ((rc = begin_record(m, job, reterr)) < 0) {
+        /* Whose answer was lost when the scheduler was restarted asks again. */
+        if (rc == ERR_EXISTS && was_submitted_by(m, spec->jobid, user))
+            rc = 0;
         job_free(job);
         return rc;
     }

@@ -10,6 +10,21 @@
 
 #define ASK_MEMORY_MB 128 /* of a task that says nothing */
 
+/* "HIGH", or a number; false: neither. */
+static bool parse_priority(const char *text, int32_t *ret)
+{
+    static const char *const names[] = {"VERY_LOW", "LOW", "NORMAL", "HIGH", "VERY_HIGH"};
+    char *end = NULL;
+    for (int32_t i = 0; i < 5; i++)
+        if (!strcasecmp(text, names[i])) {
+            *ret = i - 2;
+            return true;
+        }
+    long value = strtol(text, &end, 10);
+    *ret = (int32_t)value;
+    return end != text && !*end && value >= -1000000 && value <= 1000000;
+}
+
 static int job_spec_check(const Cairn__JobSpecProto *spec, struct err *reterr)
 {
     if (!job_id_is_valid(spec->jobid))
@@ -32,6 +47,13 @@ static int job_spec_check(const Cairn__JobSpecProto *spec, struct err *reterr)
                 return err_set(reterr, ERR_ILLEGAL_ARGUMENT, "split %zu of %s: holder %u of %zu", i, split->path,
                                split->holders[j], spec->n_holders);
     }
+    const char *priority = job_conf_get(spec, "mapreduce.job.priority");
+    int32_t ignored;
+    if (priority && !parse_priority(priority, &ignored))
+        return err_set(reterr, ERR_CONFIG,
+                       "mapreduce.job.priority is '%s'; VERY_HIGH, HIGH, NORMAL, LOW, VERY_LOW or a number "
+                       "is wanted",
+                       priority);
     return job_conf_check(spec, reterr);
 }
 
@@ -84,12 +106,9 @@ void job_rewind(struct job *j)
 
 static int32_t priority_of(const Cairn__JobSpecProto *spec)
 {
-    static const char *const names[] = {"VERY_LOW", "LOW", "NORMAL", "HIGH", "VERY_HIGH"};
     const char *text = job_conf_get(spec, "mapreduce.job.priority");
-    for (int32_t i = 0; text && i < 5; i++)
-        if (!strcasecmp(text, names[i]))
-            return i - 2;
-    return (int32_t)job_conf_int(spec, "mapreduce.job.priority", 0);
+    int32_t priority = 0;
+    return text && parse_priority(text, &priority) ? priority : 0;
 }
 
 static void take_spec(struct job *j, const Cairn__JobSpecProto *spec)

@@ -164,9 +164,8 @@ static int put_record(struct job_store *s, const Cairn__JobRecordProto *record, 
     pthread_mutex_lock(&s->lock);
     size_t len = 0;
     char *before = leveldb_get(s->db, s->read, key, strlen(key), &len, &failed);
-    if (!failed && before && live)
-        failed = strdup("the job is there already");
-    if (!failed)
+    bool there = before && live;
+    if (!failed && !there)
         leveldb_write(s->db, s->write, batch, &failed);
     if (!failed && !before)
         s->count++;
@@ -175,6 +174,8 @@ static int put_record(struct job_store *s, const Cairn__JobRecordProto *record, 
     pthread_mutex_unlock(&s->lock);
     leveldb_free(before);
     leveldb_writebatch_destroy(batch);
+    if (!failed && there)
+        return err_set(reterr, ERR_EXISTS, "%s was submitted already", record->status->jobid);
     return failed ? leveldb_failed(failed, "job store", reterr) : 0;
 }
 

@@ -21,7 +21,7 @@ int job_store_open(const char *dir, uint32_t finished_max, struct job_store **re
 void job_store_close(struct job_store *s); /* NULL is fine */
 /* Also drops the oldest records beyond finished_max. */
 int job_store_put(struct job_store *s, const Cairn__JobRecordProto *record, struct err *reterr) MUST_CHECK;
-/* A job that begins: both of its records at once. */
+/* A job that begins: both of its records at once. ERR_EXISTS. */
 int job_store_begin(struct job_store *s, const Cairn__JobRecordProto *record, const Cairn__LiveJobProto *live,
                     struct err *reterr) MUST_CHECK;
 int job_store_put_live(struct job_store *s, const Cairn__LiveJobProto *live, struct err *reterr) MUST_CHECK;

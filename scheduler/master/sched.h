@@ -40,6 +40,7 @@ struct sched_actions {
 };
 void sched_actions_free(struct sched_actions *a);
 
+int sched_pools_check(const char *pools, struct err *reterr) MUST_CHECK; /* ERR_CONFIG */
 struct sched;
 struct sched *sched_new(const struct sched_limits *limits);
 void sched_free(struct sched *s);

@@ -20,19 +20,52 @@ static struct party *party_get(struct party ***list, size_t *count, const char *
     return p;
 }
 
-/* "etl=3,adhoc=1:4": checked when the setting was read, so what is not understood here is left out. */
+/* "etl=3" or "adhoc=1:4" */
+static bool parse_pool(char *word, double *ret_weight, unsigned long *ret_slots)
+{
+    char *equals = strchr(word, '='), *end = NULL;
+    *ret_slots = 0;
+    if (!equals || equals == word)
+        return false;
+    *equals = 0;
+    *ret_weight = strtod(equals + 1, &end);
+    if (end == equals + 1 || !(*ret_weight > 0 && *ret_weight <= 1e6))
+        return false;
+    if (*end == ':') {
+        char *slots = end + 1;
+        *ret_slots = strtoul(slots, &end, 10);
+        if (end == slots || *ret_slots == 0 || *ret_slots > 1000000)
+            return false;
+    }
+    return *end == 0;
+}
+
+int sched_pools_check(const char *pools, struct err *reterr)
+{
+    char *text = mem_strdup(pools ? pools : ""), *save = NULL;
+    int rc = 0;
+    for (char *word = strtok_r(text, ", ", &save); rc == 0 && word; word = strtok_r(NULL, ", ", &save)) {
+        double weight;
+        unsigned long slots;
+        if (!parse_pool(word, &weight, &slots))
+            rc = err_set(reterr, ERR_CONFIG,
+                         "cairn.scheduler.pools is '%s'; name=weight or name=weight:slots is wanted", pools);
+    }
+    free(text);
+    return rc;
+}
+
 void share_init(struct sched *s)
 {
     char *text = mem_strdup(s->limits.pools ? s->limits.pools : ""), *save = NULL;
     for (char *word = strtok_r(text, ", ", &save); word; word = strtok_r(NULL, ", ", &save)) {
-        char *equals = strchr(word, '=');
-        double weight = equals ? strtod(equals + 1, NULL) : 1;
-        const char *colon = equals ? strchr(equals, ':') : NULL;
-        if (equals)
-            *equals = 0;
+        double weight;
+        unsigned long slots;
+        if (!parse_pool(word, &weight, &slots))
+            continue; /* sched_pools_check has refused it */
         struct party *p = party_get(&s->pools, &s->pool_count, word);
-        p->weight = weight > 0 ? weight : 1;
-        p->slots_max = colon ? (uint32_t)strtoul(colon + 1, NULL, 10) : 0;
+        p->weight = weight;
+        p->slots_max = (uint32_t)slots;
     }
     free(text);
 }

@@ -1,5 +1,6 @@
 #include "scheduler/worker/confine.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -57,21 +58,6 @@ static void write_number(size_t tree, const char *name, const char *attempt, con
     group_path(tree, name, attempt, file, path);
     snprintf(text, sizeof text, "%lld", (long long)value);
     (void)write_text(path, text); /* a controller that is not there bounds nothing */
-}
-
-bool confine_open(const char *name)
-{
-    bool any = false;
-    char path[PATH_BYTES];
-    for (size_t i = 0; i < tree_count(); i++) {
-        group_path(i, name, NULL, NULL, path);
-        any |= mkdir(path, 0755) == 0 || (errno == EEXIST && access(path, W_OK) == 0);
-    }
-    if (any && is_v2()) {
-        group_path(0, name, NULL, "cgroup.subtree_control", path);
-        any = write_text(path, "+memory +cpu +pids") || write_text(path, "+memory +pids") || write_text(path, "+pids");
-    }
-    return any;
 }
 
 void confine_make(const char *name, const char *attempt, const struct confine_limits *limits)
@@ -143,6 +129,47 @@ void confine_end(const char *name, const char *attempt)
             kill_all(procs);
             clock_sleep_ms(END_PAUSE_MS);
         }
+    }
+}
+
+static void end_leftovers(const char *name)
+{
+    char path[PATH_BYTES];
+    for (size_t i = 0; i < tree_count(); i++) {
+        group_path(i, name, NULL, NULL, path);
+        DIR *dir = opendir(path);
+        for (struct dirent *e; dir && (e = readdir(dir));)
+            if (!strncmp(e->d_name, "attempt_", 8))
+                confine_end(name, e->d_name);
+        if (dir)
+            closedir(dir);
+    }
+}
+
+bool confine_open(const char *name)
+{
+    bool any = false;
+    char path[PATH_BYTES];
+    for (size_t i = 0; i < tree_count(); i++) {
+        group_path(i, name, NULL, NULL, path);
+        any |= mkdir(path, 0755) == 0 || (errno == EEXIST && access(path, W_OK) == 0);
+    }
+    if (any && is_v2()) {
+        group_path(0, name, NULL, "cgroup.subtree_control", path);
+        any = write_text(path, "+memory +cpu +pids") || write_text(path, "+memory +pids") || write_text(path, "+pids");
+    }
+    if (any)
+        end_leftovers(name);
+    return any;
+}
+
+void confine_close(const char *name)
+{
+    char path[PATH_BYTES];
+    end_leftovers(name);
+    for (size_t i = 0; i < tree_count(); i++) {
+        group_path(i, name, NULL, NULL, path);
+        (void)rmdir(path);
     }
 }
 

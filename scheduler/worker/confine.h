@@ -18,8 +18,10 @@ struct confine_limits { /* 0 = no limit */
 /* The job's cairn.task.max-*; where the node has them too, the smaller of both. */
 void confine_limits_of(const struct config *node, const Cairn__TaskSpecProto *spec, struct confine_limits *ret);
 
-/* Control groups are below "cairn-NAME". False: there are none here, or we may not make any. */
+/* Control groups are below "cairn-NAME". Ends what an earlier worker of that name, which was killed, has left in them.
+ * False: there are none here, or we may not make any. */
 bool confine_open(const char *name);
+void confine_close(const char *name); /* all attempts are over */
 /* One for the attempt, with its limits; best effort: what is missing is left to resource limits. */
 void confine_make(const char *name, const char *attempt_id, const struct confine_limits *limits);
 /* The process that calls enters it. */

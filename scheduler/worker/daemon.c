@@ -333,6 +333,8 @@ int worker_main(int argc, char **argv)
         stop(&w, threads);
     }
     spawner_stop(&w.spawner);
+    if (w.group[0])
+        confine_close(w.group);
     http_stop(http);
     worker_release(&w);
     net_closep(&lock_fd);

@@ -405,6 +405,14 @@ def test_wrong_arguments_name_the_thing(running, args, words):
     assert running.fs("-test", "-e", "/o/args").returncode == 1
 
 
+@pytest.mark.parametrize("setting", ["mapreduce.job.priority=URGENT", "mapreduce.map.memory.mb=much", "cairn.task.max-seconds=-1"])
+def test_wrong_settings_name_the_thing(running, setting):
+    put(running, "/wrong/in", b"a\n")
+    done = submit(running, "-D", setting, "-mapper", "cat", "-input", "/wrong/in", out="/o/settings")
+    assert done.returncode != 0 and setting.split("=")[0] in done.stderr.decode(), done.stderr
+    assert running.fs("-test", "-e", "/o/settings").returncode == 1
+
+
 @pytest.mark.parametrize("mapper, words", [
     ("no-such-program", ["no-such-program"]),
     ("sh -c 'echo it is broken >&2; exit 3'", ["it is broken", "exit status 3"]),
@@ -685,6 +693,26 @@ def test_too_much_memory_is_said(running):
     assert done.returncode == 1
     assert "out of memory: it needed more than 64 MB (mapreduce.map.memory.mb)" in text
     assert "/oom/in, bytes 0 to 2" in text
+
+
+@pytest.mark.skipif(not has_memory_groups(), reason="no control groups for memory that we may use")
+def test_control_groups_end_with_their_worker(tmp_path):
+    """What a killed worker leaves is ended by the next one, and no group stays when that ends."""
+    with Cluster(tmp_path / "cluster", nodes=1) as cluster:
+        put(cluster, "/in", b"a\n")
+        marker = f"7{os.getpid()}"
+        name = start(cluster, "-numReduceTasks", 0, "-mapper", f"sh -c 'case $mapreduce_task_attempt_id in *_0) setsid sleep {marker};; esac; cat'",
+                     "-input", "/in", out="/out")
+        wait_for(lambda: processes_with(f"sleep {marker}"), 20, "the sleeper")
+        with open(os.path.join(cluster.folder, "worker-1", "instance")) as file:
+            groups = f"/sys/fs/cgroup/**/cairn-{file.read()[:16]}"
+        assert glob.glob(groups, recursive=True)
+        cluster.kill("worker-1")
+        again = cluster.start_again("worker-1")
+        wait_for(lambda: not processes_with(f"sleep {marker}"), 20, "the sleeper's end")
+        assert job(cluster, "-wait", name).returncode == 0
+        again.stop()
+        assert not glob.glob(groups, recursive=True)
 
 
 def test_limits_of_size_processor_and_time(running):

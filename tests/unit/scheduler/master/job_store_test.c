@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "common/file.h"
+#include "proto/message.h"
 #include "scheduler/master/job_store.h"
 
 static void put(struct job_store *s, const char *id, Cairn__JobState state)
@@ -74,8 +75,123 @@ static void newest_first_replaced_pruned_and_there_after_reopening(void **state)
     assert_int_equal(file_remove_tree(dir, NULL), 0);
 }
 
+/* ---- what is needed to go on ---- */
+
+static int begin(struct job_store *s, const char *id, struct err *err)
+{
+    Cairn__JobStatusProto status = CAIRN__JOB_STATUS_PROTO__INIT;
+    Cairn__JobSpecProto spec = CAIRN__JOB_SPEC_PROTO__INIT;
+    Cairn__JobRecordProto record = CAIRN__JOB_RECORD_PROTO__INIT;
+    Cairn__LiveJobProto live = CAIRN__LIVE_JOB_PROTO__INIT;
+    status.jobid = spec.jobid = (char *)id;
+    status.name = status.user = spec.name = spec.user = spec.fsuri = spec.output = spec.mapper = "x";
+    status.state = CAIRN__JOB_STATE__JOB_RUNNING;
+    spec.inputformat = CAIRN__INPUT_FORMAT__INPUT_TEXT;
+    record.status = &status;
+    record.spec = live.spec = &spec;
+    return job_store_begin(s, &record, &live, err);
+}
+
+static void put_attempt(struct job_store *s, const char *job_id, const char *attempt_id, Cairn__AttemptState state)
+{
+    Cairn__AttemptProto at = CAIRN__ATTEMPT_PROTO__INIT;
+    Cairn__AttemptRecordProto r = CAIRN__ATTEMPT_RECORD_PROTO__INIT;
+    at.attemptid = (char *)attempt_id;
+    at.worker = at.httpaddress = "w";
+    at.state = state;
+    r.attempt = &at;
+    r.instance = "i";
+    struct job_store_attempt kept = {0};
+    snprintf(kept.job_id, sizeof kept.job_id, "%s", job_id);
+    snprintf(kept.attempt_id, sizeof kept.attempt_id, "%s", attempt_id);
+    message_pack(&kept.bytes, &r.base);
+    assert_int_equal(job_store_put_attempts(s, &kept, NULL), 0);
+    buf_free(&kept.bytes);
+}
+
+static int see_live(const struct job_store_live *job, void *arg)
+{
+    struct seen *seen = arg;
+    snprintf(seen->ids[seen->count++], sizeof seen->ids[0], "%s %zu %d", job->live->spec->jobid, job->attempt_count,
+             job->attempt_count ? (int)job->attempts[0]->attempt->state : 0);
+    return 0;
+}
+
+static struct seen list_live(struct job_store *s)
+{
+    struct seen seen = {0};
+    struct arena a;
+    arena_init(&a, 1 << 20);
+    assert_int_equal(job_store_each_live(s, &a, see_live, &seen, NULL), 0);
+    arena_free(&a);
+    return seen;
+}
+
+static void live_jobs_have_their_attempts_until_they_are_forgotten(void **state)
+{
+    char dir[] = "/tmp/cairn-jobs.XXXXXX";
+    assert_non_null(mkdtemp(dir));
+    struct job_store *s = NULL;
+    struct err err = {0};
+    assert_int_equal(job_store_open(dir, 1, &s, NULL), 0);
+    assert_int_equal(begin(s, "job_5_0001", &err), 0);
+    assert_int_equal(begin(s, "job_5_0002", &err), 0); /* more than are remembered, but none of them is over */
+    assert_int_equal(begin(s, "job_5_0002", &err), ERR_EXISTS);
+    put_attempt(s, "job_5_0001", "attempt_5_0001_m_000000_0", CAIRN__ATTEMPT_STATE__ATTEMPT_SUCCEEDED);
+    put_attempt(s, "job_5_0001", "attempt_5_0001_m_000000_0", CAIRN__ATTEMPT_STATE__ATTEMPT_KILLED);
+    put_attempt(s, "job_5_0003", "attempt_5_0003_m_000000_0", CAIRN__ATTEMPT_STATE__ATTEMPT_KILLED); /* of nobody */
+    job_store_close(s);
+    assert_int_equal(job_store_open(dir, 1, &s, NULL), 0);
+    struct seen seen = list_live(s);
+    assert_int_equal(seen.count, 2);
+    assert_string_equal(seen.ids[0], "job_5_0001 1 5"); /* the last that was said of it */
+    assert_string_equal(seen.ids[1], "job_5_0002 0 0");
+    assert_int_equal(job_store_forget_live(s, "job_5_0001", NULL), 0);
+    assert_int_equal(list_live(s).count, 1);
+    assert_int_equal(list(s, 16).count, 2);
+    job_store_close(s);
+    assert_int_equal(file_remove_tree(dir, NULL), 0);
+}
+
+static void note_each(const char *name, struct slice bytes, void *arg)
+{
+    struct seen *seen = arg;
+    snprintf(seen->ids[seen->count++], sizeof seen->ids[0], "%s=%.*s", name, (int)bytes.len, (const char *)bytes.base);
+}
+
+static void notes_are_kept_by_name(void **state)
+{
+    char dir[] = "/tmp/cairn-jobs.XXXXXX";
+    assert_non_null(mkdtemp(dir));
+    struct job_store *s = NULL;
+    struct buf b = {0};
+    bool found = true;
+    assert_int_equal(job_store_open(dir, 1, &s, NULL), 0);
+    assert_int_equal(job_store_get_note(s, "a/x", &b, &found, NULL), 0);
+    assert_false(found);
+    assert_int_equal(job_store_put_note(s, "a/x", "1", 1, NULL), 0);
+    assert_int_equal(job_store_put_note(s, "a/y", "", 0, NULL), 0);
+    assert_int_equal(job_store_put_note(s, "b/z", "3", 1, NULL), 0);
+    assert_int_equal(job_store_get_note(s, "a/y", &b, &found, NULL), 0);
+    assert_true(found && b.len == 0);
+    struct seen seen = {0};
+    assert_int_equal(job_store_each_note(s, "a/", note_each, &seen, NULL), 0);
+    assert_int_equal(seen.count, 2);
+    assert_string_equal(seen.ids[0], "a/x=1");
+    assert_int_equal(job_store_put_note(s, "a/x", NULL, 0, NULL), 0);
+    assert_int_equal(job_store_get_note(s, "a/x", &b, &found, NULL), 0);
+    assert_false(found);
+    buf_free(&b);
+    job_store_close(s);
+    assert_int_equal(file_remove_tree(dir, NULL), 0);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(newest_first_replaced_pruned_and_there_after_reopening)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(newest_first_replaced_pruned_and_there_after_reopening),
+        cmocka_unit_test(live_jobs_have_their_attempts_until_they_are_forgotten),
+        cmocka_unit_test(notes_are_kept_by_name),
+    };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -39,6 +39,16 @@ static void pools_share_by_weight(void **state)
     world_close(&w);
 }
 
+static void pools_that_make_no_sense_are_refused(void **state)
+{
+    static const char *const wrong[] = {"a", "a=", "=1", "a=0", "a=-1", "a=x", "a=1:", "a=1:0", "a=1:2:3", "a=1,b"};
+    struct err err = {0};
+    for (size_t i = 0; i < ARRAY_COUNT(wrong); i++)
+        assert_int_equal(sched_pools_check(wrong[i], &err), ERR_CONFIG);
+    assert_int_equal(sched_pools_check("", &err), 0);
+    assert_int_equal(sched_pools_check("a=0.5,b=2:10", &err), 0);
+}
+
 static void pool_and_user_limits_hold_and_are_told(void **state)
 {
     struct world w;
@@ -395,6 +405,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(pools_share_by_weight),
+        cmocka_unit_test(pools_that_make_no_sense_are_refused),
         cmocka_unit_test(pool_and_user_limits_hold_and_are_told),
         cmocka_unit_test(higher_priority_goes_first),
         cmocka_unit_test(memory_and_cores_bound_what_runs),
