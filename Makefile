@@ -27,7 +27,7 @@ CLIENT_O := $(filter-out $(addprefix $(B)/,$(NOT_CLIENT)),\
 
 PKGS := fuse3 libprotobuf-c libmicrohttpd expat jansson libisal libxxhash zlib nettle libgsasl liblz4 libzstd libarchive
 CPPFLAGS += -I. -Iclient/include -I$(B)/gen -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -DFUSE_USE_VERSION=312 \
-            $(shell pkg-config --cflags $(PKGS) libpq 2>/dev/null)
+            $(shell pkg-config --cflags $(PKGS) 2>/dev/null; pkg-config --cflags libpq 2>/dev/null)
 WARN := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wvla \
         -Wformat=2 -Wno-unused-parameter -Wno-missing-field-initializers $(if $(WERROR),-Werror)
 CFLAGS += -std=gnu17 $(if $(SAN),-O1 -g,-O2 -g) -fPIC -fvisibility=hidden -fno-omit-frame-pointer \

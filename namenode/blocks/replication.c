@@ -255,6 +255,9 @@ static enum scheduled schedule_copies(struct blocks *b, struct block *blk, uint6
     for (size_t i = 0; pending && i < pending->count; i++)
         take_place(&p, b->storages[pending->copies[i].target]);
     size_t found = placement_choose(b, &p, wanted > REPLICAS_MAX ? REPLICAS_MAX : wanted, targets);
+    if (!found && c.corrupt)
+        block_update(b, blk,
+                     now_ms); /* a node that could have taken it may be gone since: then the bad one goes first */
     if (!found)
         return NO_TARGET;
     for (size_t i = 0; i < found; i++) {

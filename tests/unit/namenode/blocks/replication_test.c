@@ -84,6 +84,26 @@ static void corrupt_replica_is_replaced_where_every_node_has_one(void **state)
     sim_free(sim);
 }
 
+/* The one node without a replica takes the copy, but it is dead, which is known only later. */
+static void corrupt_replica_is_replaced_when_the_last_free_node_dies(void **state)
+{
+    struct sim *sim = sim_new(4, 4);
+    sim_start(sim);
+    uint64_t id = sim_write(sim, 1, 3, MIB);
+    unsigned free_node = 0, bad = 1;
+    while (sim->nodes[free_node].disk[id - FIRST_ID].there)
+        free_node++;
+    sim_kill(sim, free_node);
+    blocks_report_bad(sim->b, id, 0, "uuid-1", "DS-1", "checksum error", sim->now_ms);
+    assert_true(sim->nodes[bad].disk[id - FIRST_ID].there);
+    sim_run(sim, DEAD_MS + 60000);
+    assert_int_equal(sim_stats(sim).dead, 1);
+    assert_int_equal(blocks_live_replicas(sim->b, id), 3);
+    assert_int_equal(sim_stats(sim).corrupt, 0);
+    assert_int_equal(sim_stats(sim).under_replicated, 0);
+    sim_free(sim);
+}
+
 static void last_replica_is_never_deleted(void **state)
 {
     struct sim *sim = sim_new(3, 5);
@@ -370,6 +390,7 @@ int main(void)
         cmocka_unit_test(returning_datanode_makes_excess_replicas_go),
         cmocka_unit_test(corrupt_replica_is_replaced_then_deleted),
         cmocka_unit_test(corrupt_replica_is_replaced_where_every_node_has_one),
+        cmocka_unit_test(corrupt_replica_is_replaced_when_the_last_free_node_dies),
         cmocka_unit_test(last_replica_is_never_deleted),
         cmocka_unit_test(replication_follows_setrep),
         cmocka_unit_test(hopeless_blocks_do_not_delay_others),
