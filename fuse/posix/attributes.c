@@ -34,6 +34,7 @@ bool attr_wants_atime(const struct posix_attr *attr)
            atime < clock_wall_ns() - RELATIME_NS;
 }
 
+/* Before the answer, or whoever looks at the time next is told the old one, and the kernel goes on believing that. */
 void attr_note_read(struct request *op, uint64_t inode)
 {
     struct posix_attr attr;
@@ -224,8 +225,8 @@ void posix_op_readlink(fuse_req_t req, fuse_ino_t ino)
         request_fail(&op, "readlink");
         return;
     }
-    fuse_reply_readlink(req, attr.target);
     if (attr_wants_atime(&attr))
         attr_note_read(&op, attr.id);
+    fuse_reply_readlink(req, attr.target);
     request_end(&op);
 }

@@ -291,9 +291,9 @@ static void list(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset, stru
         request_fail(&op, "readdir");
         return;
     }
-    fuse_reply_buf(req, bytes, f.used);
-    if (offset == 0 && wants_atime) /* the listing may be gone: the kernel has its answer */
+    if (offset == 0 && wants_atime)
         attr_note_read(&op, inode);
+    fuse_reply_buf(req, bytes, f.used);
     request_end(&op);
 }
 

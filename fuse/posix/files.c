@@ -142,8 +142,8 @@ void posix_op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset, st
         file_fail(&op, n, "read");
         return;
     }
-    fuse_reply_buf(req, bytes, got);
     note_read(&op, n, fi);
+    fuse_reply_buf(req, bytes, got);
     file_end(&op, n);
 }
 
