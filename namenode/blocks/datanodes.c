@@ -305,6 +305,7 @@ int blocks_register(struct blocks *b, const struct datanode_registration *r, uin
     node->must_register = false;
     node->bandwidth_told = false;
     forget_work(node); /* a restarted node knows nothing of what it was told; its full report brings the rest back */
+    uc_ask_again(b, node);
     pending_cancel_node(b, node);
     if (!was_alive && node->info.admin == DATANODE_DECOMMISSIONED)
         node->info.admin = DATANODE_DECOMMISSION_IN_PROGRESS;

@@ -310,7 +310,8 @@ void uc_free(struct blocks *b, struct uc *uc);
 void uc_free_value(void *uc);
 void uc_report(struct blocks *b, struct block *blk, struct storage *s, const struct block_list_entry *e,
                uint64_t now_ms);
-void uc_drop_storages(struct blocks *b); /* those gone and swept */
+void uc_drop_storages(struct blocks *b);                    /* those gone and swept */
+void uc_ask_again(struct blocks *b, struct datanode *node); /* for what it is to recover: it was started again */
 bool uc_recovery_command(struct blocks *b, struct datanode *node, uint64_t block_id, struct arena *a,
                          struct recovery_command *ret);
 

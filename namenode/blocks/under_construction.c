@@ -462,6 +462,18 @@ uint64_t blocks_recovery_id(const struct blocks *b, uint64_t block_id)
     return uc ? uc->recovery_id : 0;
 }
 
+void uc_ask_again(struct blocks *b, struct datanode *node)
+{
+    for (size_t i = 0; i < b->under_construction.capacity; i++) {
+        const struct uc *uc = b->under_construction.slots[i].value;
+        if (!uc || !uc->recovery_id || uc->primary == NO_INDEX)
+            continue;
+        const struct storage *primary = b->storages[uc->primary];
+        if (storage_is_usable(primary) && primary->node == node)
+            QUEUE_PUSH(node->recoveries, b->under_construction.slots[i].id);
+    }
+}
+
 bool uc_recovery_command(struct blocks *b, struct datanode *node, uint64_t block_id, struct arena *a,
                          struct recovery_command *ret)
 {

@@ -229,6 +229,37 @@ static void dead_writers_block_is_recovered_by_one_primary(void **state)
     sim_free(sim);
 }
 
+/* Whoever is to recover a block and is started again before it did is told again, and nobody else is. */
+static void primary_that_is_started_again_is_asked_again(void **state)
+{
+    struct sim *sim = sim_new(3, 4);
+    sim_start(sim);
+    uint64_t id = open_block(sim), gs = record(sim, id)->gen_stamp, recovery = sim->next_gen_stamp++;
+    for (size_t n = 0; n < 3; n++)
+        put(sim, n, id, gs, MIB, REPLICA_RECEIVING);
+    assert_int_equal(
+        blocks_start_recovery(sim->b, record(sim, id), NULL, recovery, BLOCKS_NO_TRUNCATE, sim->now_ms, NULL), 0);
+    size_t first = 3;
+    for (int round = 0; round < 3; round++) { /* before it was told, and after */
+        size_t asked = 0;
+        for (size_t n = 0; n < 3; n++)
+            sim_register(sim, n);
+        for (size_t n = 0; n < 3; n++) {
+            AUTO(arena_free) struct arena a;
+            arena_init(&a, 1 << 20);
+            struct datanode_commands c;
+            struct heartbeat h = {0};
+            assert_int_equal(blocks_heartbeat(sim->b, sim_datanode(sim, n), &h, sim->now_ms, &a, &c, NULL), 0);
+            asked += c.recovery_count;
+            if (c.recovery_count && first == 3)
+                first = n;
+            assert_true(!c.recovery_count || (n == first && c.recoveries[0].recovery_id == recovery));
+        }
+        assert_int_equal(asked, 1);
+    }
+    sim_free(sim);
+}
+
 static void recovery_without_any_replica_says_so(void **state)
 {
     struct sim *sim = sim_new(3, 5);
@@ -424,6 +455,7 @@ int main(void)
         cmocka_unit_test(datanodes_may_use_another_disk_than_named),
         cmocka_unit_test(appended_under_the_old_stamp_has_another_digest),
         cmocka_unit_test(dead_writers_block_is_recovered_by_one_primary),
+        cmocka_unit_test(primary_that_is_started_again_is_asked_again),
         cmocka_unit_test(recovery_without_any_replica_says_so),
         cmocka_unit_test(open_and_committed_blocks_survive_a_namenode_restart),
         cmocka_unit_test(append_opens_and_closes_a_complete_block),
