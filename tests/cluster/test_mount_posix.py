@@ -757,6 +757,7 @@ def test_small_files_are_made_while_datanodes_die_and_come_back(cluster, here):
         make(10)
         cluster.start_again(f"datanode-{number}")
         make(10)
+    cluster.wait_for_datanodes()
     for path in made:
         assert open(path, "rb").read() == path.encode() * 100
     assert cluster.fs("-cat", path_in_dfs(cluster, here) + "/0", check=True).stdout == made[0].encode() * 100

@@ -193,6 +193,10 @@ class Cluster:
     def restart_daemon(self, name):
         """Kills a datanode or the namenode and starts it again; returns when it serves, the namenode all datanodes."""
         self.start_again(self.kill(name)["name"])
+        self.wait_for_datanodes()
+
+    def wait_for_datanodes(self):
+        """Until all that were started again are registered, and the namenode serves."""
         setting = "dfs.datanode.http.address="
         wait_for(lambda: b"OFF" in self.dfsadmin("-safemode", "get").stdout, 60, "the end of safe mode")
         for daemon in self.daemons_named("datanode-"):
