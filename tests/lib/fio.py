@@ -13,7 +13,7 @@ MODES = {
     "direct": ["--rw=randwrite", "--bs=16k", "--direct=1"],
     "synced": ["--rw=randrw", "--bs=8k", "--fdatasync=8"],
     "sequential": ["--rw=write", "--bs=128k"],
-    "mapped": ["--rw=randwrite", "--bs=4k", "--ioengine=mmap", "--fsync=128"],
+    "mapped": ["--rw=randwrite", "--bs=4k", "--ioengine=mmap", "--fsync=32"],
 }
 
 
