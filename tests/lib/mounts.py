@@ -4,7 +4,7 @@ import signal
 import subprocess
 
 from lib.cluster import cairn_path, client_env
-from lib.process import Daemon, is_alive, log_tail
+from lib.process import Daemon, log_tail
 from lib.waiting import wait_for
 
 
@@ -29,13 +29,13 @@ class Mount:
     def serving(self):
         """The pid of the process that serves, once there is one."""
         def child():
-            return subprocess.run(["pgrep", "-P", str(self._keeper.pid)], capture_output=True, text=True).stdout.split()
+            return subprocess.run(["pgrep", "-n", "-P", str(self._keeper.pid)], capture_output=True, text=True).stdout.split()
         return int(wait_for(child, 10, "a process that serves")[0])
 
     def kill_serving(self):
         pid = self.serving()
         os.kill(pid, signal.SIGKILL)
-        wait_for(lambda: not is_alive(pid), 10, "the end of the process that served")
+        wait_for(lambda: self.serving() != pid, 10, "another process that serves")
 
     def kill_both(self):
         """The keeper is held first, or it would start another one."""

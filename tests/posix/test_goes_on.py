@@ -42,12 +42,14 @@ def fio(need_tool):
 
 @pytest.mark.parametrize("mode", MODES)
 def test_the_serving_process_is_killed_under_fio(mount, here, fio, mode):
-    with Writers(here), Fio(fio, here, mode) as running:
-        running.wait_moves(60, (24 if mode == "mapped" else 4) << 20)  # it has faults before it begins
+    is_mapped = mode == "mapped"  # then it has faults before it begins, and few later
+    some = 1 << 18 if is_mapped else 1 << 20
+    with Writers(here), Fio(fio, here, mode, size_mib=2 if is_mapped else 8) as running:
+        running.wait_moves(60, (12 if is_mapped else 4) << 20)
         for _ in range(3 * ROUNDS):
-            running.wait_moves(30)
+            running.wait_moves(30, some)
             mount.kill_serving()
-        running.wait_moves(30)
+        running.wait_moves(30, some)
         longest_s = running.end()
     assert longest_s < 2
 
