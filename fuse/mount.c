@@ -123,6 +123,7 @@ struct mount_kind {
     struct mount plain;
     struct posix_mount *posix; /* NULL: it is the plain one */
     char *name;                /* of the posix one; owned */
+    char cluster[64];
     const char *target, *uri;
     struct fuse_session *session; /* holds the mount; of the posix kind, the keeper's */
 };
@@ -194,9 +195,11 @@ static int kind_choose(struct mount_kind *k, struct config *config, const struct
     int rc = posix_mount_probe(config, o->uri, k->plain.root[0] ? k->plain.root : "/", &place, reterr);
     if (rc < 0 || !place.root)
         return rc;
+    memcpy(k->cluster, place.cluster, sizeof k->cluster);
     k->name = mem_printf("%s%s of %s on %s", k->uri, k->plain.root, place.cluster, real ? real : o->target);
     struct posix_mount_options posix = {.config = config,
                                         .root = place.root,
+                                        .cluster = k->cluster,
                                         .name = k->name,
                                         .uri = o->uri,
                                         .cache_timeout_s = cache_seconds(o, MOUNT_CACHE_POSIX_S),

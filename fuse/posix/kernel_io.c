@@ -14,7 +14,8 @@ enum {                       /* Debian's headers are older */
        NOTIFY_RESEND = 7,    /* Linux 6.9 */
        NOTIFY_INC_EPOCH = 8, /* Linux 6.16 */
 };
-#define UNIQUE_AGAIN ((uint64_t)1 << 63) /* in the number of a request that is sent again */
+#define SMALLEST_PAGE_BYTES 4096
+#define UNIQUE_AGAIN        ((uint64_t)1 << 63) /* in the number of a request that is sent again */
 
 static struct keeper_memory *memory;
 static int kernel_fd = -1;
@@ -41,8 +42,19 @@ static void request_taken(uint64_t unique)
         current.noted = &current.no_place;
 }
 
+/* A page that the kernel has to make while it copies a request there is not made for a process that is being killed:
+ * the request would fail with EIO. Each thread has one buffer, the same for all its life. */
+static void make_pages(char *bytes, size_t size)
+{
+    static _Thread_local const char *made;
+    for (size_t i = 0; made != bytes && i < size; i += SMALLEST_PAGE_BYTES)
+        *(volatile char *)(bytes + i) = 0;
+    made = bytes;
+}
+
 static ssize_t io_read(int fd, void *bytes, size_t size, void *userdata)
 {
+    make_pages(bytes, size);
     if (atomic_exchange(&init_is_due, false)) {
         memcpy(bytes, memory->init, memory->init_bytes);
         return (ssize_t)memory->init_bytes;

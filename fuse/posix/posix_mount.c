@@ -94,14 +94,20 @@ int posix_mount_new(const struct posix_mount_options *o, struct daemon *d, struc
     return 0;
 }
 
-/* A session of a process before this one has what that one held and locked. */
-static int session_begin(struct posix_mount *m, struct posix_session *ret, struct err *reterr)
+/* A session of a process before this one has what that one held and locked. Inode numbers mean nothing in another
+ * cluster: one that got the same address is as good as none. */
+int posix_mount_session(struct posix_mount *m, struct posix_session *ret, struct err *reterr)
 {
+    struct err why = {0};
     int rc = posix_open_session(m->store.fs, m->store.memory->session, "mount", ret, reterr);
     if (rc == ERR_STALE)
         rc = posix_open_session(m->store.fs, 0, "mount", ret, reterr);
-    if (rc == 0)
-        m->store.memory->session = ret->session;
+    if (rc == 0 && strcmp(ret->cluster, m->options.cluster)) {
+        if (ret->session != m->store.memory->session && posix_close_session(m->store.fs, ret->session, &why) < 0)
+            log_debug("mount", "a session is left to its end: err=%s", why.text);
+        return err_set(reterr, ERR_CONNECT, "the namenode is of cluster %s, and what is mounted of %s: mount it anew",
+                       ret->cluster, m->options.cluster);
+    }
     return rc;
 }
 
@@ -114,8 +120,10 @@ static int begin(struct posix_mount *m, struct err *reterr)
     if (rc == 0)
         rc = dfs_connect(o->config, o->uri, NULL, &m->store.fs, reterr);
     if (rc == 0)
-        rc = session_begin(m, &session, reterr);
+        rc = posix_mount_session(m, &session, reterr);
     bool heard = rc == 0;
+    if (heard)
+        m->store.memory->session = session.session;
     if (rc < 0 && m->store.fs && m->store.memory->wanted) {
         log_warn("mount", "going on without the namenode: err=%s", reterr->text);
         rc = 0;

@@ -130,6 +130,7 @@ void locks_release_handle(struct request *op, struct node *n, uint64_t handle);
 void locks_set_again(struct posix_mount *m); /* the namenode may have forgotten them */
 void locks_end(struct posix_mount *m);       /* who still waits has an error; the session is closed before */
 
+int posix_mount_session(struct posix_mount *m, struct posix_session *ret, struct err *reterr);
 /* watch.c: tells the kernel what other clients change, from a thread of its own. session: as it was opened; NULL: the
  * namenode was not there, the watch opens it when it is. */
 struct watch *watch_start(struct posix_mount *m, const struct posix_session *session);

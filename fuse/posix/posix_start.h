@@ -10,8 +10,9 @@ struct posix_mount;
 
 struct posix_mount_options { /* all borrowed for the life of the mount */
     const struct config *config;
-    const char *uri; /* NULL = fs.defaultFS */
-    uint64_t root;   /* of posix_mount_probe */
+    const char *uri;     /* NULL = fs.defaultFS */
+    uint64_t root;       /* of posix_mount_probe, */
+    const char *cluster; /* and this, too: no other one is written to, should it get the same address */
     double cache_timeout_s;
     struct users_how users;
     const char *staging_folder; /* where this mount's own one is made */

@@ -17,7 +17,8 @@
 
 struct watch {
     struct posix_mount *m;
-    bool is_known; /* the session is open, as this process, */
+    bool is_known;   /* the session is open, as this process, */
+    bool is_refused; /* and was not at the last try */
     uint64_t cursor;
     pthread_t thread;
     _Atomic bool is_ending;
@@ -60,11 +61,11 @@ static void session_anew(struct watch *w)
 {
     struct err err = {0};
     struct posix_session fresh;
-    int rc = posix_open_session(w->m->store.fs, w->m->store.memory->session, "mount", &fresh, &err);
-    if (rc == ERR_STALE)
-        rc = posix_open_session(w->m->store.fs, 0, "mount", &fresh, &err);
+    int rc = posix_mount_session(w->m, &fresh, &err);
     if (rc < 0) {
-        log_debug("mount", "no session yet: err=%s", err.text);
+        if (!w->is_refused)
+            log_warn("mount", "no session, trying on: err=%s", err.text);
+        w->is_refused = true;
         clock_sleep_ms(WATCH_RETRY_MS);
         return;
     }
@@ -73,6 +74,7 @@ static void session_anew(struct watch *w)
     w->m->store.memory->session = fresh.session;
     w->cursor = fresh.cursor;
     w->is_known = true;
+    w->is_refused = false;
     locks_set_again(w->m);
     pass_on_all(w);
 }

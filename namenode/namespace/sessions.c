@@ -176,11 +176,14 @@ int session_put_new(struct sessions *s, struct txn *t, const char *name, uint64_
         return err_set(reterr, ERR_ILLEGAL_ARGUMENT, "a client's name is longer than %d bytes", NAME_KEPT_MAX);
     r.name = (char *)(uintptr_t)name;
     message_pack(&record, &r.base);
-    key_of(&k, 'H', s->next_id);
+    /* Not 1, 2, ...: another cluster that gets this one's address must not take a mount for one of its own. */
+    uint64_t id = s->next_id > t->now_ns ? s->next_id : t->now_ns;
+    key_of(&k, 'H', id);
     store_batch_put(txn_batch(t), k.bytes, k.len, record.base, record.len);
-    be64_put(next, s->next_id + 1);
+    be64_put(next, id + 1);
     store_batch_put(txn_batch(t), "H", 1, next, sizeof next);
-    *ret_id = s->next_id++;
+    *ret_id = id;
+    s->next_id = id + 1;
     return 0;
 }
 
