@@ -195,6 +195,7 @@ def test_zero_copy_without_local_files(cluster, fs):
 
 def test_hedged_reads(cluster, fs):
     """A datanode that is stopped (not dead: it takes connections) costs the threshold, not the time-out."""
+    cluster.wait_for_datanodes()
     fs.put("/local/f", DATA)
     reader = connect(
         cluster,
