@@ -1,5 +1,6 @@
 """Fixtures that every folder of tests may use."""
 import shutil
+import subprocess
 
 import pytest
 
@@ -37,6 +38,19 @@ def pytest_runtest_call(item):
     """What the test's clients called, set-up included: its fixtures are still there."""
     yield
     calls.record(item.nodeid)
+
+
+@pytest.fixture(autouse=True)
+def no_mount_is_left(request):
+    """pytest removes old folders of tests with all that is below: through a mount that was left there, whatever cluster has its
+    address by then."""
+    path = request.getfixturevalue("tmp_path") if "tmp_path" in request.fixturenames else None
+    yield
+    if path:
+        with open("/proc/self/mounts") as mounts:
+            left = [line.split()[1] for line in mounts if line.split()[1].startswith(f"{path}/")]
+        for place in reversed(left):
+            subprocess.run(["umount", "-l", place], check=False)
 
 
 @pytest.fixture(scope="session")
