@@ -2,7 +2,7 @@
 
   bench.py [--record] [--smoke] [SECTION...]   copies metadata nnthroughput dfsio wordcount memory mount; no name: all of them
 
-Prints the tables of each section; --record also writes them to docs/benchmarks.md. --smoke makes mount tiny: its figures
+Prints the tables of each section; --record also puts them into docs/benchmarks.md. --smoke makes mount tiny: its figures
 say nothing, but that it runs."""
 import argparse
 import os
@@ -12,7 +12,6 @@ import statistics
 import subprocess
 import sys
 import tempfile
-import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.dirname(HERE))
@@ -21,7 +20,7 @@ from java_tools import dfsio, namenode_throughput  # noqa: E402
 from measure import measure, median, resident_mib  # noqa: E402
 from mounts import mount_tables  # noqa: E402
 from programs import build, checked  # noqa: E402
-from report import Row, Section, page  # noqa: E402
+from report import Row, Section, record  # noqa: E402
 from lib import apache, data  # noqa: E402
 from lib.cluster import ROOT, Cluster, cairn_path, run_cairn  # noqa: E402
 
@@ -297,10 +296,10 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     every = [*SECTIONS, "mount"]
     parser.add_argument("sections", nargs="*", choices=[*every, []], help="what to measure; default: everything")
-    parser.add_argument("--record", action="store_true", help="write docs/benchmarks.md")
+    parser.add_argument("--record", action="store_true", help="put the tables into docs/benchmarks.md")
     parser.add_argument("--smoke", action="store_true", help="tiny sizes in the section mount")
     args = parser.parse_args()
-    start, load_before = time.monotonic(), os.getloadavg()[0]
+    load_before = os.getloadavg()[0]
     work = tempfile.mkdtemp(prefix="cairn-bench-")
     done = []
     try:
@@ -312,8 +311,7 @@ def main():
     finally:
         shutil.rmtree(work, ignore_errors=True)
     if args.record:
-        with open(os.path.join(ROOT, "docs", "benchmarks.md"), "w") as file:
-            file.write(page(done, apache.VERSION, time.monotonic() - start, load_before))
+        record(os.path.join(ROOT, "docs", "benchmarks.md"), done, apache.VERSION, load_before)
 
 
 if __name__ == "__main__":

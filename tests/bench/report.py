@@ -1,4 +1,4 @@
-"""The table that `make bench` prints, and the page it writes with --record."""
+"""The tables that `make bench` prints, and the page that keeps them."""
 import os
 import platform
 from dataclasses import dataclass, field
@@ -63,19 +63,27 @@ def machine():
     return f"{os.cpu_count()} cores ({cpu}), {gib:.0f} GiB, Linux {platform.release()}"
 
 
-def page(sections, hadoop_version, seconds, load_before):
-    """docs/benchmarks.md. load_before: what else kept the machine busy when the run began."""
-    intro = [
-        "# Benchmarks",
-        "",
-        "Written by `make bench RECORD=1`. All figures come from one run on one machine, everything on loopback:",
-        "compare the ratios, never the absolute numbers with those of another machine. `× name` says how many times as",
-        "fast the row is as that one in the same run (above 1: faster). CPU seconds stand beside every rate, because",
-        "client, servers and load share the same cores. Medians; each step was run once before to warm up.",
-        "",
-        f"Machine: {machine()}. Apache Hadoop {hadoop_version} with Java's default settings, its client in a JVM that",
-        f"was already running. The run took {seconds:.0f} s. The load average before it was {load_before:.1f}: other work",
-        "ran on the same cores, so the ratios are rough." if load_before > 1 else "nothing else ran.",
-        "",
-    ]
-    return "\n".join(intro) + "\n" + "\n\n".join(section.markdown() for section in sections) + "\n"
+INTRO = """# Benchmarks
+
+Written by `make bench RECORD=1`, which replaces the sections that it ran. All figures of a section come from one run on one machine,
+everything on loopback: compare the ratios, never the absolute numbers with those of another machine. `× name` says how many times
+as fast the row is as that one in the same run (above 1: faster). CPU seconds stand beside every rate, because client, servers and
+load share the same cores. Medians; each step was run once before to warm up. Apache Hadoop is {hadoop} with Java's default settings,
+its client in a JVM that was already running.
+"""
+
+
+def _sections_of(page):
+    """{title: text} in the page's order."""
+    return {part.split("\n", 1)[0]: "## " + part.strip() for part in ("\n" + page).split("\n## ")[1:]}
+
+
+def record(path, sections, hadoop_version, load_before):
+    """Puts the sections into docs/benchmarks.md, at their old places. load_before: what else kept the machine busy."""
+    with open(path) as file:
+        kept = _sections_of(file.read())
+    other = f"the load average was {load_before:.1f} before: other work ran, so the ratios are rough" if load_before > 1 else "nothing else ran"
+    for section in sections:
+        kept[section.title] = f"{section.markdown()}\n\nOn {machine()}; {other}."
+    with open(path, "w") as file:
+        file.write("\n".join([INTRO.format(hadoop=hadoop_version), "\n\n".join(kept.values()), ""]))
