@@ -30,7 +30,7 @@ class Size:
 
 
 FULL = Size(stream_mib=1024, random_reads=20_000, small_files=2_000, rounds=3, tree=".")
-SMOKE = Size(stream_mib=16, random_reads=200, small_files=40, rounds=0, tree="fuse")
+SMOKE = Size(stream_mib=16, random_reads=200, small_files=40, rounds=1, tree="fuse")
 
 
 # ---- what is measured ----
@@ -119,8 +119,7 @@ class Steps:
         checked([self.file_rate, "warm", system.folder, "1", str(mib)], stdout=subprocess.DEVNULL)
 
     def without_streams(self, system):
-        for name in os.listdir(system.folder):
-            os.unlink(f"{system.folder}/{name}")
+        self.without_files(system)
         self.quiet(system)
 
     def without_files(self, system):
