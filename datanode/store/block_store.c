@@ -99,7 +99,7 @@ int block_store_open(const struct block_store_options *options, struct block_sto
     return 0;
 }
 
-static void forget_locked(struct block_store *s, struct replica *r)
+void store_forget_locked(struct block_store *s, struct replica *r)
 {
     struct volume *v = s->volumes[r->volume];
     store_promise_locked(s, r, 0);
@@ -119,7 +119,7 @@ static void take_out_volume_locked(struct block_store *s, size_t index)
             if (r->work && r->work->claimed)
                 store_ask_owner_to_stop_locked(r->work); /* its release forgets it */
             else
-                forget_locked(s, r);
+                store_forget_locked(s, r);
         }
 }
 
@@ -226,8 +226,10 @@ void block_store_close(struct block_store *s)
         pthread_join(s->deleter, NULL);
     }
     replica_map_free(&s->map);
-    for (size_t i = 0; i < s->volume_count; i++)
+    for (size_t i = 0; i < s->volume_count; i++) {
+        spare_files_free(&s->spares[i]);
         volume_free(s->volumes[i]);
+    }
     pthread_cond_destroy(&s->changed);
     pthread_cond_destroy(&s->deletions_changed);
     pthread_mutex_destroy(&s->lock);
@@ -383,7 +385,7 @@ void store_release_locked(struct block_store *s, struct replica *r)
     r->work->owner_fds[0] = r->work->owner_fds[1] = -1;
     pthread_cond_broadcast(&s->changed);
     if (!volume_ok(s->volumes[r->volume]))
-        forget_locked(s, r);
+        store_forget_locked(s, r);
     else if (r->state == REPLICA_FINALIZED)
         replica_work_drop(r);
 }
@@ -402,35 +404,6 @@ void store_promise_locked(struct block_store *s, struct replica *r, uint64_t byt
     struct replica_work *w = replica_work_get(r);
     atomic_fetch_add(&s->volumes[r->volume]->promised_bytes, (int64_t)bytes - (int64_t)w->reserved_bytes);
     w->reserved_bytes = bytes;
-}
-
-void store_remove_claimed(struct block_store *s, struct replica *r)
-{
-    struct volume *v = s->volumes[r->volume];
-    char data[PATH_MAX], meta[PATH_MAX];
-    enum replica_place place = replica_place_of(r);
-    uint64_t block_id = r->block_id;
-    volume_data_path(v, place, r->block_id, data);
-    volume_meta_path(v, place, r->block_id, r->gen_stamp, meta);
-    pthread_mutex_lock(&s->lock);
-    uint64_t n = s->trash_count++;
-    pthread_mutex_unlock(&s->lock);
-    /* Out of the way under a name of their own, so that the same block may come again while these are being deleted. */
-    struct deletion *d = mem_new(struct deletion);
-    d->data_path = mem_printf("%stmp/deleted_%" PRIu64, v->pool, n);
-    d->meta_path = mem_printf("%stmp/deleted_%" PRIu64 ".meta", v->pool, n);
-    if (volume_ok(v) &&
-        ((rename(data, d->data_path) < 0 && errno != ENOENT) || (rename(meta, d->meta_path) < 0 && errno != ENOENT)))
-        log_warn("store", "block=%" PRId64 " cannot be moved away for deletion: %s", (int64_t)r->block_id,
-                 strerror(errno));
-    pthread_mutex_lock(&s->lock);
-    *s->deletions_end = d;
-    s->deletions_end = &d->next;
-    pthread_cond_signal(&s->deletions_changed);
-    forget_locked(s, r);
-    pthread_cond_broadcast(&s->changed);
-    pthread_mutex_unlock(&s->lock);
-    store_tell_change(s, block_id);
 }
 
 /* ---- failed volumes ---- */

@@ -8,6 +8,7 @@
 
 #include "datanode/store/block_store.h"
 #include "datanode/store/replica_writer.h"
+#include "datanode/store/spare_files.h"
 
 struct replica_map { /* guarded by the store's lock */
     struct replica **buckets;
@@ -22,9 +23,10 @@ void replica_free(struct replica *r);
 struct replica_work *replica_work_get(struct replica *r); /* made if it is missing */
 void replica_work_drop(struct replica *r);
 
-struct deletion {
+struct deletion { /* of two files, with this number and the next */
     struct deletion *next;
-    char *data_path, *meta_path;
+    uint16_t volume;
+    uint64_t number;
 };
 
 struct block_store {
@@ -44,11 +46,12 @@ struct block_store {
     _Atomic bool pool_open;
 
     pthread_mutex_t lock;
-    pthread_cond_t changed; /* a claim was released, or a replica grew that somebody waits for */
-    struct replica_map map; /* guarded by lock */
-    int waiters;            /* guarded by lock: on `changed` */
-    size_t next_volume;     /* guarded by lock: round robin */
-    uint64_t trash_count;   /* guarded by lock: names of files about to be deleted */
+    pthread_cond_t changed;                 /* a claim was released, or a replica grew that somebody waits for */
+    struct replica_map map;                 /* guarded by lock */
+    int waiters;                            /* guarded by lock: on `changed` */
+    size_t next_volume;                     /* guarded by lock: round robin */
+    uint64_t trash_count;                   /* guarded by lock: names of files about to be deleted */
+    struct spare_files spares[VOLUMES_MAX]; /* guarded by lock: of those names, what is kept */
 
     pthread_t deleter; /* started with the pool */
     bool deleter_started, stopping;
@@ -81,6 +84,8 @@ void store_ask_owner_to_stop_locked(struct replica_work *w);
 void store_tell_change(const struct block_store *s, uint64_t block_id); /* the lock is not held */
 /* The only way to change a length: keeps the volume's sum right. */
 void store_set_length_locked(struct block_store *s, struct replica *r, uint64_t disk_bytes);
+/* Out of the map and the volume's sums; freed. */
+void store_forget_locked(struct block_store *s, struct replica *r);
 void store_promise_locked(struct block_store *s, struct replica *r, uint64_t bytes); /* 0 ends it */
 
 /* Of a claimed replica; the lock is not held. */
@@ -98,6 +103,9 @@ int store_finalize_claimed(struct block_store *s, struct replica *r, int data_fd
                            struct err *reterr) MUST_CHECK;
 /* Takes a claimed replica out of the map and its files away; frees it. */
 void store_remove_claimed(struct block_store *s, struct replica *r);
+/* A file of a new replica: empty, open for reading and writing, in the place of whatever was there. */
+int store_create_file(struct block_store *s, uint16_t volume, const char *path, int *ret_fd,
+                      struct err *reterr) MUST_CHECK;
 int store_choose_volume(struct block_store *s, const char *storage_id, int storage_type, uint64_t bytes, uint16_t *ret,
                         struct err *reterr) MUST_CHECK;
 int store_digest_of_file(int data_fd, uint64_t bytes, uint64_t *ret, struct err *reterr) MUST_CHECK;

@@ -61,14 +61,15 @@ static int create_files(struct block_store *s, struct replica *r, const struct m
     uint8_t header[META_HEADER_BYTES];
     volume_data_path(v, replica_place_of(r), r->block_id, data_path);
     volume_meta_path(v, replica_place_of(r), r->block_id, r->gen_stamp, meta_path);
-    AUTO(net_closep) int data_fd = open(data_path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
-    if (data_fd < 0)
-        return err_errno(reterr, errno, "cannot create '%s'", data_path);
-    AUTO(net_closep) int meta_fd = open(meta_path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
-    if (meta_fd < 0)
-        return err_errno(reterr, errno, "cannot create '%s'", meta_path);
+    AUTO(net_closep) int data_fd = -1;
+    AUTO(net_closep) int meta_fd = -1;
+    int rc = store_create_file(s, r->volume, data_path, &data_fd, reterr);
+    if (rc == 0)
+        rc = store_create_file(s, r->volume, meta_path, &meta_fd, reterr);
+    if (rc < 0)
+        return rc;
     meta_header_encode(meta, header);
-    int rc = file_pwrite_full(meta_fd, header, sizeof header, 0, reterr);
+    rc = file_pwrite_full(meta_fd, header, sizeof header, 0, reterr);
     if (rc < 0)
         return rc;
     *ret = store_new_writer(s, r, data_fd, meta_fd, meta);
