@@ -83,8 +83,8 @@ $(EXAMPLE_GEN): $(wildcard examples/gen/*.c examples/gen/*.h)
 	$(Q)mkdir -p $(@D); $(CC) -O2 -std=gnu17 $(WARN) -o $@ $(filter %.c,$^)
 
 # So do Map/Reduce programs: one header, nothing to link.
-$(B)/examples/programs/%.so: examples/programs/%.c scheduler/include/cairn/mapreduce.h
-	$(Q)mkdir -p $(@D); $(CC) -O2 -std=gnu17 $(WARN) -Ischeduler/include -shared -fPIC -o $@ $<
+$(B)/examples/programs/%.so: examples/programs/%.c $(wildcard examples/programs/*.h) scheduler/include/cairn/mapreduce.h
+	$(Q)mkdir -p $(@D); $(CC) -O2 -std=gnu17 $(WARN) -Ischeduler/include -shared -fPIC -o $@ $< -lm
 
 # What tests of clusters drive, where no command of ours does it.
 TEST_TOOLS := $(patsubst %.c,$(B)/%,$(wildcard tests/tools/*.c))

@@ -172,6 +172,8 @@ static int temporary_rename(const struct item *temp, const struct item *target, 
 {
     bool done = true;
     int rc = 0;
+    if (target->exists && temp->fs == target->fs && target->fs->ops->replace)
+        return target->fs->ops->replace(target->fs, temp->path, target->path, reterr);
     if (target->exists) {
         rc = target->fs->ops->remove(target->fs, target->path, false, &done, reterr);
         if (rc == 0 && !done)

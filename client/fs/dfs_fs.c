@@ -37,6 +37,11 @@ static int op_rename(struct shell_fs *fs, const char *from, const char *to, bool
     return dfs_rename(fs->dfs, from, to, ret_done, reterr);
 }
 
+static int op_replace(struct shell_fs *fs, const char *from, const char *to, struct err *reterr)
+{
+    return dfs_rename2(fs->dfs, from, to, true, false, reterr);
+}
+
 static int op_set_permission(struct shell_fs *fs, const char *path, uint16_t mode, struct err *reterr)
 {
     return dfs_set_permission(fs->dfs, path, mode, reterr);
@@ -215,6 +220,7 @@ const struct shell_fs_ops dfs_fs_ops = {
     .mkdirs = op_mkdirs,
     .remove = op_remove,
     .rename = op_rename,
+    .replace = op_replace,
     .set_permission = op_set_permission,
     .set_owner = op_set_owner,
     .set_times = op_set_times,

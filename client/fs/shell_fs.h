@@ -38,6 +38,8 @@ struct shell_fs_ops {
     int (*mkdirs)(struct shell_fs *fs, const char *path, uint16_t mode, struct err *reterr);
     int (*remove)(struct shell_fs *fs, const char *path, bool recursive, bool *ret_done, struct err *reterr);
     int (*rename)(struct shell_fs *fs, const char *from, const char *to, bool *ret_done, struct err *reterr);
+    /* A file takes the place of another in one step; NULL: it cannot. */
+    int (*replace)(struct shell_fs *fs, const char *from, const char *to, struct err *reterr);
     int (*set_permission)(struct shell_fs *fs, const char *path, uint16_t mode, struct err *reterr);
     int (*set_owner)(struct shell_fs *fs, const char *path, const char *owner, const char *group, struct err *reterr);
     int (*set_times)(struct shell_fs *fs, const char *path, int64_t mtime_ms, int64_t atime_ms, struct err *reterr);

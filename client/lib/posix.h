@@ -133,6 +133,10 @@ struct posix_rename {
 int posix_rename(struct dfs *fs, uint64_t session, const struct posix_rename *how, struct arena *a,
                  struct posix_attr *ret_moved, struct posix_attr *ret_replaced, struct err *reterr) MUST_CHECK;
 
+/* By path, for every user who may do both renames: `old` is moved to `aside`, `with` to `old`, in one step. All three
+ * are names in one directory. ERR_NOT_FOUND: there is no `old` (or no `with`). */
+int posix_replace(struct dfs *fs, const char *old, const char *with, const char *aside, struct err *reterr) MUST_CHECK;
+
 struct posix_entry {
     const char *name;
     struct posix_attr attr;

@@ -4,6 +4,8 @@
 #include "client/lib/dfs_convert.h"
 #include "client/lib/posix_internal.h"
 
+#define REPLACE_ANSWER_BYTES (64u << 10)
+
 static ProtobufCBinaryData bytes_of(const char *text)
 {
     return (ProtobufCBinaryData){strlen(text), (uint8_t *)(uintptr_t)text};
@@ -178,6 +180,17 @@ int posix_rename(struct dfs *fs, uint64_t session, const struct posix_rename *ho
     posix_attr_in(r->attr, r->directory, a, ret_moved);
     posix_attr_of(r->replaced, a, ret_replaced);
     return 0;
+}
+
+int posix_replace(struct dfs *fs, const char *old, const char *with, const char *aside, struct err *reterr)
+{
+    AUTO_ARENA(a, REPLACE_ANSWER_BYTES);
+    Cairn__ReplaceRequestProto request = CAIRN__REPLACE_REQUEST_PROTO__INIT;
+    request.old = borrowed(old);
+    request.new_ = borrowed(with);
+    request.aside = borrowed(aside);
+    ProtobufCMessage *answer;
+    return posix_call(fs, "replace", &request.base, &cairn__replace_response_proto__descriptor, &a, &answer, reterr);
 }
 
 int posix_readdir(struct dfs *fs, uint64_t id, const char *after, uint32_t count, struct arena *a,

@@ -1,4 +1,4 @@
-/* Writes a generated data set to stdout: gen mta|listen1|listen2|wdi|movies N [M] [seed]. */
+/* Writes a generated data set to stdout: gen mta|listen1|listen2|wdi|movies|tera N [M] [seed]. */
 #include "gen.h"
 
 #include <errno.h>
@@ -28,7 +28,8 @@ uint64_t hash(uint64_t stream, uint64_t index)
 
 static int usage(void)
 {
-    fprintf(stderr, "Usage: gen mta N [VEHICLES] | listen1 USERS | listen2 N [USERS] | wdi N [COUNTRIES] | movies N\n"
+    fprintf(stderr, "Usage: gen mta N [VEHICLES] | listen1 USERS | listen2 N [USERS] | wdi N [COUNTRIES] | movies N | "
+                    "tera N [FIRST]\n"
                     "A last word seed=S chooses other data (default seed=42).\n");
     return 2;
 }
@@ -61,6 +62,8 @@ int main(int argc, char **argv)
         gen_wdi(n, m);
     else if (!strcmp(argv[1], "movies"))
         gen_movies(n);
+    else if (!strcmp(argv[1], "tera"))
+        gen_tera(n, m);
     else
         return usage();
     if (fflush(stdout) || ferror(stdout)) {

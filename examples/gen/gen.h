@@ -13,5 +13,6 @@ void gen_listen1(uint64_t users);
 void gen_listen2(uint64_t events, uint64_t users); /* 0 users: the usual number */
 void gen_wdi(uint64_t rows, uint64_t countries);   /* 0 countries: 266 */
 void gen_movies(uint64_t records);
+void gen_tera(uint64_t records, uint64_t first);
 
 #endif

@@ -433,3 +433,29 @@ int tree_rename2(struct txn *t, const struct fs_user *u, const char *from_text, 
         txn_discard(t, there);
     return move(t, &from, &to, path_parent(&to), path_name(&to), reterr);
 }
+
+static bool are_of_one_directory(const char *a, const char *b)
+{
+    const char *end_a = strrchr(a, '/'), *end_b = strrchr(b, '/');
+    return end_a && end_b && end_a - a == end_b - b && !strncmp(a, b, (size_t)(end_a - a));
+}
+
+int tree_replace(struct txn *t, const struct fs_user *u, const char *old, const char *new_one, const char *aside,
+                 struct err *reterr)
+{
+    struct path place, away, from;
+    if (!are_of_one_directory(old, new_one) || !are_of_one_directory(old, aside)) /* so that no quota is concerned */
+        return err_set(reterr, ERR_ILLEGAL_ARGUMENT, "%s, %s and %s are not of one directory", old, new_one, aside);
+    int rc = resolve_both(t, u, old, aside, &place, &away, reterr);
+    rc = rc ? rc : path_resolve(t, u, new_one, PATH_NO_FOLLOW | PATH_MAY_MISS, &from, reterr);
+    rc = rc ? rc : protected_check(t, &place, reterr);
+    rc = rc ? rc : protected_check(t, &from, reterr);
+    rc = rc ? rc : rename2_check(t, &place, &away, false, reterr);
+    rc = rc ? rc : rename2_check(t, &from, &away, false, reterr);
+    rc = rc ? rc : check_remove(t, u, &place, reterr);
+    rc = rc ? rc : check_remove(t, u, &from, reterr);
+    if (!rc && path_target(&place) == path_target(&from))
+        rc = err_set(reterr, ERR_EXISTS, "%s and %s are one file", old, new_one);
+    rc = rc ? rc : move(t, &place, &away, path_parent(&away), path_name(&away), reterr);
+    return rc ? rc : move(t, &from, &place, path_parent(&place), path_name(&place), reterr);
+}

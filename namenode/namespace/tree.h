@@ -46,6 +46,9 @@ int tree_rename(struct txn *t, const struct fs_user *u, const char *from, const 
                 struct err *reterr) MUST_CHECK;
 int tree_rename2(struct txn *t, const struct fs_user *u, const char *from, const char *to, bool overwrite,
                  struct err *reterr) MUST_CHECK;
+/* `old` becomes `aside` and `new_one` becomes `old`: entries of one directory. Permissions as of both renames. */
+int tree_replace(struct txn *t, const struct fs_user *u, const char *old, const char *new_one, const char *aside,
+                 struct err *reterr) MUST_CHECK;
 int tree_symlink(struct txn *t, const struct fs_user *u, const char *target, const char *link, bool create_parent,
                  struct err *reterr) MUST_CHECK;
 

@@ -1,6 +1,6 @@
 /* PosixProtocol's methods (proto/cairn/posix.proto): X(name on the wire, name in C, flags). Each has a handler
  * posix_call_<name in C>, its messages are cairn__<name in C>_{request,response}_proto. For the namenode's superuser
- * only: a handler begins with posix_begin(). */
+ * only: a handler begins with posix_begin(), but that of replace, which checks the caller's permissions. */
 #ifndef CAIRN_NAMENODE_SERVE_POSIX_CALLS_H
 #define CAIRN_NAMENODE_SERVE_POSIX_CALLS_H
 
@@ -22,6 +22,7 @@
     X(link, link, RPC_AT_MOST_ONCE) \
     X(unlink, unlink, RPC_AT_MOST_ONCE) \
     X(rename, rename, RPC_AT_MOST_ONCE) \
+    X(replace, replace, RPC_AT_MOST_ONCE) \
     X(release, release, 0) \
     X(lock, lock, 0) \
     X(readPieces, read_pieces, 0) \

@@ -5,6 +5,7 @@
 #include "namenode/namespace/leases.h"
 #include "namenode/namespace/nodes.h"
 #include "namenode/namespace/quota_sum.h"
+#include "namenode/namespace/tree.h"
 #include "namenode/serve/posix_calls.h"
 
 #define PAGE_ENTRIES_MAX 10000
@@ -325,4 +326,16 @@ void posix_call_rename(struct rpc_call *call, const ProtobufCMessage *message, v
     op_end(&op, rc, &response->base);
     quota_sum_end(op.nn, watches[0]);
     quota_sum_end(op.nn, watches[1]);
+}
+
+/* Neither quotas nor sessions are concerned, as names change in one directory. */
+void posix_call_replace(struct rpc_call *call, const ProtobufCMessage *message, void *context)
+{
+    const Cairn__ReplaceRequestProto *q = (const void *)message;
+    struct op op;
+    op_begin(&op, context, call);
+    OP_RESPONSE(&op, cairn__replace_response_proto, Cairn__ReplaceResponseProto);
+    int rc = op_check_safe_mode(&op, "replace", q->old);
+    rc = rc ? rc : tree_replace(&op.t, &op.user, q->old, q->new_, q->aside, &op.err);
+    op_end(&op, rc, &response->base);
 }

@@ -539,10 +539,17 @@ static bool is_later(const Cairn__JobSpecProto *job)
     return job_conf_get(job, "cairn.job.after") || job_conf_get(job, "cairn.job.schedule");
 }
 
+/* true, or keep: what is replaced stays beside it until the next time. */
+static bool replaces(const Cairn__JobSpecProto *job)
+{
+    const char *how = job_conf_get(job, "cairn.job.replace");
+    return (how && !strcmp(how, "keep")) || job_conf_bool(job, "cairn.job.replace", false);
+}
+
 /* The output takes the place of a folder when it is complete; until then it has a name of its own beside it. */
 static void fill_replacement(Cairn__JobSpecProto *job, struct arena *a)
 {
-    if (!job_conf_bool(job, "cairn.job.replace", false))
+    if (!replaces(job))
         return;
     const char *slash = strrchr(job->output, '/');
     job->replaces = job->output;
@@ -601,7 +608,7 @@ int job_submit(struct dfs *fs, struct job_client *client, const struct config *c
     if (rc == 0 && sink_is_url(request->output))
         rc = fill_sink(fs, request->output, &job, a, reterr);
     else if (rc == 0)
-        rc = check_output(fs, request->output, job_conf_bool(&job, "cairn.job.replace", false), a, &job.output, reterr);
+        rc = check_output(fs, request->output, replaces(&job), a, &job.output, reterr);
     if (rc == 0 && job.planlater && job.totalorder)
         rc = err_set(reterr, ERR_UNSUPPORTED, "TotalOrderPartitioner looks at the input, which is not there yet");
     if (rc == 0 && !job.planlater)

@@ -3,8 +3,8 @@
  * for _SUCCESS see everything or nothing, and no attempt needs permission to commit.
  *
  * A job that replaces a folder has an OUTPUT beside it until it is complete; then the old one is renamed away and the
- * new one to its name. Every step can be done again: a commit goes on after a kill of the scheduler or the namenode at
- * any point between two of them. */
+ * new one to its name, at once where the namenode can do that. Every step can be done again: a commit goes on after a
+ * kill of the scheduler or the namenode at any point between two of them. */
 #include "scheduler/master/master.h"
 
 #include <stdlib.h>
@@ -12,6 +12,7 @@
 
 #include "client/lib/dfs.h"
 #include "client/lib/dfs_path.h"
+#include "client/lib/posix.h"
 #include "common/clock.h"
 #include "common/log.h"
 #include "common/mem.h"
@@ -38,6 +39,19 @@ static void add_winners(struct finish_work *w, const struct job *j)
     }
 }
 
+/* The old one is gone with the job, under a name of the job's, or it stays as _replaced_NAME until the next time. */
+static void describe_replacement(struct finish_work *w, const Cairn__JobSpecProto *spec)
+{
+    const char *how = job_conf_get(spec, "cairn.job.replace"), *slash = strrchr(spec->replaces, '/');
+    w->replaces = arena_strdup(&w->arena, spec->replaces);
+    w->keeps_aside = how && !strcmp(how, "keep");
+    if (w->keeps_aside && slash)
+        w->aside =
+            arena_printf(&w->arena, "%.*s/_replaced_%s", (int)(slash - spec->replaces), spec->replaces, slash + 1);
+    else
+        w->aside = arena_printf(&w->arena, "%s.old", spec->output);
+}
+
 static void describe(struct finish_work *w, const Cairn__JobSpecProto *spec, Cairn__JobState state)
 {
     struct arena *a = &w->arena;
@@ -46,7 +60,8 @@ static void describe(struct finish_work *w, const Cairn__JobSpecProto *spec, Cai
     w->fs_uri = arena_strdup(a, spec->fsuri);
     w->output = arena_strdup(a, spec->output);
     w->staging_dir = spec->stagingdir ? arena_strdup(a, spec->stagingdir) : NULL;
-    w->replaces = spec->replaces ? arena_strdup(a, spec->replaces) : NULL;
+    if (spec->replaces)
+        describe_replacement(w, spec);
     w->sink = spec->sink ? arena_strdup(a, spec->sink) : NULL;
     w->lazy = spec->lazyoutput;
     w->mark_success = job_conf_bool(spec, "mapreduce.fileoutputcommitter.marksuccessfuljobs", true);
@@ -151,20 +166,27 @@ static int exists(struct dfs *fs, const char *path, bool *ret, struct err *reter
     return rc == ERR_NOT_FOUND ? 0 : rc;
 }
 
+static bool is_no_posix(int rc)
+{
+    return rc == ERR_NO_SUCH_PROTOCOL || rc == ERR_NO_SUCH_METHOD || rc == ERR_UNSUPPORTED;
+}
+
 static int replace_folder(struct dfs *fs, const struct finish_work *w, struct err *reterr)
 {
-    char *old = mem_printf("%s.old", w->output);
     bool made = false, there = false, deleted;
     int rc = exists(fs, w->output, &made, reterr);
     if (rc == 0 && made)
         rc = exists(fs, w->replaces, &there, reterr);
-    if (rc == 0 && there && (rc = dfs_delete(fs, old, true, &deleted, reterr)) == 0)
-        rc = dfs_rename2(fs, w->replaces, old, false, false, reterr);
+    if (rc == 0 && there && (rc = dfs_delete(fs, w->aside, true, &deleted, reterr)) == 0) {
+        rc = posix_replace(fs, w->replaces, w->output, w->aside, reterr);
+        made = rc != 0;
+        if (is_no_posix(rc)) /* not our namenode: there will be a moment without either */
+            rc = dfs_rename2(fs, w->replaces, w->aside, false, false, reterr);
+    }
     if (rc == 0 && made)
         rc = dfs_rename2(fs, w->output, w->replaces, false, false, reterr);
-    if (rc == 0)
-        rc = dfs_delete(fs, old, true, &deleted, reterr);
-    free(old);
+    if (rc == 0 && !w->keeps_aside)
+        rc = dfs_delete(fs, w->aside, true, &deleted, reterr);
     return rc;
 }
 

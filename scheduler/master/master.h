@@ -88,6 +88,8 @@ struct finish_work {
     char **winners;                                      /* attempt ids whose folders hold the output */
     size_t winner_count;
     char *replaces, *sink; /* or NULL */
+    char *aside;           /* where what it replaces is moved to */
+    bool keeps_aside;      /* until the next time */
     bool lazy, mark_success, succeeded;
     bool resumed; /* a commit that may be half done already */
     uint32_t incarnation;

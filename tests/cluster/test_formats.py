@@ -4,7 +4,6 @@ import collections
 import csv
 import gzip
 import io
-import os
 import random
 import tarfile
 import zipfile
@@ -12,16 +11,7 @@ import zlib
 
 import pytest
 
-from lib.cluster import Cluster, cairn_path
-from test_jobs import SMALL_BLOCKS, counter, generate, output, put, run, submit
-
-PROGRAMS = os.path.join(os.path.dirname(cairn_path()), "examples", "programs")
-
-
-@pytest.fixture(scope="module")
-def running(tmp_path_factory):
-    with Cluster(tmp_path_factory.mktemp("formats") / "cluster", properties=SMALL_BLOCKS) as cluster:
-        yield cluster
+from lib.jobs import PROGRAMS, counter, generate, output, put, run, running, submit
 
 
 def script(folder, name, text):

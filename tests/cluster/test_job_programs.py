@@ -1,22 +1,14 @@
 """Map/Reduce programs in C: their records, their ends, and jobs that mix them with commands."""
-import os
 import random
 import subprocess
 
 import pytest
 
 from lib import sanitizer
-from lib.cluster import ROOT, Cluster, cairn_path
-from test_jobs import SMALL_BLOCKS, check_words, counter, output, put, run, submit, word_counts
+from lib.cluster import ROOT
+from lib.jobs import PROGRAMS, check_words, counter, output, put, run, running, submit, word_counts
 
-PROGRAMS = os.path.join(os.path.dirname(cairn_path()), "examples", "programs")
 WORDS = b"".join(b"w%d common  w%d\n" % (i % 997, i % 11) for i in range(20000))
-
-
-@pytest.fixture(scope="module")
-def running(tmp_path_factory):
-    with Cluster(tmp_path_factory.mktemp("programs") / "cluster", properties=SMALL_BLOCKS) as cluster:
-        yield cluster
 
 
 def build(folder, name, text):

@@ -48,11 +48,18 @@ class Postgres:
         shutil.rmtree(self.folder, ignore_errors=True)
         os.unlink(f"{self.folder}.log")
 
+    def uri_of(self, database):
+        return f"postgresql://postgres@127.0.0.1:{self.port}/{database}"
+
     @property
     def uri(self):
-        return f"postgresql://postgres@127.0.0.1:{self.port}/postgres"
+        return self.uri_of("postgres")
 
-    def sql(self, text):
-        done = subprocess.run(["psql", "-X", "-A", "-t", "-q", "-v", "ON_ERROR_STOP=1", "-c", text, self.uri], capture_output=True, text=True)
+    def rows(self, table, database):
+        """As lists of texts; what is NULL is empty."""
+        return [row.split("|") for row in self.sql(f"SELECT * FROM {table}", database).split("\n")]
+
+    def sql(self, text, database="postgres"):
+        done = subprocess.run(["psql", "-X", "-A", "-t", "-q", "-v", "ON_ERROR_STOP=1", "-c", text, self.uri_of(database)], capture_output=True, text=True)
         assert done.returncode == 0 or "Connection refused" in done.stderr or "starting up" in done.stderr, done.stderr
         return done.stdout.strip() if done.returncode == 0 else None

@@ -1,23 +1,35 @@
 #!/usr/bin/python3
-"""How many movies of each year: a CSV file with line breaks in quotes, read in blocks.
+"""How many movies of each year, and the sum of the years: a CSV file with line breaks in quotes, read in blocks.
 Without a date a movie counts as of 1800, with another text as of 1900."""
 from cairn_job import Job
+
+COLUMNS, ID, OVERVIEW, RELEASE_DATE, TITLE = 24, 5, 9, 14, 20
+
+
+def year_of(date):
+    return 1800 if not date else int(date[:4]) if len(date) == 10 else 1900
 
 
 class MoviesYears(Job):
     csv = True
 
     def map(self, row):
-        if len(row) != 24 or row[0] == "adult":
-            self.count("records_bad{columns}", len(row) != 24)
+        if len(row) != COLUMNS or row[0] == "adult":
+            self.count("records_bad{columns}", len(row) != COLUMNS)
             return
-        date = row[14]
-        yield 1800 if not date else int(date[:4]) if len(date) == 10 else 1900, 1
+        year = year_of(row[RELEASE_DATE])
+        yield year, [1, year]
 
-    def reduce(self, year, counts):
-        yield year, sum(counts)
+    def combine(self, year, pairs):
+        count = total = 0
+        for movies, years in pairs:
+            count += movies
+            total += years
+        yield year, [count, total]
 
-    combine = reduce
+    def reduce(self, year, pairs):
+        for _, (count, total) in self.combine(year, pairs):
+            yield year, f"{count}\t{total}"
 
 
 if __name__ == "__main__":

@@ -263,6 +263,49 @@ static void links_and_renames(void **state)
     assert_int_equal(replaced.id, 0);
 }
 
+static uint64_t id_in(struct mounts *m, uint64_t parent, const char *name)
+{
+    struct posix_attr attr;
+    assert_int_equal(posix_lookup(m->one, parent, name, &m->a, &attr, &m->err), 0);
+    return attr.id;
+}
+
+static void a_folder_takes_anothers_place(void **state)
+{
+    struct mounts *m = *state;
+    struct dfs *ann = mount(m, "ann"), *bob = mount(m, "bob");
+    uint64_t d = make(m, 0, POSIX_ROOT, "d", S_IFDIR | 0777).id; /* ann's */
+    uint64_t zone = make(m, 0, d, "zone", S_IFDIR | 0777).id, made = make(m, 0, d, "made", S_IFDIR | 0777).id;
+    make(m, 0, made, "part-00000", S_IFREG | 0644);
+    assert_int_equal(posix_replace(bob, "/d/zone", "/d/made", "/d/aside", &m->err), ERR_ACCESS);
+    assert_int_equal(posix_replace(ann, "/d/none", "/d/made", "/d/aside", &m->err), ERR_NOT_FOUND);
+    assert_int_equal(posix_replace(ann, "/d/zone", "/d/none", "/d/aside", &m->err), ERR_NOT_FOUND);
+    assert_int_equal(posix_replace(ann, "/d/zone", "/d/made", "/d/made", &m->err), ERR_EXISTS);
+    assert_int_equal(posix_replace(ann, "/d/zone", "/d/made", "/d/zone/aside", &m->err), ERR_ILLEGAL_ARGUMENT);
+    assert_int_equal(posix_replace(ann, "", "", "", &m->err), ERR_ILLEGAL_ARGUMENT);
+    assert_int_equal(id_in(m, d, "zone"), zone); /* half of it did not happen */
+    assert_int_equal(posix_replace(ann, "/d/zone", "/d/made", "/d/aside", &m->err), 0);
+    assert_int_equal(id_in(m, d, "zone"), made);
+    assert_int_equal(id_in(m, d, "aside"), zone);
+    assert_int_equal(id_in(m, d, "made"), 0);
+    dfs_unref(ann);
+    dfs_unref(bob);
+}
+
+static void nobody_elses_folder_is_replaced_where_it_is_sticky(void **state)
+{
+    struct mounts *m = *state;
+    struct dfs *bob = mount(m, "bob");
+    struct posix_set open_to_all = {.what = POSIX_SET_MODE, .mode = 01777};
+    struct posix_attr attr;
+    uint64_t d = make(m, 0, POSIX_ROOT, "d", S_IFDIR | 0777).id, zone = make(m, 0, d, "zone", S_IFDIR | 0755).id;
+    assert_int_equal(posix_setattr(m->one, 0, d, &open_to_all, &m->a, &attr, &m->err), 0);
+    assert_int_equal(dfs_mkdirs(bob, "/d/made", 0755, false, &m->err), 0);
+    assert_int_equal(posix_replace(bob, "/d/zone", "/d/made", "/d/aside", &m->err), ERR_ACCESS);
+    assert_int_equal(id_in(m, d, "zone"), zone);
+    dfs_unref(bob);
+}
+
 /* As the next process of a mount makes them, when the one before has died: done once, and answered as they were. */
 static void calls_are_made_again(struct mounts *m, struct dfs *fs, uint64_t ret[4])
 {
@@ -597,6 +640,8 @@ int main(void)
         TEST(errors_are_errnos),
         TEST(pages_of_a_directory),
         TEST(links_and_renames),
+        TEST(a_folder_takes_anothers_place),
+        TEST(nobody_elses_folder_is_replaced_where_it_is_sticky),
         TEST(what_another_process_did_is_not_done_again),
         TEST(a_directory_moves_between_quotas),
         TEST(a_new_file_is_open_for_its_client),

@@ -1,0 +1,110 @@
+"""Jobs with wrong arguments, missing input, commands that fail: who is told what, and what is left."""
+import json
+import os
+import signal
+import subprocess
+
+import pytest
+
+from lib.cluster import cairn_path, client_env, run_cairn
+from lib.jobs import counter, job, job_id, output, put, run, running, running_maps, start, state, submit
+from lib.waiting import wait_for
+
+
+def test_output_that_exists_and_input_that_does_not(running):
+    put(running, "/wrong/in", b"a\n")
+    done = submit(running, "-mapper", "cat", "-input", "/wrong/in", out="/wrong")
+    assert done.returncode == 4 and f"Output directory {running.uri}/wrong already exists" in done.stderr.decode()
+    done = submit(running, "-mapper", "cat", "-input", "/not/there", out="/o/none")
+    assert done.returncode == 5 and f"Input path does not exist: {running.uri}/not/there" in done.stderr.decode()
+    done = submit(running, "-mapper", "cat", "-input", "/not/*", out="/o/none")
+    assert done.returncode == 5 and f"Input Pattern {running.uri}/not/* matches 0 files" in done.stderr.decode()
+    assert running.fs("-test", "-e", "/o/none").returncode == 1
+
+
+@pytest.mark.parametrize("args, words", [
+    (["-mapper", "cat", "-inputformat", "my.InputFormat"], "my.InputFormat"),
+    (["-mapper", "cat", "-outputformat", "my.OutputFormat"], "my.OutputFormat"),
+    (["-mapper", "cat", "-partitioner", "my.Own"], "my.Own"),
+    (["-mapper", "org.apache.hadoop.mapred.lib.TokenCountMapper"], "TokenCountMapper"),
+    (["-mapper", "cat", "-file", "/no/such/file"], "/no/such/file"),
+    (["-mapper", "sh -c 'open"], "not closed"),
+    (["-mapper", "cat", "-numReduceTasks", "many"], "many"),
+    (["-mapper", "cat", "-nonsense", "x"], "-nonsense"),
+    (["-mapper", "cat", "operand"], "operand"),
+    (["-mapper"], "mapper"),
+    ([], "-mapper"),
+])
+def test_wrong_arguments_name_the_thing(running, args, words):
+    put(running, "/wrong/in", b"a\n")
+    done = run_cairn("streaming", "-fs", running.uri, "-input", "/wrong/in", "-output", "/o/args", *args)
+    assert done.returncode == 1, done.stderr
+    assert words in done.stderr.decode() and "Streaming Command Failed!" in done.stderr.decode()
+    assert running.fs("-test", "-e", "/o/args").returncode == 1
+
+
+@pytest.mark.parametrize("setting", ["mapreduce.job.priority=URGENT", "mapreduce.map.memory.mb=much", "cairn.task.max-seconds=-1"])
+def test_wrong_settings_name_the_thing(running, setting):
+    put(running, "/wrong/in", b"a\n")
+    done = submit(running, "-D", setting, "-mapper", "cat", "-input", "/wrong/in", out="/o/settings")
+    assert done.returncode != 0 and setting.split("=")[0] in done.stderr.decode(), done.stderr
+    assert running.fs("-test", "-e", "/o/settings").returncode == 1
+
+
+@pytest.mark.parametrize("mapper, words", [
+    ("no-such-program", ["no-such-program"]),
+    ("sh -c 'echo it is broken >&2; exit 3'", ["it is broken", "exit status 3"]),
+    ("sh -c 'kill -9 $$'", ["signal 9"]),
+])
+def test_failing_mapper_says_where_and_why(running, mapper, words):
+    put(running, "/fail/in", b"a\nb\n")
+    done = submit(running, "-mapper", mapper, "-input", "/fail/in", out="/o/fail")
+    text = done.stderr.decode()
+    assert done.returncode == 1, text
+    for word in words + ["127.0.0.", "attempt_", "failed 4 times"]:
+        assert word in text
+    assert running.fs("-test", "-e", "/o/fail").returncode == 1, "a failed job leaves its output folder"
+    workers = {entry["worker"] for entry in json.loads(running.http_get(f"/v1/jobs/{job_id(text)}", running.scheduler_http))["attempts"]}
+    assert len(workers) == 3, "an attempt is tried again elsewhere"
+
+
+def test_attempt_that_fails_once_is_tried_again(running):
+    put(running, "/once/in", b"a\nb\n")
+    script = 'case $mapreduce_task_attempt_id in *_0) exit 1;; esac; cat'
+    text = run(running, "-mapper", f"sh -c '{script}'", "-reducer", f"sh -c '{script}'", "-input", "/once/in", out="/o/once")
+    assert output(running, "/o/once") == b"a\t\nb\t\n"
+    assert counter(text, "Failed map tasks") == 1 and counter(text, "Failed reduce tasks") == 1
+    assert counter(text, "Reduce input records") == 2
+
+
+def test_hanging_mapper_is_killed_after_its_timeout(running):
+    put(running, "/hang/in", b"a\n")
+    done = submit(running, "-D", "mapreduce.task.timeout=1500", "-D", "mapreduce.map.maxattempts=1", "-mapper", "sleep 1000", "-input", "/hang/in",
+                  out="/o/hang")
+    assert done.returncode == 1 and b"did not report progress" in done.stderr
+
+
+def test_killed_job_leaves_nothing(running):
+    put(running, "/kill/in", b"a\n")
+    marker = f"cairn-test-{os.getpid()}"
+    name = start(running, "-mapper", f"sh -c 'sleep 1000; echo {marker}'", "-input", "/kill/in", out="/o/kill")
+    wait_for(lambda: running_maps(running, name), 20, "a running map")
+    assert b"Killed job" in job(running, "-kill", name, check=True).stdout
+    assert state(running, name) == "KILLED"
+    assert job(running, "-wait", name).returncode == 1
+    wait_for(lambda: running.fs("-test", "-e", "/o/kill").returncode == 1, 10, "end of the output folder")
+    wait_for(lambda: marker not in subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True).stdout, 10, "end of the mapper")
+
+
+def test_interrupt_leaves_the_job_running(running):
+    put(running, "/int/in", b"a\n")
+    process = subprocess.Popen([cairn_path(), "streaming", "-fs", running.uri, "-mapper", "sh -c 'sleep 2; cat'", "-input", "/int/in", "-output", "/o/int"],
+                               stderr=subprocess.PIPE, env=client_env())
+    seen = b""
+    while b"Running job" not in seen:
+        seen += process.stderr.readline()
+    process.send_signal(signal.SIGINT)
+    rest = process.stderr.read()
+    assert process.wait(10) == 130 and b"goes on running" in rest
+    assert job(running, "-wait", job_id(seen.decode())).returncode == 0
+    assert output(running, "/o/int") == b"a\t\n"

@@ -1,0 +1,58 @@
+"""Jobs through REST."""
+import json
+import urllib.error
+import urllib.request
+
+from lib.cluster import Cluster
+from lib.jobs import job, output, put, running
+from lib.postgres import free_port
+from lib.waiting import wait_for
+
+
+def rest(address, method, path, body=None, content_type="application/json"):
+    request = urllib.request.Request(f"http://{address}{path}", method=method, data=None if body is None else json.dumps(body).encode(),
+                                     headers={"Content-Type": content_type})
+    try:
+        with urllib.request.urlopen(request, timeout=30) as reply:
+            return reply.status, json.loads(reply.read())
+    except urllib.error.HTTPError as error:
+        return error.code, error.read().decode()
+
+
+def test_rest_submits_shows_and_kills(running):
+    put(running, "/rest/in", b"b\na\n")
+    at = running.scheduler_http
+    status, made = rest(at, "POST", "/v1/jobs?user.name=root", {"name": "by REST", "inputs": ["/rest/in"], "output": "/rest/out", "mapper": "cat",
+                                                               "reducer": "cat", "properties": {"mapreduce.job.priority": "HIGH"}})
+    assert status == 201, made
+    assert job(running, "-wait", made["id"]).returncode == 0
+    assert output(running, "/rest/out") == b"a\t\nb\t\n"
+    shown = rest(at, "GET", f"/v1/jobs/{made['id']}")[1]["job"]
+    assert (shown["name"], shown["priority"], shown["user"]) == ("by REST", 1, "root")
+    again = {"inputs": ["/rest/in"], "output": "/rest/out", "mapper": "cat"}
+    assert rest(at, "POST", "/v1/jobs?user.name=root", again)[0] == 409
+    assert rest(at, "POST", "/v1/jobs", again)[0] == 401
+    assert rest(at, "POST", "/v1/jobs?user.name=root", again, content_type="text/plain")[0] == 415
+    for wrong in ({}, [], {"inputs": ["/rest/in"], "output": "x", "mapper": "cat"}, {"inputs": [1], "output": "/x", "mapper": "cat"}):
+        assert rest(at, "POST", "/v1/jobs?user.name=root", wrong)[0] == 400, wrong
+    slow = rest(at, "POST", "/v1/jobs?user.name=root", {"inputs": ["/rest/in"], "output": "/rest/slow", "mapper": "sleep 1000"})[1]["id"]
+    assert rest(at, "DELETE", f"/v1/jobs/{slow}?user.name=daemon")[0] == 403
+    assert rest(at, "DELETE", f"/v1/jobs/{slow}?user.name=root") == (200, {"killed": True})
+    assert job(running, "-wait", slow).returncode == 1
+    assert rest(at, "DELETE", "/v1/jobs/job_1_0001?user.name=root")[0] == 404
+    workers = rest(at, "GET", "/v1/workers")[1]
+    assert {worker["name"] for worker in workers} == {"127.0.0.1", "127.0.0.2", "127.0.0.3"}
+
+
+def test_rest_has_a_port_of_its_own(tmp_path):
+    port = free_port()
+    with Cluster(tmp_path / "cluster", properties={}) as cluster:
+        cluster.kill("scheduler")
+        daemon = cluster.daemon("scheduler")
+        daemon["command"] += ["-D", f"cairn.scheduler.rest-address=127.0.0.1:{port}"]
+        again = cluster.start_again("scheduler")
+        try:
+            wait_for(lambda: len(rest(f"127.0.0.1:{port}", "GET", "/v1/workers")[1]) == 3, 20, "the workers")
+            assert rest(f"127.0.0.1:{port}", "GET", "/v1/jobs") == (200, [])
+        finally:
+            again.stop()
