@@ -1,9 +1,12 @@
 """Two mounts of one file system: each sees what the other has closed, and locks hold between them."""
+import contextlib
 import fcntl
 import os
 import platform
+import re
 import signal
 import subprocess
+import sys
 import threading
 
 import pytest
@@ -119,6 +122,110 @@ def test_an_open_file_is_read_anew_after_too_many_changes_to_tell(cluster, here,
         daemon.stop()
 
 
+# ---- files that the other one removes ----
+
+
+def _is_there(cluster, inode):
+    return cluster.fs("-test", "-e", f"/.reserved/.inodes/{inode}").returncode == 0
+
+
+def _remove_here(cluster, here, name):
+    os.unlink(f"{here}/{name}")
+
+
+def _replace_here(cluster, here, name):
+    open(here + "/new", "w").close()
+    os.rename(here + "/new", f"{here}/{name}")
+
+
+def _remove_by_hdfs(cluster, here, name):
+    cluster.fs("-rm", "-skipTrash", f"{path_in_dfs(cluster, here)}/{name}", check=True)
+
+
+def _replace_by_hdfs(cluster, here, name):
+    cluster.fs("-touchz", path_in_dfs(cluster, here) + "/new", check=True)
+    cluster.fs("-cp", "-f", path_in_dfs(cluster, here) + "/new", f"{path_in_dfs(cluster, here)}/{name}", check=True)
+
+
+@pytest.mark.parametrize("remove", [_remove_here, _replace_here, _remove_by_hdfs, _replace_by_hdfs])
+def test_an_open_file_that_another_removes_goes_on(cluster, here, other, remove):
+    data, there = os.urandom(3 * MIB), beside(cluster, other, here)
+    for name in "read", "written":
+        open(f"{here}/{name}", "wb").write(data)
+    with open(there + "/read", "rb", buffering=0) as r, open(there + "/written", "r+b", buffering=0) as w, \
+            open(there + "/made", "w+b", buffering=0) as m:
+        numbers = [os.fstat(f.fileno()).st_ino for f in (r, w, m)]
+        m.write(b"streamed" * 100000)
+        for name in "read", "written", "made":
+            remove(cluster, here, name)
+        assert os.pread(r.fileno(), 3 * MIB, 0) == data
+        os.pwrite(w.fileno(), b"edited", MIB)
+        os.fsync(w.fileno())
+        assert os.pread(w.fileno(), 6, MIB) == b"edited" and os.pread(w.fileno(), 100, 0) == data[:100]
+        m.write(b" and more")
+        os.fsync(m.fileno())
+        assert os.pread(m.fileno(), 100, 800000) == b" and more"
+        wait_for(lambda: all(os.fstat(f.fileno()).st_nlink == 0 for f in (r, w, m)), 5, "them to have no name")
+    wait_for(lambda: not any(_is_there(cluster, number) for number in numbers), 10, "them to go with the last close")
+
+
+def test_an_open_file_in_a_folder_that_is_removed_goes_on(cluster, here, other):
+    os.mkdir(here + "/d")
+    for i in range(50):
+        open(f"{here}/d/f{i}", "w").write(f"{i:08}")
+    files = [open(beside(cluster, other, here) + f"/d/f{i}") for i in range(0, 50, 5)]
+    cluster.fs("-rm", "-r", "-skipTrash", path_in_dfs(cluster, here) + "/d", check=True)
+    try:
+        for _ in range(20):  # the reaper may be there in between
+            for i, file in enumerate(files):
+                assert os.pread(file.fileno(), 100, 0) == b"%08d" % (i * 5)
+    finally:
+        numbers = [os.fstat(file.fileno()).st_ino for file in files]
+        for file in files:
+            file.close()
+    wait_for(lambda: not any(_is_there(cluster, number) for number in numbers), 10, "them to go with the last close")
+
+
+@contextlib.contextmanager
+def _opened(path):
+    """By another process: this one starts daemons, whose processes close what it has open."""
+    program = "import sys; f = open(sys.argv[1]); print(flush=True); input(); print(f.read())"
+    reader = subprocess.Popen([sys.executable, "-c", program, path], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    assert reader.stdout.readline()
+    yield lambda: reader.communicate("\n", timeout=60)[0]
+    reader.wait(60)
+
+
+def _namenode_log(cluster):
+    with open(cluster.daemon("namenode")["log"]) as log:
+        return log.read()
+
+
+def _times_gone_on(cluster, session):
+    return _namenode_log(cluster).count(f"session={session}: goes on")
+
+
+def test_an_open_file_is_kept_after_its_mount_and_the_namenode_were_started_again(cluster, here, tmp_path):
+    target, there = tmp_path / "mnt", str(tmp_path / "mnt") + path_in_dfs(cluster, here)
+    daemon = mount_on(cluster, target, tmp_path / "log")
+    session = re.findall(r"session=(\d+): opened by .*, mount from", _namenode_log(cluster))[-1]
+    for name in "f", "g":
+        open(f"{here}/{name}", "w").write("still there")
+    with open(there + "/f") as f:
+        os.kill(serving_of(daemon.pid), 9)
+        wait_for(lambda: os.path.exists(there + "/g"), 10, "the next process")
+        os.unlink(here + "/f")
+        assert os.pread(f.fileno(), 100, 0) == b"still there"
+    with _opened(there + "/g") as read:
+        before = _times_gone_on(cluster, session)
+        cluster.kill("namenode")
+        cluster.start_again("namenode")
+        wait_for(lambda: _times_gone_on(cluster, session) > before, 30, "the mount to say again what it has open")
+        os.unlink(here + "/g")
+        assert read() == "still there\n"
+    daemon.stop()
+
+
 # ---- locks ----
 
 
@@ -137,23 +244,43 @@ def test_locks_hold_between_mounts(cluster, here, other):
             lock(b, fcntl.LOCK_UN)
 
 
-def test_locks_outlive_the_namenode(cluster, here, other):
+@contextlib.contextmanager
+def _locked(path, length, start):
+    """By another process: this one starts daemons, whose processes close, and so unlock, what it has open."""
+    program = "import fcntl, sys; f = open(sys.argv[1], 'r+'); fcntl.lockf(f, fcntl.LOCK_EX, *map(int, sys.argv[2:])); print('locked', flush=True); input()"
+    holder = subprocess.Popen([sys.executable, "-c", program, path, str(length), str(start)], stdin=subprocess.PIPE,
+                              stdout=subprocess.PIPE, text=True)
+    try:
+        assert holder.stdout.readline() == "locked\n"
+        yield
+    finally:
+        holder.communicate("\n", timeout=60)
+
+
+def _is_refused(path, length, start):
+    with open(path, "r+") as f:
+        try:
+            fcntl.lockf(f, fcntl.LOCK_EX | fcntl.LOCK_NB, length, start)
+        except BlockingIOError:
+            return True
+    return False
+
+
+@pytest.mark.parametrize("killed", [False, True], ids=["mount-stays", "mount-killed"])
+def test_locks_outlive_the_namenode(cluster, here, other, tmp_path, killed):
+    target = tmp_path / "mnt"
+    daemon = mount_on(cluster, target, tmp_path / "log")
     open(here + "/f", "w").close()
-    with open(here + "/f", "r+") as a, open(beside(cluster, other, here + "/f"), "r+") as b:
-        fcntl.lockf(a, fcntl.LOCK_EX, 10, 5)
+    there = beside(cluster, other, here + "/f")
+    with _locked(str(target) + path_in_dfs(cluster, here) + "/f", 10, 5):
         cluster.kill("namenode")
+        if killed:
+            os.kill(serving_of(daemon.pid), 9)
         cluster.start_again("namenode")
-        fcntl.lockf(b, fcntl.LOCK_EX | fcntl.LOCK_NB, 5, 0)
-
-        def refused():
-            try:
-                fcntl.lockf(b, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, 7)
-            except BlockingIOError:
-                return True
-            fcntl.lockf(b, fcntl.LOCK_UN, 1, 7)
-            return False
-
-        wait_for(refused, 20, "the lock to be there again")
+        wait_for(lambda: _is_refused(there, 1, 7), 20, "the lock to be there again")
+        assert not _is_refused(there, 5, 0) and not _is_refused(there, 5, 15)
+    wait_for(lambda: not _is_refused(there, 1, 7), 5, "the lock to go with its process")
+    daemon.stop()
 
 
 def test_a_mount_ends_while_somebody_waits_for_a_lock(cluster, here, tmp_path):

@@ -1,5 +1,6 @@
 """Mounts of a Cairn namenode beside what HDFS clients see: fixtures for modules of tests, which import them."""
 import os
+import re
 import subprocess
 import tempfile
 
@@ -50,7 +51,7 @@ def other(cluster, tmp_path_factory):
 
 @pytest.fixture
 def here(cluster, request):
-    path = os.path.join(cluster.mount, request.node.name.replace("/", "_"))
+    path = os.path.join(cluster.mount, re.sub(r"\W", "_", request.node.name))
     os.mkdir(path)
     return path
 
