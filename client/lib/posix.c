@@ -80,9 +80,31 @@ void posix_attr_in(const Cairn__AttrProto *from, const Cairn__AttrProto *directo
 
 /* ---- sessions ---- */
 
+Cairn__HandlesProto *posix_handles_proto(const struct posix_handles *handles, struct arena *a)
+{
+    if (!handles)
+        return NULL;
+    Cairn__HandlesProto *p = arena_new(a, Cairn__HandlesProto);
+    cairn__handles_proto__init(p);
+    p->has_opened = handles->opened != 0;
+    p->opened = handles->opened;
+    p->n_closed_id = handles->closed_count;
+    p->closed_id = (uint64_t *)(uintptr_t)handles->closed;
+    p->has_until = 1;
+    p->until = handles->until;
+    return p;
+}
+
 int posix_open_session(struct dfs *fs, uint64_t session, const char *name, struct posix_session *ret,
                        struct err *reterr)
 {
+    return posix_open_session_with(fs, session, name, NULL, ret, reterr);
+}
+
+int posix_open_session_with(struct dfs *fs, uint64_t session, const char *name, const struct posix_opened *opened,
+                            struct posix_session *ret, struct err *reterr)
+{
+    Cairn__OpenedFilesProto files = CAIRN__OPENED_FILES_PROTO__INIT;
     Cairn__OpenSessionRequestProto request = CAIRN__OPEN_SESSION_REQUEST_PROTO__INIT;
     AUTO_ARENA(a, SMALL_ANSWER_BYTES);
     struct slice own = rpc_client_id(fs->namenode); /* what goes by ClientProtocol is this mount's doing, too */
@@ -93,6 +115,13 @@ int posix_open_session(struct dfs *fs, uint64_t session, const char *name, struc
     request.label = (char *)(uintptr_t)name;
     request.n_rpc_client = 1;
     request.rpc_client = &client;
+    if (opened) {
+        files.until = opened->until;
+        files.n_id = opened->count;
+        files.id = (uint64_t *)(uintptr_t)opened->ids;
+        files.has_all = files.all = opened->all;
+        request.opened = &files;
+    }
     ProtobufCMessage *answer;
     int rc = posix_call(fs, "openSession", &request.base, &cairn__open_session_response_proto__descriptor, &a, &answer,
                         reterr);
@@ -122,6 +151,16 @@ int posix_release(struct dfs *fs, uint64_t session, const uint64_t *ids, size_t 
     request.session = session;
     request.n_id = count;
     request.id = (uint64_t *)(uintptr_t)ids;
+    return posix_call(fs, "release", &request.base, &cairn__release_response_proto__descriptor, &a, &answer, reterr);
+}
+
+int posix_tell_closed(struct dfs *fs, uint64_t session, const struct posix_handles *handles, struct err *reterr)
+{
+    Cairn__ReleaseRequestProto request = CAIRN__RELEASE_REQUEST_PROTO__INIT;
+    AUTO_ARENA(a, SMALL_ANSWER_BYTES);
+    ProtobufCMessage *answer;
+    request.session = session;
+    request.handles = posix_handles_proto(handles, &a);
     return posix_call(fs, "release", &request.base, &cairn__release_response_proto__descriptor, &a, &answer, reterr);
 }
 

@@ -43,6 +43,25 @@ struct posix_session {
  * name: for logs, NULL is fine. */
 int posix_open_session(struct dfs *fs, uint64_t session, const char *name, struct posix_session *ret,
                        struct err *reterr) MUST_CHECK;
+/* The regular files that the session has open: what others remove meanwhile is held for it, as by posix_unlink. Each
+ * opening has a number, which rises, since calls overtake each other: what is said of some other one does not concern
+ * what was opened under a higher number than `until`. */
+struct posix_opened {
+    const uint64_t *ids;
+    size_t count;
+    uint64_t until;
+    bool all; /* what is held beside them goes */
+};
+int posix_open_session_with(struct dfs *fs, uint64_t session, const char *name, const struct posix_opened *opened,
+                            struct posix_session *ret, struct err *reterr) MUST_CHECK;
+struct posix_handles {
+    uint64_t opened;        /* the number under which the file of the call is opened; 0: it is not */
+    const uint64_t *closed; /* files that are not open any more */
+    size_t closed_count;
+    uint64_t until;
+};
+int posix_tell_closed(struct dfs *fs, uint64_t session, const struct posix_handles *handles,
+                      struct err *reterr) MUST_CHECK;
 /* Locks and held files go. */
 int posix_close_session(struct dfs *fs, uint64_t session, struct err *reterr) MUST_CHECK;
 
@@ -72,6 +91,9 @@ struct rpc_call_id;
 int posix_lookup(struct dfs *fs, uint64_t parent, const char *name, struct arena *a, struct posix_attr *ret,
                  struct err *reterr) MUST_CHECK;
 int posix_getattr(struct dfs *fs, uint64_t id, struct arena *a, struct posix_attr *ret, struct err *reterr) MUST_CHECK;
+/* The same, and the file is open then. */
+int posix_open(struct dfs *fs, uint64_t session, uint64_t id, const struct posix_handles *handles, struct arena *a,
+               struct posix_attr *ret, struct err *reterr) MUST_CHECK;
 
 #define POSIX_SET_MODE      0x001u /* which fields of struct posix_set count */
 #define POSIX_SET_OWNER     0x002u
@@ -109,6 +131,7 @@ struct posix_make {
     uint64_t block_room;
     const uint64_t *dropped;
     size_t dropped_count;
+    const struct posix_handles *handles; /* NULL: nothing is opened or closed */
 };
 int posix_make(struct dfs *fs, uint64_t session, const struct posix_make *how, struct arena *a, struct posix_attr *ret,
                bool *ret_made, struct err *reterr) MUST_CHECK;

@@ -18,6 +18,8 @@ int posix_call(struct dfs *fs, const char *method, const ProtobufCMessage *reque
 int posix_call_as(struct dfs *fs, const struct rpc_call_id *id, const char *method, const ProtobufCMessage *request,
                   const ProtobufCMessageDescriptor *response_type, struct arena *a, ProtobufCMessage **ret,
                   struct err *reterr) MUST_CHECK;
+/* Borrows; handles NULL: NULL. */
+Cairn__HandlesProto *posix_handles_proto(const struct posix_handles *handles, struct arena *a);
 /* Borrows strings of the answer. from NULL: all zero. */
 void posix_attr_of(const Cairn__AttrProto *from, struct arena *a, struct posix_attr *ret);
 void posix_attr_in(const Cairn__AttrProto *from, const Cairn__AttrProto *directory, struct arena *a,

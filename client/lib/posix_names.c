@@ -31,8 +31,17 @@ int posix_lookup(struct dfs *fs, uint64_t parent, const char *name, struct arena
 
 int posix_getattr(struct dfs *fs, uint64_t id, struct arena *a, struct posix_attr *ret, struct err *reterr)
 {
+    return posix_open(fs, 0, id, NULL, a, ret, reterr);
+}
+
+int posix_open(struct dfs *fs, uint64_t session, uint64_t id, const struct posix_handles *handles, struct arena *a,
+               struct posix_attr *ret, struct err *reterr)
+{
     Cairn__GetAttrRequestProto request = CAIRN__GET_ATTR_REQUEST_PROTO__INIT;
     request.id = id;
+    request.has_session = session != 0;
+    request.session = session;
+    request.handles = posix_handles_proto(handles, a);
     ProtobufCMessage *answer;
     int rc = posix_call(fs, "getAttr", &request.base, &cairn__get_attr_response_proto__descriptor, a, &answer, reterr);
     if (rc == 0)
@@ -106,6 +115,7 @@ int posix_make(struct dfs *fs, uint64_t session, const struct posix_make *how, s
     request.block_client = how->ret_block ? borrowed(dfs_client_name(fs)) : NULL;
     request.drop_block_id = (uint64_t *)(uintptr_t)how->dropped;
     request.n_drop_block_id = how->dropped_count;
+    request.handles = posix_handles_proto(how->handles, a);
     ProtobufCMessage *message;
     int rc = posix_call_as(fs, how->call_id, "makeNode", &request.base, &cairn__make_node_response_proto__descriptor, a,
                            &message, reterr);

@@ -21,6 +21,8 @@
 #define RETRY_MAX_MS                 5000
 #define CALL_TIMEOUT_MS              60000
 #define WORKERS                      4
+#define HEARTBEAT_SOON_MS            200
+#define COMMANDS_EXPECTED_MS         5000
 #define HEARTBEATS_WITHOUT_LEASE_MAX 10 /* then the report goes out without one */
 
 /* ---- who we are ---- */
@@ -287,6 +289,9 @@ static void one_round(struct reporter *r)
 
 static bool take_wishes_locked(struct reporter *r)
 {
+    int64_t now_ms = clock_mono_ms();
+    if (now_ms < r->commands_expected_until_ms && r->next_heartbeat_ms > now_ms + HEARTBEAT_SOON_MS)
+        r->next_heartbeat_ms = now_ms + HEARTBEAT_SOON_MS;
     if (r->full_report_wanted) {
         r->full_report_wanted = false;
         r->full_report_due_ms = r->next_heartbeat_ms = 0;
@@ -295,7 +300,7 @@ static bool take_wishes_locked(struct reporter *r)
         r->storage_failed = false;
         r->next_heartbeat_ms = 0;
     }
-    return r->next_heartbeat_ms <= clock_mono_ms();
+    return r->next_heartbeat_ms <= now_ms;
 }
 
 static void *actor_run(void *arg)
@@ -459,6 +464,14 @@ bool reporter_registered(struct reporter *r)
     bool registered = r->registered;
     pthread_mutex_unlock(&r->lock);
     return registered;
+}
+
+void reporter_expect_commands(struct reporter *r)
+{
+    pthread_mutex_lock(&r->lock);
+    r->commands_expected_until_ms = clock_mono_ms() + COMMANDS_EXPECTED_MS;
+    pthread_cond_signal(&r->actor_wake);
+    pthread_mutex_unlock(&r->lock);
 }
 
 void reporter_trigger(struct reporter *r, bool full)

@@ -27,6 +27,9 @@ void reporter_bad_block(struct reporter *r, const struct replica_view *replica);
 void reporter_bad_source(struct reporter *r, const struct replica_view *copy, const Hdfs__DatanodeIDProto *source);
 void reporter_disk_error(struct reporter *r, const char *text);
 void reporter_trigger(struct reporter *r, bool full);
+/* A writer is gone in the middle of a block: whoever wants its file next waits for a recovery, which the namenode can ask
+ * for in an answer to a heartbeat only. So they come quickly for a while. */
+void reporter_expect_commands(struct reporter *r);
 
 /* Copies under way to other datanodes. */
 void reporter_transfer_begin(struct reporter *r);

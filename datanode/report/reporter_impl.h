@@ -46,6 +46,7 @@ struct reporter {
     int transfers;
     int64_t last_heartbeat_ms, last_full_report_ms;
     bool storage_failed; /* heartbeat at once */
+    int64_t commands_expected_until_ms;
     struct peers *peers;
 
     /* One report at a time: an incremental one must not overtake the full one that does not contain it. */

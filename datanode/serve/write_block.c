@@ -242,6 +242,8 @@ static int receive(const struct write_request *q, struct replica_writer *w, stru
     int rc = block_receive(&args);
     if (rc == 0)
         metric_add(acks ? &datanode_blocks_received : &datanode_blocks_replicated, 1);
+    else if (acks)
+        reporter_expect_commands(q->x->dn->reporter);
     return q->is_transfer ? answer_transfer(q, rc) : rc;
 }
 

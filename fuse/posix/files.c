@@ -10,6 +10,7 @@
 #include "common/mem.h"
 #include "fuse/posix/first_block.h"
 #include "fuse/posix/kernel_io.h"
+#include "fuse/posix/opens.h"
 #include "fuse/posix/posix_mount.h"
 
 /* What a handle is, is in its number: the process that made it may not be the one that is asked. */
@@ -31,6 +32,7 @@ static void handle_end(const struct request *op, struct node *n)
     if (!noted->done) {
         noted->done = true;
         node_released(op->m->nodes, n);
+        opens_closed(op->m, n->id);
     }
 }
 
@@ -69,6 +71,7 @@ void posix_op_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t
     struct fuse_entry_param entry;
     struct dfs_block first;
     uint64_t unused[UNUSED_MAX];
+    struct opens_telling telling;
     bool made = false, writes = (fi->flags & O_ACCMODE) != O_RDONLY;
     request_begin(&op, req);
     struct posix_make how = {.mode = S_IFREG | (mode & 07777),
@@ -76,7 +79,8 @@ void posix_op_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t
                              .ret_block = writes ? &first : NULL,
                              .block_room = FIRST_BLOCK_BYTES,
                              .dropped = unused,
-                             .dropped_count = unused_blocks_take(op.m->store.unused, unused)};
+                             .dropped_count = unused_blocks_take(op.m->store.unused, unused),
+                             .handles = opens_tell(op.m, true, &telling)};
     int rc = make_node(&op, parent, name, &how, &attr, &made);
     if (rc < 0) {
         request_fail(&op, "create");
@@ -88,13 +92,16 @@ void posix_op_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t
     else if (fi->flags & O_TRUNC) /* another client made it meanwhile */
         rc = node_resize(&op.m->store, n, 0, &op.err);
     if (rc < 0) {
+        opens_closed(op.m, n->id);
         file_fail(&op, n, "create");
         return;
     }
     handle_set(&op, n, fi);
     attr_to_entry(op.m, &attr, &entry);
-    if (fuse_reply_create(req, &entry, fi) < 0) /* the caller was interrupted: nobody will close it */
+    if (fuse_reply_create(req, &entry, fi) < 0) { /* the caller was interrupted: nobody will close it */
         node_released(op.m->nodes, n);
+        opens_closed(op.m, n->id);
+    }
     file_end(&op, n);
 }
 
@@ -103,11 +110,15 @@ void posix_op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
     struct request op;
     struct posix_attr attr;
     struct passage p;
+    struct opens_telling telling;
     request_begin(&op, req);
-    passage_open(op.m->passages, &p, inode_of_ino(op.m, ino));
-    int rc = posix_getattr(op.fs, inode_of_ino(op.m, ino), &op.arena, &attr, &op.err);
+    uint64_t inode = inode_of_ino(op.m, ino);
+    passage_open(op.m->passages, &p, inode);
+    int rc = posix_open(op.fs, op.m->store.memory->session, inode, opens_tell(op.m, true, &telling), &op.arena, &attr,
+                        &op.err);
     if (rc < 0) {
         passage_end(op.m->passages, &p);
+        opens_closed(op.m, inode);
         request_fail(&op, "open");
         return;
     }
@@ -119,8 +130,10 @@ void posix_op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
         n->wants_atime = true;
     handle_set(&op, n, fi);
     passage_end(op.m->passages, &p);
-    if (fuse_reply_open(req, fi) < 0)
+    if (fuse_reply_open(req, fi) < 0) {
         node_released(op.m->nodes, n);
+        opens_closed(op.m, inode);
+    }
     file_end(&op, n);
 }
 

@@ -1,20 +1,25 @@
-/* The locks that programs of this mount have on one file, as the namenode granted them: a namenode that is started
- * again has forgotten them, and is told. Not thread-safe. */
+/* The locks that programs of this mount have, as the namenode granted them: a namenode that is started again has
+ * forgotten them, and is told. They outlive the process that serves (keeper_memory.h). Not thread-safe. */
 #ifndef CAIRN_FUSE_POSIX_HELD_LOCKS_H
 #define CAIRN_FUSE_POSIX_HELD_LOCKS_H
 
+#include <stdatomic.h>
 #include <stddef.h>
 
 #include "client/lib/posix.h"
 
+#define HELD_LOCKS_MAX 16384 /* one more is granted, too, and not set again */
+
+/* A process that dies while it changes them leaves one twice, but none out. */
 struct held_locks { /* {0} is empty */
-    struct posix_lock *items;
-    size_t count, capacity;
+    _Atomic uint32_t count;
+    struct posix_lock items[HELD_LOCKS_MAX];
 };
 
 /* What was granted; POSIX_LOCK_NONE: let go. It replaces what the same owner had in its range. Locks of whole files and
  * of ranges do not see each other. */
 void held_locks_set(struct held_locks *h, const struct posix_lock *lock);
-void held_locks_clear(struct held_locks *h); /* and frees */
+bool held_locks_have(const struct held_locks *h, const struct posix_lock *lock); /* as it is */
+void held_locks_end_file(struct held_locks *h, uint64_t inode);
 
 #endif

@@ -8,6 +8,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "fuse/posix/held_locks.h"
+
 #define KEEPER_REQUESTS_MAX 1024
 #define KEEPER_OPENS_MAX    65536 /* files open at once, for which handles are counted over a death */
 #define KEEPER_INIT_MAX     256
@@ -26,12 +28,15 @@ struct keeper_memory {
     struct keeper_request requests[KEEPER_REQUESTS_MAX]; /* that were taken and not answered yet */
     uint32_t process;                                    /* how many have served so far, this one included */
     int64_t process_since_ms;
-    _Atomic bool has_answered; /* this process */
-    uint32_t fruitless;        /* processes before it, one after another, that died at once and answered nothing */
-    uint8_t caller[8];         /* random: the mount, among the namenode's RPC clients */
-    _Atomic uint64_t session;  /* at the namenode; 0: none yet */
-    _Atomic uint64_t handles;  /* given out so far */
+    _Atomic bool has_answered;  /* this process */
+    uint32_t fruitless;         /* processes before it, one after another, that died at once and answered nothing */
+    uint8_t caller[8];          /* random: the mount, among the namenode's RPC clients */
+    _Atomic uint64_t session;   /* at the namenode; 0: none yet */
+    _Atomic uint64_t handles;   /* given out so far */
+    _Atomic uint64_t openings;  /* numbers of them, as the namenode is told (opens.h) */
+    _Atomic bool has_uncounted; /* once there were more files open than are counted here */
     char staging_folder[256];
+    struct held_locks locks;
     struct {
         _Atomic uint64_t inode; /* 0: free */
         _Atomic uint32_t opens;

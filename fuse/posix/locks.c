@@ -49,13 +49,20 @@ static void on_interrupt(fuse_req_t req, void *data)
     ((struct waiting *)data)->is_interrupted = true;
 }
 
+static void note_held(struct posix_mount *m, const struct posix_lock *lock)
+{
+    pthread_mutex_lock(&m->store.held_lock);
+    held_locks_set(&m->store.memory->locks, lock);
+    pthread_mutex_unlock(&m->store.held_lock);
+}
+
 /* For locks that belong to an open file (F_OFD_SETLK): the kernel only says that the handle ends, not whose they are.
  */
 static void note_granted(struct waiting *w)
 {
     struct node *n = w->node;
     node_note_lock(n, w->lock.whole);
-    held_locks_set(&n->locks, &w->lock);
+    note_held(w->op.m, &w->lock);
     if (w->lock.whole || w->lock.type == POSIX_LOCK_NONE || n->lock_user_count == LOCK_USERS_MAX)
         return;
     for (size_t i = 0; i < n->lock_user_count; i++)
@@ -185,7 +192,7 @@ static void release_owner_locked(struct request *op, struct node *n, uint64_t ow
         .id = n->id, .owner = owner, .whole = whole, .end = POSIX_LOCK_TO_END, .type = POSIX_LOCK_NONE};
     struct err err = {0};
     bool granted;
-    held_locks_set(&n->locks, &all);
+    note_held(op->m, &all);
     if (posix_lock(op->fs, op->m->store.memory->session, &all, 0, &granted, NULL, &err) < 0)
         log_warn("mount", "locks stay until the mount ends: inode=%" PRIu64 " err=%s", n->id, err.text);
 }
@@ -213,22 +220,50 @@ void locks_release_handle(struct request *op, struct node *n, uint64_t handle)
     pthread_mutex_unlock(&n->locks_lock);
 }
 
-static void lock_again(struct node *n, void *arg)
+static struct posix_lock *held_now(struct posix_mount *m, uint32_t *ret_count)
 {
-    struct posix_mount *m = arg;
-    pthread_mutex_lock(&n->locks_lock);
-    for (size_t i = 0; i < n->locks.count; i++) {
-        struct err err = {0};
-        bool granted = false;
-        int rc = posix_lock(m->store.fs, m->store.memory->session, &n->locks.items[i], 0, &granted, NULL, &err);
-        if (rc < 0 || !granted)
-            log_error("mount", "a lock is lost: inode=%" PRIu64 " err=%s", n->id,
-                      rc < 0 ? err.text : "another client has it now");
+    const struct held_locks *h = &m->store.memory->locks;
+    pthread_mutex_lock(&m->store.held_lock);
+    struct posix_lock *list = mem_calloc(h->count + 1, sizeof *list);
+    *ret_count = h->count;
+    memcpy(list, h->items, h->count * sizeof *list);
+    pthread_mutex_unlock(&m->store.held_lock);
+    return list;
+}
+
+static bool is_held_still(struct posix_mount *m, const struct posix_lock *lock)
+{
+    pthread_mutex_lock(&m->store.held_lock);
+    bool held = held_locks_have(&m->store.memory->locks, lock);
+    pthread_mutex_unlock(&m->store.held_lock);
+    return held;
+}
+
+/* In turn with who lets go of it meanwhile. */
+static void lock_again(struct posix_mount *m, const struct posix_lock *lock)
+{
+    struct err err = {0};
+    struct node *n;
+    bool granted = false;
+    int rc = node_need(m->nodes, lock->id, &n, &err);
+    if (rc == 0) {
+        pthread_mutex_lock(&n->locks_lock);
+        if (is_held_still(m, lock))
+            rc = posix_lock(m->store.fs, m->store.memory->session, lock, 0, &granted, NULL, &err);
+        else
+            granted = true;
+        pthread_mutex_unlock(&n->locks_lock);
+        node_put(m->nodes, n);
     }
-    pthread_mutex_unlock(&n->locks_lock);
+    if (rc < 0 || !granted)
+        log_error("mount", "a lock is lost: inode=%" PRIu64 " err=%s", lock->id,
+                  rc < 0 ? err.text : "another client has it now");
 }
 
 void locks_set_again(struct posix_mount *m)
 {
-    node_each(m->nodes, lock_again, m);
+    uint32_t count;
+    AUTO(mem_freep) struct posix_lock *list = held_now(m, &count);
+    for (uint32_t i = 0; i < count; i++)
+        lock_again(m, &list[i]);
 }

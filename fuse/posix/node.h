@@ -19,7 +19,6 @@
 #include "client/lib/posix_data.h"
 #include "client/lib/posix.h"
 #include "fuse/posix/edit_plan.h"
-#include "fuse/posix/held_locks.h"
 #include "fuse/posix/keeper_memory.h"
 #include "fuse/posix/staging.h"
 
@@ -48,7 +47,6 @@ struct node {
         uint64_t handle, owner;
     } * lock_users;
     size_t lock_user_count;
-    struct held_locks locks;                       /* as they were granted */
     _Atomic bool has_range_locks, has_whole_locks; /* ever had: closing has to let go of them */
 
     pthread_rwlock_t lock; /* what follows; shared: reading bytes */
@@ -79,6 +77,7 @@ struct node {
 struct node_store { /* what all nodes of a mount share */
     struct dfs *fs;
     struct keeper_memory *memory; /* its session is the mount's */
+    pthread_mutex_t held_lock;    /* of memory->locks */
     struct staging_area *staging;
     struct unused_blocks *unused;
     pthread_mutex_t uploads_lock; /* of: */
@@ -100,7 +99,8 @@ void node_put(struct node_table *t, struct node *n);
 /* The kernel has one more handle, and one less. With the last one what is left is saved, and a held file released. */
 void node_opened(struct node_table *t, struct node *n);
 void node_released(struct node_table *t, struct node *n);
-bool node_is_open(struct node_table *t, uint64_t id);
+bool node_is_open(struct node_table *t, uint64_t id); /* or a request is under way */
+bool node_has_handles(struct node_table *t, uint64_t id);
 bool node_any_open(struct node_table *t);
 /* Its last link is gone, and the namenode keeps it for us: until the last close, or not at all if it is closed by now.
  */

@@ -273,12 +273,14 @@ static bool is_worth_another_try(int rc)
 
 int node_save_edits(struct node_store *s, struct node *n, bool sync, struct err *reterr)
 {
-    bool was_new = node_is_new(n);
+    bool was_new = node_is_new(n), had_first = n->first_block != NULL;
     int64_t deadline = clock_mono_ms() + LEASE_WAIT_MS;
     int rc = node_end_lost_stream(s, n, LEASE_WAIT_MS, reterr);
     if (rc < 0)
         return rc;
     rc = save_once(s, n, sync, deadline, reterr);
+    if (rc < 0 && had_first && !n->first_block) /* it may have been that block, which is old */
+        rc = save_once(s, n, sync, deadline, reterr);
     for (int tries = 1; is_worth_another_try(rc) && tries < SAVE_TRIES; tries++)
         rc = save_once(s, n, sync, deadline, reterr);
     if (rc < 0)

@@ -44,7 +44,6 @@ static void node_free(struct node *n)
     extents_clear(&n->changed);
     staging_free(n->staging);
     free(n->lock_users);
-    held_locks_clear(&n->locks);
     pthread_rwlock_destroy(&n->lock);
     pthread_mutex_destroy(&n->locks_lock);
     free(n);
@@ -97,6 +96,16 @@ bool node_is_open(struct node_table *t, uint64_t id)
     bool open = is_open_locked(t, id);
     pthread_mutex_unlock(&t->lock);
     return open;
+}
+
+bool node_has_handles(struct node_table *t, uint64_t id)
+{
+    uint32_t opens = 0;
+    pthread_mutex_lock(&t->lock);
+    const struct node *n = *slot_of(t, id);
+    bool has = n ? n->opens > 0 : keeper_count_open(t->store->memory, id, 0, &opens) && opens > 0;
+    pthread_mutex_unlock(&t->lock);
+    return has;
 }
 
 bool node_any_open(struct node_table *t)
@@ -153,8 +162,11 @@ static struct node *node_new(const struct posix_attr *attr)
 static uint32_t count_opens(struct node_table *t, struct node *n, int change)
 {
     uint32_t opens;
-    if (!keeper_count_open(t->store->memory, n->id, change, &opens))
+    if (!keeper_count_open(t->store->memory, n->id, change, &opens)) {
         opens = change < 0 && n->opens == 0 ? 0 : n->opens + (uint32_t)change;
+        if (change > 0)
+            t->store->memory->has_uncounted = true;
+    }
     n->opens = opens;
     return opens;
 }
@@ -304,7 +316,9 @@ static void end_locks(struct node_table *t, struct node *n)
     if (!reopened && (n->is_held || n->has_range_locks || n->has_whole_locks)) {
         release_held(t, n->id);
         n->has_range_locks = n->has_whole_locks = false;
-        held_locks_clear(&n->locks);
+        pthread_mutex_lock(&t->store->held_lock);
+        held_locks_end_file(&t->store->memory->locks, n->id);
+        pthread_mutex_unlock(&t->store->held_lock);
     }
     pthread_mutex_unlock(&n->locks_lock);
 }

@@ -71,6 +71,23 @@ bool passage_remove(struct passages *all, struct passage *p, uint64_t inode)
     return is_opening;
 }
 
+bool passage_is_opening(struct passages *all, uint64_t inode)
+{
+    pthread_mutex_lock(&all->lock);
+    bool opening = is_there(all, inode, false);
+    pthread_mutex_unlock(&all->lock);
+    return opening;
+}
+
+void passage_each_opening(struct passages *all, void (*fn)(uint64_t inode, void *arg), void *arg)
+{
+    pthread_mutex_lock(&all->lock);
+    for (const struct passage *p = all->first; p; p = p->next)
+        if (!p->removes)
+            fn(p->inode, arg);
+    pthread_mutex_unlock(&all->lock);
+}
+
 void passage_end(struct passages *all, struct passage *p)
 {
     pthread_mutex_lock(&all->lock);

@@ -23,6 +23,10 @@ void passage_open(struct passages *all, struct passage *p, uint64_t inode);
 /* true: somebody is just opening it. */
 bool passage_remove(struct passages *all, struct passage *p, uint64_t inode);
 void passage_end(struct passages *all, struct passage *p); /* one that never began is fine */
+/* Somebody is just opening it. */
+bool passage_is_opening(struct passages *all, uint64_t inode);
+/* Calls fn for each file that somebody is just opening. */
+void passage_each_opening(struct passages *all, void (*fn)(uint64_t inode, void *arg), void *arg);
 /* Waits until those who were just opening it are counted. With no removal under way of one's own. */
 void passage_wait_opened(struct passages *all, uint64_t inode);
 

@@ -14,6 +14,7 @@
 #include "fuse/posix/first_block.h"
 #include "fuse/posix/kernel_io.h"
 #include "fuse/posix/late_saves.h"
+#include "fuse/posix/opens.h"
 #include "fuse/posix/staging_folder.h"
 
 #define MALLOC_ARENAS     2
@@ -84,6 +85,7 @@ int posix_mount_new(const struct posix_mount_options *o, struct daemon *d, struc
     struct posix_mount *m = mem_new(struct posix_mount);
     m->store.memory = memory;
     pthread_mutex_init(&m->store.uploads_lock, NULL);
+    pthread_mutex_init(&m->store.held_lock, NULL);
     pthread_cond_init(&m->store.uploads_ended, NULL);
     m->staging_lock_fd = lock_fd;
     m->options = *o;
@@ -99,9 +101,12 @@ int posix_mount_new(const struct posix_mount_options *o, struct daemon *d, struc
 int posix_mount_session(struct posix_mount *m, struct posix_session *ret, struct err *reterr)
 {
     struct err why = {0};
-    int rc = posix_open_session(m->store.fs, m->store.memory->session, "mount", ret, reterr);
+    struct posix_opened opened;
+    opens_list(m, &opened);
+    int rc = posix_open_session_with(m->store.fs, m->store.memory->session, "mount", &opened, ret, reterr);
     if (rc == ERR_STALE)
-        rc = posix_open_session(m->store.fs, 0, "mount", ret, reterr);
+        rc = posix_open_session_with(m->store.fs, 0, "mount", &opened, ret, reterr);
+    opens_listed(m, &opened);
     if (rc == 0 && strcmp(ret->cluster, m->options.cluster)) {
         if (ret->session != m->store.memory->session && posix_close_session(m->store.fs, ret->session, &why) < 0)
             log_debug("mount", "a session is left to its end: err=%s", why.text);
@@ -140,9 +145,12 @@ static int begin(struct posix_mount *m, struct err *reterr)
     m->listings = listings_new();
     m->removed = removed_new();
     m->passages = passages_new();
+    m->opens = opens_told_new();
     m->dir_stats = dir_stats_new();
-    if (heard) /* else it is loaded when the namenode is there again */
+    if (heard) { /* else they are loaded and set when the namenode is there again */
         late_saves_load(&m->store, m->nodes);
+        locks_set_again(m); /* it may have been started again, too, since a process before this one */
+    }
     m->late_saves = late_saves_start(&m->store, m->nodes);
     m->watch = watch_start(m, heard ? &session : NULL);
     return 0;
@@ -164,6 +172,7 @@ static size_t end(struct posix_mount *m)
     listings_free(m->listings);
     removed_free(m->removed);
     passages_free(m->passages);
+    opens_told_free(m->opens);
     dir_stats_free(m->dir_stats);
     dfs_unref(m->store.fs);
     staging_area_free(m->store.staging);
@@ -207,6 +216,7 @@ void posix_mount_free(struct posix_mount *m)
         return;
     staging_folder_give_up(m->store.memory->staging_folder, m->staging_lock_fd);
     pthread_mutex_destroy(&m->store.uploads_lock);
+    pthread_mutex_destroy(&m->store.held_lock);
     pthread_cond_destroy(&m->store.uploads_ended);
     free(m);
 }

@@ -24,6 +24,7 @@ struct watch;
 struct xattr_facts;
 struct listings;
 struct late_saves;
+struct opens_told;
 struct posix_mount {
     struct node_store store; /* file system, session, staging */
     struct node_table *nodes;
@@ -37,6 +38,7 @@ struct posix_mount {
     struct listings *listings;
     struct removed *removed;
     struct passages *passages;
+    struct opens_told *opens;
     struct late_saves *late_saves;
     struct dir_stats *dir_stats;
     uint64_t root;          /* the inode that the mount point shows */

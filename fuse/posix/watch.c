@@ -7,6 +7,7 @@
 #include "common/log.h"
 #include "common/mem.h"
 #include "fuse/posix/kernel_io.h"
+#include "fuse/posix/opens.h"
 #include "fuse/posix/posix_mount.h"
 
 #define WATCH_WAIT_MS     20000
@@ -14,6 +15,7 @@
 #define WATCH_FIRST_MS    200 /* until the kernel has said what it can */
 #define WATCH_FIRST_TRIES 25
 #define WATCH_ARENA_BYTES (16 << 20)
+#define LOOK_ARENA_BYTES  (1 << 20)
 
 struct watch {
     struct posix_mount *m;
@@ -23,6 +25,15 @@ struct watch {
     pthread_t thread;
     _Atomic bool is_ending;
 };
+
+/* Its last name went, and the namenode keeps it since it is open here: it goes with the last close. */
+static void look_whether_held(struct posix_mount *m, uint64_t inode)
+{
+    AUTO_ARENA(a, LOOK_ARENA_BYTES);
+    struct posix_attr attr;
+    if (node_has_handles(m->nodes, inode) && posix_getattr(m->store.fs, inode, &a, &attr, NULL) == 0 && attr.nlink == 0)
+        node_held(m->nodes, inode);
+}
 
 static void pass_on(struct watch *w, const struct posix_change *c)
 {
@@ -38,6 +49,7 @@ static void pass_on(struct watch *w, const struct posix_change *c)
         node_invalidate(m->nodes, c->id);
     xattr_forget(m, c->id);
     fuse_lowlevel_notify_inval_inode(m->fuse, ino, c->content ? 0 : -1, 0);
+    look_whether_held(m, c->id);
 }
 
 static void pass_on_one(struct node *n, void *arg)
@@ -90,6 +102,7 @@ static void *watch_run(void *arg)
         bool is_early = tries < WATCH_FIRST_TRIES && !w->m->is_told;
         if (is_early)
             w->m->is_told = kernel_io_forget_names();
+        opens_tell_closed(w->m);
         AUTO_ARENA(a, WATCH_ARENA_BYTES);
         struct posix_changes changes;
         struct err err = {0};
@@ -108,6 +121,7 @@ static void *watch_run(void *arg)
             pass_on(w, &changes.list[i]);
         if (changes.lost)
             pass_on_all(w);
+        w->is_known = !changes.lost; /* it may have been started again: what is open and locked it hears from us */
     }
     return NULL;
 }

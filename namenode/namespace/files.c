@@ -11,7 +11,19 @@
 #include "namenode/namespace/leases.h"
 #include "namenode/namespace/links.h"
 #include "namenode/namespace/policy.h"
+#include "namenode/namespace/sessions.h"
 #include "namenode/namespace/tree.h"
+
+static void tell_sessions(const struct file_op *o)
+{
+    const struct inode_hold *holds = (const void *)o->t->holds.base;
+    for (size_t i = 0; i < o->t->holds.len / sizeof *holds; i++) {
+        struct session *s = sessions_find(o->nn->sessions, holds[i].session);
+        if (s)
+            session_held(s, holds[i].inode);
+    }
+    buf_clear(&o->t->holds);
+}
 
 int file_commit(const struct file_op *o, struct err *reterr)
 {
@@ -26,6 +38,7 @@ int file_commit(const struct file_op *o, struct err *reterr)
     for (size_t i = 0; i < o->t->lingering.len / sizeof *lingering; i++)
         graves_add(o->nn->graves, lingering[i], o->now_ms);
     buf_clear(&o->t->lingering);
+    tell_sessions(o);
     if (o->t->discard_count) {
         o->nn->reap_pending += o->t->discard_count;
         pthread_cond_signal(&o->nn->housekeeping_wake);

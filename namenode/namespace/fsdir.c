@@ -10,6 +10,7 @@
 #include "common/mem.h"
 #include "namenode/namespace/change_log.h"
 #include "namenode/namespace/history.h"
+#include "namenode/namespace/opens.h"
 #include "namenode/namespace/keys.h"
 #include "namenode/namespace/protected.h"
 #include "namenode/namespace/txn.h"
@@ -136,6 +137,7 @@ int fsdir_open(struct store *s, struct journal *j, const struct fsdir_options *o
     snprintf(dir->superuser, sizeof dir->superuser, "%s", o->superuser);
     snprintf(dir->supergroup, sizeof dir->supergroup, "%s", o->supergroup);
     dir->changes = change_log_new(now_ns);
+    dir->opens = opens_new();
     int rc = history_load(dir, reterr);
     rc = rc ? rc : retry_ring_load(s, (uint64_t)clock_mono_ms(), &dir->retries, reterr);
     rc = rc ? rc : counters_read(dir, reterr);
@@ -155,6 +157,7 @@ void fsdir_free(struct fsdir *dir)
         protected_free(dir->protected);
         history_free(dir->history);
         change_log_free(dir->changes);
+        opens_free(dir->opens);
         retry_ring_free(dir->retries);
     }
     free(dir);

@@ -108,6 +108,11 @@ static inline void key_of_link(struct key *ret, uint64_t inode, uint64_t parent,
     memcpy(ret->bytes + ret->len, name, len);
     ret->len += len;
 }
+static inline void key_of_hold(struct key *ret, uint64_t inode, uint64_t session)
+{
+    key_of(ret, 'h', inode);
+    key_add(ret, session);
+}
 static inline void key_of_snapshot(struct key *ret, uint64_t dir, const char *name, size_t name_len)
 {
     key_of_named(ret, 'S', dir, name, name_len);

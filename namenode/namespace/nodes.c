@@ -237,23 +237,21 @@ static int forget_directory(struct txn *t, const struct entry *e, struct err *re
 }
 
 /* The entry goes, and what it names if that was its last. */
-static int remove_entry(struct txn *t, const struct entry *e, struct node_holder *holder, struct err *reterr)
+static int remove_entry(struct txn *t, const struct entry *e, uint64_t holder, struct err *reterr)
 {
     struct inode *n = e->child;
     int rc = inode_is_dir(n) ? forget_directory(t, e, reterr) : 0;
     rc = rc ? rc : txn_unlink(t, e->parent, e->name, n, reterr);
     if (rc)
         return rc;
-    if (holder && !inode_is_dir(n) && !txn_has_name(t, n)) { /* or only where the reaper has not been yet */
-        session_put_hold(t, holder->session->id, n);
-        holder->held = n->id;
-    }
+    if (holder && !inode_is_dir(n) && !txn_has_name(t, n)) /* or only where the reaper has not been yet */
+        txn_hold(t, holder, n);
     txn_discard(t, n);
     return 0;
 }
 
-int node_unlink(struct txn *t, uint64_t parent, struct slice name, bool directory, struct node_holder *holder,
-                struct inode **ret, struct err *reterr)
+int node_unlink(struct txn *t, uint64_t parent, struct slice name, bool directory, uint64_t holder, struct inode **ret,
+                struct err *reterr)
 {
     struct entry at;
     int rc = find_entry(t, parent, name, &at, reterr);
@@ -333,8 +331,7 @@ static int exchange(struct txn *t, const struct entry *from, const struct entry 
     return txn_exchange(t, from, to, reterr);
 }
 
-static int replace(struct txn *t, const struct entry *from, const struct entry *to, struct node_holder *holder,
-                   struct err *reterr)
+static int replace(struct txn *t, const struct entry *from, const struct entry *to, uint64_t holder, struct err *reterr)
 {
     int rc = check_not_below(t, from, to, reterr);
     if (!rc && to->child)
@@ -350,7 +347,7 @@ static int replace(struct txn *t, const struct entry *from, const struct entry *
     return txn_move(t, from, to, reterr);
 }
 
-int node_rename(struct txn *t, const struct node_rename *how, struct node_holder *holder, struct inode **ret,
+int node_rename(struct txn *t, const struct node_rename *how, uint64_t holder, struct inode **ret,
                 struct inode **ret_replaced, struct err *reterr)
 {
     struct entry from, to;

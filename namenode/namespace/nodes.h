@@ -32,13 +32,9 @@ int node_make(struct txn *t, const struct node_make *how, struct inode **ret, bo
 int node_link(struct txn *t, uint64_t id, uint64_t parent, struct slice name, struct inode **ret,
               struct err *reterr) MUST_CHECK;
 
-/* The last link of an inode that is open goes: it stays, held. NULL: nothing is. */
-struct node_holder {
-    struct session *session;
-    uint64_t held; /* is set to the inode that is held now: for memory, after the commit */
-};
-int node_unlink(struct txn *t, uint64_t parent, struct slice name, bool directory, struct node_holder *holder,
-                struct inode **ret, struct err *reterr) MUST_CHECK;
+/* holder: the session for which what loses its last name is held; 0: nobody. */
+int node_unlink(struct txn *t, uint64_t parent, struct slice name, bool directory, uint64_t holder, struct inode **ret,
+                struct err *reterr) MUST_CHECK;
 
 #define NODE_NOREPLACE 1u /* renameat2's numbers */
 #define NODE_EXCHANGE  2u
@@ -48,7 +44,7 @@ struct node_rename {
     uint32_t flags;
 };
 /* *ret_replaced NULL: nothing was. */
-int node_rename(struct txn *t, const struct node_rename *how, struct node_holder *holder, struct inode **ret,
+int node_rename(struct txn *t, const struct node_rename *how, uint64_t holder, struct inode **ret,
                 struct inode **ret_replaced, struct err *reterr) MUST_CHECK;
 
 struct node_set { /* as far as has_.. */

@@ -158,12 +158,6 @@ struct session *sessions_next_ended(struct sessions *s, uint64_t now_ms)
 
 /* ---- the store ---- */
 
-static void hold_key(struct key *k, uint64_t inode, uint64_t session)
-{
-    key_of(k, 'h', inode);
-    key_add(k, session);
-}
-
 int session_put_new(struct sessions *s, struct txn *t, const char *name, uint64_t *ret_id, struct err *reterr)
 {
     Cairn__SessionRecord r = CAIRN__SESSION_RECORD__INIT;
@@ -187,21 +181,12 @@ int session_put_new(struct sessions *s, struct txn *t, const char *name, uint64_
     return 0;
 }
 
-void session_put_hold(struct txn *t, uint64_t session, struct inode *n)
-{
-    struct key k;
-    hold_key(&k, n->id, session);
-    store_batch_put(txn_batch(t), k.bytes, k.len, "", 0);
-    n->is_held = true;
-    txn_dirty(n);
-}
-
 int session_drop_hold(struct sessions *s, struct txn *t, const struct session *session, uint64_t inode,
                       struct err *reterr)
 {
     struct key k;
     struct inode *n = NULL;
-    hold_key(&k, inode, session->id);
+    key_of_hold(&k, inode, session->id);
     store_batch_delete(txn_batch(t), k.bytes, k.len);
     int rc = txn_inode(t, inode, &n, reterr);
     if (rc == ERR_NOT_FOUND)

@@ -44,8 +44,7 @@ struct session *sessions_next_ended(struct sessions *s, uint64_t now_ms);
 /* *ret_id: a number that was never given out. ERR_BUSY: there are too many. */
 int session_put_new(struct sessions *s, struct txn *t, const char *name, uint64_t *ret_id,
                     struct err *reterr) MUST_CHECK;
-void session_put_hold(struct txn *t, uint64_t session, struct inode *n); /* n has no name any more */
-/* n stays if others hold it, or if it has got a name; else it goes. */
+/* What txn_hold holds. It stays if others hold it, or if it has got a name; else it goes. */
 int session_drop_hold(struct sessions *s, struct txn *t, const struct session *session, uint64_t inode,
                       struct err *reterr) MUST_CHECK;
 void session_drop(struct txn *t, uint64_t session);

@@ -12,6 +12,7 @@
 #include "namenode/namespace/history.h"
 #include "namenode/namespace/keys.h"
 #include "namenode/namespace/links.h"
+#include "namenode/namespace/opens.h"
 #include "namenode/namespace/quota.h"
 
 #define ERASED_AT_ONCE_BLOCKS 100        /* a file with more of them is left to the reaper */
@@ -41,6 +42,7 @@ void txn_end(struct txn *t)
     buf_free(&t->changed);
     buf_free(&t->drops);
     buf_free(&t->lingering);
+    buf_free(&t->holds);
     buf_free(&t->history);
     arena_free(&t->arena);
 }
@@ -200,7 +202,7 @@ int txn_path(struct txn *t, struct inode *n, const char **ret, struct err *reter
     struct inode **chain = NULL;
     size_t count = 0, len = 1;
     int rc = walk_up_any(t, n, &chain, &count, reterr);
-    if (rc == ERR_NOT_FOUND && n->is_held) {
+    if (rc == ERR_NOT_FOUND && txn_is_kept(t, n)) {
         *ret = arena_printf(&t->arena, PATH_OF_INODES "%llu", (unsigned long long)n->id);
         return 0;
     }
@@ -223,9 +225,14 @@ bool txn_has_name(struct txn *t, struct inode *n)
     return walk_up_any(t, n, NULL, &count, NULL) == 0;
 }
 
+bool txn_is_kept(const struct txn *t, const struct inode *n)
+{
+    return n->is_held || (!inode_is_dir(n) && n->parent != INODE_NONE && opens_any(t->dir->opens, n->id));
+}
+
 bool txn_is_attached(struct txn *t, struct inode *n)
 {
-    return n->is_held || txn_has_name(t, n);
+    return n->is_held || txn_has_name(t, n) || txn_is_kept(t, n);
 }
 
 /* ---- changing ---- */
@@ -285,9 +292,32 @@ struct inode *txn_new_inode(struct txn *t, enum inode_type type, uint16_t mode, 
     return n;
 }
 
+void txn_hold(struct txn *t, uint64_t session, struct inode *n)
+{
+    struct inode_hold h = {session, n->id};
+    struct key k;
+    key_of_hold(&k, n->id, session);
+    store_batch_put(txn_batch(t), k.bytes, k.len, "", 0);
+    buf_append(&t->holds, &h, sizeof h);
+    n->is_held = true;
+    txn_dirty(n);
+}
+
+static void hold_if_open(struct txn *t, struct inode *n)
+{
+    const struct opening *list;
+    size_t count = inode_is_dir(n) ? 0 : opens_of(t->dir->opens, n->id, &list);
+    for (size_t i = 0; i < count; i++)
+        if (list[i].session != t->session) /* whose own removal says whether it is to be held */
+            txn_hold(t, list[i].session, n);
+}
+
 void txn_discard(struct txn *t, struct inode *n)
 {
-    if (n->parent != INODE_NONE || n->is_held)
+    if (n->parent != INODE_NONE)
+        return;
+    hold_if_open(t, n);
+    if (n->is_held)
         return;
     if (n->is_open)
         txn_close_file(t, n);
@@ -542,7 +572,7 @@ static void changes_note(struct txn *t)
     for (size_t i = 0; i < t->inode_count; i++) {
         const struct inode *n = t->inodes[i];
         struct change c = {t->session, n->id, NULL, n->content_changed};
-        bool is_seen = !n->is_new && !(t->is_reaping && n->parent == INODE_NONE);
+        bool is_seen = !n->is_new && !(t->is_reaping && n->parent == INODE_NONE && !n->is_held);
         if (n->dirty && is_seen && (n->content_changed || n->ctime_ns != n->ctime_before))
             buf_append(&t->changed, &c, sizeof c);
     }

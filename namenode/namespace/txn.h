@@ -45,6 +45,7 @@ struct fsdir {
     char superuser[256]; /* the namenode's OS user */
     char supergroup[256];
     struct change_log *changes;              /* see change_log.h */
+    struct opens *opens;                     /* see opens.h */
     struct quota_watch *watches;             /* see quota.h */
     struct delete_watch *delete_watches;     /* see tree.h */
     struct protected_directories *protected; /* see protected.h; NULL: none */
@@ -74,6 +75,9 @@ struct entry_change { /* of a directory: what was linked or unlinked */
     uint64_t parent;
     const char *name;
 };
+struct inode_hold { /* that a session has from now on: for memory, after the commit */
+    uint64_t session, inode;
+};
 struct block_drop { /* a block that its file no longer has */
     uint64_t inode;
     struct file_block block;
@@ -95,6 +99,7 @@ struct txn {
     uint64_t *freed; /* blocks that nothing refers to any more: for the block map, after the commit (see file_commit) */
     size_t freed_count;
     struct buf lingering;          /* ids of blocks that were edited out, likewise: for the graves */
+    struct buf holds;              /* struct inode_hold, likewise */
     size_t discard_count;          /* what was left to the reaper, likewise */
     struct quota_charges *charges; /* of the commit under way, see quota.h */
     struct buf entries;            /* struct entry_change; only if history_is_used or change_log_is_wanted */
@@ -133,13 +138,14 @@ int txn_peek(struct txn *t, uint64_t id, struct inode **ret, struct err *reterr)
 int txn_child(struct txn *t, const struct inode *parent, const char *name, struct inode **ret,
               struct err *reterr) MUST_CHECK;
 int txn_block(struct txn *t, uint64_t block_id, struct block_record *ret, struct err *reterr) MUST_CHECK;
-/* The path up to the root, in the arena; ERR_NOT_FOUND if the inode was cut off the tree. What is held and has no name
+/* The path up to the root, in the arena; ERR_NOT_FOUND if the inode was cut off the tree. What is kept and has no name
  * in the tree has the path PATH_OF_INODES and its number. */
 #define PATH_OF_INODES "/.reserved/.inodes/"
 int txn_path(struct txn *t, struct inode *n, const char **ret, struct err *reterr) MUST_CHECK;
-bool txn_has_name(struct txn *t, struct inode *n);        /* it hangs in the tree */
-bool txn_is_attached(struct txn *t, struct inode *n);     /* or is held */
-uint32_t txn_count_names(struct txn *t, struct inode *n); /* those that hang in the tree */
+bool txn_has_name(struct txn *t, struct inode *n);            /* it hangs in the tree */
+bool txn_is_kept(const struct txn *t, const struct inode *n); /* held, or to be: a session has it open */
+bool txn_is_attached(struct txn *t, struct inode *n);         /* either */
+uint32_t txn_count_names(struct txn *t, struct inode *n);     /* those that hang in the tree */
 
 /* Entries of a directory in name order, from the first one after `after` ("" = all). */
 struct dir_iter {
@@ -165,8 +171,11 @@ static inline void txn_dirty(struct inode *n)
 /* A new, unlinked inode with times = now; strings are copied. */
 struct inode *txn_new_inode(struct txn *t, enum inode_type type, uint16_t mode, const char *owner, const char *group);
 /* The inode (and all below it), of which a name went (links.h), goes if that was the last: at once, or if that is more
- * than a little to the reaper. An open file stops being one. What has other names, or is held, stays as it is. */
+ * than a little to the reaper. An open file stops being one. What has other names, or is held, stays as it is; what
+ * other sessions than the txn's have open, they hold from now on. */
 void txn_discard(struct txn *t, struct inode *n);
+/* n has no name any more, and stays until the session lets go of it (sessions.h). */
+void txn_hold(struct txn *t, uint64_t session, struct inode *n);
 /* Takes an inode itself out of the store; _discarded: one that was left to the reaper. */
 void txn_erase(struct txn *t, struct inode *n);
 void txn_erase_discarded(struct txn *t, struct inode *n);

@@ -151,18 +151,20 @@ void op_writer(struct op *op, const char *client_name)
 
 struct closed_connection {
     struct namenode *nn;
-    bool died;
+    bool by_peer, was_idle;
 };
 
+/* A mount closes none of its connections before it ends. */
 static void on_writer_gone(void *context, const char *client_name)
 {
     const struct closed_connection *c = context;
-    leases_disconnected(c->nn->leases, client_name, c->died);
+    bool is_mount = sessions_of_writer(c->nn->sessions, client_name) != 0;
+    leases_disconnected(c->nn->leases, client_name, c->by_peer && (is_mount || !c->was_idle));
 }
 
 void op_connection_closed(void *context, uint64_t connection, int64_t idle_ms, bool by_peer)
 {
-    struct closed_connection c = {context, by_peer && idle_ms < IDLE_CLOSE_MS};
+    struct closed_connection c = {context, by_peer, idle_ms >= IDLE_CLOSE_MS};
     namenode_lock(c.nn);
     writers_closed(c.nn->writers, connection, on_writer_gone, &c);
     posix_connection_closed(c.nn, connection);

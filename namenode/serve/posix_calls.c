@@ -29,6 +29,7 @@ static enum replayed fill_make_node(struct op *op, const Cairn__MakeNodeRequestP
         return REPLAY_NOT_KNOWN;
     if (q->client_name)
         op_writer(op, n->client_name);
+    posix_opened(op, q->session, q->handles, n);
     response->attr = posix_attr(op, n);
     response->directory = posix_directory_attr(op, q->parent);
     response->made = 1;
@@ -106,7 +107,7 @@ int posix_check_writable(struct op *op, const char *doing, uint64_t id)
 /* Names in a directory that was deleted do not count, though the reaper may not have been there yet. */
 static uint32_t count_names(struct op *op, struct inode *n)
 {
-    bool may_hang_elsewhere = !inode_is_dir(n) && !op->t.trusts_tree && (n->more_links || n->is_held);
+    bool may_hang_elsewhere = !inode_is_dir(n) && !op->t.trusts_tree && (n->more_links || txn_is_kept(&op->t, n));
     return may_hang_elsewhere ? txn_count_names(&op->t, n) : inode_nlink(n);
 }
 

@@ -5,6 +5,7 @@
 #define CAIRN_NAMENODE_SERVE_POSIX_CALLS_H
 
 #include "cairn/posix.pb-c.h"
+#include "namenode/namespace/sessions.h"
 #include "namenode/serve/op.h"
 
 #define POSIX_PROTOCOL "org.cairn.PosixProtocol"
@@ -49,6 +50,12 @@ int posix_check_writable(struct op *op, const char *doing, uint64_t id) MUST_CHE
 int posix_new_block(struct op *op, struct inode *file, uint64_t session, const char *client_name, uint64_t length,
                     Hdfs__LocatedBlockProto **ret) MUST_CHECK;
 void posix_drop_new_blocks(struct op *op, uint64_t session, const uint64_t *ids, size_t count);
+/* What a call says about files that its session has opened and closed (posix_opens.c); h NULL: nothing. A session that
+ * is not there any more has nothing open. */
+void posix_opened(struct op *op, uint64_t session, const Cairn__HandlesProto *h, const struct inode *n);
+int posix_closed(struct op *op, uint64_t session, const Cairn__HandlesProto *h) MUST_CHECK;       /* may commit */
+int posix_let_go(struct op *op, struct session *s, const uint64_t *ids, size_t count) MUST_CHECK; /* of what it holds */
+int posix_opens_anew(struct op *op, struct session *s, const Cairn__OpenedFilesProto *opened) MUST_CHECK; /* likewise */
 /* What a mount sees of it, in op's arena; borrows from the inode. */
 Cairn__AttrProto *posix_attr(struct op *op, struct inode *n);
 /* Of the directory that a call has changed; NULL when it is gone. */

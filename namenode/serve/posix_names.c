@@ -46,9 +46,12 @@ void posix_call_get_attr(struct rpc_call *call, const ProtobufCMessage *message,
     struct inode *n = NULL;
     int rc = begin_look(&op, context, call);
     OP_RESPONSE(&op, cairn__get_attr_response_proto, Cairn__GetAttrResponseProto);
+    rc = rc ? rc : posix_closed(&op, q->session, q->handles);
     rc = rc ? rc : posix_inode(&op, q->id, &n);
-    if (!rc)
+    if (!rc) {
+        posix_opened(&op, q->session, q->handles, n);
         response->attr = posix_attr(&op, n);
+    }
     op_end_read(&op, rc, &response->base);
 }
 
@@ -168,6 +171,7 @@ void posix_call_make_node(struct rpc_call *call, const ProtobufCMessage *message
     };
     if (!rc && q->session)
         posix_drop_new_blocks(&op, q->session, q->drop_block_id, q->n_drop_block_id);
+    rc = rc ? rc : posix_closed(&op, q->session, q->handles);
     rc = rc ? rc : posix_check_writable(&op, "make an entry in", q->parent);
     rc = rc ? rc : node_make(&op.t, &how, &n, &made, &op.err);
     if (!rc)
@@ -177,6 +181,7 @@ void posix_call_make_node(struct rpc_call *call, const ProtobufCMessage *message
     if (!rc && made && q->has_block_length && inode_is_file(n))
         rc = make_block(&op, q, n, response);
     if (!rc) {
+        posix_opened(&op, q->session, q->handles, n);
         response->attr = posix_attr(&op, n);
         response->directory = posix_directory_attr(&op, q->parent);
         response->made = made;
@@ -201,27 +206,10 @@ void posix_call_link(struct rpc_call *call, const ProtobufCMessage *message, voi
     op_end(&op, rc, &response->base);
 }
 
-/* Who is to hold what loses its last name. *ret NULL: nobody. */
-static int holder_of(struct op *op, bool hold, uint64_t session, struct node_holder *memory, struct node_holder **ret)
+static int check_holder(struct op *op, bool hold, uint64_t session)
 {
-    *ret = NULL;
-    if (!hold)
-        return 0;
-    *memory = (struct node_holder){.session = sessions_find(op->nn->sessions, session)};
-    if (!memory->session)
-        return err_set(&op->err, ERR_ILLEGAL_ARGUMENT, "only a session can hold a file");
-    *ret = memory;
-    return 0;
-}
-
-/* With what is held now, if something is. */
-static int commit_held(struct op *op, const struct node_holder *holder, uint64_t final)
-{
-    txn_final(&op->t, final);
-    int rc = file_commit(&op->file, &op->err);
-    if (!rc && holder && holder->held)
-        session_held(holder->session, holder->held);
-    return rc;
+    bool is_one = !hold || sessions_find(op->nn->sessions, session);
+    return is_one ? 0 : err_set(&op->err, ERR_ILLEGAL_ARGUMENT, "only a session can hold a file");
 }
 
 void posix_call_unlink(struct rpc_call *call, const ProtobufCMessage *message, void *context)
@@ -229,13 +217,16 @@ void posix_call_unlink(struct rpc_call *call, const ProtobufCMessage *message, v
     const Cairn__UnlinkRequestProto *q = (const void *)message;
     struct op op;
     struct inode *n = NULL;
-    struct node_holder memory, *holder = NULL;
     int rc = posix_begin(&op, context, call, q->session);
     OP_RESPONSE(&op, cairn__unlink_response_proto, Cairn__UnlinkResponseProto);
     rc = rc ? rc : posix_check_writable(&op, "remove from", q->parent);
-    rc = rc ? rc : holder_of(&op, q->hold, q->session, &memory, &holder);
-    rc = rc ? rc : node_unlink(&op.t, q->parent, slice_of(q->name), q->directory, holder, &n, &op.err);
-    rc = rc ? rc : commit_held(&op, holder, n->id);
+    rc = rc ? rc : check_holder(&op, q->hold, q->session);
+    rc =
+        rc ? rc : node_unlink(&op.t, q->parent, slice_of(q->name), q->directory, q->hold ? q->session : 0, &n, &op.err);
+    if (!rc) {
+        txn_final(&op.t, n->id);
+        rc = file_commit(&op.file, &op.err);
+    }
     if (!rc) {
         response->attr = posix_attr(&op, n);
         response->directory = posix_directory_attr(&op, q->parent);
@@ -299,7 +290,6 @@ void posix_call_rename(struct rpc_call *call, const ProtobufCMessage *message, v
     struct op op;
     struct err why = {0};
     struct inode *n = NULL, *replaced = NULL;
-    struct node_holder memory, *holder = NULL;
     struct quota_watch *watches[2] = {NULL, NULL};
     struct node_rename how = {q->parent, q->new_parent, slice_of(q->name), slice_of(q->new_name), q->flags};
     int sum_rc = rpc_call_may_block(call) ? make_sums(context, call, q, watches, &why) : 0;
@@ -315,9 +305,12 @@ void posix_call_rename(struct rpc_call *call, const ProtobufCMessage *message, v
         op.err = why;
     }
     rc = rc ? rc : posix_check_writable(&op, "rename in", q->parent);
-    rc = rc ? rc : holder_of(&op, q->hold, q->session, &memory, &holder);
-    rc = rc ? rc : node_rename(&op.t, &how, holder, &n, &replaced, &op.err);
-    rc = rc ? rc : commit_held(&op, holder, n->id);
+    rc = rc ? rc : check_holder(&op, q->hold, q->session);
+    rc = rc ? rc : node_rename(&op.t, &how, q->hold ? q->session : 0, &n, &replaced, &op.err);
+    if (!rc) {
+        txn_final(&op.t, n->id);
+        rc = file_commit(&op.file, &op.err);
+    }
     if (!rc) {
         response->attr = posix_attr(&op, n);
         response->directory = posix_directory_attr(&op, q->new_parent);

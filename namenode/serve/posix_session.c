@@ -52,6 +52,9 @@ void posix_call_open_session(struct rpc_call *call, const ProtobufCMessage *mess
             leases_disconnected(op.nn->leases, s->name, true);
         session_set_name(s, name);
         set_clients(s, call, q);
+        rc = posix_opens_anew(&op, s, q->opened);
+    }
+    if (!rc) {
         log_info("posix", "session=%llu: %s by %s%s%.100s from %s", (unsigned long long)s->id,
                  q->session ? "goes on" : "opened", name, q->label ? ", " : "", q->label ? q->label : "",
                  rpc_call_client_ip(call));
@@ -85,12 +88,9 @@ void posix_call_release(struct rpc_call *call, const ProtobufCMessage *message, 
     int rc = posix_begin(&op, context, call, q->session);
     struct session *s = rc ? NULL : sessions_find(op.nn->sessions, q->session);
     OP_RESPONSE(&op, cairn__release_response_proto, Cairn__ReleaseResponseProto);
-    for (size_t i = 0; !rc && s && i < q->n_id; i++)
-        if (session_holds(s, q->id[i]))
-            rc = session_drop_hold(op.nn->sessions, &op.t, s, q->id[i], &op.err);
-    rc = rc ? rc : file_commit(&op.file, &op.err);
+    rc = rc ? rc : posix_closed(&op, q->session, q->handles);
+    rc = rc || !s ? rc : posix_let_go(&op, s, q->id, q->n_id);
     for (size_t i = 0; !rc && s && i < q->n_id; i++) {
-        session_released(s, q->id[i]);
         if (locks_end_file(op.nn->locks, s->id, q->id[i]))
             posix_locks_freed(op.nn, q->id[i]);
     }

@@ -4,6 +4,7 @@
 #include "common/log.h"
 #include "namenode/namespace/change_log.h"
 #include "namenode/namespace/files.h"
+#include "namenode/namespace/opens.h"
 #include "namenode/serve/posix_wait.h"
 
 #define RELEASED_AT_ONCE 100
@@ -51,6 +52,7 @@ int posix_end_session(struct namenode *nn, struct session *session, struct err *
     struct txn t;
     size_t count = session->held_count < RELEASED_AT_ONCE ? session->held_count : RELEASED_AT_ONCE;
     session->is_ended = true;
+    opens_end_session(nn->dir->opens, session->id, UINT64_MAX);
     posix_waits_end_session(nn, session);
     locks_end_session(nn->locks, session->id, on_freed, nn);
     change_log_listeners(nn->dir->changes, sessions_count(nn->sessions));

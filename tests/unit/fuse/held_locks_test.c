@@ -17,14 +17,18 @@ static unsigned random_below(unsigned n)
 
 static void test_every_byte_has_the_lock_that_was_set_last(void **state)
 {
+    static struct held_locks h;
     for (int round = 0; round < 500; round++) {
-        struct held_locks h = {0};
         int model[OWNERS][BYTES];
+        struct posix_lock other = {.id = 8, .end = POSIX_LOCK_TO_END};
+        held_locks_set(&h, &other);
         memset(model, -1, sizeof model);
         for (int i = 0; i < 40; i++) {
             uint64_t start = random_below(BYTES), end = start + random_below(BYTES - (unsigned)start);
-            struct posix_lock l = {.owner = random_below(OWNERS), .start = start, .end = end, .type = random_below(3)};
+            struct posix_lock l = {
+                .id = 7, .owner = random_below(OWNERS), .start = start, .end = end, .type = random_below(3)};
             held_locks_set(&h, &l);
+            assert_int_equal(held_locks_have(&h, &l), l.type != POSIX_LOCK_NONE);
             for (uint64_t at = start; at <= end; at++)
                 model[l.owner][at] = l.type == POSIX_LOCK_NONE ? -1 : (int)l.type;
         }
@@ -32,20 +36,24 @@ static void test_every_byte_has_the_lock_that_was_set_last(void **state)
             for (uint64_t at = 0; at < BYTES; at++) {
                 int found = -1, times = 0;
                 for (size_t i = 0; i < h.count; i++)
-                    if (h.items[i].owner == owner && h.items[i].start <= at && at <= h.items[i].end) {
+                    if (h.items[i].id == 7 && h.items[i].owner == owner && h.items[i].start <= at &&
+                        at <= h.items[i].end) {
                         found = (int)h.items[i].type;
                         times++;
                     }
                 assert_int_equal(found, model[owner][at]);
                 assert_true(times <= 1);
             }
-        held_locks_clear(&h);
+        held_locks_end_file(&h, 7);
+        assert_true(h.count == 1 && held_locks_have(&h, &other));
+        held_locks_end_file(&h, 8);
+        assert_int_equal(h.count, 0);
     }
 }
 
 static void test_whole_files_and_ranges_do_not_see_each_other(void **state)
 {
-    struct held_locks h = {0};
+    static struct held_locks h;
     struct posix_lock whole = {.owner = 1, .whole = true, .end = POSIX_LOCK_TO_END, .type = POSIX_LOCK_EXCLUSIVE};
     struct posix_lock range = {.owner = 1, .start = 5, .end = POSIX_LOCK_TO_END, .type = POSIX_LOCK_SHARED};
     held_locks_set(&h, &whole);
@@ -56,7 +64,6 @@ static void test_whole_files_and_ranges_do_not_see_each_other(void **state)
     held_locks_set(&h, &range);
     assert_int_equal(h.count, 1);
     assert_true(h.items[0].whole);
-    held_locks_clear(&h);
 }
 
 int main(void)

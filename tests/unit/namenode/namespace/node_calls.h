@@ -58,23 +58,15 @@ static inline int unlink_from(struct fixture *f, uint64_t parent, const char *na
                               struct session *holder)
 {
     struct inode *n = NULL;
-    struct node_holder h = {holder, 0};
-    int rc = IN_TXN(f, node_unlink(t, parent, name_of(name), directory, holder ? &h : NULL, &n, ERR(f)));
-    if (!rc && h.held)
-        session_held(holder, h.held);
-    return rc;
+    return IN_TXN(f, node_unlink(t, parent, name_of(name), directory, holder ? holder->id : 0, &n, ERR(f)));
 }
 
 static inline int rename_to(struct fixture *f, uint64_t parent, const char *name, uint64_t new_parent,
                             const char *new_name, uint32_t flags, struct session *holder)
 {
     struct inode *n = NULL, *replaced = NULL;
-    struct node_holder h = {holder, 0};
     struct node_rename how = {parent, new_parent, name_of(name), name_of(new_name), flags};
-    int rc = IN_TXN(f, node_rename(t, &how, holder ? &h : NULL, &n, &replaced, ERR(f)));
-    if (!rc && h.held)
-        session_held(holder, h.held);
-    return rc;
+    return IN_TXN(f, node_rename(t, &how, holder ? holder->id : 0, &n, &replaced, ERR(f)));
 }
 
 static inline uint64_t child_of(struct fixture *f, uint64_t parent, const char *name)

@@ -419,6 +419,74 @@ static void what_is_held_survives_a_restart(void **state)
     assert_int_not_equal(session_of(m, m->one), session);
 }
 
+static struct posix_attr open_file(struct mounts *m, struct dfs *fs, uint64_t session, uint64_t id, uint64_t number)
+{
+    struct posix_handles h = {.opened = number};
+    struct posix_attr attr;
+    assert_int_equal(posix_open(fs, session, id, &h, &m->a, &attr, &m->err), 0);
+    return attr;
+}
+
+static void remove_file(struct mounts *m, const char *name)
+{
+    struct posix_attr attr;
+    assert_int_equal(posix_unlink(m->one, 0, NULL, POSIX_ROOT, name, false, false, &m->a, &attr, &m->err), 0);
+}
+
+static void what_another_has_open_is_held_for_it(void **state)
+{
+    struct mounts *m = *state;
+    struct posix_attr attr;
+    uint64_t session = session_of(m, m->two), closed[] = {0, 0};
+    struct posix_attr f = make(m, 0, POSIX_ROOT, "f", S_IFREG), g = make(m, 0, POSIX_ROOT, "g", S_IFREG);
+    open_file(m, m->two, session, f.id, 7);
+    remove_file(m, "f");
+    assert_int_equal(posix_getattr(m->two, f.id, &m->a, &attr, &m->err), 0);
+    assert_int_equal(attr.nlink, 0);
+    closed[0] = f.id;
+    struct posix_handles h = {.closed = closed, .closed_count = 1, .until = 6};
+    assert_int_equal(posix_tell_closed(m->two, session, &h, &m->err), 0);
+    assert_int_equal(posix_getattr(m->two, f.id, &m->a, &attr, &m->err), 0); /* it was opened after that */
+    h.until = 7;
+    h.opened = 8;
+    assert_int_equal(posix_open(m->two, session, g.id, &h, &m->a, &attr, &m->err), 0);
+    assert_int_equal(posix_getattr(m->two, f.id, &m->a, &attr, &m->err), ERR_STALE);
+
+    struct posix_make args = how(POSIX_ROOT, "made", S_IFREG | 0644);
+    struct posix_handles made_open = {.opened = 9};
+    bool made = false;
+    args.handles = &made_open;
+    assert_int_equal(posix_make(m->two, session, &args, &m->a, &f, &made, &m->err), 0);
+    remove_file(m, "made");
+    assert_int_equal(posix_getattr(m->two, f.id, &m->a, &attr, &m->err), 0);
+    remove_file(m, "g");
+
+    struct posix_session s; /* another process goes on, and has only one of them open */
+    struct posix_opened opened = {.ids = &g.id, .count = 1, .until = 9, .all = true};
+    assert_int_equal(posix_open_session_with(m->two, session, NULL, &opened, &s, &m->err), 0);
+    assert_int_equal(posix_getattr(m->two, f.id, &m->a, &attr, &m->err), ERR_STALE);
+    assert_int_equal(posix_getattr(m->two, g.id, &m->a, &attr, &m->err), 0);
+    assert_int_equal(posix_close_session(m->two, session, &m->err), 0);
+    assert_int_equal(posix_getattr(m->two, g.id, &m->a, &attr, &m->err), ERR_STALE);
+    open_file(m, m->two, session, POSIX_ROOT, 1); /* of no session any more: as if nothing was said */
+}
+
+static void what_is_open_is_said_again_to_a_namenode_that_was_started_again(void **state)
+{
+    struct mounts *m = *state;
+    struct posix_session s;
+    struct posix_attr attr, f = make(m, 0, POSIX_ROOT, "f", S_IFREG), g = make(m, 0, POSIX_ROOT, "g", S_IFREG);
+    uint64_t session = session_of(m, m->two);
+    open_file(m, m->two, session, f.id, 1);
+    restart(m);
+    struct posix_opened opened = {.ids = &f.id, .count = 1, .until = 1, .all = true};
+    assert_int_equal(posix_open_session_with(m->two, session, NULL, &opened, &s, &m->err), 0);
+    remove_file(m, "f");
+    remove_file(m, "g");
+    assert_int_equal(posix_getattr(m->two, f.id, &m->a, &attr, &m->err), 0);
+    assert_int_equal(posix_getattr(m->two, g.id, &m->a, &attr, &m->err), ERR_STALE);
+}
+
 static void an_ended_session_lets_go(void **state)
 {
     struct mounts *m = *state;
@@ -646,6 +714,8 @@ int main(void)
         TEST(a_directory_moves_between_quotas),
         TEST(a_new_file_is_open_for_its_client),
         TEST(what_is_held_survives_a_restart),
+        TEST(what_another_has_open_is_held_for_it),
+        TEST(what_is_open_is_said_again_to_a_namenode_that_was_started_again),
         TEST(an_ended_session_lets_go),
         TEST(mounts_hear_of_each_other),
         TEST(who_waits_is_told_that_the_session_ended),

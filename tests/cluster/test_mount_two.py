@@ -1,0 +1,296 @@
+"""Two mounts of one file system: each sees what the other has closed, and locks hold between them."""
+import contextlib
+import fcntl
+import os
+import platform
+import re
+import signal
+import subprocess
+import sys
+import threading
+
+import pytest
+
+from lib.data import MIB
+from lib.posix_mounts import beside, cluster, hdfs_bytes, here, mount_on, other, path_in_dfs, serving_of
+from lib.waiting import wait_for
+
+
+def test_the_other_mount_sees_what_was_closed(cluster, here, other):
+    for text in "first", "second, longer", "3":
+        open(here + "/f", "w").write(text)
+        wait_for(lambda: open(beside(cluster, other, here + "/f")).read() == text, 5, text)
+    with open(beside(cluster, other, here + "/f"), "r+b") as f:
+        f.seek(100)
+        f.write(b"from the other side")
+    wait_for(lambda: open(here + "/f", "rb").read() == b"3" + bytes(99) + b"from the other side", 5, "the edit")
+
+
+@pytest.mark.skipif(tuple(map(int, platform.release().split(".")[:2])) < (6, 16), reason="names are believed for a second")
+def test_names_and_attributes_are_known_until_another_changes_them(cluster, here, other):
+    there = beside(cluster, other, here)
+    open(here + "/f", "w").close()
+    os.mkdir(here + "/d")
+
+    def seen():
+        return [os.path.exists(f"{there}/{name}") for name in ("f", "d", "new")], os.stat(there + "/f").st_mode & 0o777
+
+    def known():
+        """Is it seen while the namenode cannot be asked?"""
+        namenode, looked = cluster.pid("namenode"), []
+        os.kill(namenode, signal.SIGSTOP)
+        try:
+            looking = threading.Thread(target=lambda: looked.append(seen()))
+            looking.start()
+            looking.join(2)
+            return looked == [([True, True, False], 0o644)]
+        finally:
+            os.kill(namenode, signal.SIGCONT)
+            looking.join()
+
+    wait_for(known, 30, "all to be known")  # word of what was made just now may still be on its way
+    os.rename(here + "/d", here + "/new")
+    os.chmod(here + "/f", 0o600)
+    wait_for(lambda: seen() == ([True, False, True], 0o600), 5, "what the other mount did")
+    cluster.fs("-rm", path_in_dfs(cluster, here) + "/f", check=True)
+    cluster.fs("-mkdir", path_in_dfs(cluster, here) + "/d", check=True)
+    wait_for(lambda: os.listdir(there) and [os.path.exists(f"{there}/{name}") for name in ("f", "d")] == [False, True], 5,
+             "what a client of HDFS did")
+
+
+def test_who_opens_a_file_sees_what_the_other_mount_has_closed(cluster, here, other):
+    """At once, however long word of it takes."""
+    sides = here, beside(cluster, other, here)
+    for i in range(300):
+        data = b"%d" % i * (i * 37 % 1000 + 1)
+        with open(sides[i % 2] + "/f", "wb") as f:
+            f.write(data)
+        with open(sides[1 - i % 2] + "/f", "rb") as f:
+            assert (os.fstat(f.fileno()).st_size, f.read()) == (len(data), data)
+
+
+def test_two_mounts_change_different_places_of_one_file(cluster, here, other):
+    with open(here + "/f", "wb") as f:
+        f.write(bytes(MIB))
+    with open(here + "/f", "r+b", buffering=0) as a, open(beside(cluster, other, here + "/f"), "r+b", buffering=0) as b:
+        for i in range(8):
+            os.pwrite(a.fileno(), b"A" * 100, i * 1000)
+            os.pwrite(b.fileno(), b"B" * 100, i * 1000 + 500)
+            os.fsync(a.fileno())
+            os.fsync(b.fileno())
+    data = hdfs_bytes(cluster, here + "/f")
+    for i in range(8):
+        assert data[i * 1000:i * 1000 + 100] == b"A" * 100 and data[i * 1000 + 500:i * 1000 + 600] == b"B" * 100, i
+
+
+def test_a_save_keeps_what_the_other_mount_saved_meanwhile(cluster, here, other):
+    with open(here + "/f", "wb") as f:
+        f.write(bytes(MIB))
+    with open(here + "/f", "r+b", buffering=0) as f:
+        assert os.pread(f.fileno(), 10, 0) == bytes(10)
+        os.pwrite(f.fileno(), b"here", 5000)
+        with open(beside(cluster, other, here + "/f"), "r+b", buffering=0) as g:
+            os.pwrite(g.fileno(), b"there", 100)
+    data = hdfs_bytes(cluster, here + "/f")
+    assert data[5000:5004] == b"here" and data[100:105] == b"there"
+
+
+def test_an_open_file_is_read_anew_after_too_many_changes_to_tell(cluster, here, tmp_path):
+    """The namenode remembers 16,384 of them."""
+    target = tmp_path / "mnt"
+    daemon = mount_on(cluster, target, tmp_path / "log")
+    open(here + "/f", "wb").write(b"old" * 1000)
+    open(here + "/g", "w").close()
+    serving, there = serving_of(daemon.pid), str(target) + path_in_dfs(cluster, here)
+    f = os.open(there + "/f", os.O_RDONLY)
+    try:
+        assert os.pread(f, 3, 0) == b"old"
+        assert not os.path.exists(there + "/absent") and os.stat(there + "/g").st_mode & 0o777 == 0o644
+        os.kill(serving, signal.SIGSTOP)
+        open(here + "/absent", "w").close()
+        os.chmod(here + "/g", 0o600)
+        for i in range(17000):
+            os.utime(here + "/g", ns=(i, i))
+            if i == 100:  # who waits is told of the first ones
+                open(here + "/f", "r+b").write(b"new")
+        os.kill(serving, signal.SIGCONT)
+        wait_for(lambda: os.pread(f, 3, 0) == b"new", 10, "the new bytes")
+        assert os.path.exists(there + "/absent") and os.stat(there + "/g").st_mode & 0o777 == 0o600
+    finally:
+        os.kill(serving, signal.SIGCONT)
+        os.close(f)
+        daemon.stop()
+
+
+# ---- files that the other one removes ----
+
+
+def _is_there(cluster, inode):
+    return cluster.fs("-test", "-e", f"/.reserved/.inodes/{inode}").returncode == 0
+
+
+def _remove_here(cluster, here, name):
+    os.unlink(f"{here}/{name}")
+
+
+def _replace_here(cluster, here, name):
+    open(here + "/new", "w").close()
+    os.rename(here + "/new", f"{here}/{name}")
+
+
+def _remove_by_hdfs(cluster, here, name):
+    cluster.fs("-rm", "-skipTrash", f"{path_in_dfs(cluster, here)}/{name}", check=True)
+
+
+def _replace_by_hdfs(cluster, here, name):
+    cluster.fs("-touchz", path_in_dfs(cluster, here) + "/new", check=True)
+    cluster.fs("-cp", "-f", path_in_dfs(cluster, here) + "/new", f"{path_in_dfs(cluster, here)}/{name}", check=True)
+
+
+@pytest.mark.parametrize("remove", [_remove_here, _replace_here, _remove_by_hdfs, _replace_by_hdfs])
+def test_an_open_file_that_another_removes_goes_on(cluster, here, other, remove):
+    data, there = os.urandom(3 * MIB), beside(cluster, other, here)
+    for name in "read", "written":
+        open(f"{here}/{name}", "wb").write(data)
+    with open(there + "/read", "rb", buffering=0) as r, open(there + "/written", "r+b", buffering=0) as w, \
+            open(there + "/made", "w+b", buffering=0) as m:
+        numbers = [os.fstat(f.fileno()).st_ino for f in (r, w, m)]
+        m.write(b"streamed" * 100000)
+        for name in "read", "written", "made":
+            remove(cluster, here, name)
+        assert os.pread(r.fileno(), 3 * MIB, 0) == data
+        os.pwrite(w.fileno(), b"edited", MIB)
+        os.fsync(w.fileno())
+        assert os.pread(w.fileno(), 6, MIB) == b"edited" and os.pread(w.fileno(), 100, 0) == data[:100]
+        m.write(b" and more")
+        os.fsync(m.fileno())
+        assert os.pread(m.fileno(), 100, 800000) == b" and more"
+        wait_for(lambda: all(os.fstat(f.fileno()).st_nlink == 0 for f in (r, w, m)), 5, "them to have no name")
+    wait_for(lambda: not any(_is_there(cluster, number) for number in numbers), 10, "them to go with the last close")
+
+
+def test_an_open_file_in_a_folder_that_is_removed_goes_on(cluster, here, other):
+    os.mkdir(here + "/d")
+    for i in range(50):
+        open(f"{here}/d/f{i}", "w").write(f"{i:08}")
+    files = [open(beside(cluster, other, here) + f"/d/f{i}") for i in range(0, 50, 5)]
+    cluster.fs("-rm", "-r", "-skipTrash", path_in_dfs(cluster, here) + "/d", check=True)
+    try:
+        for _ in range(20):  # the reaper may be there in between
+            for i, file in enumerate(files):
+                assert os.pread(file.fileno(), 100, 0) == b"%08d" % (i * 5)
+    finally:
+        numbers = [os.fstat(file.fileno()).st_ino for file in files]
+        for file in files:
+            file.close()
+    wait_for(lambda: not any(_is_there(cluster, number) for number in numbers), 10, "them to go with the last close")
+
+
+@contextlib.contextmanager
+def _opened(path):
+    """By another process: this one starts daemons, whose processes close what it has open."""
+    program = "import sys; f = open(sys.argv[1]); print(flush=True); input(); print(f.read())"
+    reader = subprocess.Popen([sys.executable, "-c", program, path], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    assert reader.stdout.readline()
+    yield lambda: reader.communicate("\n", timeout=60)[0]
+    reader.wait(60)
+
+
+def _namenode_log(cluster):
+    with open(cluster.daemon("namenode")["log"]) as log:
+        return log.read()
+
+
+def _times_gone_on(cluster, session):
+    return _namenode_log(cluster).count(f"session={session}: goes on")
+
+
+def test_an_open_file_is_kept_after_its_mount_and_the_namenode_were_started_again(cluster, here, tmp_path):
+    target, there = tmp_path / "mnt", str(tmp_path / "mnt") + path_in_dfs(cluster, here)
+    daemon = mount_on(cluster, target, tmp_path / "log")
+    session = re.findall(r"session=(\d+): opened by .*, mount from", _namenode_log(cluster))[-1]
+    for name in "f", "g":
+        open(f"{here}/{name}", "w").write("still there")
+    with open(there + "/f") as f:
+        os.kill(serving_of(daemon.pid), 9)
+        wait_for(lambda: os.path.exists(there + "/g"), 10, "the next process")
+        os.unlink(here + "/f")
+        assert os.pread(f.fileno(), 100, 0) == b"still there"
+    with _opened(there + "/g") as read:
+        before = _times_gone_on(cluster, session)
+        cluster.kill("namenode")
+        cluster.start_again("namenode")
+        wait_for(lambda: _times_gone_on(cluster, session) > before, 30, "the mount to say again what it has open")
+        os.unlink(here + "/g")
+        assert read() == "still there\n"
+    daemon.stop()
+
+
+# ---- locks ----
+
+
+def test_locks_hold_between_mounts(cluster, here, other):
+    open(here + "/f", "w").close()
+    with open(here + "/f", "r+") as a, open(beside(cluster, other, here + "/f"), "r+") as b:
+        for lock in fcntl.flock, fcntl.lockf:
+            lock(a, fcntl.LOCK_EX)
+            with pytest.raises(OSError):
+                lock(b, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            got = threading.Thread(target=lambda: lock(b, fcntl.LOCK_EX))
+            got.start()
+            lock(a, fcntl.LOCK_UN)
+            got.join(20)
+            assert not got.is_alive()
+            lock(b, fcntl.LOCK_UN)
+
+
+@contextlib.contextmanager
+def _locked(path, length, start):
+    """By another process: this one starts daemons, whose processes close, and so unlock, what it has open."""
+    program = "import fcntl, sys; f = open(sys.argv[1], 'r+'); fcntl.lockf(f, fcntl.LOCK_EX, *map(int, sys.argv[2:])); print('locked', flush=True); input()"
+    holder = subprocess.Popen([sys.executable, "-c", program, path, str(length), str(start)], stdin=subprocess.PIPE,
+                              stdout=subprocess.PIPE, text=True)
+    try:
+        assert holder.stdout.readline() == "locked\n"
+        yield
+    finally:
+        holder.communicate("\n", timeout=60)
+
+
+def _is_refused(path, length, start):
+    with open(path, "r+") as f:
+        try:
+            fcntl.lockf(f, fcntl.LOCK_EX | fcntl.LOCK_NB, length, start)
+        except BlockingIOError:
+            return True
+    return False
+
+
+@pytest.mark.parametrize("killed", [False, True], ids=["mount-stays", "mount-killed"])
+def test_locks_outlive_the_namenode(cluster, here, other, tmp_path, killed):
+    target = tmp_path / "mnt"
+    daemon = mount_on(cluster, target, tmp_path / "log")
+    open(here + "/f", "w").close()
+    there = beside(cluster, other, here + "/f")
+    with _locked(str(target) + path_in_dfs(cluster, here) + "/f", 10, 5):
+        cluster.kill("namenode")
+        if killed:
+            os.kill(serving_of(daemon.pid), 9)
+        cluster.start_again("namenode")
+        wait_for(lambda: _is_refused(there, 1, 7), 20, "the lock to be there again")
+        assert not _is_refused(there, 5, 0) and not _is_refused(there, 5, 15)
+    wait_for(lambda: not _is_refused(there, 1, 7), 5, "the lock to go with its process")
+    daemon.stop()
+
+
+def test_a_mount_ends_while_somebody_waits_for_a_lock(cluster, here, tmp_path):
+    target = tmp_path / "mnt"
+    daemon = mount_on(cluster, target, tmp_path / "log")
+    with open(here + "/f", "w") as holder:
+        fcntl.flock(holder, fcntl.LOCK_EX)
+        path = str(target) + path_in_dfs(cluster, here) + "/f"
+        waiter = subprocess.Popen(["flock", path, "true"], stderr=subprocess.DEVNULL)
+        wait_for(lambda: "request_wait" in open(f"/proc/{waiter.pid}/wchan").read(), 10, "a waiter")
+        daemon.stop()
+    assert waiter.wait(20) != 0
+    assert "killed by signal" not in (tmp_path / "log").read_text()
