@@ -151,7 +151,7 @@ demo:                      ## a cluster, a data set, a mount and three jobs, wit
 	$(Q)$(MAKE) --no-print-directory all
 	$(Q)tools/demo $(B)/cairn
 
-bench: all                 ## ratios beside cp, Apache HDFS, MooseFS and GNU tools; SECTIONS="mount ..." chooses, RECORD=1 writes docs/benchmarks.md
+bench: all                 ## ratios beside cp, Apache Hadoop, Spark, MooseFS and GNU tools; SECTIONS="mount ..." chooses, RECORD=1 writes docs/benchmarks.md
 	$(Q)$(if $(NODEPS),true,tools/deps build test interop bench)
 	$(Q)CAIRN=$(abspath $(B)/cairn) /usr/bin/python3 tests/bench/bench.py $(if $(RECORD),--record) $(if $(SMOKE),--smoke) $(SECTIONS)
 

@@ -1,5 +1,6 @@
-/* Happy path: one thread asks the scheduler for finished maps; fetchers take one map each, read its run over HTTP into
- * memory if it is small and there is room, else into a file. When memory fills up, they wait until what is in it has
+/* Happy path: one thread asks the scheduler for finished maps; fetchers take one map each, and leave its run where it
+ * is if the map ran on this node, else read it over HTTP into memory if it is small and there is room, else into a
+ * file. When memory fills up, they wait until what is in it has
  * been merged to a file. Failure: a fetch that fails is reported to the scheduler and tried again with back-off; the
  * scheduler decides when the map's output counts as lost and has the map run again, which shows up as a new event for
  * the same map. */
@@ -39,7 +40,7 @@ struct shuffle *shuffle_new(struct task *t)
 static void fetched_free(struct fetched *f)
 {
     buf_free(&f->bytes);
-    if (f->path)
+    if (f->path && !f->is_lent)
         unlink(f->path);
     free(f->path);
     *f = (struct fetched){0};

@@ -96,7 +96,8 @@ static int fetch_verify(struct fetch *f, struct err *reterr)
     return 0;
 }
 
-int shuffle_fetch(struct shuffle *s, const char *attempt, const struct net_address *address, struct err *reterr)
+static int fetch_remote(struct shuffle *s, const char *attempt, const struct net_address *address, int64_t *ret_bytes,
+                        struct err *reterr)
 {
     struct fetch f = {.shuffle = s, .fd = -1};
     char url[512];
@@ -132,9 +133,19 @@ int shuffle_fetch(struct shuffle *s, const char *attempt, const struct net_addre
     xxh3_free(f.digest);
     if (f.fd >= 0)
         close(f.fd);
+    *ret_bytes = bytes;
+    return rc < 0 ? err_prefix(reterr, rc, "output of %s", attempt) : 0;
+}
+
+int shuffle_fetch(struct shuffle *s, const char *attempt, const struct net_address *address, struct err *reterr)
+{
+    int64_t bytes = 0;
+    int rc = shuffle_take_local(s, attempt, &bytes, reterr);
+    if (rc == 0 && bytes == 0)
+        rc = fetch_remote(s, attempt, address, &bytes, reterr);
     if (rc == 0) {
         counters_add(s->task->counters, COUNTER_SHUFFLED_MAPS, 1);
         counters_add(s->task->counters, COUNTER_REDUCE_SHUFFLE_BYTES, bytes);
     }
-    return rc < 0 ? err_prefix(reterr, rc, "output of %s", attempt) : 0;
+    return rc;
 }

@@ -21,6 +21,7 @@ struct fetched { /* one run, in memory (bytes) or in a file */
     struct buf bytes;
     char *path;
     struct run_extent where;
+    bool is_lent;    /* the file is the map's own output: it stays */
     size_t reserved; /* of memory: the bytes, and room for one block of them decompressed */
 };
 struct shuffle {
@@ -46,6 +47,8 @@ struct shuffle {
  * broken. */
 int shuffle_fetch(struct shuffle *s, const char *attempt, const struct net_address *address,
                   struct err *reterr) MUST_CHECK;
+/* The same without fetching, if the map ran on this node (shuffle_local.c); else *ret_bytes is 0. */
+int shuffle_take_local(struct shuffle *s, const char *attempt, int64_t *ret_bytes, struct err *reterr) MUST_CHECK;
 void shuffle_keep_run_locked(struct shuffle *s, struct fetched run);
 
 #endif

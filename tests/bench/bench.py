@@ -1,12 +1,11 @@
 """What Cairn does beside what a user would take instead, measured in one run: `make bench`.
 
-  bench.py [--record] [--smoke] [SECTION...]   copies metadata nnthroughput dfsio wordcount memory mount; no name: all of them
+  bench.py [--record] [--smoke] [SECTION...]   copies metadata nnthroughput dfsio memory mount mapreduce; no name: all of them
 
-Prints the tables of each section; --record also puts them into docs/benchmarks.md. --smoke makes mount tiny: its figures
-say nothing, but that it runs."""
+Prints the tables of each section; --record also puts them into docs/benchmarks.md. --smoke makes mount and mapreduce tiny:
+their figures say nothing, but that they run."""
 import argparse
 import os
-import random
 import shutil
 import statistics
 import subprocess
@@ -17,6 +16,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.dirname(HERE))
 
 from java_tools import dfsio, namenode_throughput  # noqa: E402
+from mapreduce import mapreduce_tables  # noqa: E402
 from measure import measure, median, resident_mib  # noqa: E402
 from mounts import mount_tables  # noqa: E402
 from programs import build, checked  # noqa: E402
@@ -25,7 +25,6 @@ from lib import apache, data  # noqa: E402
 from lib.cluster import ROOT, Cluster, cairn_path, run_cairn  # noqa: E402
 
 COPY_BYTES = 256 * data.MIB
-TEXT_BYTES = 32 * data.MIB
 ROUNDS = 3
 SETTINGS = {"dfs.blocksize": 64 * data.MIB}
 
@@ -183,80 +182,6 @@ def metadata(servers, work):
     return Section("Namenode", "calls/s", note, rows, cpu_unit="µs per call")
 
 
-def write_text(path):
-    """Words with the frequencies of a natural text (Zipf), 12 to a line."""
-    source = random.Random(42)
-    words = ["".join(source.choices("abcdefghijklmnopqrstuvwxyz", k=source.randint(2, 11))) for _ in range(30_000)]
-    weights = [1 / (rank + 1) for rank in range(len(words))]
-    with open(path, "w") as file:
-        written = 0
-        while written < TEXT_BYTES:
-            picked = source.choices(words, weights, k=12_000)
-            text = "\n".join(" ".join(picked[i : i + 12]) for i in range(0, len(picked), 12)) + "\n"
-            written += file.write(text)
-
-
-def counts(text):
-    """{word: count} of what `uniq -c` or a streaming job with it as reducer printed."""
-    return {line.split()[1]: int(line.split()[0]) for line in text.splitlines() if line.strip()}
-
-
-def wordcount(servers, work):
-    text = f"{work}/text"
-    write_text(text)
-    mib = os.path.getsize(text) / data.MIB
-    mapper, reducer = "tr -s ' ' '\\n'", "uniq -c"
-    gnu = f"tr -s ' ' '\\n' <{text} | LC_ALL=C sort | uniq -c >{work}/gnu"
-    want = {}
-
-    def check(name, output):
-        if counts(output) != want:
-            sys.exit(f"wordcount: {name} counts other words than GNU tools")
-
-    def job(run, cluster):
-        return lambda: run(cluster, mapper, reducer)
-
-    def clear(cluster):
-        servers.cairn_fs(cluster, "-rm", "-r", "-f", "-skipTrash", "/words-out")
-
-    def run_cairn_job(cluster, mapper, reducer):
-        run_cairn(
-            *["streaming", "-fs", cluster.uri, "-D", "mapreduce.job.reduces=2", "-input", "/words"],
-            *["-output", "/words-out", "-mapper", mapper, "-reducer", reducer],
-            deadline_s=300,
-            check=True,
-        )
-
-    def run_hadoop_job(cluster, mapper, reducer):
-        conf = ["-D", f"fs.defaultFS={cluster.uri}", "-D", "mapreduce.framework.name=local"]
-        conf += ["-D", "mapreduce.job.reduces=2", "-D", f"hadoop.tmp.dir={work}/hadoop-tmp"]
-        conf += ["-D", "mapreduce.local.map.tasks.maximum=2", "-D", "mapreduce.local.reduce.tasks.maximum=2"]
-        command = [*apache.JVM, "-cp", apache.class_path(), "org.apache.hadoop.streaming.HadoopStreaming", *conf]
-        command += ["-input", "/words", "-output", "/words-out", "-mapper", mapper, "-reducer", reducer]
-        with open(f"{work}/hadoop-streaming.log", "ab") as log:
-            checked(command, stdout=log, stderr=log)
-
-    sample = repeat(lambda: checked(["bash", "-c", gnu]), lambda: None)
-    with open(f"{work}/gnu") as file:
-        want.update(counts(file.read()))
-    rates = {"GNU tools": mib / sample.wall_s}
-    rows = [Row("tr | sort | uniq -c", rates["GNU tools"], sample.client_cpu_s, 0)]
-    for (server, cluster, pids), run in zip(servers.each(), (run_cairn_job, run_hadoop_job)):
-        servers.cairn_fs(cluster, "-D", f"dfs.blocksize={8 * data.MIB}", "-put", text, "/words")
-        samples = []
-        for _ in range(2):
-            clear(cluster)
-            samples.append(measure(job(run, cluster), pids))
-        check(server, servers.cairn_fs(cluster, "-cat", "/words-out/part-*").decode())
-        rates[server] = mib / samples[-1].wall_s
-        name = {"Cairn": "cairn streaming", "Apache": "Hadoop Streaming, local runner"}[server]
-        rows.append(Row(name, rates[server], samples[-1].client_cpu_s, samples[-1].server_cpu_s))
-    for row, key in zip(rows, ("GNU tools", "Cairn", "Apache")):
-        row.ratios = {f"{name}": rates[key] / rates[name] for name in ("GNU tools", "Apache") if name != key}
-    note = f"{mib:.0f} MiB of text in 8 MiB blocks, mapper `{mapper}`, reducer `{reducer}`, two reducers, start-up included."
-    return Section("Word count", "MiB/s", note, rows)
-
-
 def memory(servers, work):
     rows = []
     total = {server: resident_mib(pids) for server, _, pids in servers.each()}
@@ -272,7 +197,6 @@ SECTIONS = {
     "metadata": metadata,
     "nnthroughput": namenode_throughput,
     "dfsio": dfsio,
-    "wordcount": wordcount,
     "memory": memory,
 }
 
@@ -284,20 +208,25 @@ def beside_apache(names, work):
             yield SECTIONS[name](servers, work)
 
 
+# On their own, with nobody else's servers on the machine: {name: (folder, smoke) -> tables}
+ALONE = {"mount": mount_tables, "mapreduce": mapreduce_tables}
+
+
 def chosen_sections(names, smoke, work):
-    if others := [name for name in names if name != "mount"]:
+    if others := [name for name in names if name not in ALONE]:
         apache.class_path()
         yield from beside_apache(others, work)
-    if "mount" in names:  # on its own: nobody else's servers on the machine
-        yield from mount_tables(f"{work}/mount", smoke)
+    for name in ALONE:
+        if name in names:
+            yield from ALONE[name](f"{work}/{name}", smoke)
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    every = [*SECTIONS, "mount"]
+    every = [*SECTIONS, *ALONE]
     parser.add_argument("sections", nargs="*", choices=[*every, []], help="what to measure; default: everything")
     parser.add_argument("--record", action="store_true", help="put the tables into docs/benchmarks.md")
-    parser.add_argument("--smoke", action="store_true", help="tiny sizes in the section mount")
+    parser.add_argument("--smoke", action="store_true", help="tiny sizes in the sections mount and mapreduce")
     args = parser.parse_args()
     load_before = os.getloadavg()[0]
     work = tempfile.mkdtemp(prefix="cairn-bench-")

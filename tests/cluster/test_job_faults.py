@@ -1,8 +1,12 @@
 """Jobs whose scheduler or workers are killed."""
+import glob
 import json
+import os
+
+import pytest
 
 from lib.cluster import Cluster
-from lib.jobs import JOBS, SMALL_BLOCKS, WORDS, check_words, job, job_id, put, run, running, running_maps, start, state, word_counts
+from lib.jobs import JOBS, SMALL_BLOCKS, WORDS, check_words, job, job_id, output, put, run, running, running_maps, start, state, word_counts
 from lib.waiting import wait_for
 
 
@@ -61,6 +65,30 @@ def test_worker_restarted_keeps_its_map_output(tmp_path):
         finally:
             for victim in victims:
                 victim.stop()
+
+
+@pytest.mark.parametrize("factor", [64, 2])
+def test_damaged_map_output_is_made_again(running, tmp_path, factor):
+    """With the smaller factor one merge cannot take all outputs, and none is merged from where it lies."""
+    folder, gate = f"/damaged{factor}", tmp_path / "gate"
+    for name in "abc":
+        put(running, f"{folder}/{name}", b"x\n" * 1000)
+    slow = (f"sh -c 'grep -c . | sed s,^,$mapreduce_task_partition=,; "
+            f"while [ $mapreduce_task_partition != 0 ] && ! [ -e {gate} ]; do sleep 0.1; done'")
+    name = start(running, "-D", "mapreduce.job.reduce.slowstart.completedmaps=1", "-D", f"mapreduce.task.io.sort.factor={factor}",
+                 "-mapper", slow, "-reducer", "cat", "-input", folder, out=f"/o{folder}")
+    pattern = f"{running.folder}/worker-*/jobs/{name}/output/*_m_000000_*/file.out"
+    made = wait_for(lambda: glob.glob(f"{pattern}.index") and glob.glob(pattern), 20, "map output")[0]
+    with open(made, "r+b") as file:
+        file.seek(-1, os.SEEK_END)
+        last = file.read(1)[0]
+        file.seek(-1, os.SEEK_END)
+        file.write(bytes([last ^ 1]))
+    gate.touch()
+    assert job(running, "-wait", name).returncode == 0
+    assert output(running, f"/o{folder}").split() == [b"0=1000", b"1=1000", b"2=1000"]
+    attempts = json.loads(running.http_get(f"/v1/jobs/{name}", running.scheduler_http))["attempts"]
+    assert sum("_m_000000_" in attempt["id"] for attempt in attempts) == 2, attempts
 
 
 def test_memory_stays_small(running):

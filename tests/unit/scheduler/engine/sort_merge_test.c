@@ -69,6 +69,41 @@ static void sorted_buffer_has_the_order_of_qsort(void **state)
     }
 }
 
+/* So many that they are distributed: keys of few letters and of all bytes, few and many partitions. */
+static void many_records_are_ordered(void **state)
+{
+    static const uint32_t partitions[] = {1, 2, 200, 256, 1000};
+    for (unsigned seed = 0; seed < 2 * ARRAY_COUNT(partitions); seed++) {
+        srand(seed);
+        struct sort_buffer *s = sort_buffer_new(32 << 20);
+        uint64_t sum = 0;
+        size_t n = 50000;
+        for (size_t i = 0; i < n; i++) {
+            uint8_t key[24];
+            size_t len = (size_t)rand() % (sizeof key + 1);
+            for (size_t c = 0; c < len; c++)
+                key[c] = (uint8_t)(seed % 2 ? rand() : 'a' + rand() % 2 * (c % 8 == 7));
+            struct record r = {key, key, (uint32_t)len, 0};
+            uint32_t partition = (uint32_t)rand() % partitions[seed / 2];
+            sum += partition * 31 + len * (len ? key[len - 1] : 1);
+            assert_true(sort_buffer_add(s, partition, &r));
+        }
+        sort_buffer_sort(s);
+        uint32_t last_partition = 0, partition;
+        struct record last = {0};
+        for (size_t i = 0; i < n; i++) {
+            struct record r = sort_buffer_at(s, i, &partition);
+            sum -= partition * 31 + r.key_len * (r.key_len ? r.key[r.key_len - 1] : 1);
+            assert_true(i == 0 || partition > last_partition ||
+                        (partition == last_partition && record_key_compare(&last, &r) <= 0));
+            last = r;
+            last_partition = partition;
+        }
+        assert_int_equal(sum, 0);
+        sort_buffer_free(s);
+    }
+}
+
 static void inputs_that_defeat_quicksort_end_soon(void **state)
 {
     struct sort_buffer *s = sort_buffer_new(64 << 20);
@@ -297,6 +332,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(sorted_buffer_has_the_order_of_qsort),
+        cmocka_unit_test(many_records_are_ordered),
         cmocka_unit_test(inputs_that_defeat_quicksort_end_soon),
         cmocka_unit_test(long_and_nested_keys_are_ordered),
         cmocka_unit_test(full_buffer_says_so_and_can_be_used_again),
