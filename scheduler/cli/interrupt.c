@@ -34,14 +34,14 @@ void job_interrupt_watch(const char *job_id)
     sigaction(SIGINT, &action, NULL);
 }
 
-/* 'y', 'l' or 'c'; a second Ctrl-C means yes. */
+/* 'k' (or 'y', as in yes), 'l' or 'c'; a second Ctrl-C means to kill. */
 static char ask(void)
 {
     char answer[16];
-    fprintf(stderr, "\nKill %s? [y]es, [l]eave it running, [c]ontinue to watch: ", watched);
+    fprintf(stderr, "\n%s: [k]ill it, [l]eave it running, [c]ontinue to watch? ", watched);
     ssize_t n = read(STDIN_FILENO, answer, sizeof answer);
     if (n < 0 && errno == EINTR)
-        return 'y';
+        return 'k';
     return n > 0 ? answer[0] : 'l';
 }
 
@@ -57,7 +57,7 @@ int job_interrupt_check(struct job_client *c, struct err *reterr)
         return err_set(reterr, ERR_CANCELLED, "%s goes on running", watched);
     }
     bool killed = false;
-    if (answer == 'y' || answer == 'Y')
+    if (answer && strchr("kKyY", answer))
         return job_client_kill(c, watched, &killed, reterr);
     return 0;
 }

@@ -201,7 +201,7 @@ int sample_partition_points(struct dfs *fs, Cairn__JobSpecProto *job, struct are
     if (rc == 0)
         choose_points(&s, job);
     if (s.task.report)
-        task_report_end(s.task.report, NULL);
+        task_report_end(s.task.report, NULL, false);
     task_environment_free(s.task.environment);
     counters_free(s.task.counters);
     key_order_close(&s.order);

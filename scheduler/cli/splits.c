@@ -42,26 +42,36 @@ static int plan_add_file(struct split_plan *p, const char *path, const struct df
     return 0;
 }
 
+static int plan_add_dir(struct split_plan *p, const char *dir, int depth, struct err *reterr);
+
+static int plan_add_entry(struct split_plan *p, const char *dir, const struct dfs_status *entry, int depth,
+                          struct err *reterr)
+{
+    if (entry->name[0] == '_' || entry->name[0] == '.')
+        return 0;
+    const char *path = dfs_path_join(p->arena, dir, entry->name);
+    if (entry->type != DFS_DIR)
+        return plan_add_file(p, path, entry);
+    if (!p->recursive)
+        return err_set(reterr, ERR_IO,
+                       "Not a file: %s%s (-D mapreduce.input.fileinputformat.input.dir.recursive=true reads folders "
+                       "in folders)",
+                       dfs_uri(p->fs), path);
+    if (depth == INPUT_DEPTH_MAX)
+        return err_set(reterr, ERR_TOO_LARGE, "folders are nested more than %d deep: %s", INPUT_DEPTH_MAX, path);
+    return plan_add_dir(p, path, depth + 1, reterr);
+}
+
+/* With the blocks, so that nobody asks for those of each file. */
 static int plan_add_dir(struct split_plan *p, const char *dir, int depth, struct err *reterr)
 {
-    struct dfs_listing listing;
-    int rc = dfs_list_all(p->fs, dir, p->arena, &listing, reterr);
-    for (size_t i = 0; rc == 0 && i < listing.count; i++) {
-        const struct dfs_status *entry = &listing.entries[i];
-        if (entry->name[0] == '_' || entry->name[0] == '.')
-            continue;
-        const char *path = dfs_path_join(p->arena, dir, entry->name);
-        if (entry->type != DFS_DIR)
-            rc = plan_add_file(p, path, entry);
-        else if (!p->recursive)
-            rc = err_set(reterr, ERR_IO,
-                         "Not a file: %s%s (-D mapreduce.input.fileinputformat.input.dir.recursive=true reads folders "
-                         "in folders)",
-                         dfs_uri(p->fs), path);
-        else if (depth == INPUT_DEPTH_MAX)
-            rc = err_set(reterr, ERR_TOO_LARGE, "folders are nested more than %d deep: %s", INPUT_DEPTH_MAX, path);
-        else
-            rc = plan_add_dir(p, path, depth + 1, reterr);
+    struct dfs_listing page = {.remaining = 1};
+    int rc = 0;
+    for (const char *after = NULL; rc == 0 && page.remaining;) {
+        rc = dfs_list(p->fs, dir, after, true, p->arena, &page, reterr);
+        for (size_t i = 0; rc == 0 && i < page.count; i++)
+            rc = plan_add_entry(p, dir, &page.entries[i], depth, reterr);
+        after = rc == 0 && page.count ? page.entries[page.count - 1].name : after;
     }
     return rc;
 }
@@ -254,8 +264,10 @@ static int plan_split_file(struct split_plan *p, const char *path, const struct 
     size_t name = strlen(path);
     if (name > 4 && !strcmp(path + name - 4, ".lzo"))
         return err_set(reterr, ERR_UNSUPPORTED, "%s: input compressed with LZO cannot be read", path);
-    struct dfs_blocks blocks = {0};
-    int rc = status->length ? dfs_block_locations(p->fs, path, 0, status->length, p->arena, &blocks, reterr) : 0;
+    struct dfs_blocks blocks = status->blocks ? *status->blocks : (struct dfs_blocks){0};
+    int rc = status->length && !blocks.count
+                 ? dfs_block_locations(p->fs, path, 0, status->length, p->arena, &blocks, reterr)
+                 : 0;
     if (rc < 0)
         return rc;
     bool sequence = p->job->inputformat == CAIRN__INPUT_FORMAT__INPUT_SEQUENCE; /* compressed inside */

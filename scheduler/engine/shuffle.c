@@ -17,9 +17,10 @@
 #include "scheduler/engine/job_conf.h"
 #include "scheduler/engine/shuffle_internal.h"
 
-#define EVENTS_WAIT_MS 5000
-#define BACKOFF_MIN_MS 200
-#define BACKOFF_MAX_MS 5000
+#define EVENTS_WAIT_MS  5000
+#define EVENTS_PAUSE_MS 10 /* maps that end one after the other are told together */
+#define BACKOFF_MIN_MS  200
+#define BACKOFF_MAX_MS  5000
 
 struct shuffle *shuffle_new(struct task *t)
 {
@@ -347,6 +348,8 @@ static void *events_thread(void *arg)
         pthread_mutex_unlock(&s->lock);
         if (over)
             return NULL;
+        if (s->next_event && s->next_event < s->maps)
+            clock_sleep_ms(EVENTS_PAUSE_MS);
         struct err err = {0};
         int rc = ask_for_outputs(s, EVENTS_WAIT_MS, &err);
         if (rc < 0) {

@@ -23,7 +23,7 @@
 struct stream_child {
     struct task *task;
     const char *what;
-    pid_t pid;
+    pid_t pid; /* 0: a mere pipe */
     int in, out, err;
     pthread_t err_thread;
 };
@@ -167,6 +167,23 @@ int stream_child_start_program(struct task *t, const char *what, const struct ch
     return err_errno(reterr, errnum, "start the %s", what);
 }
 
+/* `cat` without arguments gives what it is given: a pipe does so, too. */
+static bool is_cat(const struct child_program *how)
+{
+    return !how->words[1] && (!strcmp(how->path, "/bin/cat") || !strcmp(how->path, "/usr/bin/cat"));
+}
+
+static int start_pipe(struct task *t, const char *what, struct stream_child **ret, struct err *reterr)
+{
+    int fds[2];
+    if (pipe2(fds, O_CLOEXEC) < 0)
+        return err_errno(reterr, errno, "start the %s: pipe", what);
+    (void)fcntl(fds[1], F_SETPIPE_SZ, PIPE_BYTES);
+    *ret = mem_new(struct stream_child);
+    **ret = (struct stream_child){.task = t, .what = what, .in = fds[1], .out = fds[0], .err = -1};
+    return 0;
+}
+
 int stream_child_start(struct task *t, const char *what, const char *command, struct stream_child **ret,
                        struct err *reterr)
 {
@@ -176,7 +193,10 @@ int stream_child_start(struct task *t, const char *what, const char *command, st
     int rc = command_split(command, &a, &how.words, reterr);
     if (rc == 0)
         rc = command_find(how.words[0], &a, &how.path, reterr);
-    rc = rc < 0 ? err_prefix(reterr, rc, "%s", what) : stream_child_start_program(t, what, &how, ret, reterr);
+    if (rc < 0)
+        err_prefix(reterr, rc, "%s", what);
+    else
+        rc = is_cat(&how) ? start_pipe(t, what, ret, reterr) : stream_child_start_program(t, what, &how, ret, reterr);
     arena_free(&a);
     return rc;
 }
@@ -219,11 +239,20 @@ int stream_child_read(struct stream_child *c, void *bytes, size_t len, size_t *r
     }
 }
 
+static void close_out(struct stream_child *c)
+{
+    if (c->out >= 0)
+        close(c->out);
+    c->out = -1;
+}
+
 static int stream_child_end(struct stream_child *c)
 {
     int status = 0;
     stream_child_close_in(c);
-    close(c->out);
+    close_out(c);
+    if (!c->pid)
+        return 0;
     while (waitpid(c->pid, &status, 0) < 0 && errno == EINTR)
         ;
     pthread_join(c->err_thread, NULL);
@@ -243,16 +272,25 @@ int stream_child_finish(struct stream_child *c, struct err *reterr)
     return rc;
 }
 
+/* SIGKILL, or to a pipe what comes to the same: nobody reads. */
+static void end_now(struct stream_child *c)
+{
+    if (c->pid)
+        kill(c->pid, SIGKILL);
+    else
+        close_out(c);
+}
+
 void stream_child_signal(struct stream_child *c)
 {
-    kill(c->pid, SIGKILL);
+    end_now(c);
 }
 
 void stream_child_kill(struct stream_child *c)
 {
     if (!c)
         return;
-    kill(c->pid, SIGKILL);
+    end_now(c);
     (void)stream_child_end(c); /* somebody else's error is being reported */
     free(c);
 }

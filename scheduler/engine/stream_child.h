@@ -1,6 +1,6 @@
 /* A streaming command as a process: its stdin and stdout for the caller; its stderr is read by a thread that takes the
- * reporter: lines out and lets the rest through to our own stderr (the attempt's log). Owned by one thread; in and out
- * may be used by one other thread each. */
+ * reporter: lines out and lets the rest through to our own stderr (the attempt's log). `cat` is a pipe, not a process.
+ * Owned by one thread, which reads; one other may write. */
 #ifndef CAIRN_SCHEDULER_ENGINE_STREAM_CHILD_H
 #define CAIRN_SCHEDULER_ENGINE_STREAM_CHILD_H
 

@@ -1,5 +1,5 @@
-/* `cairn task SPEC`: one attempt. The worker starts it in its own process group and folder, with a pipe for reports at
- * descriptor 3; everything else it needs is in the file SPEC. */
+/* `cairn task`: runs an attempt, and then perhaps others of the same job, one after the other. The worker starts it in
+ * its own process group and folder, and tells it all it needs over a socket (task_channel.h). */
 #include "scheduler/engine/task.h"
 
 #include <fcntl.h>
@@ -11,67 +11,67 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#include "common/file.h"
 #include "common/mem.h"
 #include "main/commands.h"
-#include "proto/message.h"
 #include "scheduler/engine/aggregate.h"
 #include "scheduler/engine/job_conf.h"
 #include "scheduler/engine/program.h"
+#include "scheduler/engine/task_channel.h"
 
-#define TASK_SPEC_BYTES_MAX (64u << 20)
-
-static int task_spec_read(const char *path, struct arena *a, Cairn__TaskSpecProto **ret, struct err *reterr)
-{
-    struct buf bytes = {0};
-    ProtobufCMessage *m = NULL;
-    int rc = file_read(path, TASK_SPEC_BYTES_MAX, &bytes, reterr);
-    if (rc == 0)
-        rc = message_unpack(&cairn__task_spec_proto__descriptor, buf_slice(&bytes), a, &m, reterr);
-    buf_free(&bytes);
-    if (rc < 0)
-        return rc;
-    *ret = (Cairn__TaskSpecProto *)m;
-    if (!(*ret)->jobdir || !(*ret)->outputdir || !(*ret)->scheduler || ((*ret)->map && !(*ret)->split))
-        return err_set(reterr, ERR_PROTOCOL, "'%s' lacks a field", path);
-    return 0;
-}
+/* What stays from one attempt to the next of its job. */
+struct seat {
+    struct config *config;
+    struct dfs *fs;
+};
 
 /* The node's settings, and above them the job's properties, are those of its file system client. */
-static int task_connect(struct task *t, struct config **ret_config, struct err *reterr)
+static int seat_take(struct seat *seat, const Cairn__TaskSpecProto *spec, struct err *reterr)
 {
-    struct config *config = config_new();
     int rc = 0;
-    for (size_t i = 0; rc == 0 && i < t->spec->n_nodesettings; i++)
-        rc = config_set(config, t->spec->nodesettings[i]->name, t->spec->nodesettings[i]->value, "worker", reterr);
-    for (size_t i = 0; rc == 0 && i < t->job->n_properties; i++)
-        rc = config_set(config, t->job->properties[i]->name, t->job->properties[i]->value, "job", reterr);
-    if (rc == 0 && t->spec->localip)
-        rc = config_set(config, "cairn.client.local-address", t->spec->localip, "worker", reterr);
-    if (rc == 0)
-        rc = dfs_connect(config, t->job->fsuri, t->job->user, &t->fs, reterr);
-    *ret_config = config;
-    return rc;
+    if (seat->fs)
+        return 0;
+    seat->config = config_new();
+    for (size_t i = 0; rc == 0 && i < spec->n_nodesettings; i++)
+        rc = config_set(seat->config, spec->nodesettings[i]->name, spec->nodesettings[i]->value, "worker", reterr);
+    for (size_t i = 0; rc == 0 && i < spec->job->n_properties; i++)
+        rc = config_set(seat->config, spec->job->properties[i]->name, spec->job->properties[i]->value, "job", reterr);
+    if (rc == 0 && spec->localip)
+        rc = config_set(seat->config, "cairn.client.local-address", spec->localip, "worker", reterr);
+    return rc < 0 ? rc : dfs_connect(seat->config, spec->job->fsuri, spec->job->user, &seat->fs, reterr);
 }
 
-/* CPU time of the task and its commands; the most memory that the task, and the largest of its commands, had. */
-static void count_resources(struct task *t)
+static void seat_free(struct seat *seat)
+{
+    dfs_unref(seat->fs);
+    config_free(seat->config);
+}
+
+/* CPU time of this process and its commands so far; the most memory that it, and the largest of its commands, had. */
+struct usage {
+    int64_t cpu_us, memory_kb;
+};
+
+static struct usage usage_now(void)
 {
     struct rusage self, children;
+    struct usage u = {0};
     getrusage(RUSAGE_SELF, &self);
     getrusage(RUSAGE_CHILDREN, &children);
-    int64_t ms = 0;
     const struct timeval times[] = {self.ru_utime, self.ru_stime, children.ru_utime, children.ru_stime};
     for (size_t i = 0; i < ARRAY_COUNT(times); i++)
-        ms += times[i].tv_sec * 1000 + times[i].tv_usec / 1000;
-    counters_add(t->counters, COUNTER_CPU_MS, ms);
-    counters_add(t->counters, COUNTER_MEMORY_BYTES, (self.ru_maxrss + children.ru_maxrss) * 1024);
+        u.cpu_us += times[i].tv_sec * 1000000 + times[i].tv_usec;
+    u.memory_kb = self.ru_maxrss + children.ru_maxrss;
+    return u;
 }
 
-static int task_run(struct task *t, struct err *reterr)
+static int attempt_run(struct task *t, struct seat *seat, struct err *reterr)
 {
-    struct config *config = NULL;
-    int rc = task_connect(t, &config, reterr);
+    t->sort_bytes = (size_t)job_conf_int(t->job, "mapreduce.task.io.sort.mb", 64) << 20;
+    t->sort_factor = (int)job_conf_int(t->job, "mapreduce.task.io.sort.factor", 64);
+    t->spill_codec = job_conf_spill_codec(t->job);
+    struct usage before = usage_now();
+    int rc = seat_take(seat, t->spec, reterr);
+    t->fs = seat->fs;
     if (rc == 0)
         rc = task_files_localize(t, reterr);
     if (rc == 0) {
@@ -80,11 +80,43 @@ static int task_run(struct task *t, struct err *reterr)
         free(work_dir);
         rc = t->spec->map ? map_task_run(t, reterr) : reduce_task_run(t, reterr);
     }
-    count_resources(t);
+    struct usage after = usage_now();
+    counters_add(t->counters, COUNTER_CPU_MS, (after.cpu_us - before.cpu_us) / 1000);
+    counters_add(t->counters, COUNTER_MEMORY_BYTES, after.memory_kb * 1024);
     task_environment_free(t->environment);
-    dfs_unref(t->fs);
-    config_free(config);
     return rc;
+}
+
+/* True: another one may come. */
+static bool next_attempt(struct seat *seat, int *ret_exit)
+{
+    struct arena a;
+    arena_init(&a, TASK_SPEC_BYTES_MAX * 4ul);
+    struct err err = {0}, report_err = {0};
+    Cairn__TaskSpecProto *spec = NULL;
+    struct task t = {.counters = counters_new(), .local_dir = "."};
+    bool waits = false;
+    int rc = task_channel_take(&a, &spec, &err);
+    bool came = rc != ERR_CLOSED;
+    if (came && task_report_start(TASK_CHANNEL_FD, t.counters, &t.report, &report_err) < 0) {
+        fprintf(stderr, "cairn task: %s\n", report_err.text);
+        rc = report_err.code;
+        came = false;
+    }
+    if (rc == 0) {
+        t.spec = spec;
+        t.job = spec->job;
+        rc = attempt_run(&t, seat, &err);
+        waits = rc == 0 && spec->stay && task_tidy(&t);
+    }
+    if (came && rc < 0)
+        fprintf(stderr, "cairn task: %s\n", err.text);
+    if (came)
+        task_report_end(t.report, rc < 0 ? &err : NULL, waits);
+    *ret_exit = came && rc < 0 ? EXIT_FAILURE : 0;
+    counters_free(t.counters);
+    arena_free(&a);
+    return waits;
 }
 
 int task_main(int argc, char **argv)
@@ -98,34 +130,17 @@ int task_main(int argc, char **argv)
         fprintf(stderr, "cairn task: %s\n", why.text);
         return EXIT_FAILURE;
     }
-    if (argc != 2) {
-        fprintf(stderr, "cairn task is started by a worker, with the file that describes the attempt\n");
+    if (argc != 1) {
+        fprintf(stderr, "cairn task is started by a worker\n");
         return EXIT_FAILURE;
     }
     prctl(PR_SET_PDEATHSIG, SIGKILL); /* no task outlives its worker */
     prctl(PR_SET_NAME, "cairn-task");
-    fcntl(TASK_REPORT_FD, F_SETFD, FD_CLOEXEC);
-    struct arena a;
-    arena_init(&a, TASK_SPEC_BYTES_MAX * 4ul);
-    struct err err = {0};
-    Cairn__TaskSpecProto *spec = NULL;
-    struct task t = {.counters = counters_new(), .local_dir = "."};
-    int rc = task_report_start(TASK_REPORT_FD, t.counters, &t.report, &err);
-    if (rc == 0)
-        rc = task_spec_read(argv[1], &a, &spec, &err);
-    if (rc == 0) {
-        t.spec = spec;
-        t.job = spec->job;
-        t.sort_bytes = (size_t)job_conf_int(t.job, "mapreduce.task.io.sort.mb", 64) << 20;
-        t.sort_factor = (int)job_conf_int(t.job, "mapreduce.task.io.sort.factor", 64);
-        t.spill_codec = job_conf_spill_codec(t.job);
-        rc = task_run(&t, &err);
-    }
-    if (rc < 0)
-        fprintf(stderr, "cairn task: %s\n", err.text);
-    if (t.report)
-        task_report_end(t.report, rc < 0 ? &err : NULL);
-    counters_free(t.counters);
-    arena_free(&a);
-    return rc < 0 ? EXIT_FAILURE : 0;
+    fcntl(TASK_CHANNEL_FD, F_SETFD, FD_CLOEXEC);
+    struct seat seat = {0};
+    int exit_code = 0;
+    while (next_attempt(&seat, &exit_code))
+        ;
+    seat_free(&seat);
+    return exit_code;
 }

@@ -1,4 +1,4 @@
-/* One attempt of one task, inside its own process (`cairn task`): what its parts share. Immutable after the start
+/* One attempt of one task, inside a process of its own (`cairn task`): what its parts share. Immutable after the start
  * except where a part says otherwise. */
 #ifndef CAIRN_SCHEDULER_ENGINE_TASK_H
 #define CAIRN_SCHEDULER_ENGINE_TASK_H
@@ -35,5 +35,8 @@ char **task_environment(const Cairn__TaskSpecProto *spec, const char *work_outpu
 void task_environment_free(char **environment); /* NULL is fine */
 /* Job files: once per job and node into jobDir/files, verified; links in the working directory. */
 int task_files_localize(struct task *t, struct err *reterr) MUST_CHECK;
+/* task_tidy.c: leaves the working directory as a first attempt finds it, but for the links of job files. False: it
+ * cannot, or something that the attempt has started is still there. */
+bool task_tidy(const struct task *t);
 
 #endif

@@ -27,7 +27,7 @@ struct task_report {
     uint64_t last_sum; /* report thread only: to see whether anything changed */
 };
 
-static void report_write(struct task_report *r, const struct err *why, bool done)
+static void report_write(struct task_report *r, const struct err *why, bool done, bool waits)
 {
     struct arena a;
     arena_init(&a, 1 << 20);
@@ -40,6 +40,8 @@ static void report_write(struct task_report *r, const struct err *why, bool done
     m.diagnostics = why ? arena_strdup(&a, why->text) : NULL;
     m.has_done = true;
     m.done = done;
+    m.has_waits = waits;
+    m.waits = waits;
     struct buf out = {0};
     message_pack_delimited(&out, &m.base);
     for (size_t sent = 0; sent < out.len;) {
@@ -75,7 +77,7 @@ static void *report_thread(void *arg)
             continue;
         r->last_sum = sum;
         pthread_mutex_unlock(&r->lock);
-        report_write(r, NULL, false);
+        report_write(r, NULL, false, false);
         pthread_mutex_lock(&r->lock);
     }
     pthread_mutex_unlock(&r->lock);
@@ -123,14 +125,14 @@ void task_report_status(struct task_report *r, const char *text)
     task_report_alive(r);
 }
 
-void task_report_end(struct task_report *r, const struct err *why_failed)
+void task_report_end(struct task_report *r, const struct err *why_failed, bool waits)
 {
     pthread_mutex_lock(&r->lock);
     r->stopping = true;
     pthread_cond_signal(&r->wake);
     pthread_mutex_unlock(&r->lock);
     pthread_join(r->thread, NULL);
-    report_write(r, why_failed, why_failed == NULL);
+    report_write(r, why_failed, why_failed == NULL, waits);
     pthread_mutex_destroy(&r->lock);
     pthread_cond_destroy(&r->wake);
     free(r);

@@ -11,7 +11,6 @@
 #include <string.h>
 
 #include "client/lib/dfs.h"
-#include "client/lib/dfs_path.h"
 #include "client/lib/posix.h"
 #include "common/clock.h"
 #include "common/log.h"
@@ -19,6 +18,7 @@
 #include "scheduler/cli/splits.h"
 #include "scheduler/engine/job_conf.h"
 #include "scheduler/master/job_json.h"
+#include "scheduler/master/move_outputs.h"
 #include "scheduler/sink/sink.h"
 
 #define FINISH_ARENA_BYTES      (512u << 20)
@@ -92,6 +92,8 @@ struct finish_work *finish_work_new(const struct job *j, enum sched_action_kind 
     job_status_message(j, epoch_ms, a, w->record->status);
     Cairn__JobSpecProto *spec = NULL, *small = job_spec_without_splits(j->spec, a);
     w->record->spec = job_spec_copy(small, a, &spec, NULL) == 0 ? spec : small;
+    if (w->record->spec->sink) /* that there was one is all that is asked later: its password is not kept */
+        w->record->spec->sink = "postgresql:";
     size_t first = j->attempt_count > DIAGNOSTIC_ATTEMPTS_MAX ? j->attempt_count - DIAGNOSTIC_ATTEMPTS_MAX : 0;
     w->record->attempts = arena_array(a, Cairn__AttemptProto *, j->attempt_count - first);
     for (size_t i = first; i < j->attempt_count; i++)
@@ -113,25 +115,6 @@ void finish_work_free(struct finish_work *w)
 {
     arena_free(&w->arena);
     free(w);
-}
-
-static int move_attempt_output(struct dfs *fs, const struct finish_work *w, const char *attempt, struct err *reterr)
-{
-    struct arena a;
-    arena_init(&a, 64 << 20);
-    const char *dir = arena_printf(&a, "%s/_temporary/0/%s", w->output, attempt);
-    struct dfs_listing listing = {0};
-    int rc = dfs_list_all(fs, dir, &a, &listing, reterr);
-    if (rc == ERR_NOT_FOUND && (w->lazy || w->resumed)) { /* it wrote nothing, or has been moved before */
-        arena_free(&a);
-        return 0;
-    }
-    for (size_t i = 0; rc == 0 && i < listing.count; i++) {
-        const char *name = listing.entries[i].name;
-        rc = dfs_rename2(fs, dfs_path_join(&a, dir, name), dfs_path_join(&a, w->output, name), false, false, reterr);
-    }
-    arena_free(&a);
-    return rc;
 }
 
 static int write_success(struct dfs *fs, const char *output, struct err *reterr)
@@ -216,9 +199,8 @@ static int commit_once(const struct config *config, const struct finish_work *w,
     int rc = dfs_connect(config, w->fs_uri, w->user, &fs, reterr);
     if (rc == 0 && w->replaces && w->resumed)
         rc = exists(fs, w->output, &there, reterr);
-    for (size_t i = 0; rc == 0 && there && i < w->winner_count; i++)
-        if ((rc = move_attempt_output(fs, w, w->winners[i], reterr)) < 0)
-            err_prefix(reterr, rc, "%s", w->winners[i]);
+    if (rc == 0 && there)
+        rc = move_outputs(fs, w, reterr);
     if (rc == 0 && there)
         rc = remove_temporary(fs, w->output, reterr);
     if (rc == 0 && there && w->mark_success)

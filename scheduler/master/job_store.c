@@ -1,5 +1,6 @@
 #include "scheduler/master/job_store.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <leveldb/c.h>
 #include <pthread.h>
@@ -7,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "common/file.h"
 #include "common/mem.h"
@@ -86,8 +88,17 @@ int job_store_open(const char *dir, uint32_t finished_max, struct job_store **re
     leveldb_writeoptions_set_sync(s->write, 1);
     s->write_soon = leveldb_writeoptions_create();
     char *path = mem_printf("%s/jobs.db", dir), *failed = NULL;
-    s->db = leveldb_open(s->options, path, &failed);
+    rc = file_mkdirs(path, 0700, reterr);
+    if (rc == 0 &&
+        chmod(path, 0700) < 0) /* jobs may name passwords; and an older version has made it for all to read */
+        rc = err_errno(reterr, errno, "folder '%s'", path);
+    if (rc == 0)
+        s->db = leveldb_open(s->options, path, &failed);
     free(path);
+    if (rc < 0) {
+        job_store_close(s);
+        return rc;
+    }
     if (failed) {
         job_store_close(s);
         return leveldb_failed(failed, dir, reterr);

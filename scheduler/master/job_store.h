@@ -5,7 +5,8 @@
  *   live/START/NUMBER/ATTEMPT     AttemptRecordProto: an attempt that ended, while the job is not over
  *   note/NAME                     small things by name (a worker that is drained, a recurring job)
  *
- * Any thread may call. Every write is synced before it returns, unless it says otherwise. */
+ * Only its owner may look into the folder. Any thread may call. Every write is synced before it returns, unless it says
+ * otherwise. */
 #ifndef CAIRN_SCHEDULER_MASTER_JOB_STORE_H
 #define CAIRN_SCHEDULER_MASTER_JOB_STORE_H
 

@@ -20,6 +20,7 @@ struct command { /* packed: the job it comes from may be gone when the worker as
 };
 struct command_queue {
     uint64_t worker_id, next_seq;
+    uint64_t answered; /* up to here, they have gone with answers to heartbeats */
     struct command *list;
     size_t count, capacity;
 };
@@ -243,23 +244,23 @@ static void queue_add(struct master *m, uint64_t worker_id, Cairn__CommandProto 
 bool master_has_commands_locked(struct master *m, uint64_t worker_id, uint64_t after)
 {
     struct command_queue *q = queue_of(m, worker_id, false);
-    return q && q->count && q->list[q->count - 1].seq > after;
+    return q && q->count && q->list[q->count - 1].seq > (after > q->answered ? after : q->answered);
 }
 
 void master_commands_locked(struct master *m, uint64_t worker_id, uint64_t after, struct arena *a,
-                            Cairn__PollCommandsResponseProto *ret)
+                            Cairn__CommandProto ***ret, size_t *ret_count)
 {
     struct command_queue *q = queue_of(m, worker_id, false);
     if (!q)
         return;
     queue_drop(q, after);
-    ret->commands = arena_array(a, Cairn__CommandProto *, q->count);
+    *ret = arena_array(a, Cairn__CommandProto *, q->count);
     for (size_t i = 0; i < q->count; i++) {
         ProtobufCMessage *message = NULL;
         struct err err;
         if (message_unpack(&cairn__command_proto__descriptor, buf_slice(&q->list[i].bytes), a, &message, &err) < 0)
             break; /* the answer is full: the rest goes with the next */
-        ret->commands[ret->n_commands++] = (Cairn__CommandProto *)message;
+        (*ret)[(*ret_count)++] = (Cairn__CommandProto *)message;
     }
 }
 
@@ -276,6 +277,7 @@ static void queue_launch(struct master *m, const struct sched_action *action)
     task.map = at->map;
     task.partition = at->task;
     task.job = job_spec_without_splits(j->spec, &a);
+    task.job->sink = NULL; /* has a password, and is none of the task's business */
     Cairn__SplitProto split;
     if (at->map) {
         split = *j->spec->splits[at->task];
@@ -321,7 +323,7 @@ static void wake_waiters_locked(struct master *m, int64_t now_ms)
     }
 }
 
-void master_apply_locked(struct master *m, struct sched_actions *actions)
+static void apply_locked(struct master *m, struct sched_actions *actions)
 {
     for (size_t i = 0; i < actions->count; i++) {
         const struct sched_action *action = &actions->list[i];
@@ -348,6 +350,21 @@ void master_apply_locked(struct master *m, struct sched_actions *actions)
         }
     }
     sched_actions_free(actions);
+}
+
+void master_apply_locked(struct master *m, struct sched_actions *actions)
+{
+    apply_locked(m, actions);
+    wake_waiters_locked(m, master_now_ms());
+}
+
+void master_apply_answering_locked(struct master *m, struct sched_actions *actions, uint64_t worker_id, uint64_t after,
+                                   struct arena *a, Cairn__HeartbeatResponseProto *ret)
+{
+    apply_locked(m, actions);
+    master_commands_locked(m, worker_id, after, a, &ret->commands, &ret->n_commands);
+    if (ret->n_commands)
+        queue_of(m, worker_id, true)->answered = ret->commands[ret->n_commands - 1]->seq;
     wake_waiters_locked(m, master_now_ms());
 }
 

@@ -26,6 +26,10 @@ struct sched *master_sched_locked(struct master *m);
 void master_unlock(struct master *m);
 /* Queues what the core decided, wakes who waits for it, and frees the list. */
 void master_apply_locked(struct master *m, struct sched_actions *actions);
+/* The same, but what the core decided for this worker goes into the answer to its heartbeat, and does not wake its
+ * poll. */
+void master_apply_answering_locked(struct master *m, struct sched_actions *actions, uint64_t worker_id, uint64_t after,
+                                   struct arena *a, Cairn__HeartbeatResponseProto *ret);
 
 bool master_is_stopping(struct master *m);
 int64_t master_now_ms(void);
@@ -50,7 +54,9 @@ void master_wait_locked(struct master *m, struct waiter w, uint32_t wait_ms);
 
 /* Commands of one worker with seq > after, in the arena; drops those up to `after`. */
 void master_commands_locked(struct master *m, uint64_t worker_id, uint64_t after, struct arena *a,
-                            Cairn__PollCommandsResponseProto *ret);
+                            Cairn__CommandProto ***ret, size_t *ret_count);
+/* Which a poll has to bring: that an answer to a heartbeat has not brought. If that answer was lost, the next one does.
+ */
 bool master_has_commands_locked(struct master *m, uint64_t worker_id, uint64_t after);
 void master_forget_worker_locked(struct master *m, uint64_t worker_id);
 

@@ -84,18 +84,22 @@ static void heartbeat(struct rpc_call *call, const ProtobufCMessage *message, vo
 {
     struct master *m = context;
     const Cairn__HeartbeatRequestProto *request = (const void *)message;
+    Cairn__HeartbeatResponseProto response = CAIRN__HEARTBEAT_RESPONSE_PROTO__INIT;
     struct sched_actions actions = {0};
     struct err err = {0};
     struct sched *s = master_lock(m);
     int rc =
         sched_heartbeat(s, master_now_ms(), request->workerid, request->attempts, request->n_attempts, &actions, &err);
-    master_apply_locked(m, &actions);
+    if (rc == 0 && request->has_afterseq)
+        master_apply_answering_locked(m, &actions, request->workerid, request->afterseq, rpc_call_arena(call),
+                                      &response);
+    else
+        master_apply_locked(m, &actions);
     master_unlock(m);
     if (rc < 0) {
         rpc_call_fail(call, &err);
         return;
     }
-    Cairn__HeartbeatResponseProto response = CAIRN__HEARTBEAT_RESPONSE_PROTO__INIT;
     rpc_call_reply(call, &response.base);
 }
 
@@ -111,7 +115,8 @@ static bool poll_commands_answer(struct master *m, struct waiter *w, bool last)
     }
     if (!master_has_commands_locked(m, request->workerid, request->afterseq) && !last)
         return false;
-    master_commands_locked(m, request->workerid, request->afterseq, rpc_call_arena(w->call), &response);
+    master_commands_locked(m, request->workerid, request->afterseq, rpc_call_arena(w->call), &response.commands,
+                           &response.n_commands);
     rpc_call_reply(w->call, &response.base);
     return true;
 }

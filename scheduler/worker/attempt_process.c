@@ -1,4 +1,3 @@
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -16,20 +15,16 @@
 #include "common/rd.h"
 #include "proto/message.h"
 #include "scheduler/engine/job_conf.h"
+#include "scheduler/engine/task_channel.h"
 #include "scheduler/engine/task_report.h"
 #include "scheduler/ids.h"
+#include "scheduler/worker/folders.h"
 #include "scheduler/worker/stage.h"
 #include "scheduler/worker/worker.h"
 
 #define TASK_TIMEOUT_MS 600000
 #define LOG_TAIL_BYTES  6144
 #define LOG_TAIL_LINES  40
-#define LEFTOVER_ROUNDS 100
-
-char *attempt_log_path(const struct worker_daemon *w, const char *job_id, const char *attempt_id)
-{
-    return mem_printf("%s/logs/%s/%s", w->dir, job_id, attempt_id);
-}
 
 void attempt_free(struct attempt_process *p)
 {
@@ -70,51 +65,24 @@ static void add_node_setting(const char *name, const char *value, const char *so
     list->items[list->count++] = p;
 }
 
-static int give_to(const struct stage *stage, const char *path, struct err *reterr)
+/* Whether its process may go on with another attempt: a limit of CPU time would count what the first took. */
+static bool may_stay(const Cairn__TaskSpecProto *spec, const struct stage *stage)
 {
-    if (stage->uid && lchown(path, stage->uid, stage->gid) < 0)
-        return err_errno(reterr, errno, "give '%s' to %s", path, stage->user);
-    return 0;
+    return !stage->limits.cpu_seconds && job_conf_bool(spec->job, "cairn.task.reuse-process", true);
 }
 
-/* What tasks of a job share on this node. Only this is theirs: the folder above is ours, so nothing in it is renamed or
- * replaced under our hands. */
-static int share_prepare(const struct stage *stage, const char *job_dir, struct err *reterr)
+/* All that the process is told. */
+static int attempt_give(struct worker_daemon *w, struct task_process *process, const Cairn__TaskSpecProto *from,
+                        const char *output_dir, bool stay, int log_fd, struct err *reterr)
 {
-    char *files = mem_printf("%s/files", job_dir), *lock = mem_printf("%s/files.lock", job_dir);
-    int rc = file_mkdirs(files, 0755, reterr);
-    int fd = rc < 0 ? -1 : open(lock, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0644);
-    if (rc == 0 && fd < 0)
-        rc = err_errno(reterr, errno, "create '%s'", lock);
-    if (rc == 0 && (rc = give_to(stage, files, reterr)) == 0)
-        rc = give_to(stage, lock, reterr);
-    if (fd >= 0)
-        close(fd);
-    free(files);
-    free(lock);
-    return rc;
-}
-
-/* The folders of an attempt and the file that describes it. */
-static int attempt_prepare(struct worker_daemon *w, const Cairn__TaskSpecProto *from, const struct stage *stage,
-                           const char *job_dir, const char *work_dir, const char *output_dir, struct err *reterr)
-{
-    char *tmp = mem_printf("%s/tmp", work_dir), *logs = mem_printf("%s/logs/%s", w->dir, from->job->jobid);
-    const char *dirs[] = {job_dir, tmp, output_dir, logs};
-    int rc = 0;
-    for (size_t i = 0; rc == 0 && i < ARRAY_COUNT(dirs); i++)
-        rc = file_mkdirs(dirs[i], 0755, reterr);
-    if (rc == 0 && (rc = share_prepare(stage, job_dir, reterr)) == 0 && (rc = give_to(stage, tmp, reterr)) == 0)
-        rc = give_to(stage, output_dir, reterr);
-    free(tmp);
-    free(logs);
-    if (rc < 0)
-        return rc;
+    char *job_dir = folders_job(w, from->job->jobid);
     Cairn__TaskSpecProto spec = *from;
-    spec.jobdir = (char *)job_dir;
+    spec.jobdir = job_dir;
     spec.outputdir = (char *)output_dir;
     spec.scheduler = w->scheduler;
     spec.localip = (char *)w->ip;
+    spec.has_stay = true;
+    spec.stay = stay;
     struct arena a;
     arena_init(&a, 16 << 20);
     struct setting_list settings = {.arena = &a};
@@ -122,36 +90,33 @@ static int attempt_prepare(struct worker_daemon *w, const Cairn__TaskSpecProto *
     config_each(w->config, add_node_setting, &settings);
     spec.nodesettings = settings.items;
     spec.n_nodesettings = settings.count;
-    struct buf bytes = {0};
-    message_pack(&bytes, &spec.base);
+    int rc = task_channel_give(process->fd, &spec, log_fd, reterr);
     arena_free(&a);
-    char *path = mem_printf("%s/.task", work_dir);
-    int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-    rc =
-        fd < 0 ? err_errno(reterr, errno, "create '%s'", path) : file_pwrite_full(fd, bytes.base, bytes.len, 0, reterr);
-    if (rc == 0 && stage->uid && fchown(fd, stage->uid, stage->gid) < 0)
-        rc = err_errno(reterr, errno, "give '%s' to %s", path, stage->user);
-    if (rc == 0)
-        rc = give_to(stage, work_dir, reterr); /* at last: what we write there, we write before anybody else can */
-    if (fd >= 0)
-        close(fd);
-    free(path);
-    buf_free(&bytes);
+    free(job_dir);
     return rc;
 }
 
-static int attempt_spawn(struct worker_daemon *w, const struct stage *stage, const char *log_path, const char *work_dir,
-                         int report_fd, pid_t *ret_pid, struct err *reterr)
+static int attempt_run(struct worker_daemon *w, const Cairn__TaskSpecProto *spec, const struct stage *stage,
+                       struct task_process **ret, struct err *reterr)
 {
-    char text[STAGE_TEXT_MAX], *argv[STAGE_ARGS_MAX];
-    stage_arguments(stage, text, argv);
-    struct err err = {0};
-    int rc = w->spawner.pid ? 0 : spawner_start(&w->spawner, reterr);
-    if (rc < 0 || spawner_run(&w->spawner, argv, work_dir, log_path, report_fd, ret_pid, &err) == 0)
-        return rc;
-    spawner_stop(&w->spawner); /* somebody has killed it: once more with another */
-    rc = spawner_start(&w->spawner, reterr);
-    return rc < 0 ? rc : spawner_run(&w->spawner, argv, work_dir, log_path, report_fd, ret_pid, reterr);
+    const char *job_id = spec->job->jobid;
+    char *output_dir = folders_output(w, job_id, spec->attemptid);
+    AUTO(net_closep) int log_fd = -1;
+    struct task_process *process = NULL;
+    bool shuffles = spec->map && spec->job->reduces; /* others leave nothing for reduces */
+    int rc = folders_open_log(w, job_id, spec->attemptid, &log_fd, reterr);
+    if (rc == 0)
+        rc = task_process_take(w, spec, stage, log_fd, &process, reterr);
+    if (rc == 0 && shuffles)
+        rc = folders_make_output(w, job_id, output_dir, stage, reterr);
+    if (rc == 0)
+        rc = attempt_give(w, process, spec, output_dir, may_stay(spec, stage), log_fd, reterr);
+    if (rc < 0 && process)
+        (void)task_process_end(w, process);
+    else
+        *ret = process;
+    free(output_dir);
+    return rc;
 }
 
 int attempt_start(struct worker_daemon *w, const Cairn__TaskSpecProto *spec, struct attempt_process **ret,
@@ -160,41 +125,21 @@ int attempt_start(struct worker_daemon *w, const Cairn__TaskSpecProto *spec, str
     struct attempt_id id;
     if (!attempt_id_parse(spec->attemptid, &id) || strcmp(id.job, spec->job->jobid))
         return err_set(reterr, ERR_PROTOCOL, "'%s' is not an attempt of %s", spec->attemptid, spec->job->jobid);
-    int fds[2];
-    if (pipe2(fds, O_CLOEXEC) < 0)
-        return err_errno(reterr, errno, "pipe");
-    (void)fcntl(fds[0], F_SETFL, O_NONBLOCK);
-    char *job_dir = mem_printf("%s/jobs/%s", w->dir, id.job),
-         *work_dir = mem_printf("%s/work/%s", job_dir, spec->attemptid);
-    char *output_dir = mem_printf("%s/output/%s", job_dir, spec->attemptid),
-         *log_path = attempt_log_path(w, id.job, spec->attemptid);
-    pid_t pid = 0;
     struct stage stage;
+    struct task_process *process = NULL;
     int rc = stage_user(spec->job->user, config_str(w->config, "cairn.worker.unknown-user"), &stage, reterr);
+    if (rc < 0)
+        return rc;
     stage.group = w->group;
     stage.attempt_id = spec->attemptid;
     confine_limits_of(w->config, spec, &stage.limits);
-    if (rc == 0)
-        rc = attempt_prepare(w, spec, &stage, job_dir, work_dir, output_dir, reterr);
-    if (rc == 0 && w->group[0])
-        confine_make(w->group, spec->attemptid, &stage.limits);
-    if (rc == 0)
-        rc = attempt_spawn(w, &stage, log_path, work_dir, fds[1], &pid, reterr);
-    close(fds[1]);
-    free(job_dir);
-    free(work_dir);
-    free(output_dir);
-    free(log_path);
-    if (rc < 0) {
-        close(fds[0]);
+    if ((rc = attempt_run(w, spec, &stage, &process, reterr)) < 0)
         return rc;
-    }
     struct attempt_process *p = mem_new(struct attempt_process);
     p->id = mem_strdup(spec->attemptid);
     p->job_id = mem_strdup(id.job);
     p->state = CAIRN__ATTEMPT_STATE__ATTEMPT_RUNNING;
-    p->pid = pid;
-    p->report_fd = fds[0];
+    p->process = process;
     arena_init(&p->report_arena, 4 << 20);
     p->last_heard_ms = p->started_ms = clock_mono_ms();
     p->max_ms = stage.limits.seconds * 1000;
@@ -210,17 +155,17 @@ int attempt_start(struct worker_daemon *w, const Cairn__TaskSpecProto *spec, str
 
 void attempt_kill(struct attempt_process *p, const char *why)
 {
-    if (p->report_fd < 0)
+    if (!p->process)
         return;
     if (why && !p->diagnostics)
         p->diagnostics = mem_strdup(why);
-    kill(-p->pid, SIGKILL);
+    kill(-p->process->pid, SIGKILL);
 }
 
 /* The last lines that the attempt wrote, for people who wonder why it failed. */
 static void append_log_tail(const struct worker_daemon *w, const struct attempt_process *p, struct buf *to)
 {
-    char *path = attempt_log_path(w, p->job_id, p->id), bytes[LOG_TAIL_BYTES + 1];
+    char *path = folders_log(w, p->job_id, p->id), bytes[LOG_TAIL_BYTES + 1];
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     free(path);
     struct stat st;
@@ -276,68 +221,10 @@ static char *explain_failure(const struct worker_daemon *w, const struct attempt
     return buf_detach(&why);
 }
 
-/* ---- the whole tree ---- */
-
-static bool is_ours(const struct worker_daemon *w, pid_t pid)
-{
-    if (pid == w->spawner.pid)
-        return true;
-    for (const struct attempt_process *p = w->attempts; p; p = p->next)
-        if (p->pid == pid && p->report_fd >= 0)
-            return true;
-    return false;
-}
-
-/* Ends a child that is no attempt. */
-static bool end_leftover(const struct worker_daemon *w, pid_t pid)
-{
-    if (pid <= 0 || is_ours(w, pid))
-        return false;
-    kill(pid, SIGKILL);
-    while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
-        ;
-    return true;
-}
-
-/* /proc/self/task/TID/children: numbers with blanks between. */
-static bool end_children_of_thread(const struct worker_daemon *w, const char *tid)
-{
-    char path[64];
-    struct buf b = {0};
-    bool found = false;
-    snprintf(path, sizeof path, "/proc/self/task/%.20s/children", tid);
-    if (file_read(path, 1 << 20, &b, NULL) == 0) {
-        buf_append(&b, "", 1);
-        for (char *at = (char *)b.base, *end; *at; at = end) {
-            long pid = strtol(at, &end, 10);
-            if (end == at)
-                break;
-            found |= end_leftover(w, (pid_t)pid);
-            end += *end == ' ';
-        }
-    }
-    buf_free(&b);
-    return found;
-}
-
-void attempt_end_leftovers(struct worker_daemon *w)
-{
-    bool found = true;
-    for (int round = 0; found && round < LEFTOVER_ROUNDS; round++) { /* its children are ours then */
-        found = false;
-        DIR *threads = opendir("/proc/self/task");
-        for (struct dirent *e; threads && (e = readdir(threads));)
-            if (e->d_name[0] != '.')
-                found |= end_children_of_thread(w, e->d_name);
-        if (threads)
-            closedir(threads);
-    }
-}
-
 void attempt_cut_log(const struct worker_daemon *w, const struct attempt_process *p)
 {
     int64_t max = config_size(w->config, "cairn.worker.log-max");
-    char *path = attempt_log_path(w, p->job_id, p->id);
+    char *path = folders_log(w, p->job_id, p->id);
     int fd = open(path, O_RDWR | O_CLOEXEC);
     struct stat st;
     free(path);
@@ -356,45 +243,37 @@ void attempt_cut_log(const struct worker_daemon *w, const struct attempt_process
         close(fd);
 }
 
+static void attempt_ended(struct worker_daemon *w, struct attempt_process *p, Cairn__AttemptState state)
+{
+    attempt_cut_log(w, p);
+    p->state = state;
+    p->process = NULL;
+    p->changed = true;
+    w->dirty = w->urgent = true;
+    pthread_cond_signal(&w->report_wake);
+    log_info("worker", "attempt=%s ended state=%d%s%.200s", p->id, (int)p->state, p->diagnostics ? " why=" : "",
+             p->diagnostics ? p->diagnostics : "");
+}
+
+/* The process is over, and with it the attempt. */
 static void attempt_over(struct worker_daemon *w, struct attempt_process *p)
 {
-    int status = 0;
-    kill(-p->pid, SIGKILL); /* whatever the command has left behind */
-    while (waitpid(p->pid, &status, 0) < 0 && errno == EINTR)
-        ;
-    bool out_of_memory = w->group[0] && p->memory_mb && confine_was_out_of_memory(w->group, p->id);
-    if (w->group[0])
-        confine_end(w->group, p->id);
-    attempt_cut_log(w, p);
-    close(p->report_fd);
-    p->report_fd = -1;
-    attempt_end_leftovers(w);
-    p->changed = true;
-    w->dirty = true;
-    pthread_cond_signal(&w->report_wake);
-    if (p->killed) {
-        p->state = CAIRN__ATTEMPT_STATE__ATTEMPT_KILLED;
-    } else if (p->report && p->report->done) {
-        p->state = CAIRN__ATTEMPT_STATE__ATTEMPT_SUCCEEDED;
-    } else {
-        p->state = CAIRN__ATTEMPT_STATE__ATTEMPT_FAILED;
-        char *why = explain_failure(w, p, status, out_of_memory);
+    struct task_process_end end = task_process_end(w, p->process);
+    if (p->report && p->report->done && !p->killed) {
+        attempt_ended(w, p, CAIRN__ATTEMPT_STATE__ATTEMPT_SUCCEEDED);
+        return;
+    }
+    if (!p->killed) {
+        char *why = explain_failure(w, p, end.status, end.out_of_memory && p->memory_mb);
         free(p->diagnostics);
         p->diagnostics = why;
     }
-    log_info("worker", "attempt=%s ended state=%d%s%.200s", p->id, (int)p->state, p->diagnostics ? " why=" : "",
-             p->diagnostics ? p->diagnostics : "");
-    char *work_dir = mem_printf("%s/jobs/%s/work/%s", w->dir, p->job_id, p->id);
+    attempt_ended(w, p, p->killed ? CAIRN__ATTEMPT_STATE__ATTEMPT_KILLED : CAIRN__ATTEMPT_STATE__ATTEMPT_FAILED);
+    char *output_dir = folders_output(w, p->job_id, p->id);
     struct err err = {0};
-    if (file_remove_tree(work_dir, &err) < 0)
-        log_warn("worker", "attempt=%s its working directory stays: err=%s", p->id, err.text);
-    free(work_dir);
-    if (p->state != CAIRN__ATTEMPT_STATE__ATTEMPT_SUCCEEDED) {
-        char *output_dir = mem_printf("%s/jobs/%s/output/%s", w->dir, p->job_id, p->id);
-        if (file_remove_tree(output_dir, &err) < 0)
-            log_warn("worker", "attempt=%s its output stays: err=%s", p->id, err.text);
-        free(output_dir);
-    }
+    if (file_remove_tree(output_dir, &err) < 0)
+        log_warn("worker", "attempt=%s its output stays: err=%s", p->id, err.text);
+    free(output_dir);
 }
 
 /* Complete reports at the front of the input; false: it makes no sense. */
@@ -427,7 +306,7 @@ void attempt_read_reports(struct worker_daemon *w, struct attempt_process *p)
 {
     for (;;) {
         uint8_t *to = buf_reserve(&p->report_bytes, 4096);
-        ssize_t n = read(p->report_fd, to, 4096);
+        ssize_t n = read(p->process->fd, to, 4096);
         if (n < 0 && (errno == EINTR || errno == EAGAIN)) {
             if (errno == EINTR)
                 continue;
@@ -441,6 +320,11 @@ void attempt_read_reports(struct worker_daemon *w, struct attempt_process *p)
         if (!attempt_take_reports(w, p)) {
             attempt_kill(p, "the task's reports make no sense");
             buf_clear(&p->report_bytes);
+        }
+        if (p->report && p->report->done && p->report->waits && !p->killed && !p->diagnostics && !p->report_bytes.len) {
+            task_process_rest(w, p->process);
+            attempt_ended(w, p, CAIRN__ATTEMPT_STATE__ATTEMPT_SUCCEEDED);
+            return;
         }
     }
 }

@@ -25,6 +25,7 @@
 #include "common/net.h"
 #include "main/commands.h"
 #include "scheduler/worker/confine.h"
+#include "scheduler/worker/folders.h"
 #include "scheduler/worker/worker.h"
 
 #define CHECK_MS      1000
@@ -50,12 +51,12 @@ static void launch_locked(struct worker_daemon *w, const Cairn__TaskSpecProto *s
         p->id = mem_strdup(spec->attemptid);
         p->job_id = mem_strdup(spec->job->jobid);
         p->state = CAIRN__ATTEMPT_STATE__ATTEMPT_FAILED;
-        p->report_fd = -1;
         p->diagnostics = mem_printf("the worker could not start it: %s", err.text);
         p->changed = true;
         arena_init(&p->report_arena, 0);
+        w->urgent = true;
     } else {
-        log_info("worker", "attempt=%s started pid=%d", p->id, (int)p->pid);
+        log_info("worker", "attempt=%s started pid=%d", p->id, (int)p->process->pid);
     }
     p->next = w->attempts;
     w->attempts = p;
@@ -66,11 +67,12 @@ static void launch_locked(struct worker_daemon *w, const Cairn__TaskSpecProto *s
 static void forget_job_locked(struct worker_daemon *w, const char *job_id)
 {
     for (struct attempt_process *p = w->attempts; p; p = p->next)
-        if (!strcmp(p->job_id, job_id) && p->report_fd >= 0) {
+        if (!strcmp(p->job_id, job_id) && p->process) {
             p->killed = true;
             attempt_kill(p, NULL);
         }
-    char *dir = mem_printf("%s/jobs/%s", w->dir, job_id);
+    task_process_end_job(w, job_id);
+    char *dir = folders_job(w, job_id);
     struct err err = {0};
     if (file_remove_tree(dir, &err) < 0)
         log_warn("worker", "job=%s its files stay: err=%s", job_id, err.text);
@@ -84,7 +86,7 @@ static void do_commands_locked(struct worker_daemon *w)
         struct attempt_process *p = c->killattempt ? attempt_find(w, c->killattempt) : NULL;
         if (c->launch)
             launch_locked(w, c->launch);
-        if (p && p->report_fd >= 0) {
+        if (p && p->process) {
             p->killed = true;
             attempt_kill(p, "killed by the scheduler");
         }
@@ -99,15 +101,15 @@ static void check_timeouts_locked(struct worker_daemon *w)
 {
     int64_t now = clock_mono_ms();
     for (struct attempt_process *p = w->attempts; p; p = p->next) {
-        if (p->report_fd >= 0 && now - w->logs_looked_at_ms >= CHECK_MS)
+        if (p->process && now - w->logs_looked_at_ms >= CHECK_MS)
             attempt_cut_log(w, p);
-        if (p->report_fd >= 0 && p->max_ms > 0 && now - p->started_ms >= p->max_ms) {
+        if (p->process && p->max_ms > 0 && now - p->started_ms >= p->max_ms) {
             char *why = mem_printf("%s ran for %lld seconds (cairn.task.max-seconds); killed", p->id,
                                    (long long)p->max_ms / 1000);
             attempt_kill(p, why);
             free(why);
         }
-        if (p->report_fd < 0 || p->timeout_ms <= 0 || now - p->last_heard_ms < p->timeout_ms)
+        if (!p->process || p->timeout_ms <= 0 || now - p->last_heard_ms < p->timeout_ms)
             continue;
         char *why = mem_printf("%s did not report progress for %lld seconds (mapreduce.task.timeout); killed", p->id,
                                (long long)p->timeout_ms / 1000);
@@ -115,8 +117,10 @@ static void check_timeouts_locked(struct worker_daemon *w)
         free(why);
         p->last_heard_ms = now;
     }
-    if (now - w->logs_looked_at_ms >= CHECK_MS)
+    if (now - w->logs_looked_at_ms >= CHECK_MS) {
+        task_process_check(w);
         w->logs_looked_at_ms = now;
+    }
 }
 
 static void remove_old_logs(struct worker_daemon *w)
@@ -143,7 +147,7 @@ static size_t poll_set(struct worker_daemon *w, int signal_fd, struct pollfd **f
     size_t count = 2;
     pthread_mutex_lock(&w->lock);
     for (struct attempt_process *p = w->attempts; p; p = p->next)
-        count += p->report_fd >= 0;
+        count += p->process != NULL;
     if (count > *capacity) {
         *capacity = count * 2;
         *fds = mem_realloc_array(*fds, *capacity, sizeof **fds);
@@ -152,8 +156,8 @@ static size_t poll_set(struct worker_daemon *w, int signal_fd, struct pollfd **f
     (*fds)[1] = (struct pollfd){.fd = w->wake_fd, .events = POLLIN};
     count = 2;
     for (struct attempt_process *p = w->attempts; p; p = p->next)
-        if (p->report_fd >= 0)
-            (*fds)[count++] = (struct pollfd){.fd = p->report_fd, .events = POLLIN};
+        if (p->process)
+            (*fds)[count++] = (struct pollfd){.fd = p->process->fd, .events = POLLIN};
     pthread_mutex_unlock(&w->lock);
     return count;
 }
@@ -174,7 +178,7 @@ static void main_loop(struct worker_daemon *w, int signal_fd)
             log_debug("worker", "nothing to wake for");
         pthread_mutex_lock(&w->lock);
         for (struct attempt_process *p = w->attempts; p; p = p->next)
-            if (p->report_fd >= 0)
+            if (p->process)
                 attempt_read_reports(w, p);
         do_commands_locked(w);
         check_timeouts_locked(w);
@@ -258,6 +262,12 @@ static void stop(struct worker_daemon *w, pthread_t threads[2])
     rpc_client_cancel(w->command_client);
     pthread_join(threads[0], NULL);
     pthread_join(threads[1], NULL);
+    for (struct attempt_process *p = w->attempts; p; p = p->next)
+        if (p->process) {
+            (void)task_process_end(w, p->process);
+            p->process = NULL;
+        }
+    task_process_end_all(w);
 }
 
 /* No thread runs any more. */
@@ -268,7 +278,6 @@ static void worker_release(struct worker_daemon *w)
     while (w->attempts) {
         struct attempt_process *p = w->attempts;
         w->attempts = p->next;
-        net_closep(&p->report_fd);
         attempt_free(p);
     }
     for (size_t i = 0; i < w->command_count; i++)
@@ -312,7 +321,7 @@ int worker_main(int argc, char **argv)
         snprintf(w.group, sizeof w.group, "%.16s", w.instance);
         if (!config_bool(config, "cairn.worker.cgroups") || geteuid() != 0 || !confine_open(w.group))
             w.group[0] = 0;
-        prctl(PR_SET_CHILD_SUBREAPER, 1); /* see attempt_end_leftovers */
+        prctl(PR_SET_CHILD_SUBREAPER, 1); /* see task_process_end */
         rc = spawner_start(&w.spawner, &err);
     }
     if (rc == 0)

@@ -14,6 +14,7 @@
 #include "scheduler/engine/run_file.h"
 #include "scheduler/engine/task.h"
 #include "scheduler/ids.h"
+#include "scheduler/worker/folders.h"
 #include "scheduler/worker/worker.h"
 
 static struct metric shuffle_bytes = {
@@ -78,7 +79,7 @@ static void serve_log(struct http_request *request, struct http_reply *reply, vo
     }
     char canonical[ATTEMPT_ID_MAX];
     attempt_id_format(&id, canonical);
-    char *path = attempt_log_path(w, id.job, canonical);
+    char *path = folders_log(w, id.job, canonical);
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     struct stat st;
     free(path);

@@ -16,6 +16,7 @@
 
 #define POLL_WAIT_MS     20000
 #define RETRY_MS         500
+#define SOON_MS          100 /* what is not urgent waits for more of it */
 #define LINK_ARENA_BYTES (128u << 20)
 #define JOBS_TOLD_MAX    10000
 
@@ -63,9 +64,9 @@ static void collect_reports_locked(struct worker_daemon *w, Cairn__HeartbeatRequ
             continue;
         request->attempts[request->n_attempts++] = attempt_report(p, a);
         p->changed = false;
-        p->sent = p->report_fd < 0;
+        p->sent = !p->process;
     }
-    w->dirty = false;
+    w->dirty = w->urgent = false;
 }
 
 /* Those whose end the scheduler knows now are forgotten; after a failure everything is reported again. */
@@ -79,6 +80,7 @@ static void reports_sent_locked(struct worker_daemon *w, bool ok)
             continue;
         }
         p->changed |= !ok;
+        w->urgent |= !ok;
         p->sent = false;
         at = &p->next;
     }
@@ -100,6 +102,20 @@ static void keep_command_locked(struct worker_daemon *w, const Cairn__CommandPro
         w->commands = mem_realloc_array(w->commands, w->command_capacity, sizeof *w->commands);
     }
     w->commands[w->command_count++] = copy;
+}
+
+/* Of an answer that has all of them from some number on that we have had: those that we have not. */
+static void keep_commands_locked(struct worker_daemon *w, uint64_t worker_id, Cairn__CommandProto *const *commands,
+                                 size_t count)
+{
+    size_t before = w->command_count;
+    for (size_t i = 0; i < count && w->worker_id == worker_id; i++)
+        if (commands[i]->seq > w->command_seq) {
+            keep_command_locked(w, commands[i]);
+            w->command_seq = commands[i]->seq;
+        }
+    if (w->command_count > before)
+        wake_main(w);
 }
 
 static void list_jobs(const struct worker_daemon *w, Cairn__RegisterWorkerRequestProto *request, struct arena *a)
@@ -180,6 +196,7 @@ static int register_worker(struct worker_daemon *w, struct err *reterr)
         if (!w->ip)
             w->ip = mem_strdup(response->ip);
         w->worker_id = response->workerid;
+        w->command_seq = 0;
         pthread_cond_broadcast(&w->report_wake);
     }
     pthread_mutex_unlock(&w->lock);
@@ -203,17 +220,17 @@ static void unregistered(struct worker_daemon *w, uint64_t worker_id)
 
 static void wait_for_report(struct worker_daemon *w, int64_t ms)
 {
-    struct timespec until;
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_sec += ms / 1000;
-    until.tv_nsec += ms % 1000 * 1000000;
-    if (until.tv_nsec >= 1000000000) {
-        until.tv_sec++;
-        until.tv_nsec -= 1000000000;
-    }
-    while (!w->stopping && !w->dirty)
-        if (pthread_cond_timedwait(&w->report_wake, &w->lock, &until) == ETIMEDOUT)
+    int64_t until_ms = clock_mono_ms() + ms, soon_ms = 0;
+    while (!w->stopping && !w->urgent) {
+        int64_t now_ms = clock_mono_ms();
+        if (w->dirty && !soon_ms)
+            soon_ms = now_ms + SOON_MS;
+        int64_t next_ms = soon_ms && soon_ms < until_ms ? soon_ms : until_ms;
+        if (now_ms >= next_ms)
             return;
+        struct timespec at = {.tv_sec = next_ms / 1000, .tv_nsec = next_ms % 1000 * 1000000};
+        pthread_cond_timedwait(&w->report_wake, &w->lock, &at);
+    }
 }
 
 static void send_reports(struct worker_daemon *w)
@@ -224,6 +241,8 @@ static void send_reports(struct worker_daemon *w)
     pthread_mutex_lock(&w->lock);
     wait_for_report(w, config_ms(w->config, "cairn.worker.heartbeat"));
     request.workerid = w->worker_id;
+    request.has_afterseq = true;
+    request.afterseq = w->command_seq;
     bool go_on = !w->stopping && w->worker_id != 0;
     if (go_on)
         collect_reports_locked(w, &request, &a);
@@ -238,6 +257,10 @@ static void send_reports(struct worker_daemon *w)
                              &a, &m, &err);
     pthread_mutex_lock(&w->lock);
     reports_sent_locked(w, rc == 0);
+    if (rc == 0) {
+        const Cairn__HeartbeatResponseProto *response = (const void *)m;
+        keep_commands_locked(w, request.workerid, response->commands, response->n_commands);
+    }
     pthread_mutex_unlock(&w->lock);
     if (rc == ERR_UNREGISTERED_NODE) {
         unregistered(w, request.workerid);
@@ -277,13 +300,13 @@ static void *report_thread(void *arg)
 
 /* ---- commands ---- */
 
-static void poll_commands(struct worker_daemon *w, uint64_t worker_id, uint64_t *seq)
+static void poll_commands(struct worker_daemon *w, uint64_t worker_id, uint64_t seq)
 {
     struct arena a;
     arena_init(&a, LINK_ARENA_BYTES);
     Cairn__PollCommandsRequestProto request = CAIRN__POLL_COMMANDS_REQUEST_PROTO__INIT;
     request.workerid = worker_id;
-    request.afterseq = *seq;
+    request.afterseq = seq;
     request.waitms = POLL_WAIT_MS;
     ProtobufCMessage *m = NULL;
     struct err err = {0};
@@ -292,14 +315,8 @@ static void poll_commands(struct worker_daemon *w, uint64_t worker_id, uint64_t 
     if (rc == 0) {
         const Cairn__PollCommandsResponseProto *response = (const void *)m;
         pthread_mutex_lock(&w->lock);
-        for (size_t i = 0; i < response->n_commands && w->worker_id == worker_id; i++)
-            if (response->commands[i]->seq > *seq) {
-                keep_command_locked(w, response->commands[i]);
-                *seq = response->commands[i]->seq;
-            }
+        keep_commands_locked(w, worker_id, response->commands, response->n_commands);
         pthread_mutex_unlock(&w->lock);
-        if (response->n_commands)
-            wake_main(w);
     } else if (rc == ERR_UNREGISTERED_NODE) {
         unregistered(w, worker_id);
     } else if (rc != ERR_CANCELLED) {
@@ -312,21 +329,16 @@ static void poll_commands(struct worker_daemon *w, uint64_t worker_id, uint64_t 
 static void *command_thread(void *arg)
 {
     struct worker_daemon *w = arg;
-    uint64_t seq = 0, seq_of = 0;
     for (;;) {
         pthread_mutex_lock(&w->lock);
         while (!w->stopping && w->worker_id == 0)
             pthread_cond_wait(&w->report_wake, &w->lock);
         bool stopping = w->stopping;
-        uint64_t worker_id = w->worker_id;
+        uint64_t worker_id = w->worker_id, seq = w->command_seq;
         pthread_mutex_unlock(&w->lock);
         if (stopping)
             return NULL;
-        if (seq_of != worker_id) { /* numbers begin anew with each registration */
-            seq = 0;
-            seq_of = worker_id;
-        }
-        poll_commands(w, worker_id, &seq);
+        poll_commands(w, worker_id, seq);
     }
 }
 

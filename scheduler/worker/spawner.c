@@ -17,7 +17,7 @@
 
 #include "common/buf.h"
 #include "main/commands.h"
-#include "scheduler/engine/task_report.h"
+#include "scheduler/engine/task_channel.h"
 
 #define SPAWNER_FD    3
 #define REQUEST_BYTES 16384
@@ -69,33 +69,38 @@ void spawner_stop(struct spawner *s)
     s->pid = 0;
 }
 
-static ssize_t send_with_fd(int to, const struct buf *b, int fd)
+/* What comes with a request. */
+enum { FD_CHANNEL, FD_LOG, FD_COUNT };
+
+union control {
+    char bytes[CMSG_SPACE(FD_COUNT * sizeof(int))];
+    struct cmsghdr align;
+};
+
+static ssize_t send_with_fds(int to, const struct buf *b, const int fds[FD_COUNT])
 {
-    union {
-        char bytes[CMSG_SPACE(sizeof(int))];
-        struct cmsghdr align;
-    } control = {{0}};
+    union control control = {{0}};
     struct iovec iov = {b->base, b->len};
     struct msghdr m = {
         .msg_iov = &iov, .msg_iovlen = 1, .msg_control = control.bytes, .msg_controllen = sizeof control.bytes};
     struct cmsghdr *c = CMSG_FIRSTHDR(&m);
     c->cmsg_level = SOL_SOCKET;
     c->cmsg_type = SCM_RIGHTS;
-    c->cmsg_len = CMSG_LEN(sizeof fd);
-    memcpy(CMSG_DATA(c), &fd, sizeof fd);
+    c->cmsg_len = CMSG_LEN(FD_COUNT * sizeof(int));
+    memcpy(CMSG_DATA(c), fds, FD_COUNT * sizeof(int));
     return sendmsg(to, &m, MSG_NOSIGNAL);
 }
 
-int spawner_run(struct spawner *s, char *const argv[], const char *work_dir, const char *log_path, int report_fd,
-                pid_t *ret_pid, struct err *reterr)
+int spawner_run(struct spawner *s, char *const argv[], const char *work_dir, int log_fd, int channel_fd, pid_t *ret_pid,
+                struct err *reterr)
 {
+    const int fds[FD_COUNT] = {[FD_CHANNEL] = channel_fd, [FD_LOG] = log_fd};
     struct buf b = {0};
     buf_append(&b, work_dir, strlen(work_dir) + 1);
-    buf_append(&b, log_path, strlen(log_path) + 1);
     for (char *const *word = argv; *word; word++)
         buf_append(&b, *word, strlen(*word) + 1);
     int pid = 0;
-    bool good = b.len <= REQUEST_BYTES && send_with_fd(s->fd, &b, report_fd) == (ssize_t)b.len &&
+    bool good = b.len <= REQUEST_BYTES && send_with_fds(s->fd, &b, fds) == (ssize_t)b.len &&
                 recv(s->fd, &pid, sizeof pid, 0) == (ssize_t)sizeof pid;
     buf_free(&b);
     if (!good)
@@ -109,37 +114,33 @@ int spawner_run(struct spawner *s, char *const argv[], const char *work_dir, con
 
 /* ---- the spawner ---- */
 
-static ssize_t receive_with_fd(int from, char *bytes, size_t len, int *ret_fd)
+static ssize_t receive_with_fds(int from, char *bytes, size_t len, int ret_fds[FD_COUNT])
 {
-    union {
-        char bytes[CMSG_SPACE(sizeof(int))];
-        struct cmsghdr align;
-    } control = {{0}};
+    union control control = {{0}};
     struct iovec iov = {bytes, len};
     struct msghdr m = {
         .msg_iov = &iov, .msg_iovlen = 1, .msg_control = control.bytes, .msg_controllen = sizeof control.bytes};
     ssize_t n = recvmsg(from, &m, MSG_CMSG_CLOEXEC);
     struct cmsghdr *c = n > 0 ? CMSG_FIRSTHDR(&m) : NULL;
-    *ret_fd = -1;
-    if (c && c->cmsg_type == SCM_RIGHTS)
-        memcpy(ret_fd, CMSG_DATA(c), sizeof *ret_fd);
+    ret_fds[FD_CHANNEL] = ret_fds[FD_LOG] = -1;
+    if (c && c->cmsg_type == SCM_RIGHTS && c->cmsg_len == CMSG_LEN(FD_COUNT * sizeof(int)))
+        memcpy(ret_fds, CMSG_DATA(c), FD_COUNT * sizeof(int));
     return n;
 }
 
-static int become_attempt(char **words, int count, int report_fd)
+static int become_attempt(char **words, int count, const int fds[FD_COUNT])
 {
     sigset_t none;
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
     setpgid(0, 0);
-    const char *work_dir = words[0], *log_path = words[1];
-    int in = open("/dev/null", O_RDONLY), log = open(log_path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
-    if (in < 0 || log < 0 || chdir(work_dir) < 0 || dup2(in, 0) < 0 || dup2(log, 1) < 0 || dup2(log, 2) < 0 ||
-        dup2(report_fd, TASK_REPORT_FD) < 0)
+    int in = open("/dev/null", O_RDONLY), log = fds[FD_LOG], channel = fds[FD_CHANNEL];
+    if (in < 0 || chdir(words[0]) < 0 || dup2(in, 0) < 0 || dup2(log, 1) < 0 || dup2(log, 2) < 0 ||
+        dup2(channel, TASK_CHANNEL_FD) < 0)
         return EXIT_FAILURE;
-    for (int fd = TASK_REPORT_FD + 1; fd <= report_fd || fd <= in || fd <= log; fd++)
+    for (int fd = TASK_CHANNEL_FD + 1; fd <= channel || fd <= in || fd <= log; fd++)
         close(fd);
-    return attempt_main(count - 3, words + 3);
+    return attempt_main(count - 2, words + 2);
 }
 
 int spawner_main(int argc, char **argv)
@@ -147,12 +148,12 @@ int spawner_main(int argc, char **argv)
     static char bytes[REQUEST_BYTES + 1];
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     prctl(PR_SET_NAME, "cairn-spawner");
-    _Static_assert(SPAWNER_FD == TASK_REPORT_FD, "an attempt's reports take our socket's place");
+    _Static_assert(SPAWNER_FD == TASK_CHANNEL_FD, "an attempt's channel takes our socket's place");
     fcntl(SPAWNER_FD, F_SETFD, FD_CLOEXEC);
     for (;;) {
         char *words[WORDS_MAX];
-        int count = 0, report_fd;
-        ssize_t n = receive_with_fd(SPAWNER_FD, bytes, REQUEST_BYTES, &report_fd);
+        int count = 0, fds[FD_COUNT];
+        ssize_t n = receive_with_fds(SPAWNER_FD, bytes, REQUEST_BYTES, fds);
         if (n < 0 && errno == EINTR)
             continue;
         if (n <= 0)
@@ -161,13 +162,14 @@ int spawner_main(int argc, char **argv)
         for (char *at = bytes; at < bytes + n && count < WORDS_MAX - 1; at += strlen(at) + 1)
             words[count++] = at;
         words[count] = NULL;
-        long pid =
-            count < 5 || report_fd < 0 ? -EPROTO : syscall(SYS_clone, CLONE_PARENT | SIGCHLD, NULL, NULL, NULL, 0);
+        long pid = count < 4 || fds[FD_CHANNEL] < 0 ? -EPROTO
+                                                    : syscall(SYS_clone, CLONE_PARENT | SIGCHLD, NULL, NULL, NULL, 0);
         if (pid == 0)
-            exit(become_attempt(words, count, report_fd));
+            exit(become_attempt(words, count, fds));
         int answer = pid < 0 && pid != -EPROTO ? -errno : (int)pid;
-        if (report_fd >= 0)
-            close(report_fd);
+        for (size_t i = 0; i < FD_COUNT; i++)
+            if (fds[i] >= 0)
+                close(fds[i]);
         if (send(SPAWNER_FD, &answer, sizeof answer, MSG_NOSIGNAL) < 0)
             return EXIT_FAILURE;
     }

@@ -60,7 +60,7 @@ static int become(const char *user, uid_t uid, gid_t gid)
 
 int attempt_main(int argc, char **argv)
 {
-    char *task[] = {"cairn task", ".task", NULL};
+    char *task[] = {"cairn task", NULL};
     struct confine_limits l = {0};
     if (argc != ARG_COUNT || sscanf(argv[ARG_LIMITS], "%" SCNd64 ",%" SCNd64 ",%" SCNd64 ",%" SCNd64 ",%" SCNd64,
                                     &l.memory_mb, &l.vcores, &l.cpu_seconds, &l.file_mb, &l.processes) != 5) {
@@ -76,5 +76,5 @@ int attempt_main(int argc, char **argv)
         fprintf(stderr, "cannot become %s: %s\n", argv[ARG_USER], strerror(errno));
         return EXIT_FAILURE;
     }
-    return task_main(2, task);
+    return task_main(1, task);
 }

@@ -13,20 +13,20 @@
 #include "common/config.h"
 #include "rpc/rpc_client.h"
 #include "scheduler/worker/spawner.h"
+#include "scheduler/worker/task_process.h"
 
 /* On this node:  DIR/instance                    whose map output this is: kept through a restart of the worker
  *                DIR/jobs/JOB/files/             job files, once per job
- *                DIR/jobs/JOB/work/ATTEMPT/      working directory, gone when the attempt is over
- *                DIR/jobs/JOB/output/ATTEMPT/    map output, gone when the job is over
- *                DIR/logs/JOB/ATTEMPT            what the attempt wrote to stderr, kept for cairn.worker.log-retention
+ *                DIR/jobs/JOB/work/ATTEMPT/      working directory: emptied when the attempt is over, and named after
+ * the next one of its process; or gone with the process DIR/jobs/JOB/output/ATTEMPT/    map output, gone when the job
+ * is over DIR/logs/JOB/ATTEMPT            what the attempt wrote to stderr, kept for cairn.worker.log-retention
  */
 
 struct attempt_process {
     char *id, *job_id;
     Cairn__AttemptState state;
-    pid_t pid;               /* of the process and of its group */
-    int report_fd;           /* its reports; -1 when it is over */
-    struct buf report_bytes; /* part of a report */
+    struct task_process *process; /* NULL when it is over */
+    struct buf report_bytes;      /* part of a report */
     struct arena report_arena;
     Cairn__TaskReportProto *report; /* the last one, or NULL */
     char *diagnostics;
@@ -51,11 +51,15 @@ struct worker_daemon {
     int wake_fd;          /* eventfd: the main thread has something to do */
     pthread_mutex_t lock; /* guards what follows */
     pthread_cond_t report_wake;
-    uint64_t worker_id; /* 0: not registered */
+    uint64_t worker_id;   /* 0: not registered */
+    uint64_t command_seq; /* of the last command that came; they begin anew with each registration */
     struct attempt_process *attempts;
+    struct task_process *idle;      /* main thread only */
     Cairn__CommandProto **commands; /* for the main thread, in order */
     size_t command_count, command_capacity;
-    bool dirty, stopping;
+    bool dirty;  /* there is something to report */
+    bool urgent; /* at once: an attempt has ended, its slot is free */
+    bool stopping;
     int64_t logs_looked_at_ms; /* main thread only */
 };
 
@@ -64,11 +68,8 @@ int attempt_start(struct worker_daemon *w, const Cairn__TaskSpecProto *spec, str
                   struct err *reterr) MUST_CHECK;
 void attempt_kill(struct attempt_process *p, const char *why); /* the whole group; it ends a little later */
 void attempt_cut_log(const struct worker_daemon *w, const struct attempt_process *p);
-/* Processes that attempts have left behind are our children now, as only attempts are otherwise: ends them. */
-void attempt_end_leftovers(struct worker_daemon *w);
 void attempt_read_reports(struct worker_daemon *w, struct attempt_process *p);
 void attempt_free(struct attempt_process *p);
-char *attempt_log_path(const struct worker_daemon *w, const char *job_id, const char *attempt_id);
 
 /* link.c */
 int link_start(struct worker_daemon *w, pthread_t ret_threads[2], struct err *reterr) MUST_CHECK;

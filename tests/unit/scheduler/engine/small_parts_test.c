@@ -170,7 +170,7 @@ static void reporter_lines_count(void **state)
         (void)reporter_line(r, c, line);
     }
     assert_int_equal(counter_named(c, "200"), -1);
-    task_report_end(r, NULL);
+    task_report_end(r, NULL, false);
     counters_free(c);
     close(fds[0]);
     close(fds[1]);

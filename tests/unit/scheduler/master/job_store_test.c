@@ -1,6 +1,7 @@
 /* What the scheduler remembers of jobs: order, replacement, pruning, and a second opening. */
 #include "tests/unit/check.h"
 
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "common/file.h"
@@ -45,7 +46,13 @@ static void newest_first_replaced_pruned_and_there_after_reopening(void **state)
     char dir[] = "/tmp/cairn-jobs.XXXXXX";
     assert_non_null(mkdtemp(dir));
     struct job_store *s = NULL;
+    char db[64];
+    snprintf(db, sizeof db, "%s/jobs.db", dir);
+    assert_int_equal(mkdir(db, 0755), 0);
     assert_int_equal(job_store_open(dir, 3, &s, NULL), 0);
+    struct stat st;
+    assert_int_equal(stat(db, &st), 0);
+    assert_int_equal(st.st_mode & 07777, 0700);
     put(s, "job_100_9999", CAIRN__JOB_STATE__JOB_SUCCEEDED);
     put(s, "job_100_10000", CAIRN__JOB_STATE__JOB_RUNNING); /* by number, not by letters */
     put(s, "job_100_10000", CAIRN__JOB_STATE__JOB_FAILED);
