@@ -21,6 +21,7 @@
 #include "fuse/mount_status.h"
 #include "fuse/plain/plain_mount.h"
 #include "fuse/posix/posix_start.h"
+#include "fuse/takeover.h"
 #include "main/commands.h"
 
 #define MOUNT_THREADS_MAX      16
@@ -125,24 +126,52 @@ struct mount_kind {
     char *name;                /* of the posix one; owned */
     char cluster[64];
     const char *target, *uri;
+    struct program program;       /* what the next process is of, after a reload */
     struct fuse_session *session; /* holds the mount; of the posix kind, the keeper's */
 };
+
+static int posix_serve_on(struct mount_kind *k, int kernel_fd)
+{
+    pid_t keeper = getppid();
+    int code = posix_mount_serve(k->posix, kernel_fd, MOUNT_THREADS_MAX);
+    if (getppid() != keeper && umount2(k->target, MNT_DETACH) < 0) /* nobody else is left who would */
+        fusermount_detach(k->target);
+    return code;
+}
 
 static int posix_serve(void *arg)
 {
     struct mount_kind *k = arg;
-    pid_t keeper = getppid();
-    int code = posix_mount_serve(k->posix, fcntl(fuse_session_fd(k->session), F_DUPFD_CLOEXEC, 0), MOUNT_THREADS_MAX);
-    if (getppid() != keeper && umount2(k->target, MNT_DETACH) < 0) /* nobody else is left who would */
-        fusermount_detach(k->target);
-    return code;
+    return posix_serve_on(k, fcntl(fuse_session_fd(k->session), F_DUPFD_CLOEXEC, 0));
+}
+
+static void posix_serve_by_file(void *arg)
+{
+    struct mount_kind *k = arg;
+    takeover_execute(&k->program, fcntl(fuse_session_fd(k->session), F_DUPFD, 0),
+                     fcntl(posix_mount_memory_fd(k->posix), F_DUPFD, 0));
+}
+
+static unsigned posix_processes(void *arg)
+{
+    return posix_mount_processes(((struct mount_kind *)arg)->posix);
+}
+
+static int posix_keep(struct mount_kind *k)
+{
+    struct keeper keeper = {.serve = posix_serve,
+                            .serve_by_file = k->program.path[0] ? posix_serve_by_file : NULL,
+                            .begun = posix_processes,
+                            .hands_over = posix_mount_hands_over(k->posix),
+                            .arg = k};
+    return keeper_run(&keeper);
 }
 
 static int mount_serve(struct mount_kind *k, const struct mount_options *o)
 {
     if (!o->foreground)
         log_to_syslog("cairn-mount");
-    int code = k->posix ? keeper_run(posix_serve, k) : plain_mount_serve(&k->plain, k->session, MOUNT_THREADS_MAX);
+    int code = k->posix ? posix_keep(k) : plain_mount_serve(&k->plain, k->session, MOUNT_THREADS_MAX);
     log_info("mount", "unmounted target=%s", o->target);
     return code;
 }
@@ -188,43 +217,82 @@ static double cache_seconds(const struct mount_options *o, double unless_said)
     return o->cache_timeout_s < 0 ? unless_said : o->cache_timeout_s;
 }
 
-static int kind_choose(struct mount_kind *k, struct config *config, const struct mount_options *o, struct err *reterr)
+static struct posix_mount_options posix_options(const struct config *config, const struct mount_options *o)
 {
-    AUTO(mem_freep) char *real = realpath(o->target, NULL);
-    struct posix_mount_place place;
-    int rc = posix_mount_probe(config, o->uri, k->plain.root[0] ? k->plain.root : "/", &place, reterr);
-    if (rc < 0 || !place.root)
-        return rc;
-    memcpy(k->cluster, place.cluster, sizeof k->cluster);
-    k->name = mem_printf("%s%s of %s on %s", k->uri, k->plain.root, place.cluster, real ? real : o->target);
-    struct posix_mount_options posix = {.config = config,
-                                        .root = place.root,
-                                        .cluster = k->cluster,
-                                        .name = k->name,
+    return (struct posix_mount_options){.config = config,
                                         .uri = o->uri,
                                         .cache_timeout_s = cache_seconds(o, MOUNT_CACHE_POSIX_S),
                                         .users = o->users,
                                         .staging_folder = o->staging,
                                         .staging_max_bytes = MOUNT_STAGING_BYTES};
-    /* as relatime says, and not as coarsely as HDFS does it */
-    rc = config_set(config, "cairn.client.access-times", "false", "mount", reterr);
-    return rc == 0 ? posix_mount_new(&posix, k->plain.daemon, &k->posix, reterr) : rc;
 }
 
-static int mount_start(struct daemon *d, struct config *config, struct mount_options *o, struct err *reterr,
-                       int *ret_code)
+/* as relatime says, and not as coarsely as HDFS does it */
+static int set_posix_defaults(struct config *config, struct err *reterr)
+{
+    return config_set(config, "cairn.client.access-times", "false", "mount", reterr);
+}
+
+static int kind_choose(struct mount_kind *k, struct config *config, const struct mount_options *o, struct err *reterr)
+{
+    AUTO(mem_freep) char *real = realpath(o->target, NULL);
+    struct posix_mount_place place;
+    int rc = posix_mount_probe(config, o->uri, k->plain.root[0] ? k->plain.root : "/", &place, reterr);
+    if (rc == 0 && place.root)
+        rc = set_posix_defaults(config, reterr);
+    if (rc < 0 || !place.root)
+        return rc;
+    memcpy(k->cluster, place.cluster, sizeof k->cluster);
+    k->name = mem_printf("%s%s of %s on %s", k->uri, k->plain.root, place.cluster, real ? real : o->target);
+    struct posix_mount_options posix = posix_options(config, o);
+    posix.root = place.root;
+    posix.cluster = k->cluster;
+    posix.name = k->name;
+    return posix_mount_new(&posix, k->plain.daemon, &k->posix, reterr);
+}
+
+static int set_defaults(struct config *config, struct err *reterr)
+{
+    mount_raise_files();
+    if (!config_is_set(config, "cairn.client.retry-for"))
+        return config_set(config, "cairn.client.retry-for", MOUNT_RETRY_DEFAULT, "mount", reterr);
+    return 0;
+}
+
+/* What a keeper executes after a reload. */
+static int mount_take_over(struct daemon *d, struct config *config, const struct mount_options *o, struct err *reterr,
+                           int *ret_code)
+{
+    struct mount_kind k = {.target = o->target};
+    struct posix_mount_options posix = posix_options(config, o);
+    int kernel_fd, memory_fd;
+    int rc = takeover_fds(o->takes_over, &kernel_fd, &memory_fd, reterr);
+    rc = rc == 0 ? set_defaults(config, reterr) : rc;
+    rc = rc == 0 ? set_posix_defaults(config, reterr) : rc;
+    rc = rc == 0 ? posix_mount_taken(&posix, memory_fd, d, &k.posix, reterr) : rc;
+    if (rc < 0)
+        return rc;
+    if (!o->foreground) {
+        log_to_syslog("cairn-mount");
+        if (chdir("/") < 0)
+            log_debug("mount", "the folder it was started in stays in use");
+    }
+    *ret_code = posix_serve_on(&k, kernel_fd);
+    return 0;
+}
+
+static int mount_start(struct daemon *d, struct config *config, struct mount_options *o, struct program *program,
+                       struct err *reterr, int *ret_code)
 {
     struct arena a;
     const char *root = "/", *authority;
-    int rc = 0;
     arena_init(&a, 1 << 20);
-    mount_raise_files();
-    if (!config_is_set(config, "cairn.client.retry-for"))
-        rc = config_set(config, "cairn.client.retry-for", MOUNT_RETRY_DEFAULT, "mount", reterr);
+    int rc = set_defaults(config, reterr);
     if (rc == 0 && o->path)
         rc = dfs_path_resolve(o->path[0] ? o->path : "/", "root", &a, &root, &authority, reterr);
     struct mount_kind k = {.target = o->target,
                            .uri = o->uri ? o->uri : config_str(config, "fs.defaultFS"),
+                           .program = *program,
                            .plain = {.daemon = d,
                                      .cache_timeout_s = cache_seconds(o, MOUNT_CACHE_S),
                                      .extend_max_bytes = MOUNT_EXTEND_MAX_BYTES}};
@@ -256,7 +324,9 @@ int mount_main(int argc, char **argv)
     struct err err = {0};
     struct config *config = NULL;
     struct mount_options o = {0};
+    struct program program;
     int code = 1;
+    program_find(&program);
     if (argc == 2 && (!strcmp(argv[1], "-help") || !strcmp(argv[1], "--help") || !strcmp(argv[1], "-h")))
         return fputs(mount_usage, stdout) < 0;
     int rc = daemon_begin(&d, &argc, argv, &config, &err);
@@ -265,14 +335,18 @@ int mount_main(int argc, char **argv)
     pthread_sigmask(SIG_SETMASK, &none, NULL); /* libfuse ends its loop from a handler */
     if (rc == 0)
         rc = mount_options_parse(argc, argv, config, &o, &err);
-    if (rc == 0 && !o.status && !o.uri && !config_is_set(config, "fs.defaultFS"))
+    if (rc == 0 && !o.status && !o.reload && !o.uri && !config_is_set(config, "fs.defaultFS"))
         rc = cli_find_cluster(config, &err);
     if (rc == 0 && o.status)
         code = mount_status(o.target);
+    else if (rc == 0 && o.reload)
+        code = mount_reload(o.target);
     else if (rc == 0 && o.pretend)
         code = 0;
+    else if (rc == 0 && o.takes_over)
+        rc = mount_take_over(&d, config, &o, &err, &code);
     else if (rc == 0)
-        rc = mount_start(&d, config, &o, &err, &code);
+        rc = mount_start(&d, config, &o, &program, &err, &code);
     if (rc < 0)
         code = daemon_fail("mount", &err);
     mount_options_free(&o);

@@ -12,6 +12,7 @@
 const char mount_usage[] =
     "Usage: cairn mount [generic options] [hdfs://HOST:PORT/PATH] TARGET [--path P] [--foreground] [-o OPTION,...]\n"
     "       cairn mount --status [TARGET]\n"
+    "       cairn mount --reload TARGET     its process is of the program's file as it is now\n"
     "  --path P         show this folder of the file system (default /)\n"
     "  --foreground, -f stay in the foreground\n"
     "  -o cache=SECONDS how long names and attributes are believed (default 1, on a Cairn namenode 30)\n"
@@ -119,6 +120,10 @@ int mount_options_parse(int argc, char **argv, struct config *config, struct mou
             i += strcmp(word, "-t") == 0;
         else if (strcmp(word, "--status") == 0)
             o->status = true;
+        else if (strcmp(word, "--reload") == 0)
+            o->reload = true;
+        else if (strncmp(word, MOUNT_TAKES_OVER, strlen(MOUNT_TAKES_OVER)) == 0)
+            o->takes_over = word + strlen(MOUNT_TAKES_OVER);
         else if (strcmp(word, "--foreground") == 0 || strcmp(word, "-f") == 0)
             o->foreground = true;
         else if (word[0] == '-')

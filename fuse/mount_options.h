@@ -10,11 +10,13 @@
 #include "fuse/users.h"
 
 #define MOUNT_RETRY_DEFAULT "60s"
+#define MOUNT_TAKES_OVER    "--takes-over="
 
 struct mount_options {
     const char *target, *path, *staging;
     char *uri; /* owned; NULL = fs.defaultFS */
-    bool foreground, allow_other, pretend, status;
+    bool foreground, allow_other, pretend, status, reload;
+    const char *takes_over; /* "KERNEL_FD,MEMORY_FD": what a keeper adds when it executes the program's file again */
     struct users_how users;
     struct id_table *table; /* owned; users has it too */
     double cache_timeout_s; /* < 0: not said */

@@ -3,19 +3,43 @@
 #include <stddef.h>
 #include <sys/mman.h>
 #include <sys/random.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #define FRUITLESS_MS  1000
 #define FRUITLESS_MAX 10
 
+static struct keeper_memory *map(int fd)
+{
+    void *p = mmap(NULL, sizeof(struct keeper_memory), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    return p == MAP_FAILED ? NULL : p; /* pages that nobody touches cost nothing */
+}
+
 struct keeper_memory *keeper_memory_new(void)
 {
-    void *p = mmap(NULL, sizeof(struct keeper_memory), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    struct keeper_memory *k = p == MAP_FAILED ? NULL : p; /* pages that nobody touches cost nothing */
-    if (k && getrandom(k->caller, sizeof k->caller, 0) != sizeof k->caller) {
-        munmap(p, sizeof *k);
-        return NULL;
+    int fd = memfd_create("cairn-mount", MFD_CLOEXEC);
+    struct keeper_memory *k = fd >= 0 && ftruncate(fd, sizeof *k) == 0 ? map(fd) : NULL;
+    if (k && getrandom(k->caller, sizeof k->caller, 0) == sizeof k->caller) {
+        k->layout = KEEPER_LAYOUT;
+        k->fd = fd;
+        return k;
     }
-    return k;
+    if (k)
+        munmap(k, sizeof *k);
+    if (fd >= 0)
+        close(fd);
+    return NULL;
+}
+
+struct keeper_memory *keeper_memory_map(int fd)
+{
+    struct stat st;
+    bool fits = fstat(fd, &st) == 0 && st.st_size == sizeof(struct keeper_memory);
+    struct keeper_memory *k = fits ? map(fd) : NULL;
+    if (!k || k->layout == KEEPER_LAYOUT)
+        return k;
+    munmap(k, sizeof *k);
+    return NULL;
 }
 
 /* ---- requests ---- */

@@ -21,6 +21,11 @@ struct keeper_request {
 };
 
 struct keeper_memory {
+    uint32_t layout;         /* first, and KEEPER_LAYOUT: another program may have made it */
+    int32_t fd;              /* of this memory, in the keeper */
+    _Atomic bool hands_over; /* the process that serves is to end, and another one goes on: see fuse/keeper.h */
+    uint64_t root;           /* the inode that is mounted, */
+    char cluster[64];        /* of this cluster */
     /* the kernel's first request, which it sends only once, and what was agreed on then */
     _Atomic uint32_t init_bytes;
     uint8_t init[KEEPER_INIT_MAX];
@@ -43,7 +48,11 @@ struct keeper_memory {
     } opens[KEEPER_OPENS_MAX];
 };
 
+#define KEEPER_LAYOUT                                                                                                  \
+    (1u << 24 | (uint32_t)sizeof(struct keeper_memory)) /* the first part changes with what fields mean */
 struct keeper_memory *keeper_memory_new(void); /* shared with processes that are forked later; NULL: no memory */
+/* In a process that was executed: fd is the memory's. NULL: it is of a program that is too different. */
+struct keeper_memory *keeper_memory_map(int fd);
 
 /* ---- requests; any thread ---- */
 /* Another process begins: what the one before the last took is not coming any more. */

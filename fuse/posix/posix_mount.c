@@ -72,16 +72,9 @@ int posix_mount_probe(const struct config *config, const char *uri, const char *
     return rc;
 }
 
-int posix_mount_new(const struct posix_mount_options *o, struct daemon *d, struct posix_mount **ret, struct err *reterr)
+static struct posix_mount *mount_new(struct keeper_memory *memory, int lock_fd, const struct posix_mount_options *o,
+                                     struct daemon *d)
 {
-    struct keeper_memory *memory = keeper_memory_new();
-    if (!memory)
-        return err_set(reterr, ERR_NO_MEMORY, "no memory to share with the process that serves");
-    int lock_fd;
-    int rc = staging_folder_claim(o->staging_folder, o->name, memory->staging_folder, sizeof memory->staging_folder,
-                                  &lock_fd, reterr);
-    if (rc < 0)
-        return rc;
     struct posix_mount *m = mem_new(struct posix_mount);
     m->store.memory = memory;
     pthread_mutex_init(&m->store.uploads_lock, NULL);
@@ -92,8 +85,52 @@ int posix_mount_new(const struct posix_mount_options *o, struct daemon *d, struc
     m->daemon = d;
     m->root = o->root;
     m->cache_timeout_s = o->cache_timeout_s;
-    *ret = m;
+    return m;
+}
+
+int posix_mount_new(const struct posix_mount_options *o, struct daemon *d, struct posix_mount **ret, struct err *reterr)
+{
+    struct keeper_memory *memory = keeper_memory_new();
+    if (!memory)
+        return err_set(reterr, ERR_NO_MEMORY, "no memory to share with the process that serves");
+    int lock_fd;
+    int rc = staging_folder_claim(o->staging_folder, o->name, memory->staging_folder, sizeof memory->staging_folder,
+                                  &lock_fd, reterr);
+    if (rc < 0)
+        return rc;
+    memory->root = o->root;
+    snprintf(memory->cluster, sizeof memory->cluster, "%s", o->cluster);
+    *ret = mount_new(memory, lock_fd, o, d);
     return 0;
+}
+
+int posix_mount_taken(const struct posix_mount_options *o, int fd, struct daemon *d, struct posix_mount **ret,
+                      struct err *reterr)
+{
+    struct keeper_memory *memory = keeper_memory_map(fd);
+    close(fd);
+    if (!memory)
+        return err_set(reterr, ERR_UNSUPPORTED,
+                       "the mount was begun by another version: unmount it, and mount it again");
+    struct posix_mount *m = *ret = mount_new(memory, -1, o, d);
+    m->root = memory->root;
+    m->options.cluster = memory->cluster;
+    return 0;
+}
+
+int posix_mount_memory_fd(const struct posix_mount *m)
+{
+    return m->store.memory->fd;
+}
+
+_Atomic bool *posix_mount_hands_over(struct posix_mount *m)
+{
+    return &m->store.memory->hands_over;
+}
+
+unsigned posix_mount_processes(const struct posix_mount *m)
+{
+    return m->store.memory->process;
 }
 
 /* A session of a process before this one has what that one held and locked. Inode numbers mean nothing in another
@@ -156,6 +193,16 @@ static int begin(struct posix_mount *m, struct err *reterr)
     return 0;
 }
 
+/* Another process goes on with all that is open, locked and waited for: requests that still wait here are not answered,
+ * so the kernel gives them to that one. What is saved now, it need not. */
+static void hand_over(struct posix_mount *m)
+{
+    late_saves_stop(m->late_saves);
+    size_t left = node_save_all(m->nodes);
+    opens_tell_closed(m);
+    log_info("mount", "another process goes on; files that could not be saved before: %zu", left);
+}
+
 static size_t end(struct posix_mount *m)
 {
     struct err err = {0};
@@ -204,6 +251,10 @@ int posix_mount_serve(struct posix_mount *m, int fuse_fd, int threads)
     if (rc == 0)
         rc = fuse_session_loop_mt(m->fuse, loop);
     fuse_loop_cfg_destroy(loop);
+    if (m->store.memory->hands_over) {
+        hand_over(m);
+        _exit(0);
+    }
     size_t lost = end(m);
     fuse_remove_signal_handlers(m->fuse);
     fuse_session_destroy(m->fuse);

@@ -2,6 +2,8 @@
 #ifndef CAIRN_FUSE_POSIX_POSIX_START_H
 #define CAIRN_FUSE_POSIX_POSIX_START_H
 
+#include <stdatomic.h>
+
 #include "common/config.h"
 #include "common/daemon.h"
 #include "fuse/users.h"
@@ -33,6 +35,15 @@ int posix_mount_new(const struct posix_mount_options *o, struct daemon *d, struc
                     struct err *reterr) MUST_CHECK;
 /* An extended attribute of the mount point: how many files could not be saved when they were closed, in decimal. */
 #define POSIX_MOUNT_UNSAVED "system.cairn.unsaved"
+/* In a process that the keeper executed: another file of the program, maybe, goes on with the mount. fd: of the memory,
+ * inherited; of the options, root and cluster are what it says. ERR_UNSUPPORTED: the other program is too different. */
+int posix_mount_taken(const struct posix_mount_options *o, int fd, struct daemon *d, struct posix_mount **ret,
+                      struct err *reterr) MUST_CHECK;
+int posix_mount_memory_fd(const struct posix_mount *m);
+_Atomic bool *posix_mount_hands_over(struct posix_mount *m); /* set before the process that serves is told to end */
+unsigned posix_mount_processes(const struct posix_mount *m); /* that have begun to serve */
+/* An extended attribute of the mount point: "KEEPER SERVING", the pids of both. */
+#define POSIX_MOUNT_PROCESSES "system.cairn.processes"
 /* In a process of its own: serves the mount behind fuse_fd (which it closes) until it is unmounted or a signal ends it.
  * Returns the exit code: 1 if something could not be saved. */
 int posix_mount_serve(struct posix_mount *m, int fuse_fd, int threads);

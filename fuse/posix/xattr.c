@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/xattr.h>
+#include <unistd.h>
 
 #include "client/lib/dfs_attributes.h"
 #include "common/clock.h"
@@ -228,6 +229,11 @@ void posix_op_getxattr(fuse_req_t req, fuse_ino_t ino, const char *name, size_t 
     if (ino == FUSE_ROOT_ID && strcmp(name, POSIX_MOUNT_UNSAVED) == 0) {
         const char *count = arena_printf(&op.arena, "%zu", node_kept(op.m->nodes));
         reply_bytes(&op, count, strlen(count), size);
+        return;
+    }
+    if (ino == FUSE_ROOT_ID && strcmp(name, POSIX_MOUNT_PROCESSES) == 0) {
+        const char *pids = arena_printf(&op.arena, "%d %d", (int)getppid(), (int)getpid());
+        reply_bytes(&op, pids, strlen(pids), size);
         return;
     }
     const char *stored = stored_name(&op, name);

@@ -7,7 +7,7 @@ import threading
 
 import pytest
 
-from lib.cluster import Cluster
+from lib.cluster import Cluster, run_cairn
 from lib.fio import MODES, Fio
 from lib.many_files import make_tree
 from lib.mounts import Mount
@@ -49,6 +49,20 @@ def test_the_serving_process_is_killed_under_fio(mount, here, fio, mode):
         for _ in range(3 * ROUNDS):
             running.wait_moves(30, some)
             mount.kill_serving()
+        running.wait_moves(30, some)
+        longest_s = running.end()
+    assert longest_s < 2
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_the_mount_is_reloaded_under_fio(mount, here, fio, mode):
+    is_mapped = mode == "mapped"
+    some = 1 << 18 if is_mapped else 1 << 20
+    with Writers(here), Fio(fio, here, mode, size_mib=2 if is_mapped else 8) as running:
+        running.wait_moves(60, (12 if is_mapped else 4) << 20)
+        for _ in range(5 * ROUNDS):
+            running.wait_moves(30, some)
+            run_cairn("mount", "--reload", mount.path, check=True)
         running.wait_moves(30, some)
         longest_s = running.end()
     assert longest_s < 2
