@@ -11,7 +11,8 @@ import pytest
 from lib.cluster import Cluster
 from lib.data import MIB
 from lib.libhdfs import Hdfs
-from lib.posix_edit import EditError, Editor, block_of, hole, length_of
+from lib.posix_edit import Editor, block_of, hole, length_of
+from lib.posix_tool import PosixError
 from lib.waiting import wait_for
 
 PROPERTIES = {"dfs.heartbeat.interval": 1, "dfs.blocksize": MIB, "cairn.namenode.edit.grace": 3,
@@ -56,7 +57,7 @@ def test_an_edit_in_the_middle_is_what_readers_see(cluster, local):
         assert cat(cluster, "/middle") == wanted
         assert b"HEALTHY" in cluster.fsck("/middle").stdout
         # What was there is refused from now on, and gone from the disks after the grace.
-        with pytest.raises(EditError) as stale:
+        with pytest.raises(PosixError) as stale:
             editor.edit(file, 1, 1, new[0])
         assert stale.value.errno in (errno.ENOENT, errno.ESTALE)
         assert replicas_on_disk(cluster, block_of(new[0])) == 3
@@ -125,7 +126,7 @@ def test_new_blocks_that_are_dropped_leave_nothing(cluster, local):
         assert replicas_on_disk(cluster, block_of(piece)) == 3
         editor.drop(piece)
         wait_for(lambda: not replicas_on_disk(cluster, block_of(piece)), 30, "the dropped block to go")
-        with pytest.raises(EditError) as gone:
+        with pytest.raises(PosixError) as gone:
             editor.edit(file, 0, 1, piece)
         assert gone.value.errno == errno.ENOENT
         assert b"HEALTHY" in cluster.fsck("/").stdout
@@ -171,7 +172,7 @@ def test_two_editors_of_one_file_do_not_lose_an_edit(cluster, local):
                     try:
                         editor.edit(file, count, 0, piece)
                         break
-                    except EditError as error:
+                    except PosixError as error:
                         assert error.errno == errno.ESTALE, error
                 done.append((number * 10 + i) * 1000)
 

@@ -5,7 +5,8 @@ import stat
 import pytest
 
 from lib.cluster import Cluster
-from lib.posix_names import ROOT, Names, PosixError
+from lib.posix_names import ROOT, Names
+from lib.posix_tool import PosixError
 from lib.waiting import wait_for
 
 

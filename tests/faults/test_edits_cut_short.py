@@ -9,7 +9,8 @@ import pytest
 
 from lib.cluster import Cluster
 from lib.data import MIB
-from lib.posix_edit import EditError, Editor, block_of, hole
+from lib.posix_edit import Editor, block_of, hole
+from lib.posix_tool import PosixError
 from lib.waiting import wait_for
 
 PROPERTIES = {"dfs.heartbeat.interval": 1, "dfs.blocksize": 256 * MIB, "cairn.namenode.edit.grace": 1000,
@@ -53,7 +54,7 @@ def test_a_namenode_that_dies_before_the_edit_forgets_the_new_blocks(cluster, lo
         file = editor.id("/x")
         lost, never_written = editor.upload(file, local, 0, MIB), editor.allot(file, MIB)
         restart_namenode(cluster)
-        with pytest.raises(EditError) as gone:
+        with pytest.raises(PosixError) as gone:
             editor.edit(file, 0, 1, lost)
         assert gone.value.errno in (errno.ENOENT, errno.ESTALE)
         assert cat(cluster, "/x") == b"old"
