@@ -166,6 +166,22 @@ def test_streams_that_a_kill_ended_keep_nobody_waiting(cluster, here):
         assert hdfs_bytes(cluster, f"{here}/f{i}") == f"{i:08}".encode()
 
 
+def test_a_stream_is_written_on_soon_after_a_kill(cluster, here):
+    """Its last block has to be recovered, which a datanode hears of with a heartbeat: they come every 3 s."""
+    waits = []
+    for i in range(5):
+        with open(f"{here}/f{i}", "wb", buffering=0) as f:
+            f.write(bytes(MIB))
+            os.fsync(f.fileno())
+            os.kill(serving_of(keeper_of(cluster)), 9)
+            began = time.monotonic()
+            f.write(b"more")
+            os.fsync(f.fileno())
+            waits.append(time.monotonic() - began)
+        assert hdfs_bytes(cluster, f"{here}/f{i}") == bytes(MIB) + b"more"
+    assert sorted(waits)[2] < 1 * sanitizer.slowness(), waits
+
+
 # ---- both ----
 
 

@@ -6,9 +6,11 @@
 #include <sys/stat.h>
 
 #include "client/lib/posix.h"
+#include "common/clock.h"
 #include "common/log.h"
 #include "namenode/blocks/datanode_events.h"
 #include "namenode/namespace/quota.h"
+#include "namenode/namespace/writers.h"
 #include "namenode/serve/op.h"
 #include "rpc/rpc_client.h"
 #include "rpc/rpc_server.h"
@@ -502,6 +504,27 @@ static void an_ended_session_lets_go(void **state)
     assert_int_equal(posix_lock(m->one, session, &lock, 0, &granted, NULL, &m->err), ERR_STALE);
 }
 
+/* However long it has said nothing: other clients close what is idle, and come back. */
+static void a_mount_whose_connection_ends_is_gone(void **state)
+{
+    struct mounts *m = *state;
+    struct namenode *nn = &m->f->nn;
+    static const char *const names[] = {"no mount's", NULL};
+    session_of(m, m->one);
+    for (size_t i = 0; i < ARRAY_COUNT(names); i++) {
+        const char *name = names[i] ? names[i] : dfs_client_name(m->one);
+        namenode_lock(nn);
+        leases_add(nn->leases, name, 900 + i, (uint64_t)clock_mono_ms());
+        writers_seen(nn->writers, name, 1000000 + i);
+        namenode_unlock(nn);
+        op_connection_closed(nn, 1000000 + i, 20000, true);
+        namenode_lock(nn);
+        assert_int_equal(leases_soft_expired(nn->leases, name, (uint64_t)clock_mono_ms()), i);
+        leases_remove(nn->leases, 900 + i);
+        namenode_unlock(nn);
+    }
+}
+
 struct waiting {
     struct mounts *m;
     struct dfs *fs;
@@ -717,6 +740,7 @@ int main(void)
         TEST(what_another_has_open_is_held_for_it),
         TEST(what_is_open_is_said_again_to_a_namenode_that_was_started_again),
         TEST(an_ended_session_lets_go),
+        TEST(a_mount_whose_connection_ends_is_gone),
         TEST(mounts_hear_of_each_other),
         TEST(who_waits_is_told_that_the_session_ended),
         TEST(locks_are_waited_for),
