@@ -29,6 +29,7 @@ static void node_loaded(struct node *n, const struct posix_attr *attr)
     n->saved_mtime_ns = attr->mtime_ns;
     n->saved_ctime_ns = attr->ctime_ns;
     n->replication = attr->replication;
+    n->is_being_written = attr->is_being_written && !n->writer;
     bool has_grown = n->is_edited && !n->is_sized && n->saved_size > n->size; /* by another client */
     if ((!n->is_edited && !n->writer) || has_grown)
         n->size = n->saved_size;

@@ -236,11 +236,11 @@ static int place(struct node_store *s, struct node *n, size_t len, int64_t *offs
         return rc;
     bool is_small = *offset + (int64_t)len <= NEW_MAX_BYTES;
     bool begins_new = n->size == 0 && is_small && !appends;
-    if (!n->writer && !n->is_edited && *offset == n->size && (!n->was_edited || n->size == 0) && !begins_new) {
-        int64_t expected = n->size;
+    bool streams = !n->was_edited || n->size == 0 || (appends && n->is_being_written);
+    if (!n->writer && !n->is_edited && *offset == n->size && streams && !begins_new) {
         rc = stream_append(s, n, reterr);
-        if (rc == 0 && n->size != expected && *offset == expected)
-            *offset = expected; /* it has grown meanwhile: the bytes belong where they were meant to be */
+        if (rc == 0 && appends)
+            *offset = n->size; /* it may have grown before it was our turn */
     } else if (!is_small && *offset == n->size && node_is_new(n) && !n->is_held) {
         rc = stream_new(s, n, reterr);
     }

@@ -83,6 +83,31 @@ def test_two_mounts_change_different_places_of_one_file(cluster, here, other):
         assert data[i * 1000:i * 1000 + 100] == b"A" * 100 and data[i * 1000 + 500:i * 1000 + 600] == b"B" * 100, i
 
 
+@pytest.mark.parametrize("edited", [False, True], ids=["appended", "edited-before"])
+def test_an_append_beside_a_stream_of_the_other_mount_is_behind_it(cluster, here, other, edited):
+    there, appended = beside(cluster, other, here + "/f"), threading.Event()
+    with open(here + "/f", "ab", buffering=0) as f, open(there, "ab", buffering=0) as stream:
+        if edited:
+            f.write(b"first")
+            os.fsync(f.fileno())
+            with open(here + "/f", "r+b", buffering=0) as g:
+                os.pwrite(g.fileno(), b"F", 0)
+        stream.write(bytes(MIB))
+        os.fsync(stream.fileno())
+
+        def append():
+            f.write(b"behind it")
+            os.fsync(f.fileno())
+            appended.set()
+
+        thread = threading.Thread(target=append)
+        thread.start()
+        stream.write(bytes(MIB))
+        stream.close()
+        thread.join()
+    assert appended.is_set() and hdfs_bytes(cluster, here + "/f") == (b"First" if edited else b"") + bytes(2 * MIB) + b"behind it"
+
+
 def test_a_save_keeps_what_the_other_mount_saved_meanwhile(cluster, here, other):
     with open(here + "/f", "wb") as f:
         f.write(bytes(MIB))
