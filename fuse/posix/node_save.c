@@ -286,7 +286,8 @@ int node_save_edits(struct node_store *s, struct node *n, bool sync, struct err 
     if (rc < 0)
         return rc;
     extents_clear(&n->changed);
-    n->is_edited = n->is_stale = n->is_sized = false;
+    n->is_edited = n->is_sized = false;
+    n->is_stale = false;
     n->was_edited &= !was_new; /* what is appended to it may be a stream */
     n->size = n->saved_size;
     staging_give_back(n->staging);

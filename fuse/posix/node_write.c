@@ -369,7 +369,8 @@ int node_resume(struct node_store *s, struct node *n, struct err *reterr)
     if (rc < 0)
         return rc;
     n->is_edited = n->changed.count > 0 || n->size != n->saved_size;
-    n->has_lost_stream = n->is_stale = true;
+    n->has_lost_stream = true;
+    n->is_stale = true;
     node_note(n);
     return 0;
 }
