@@ -68,7 +68,7 @@ int fd_receive(int socket_fd, uint8_t *ret_byte, int *ret_fds, size_t count, str
     while (got > 0)
         close(fds[--got]);
     if (n == 0)
-        return err_set(reterr, ERR_CLOSED, "the datanode closed the connection instead of passing descriptors");
+        return err_set(reterr, ERR_CLOSED, "the connection was closed instead of descriptors being passed");
     return err_set(reterr, ERR_PROTOCOL, "%zu descriptors were expected%s", count,
                    message.msg_flags & MSG_CTRUNC ? "; is this process out of them (ulimit -n)?" : ", others came");
 }

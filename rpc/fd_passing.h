@@ -7,7 +7,7 @@
 
 #include "common/err.h"
 
-#define FD_PASSING_MAX 2
+#define FD_PASSING_MAX 8
 
 int fd_pass(int socket_fd, uint8_t byte, const int *fds, size_t count, struct err *reterr) MUST_CHECK;
 /* Exactly `count` of them come with the next byte, CLOEXEC, now the caller's; anything else is ERR_PROTOCOL (what did

@@ -193,7 +193,6 @@ int sample_partition_points(struct dfs *fs, Cairn__JobSpecProto *job, struct are
     s.task.counters = counters_new();
     if (rc == 0)
         rc = task_report_start(fd, s.task.counters, &s.task.report, reterr);
-    s.task.environment = task_environment(&s.spec, "");
     bool with_mapper = true;
     size_t splits = job->n_splits < SAMPLE_SPLITS ? job->n_splits : SAMPLE_SPLITS;
     for (size_t i = 0; rc == 0 && i < splits; i++)

@@ -57,14 +57,20 @@ static void part_file_abort(struct part_file *p)
     free(p);
 }
 
+const char *part_file_suffix(const Cairn__JobSpecProto *job)
+{
+    const char *codec = is_sequence(job) ? NULL : output_codec(job);
+    return codec ? codec_suffix(codec) : "";
+}
+
 static int part_file_new(struct task *t, struct part_file **ret, struct err *reterr)
 {
     struct part_file *p = mem_new(struct part_file);
     p->task = t;
     p->dir = mem_printf("%s/_temporary/0/%s", t->job->output, t->spec->attemptid);
-    const char *codec = is_sequence(t->job) ? NULL : output_codec(t->job), *suffix = codec ? codec_suffix(codec) : "";
-    p->compressor = codec ? compressor_new(suffix) : NULL;
-    p->path = mem_printf("%s/part-%05u%s", p->dir, t->spec->partition, suffix);
+    const char *suffix = part_file_suffix(t->job);
+    p->compressor = suffix[0] ? compressor_new(suffix) : NULL;
+    p->path = mem_printf("%s/" PART_FILE_NAME, p->dir, t->spec->partition, suffix);
     int rc = t->job->lazyoutput ? 0 : part_file_create(p, reterr);
     if (rc < 0)
         part_file_abort(p);

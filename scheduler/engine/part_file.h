@@ -5,6 +5,9 @@
 
 #include "scheduler/engine/program.h"
 
+#define PART_FILE_NAME "part-%05u%s"                          /* partition, suffix */
+const char *part_file_suffix(const Cairn__JobSpecProto *job); /* "" or that of the output's compression, like ".gz" */
+
 /* Whether the output is the program's bytes as they come (struct program_use): text without settings that look into it.
  */
 bool part_file_takes_bytes(const Cairn__JobSpecProto *job);

@@ -115,6 +115,7 @@ static int start_library(struct task *t, const char *command, struct program *p,
                          NULL};
         struct child_program how = {.path = "/proc/self/exe",
                                     .words = words,
+                                    .host_args = words + 3,
                                     .fds = {memory_fd, pipes[0], pipes[3], pipes[5], pipes[6]},
                                     .fd_count = 5};
         rc = stream_child_start_program(t, role_names[p->use.role], &how, &p->child, reterr);

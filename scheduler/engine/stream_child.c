@@ -14,6 +14,7 @@
 #include "common/mem.h"
 #include "scheduler/engine/command_line.h"
 #include "scheduler/engine/job_conf.h"
+#include "scheduler/engine/program_forker.h"
 #include "scheduler/engine/run_file.h"
 
 #define PIPE_BYTES         (1 << 20)
@@ -116,7 +117,7 @@ static bool child_fds(const int *fds, size_t count, int at)
     return true;
 }
 
-static void child_exec(struct stream_child *c, const struct child_program *how, int in, int out, int err)
+static void child_exec(const struct child_program *how, char **environment, int in, int out, int err)
 {
     signal(SIGPIPE, SIG_DFL);
     signal(SIGINT, SIG_DFL); /* ignored below `cairn up` */
@@ -126,10 +127,28 @@ static void child_exec(struct stream_child *c, const struct child_program *how, 
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (dup2(in, 0) < 0 || dup2(out, 1) < 0 || dup2(err, 2) < 0 || !child_fds(how->fds, how->fd_count, 3))
         _exit(127);
-    execve(how->path, how->words, c->task->environment);
+    execve(how->path, how->words, environment);
     dprintf(2, "cannot execute '%s': %s%s\n", how->path, strerror(errno),
             errno == ENOENT ? " (is the interpreter of its first line there?)" : "");
     _exit(127);
+}
+
+/* A process of its own, or -1 with errno. */
+static pid_t child_process(struct stream_child *c, const struct child_program *how, int in, int out, int err)
+{
+    pid_t pid = -1;
+    struct err why = {0};
+    char **environment = task_environment(c->task);
+    if (how->host_args && c->task->forker) {
+        if (program_forker_run(c->task->forker, how->host_args, environment, how->fds, err, &pid, &why) == 0)
+            return pid;
+        fprintf(stderr, "cairn task: %s\n", why.text); /* then the slow way */
+    }
+    pid = vfork(); /* a copy of the sort buffer's page tables, and every page written once more, would cost more than it
+                    */
+    if (pid == 0)
+        child_exec(how, environment, in, out, err);
+    return pid;
 }
 
 int stream_child_start_program(struct task *t, const char *what, const struct child_program *how,
@@ -142,10 +161,7 @@ int stream_child_start_program(struct task *t, const char *what, const struct ch
     (void)fcntl(out[0], F_SETPIPE_SZ, PIPE_BYTES);
     struct stream_child *c = mem_new(struct stream_child);
     *c = (struct stream_child){.task = t, .what = what, .in = in[1], .out = out[0], .err = err[0]};
-    c->pid = vfork(); /* a copy of the sort buffer's page tables, and every page written once more, would cost more than
-                         it */
-    if (c->pid == 0)
-        child_exec(c, how, in[0], how->fd_count ? err[1] : out[1], err[1]);
+    c->pid = child_process(c, how, in[0], how->fd_count ? err[1] : out[1], err[1]);
     int errnum = errno;
     close(in[0]);
     close(out[1]);
@@ -158,7 +174,7 @@ int stream_child_start_program(struct task *t, const char *what, const struct ch
     }
     if (c->pid > 0) {
         kill(c->pid, SIGKILL);
-        waitpid(c->pid, NULL, 0);
+        waitpid(c->pid, NULL, __WALL);
     }
     stream_child_close_in(c);
     close(c->out);
@@ -253,7 +269,7 @@ static int stream_child_end(struct stream_child *c)
     close_out(c);
     if (!c->pid)
         return 0;
-    while (waitpid(c->pid, &status, 0) < 0 && errno == EINTR)
+    while (waitpid(c->pid, &status, __WALL) < 0 && errno == EINTR)
         ;
     pthread_join(c->err_thread, NULL);
     close(c->err);

@@ -17,6 +17,7 @@ int stream_child_start(struct task *t, const char *what, const char *command, st
 struct child_program {
     const char *path;
     char **words;
+    char **host_args; /* of a C program: within words, those of program_host_main; else NULL */
     int fds[CHILD_FDS_MAX];
     size_t fd_count;
 };

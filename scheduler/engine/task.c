@@ -16,12 +16,14 @@
 #include "scheduler/engine/aggregate.h"
 #include "scheduler/engine/job_conf.h"
 #include "scheduler/engine/program.h"
+#include "scheduler/engine/program_forker.h"
 #include "scheduler/engine/task_channel.h"
 
 /* What stays from one attempt to the next of its job. */
 struct seat {
     struct config *config;
     struct dfs *fs;
+    struct program_forker *forker;
 };
 
 /* The node's settings, and above them the job's properties, are those of its file system client. */
@@ -40,8 +42,21 @@ static int seat_take(struct seat *seat, const Cairn__TaskSpecProto *spec, struct
     return rc < 0 ? rc : dfs_connect(seat->config, spec->job->fsuri, spec->job->user, &seat->fs, reterr);
 }
 
+/* Before there are threads. */
+static void seat_prepare(struct seat *seat, const Cairn__JobSpecProto *job)
+{
+    const char *commands[] = {job->mapper, job->combiner, job->reducer};
+    bool wanted = false;
+    for (size_t i = 0; i < ARRAY_COUNT(commands); i++)
+        wanted |= commands[i] && program_is_library(commands[i]);
+    struct err err = {0};
+    if (wanted && !seat->fs && !seat->forker && program_forker_start(&seat->forker, &err) < 0)
+        fprintf(stderr, "cairn task: %s\n", err.text); /* it goes without */
+}
+
 static void seat_free(struct seat *seat)
 {
+    program_forker_stop(seat->forker);
     dfs_unref(seat->fs);
     config_free(seat->config);
 }
@@ -72,14 +87,11 @@ static int attempt_run(struct task *t, struct seat *seat, struct err *reterr)
     struct usage before = usage_now();
     int rc = seat_take(seat, t->spec, reterr);
     t->fs = seat->fs;
+    t->forker = seat->forker;
     if (rc == 0)
         rc = task_files_localize(t, reterr);
-    if (rc == 0) {
-        char *work_dir = mem_printf("%s%s/_temporary/0/%s", t->job->fsuri, t->job->output, t->spec->attemptid);
-        t->environment = task_environment(t->spec, work_dir);
-        free(work_dir);
+    if (rc == 0)
         rc = t->spec->map ? map_task_run(t, reterr) : reduce_task_run(t, reterr);
-    }
     struct usage after = usage_now();
     counters_add(t->counters, COUNTER_CPU_MS, (after.cpu_us - before.cpu_us) / 1000);
     counters_add(t->counters, COUNTER_MEMORY_BYTES, after.memory_kb * 1024);
@@ -98,6 +110,8 @@ static bool next_attempt(struct seat *seat, int *ret_exit)
     bool waits = false;
     int rc = task_channel_take(&a, &spec, &err);
     bool came = rc != ERR_CLOSED;
+    if (rc == 0)
+        seat_prepare(seat, spec->job);
     if (came && task_report_start(TASK_CHANNEL_FD, t.counters, &t.report, &report_err) < 0) {
         fprintf(stderr, "cairn task: %s\n", report_err.text);
         rc = report_err.code;

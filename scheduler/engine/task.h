@@ -11,15 +11,17 @@
 #include "scheduler/engine/counters.h"
 #include "scheduler/engine/task_report.h"
 
+struct program_forker;
 struct task {
     const Cairn__TaskSpecProto *spec;
     const Cairn__JobSpecProto *job;
     struct counters *counters;
     struct task_report *report;
     struct dfs *fs;
-    char **environment;    /* of the user's commands; NULL-terminated */
-    const char *local_dir; /* scratch: the attempt's working directory */
-    size_t sort_bytes;     /* mapreduce.task.io.sort.mb */
+    struct program_forker *forker; /* NULL: C programs are executed */
+    char **environment;            /* of the user's commands; NULL-terminated */
+    const char *local_dir;         /* scratch: the attempt's working directory */
+    size_t sort_bytes;             /* mapreduce.task.io.sort.mb */
     int sort_factor;
     enum block_codec spill_codec;
 };
@@ -30,8 +32,8 @@ int map_task_run(struct task *t, struct err *reterr) MUST_CHECK;    /* map_task.
 int reduce_task_run(struct task *t, struct err *reterr) MUST_CHECK; /* reduce_task.c */
 
 /* Environment of the user's commands: ours, every property with other characters as "_", Hadoop's own names for the
- * task (new and old), -cmdenv. Free with task_environment_free. */
-char **task_environment(const Cairn__TaskSpecProto *spec, const char *work_output_dir);
+ * task (new and old), -cmdenv. Made when it is asked for first. The thread that starts commands. */
+char **task_environment(struct task *t);
 void task_environment_free(char **environment); /* NULL is fine */
 /* Job files: once per job and node into jobDir/files, verified; links in the working directory. */
 int task_files_localize(struct task *t, struct err *reterr) MUST_CHECK;

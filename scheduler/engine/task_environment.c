@@ -97,15 +97,20 @@ static void env_put_task(struct env_list *list, const Cairn__TaskSpecProto *spec
     }
 }
 
-char **task_environment(const Cairn__TaskSpecProto *spec, const char *work_output_dir)
+char **task_environment(struct task *t)
 {
+    const Cairn__TaskSpecProto *spec = t->spec;
     struct env_list list = {0};
     char cwd[4096] = "";
+    if (t->environment)
+        return t->environment;
     for (char **e = environ; *e; e++)
         env_put(&list, mem_strdup(*e));
     for (size_t i = 0; i < spec->job->n_properties; i++)
         env_put_property(&list, spec->job->properties[i]->name, spec->job->properties[i]->value);
+    char *work_output_dir = mem_printf("%s%s/_temporary/0/%s", spec->job->fsuri, spec->job->output, spec->attemptid);
     env_put_task(&list, spec, work_output_dir);
+    free(work_output_dir);
     env_put(&list,
             mem_printf("CORE_CONF_fs_defaultFS=%s", spec->job->fsuri)); /* `hadoop fs` in a command knows where it is */
     if (getcwd(cwd, sizeof cwd)) {
@@ -115,6 +120,7 @@ char **task_environment(const Cairn__TaskSpecProto *spec, const char *work_outpu
     }
     for (size_t i = 0; i < spec->job->n_environment; i++)
         env_put(&list, mem_printf("%s=%s", spec->job->environment[i]->name, spec->job->environment[i]->value));
+    t->environment = list.items;
     return list.items;
 }
 

@@ -11,9 +11,11 @@
 #include "common/mem.h"
 #include "scheduler/engine/task.h"
 
-#define FOLDER_MODE 0755
+#define FOLDER_MODE    0755
+#define KEPT_BYTES_MAX (4u << 20) /* free memory that the next attempt may find */
 
-/* We are the subreaper: whatever it left behind, however far away, is our child or below one. */
+/* We are the subreaper: whatever it left behind, however far away, is our child or below one. (The one that starts C
+ * programs does not count: program_forker.h.) */
 static bool nothing_runs(void)
 {
     pid_t pid;
@@ -67,6 +69,7 @@ bool task_tidy(const struct task *t)
 {
     if (!nothing_runs() || !empty(t, "."))
         return false;
-    malloc_trim(0);
+    if (mallinfo2().fordblks > KEPT_BYTES_MAX)
+        malloc_trim(0);
     return true;
 }

@@ -17,6 +17,7 @@
 #include "common/mem.h"
 #include "scheduler/cli/splits.h"
 #include "scheduler/engine/job_conf.h"
+#include "scheduler/engine/part_file.h"
 #include "scheduler/master/job_json.h"
 #include "scheduler/master/move_outputs.h"
 #include "scheduler/sink/sink.h"
@@ -64,6 +65,7 @@ static void describe(struct finish_work *w, const Cairn__JobSpecProto *spec, Cai
         describe_replacement(w, spec);
     w->sink = spec->sink ? arena_strdup(a, spec->sink) : NULL;
     w->lazy = spec->lazyoutput;
+    w->part_suffix = part_file_suffix(spec);
     w->mark_success = job_conf_bool(spec, "mapreduce.fileoutputcommitter.marksuccessfuljobs", true);
     w->succeeded = state == CAIRN__JOB_STATE__JOB_SUCCEEDED;
 }

@@ -96,6 +96,7 @@ struct finish_work {
     char *replaces, *sink; /* or NULL */
     char *aside;           /* where what it replaces is moved to */
     bool keeps_aside;      /* until the next time */
+    const char *part_suffix;
     bool lazy, mark_success, succeeded;
     bool resumed; /* a commit that may be half done already */
     uint32_t incarnation;

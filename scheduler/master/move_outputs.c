@@ -2,59 +2,101 @@
 
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include "client/lib/dfs_path.h"
+#include "scheduler/engine/part_file.h"
+#include "scheduler/ids.h"
 
 #define MOVERS_MAX        16
 #define MOVES_OF_A_THREAD 8 /* fewer are not worth one */
+#define FOLDERS_BYTES     (512u << 20)
 
 struct move {
     struct dfs *fs;
     const struct finish_work *work;
-    atomic_size_t next; /* winner that nobody has begun with */
+    const struct dfs_listing *folders; /* of all attempts that wrote something */
+    atomic_size_t next;                /* winner that nobody has begun with */
     atomic_bool failed;
     pthread_mutex_t lock; /* guards err */
     struct err err;       /* the first one */
 };
 
-static int move_attempt(struct dfs *fs, const struct finish_work *w, const char *attempt, struct err *reterr)
+static int move_file(const struct move *m, struct arena *a, const char *dir, const char *name, struct err *reterr)
 {
-    struct arena a;
-    arena_init(&a, 64 << 20);
-    const char *dir = arena_printf(&a, "%s/_temporary/0/%s", w->output, attempt);
+    return dfs_rename2(m->fs, dfs_path_join(a, dir, name), dfs_path_join(a, m->work->output, name), false, false,
+                       reterr);
+}
+
+static int move_all(const struct move *m, struct arena *a, const char *dir, struct err *reterr)
+{
     struct dfs_listing listing = {0};
-    int rc = dfs_list_all(fs, dir, &a, &listing, reterr);
-    if (rc == ERR_NOT_FOUND && (w->lazy || w->resumed)) { /* it wrote nothing, or has been moved before */
-        arena_free(&a);
+    int rc = dfs_list_all(m->fs, dir, a, &listing, reterr);
+    for (size_t i = 0; rc == 0 && i < listing.count; i++)
+        rc = move_file(m, a, dir, listing.entries[i].name, reterr);
+    return rc;
+}
+
+static int by_name(const void *name, const void *entry)
+{
+    return strcmp(name, ((const struct dfs_status *)entry)->name);
+}
+
+/* Most have a part file and nothing else: nobody has to ask what there is. */
+static int move_attempt(const struct move *m, const char *attempt, struct arena *a, struct err *reterr)
+{
+    const struct finish_work *w = m->work;
+    const struct dfs_status *folder =
+        bsearch(attempt, m->folders->entries, m->folders->count, sizeof *m->folders->entries, by_name);
+    if (!folder && (w->lazy || w->resumed)) /* it wrote nothing, or has been moved before */
         return 0;
-    }
-    for (size_t i = 0; rc == 0 && i < listing.count; i++) {
-        const char *name = listing.entries[i].name;
-        rc = dfs_rename2(fs, dfs_path_join(&a, dir, name), dfs_path_join(&a, w->output, name), false, false, reterr);
-    }
-    arena_free(&a);
-    return rc < 0 ? err_prefix(reterr, rc, "%s", attempt) : 0;
+    if (!folder)
+        return err_set(reterr, ERR_NOT_FOUND, "its folder is not there");
+    const char *dir = arena_printf(a, "%s/_temporary/0/%s", w->output, attempt);
+    struct attempt_id id;
+    if (folder->children == 0)
+        return 0;
+    if (folder->children != 1 || !attempt_id_parse(attempt, &id))
+        return move_all(m, a, dir, reterr);
+    int rc = move_file(m, a, dir, arena_printf(a, PART_FILE_NAME, id.partition, w->part_suffix), reterr);
+    return rc == ERR_NOT_FOUND ? move_all(m, a, dir, reterr) : rc;
 }
 
 static void *mover_thread(void *arg)
 {
     struct move *m = arg;
     struct err err = {0};
+    struct arena a;
     size_t i;
+    arena_init(&a, 64 << 20);
     while (!atomic_load(&m->failed) && (i = atomic_fetch_add(&m->next, 1)) < m->work->winner_count) {
-        if (move_attempt(m->fs, m->work, m->work->winners[i], &err) == 0)
+        const char *attempt = m->work->winners[i];
+        int rc = move_attempt(m, attempt, &a, &err);
+        arena_reset(&a);
+        if (rc == 0)
             continue;
+        err_prefix(&err, rc, "%s", attempt);
         pthread_mutex_lock(&m->lock);
         if (!atomic_exchange(&m->failed, true))
             m->err = err;
         pthread_mutex_unlock(&m->lock);
     }
+    arena_free(&a);
     return NULL;
 }
 
 int move_outputs(struct dfs *fs, const struct finish_work *w, struct err *reterr)
 {
-    struct move m = {.fs = fs, .work = w, .lock = PTHREAD_MUTEX_INITIALIZER};
+    struct arena a;
+    struct dfs_listing folders = {0};
+    arena_init(&a, FOLDERS_BYTES);
+    int rc = dfs_list_all(fs, arena_printf(&a, "%s/_temporary/0", w->output), &a, &folders, reterr);
+    if (rc < 0 && !(rc == ERR_NOT_FOUND && (w->lazy || w->resumed))) {
+        arena_free(&a);
+        return rc;
+    }
+    struct move m = {.fs = fs, .work = w, .folders = &folders, .lock = PTHREAD_MUTEX_INITIALIZER};
     pthread_t threads[MOVERS_MAX - 1];
     size_t others = w->winner_count / MOVES_OF_A_THREAD, started = 0;
     others = others < MOVERS_MAX - 1 ? others : MOVERS_MAX - 1;
@@ -63,6 +105,7 @@ int move_outputs(struct dfs *fs, const struct finish_work *w, struct err *reterr
     mover_thread(&m);
     while (started > 0)
         pthread_join(threads[--started], NULL);
+    arena_free(&a);
     if (atomic_load(&m.failed) && reterr)
         *reterr = m.err;
     return atomic_load(&m.failed) ? m.err.code : 0;

@@ -12,6 +12,7 @@
 #include "common/log.h"
 #include "common/mem.h"
 #include "scheduler/master/job_json.h"
+#include "scheduler/master/rest_files.h"
 
 #define REST_ARENA_BYTES (64u << 20)
 #define REST_BODY_BYTES  (4u << 20)
@@ -210,25 +211,20 @@ static int job_of(json_t *root, const char *fs_uri, struct arena *a, Cairn__JobS
     return 0;
 }
 
-static int make_output(struct master *m, const Cairn__JobSpecProto *job, const char *user, struct arena *a,
-                       struct err *reterr)
+static int make_output(struct dfs *fs, const Cairn__JobSpecProto *job, struct arena *a, struct err *reterr)
 {
-    struct dfs *fs = NULL;
     struct dfs_status status;
     struct err err = {0};
-    int rc = dfs_connect(master_config(m), job->fsuri, user, &fs, reterr);
-    if (rc == 0 && dfs_stat(fs, job->output, a, &status, &err) == 0)
-        rc = err_set(reterr, ERR_EXISTS, "Output directory %s already exists", job->output);
-    if (rc == 0)
-        rc = dfs_mkdirs(fs, arena_printf(a, "%s/_temporary/0", job->output), 0755, true, reterr);
-    dfs_unref(fs);
-    return rc;
+    if (dfs_stat(fs, job->output, a, &status, &err) == 0)
+        return err_set(reterr, ERR_EXISTS, "Output directory %s already exists", job->output);
+    return dfs_mkdirs(fs, arena_printf(a, "%s/_temporary/0", job->output), 0755, true, reterr);
 }
 
 static int submit(struct master *m, json_t *root, const char *user, struct arena *a, char id[JOB_ID_MAX],
                   struct err *reterr)
 {
     Cairn__JobSpecProto job = CAIRN__JOB_SPEC_PROTO__INIT;
+    struct dfs *fs = NULL;
     master_new_job_id(m, id);
     job.jobid = id;
     job.user = (char *)user;
@@ -236,7 +232,12 @@ static int submit(struct master *m, json_t *root, const char *user, struct arena
     if (rc == 0 && (job.output[0] != '/' || !job.output[1]))
         rc = err_set(reterr, ERR_ILLEGAL_ARGUMENT, "output '%s' is not an absolute path", job.output);
     if (rc == 0)
-        rc = make_output(m, &job, user, a, reterr);
+        rc = dfs_connect(master_config(m), job.fsuri, user, &fs, reterr);
+    if (rc == 0)
+        rc = rest_take_files(root, fs, a, &job, reterr);
+    if (rc == 0)
+        rc = make_output(fs, &job, a, reterr);
+    dfs_unref(fs);
     return rc < 0 ? rc : master_submit(m, &job, user, reterr);
 }
 

@@ -1,7 +1,9 @@
 """Jobs through REST."""
+import io
 import json
 import urllib.error
 import urllib.request
+import zipfile
 
 from lib.cluster import Cluster
 from lib.jobs import job, output, put, running
@@ -42,6 +44,28 @@ def test_rest_submits_shows_and_kills(running):
     assert rest(at, "DELETE", "/v1/jobs/job_1_0001?user.name=root")[0] == 404
     workers = rest(at, "GET", "/v1/workers")[1]
     assert {worker["name"] for worker in workers} == {"127.0.0.1", "127.0.0.2", "127.0.0.3"}
+
+
+def test_rest_ships_files_that_are_in_the_file_system(running):
+    put(running, "/rest/in", b"b\na\n")
+    put(running, "/rest/upper.sh", b"#!/bin/sh\ntr a-z A-Z <words | cat - >/dev/null && tr a-z A-Z && cat words pack/inner\n")
+    put(running, "/rest/words.txt", b"w\n")
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w") as made:
+        made.writestr("inner", "i\n")
+    put(running, "/rest/pack.zip", archive.getvalue())
+    at = running.scheduler_http
+    job_of = {"inputs": ["/rest/in"], "output": "/rest/shipped", "mapper": "upper.sh", "files": ["/rest/upper.sh", "/rest/words.txt#words"],
+              "archives": ["/rest/pack.zip#pack"]}
+    for wrong in ({"files": ["rest/upper.sh"]}, {"files": ["/rest/none"]}, {"files": ["/rest"]}, {"files": ["/rest/upper.sh#a/b"]}, {"files": "x"}, {"files": [1]},
+                  {"files": ["/rest/upper.sh", "/rest/words.txt#upper.sh"]}):
+        status, why = rest(at, "POST", "/v1/jobs?user.name=root", job_of | wrong)
+        assert status == 400, (wrong, why)
+        assert running.fs("-test", "-e", "/rest/shipped").returncode == 1
+    status, made = rest(at, "POST", "/v1/jobs?user.name=root", job_of)
+    assert status == 201, made
+    assert job(running, "-wait", made["id"]).returncode == 0, job(running, "-status", made["id"]).stdout
+    assert output(running, "/rest/shipped") == b"B\nA\nw\ni\n"
 
 
 def test_rest_has_a_port_of_its_own(tmp_path):

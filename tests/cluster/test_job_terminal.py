@@ -14,8 +14,8 @@ import pytest
 
 from lib import sanitizer
 from lib.cluster import Cluster, cairn_path, client_env
+from lib.jobs import SMALL_BLOCKS, job, output, put, state
 from lib.waiting import wait_for
-from test_jobs import SMALL_BLOCKS, job, output, put, state
 
 
 ASKED = rb"job_\d+_\d+: \[k\]ill it, \[l\]eave it running, \[c\]ontinue to watch\? "

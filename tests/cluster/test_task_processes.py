@@ -6,8 +6,8 @@ import subprocess
 import pytest
 
 from lib.cluster import Cluster
+from lib.jobs import SMALL_BLOCKS, counter, job, job_id, output, put, run
 from lib.waiting import wait_for
-from test_jobs import SMALL_BLOCKS, counter, job, job_id, output, put, run
 
 LINES = b"".join(b"%06d\n" % i for i in range(4000))
 BLOCK_BYTES = 1024
