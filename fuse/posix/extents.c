@@ -31,6 +31,8 @@ static int64_t data_bytes(const struct extent *x, size_t count)
 static void replace(struct extents *e, size_t index, size_t gone, const struct extent *new, size_t new_count)
 {
     size_t count = e->count - gone + new_count;
+    if (!gone && !new_count)
+        return; /* there may be no items at all */
     if (count > e->capacity) {
         e->capacity = count < 8 ? 8 : count * 2;
         e->items = mem_realloc_array(e->items, e->capacity, sizeof *e->items);

@@ -12,4 +12,4 @@ def rounds(tmp_path_factory):
 
 @pytest.mark.parametrize("seed", range(1000, 1100))
 def test_job_is_right_whatever_is_killed(rounds, seed):
-    assert rounds.run(seed, every_s=5, sleep_s=6)
+    assert rounds.run(seed, every_s=5, sleep_s=14)
