@@ -190,6 +190,16 @@ def test_mta_stats_of_two_vehicles_by_hand(running):
     assert float(speed) == pytest.approx((2 * degree / 60 + 9 * degree / 3540) / 3, rel=1e-9)
 
 
+def test_mta_stats_of_least_coordinates_and_long_lines(running):
+    """Of two negative longitudes the lesser number; with compat, as the application this one stands for, the lesser text."""
+    lines = [line(longitude="-73.9").replace("04:59:59", "04:00:00"), line(longitude="-74.1", route="R" * 10000).replace("04:59:59", "04:01:00")]
+    put(running, "/stats/least", "\n".join([HEADER, *lines, ""]).encode(), 1024)
+    for number, (options, least, greatest) in enumerate((([], "-74.1", "-73.9"), (["-D", "mta.compat=true"], "-73.9", "-74.1"))):
+        example(running, "mta-stats/run", "/stats/least", f"/o/stats-least-{number}", *options)
+        rows = rows_of(running, f"/o/stats-least-{number}/speed_excesses")
+        assert sorted((row[7], row[9], row[10]) for row in rows) == sorted([(least, greatest, "2")] * 4 + [("-74.1", "-74.1", "1")])
+
+
 # ---- edges of listen-top ----
 
 LOG1_HEADER, LOG2_HEADER = "userId;region;type;paid", "hour;userId;songId;genderId;deviceId"
