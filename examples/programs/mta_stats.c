@@ -100,9 +100,13 @@ static int map(struct cairn_task *task, struct cairn_bytes key, struct cairn_byt
     static struct mta_text copy, out;
     char *f[MTA_FIELDS + 1];
     (void)key;
-    cairn_count(task, "mta-stats", "lines_in", 1);
-    if (!mta_parse(record, &copy, f))
+    if (!record.size || (record.size > 9 && !memcmp(record.data, "latitude\t", 9)))
         return 0;
+    cairn_count(task, "mta-stats", "records_in", 1);
+    if (!mta_parse(record, &copy, f)) {
+        cairn_count(task, "mta-stats", "records_bad{incomplete}", 1);
+        return 0;
+    }
     size_t room = record.size + 8;
     int n = snprintf(mta_room(&out, room), room, "%s\t%s\t%s\t%s\t%s", f[MTA_VEHICLE], f[MTA_TIME], f[MTA_LATITUDE],
                      f[MTA_LONGITUDE], f[MTA_STOP]);

@@ -1,15 +1,15 @@
 """The jobs of examples/jobs: known results for all block sizes and numbers of reduces, and what their input can be like at its
 edges. The large ones of these are in tests/long and tests/soak."""
+import hashlib
 import re
-import subprocess
 
 import pytest
 
 from lib.goldens import FILES, LISTEN
-from lib.jobs import GEN, generate, output, put, running
-from lib.scenarios import (BLOCKS, DIAGONAL, MATRIX, check_grep, check_listen_top, check_mta_filter, check_mta_hours, check_mta_stats, check_movies_of_year,
-                           check_movies_years, check_pi, check_terasort, check_wdi, check_wordcount, csv_rows, example, hash_of, listen_rows, load, rows_of,
-                           try_example)
+from lib.jobs import generate, output, put, running
+from lib.scenarios import (BLOCKS, DIAGONAL, MATRIX, check_grep, check_listen_top, check_movies_of_year, check_movies_years, check_mta_filter,
+                           check_mta_hours, check_mta_stats, check_pi, check_terasort, check_wdi, check_wordcount, csv_rows, example, hash_of,
+                           listen_rows, load, rows_of, try_example)
 
 LARGE = 10**5  # rows; those are made elsewhere
 SOME = [*DIAGONAL, (1 << 20, 1), (16 << 20, 16)]  # of the matrix, where a map takes its time to start
@@ -17,7 +17,6 @@ SOME = [*DIAGONAL, (1 << 20, 1), (16 << 20, 16)]  # of the matrix, where a map t
 
 @pytest.mark.parametrize("words", [words for words in FILES if words[1] < LARGE])
 def test_generators_give_the_known_bytes(words):
-    import hashlib
     data = generate(*words)
     assert (len(data), hashlib.sha256(data).hexdigest()[:16]) == FILES[words]
 

@@ -5,11 +5,12 @@ import tempfile
 
 import pytest
 
+from lib import postgres
 from lib.cluster import Cluster
 from lib.goldens import LISTEN
 from lib.jobs import SMALL_BLOCKS, generate
-from lib.scenarios import (BLOCKS, MATRIX, check_listen_top, check_mta_filter, check_mta_hours, check_mta_stats, check_movies_of_year, check_movies_years,
-                           check_pi, check_terasort, check_wdi)
+from lib.scenarios import (BLOCKS, MATRIX, check_five_tables, check_listen_top, check_movies_of_year, check_movies_years, check_mta_filter,
+                           check_mta_hours, check_mta_stats, check_pi, check_terasort, check_wdi)
 from lib.wdi_pipeline import Pipeline, Source, check_readers_during, zip_of
 
 ROWS = [100000, 1000000]
@@ -83,6 +84,12 @@ def test_terasort(running, block, reduces):
 @pytest.mark.parametrize("maps", [1, 3, 16])
 def test_pi(running, maps):
     check_pi(running, maps, 20000)
+
+
+@pytest.mark.skipif(not postgres.is_there(), reason="needs Debian's package postgresql")
+def test_five_tables_of_a_million(running):
+    with postgres.Postgres() as database:
+        check_five_tables(running, database, 1000000, 16 << 20)
 
 
 def test_readers_of_the_zones_during_a_hundred_runs(running, tmp_path):
