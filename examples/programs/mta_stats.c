@@ -228,7 +228,8 @@ static int compare_texts(const void *a, const void *b)
 
 static void write_stops(struct cairn_task *task, struct state *s)
 {
-    qsort(s->stops, s->stop_count, sizeof *s->stops, compare_texts);
+    if (s->stop_count)
+        qsort(s->stops, s->stop_count, sizeof *s->stops, compare_texts);
     for (size_t i = 0; i < s->stop_count; i++) {
         bool again = i + 1 < s->stop_count && !strcmp(s->stops[i], s->stops[i + 1]);
         if (!again) {
