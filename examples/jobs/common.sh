@@ -10,7 +10,8 @@ usage() {
 
 # Removes a path of the cluster when the script ends, however it does.
 remove_at_exit() {
-    trap '"$cairn" fs -rm -r -f -skipTrash "'"$1"'" >/dev/null' EXIT
+    passing=$1
+    trap '"$cairn" fs -rm -r -f -skipTrash "$passing" >/dev/null' EXIT
 }
 
 # A database's URL with more parameters.

@@ -6,9 +6,28 @@
 #include <ctype.h>
 #include <stdlib.h>
 
-#define MTA_LINE_MAX 4096
-
 enum { MTA_LATITUDE, MTA_LONGITUDE, MTA_TIME, MTA_VEHICLE, MTA_DISTANCE, MTA_STOP_DISTANCE = 9, MTA_STOP, MTA_FIELDS };
+
+/* Text of any length; kept from one record to the next. */
+struct mta_text {
+    char *text;
+    size_t room;
+};
+
+static inline char *mta_room(struct mta_text *t, size_t size)
+{
+    if (t->room < size && !(t->text = realloc(t->text, t->room = 2 * size)))
+        abort();
+    return t->text;
+}
+
+static inline char *mta_copy(struct mta_text *t, struct cairn_bytes bytes)
+{
+    char *copy = mta_room(t, bytes.size + 1);
+    memcpy(copy, bytes.data, bytes.size);
+    copy[bytes.size] = 0;
+    return copy;
+}
 
 /* Splits a line at TABs, in place; a short one has empty fields at its end. More fields than `count`: the last has
  * the rest. */
@@ -46,14 +65,10 @@ static inline bool mta_is_time(const char *text)
 }
 
 /* The fields of a line that counts; false: it does not. `copy` is what they lie in. */
-static inline bool mta_parse(struct cairn_bytes line, char copy[MTA_LINE_MAX], char *fields[MTA_FIELDS + 1])
+static inline bool mta_parse(struct cairn_bytes line, struct mta_text *copy, char *fields[MTA_FIELDS + 1])
 {
     double latitude, longitude;
-    if (line.size >= MTA_LINE_MAX)
-        return false;
-    memcpy(copy, line.data, line.size);
-    copy[line.size] = 0;
-    mta_split(copy, fields, MTA_FIELDS + 1);
+    mta_split(mta_copy(copy, line), fields, MTA_FIELDS + 1);
     return mta_number(fields[MTA_LATITUDE], 90, &latitude) && mta_number(fields[MTA_LONGITUDE], 180, &longitude) &&
            (latitude != 0 || longitude != 0) && mta_is_there(fields[MTA_DISTANCE]) &&
            mta_is_there(fields[MTA_STOP_DISTANCE]) && mta_is_time(fields[MTA_TIME]);

@@ -5,29 +5,32 @@
 
 static int map(struct cairn_task *task, struct cairn_bytes key, struct cairn_bytes line)
 {
-    char copy[MTA_LINE_MAX], rest[MTA_LINE_MAX], *f[MTA_FIELDS + 1];
+    static struct mta_text copy, rest;
+    char *f[MTA_FIELDS + 1];
     (void)key;
-    if (!mta_parse(line, copy, f))
+    if (!mta_parse(line, &copy, f))
         return 0;
-    int n = snprintf(rest, sizeof rest, "%s\t%s\t%s\t%s", f[MTA_TIME], f[MTA_LATITUDE], f[MTA_LONGITUDE], f[MTA_STOP]);
-    cairn_emit(task, cairn_bytes(f[MTA_VEHICLE], strlen(f[MTA_VEHICLE])), cairn_bytes(rest, (size_t)n));
+    size_t room = line.size + 8;
+    int n = snprintf(mta_room(&rest, room), room, "%s\t%s\t%s\t%s", f[MTA_TIME], f[MTA_LATITUDE], f[MTA_LONGITUDE],
+                     f[MTA_STOP]);
+    cairn_emit(task, cairn_bytes(f[MTA_VEHICLE], strlen(f[MTA_VEHICLE])), cairn_bytes(rest.text, (size_t)n));
     return 0;
 }
 
 /* The greatest as bytes, which is the latest. */
 static int last(struct cairn_task *task, struct cairn_bytes vehicle)
 {
-    char best[MTA_LINE_MAX];
+    static struct mta_text best;
     size_t best_size = 0;
     struct cairn_bytes v;
     while (cairn_next(task, &v)) {
-        int order = memcmp(v.data, best, v.size < best_size ? v.size : best_size);
+        int order = best_size ? memcmp(v.data, best.text, v.size < best_size ? v.size : best_size) : 1;
         if (order > 0 || (order == 0 && v.size > best_size)) {
-            best_size = v.size < sizeof best ? v.size : sizeof best;
-            memcpy(best, v.data, best_size);
+            best_size = v.size;
+            mta_copy(&best, v);
         }
     }
-    cairn_emit(task, vehicle, cairn_bytes(best, best_size));
+    cairn_emit(task, vehicle, cairn_bytes(best.text, best_size));
     return 0;
 }
 

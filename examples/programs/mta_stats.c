@@ -11,7 +11,7 @@
 #include <stdio.h>
 #include <time.h>
 
-enum { WINDOW_MINUTES = 5, PLACE_MAX = 32 };
+enum { WINDOW_MINUTES = 5, PLACE_MAX = 32, LINE_MAX_BYTES = 1024 };
 #define SPEED_LIMIT  11.176 /* m/s, 25 miles an hour */
 #define EARTH_METRES 6371e3
 
@@ -84,7 +84,7 @@ static const char *number_text(char text[32], double value)
 
 __attribute__((format(printf, 2, 3))) static void line(struct cairn_task *task, const char *format, ...)
 {
-    char text[MTA_LINE_MAX];
+    char text[LINE_MAX_BYTES]; /* names are bounded */
     va_list args;
     va_start(args, format);
     int n = vsnprintf(text, sizeof text, format, args);
@@ -97,14 +97,20 @@ __attribute__((format(printf, 2, 3))) static void line(struct cairn_task *task, 
 /* The whole record is the key: positions of one moment have an order too. */
 static int map(struct cairn_task *task, struct cairn_bytes key, struct cairn_bytes record)
 {
-    char copy[MTA_LINE_MAX], text[MTA_LINE_MAX], *f[MTA_FIELDS + 1];
+    static struct mta_text copy, out;
+    char *f[MTA_FIELDS + 1];
     (void)key;
-    cairn_count(task, "mta-stats", "lines_in", 1);
-    if (!mta_parse(record, copy, f))
+    if (!record.size || (record.size > 9 && !memcmp(record.data, "latitude\t", 9)))
         return 0;
-    int n = snprintf(text, sizeof text, "%s\t%s\t%s\t%s\t%s", f[MTA_VEHICLE], f[MTA_TIME], f[MTA_LATITUDE],
+    cairn_count(task, "mta-stats", "records_in", 1);
+    if (!mta_parse(record, &copy, f)) {
+        cairn_count(task, "mta-stats", "records_bad{incomplete}", 1);
+        return 0;
+    }
+    size_t room = record.size + 8;
+    int n = snprintf(mta_room(&out, room), room, "%s\t%s\t%s\t%s\t%s", f[MTA_VEHICLE], f[MTA_TIME], f[MTA_LATITUDE],
                      f[MTA_LONGITUDE], f[MTA_STOP]);
-    cairn_emit(task, cairn_bytes(text, (size_t)n), cairn_bytes("", 0));
+    cairn_emit(task, cairn_bytes(out.text, (size_t)n), cairn_bytes("", 0));
     cairn_count(task, "mta-stats", "records_out", 1);
     return 0;
 }
@@ -222,7 +228,8 @@ static int compare_texts(const void *a, const void *b)
 
 static void write_stops(struct cairn_task *task, struct state *s)
 {
-    qsort(s->stops, s->stop_count, sizeof *s->stops, compare_texts);
+    if (s->stop_count)
+        qsort(s->stops, s->stop_count, sizeof *s->stops, compare_texts);
     for (size_t i = 0; i < s->stop_count; i++) {
         bool again = i + 1 < s->stop_count && !strcmp(s->stops[i], s->stops[i + 1]);
         if (!again) {
@@ -253,17 +260,18 @@ static void day_end(struct cairn_task *task, struct state *s)
 
 static int read_lasts(struct cairn_task *task, struct state *s)
 {
-    char text[MTA_LINE_MAX], *f[5];
+    char *text = NULL, *f[5];
+    size_t room = 0, text_room = 0;
     FILE *file = fopen("lasts", "r");
     if (!file)
         return cairn_fail(task, "lasts: the last position of each vehicle is wanted in this file");
-    size_t room = 0;
-    while (fgets(text, sizeof text, file)) {
+    while (getline(&text, &text_room, file) > 0) {
         mta_split(text, f, 5);
         if (s->last_count == room)
             s->lasts = realloc(s->lasts, (room = room * 2 + 64) * sizeof *s->lasts);
         s->lasts[s->last_count++] = (struct last){strdup(f[0]), before_of(f[1], f[2], f[3])};
     }
+    free(text);
     fclose(file);
     s->have_lasts = true;
     return 0;
@@ -328,14 +336,11 @@ static void position_add(struct cairn_task *task, struct state *s, const struct 
 
 static int reduce(struct cairn_task *task, struct cairn_bytes key)
 {
+    static struct mta_text copy;
     struct state *s = task->user;
     struct cairn_bytes nothing;
-    char text[MTA_LINE_MAX], *f[5];
-    if (key.size >= sizeof text)
-        return cairn_fail(task, "a record of %zu bytes", key.size);
-    memcpy(text, key.data, key.size);
-    text[key.size] = 0;
-    mta_split(text, f, 5);
+    char *f[5];
+    mta_split(mta_copy(&copy, key), f, 5);
     if ((!s->in_vehicle || strcmp(s->vehicle, f[0]) != 0) && vehicle_begin(task, s, f[0]) != 0)
         return -1;
     struct position p = {.vehicle = f[0], .time = f[1], .place = {f[2], f[3]}, .stop = f[4]};

@@ -102,7 +102,7 @@ static int take_value(struct streaming_args *args, const char *name, const char 
                 {"cacheArchive", args->archives, &r->archive_count},
                 {"cmdenv", args->cmdenv, &r->cmdenv_count},
                 {"jobconf", args->jobconf, &args->jobconf_count}};
-    static const char *const refused[] = {"mapdebug", "reducedebug", "io", "libjars", "additionalconfspec", "dfs"};
+    static const char *const refused[] = {"libjars", "additionalconfspec", "dfs"};
     for (size_t i = 0; i < ARRAY_COUNT(refused); i++)
         if (!strcmp(name, refused[i]))
             return err_set(reterr, ERR_UNSUPPORTED, "option -%s is not supported", name);
@@ -120,6 +120,12 @@ static int take_value(struct streaming_args *args, const char *name, const char 
             many[i].list[(*many[i].count)++] = value;
             return 0;
         }
+    if (!strcmp(name, "mapdebug") || !strcmp(name, "reducedebug")) {
+        fprintf(stderr, "-%s: it is not run, as in Hadoop 3; the log of an attempt that fails is shown\n", name);
+        return 0;
+    }
+    if (!strcmp(name, "io"))
+        return strcmp(value, "text") ? err_set(reterr, ERR_UNSUPPORTED, "-io %s is not supported", value) : 0;
     if (!strcmp(name, "numReduceTasks")) {
         char *end;
         r->reduces = strtoll(value, &end, 10);

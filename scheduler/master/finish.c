@@ -153,7 +153,7 @@ static int exists(struct dfs *fs, const char *path, bool *ret, struct err *reter
 
 static bool is_no_posix(int rc)
 {
-    return rc == ERR_NO_SUCH_PROTOCOL || rc == ERR_NO_SUCH_METHOD || rc == ERR_UNSUPPORTED;
+    return rc == ERR_NO_SUCH_PROTOCOL || rc == ERR_NO_SUCH_METHOD || rc == ERR_UNSUPPORTED || rc == ERR_RPC_SERVER;
 }
 
 static int replace_folder(struct dfs *fs, const struct finish_work *w, struct err *reterr)

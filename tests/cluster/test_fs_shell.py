@@ -14,6 +14,7 @@ import pytest
 
 from lib.cluster import Cluster, cairn_path, client_env
 from lib.data import MIB, sha256_file, tree_hashes, write_file
+from lib.reader import Reader
 from lib.waiting import wait_for
 
 
@@ -288,3 +289,13 @@ def test_the_same_bytes_arrive(fs, tmp_path):
     assert hashlib.sha256(fs.ok("-cat", "{w}/f")).hexdigest() == digest
     fs.ok("-get", "{w}/f", tmp_path / "back")
     assert sha256_file(str(tmp_path / "back")) == digest
+
+
+def test_a_file_that_is_put_again_is_never_missing(cluster):
+    """Hadoop's shell removes the old one first; here the new one takes its place in one step."""
+    cluster.fs("-put", "-", "/pointer", stdin=b"0\n", check=True)
+    with Reader(cluster, "/pointer") as reader:
+        for number in range(1, 11):
+            cluster.fs("-put", "-f", "-", "/pointer", stdin=b"%d\n" % number, check=True)
+            wait_for(lambda: reader.seen[-1:] == [f"{number}\n"], 10, f"content {number}")
+    assert not [text for text in reader.seen if "does not exist" in text]

@@ -1,11 +1,10 @@
 """Jobs after jobs, at times, instead of others' output."""
 import os
-import threading
 
 import pytest
 
 from lib.jobs import job, output, put, run, running, start, state, submit
-from lib.libhdfs import Hdfs
+from lib.reader import Reader
 from lib.waiting import wait_for
 
 
@@ -37,39 +36,11 @@ def test_output_that_takes_anothers_place(running):
     assert running.fs("-ls", "-C", "/replace", check=True).stdout.decode().split() == ["/replace/in", "/replace/out"]
 
 
-class Reader(threading.Thread):
-    """Looks at a folder over and over; what it saw."""
-
-    def __init__(self, cluster, path):
-        super().__init__()
-        self.file_system, self.path = Hdfs(cluster.uri), path
-        self.seen, self.looks, self.left = [], 0, threading.Event()
-
-    def run(self):
-        while not self.left.is_set():
-            try:
-                text = self.file_system.get(f"{self.path}/part-00000").decode()
-            except OSError as error:
-                text = f"error: {error}"
-            self.looks += 1
-            if self.seen[-1:] != [text]:
-                self.seen.append(text)
-
-    def __enter__(self):
-        self.start()
-        return self
-
-    def __exit__(self, *_):
-        self.left.set()
-        self.join()
-        self.file_system.disconnect()
-
-
 def test_there_is_always_an_output_while_it_is_replaced(running):
     """Readers find the old one or the new one, in that order, and never none."""
     put(running, "/always/in", b"x\n")
     put(running, "/always/out/part-00000", b"0\n")
-    with Reader(running, "/always/out") as reader:
+    with Reader(running, "/always/out/part-00000") as reader:
         for number in range(1, 21):
             run(running, "-D", "cairn.job.replace=keep", "-mapper", f"echo {number}", "-numReduceTasks", 0, "-input", "/always/in", out="/always/out")
             wait_for(lambda: reader.seen[-1:] == [f"{number}\n"], 10, f"output {number}")

@@ -7,8 +7,7 @@ import pytest
 
 from lib import postgres
 from lib.cluster import ROOT, Cluster, run_cairn
-from lib.goldens import MTA
-from lib.scenarios import check_mta_tables, example, load
+from lib.scenarios import check_five_tables
 from lib.waiting import wait_for
 
 pytestmark = pytest.mark.skipif(not postgres.is_there(), reason="needs Debian's package postgresql")
@@ -59,35 +58,8 @@ def test_append_twice_doubles_and_replace_does_not(running, database):
     assert running.fs("-ls", "-R", "/tmp/hadoop-yarn/staging/root/.staging").stdout == b""
 
 
-TABLES = ["day_summary", "average_speed", "distance_traveled", "speed_excesses"]
-
-
-def write_mta_tables(cluster, database, *flags, mode):
-    """All five, as a user of the database would have them written."""
-    path, url = load(cluster, "mta", 10000, block=262144), f"{database.uri_of('mta_data')}?mode={mode}"
-    example(cluster, "mta-filter/run", path, url)
-    example(cluster, "mta-stats/run", *flags, path, url, "-numReduceTasks", 3)
-
-
-def check_five_tables(database, mode):
-    assert database.sql("SELECT count(*) FROM mta_reports", "mta_data") == str(MTA[10000]["kept"])
-    check_mta_tables({name: database.rows(name, "mta_data") for name in TABLES}, 10000, mode)
-
-
 def test_five_tables_of_bus_positions(running, database):
-    """Known results in the tables; appended twice they are there twice, replaced they are not."""
-    database.sql("CREATE DATABASE mta_data")
-    counts = lambda: {name: int(database.sql(f"SELECT count(*) FROM {name}", "mta_data")) for name in [*TABLES, "mta_reports"]}  # noqa: E731
-    write_mta_tables(running, database, mode="append")
-    check_five_tables(database, "partitioned")
-    once = counts()
-    write_mta_tables(running, database, mode="append")
-    assert counts() == {name: 2 * count for name, count in once.items()}
-    write_mta_tables(running, database, mode="replace")
-    assert counts() == once
-    check_five_tables(database, "partitioned")
-    write_mta_tables(running, database, "--global", mode="replace")
-    check_five_tables(database, "global")
+    check_five_tables(running, database, 10000, 262144)
 
 
 def test_nothing_in_a_field_is_special(running, database):

@@ -1,15 +1,15 @@
 """The jobs of examples/jobs: known results for all block sizes and numbers of reduces, and what their input can be like at its
 edges. The large ones of these are in tests/long and tests/soak."""
+import hashlib
 import re
-import subprocess
 
 import pytest
 
 from lib.goldens import FILES, LISTEN
-from lib.jobs import GEN, generate, output, put, running
-from lib.scenarios import (BLOCKS, DIAGONAL, MATRIX, check_grep, check_listen_top, check_mta_filter, check_mta_hours, check_mta_stats, check_movies_of_year,
-                           check_movies_years, check_pi, check_terasort, check_wdi, check_wordcount, csv_rows, example, hash_of, listen_rows, load, rows_of,
-                           try_example)
+from lib.jobs import generate, output, put, running
+from lib.scenarios import (BLOCKS, DIAGONAL, MATRIX, check_grep, check_listen_top, check_movies_of_year, check_movies_years, check_mta_filter,
+                           check_mta_hours, check_mta_stats, check_pi, check_terasort, check_wdi, check_wordcount, csv_rows, example, hash_of,
+                           listen_rows, load, rows_of, try_example)
 
 LARGE = 10**5  # rows; those are made elsewhere
 SOME = [*DIAGONAL, (1 << 20, 1), (16 << 20, 16)]  # of the matrix, where a map takes its time to start
@@ -17,7 +17,6 @@ SOME = [*DIAGONAL, (1 << 20, 1), (16 << 20, 16)]  # of the matrix, where a map t
 
 @pytest.mark.parametrize("words", [words for words in FILES if words[1] < LARGE])
 def test_generators_give_the_known_bytes(words):
-    import hashlib
     data = generate(*words)
     assert (len(data), hashlib.sha256(data).hexdigest()[:16]) == FILES[words]
 
@@ -188,6 +187,16 @@ def test_mta_stats_of_two_vehicles_by_hand(running):
     ((_, _, _, _, speed, distance),) = rows_of(running, "/o/stats-global/day_summary")
     assert float(distance) == pytest.approx(11 * degree, rel=1e-9)
     assert float(speed) == pytest.approx((2 * degree / 60 + 9 * degree / 3540) / 3, rel=1e-9)
+
+
+def test_mta_stats_of_least_coordinates_and_long_lines(running):
+    """Of two negative longitudes the lesser number; with compat, as the application this one stands for, the lesser text."""
+    lines = [line(longitude="-73.9").replace("04:59:59", "04:00:00"), line(longitude="-74.1", route="R" * 10000).replace("04:59:59", "04:01:00")]
+    put(running, "/stats/least", "\n".join([HEADER, *lines, ""]).encode(), 1024)
+    for number, (options, least, greatest) in enumerate((([], "-74.1", "-73.9"), (["-D", "mta.compat=true"], "-73.9", "-74.1"))):
+        example(running, "mta-stats/run", "/stats/least", f"/o/stats-least-{number}", *options)
+        rows = rows_of(running, f"/o/stats-least-{number}/speed_excesses")
+        assert sorted((row[7], row[9], row[10]) for row in rows) == sorted([(least, greatest, "2")] * 4 + [("-74.1", "-74.1", "1")])
 
 
 # ---- edges of listen-top ----

@@ -45,7 +45,7 @@ def test_three_runs_of_known_results(pipeline, source):
     """An unchanged download makes no new version."""
     source.content = zip_of(generate("wdi", 2660))
     for _ in range(3):
-        assert pipeline.run() == (0, "")
+        pipeline.must_run()
     check_trusted(csv_rows(pipeline.cluster, TRUSTED), WDI[2660])
     check_refined(csv_rows(pipeline.cluster, REFINED), WDI[2660])
     (version,) = pipeline.versions()
@@ -58,14 +58,14 @@ def test_three_runs_of_known_results(pipeline, source):
 def test_a_new_download_makes_a_new_version(pipeline, source):
     for data in SMALL:
         source.content = zip_of(data)
-        assert pipeline.run() == (0, "")
+        pipeline.must_run()
         check_zones(pipeline, data)
     assert len(pipeline.versions()) == 2
     assert pipeline.cluster.fs("-cat", f"{RAW}/latest", check=True).stdout.decode().strip() == max(pipeline.versions())
 
 
 def test_what_is_broken_leaves_the_zones_as_they_were(pipeline, source):
-    assert pipeline.run() == (0, "")
+    pipeline.must_run()
     before = pipeline.listing()
     whole = zip_of(SMALL[1])
     data_at = whole.index(b"WDICSV.csv") + 200
@@ -84,7 +84,7 @@ def test_a_late_run_is_left_out(pipeline, source):
     source.may_answer.clear()
     first = pipeline.start()
     wait_for(source.asked.is_set, 30, "the first run's download")
-    assert pipeline.run() == (0, "")
+    pipeline.must_run()
     assert "left out" in pipeline.logged() and pipeline.versions() == []
     source.may_answer.set()
     assert first.wait(120) == 0, first.stdout.read()
@@ -93,7 +93,7 @@ def test_a_late_run_is_left_out(pipeline, source):
 
 
 def test_a_step_does_not_begin_when_the_one_before_failed(pipeline, source, running, tmp_path):
-    assert pipeline.run() == (0, "")
+    pipeline.must_run()
     running.fs("-touchz", "/datalake/file", check=True)
     os.mkdir(tmp_path / "other")
     source.content = zip_of(SMALL[1])

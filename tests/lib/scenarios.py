@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+import zlib
 
 from lib import sanitizer
 from lib.cluster import ROOT, cairn_path, client_env, run_cairn
@@ -25,7 +26,7 @@ def environment(cluster):
                            "PYTHONPATH": os.path.join(ROOT, "scheduler", "python")}
 
 
-def try_example(cluster, script, *args, deadline_s=120):
+def try_example(cluster, script, *args, deadline_s=600):
     """`examples/jobs/SCRIPT ARGS`; a CompletedProcess."""
     path = os.path.join(JOBS, script)
     command = [sys.executable, path] if path.endswith(".py") else [path]
@@ -117,6 +118,38 @@ def check_mta_stats(cluster, rows, block, reduces, mode="partitioned"):
     assert names == [f"{out}/{name}" for name in ("average_speed", "day_summary", "distance_traveled", "speed_excesses")]
     check_mta_tables({name.rpartition("/")[2]: rows_of(cluster, name) for name in names}, rows, mode)
     assert cluster.fs("-ls", "-C", "/tmp", check=True).stdout.decode().count("mta-stats") == 0
+
+
+TABLES = ["day_summary", "average_speed", "distance_traveled", "speed_excesses"]
+
+
+def check_five_tables(cluster, database, rows, block):
+    """Known results in a database; appended twice they are there twice, replaced they are not."""
+    name, path = f"mta_data_{rows}_{block}", load(cluster, "mta", rows, block=block)
+    database.sql(f"CREATE DATABASE {name}")
+
+    def write(mode, *flags):
+        url = f"{database.uri_of(name)}?mode={mode}"
+        example(cluster, "mta-filter/run", path, url)
+        example(cluster, "mta-stats/run", *flags, path, url, "-numReduceTasks", 3)
+
+    def counts():
+        return {table: int(database.sql(f"SELECT count(*) FROM {table}", name)) for table in [*TABLES, "mta_reports"]}
+
+    def check(mode):
+        assert counts()["mta_reports"] == MTA[rows]["kept"]
+        check_mta_tables({table: database.rows(table, name) for table in TABLES}, rows, mode)
+
+    write("append")
+    check("partitioned")
+    once = counts()
+    write("append")
+    assert counts() == {table: 2 * count for table, count in once.items()}
+    write("replace")
+    assert counts() == once
+    check("partitioned")
+    write("replace", "--global")
+    check("global")
 
 
 # ---- what users listen to ----
@@ -225,7 +258,6 @@ def check_grep(cluster, path, data, pattern, reduces):
 
 
 def tera_checksum(data):
-    import zlib
     lines = data.split(b"\n")[:-1]
     return f"records\t{len(lines)}\nchecksum\t{sum(map(zlib.crc32, lines)) % 2**64:016x}\n"
 

@@ -88,6 +88,10 @@ class Pipeline:
         said = process.communicate(timeout=120 * sanitizer.slowness())[0]
         return process.returncode, said
 
+    def must_run(self):
+        status, said = self.run()
+        assert status == 0 and not said, f"exit status {status}: {said}"
+
     def logged(self):
         with open(self.log) as file:
             return file.read()
@@ -179,7 +183,7 @@ def check_readers_during(pipeline, source, datas, runs):
     """The pipeline runs over and over with one data set after the other, while the zones are read as clients and through a mount."""
     zones = [zones_of(data) for data in datas]
     source.content = zip_of(datas[0])
-    assert pipeline.run() == (0, "")
+    pipeline.must_run()
     looks = [(path, make(pipeline.cluster if make is by_client else pipeline.cluster.mount, path))
              for path in (TRUSTED, REFINED) for make in ((by_client, by_mount) if pipeline.cluster.mount else (by_client,))]
     readers = [ZoneReader(path, look, [zone[path == REFINED] for zone in zones]) for path, look in looks]
@@ -188,7 +192,7 @@ def check_readers_during(pipeline, source, datas, runs):
     try:
         for number in range(1, runs + 1):
             source.content = zip_of(datas[number % len(datas)])
-            assert pipeline.run() == (0, "")
+            pipeline.must_run()
             assert not any(reader.wrong for reader in readers), [(reader.name_of_zone, reader.wrong) for reader in readers]
     finally:
         for reader in readers:

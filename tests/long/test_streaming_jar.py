@@ -70,6 +70,9 @@ CASES = {
     "aggregate": ["-mapper", "awk '{print \"LongValueSum:\" $1 \"\\t1\"; print \"LongValueMax:m\" $1 \"\\t\" $2; print \"LongValueMin:n\" $1 \"\\t\" $2; "
                   "print \"UniqValueCount:u\" $1 \"\\t\" $3; print \"StringValueMax:s\\t\" $4; print \"StringValueMin:t\\t\" $4; "
                   "print \"DoubleValueSum:d\" $1 \"\\t\" $2 / 4}'", "-reducer", "aggregate", "-numReduceTasks", "2", "-input", "/in/fields"],
+    "histogram": ["-mapper", "awk '{print \"ValueHistogram:h\" $1 \"\\t\" $2; print \"ValueHistogram:g\\t\" $3 \"\\t\" $4}'", "-reducer", "aggregate",
+                  "-input", "/in/fields"],
+    "debug scripts": ["-io", "text", "-mapdebug", "/no/script", "-reducedebug", "/no/script", "-mapper", "cat", "-reducer", "cat", "-input", "/in/few"],
     "xml": ["-inputreader", "StreamXmlRecordReader,begin=<page>,end=</page>", "-mapper", "tr -d ' '", "-reducer", "cat", "-input", "/in/pages"],
     "a delimiter": ["-D", "textinputformat.record.delimiter=--#", "-mapper", "cat", "-reducer", "cat", "-input", "/in/parts"],
     "nothing": ["-mapper", "sh -c 'cat >/dev/null'", "-reducer", "cat", "-lazyOutput", "-input", "/in/text"],

@@ -44,11 +44,13 @@ def user_row(line):
 def main():
     low, high = int(sys.argv[1]), int(sys.argv[2])
     is_users = os.environ["cairn_map_input_tag"] == "users"
+    records = 0
     sys.stdin.reconfigure(errors="surrogateescape", newline="\n")
     for text in sys.stdin:
         offset, _, line = text.rstrip("\n").partition("\t")
         if not line or line in (LOG1_HEADER, LOG2_HEADER):
             continue
+        records += 1
         try:
             out = user_row(line) if is_users else play(line, low, high)
         except ValueError:
@@ -56,6 +58,7 @@ def main():
             continue
         if out:
             sys.stdout.write(out)
+    print(f"reporter:counter:listen-top,records_in,{records}", file=sys.stderr)
 
 
 main()

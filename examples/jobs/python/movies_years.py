@@ -14,6 +14,7 @@ class MoviesYears(Job):
     csv = True
 
     def map(self, row):
+        self.count("records_in", row[:1] != ["adult"])
         if len(row) != COLUMNS or row[0] == "adult":
             self.count("records_bad{columns}", len(row) != COLUMNS)
             return

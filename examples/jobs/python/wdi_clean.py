@@ -28,6 +28,7 @@ class WdiClean(Job):
     csv = True
 
     def map(self, row):
+        self.count("records_in", bool(row))
         if len(row) < COLUMNS_MIN:
             self.count("records_bad{columns}", bool(row))
         elif row[COUNTRY] == "Country Name":

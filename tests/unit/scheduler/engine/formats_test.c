@@ -287,13 +287,20 @@ static void aggregate_sums_and_says_what_it_cannot(void **state)
     assert_int_equal(aggregated(in, true, out, sizeof out), 0);
     assert_string_equal(out, "DoubleValueSum:d\t1.5\nLongValueMax:m\t-5\nLongValueSum:a:b\t3\nStringValueMin:s\ta\n"
                              "UniqValueCount:u\tx\nUniqValueCount:u\ty\n");
-    static const char *const bad[] = {"no type\t1\n",
-                                      "LongValueSum\t1\n",
-                                      "Unknown:a\t1\n",
-                                      "LongValueSum:a\tx\n",
-                                      "LongValueSum:a\n",
-                                      "DoubleValueSum:a\t1x\n",
-                                      "LongValueSum:a\t99999999999999999999\n"};
+    static const char histogram[] =
+        "ValueHistogram:h\tb\t3\nValueHistogram:h\ta\nValueHistogram:h\tc d\te\t4\nValueHistogram:h\ta\t1\n"
+        "ValueHistogram:i\tx";
+    memset(out, 0, sizeof out);
+    assert_int_equal(aggregated(histogram, true, out, sizeof out), 0);
+    assert_string_equal(
+        out, "ValueHistogram:h\ta\t2\nValueHistogram:h\tb\t3\nValueHistogram:h\tc d\te\t4\nValueHistogram:i\tx\t1\n");
+    memset(out, 0, sizeof out);
+    assert_int_equal(aggregated(histogram, false, out, sizeof out), 0);
+    assert_string_equal(out, "h\t3\t2\t3\t4\t3.0\t0.816496580927726\ni\t1\t1\t1\t1\t1.0\t0.0\n");
+    static const char *const bad[] = {"no type\t1\n",           "ValueHistogram:a\tx\ty\n",
+                                      "LongValueSum\t1\n",      "Unknown:a\t1\n",
+                                      "LongValueSum:a\tx\n",    "LongValueSum:a\n",
+                                      "DoubleValueSum:a\t1x\n", "LongValueSum:a\t99999999999999999999\n"};
     for (size_t i = 0; i < ARRAY_COUNT(bad); i++)
         assert_int_equal(aggregated(bad[i], false, out, sizeof out), ERR_ILLEGAL_ARGUMENT);
 }
