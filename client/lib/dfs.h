@@ -220,6 +220,8 @@ struct file_create {
     uint16_t mode;     /* permission after umask */
     uint16_t unmasked; /* and before it, which counts under a default ACL; 0: not told */
     bool overwrite, create_parent;
+    bool create_folder;   /* the file's directory is made, but none above it; other namenodes than ours say
+                             ERR_NOT_FOUND, as without it */
     uint32_t replication; /* 0 = dfs.replication, else the server's default */
     int64_t block_bytes;  /* 0 = dfs.blocksize, else the server's default */
 };

@@ -52,6 +52,7 @@ int call_create(struct dfs *fs, const char *path, const struct file_create *how,
     request.clientname = fs->client_name;
     request.createflag = HDFS__CREATE_FLAG_PROTO__CREATE | (how->overwrite ? HDFS__CREATE_FLAG_PROTO__OVERWRITE : 0);
     request.createparent = how->create_parent;
+    request.has_createfolder = request.createfolder = how->create_folder;
     request.replication = how->replication;
     request.blocksize = (uint64_t)how->block_bytes;
     ProtobufCMessage *answer;

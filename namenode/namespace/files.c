@@ -103,7 +103,8 @@ int file_create(const struct file_op *o, const struct fs_user *u, const struct f
     int rc = path_check_new(o->t->dir, args->path, "create", reterr);
     rc = rc ? rc : path_resolve(o->t, u, args->path, PATH_CREATE | PATH_MAY_MISS, &p, reterr);
     rc = rc ? rc : check_create(o, args, &p, reterr);
-    rc = rc ? rc : tree_prepare_parent(o->t, u, &p, args->create_parents, &parent, reterr);
+    size_t parents_made_max = args->create_parents ? PARENTS_ANY : args->create_folder ? 1 : 0;
+    rc = rc ? rc : tree_prepare_parent(o->t, u, &p, parents_made_max, &parent, reterr);
     if (!rc && path_target(&p))
         rc = make_way(o, u, args, &p, reterr);
     if (rc)

@@ -32,6 +32,7 @@ struct file_create_args {
     uint32_t replication;
     uint64_t block_bytes;
     bool create, overwrite, create_parents;
+    bool create_folder;         /* the file's directory, but none above it */
     const char *storage_policy; /* by name; NULL or "": the directory's */
 };
 int file_create(const struct file_op *o, const struct fs_user *u, const struct file_create_args *args,

@@ -81,13 +81,13 @@ int tree_mkdirs_as(struct txn *t, const struct fs_user *u, const char *text, str
     return 0;
 }
 
-int tree_prepare_parent(struct txn *t, const struct fs_user *u, struct path *p, bool create_parents,
+int tree_prepare_parent(struct txn *t, const struct fs_user *u, struct path *p, size_t parents_made_max,
                         struct inode **ret_parent, struct err *reterr)
 {
     int rc = check_ancestor_write(t, u, p, reterr);
     if (rc)
         return rc;
-    if (!path_parent(p) && !create_parents)
+    if (!path_parent(p) && p->count - p->found > parents_made_max)
         return err_set(reterr, ERR_NOT_FOUND, "Parent directory doesn't exist: %s", path_prefix(t, p, p->count - 1));
     while (p->found < p->count) {
         struct create_mode mode = {.masked = p->inodes[p->found - 1]->mode};
@@ -115,7 +115,7 @@ int tree_symlink(struct txn *t, const struct fs_user *u, const char *target, con
     if (path_target(&p) || !p.count)
         return err_set(reterr, ERR_EXISTS,
                        "failed to create link %s either because the filename is invalid or the file exists", p.text);
-    rc = tree_prepare_parent(t, u, &p, create_parent, &parent, reterr);
+    rc = tree_prepare_parent(t, u, &p, create_parent ? PARENTS_ANY : 0, &parent, reterr);
     if (rc)
         return rc;
     struct inode *n = txn_new_inode(t, INODE_SYMLINK, 0777, u->name, parent->group);

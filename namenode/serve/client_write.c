@@ -56,6 +56,7 @@ void client_create(struct rpc_call *call, const ProtobufCMessage *message, void 
         .create = q->createflag & HDFS__CREATE_FLAG_PROTO__CREATE,
         .overwrite = q->createflag & HDFS__CREATE_FLAG_PROTO__OVERWRITE,
         .create_parents = q->createparent,
+        .create_folder = q->createfolder,
         .storage_policy = q->createflag & HDFS__CREATE_FLAG_PROTO__LAZY_PERSIST ? "LAZY_PERSIST" : q->storagepolicy,
     };
     struct op op;

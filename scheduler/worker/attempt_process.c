@@ -102,11 +102,11 @@ static int attempt_run(struct worker_daemon *w, const Cairn__TaskSpecProto *spec
     const char *job_id = spec->job->jobid;
     char *output_dir = folders_output(w, job_id, spec->attemptid);
     AUTO(net_closep) int log_fd = -1;
-    struct task_process *process = NULL;
+    struct task_process *process = task_process_take(w, spec);
     bool shuffles = spec->map && spec->job->reduces; /* others leave nothing for reduces */
     int rc = folders_open_log(w, job_id, spec->attemptid, &log_fd, reterr);
-    if (rc == 0)
-        rc = task_process_take(w, spec, stage, log_fd, &process, reterr);
+    if (rc == 0 && !process)
+        rc = task_process_new(w, spec, stage, log_fd, &process, reterr);
     if (rc == 0 && shuffles)
         rc = folders_make_output(w, job_id, output_dir, stage, reterr);
     if (rc == 0)

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -93,6 +94,17 @@ int folders_make_output(const struct worker_daemon *w, const char *job_id, const
 {
     int rc = make(w, job_id, output_dir, stage, reterr);
     return rc < 0 ? rc : give_to(stage, output_dir, reterr);
+}
+
+void folders_pass_log(const struct worker_daemon *w, const char *job_id, const char *from_attempt,
+                      const char *to_attempt)
+{
+    char *from = folders_log(w, job_id, from_attempt), *to = folders_log(w, job_id, to_attempt);
+    struct stat st;
+    if (stat(from, &st) == 0 && st.st_size == 0)
+        (void)rename(from, to); /* if not: it gets one of its own */
+    free(from);
+    free(to);
 }
 
 int folders_open_log(const struct worker_daemon *w, const char *job_id, const char *attempt_id, int *ret_fd,

@@ -17,6 +17,10 @@ int folders_make_work(const struct worker_daemon *w, const char *job_id, const c
 /* Where a map leaves what reduces fetch. */
 int folders_make_output(const struct worker_daemon *w, const char *job_id, const char *output_dir,
                         const struct stage *stage, struct err *reterr) MUST_CHECK;
+/* A log in which nothing is becomes another attempt's: most are empty, and a file for each costs more than a small
+ * task. So an attempt that has no log wrote nothing. */
+void folders_pass_log(const struct worker_daemon *w, const char *job_id, const char *from_attempt,
+                      const char *to_attempt);
 /* An attempt's log, for appending. */
 int folders_open_log(const struct worker_daemon *w, const char *job_id, const char *attempt_id, int *ret_fd,
                      struct err *reterr) MUST_CHECK;

@@ -2,6 +2,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -79,12 +80,17 @@ static void serve_log(struct http_request *request, struct http_reply *reply, vo
     }
     char canonical[ATTEMPT_ID_MAX];
     attempt_id_format(&id, canonical);
-    char *path = folders_log(w, id.job, canonical);
+    char *path = folders_log(w, id.job, canonical), *folder = mem_strndup(path, (size_t)(strrchr(path, '/') - path));
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     struct stat st;
+    bool wrote_nothing = fd < 0 && stat(folder, &st) == 0; /* folders_pass_log */
     free(path);
+    free(folder);
+    if (wrote_nothing)
+        return;
     if (fd < 0 || fstat(fd, &st) < 0) {
-        http_fail(reply, 404, "no log of %s here (it never ran on this node, or its log has been removed)", canonical);
+        http_fail(reply, 404, "no log of %s here (its job never ran on this node, or its logs have been removed)",
+                  canonical);
         if (fd >= 0)
             close(fd);
         return;

@@ -48,40 +48,13 @@ static int spawn(struct worker_daemon *w, const struct stage *stage, const char 
     return rc < 0 ? rc : spawner_run(&w->spawner, argv, work_dir, log_fd, channel_fd, ret_pid, reterr);
 }
 
-static int process_new(struct worker_daemon *w, const Cairn__TaskSpecProto *spec, const struct stage *stage, int log_fd,
-                       struct task_process **ret, struct err *reterr)
-{
-    int fds[2];
-    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) < 0)
-        return err_errno(reterr, errno, "socketpair");
-    (void)fcntl(fds[0], F_SETFL, O_NONBLOCK);
-    struct task_process *p = mem_new(struct task_process);
-    *p = (struct task_process){.fd = fds[0],
-                               .job_id = mem_strdup(spec->job->jobid),
-                               .map = spec->map,
-                               .group = mem_strdup(spec->attemptid),
-                               .folder = mem_strdup(spec->attemptid)};
-    char *work_dir = folders_work(w, p->job_id, p->folder);
-    int rc = folders_make_work(w, p->job_id, work_dir, stage, reterr);
-    if (rc == 0 && w->group[0])
-        confine_make(w->group, p->group, &stage->limits);
-    if (rc == 0)
-        rc = spawn(w, stage, work_dir, log_fd, fds[1], &p->pid, reterr);
-    close(fds[1]);
-    free(work_dir);
-    if (rc < 0)
-        process_free(p);
-    else
-        *ret = p;
-    return rc;
-}
-
 /* Takes the folder's new name. False: it is not usable. */
 static bool take_over(struct worker_daemon *w, struct task_process *p, const char *attempt_id)
 {
     char *from = folders_work(w, p->job_id, p->folder), *to = folders_work(w, p->job_id, attempt_id);
     bool moved = rename(from, to) == 0;
     if (moved) {
+        folders_pass_log(w, p->job_id, p->folder, attempt_id);
         free(p->folder);
         p->folder = mem_strdup(attempt_id);
     }
@@ -109,8 +82,38 @@ static void make_room(struct worker_daemon *w)
     (void)task_process_end(w, longest);
 }
 
-int task_process_take(struct worker_daemon *w, const Cairn__TaskSpecProto *spec, const struct stage *stage, int log_fd,
-                      struct task_process **ret, struct err *reterr)
+int task_process_new(struct worker_daemon *w, const Cairn__TaskSpecProto *spec, const struct stage *stage, int log_fd,
+                     struct task_process **ret, struct err *reterr)
+{
+    int fds[2];
+    make_room(w);
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) < 0)
+        return err_errno(reterr, errno, "socketpair");
+    (void)fcntl(fds[0], F_SETFL, O_NONBLOCK);
+    struct task_process *p = mem_new(struct task_process);
+    *p = (struct task_process){.fd = fds[0],
+                               .job_id = mem_strdup(spec->job->jobid),
+                               .map = spec->map,
+                               .group = mem_strdup(spec->attemptid),
+                               .folder = mem_strdup(spec->attemptid)};
+    char *work_dir = folders_work(w, p->job_id, p->folder);
+    int rc = folders_make_work(w, p->job_id, work_dir, stage, reterr);
+    if (rc == 0 && w->group[0])
+        confine_make(w->group, p->group, &stage->limits);
+    if (rc == 0)
+        rc = spawn(w, stage, work_dir, log_fd, fds[1], &p->pid, reterr);
+    close(fds[1]);
+    free(work_dir);
+    if (rc < 0)
+        process_free(p);
+    else
+        *ret = p;
+    return rc;
+}
+
+/* ---- waiting ---- */
+
+struct task_process *task_process_take(struct worker_daemon *w, const Cairn__TaskSpecProto *spec)
 {
     for (struct task_process **at = &w->idle; *at;) {
         struct task_process *p = *at;
@@ -120,17 +123,12 @@ int task_process_take(struct worker_daemon *w, const Cairn__TaskSpecProto *spec,
         }
         *at = p->next;
         struct pollfd fd = {.fd = p->fd, .events = POLLIN};
-        if (poll(&fd, 1, 0) == 0 && take_over(w, p, spec->attemptid)) {
-            *ret = p;
-            return 0;
-        }
+        if (poll(&fd, 1, 0) == 0 && take_over(w, p, spec->attemptid))
+            return p;
         (void)task_process_end(w, p);
     }
-    make_room(w);
-    return process_new(w, spec, stage, log_fd, ret, reterr);
+    return NULL;
 }
-
-/* ---- waiting ---- */
 
 void task_process_rest(struct worker_daemon *w, struct task_process *p)
 {

@@ -23,9 +23,11 @@ struct task_process {
     struct task_process *next;
 };
 
-/* One that waits, or a new one; with its working folder. The log is where it writes until it is given the attempt. */
-int task_process_take(struct worker_daemon *w, const Cairn__TaskSpecProto *spec, const struct stage *stage, int log_fd,
-                      struct task_process **ret, struct err *reterr) MUST_CHECK;
+/* One that waits, or NULL; its working folder, and its log if that is empty, have the attempt's name then. */
+struct task_process *task_process_take(struct worker_daemon *w, const Cairn__TaskSpecProto *spec);
+/* A new one, with its working folder. The log is where it writes until it is given the attempt. */
+int task_process_new(struct worker_daemon *w, const Cairn__TaskSpecProto *spec, const struct stage *stage, int log_fd,
+                     struct task_process **ret, struct err *reterr) MUST_CHECK;
 /* It waits now. */
 void task_process_rest(struct worker_daemon *w, struct task_process *p);
 /* Ends it with all it has started, and frees it. */

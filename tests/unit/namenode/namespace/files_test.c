@@ -43,6 +43,29 @@ static void test_create_conflicts(void **state)
     assert_int_equal(f->nn.dir->counters.inodes, 3);
 }
 
+static void test_create_makes_one_folder_and_no_more(void **state)
+{
+    struct fixture *f = *state;
+    struct file_create_args args = {.path = "/d/e/x",
+                                    .client_name = "a",
+                                    .client_machine = "127.0.0.1",
+                                    .mode = 0644,
+                                    .replication = 3,
+                                    .block_bytes = BLOCK,
+                                    .create = true,
+                                    .create_folder = true};
+    struct inode *n = NULL;
+    assert_int_equal(IN_TXN(f, file_create(o, &f->root, &args, &n, ERR(f))), ERR_NOT_FOUND);
+    mkdirs(f, "/d");
+    assert_int_equal(IN_TXN(f, file_create(o, &f->root, &args, &n, ERR(f))), 0);
+    args.path = "/d/e/y"; /* the folder is there */
+    assert_int_equal(IN_TXN(f, file_create(o, &f->root, &args, &n, ERR(f))), 0);
+    assert_true(look(f, "/d/e/y").is_open);
+    args.path = "/d/g/x";
+    args.create_folder = false;
+    assert_int_equal(IN_TXN(f, file_create(o, &f->root, &args, &n, ERR(f))), ERR_NOT_FOUND);
+}
+
 static void test_soft_limit_lets_another_take_over(void **state)
 {
     struct fixture *f = *state;
@@ -489,6 +512,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         T(test_write_a_file),
         T(test_create_conflicts),
+        T(test_create_makes_one_folder_and_no_more),
         T(test_soft_limit_lets_another_take_over),
         T(test_add_block_again_and_wrongly),
         T(test_writing_goes_on_after_a_rename_but_not_after_a_delete),
