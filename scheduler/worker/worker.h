@@ -17,9 +17,10 @@
 
 /* On this node:  DIR/instance                    whose map output this is: kept through a restart of the worker
  *                DIR/jobs/JOB/files/             job files, once per job
- *                DIR/jobs/JOB/work/ATTEMPT/      working directory: emptied when the attempt is over, and named after
- * the next one of its process; or gone with the process DIR/jobs/JOB/output/ATTEMPT/    map output, gone when the job
- * is over DIR/logs/JOB/ATTEMPT            what the attempt wrote to stderr, kept for cairn.worker.log-retention
+ *                DIR/jobs/JOB/work/ATTEMPT/      working directory; when the attempt is over, handed on or gone
+ *                DIR/jobs/JOB/output/ATTEMPT/    map output, gone when the job is over
+ *                DIR/logs/JOB/ATTEMPT            what the attempt wrote to stderr (perhaps none if that is nothing),
+ *                                                kept for cairn.worker.log-retention
  */
 
 struct attempt_process {

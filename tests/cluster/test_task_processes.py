@@ -51,6 +51,14 @@ def test_attempts_find_nothing_of_each_other(running, tmp_path, shared):
     assert job(running, "-logs", attempt, check=True).stdout.decode() == f"log of {attempt}\n"
 
 
+def test_those_that_say_nothing_have_an_empty_log(running, tmp_path):
+    text = run_script(running, tmp_path, 'cat\nif [ $((mapreduce_task_partition % 3)) = 0 ]; then echo "number $mapreduce_task_partition" >&2; fi\n', "/o/quiet")
+    for number in range(MAPS):
+        attempt = f"{job_id(text).replace('job', 'attempt')}_m_{number:06}_0"
+        want = "" if number % 3 else f"number {number}\n"
+        assert job(running, "-logs", attempt, check=True).stdout.decode() == want
+
+
 def test_what_is_left_running_ends(running, tmp_path):
     marker = f"1000.{os.getpid()}"
     run_script(running, tmp_path, f"cat\nsetsid sleep {marker} >/dev/null 2>&1 &\n", "/o/leave")
