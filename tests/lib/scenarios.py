@@ -26,7 +26,7 @@ def environment(cluster):
                            "PYTHONPATH": os.path.join(ROOT, "scheduler", "python")}
 
 
-def try_example(cluster, script, *args, deadline_s=600):
+def try_example(cluster, script, *args, deadline_s=1800):  # Python in thousands of maps takes its time
     """`examples/jobs/SCRIPT ARGS`; a CompletedProcess."""
     path = os.path.join(JOBS, script)
     command = [sys.executable, path] if path.endswith(".py") else [path]
