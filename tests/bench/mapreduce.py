@@ -106,7 +106,7 @@ class Run:
         return self._rounds([
             self.local.shell(GNU_SORT, records, "sort --parallel=2 -o $2 $1"),
             self.cairn.job(C_WORDS, records, "-program", f"{self.cairn.programs}/sort.so", *SORT),
-            self.cairn.job(LINES, records, "-mapper", "cat", "-reducer", "cat", *SORT),
+            self.cairn.job(LINES, records, "-mapper", "cat -", "-reducer", "cat -", *SORT),
             self.local.program(RADIX, records, "radix_sort"),
             self.spark.job(SPARK, records, "sort"),
             self.hadoop.job(TERASORT, records, f"{EXAMPLES}.terasort.TeraSort", "-Dmapreduce.job.reduces=2",
@@ -189,9 +189,9 @@ def notes(size):
         "compare the rates."
     )
     sort = (
-        f"{size.records:,} records of 100 bytes, in lines. Input and output of Cairn are in its file system. `cat` is the mapper and reducer of "
-        "streaming. Each map sorts its block of 128 MiB at once (`mapreduce.task.io.sort.mb=192`) and does not compress, two reduces, "
-        "total order."
+        f"{size.records:,} records of 100 bytes, in lines. Input and output of Cairn are in its file system. `cat -` is the mapper and reducer of "
+        "streaming (without its argument no process would be started). Each map sorts its block of 128 MiB at once "
+        "(`mapreduce.task.io.sort.mb=192`) and does not compress, two reduces, total order."
     )
     return words, sort
 

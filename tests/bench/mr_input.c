@@ -9,12 +9,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define WORDS         30000
-#define WORD_MAX      12
-#define WORDS_A_LINE  12
-#define RECORD_BYTES  100
-#define KEY_BYTES     10
-#define BUFFER_BYTES  (1 << 20)
+#define WORDS        30000
+#define WORD_MAX     12
+#define WORDS_A_LINE 12
+#define RECORD_BYTES 100
+#define KEY_BYTES    10
+#define BUFFER_BYTES (1 << 20)
 
 static uint64_t random_state = 42;
 

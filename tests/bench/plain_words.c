@@ -21,7 +21,7 @@ struct entry {
 };
 struct table {
     struct entry *entries;
-    size_t size, used; /* size: a power of two */
+    size_t size, used;     /* size: a power of two */
     char *text, *text_end; /* the words side by side, so that they stay in the processor's cache */
 };
 struct half {
