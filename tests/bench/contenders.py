@@ -11,8 +11,8 @@ from hadoop_jobs import Hadoop
 from lib import data
 from lib import spark as spark_lib
 from lib.cluster import Cluster, cairn_path, run_cairn
-from measure import measure
-from memory_watch import MemoryWatch
+from measure import cpu_seconds, measure
+from memory_watch import MemoryWatch, with_descendants
 from programs import HERE, build, checked
 
 BLOCK_BYTES = 128 * data.MIB
@@ -44,15 +44,25 @@ class Seen:
         return self.mib / self.wall_s
 
 
+def _all_cpu_seconds(servers):
+    while True:
+        try:
+            return cpu_seconds(with_descendants(servers))
+        except OSError:  # one ended meanwhile
+            continue
+
+
 def _one_round(contender, is_right):
     contender.forget()
     os.sync()
+    cpu_before = _all_cpu_seconds(contender.servers)
     with MemoryWatch(contender.servers) as memory:
-        sample = measure(contender.step, contender.servers)
+        sample = measure(contender.step)
+    server_cpu_s = _all_cpu_seconds(contender.servers) - cpu_before
     if not is_right(contender):
         sys.exit(f"bench: the result of '{contender.name}' is wrong")
     contender.forget()
-    return Seen(contender.mib, sample.wall_s, sample.client_cpu_s + sample.server_cpu_s, memory.peak_mib)
+    return Seen(contender.mib, sample.wall_s, sample.client_cpu_s + server_cpu_s, memory.peak_mib)
 
 
 def _middle(runs):

@@ -19,6 +19,15 @@ def _parents():
     return parents
 
 
+def with_descendants(pids):
+    """The processes and all that they have started, directly or not. Their CPU seconds together, with those of ended children,
+    are all that was used: who ends hands his to his parent, and who is kept for the next job is among them."""
+    parents, found = _parents(), set(pids)
+    while more := {pid for pid, parent in parents.items() if parent in found} - found:
+        found |= more
+    return found
+
+
 def _own_bytes(pid):
     """Without pages of files, which others have too or could have."""
     try:
