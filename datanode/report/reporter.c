@@ -22,6 +22,7 @@
 #define CALL_TIMEOUT_MS              60000
 #define WORKERS                      4
 #define HEARTBEAT_SOON_MS            200
+#define HEARTBEAT_SELDOM_MS          60000 /* longer intervals are set by who wants few of them */
 #define COMMANDS_EXPECTED_MS         5000
 #define HEARTBEATS_WITHOUT_LEASE_MAX 10 /* then the report goes out without one */
 
@@ -468,6 +469,8 @@ bool reporter_registered(struct reporter *r)
 
 void reporter_expect_commands(struct reporter *r)
 {
+    if (r->dn->settings.heartbeat_ms > HEARTBEAT_SELDOM_MS)
+        return;
     pthread_mutex_lock(&r->lock);
     r->commands_expected_until_ms = clock_mono_ms() + COMMANDS_EXPECTED_MS;
     pthread_cond_signal(&r->actor_wake);

@@ -298,9 +298,11 @@ static int read_acks(struct receiver *r, struct err *reterr)
 
 /* ---- the loop ---- */
 
-static bool is_lost(const struct receiver *r) /* and the client must be told */
+/* The loss is told with the oldest packet that waits, so one has to come first: a node before us may have sent one that
+ * we have not seen, and takes an answer about any other for a fault of ours. */
+static bool must_tell_loss(const struct receiver *r)
 {
-    return r->args->acks && r->mirror_lost;
+    return r->args->acks && r->mirror_lost && (r->queue.count || r->setup_due);
 }
 
 static int process_buffered(struct receiver *r, struct err *reterr)
@@ -311,7 +313,7 @@ static int process_buffered(struct receiver *r, struct err *reterr)
         if (rc < 0)
             return rc;
         rc = on_packet(r, &p, reterr);
-        if (rc < 0 || is_lost(r))
+        if (rc < 0 || must_tell_loss(r))
             return rc;
     }
     return 0;
@@ -337,7 +339,7 @@ static int wait_for_either(struct receiver *r, struct err *reterr)
         return err_set(reterr, ERR_TIMEOUT, "nothing came from the writer for %d ms", r->timeout_ms);
     int rc = fds[1].revents ? read_acks(r, reterr) : 0;
     rc = rc < 0 ? rc : send_acks(r, reterr);
-    if (rc == 0 && fds[0].revents && !is_lost(r))
+    if (rc == 0 && fds[0].revents && !r->mirror_lost)
         rc = packet_stream_fill(&r->packets, reterr);
     return rc;
 }
@@ -349,12 +351,12 @@ static int receive_all(struct receiver *r, struct err *reterr)
         rc = rc < 0 ? rc : send_acks(r, reterr);
         if (rc < 0 || r->done)
             return rc;
-        if (!is_lost(r)) {
+        if (!must_tell_loss(r)) {
             rc = r->args->acks && has_mirror(r) ? wait_for_either(r, reterr) : packet_stream_fill(&r->packets, reterr);
             if (rc < 0 || r->done)
                 return rc;
         }
-        if (is_lost(r))
+        if (must_tell_loss(r))
             return err_set(reterr, ERR_CONNECT, "the next node of the pipeline is lost: %s", r->mirror_error.text);
     }
 }

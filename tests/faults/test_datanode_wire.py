@@ -232,10 +232,11 @@ def test_the_answer_is_heard_over_packets_that_came_for_nothing(node, target):
 
 
 class NodeOfOthers:
-    """The last node of a pipeline, as others make it: one block to a connection. `blocks`: the bytes of each."""
+    """The last node of a pipeline, as others make it: one block to a connection. `blocks`: the bytes of each. It goes away
+    without an answer, or after so many packets."""
 
-    def __init__(self, blocks, fails=False):
-        self.listener, self.blocks, self.fails = socket.create_server(("127.0.0.1", 0)), blocks, fails
+    def __init__(self, blocks, fails=False, packets=None):
+        self.listener, self.blocks, self.fails, self.packets = socket.create_server(("127.0.0.1", 0)), blocks, fails, packets
         self.address = self.listener.getsockname()
         self.thread = threading.Thread(target=self.run)
 
@@ -280,7 +281,7 @@ class NodeOfOthers:
             if last:
                 self.blocks.append(data)
             say((1, seqno << 1), (2, xfer.SUCCESS))
-            if last:
+            if last or seqno + 1 == self.packets:
                 return
 
 
@@ -293,6 +294,17 @@ def test_a_next_node_that_keeps_no_connection(node, pool, next_id=[1 << 42]):
             assert status(answer) == xfer.SUCCESS
             assert [writer.answer()[2] for _ in range(2)] == [[xfer.SUCCESS, xfer.SUCCESS]] * 2
     assert blocks == [DATA, DATA]
+
+
+def test_a_next_node_that_goes_is_told_with_a_packet_that_waits(node, target):
+    """A node before this one, which has sent the next packet already, would take another number for this one's fault."""
+    with NodeOfOthers([], packets=1) as other, xfer.Connection(node) as writer:
+        assert status(writer.write_block(target, targets=[named(other.address)])) == xfer.SUCCESS
+        assert send(writer, 0, 0, DATA[:512]) == [xfer.SUCCESS, xfer.SUCCESS]
+        assert not writer.has_answer(within_s=0.5)
+        assert send(writer, 1, 512, DATA[512:1024]) == [xfer.SUCCESS, xfer.ERROR]
+        assert writer.is_closed()
+    assert visible(node, target, 1024) == DATA[:1024]
 
 
 def test_a_next_node_that_goes_before_it_answers_is_named(node, target):

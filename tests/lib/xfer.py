@@ -2,6 +2,7 @@
 import array
 import mmap
 import os
+import select
 import socket
 import struct
 
@@ -108,6 +109,9 @@ class Connection:
             shift += 7
             if byte < 0x80:
                 return parse(self.read_exactly(length))
+
+    def has_answer(self, within_s):
+        return bool(select.select([self.socket], [], [], within_s)[0])
 
     def is_closed(self):
         """Waits for the other side to close; whatever else comes is dropped."""
