@@ -3,6 +3,7 @@ import os
 import signal
 
 from lib.nodes import Nodes
+from lib.sockets import unread_bytes
 from lib.waiting import wait_for
 
 NODES = (1, 2, 3, 4)  # three are needed: a lost one can be replaced
@@ -59,10 +60,10 @@ class Rounds:
         writer.hear("created")
 
         def begin_block():
-            before = self.connections(victim)
             writer.tell("go")
             # Nothing is acknowledged while a node of the pipeline is stopped, so the writer comes to stand.
-            wait_for(lambda: self.connections(victim) > before, 30, "the set-up of a pipeline that has the stopped node")
+            port = self.nodes.transfer_port(victim)
+            wait_for(lambda: unread_bytes(port) > 0, 30, "the set-up of a pipeline that has the stopped node")
 
         if stage == "setup":
             self._stop_then_kill(victim, begin_block)
@@ -85,10 +86,3 @@ class Rounds:
         self._revive(victim)
         self.nodes.fs("-rm", "-skipTrash", path, check=True)
         return victim
-
-    def connections(self, number):
-        """How many connections the datanode's transfer port has: made by the kernel even while the node is stopped."""
-        port = f":{self.nodes.transfer_port(number):04X}"
-        with open("/proc/net/tcp") as file:
-            rows = [line.split() for line in file.readlines()[1:]]
-        return sum(row[1].endswith(port) and row[3] == "01" for row in rows)

@@ -10,6 +10,7 @@ from lib import data
 from lib.apache import ApacheCluster
 from lib.cluster import cairn_path, client_env, run_cairn
 from lib.libhdfs import O_APPEND, Hdfs
+from lib.sockets import unread_bytes
 from lib.waiting import wait_for
 
 SITE = {"dfs.namenode.heartbeat.recheck-interval": 1000}
@@ -30,12 +31,6 @@ def fs(three):
     client.disconnect()
 
 
-def connections(port):
-    with open("/proc/net/tcp") as file:
-        rows = [line.split() for line in file.readlines()[1:]]
-    return sum(row[1].endswith(f":{port:04X}") and row[3] == "01" for row in rows)
-
-
 class Held:
     """A datanode that is stopped, so that the writer comes to stand where it needs it, and then dies there."""
 
@@ -45,12 +40,11 @@ class Held:
         self._port = cluster.transfer_port(index)
 
     def __enter__(self):
-        self._before = connections(self._port)
         os.kill(self._daemon.pid, signal.SIGSTOP)
         return self
 
-    def wait_for_connection(self):
-        wait_for(lambda: connections(self._port) > self._before, 30, "the set-up of a pipeline")
+    def wait_until_asked(self):
+        wait_for(lambda: unread_bytes(self._port) > 0, 30, "the set-up of a pipeline")
 
     def kill(self):
         self._daemon.kill()
@@ -82,7 +76,7 @@ def test_killed_in_the_set_up(three, fs, java_shell, index):
     expected = content(3 * data.MIB, 10 + index)
     with concurrent.futures.ThreadPoolExecutor() as pool, Held(three, index) as held:
         done = pool.submit(fs.put, f"/setup{index}", expected)
-        held.wait_for_connection()
+        held.wait_until_asked()
         assert not done.done()
         held.kill()
         done.result(120)
