@@ -108,6 +108,8 @@ class ApacheCluster:
             "dfs.heartbeat.interval": 1,
             "dfs.namenode.redundancy.interval.seconds": "1s",
             "dfs.namenode.replication.interval": 1,
+            # A datanode with a few connections more than the others counts as overloaded, and pipelines would be one short.
+            "dfs.namenode.redundancy.considerLoad": "false",
             "dfs.namenode.acls.enabled": "true",
             **self._properties,
         }
