@@ -183,13 +183,18 @@ def _kill_with_staged_bytes(daemon, path):
         os.close(f)
 
 
-def test_a_mount_killed_as_a_whole_is_taken_up_by_the_next(cluster, here, tmp_path):
-    target = tmp_path / "mnt"
-    daemon = mount_on(cluster, target, tmp_path / "log")
+def _leave_staged_bytes(cluster, here, target, log):
+    """In the file f, of a mount that is dead."""
+    daemon = mount_on(cluster, target, log)
     path = str(target) + path_in_dfs(cluster, here) + "/f"
     with open(path, "wb") as f:
         f.write(bytes(MIB))
     _kill_with_staged_bytes(daemon, path)
+
+
+def test_a_mount_killed_as_a_whole_is_taken_up_by_the_next(cluster, here, tmp_path):
+    target = tmp_path / "mnt"
+    _leave_staged_bytes(cluster, here, target, tmp_path / "log")
     assert hdfs_bytes(cluster, here + "/f") == bytes(MIB)
     again = mount_on(cluster, target, tmp_path / "log2", fresh=False)
     wait_for(lambda: hdfs_bytes(cluster, here + "/f")[1000:1020] == b"staged and not saved", 10, "the staged bytes")
@@ -246,11 +251,7 @@ def test_a_mount_whose_keeper_is_killed_ends_by_itself(cluster, tmp_path):
 
 def test_what_the_next_mount_cannot_save_either_stays_staged(cluster, here, tmp_path):
     target = tmp_path / "mnt"
-    daemon = mount_on(cluster, target, tmp_path / "log")
-    path = str(target) + path_in_dfs(cluster, here) + "/f"
-    with open(path, "wb") as f:
-        f.write(bytes(MIB))
-    _kill_with_staged_bytes(daemon, path)
+    _leave_staged_bytes(cluster, here, target, tmp_path / "log")
     cluster.dfsadmin("-setSpaceQuota", "1m", path_in_dfs(cluster, here), check=True)
     again = mount_on(cluster, target, tmp_path / "log2", fresh=False)
     again.stop()
