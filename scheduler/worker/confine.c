@@ -60,6 +60,11 @@ static void write_number(size_t tree, const char *name, const char *attempt, con
     (void)write_text(path, text); /* a controller that is not there bounds nothing */
 }
 
+static const char *memory_file(void)
+{
+    return is_v2() ? "memory.max" : "memory.limit_in_bytes";
+}
+
 void confine_make(const char *name, const char *attempt, const struct confine_limits *limits)
 {
     char path[PATH_BYTES];
@@ -69,7 +74,7 @@ void confine_make(const char *name, const char *attempt, const struct confine_li
             continue;
     }
     if (limits->memory_mb)
-        write_number(0, name, attempt, is_v2() ? "memory.max" : "memory.limit_in_bytes", limits->memory_mb << 20);
+        write_number(0, name, attempt, memory_file(), limits->memory_mb << 20);
     if (limits->memory_mb)
         write_number(0, name, attempt, is_v2() ? "memory.swap.max" : "memory.memsw.limit_in_bytes",
                      is_v2() ? 0 : limits->memory_mb << 20);
@@ -80,13 +85,20 @@ void confine_make(const char *name, const char *attempt, const struct confine_li
         write_number(is_v2() ? 0 : 2, name, attempt, "pids.max", limits->processes + PIDS_OF_TASK);
 }
 
-void confine_enter(const char *name, const char *attempt)
+struct confine_held confine_enter(const char *name, const char *attempt)
 {
     char path[PATH_BYTES];
+    struct confine_held held = {false, false};
     for (size_t i = 0; i < tree_count(); i++) {
         group_path(i, name, attempt, "cgroup.procs", path);
-        (void)write_text(path, "0");
+        if (!write_text(path, "0"))
+            continue;
+        group_path(i, name, attempt, memory_file(), path);
+        held.memory |= access(path, F_OK) == 0;
+        group_path(i, name, attempt, "pids.max", path);
+        held.processes |= access(path, F_OK) == 0;
     }
+    return held;
 }
 
 bool confine_was_out_of_memory(const char *name, const char *attempt)
@@ -207,15 +219,15 @@ static void limit(int what, int64_t soft, int64_t hard)
     (void)setrlimit(what, &r); /* lower than a limit of ours that is lower still: that one holds */
 }
 
-void confine_self(const struct confine_limits *limits, bool have_groups)
+void confine_self(const struct confine_limits *limits, struct confine_held held)
 {
     limit(RLIMIT_CORE, 0, 0);
     if (limits->cpu_seconds)
         limit(RLIMIT_CPU, limits->cpu_seconds, limits->cpu_seconds + 5); /* SIGXCPU, then SIGKILL */
     if (limits->file_mb)
         limit(RLIMIT_FSIZE, limits->file_mb << 20, limits->file_mb << 20);
-    if (limits->memory_mb && !have_groups)
+    if (limits->memory_mb && !held.memory)
         limit(RLIMIT_DATA, limits->memory_mb << 20, limits->memory_mb << 20);
-    if (limits->processes && !have_groups) /* of the user, in all: what there is without groups; root has no bound */
+    if (limits->processes && !held.processes) /* of the user, in all: what there is without groups; root has no bound */
         limit(RLIMIT_NPROC, limits->processes + PIDS_OF_TASK, limits->processes + PIDS_OF_TASK);
 }

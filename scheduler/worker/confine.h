@@ -24,14 +24,17 @@ bool confine_open(const char *name);
 void confine_close(const char *name); /* all attempts are over */
 /* One for the attempt, with its limits; best effort: what is missing is left to resource limits. */
 void confine_make(const char *name, const char *attempt_id, const struct confine_limits *limits);
-/* The process that calls enters it. */
-void confine_enter(const char *name, const char *attempt_id);
+struct confine_held { /* what the group holds its processes to */
+    bool memory, processes;
+};
+/* The process that calls enters it. A machine may have some of the controllers only: see what the group has. */
+struct confine_held confine_enter(const char *name, const char *attempt_id);
 /* Whether the kernel killed something in it for want of memory. */
 bool confine_was_out_of_memory(const char *name, const char *attempt_id);
 /* Kills whoever is in it and removes it. */
 void confine_end(const char *name, const char *attempt_id);
 
-/* Resource limits of the process that calls, which becomes an attempt. */
-void confine_self(const struct confine_limits *limits, bool have_groups);
+/* Resource limits of the process that calls, which becomes an attempt: for all that no group holds it to. */
+void confine_self(const struct confine_limits *limits, struct confine_held held);
 
 #endif

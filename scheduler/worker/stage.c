@@ -67,10 +67,10 @@ int attempt_main(int argc, char **argv)
         fprintf(stderr, "cairn attempt is started by a worker\n");
         return EXIT_FAILURE;
     }
-    bool have_groups = argv[ARG_GROUP][0] != 0;
-    if (have_groups)
-        confine_enter(argv[ARG_GROUP], argv[ARG_ATTEMPT]);
-    confine_self(&l, have_groups);
+    struct confine_held held = {false, false};
+    if (argv[ARG_GROUP][0])
+        held = confine_enter(argv[ARG_GROUP], argv[ARG_ATTEMPT]);
+    confine_self(&l, held);
     prctl(PR_SET_CHILD_SUBREAPER, 1); /* what the command leaves behind stays ours, and ends with us */
     if (become(argv[ARG_USER], (uid_t)strtoul(argv[ARG_UID], NULL, 10), (gid_t)strtoul(argv[ARG_GID], NULL, 10)) < 0) {
         fprintf(stderr, "cannot become %s: %s\n", argv[ARG_USER], strerror(errno));

@@ -63,6 +63,31 @@ def test_control_groups_end_with_their_worker(tmp_path):
         assert not glob.glob(groups, recursive=True)
 
 
+# A worker that sees this machine's control groups with some controllers only: in a mount namespace of its own.
+WITHOUT_MEMORY = {
+    "version 1": "mount --rbind /sys/fs/cgroup/pids $1 && mount -t tmpfs none /sys/fs/cgroup && mkdir /sys/fs/cgroup/pids && mount --move $1 /sys/fs/cgroup/pids",
+    "version 2": "mount -t cgroup2 none /sys/fs/cgroup && ! grep -qw memory /sys/fs/cgroup/cgroup.controllers",
+}
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can have a mount namespace")
+@pytest.mark.parametrize("version", WITHOUT_MEMORY)
+def test_memory_is_bounded_where_groups_do_not_bound_it(tmp_path, version):
+    (tmp_path / "aside").mkdir()
+    view = ["unshare", "-m", "sh", "-c", f'{WITHOUT_MEMORY[version]} || exit 1; shift; exec "$@"', "sh", str(tmp_path / "aside")]
+    if subprocess.run([*view, "true"], check=False).returncode != 0:
+        pytest.skip(f"control groups of {version} cannot be had here without their memory controller")
+    with Cluster(tmp_path / "cluster", nodes=1) as cluster:
+        put(cluster, "/in", b"a\n")
+        cluster.kill("worker-1")
+        again = cluster.start_again("worker-1", through=view)
+        options = ["-D", "mapreduce.map.memory.mb=64", "-D", "mapreduce.map.maxattempts=1", "-numReduceTasks", 0]
+        done = submit(cluster, *options, "-mapper", "python3 -c 'x = bytearray(300 << 20)'", "-input", "/in", out="/much")
+        assert done.returncode == 1 and "MemoryError" in done.stderr.decode()
+        assert submit(cluster, *options, "-mapper", "cat", "-input", "/in", out="/little").returncode == 0
+        again.stop()
+
+
 def test_limits_of_size_processor_and_time(running):
     put(running, "/limit/in", b"a\n")
     for number, (setting, mapper, words) in enumerate([

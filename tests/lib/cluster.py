@@ -182,10 +182,12 @@ class Cluster:
         self.down()
         return self.up(**properties)
 
-    def start_again(self, name):
-        """Starts one daemon that was killed, with the command line it had. It is on its own: not the supervisor's child."""
+    def start_again(self, name, through=()):
+        """Starts one daemon that was killed, with the command line it had. It is on its own: not the supervisor's child.
+
+        through: a command that ends by executing what follows it."""
         daemon = self.daemon(name)
-        process = Daemon(daemon["name"], [cairn_path(), *daemon["command"]], daemon["log"], env=client_env())
+        process = Daemon(daemon["name"], [*through, cairn_path(), *daemon["command"]], daemon["log"], env=client_env())
         daemon["pid"] = process.pid
         self._seen[process.pid] = began(process.pid)
         return process
