@@ -223,6 +223,7 @@ static struct posix_mount_options posix_options(const struct config *config, con
                                         .uri = o->uri,
                                         .cache_timeout_s = cache_seconds(o, MOUNT_CACHE_POSIX_S),
                                         .users = o->users,
+                                        .passthrough = o->passthrough,
                                         .staging_folder = o->staging,
                                         .staging_max_bytes = MOUNT_STAGING_BYTES};
 }

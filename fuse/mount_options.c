@@ -23,6 +23,7 @@ const char mount_usage[] =
     "and\n"
     "                   `gid NAME NUMBER` lines that come first\n"
     "  -o conf=FILE     settings, as -conf\n"
+    "  -o ro,passthrough the kernel reads files of one block that are on this machine by itself, unverified\n"
     "  -o ro, allow_other, ... go to FUSE (allow_other is the default for root)\n"
     "Also as: mount -t fuse.cairn hdfs://HOST:PORT/PATH TARGET [-o OPTION,...]\n";
 
@@ -60,8 +61,12 @@ static int mount_option(struct mount_options *o, struct config *config, char *wo
     }
     if (strcmp(word, "allow_other") == 0)
         o->allow_other = true;
+    else if (strcmp(word, "passthrough") == 0)
+        o->passthrough = true;
     else if (strncmp(word, "x-", 2) != 0 && strcmp(word, "_netdev") != 0 && strcmp(word, "nofail") != 0)
         buf_printf(&o->fuse, ",%s", word);
+    if (strcmp(word, "ro") == 0 || strcmp(word, "rw") == 0)
+        o->read_only = word[1] == 'o';
     return 0;
 }
 
@@ -138,6 +143,11 @@ int mount_options_parse(int argc, char **argv, struct config *config, struct mou
     }
     if (rc == 0 && !o->target && !o->status)
         rc = err_set(reterr, ERR_CONFIG, "a mount point is needed\n%s", mount_usage);
+    if (rc == 0 && o->passthrough && !o->read_only)
+        rc = err_set(
+            reterr, ERR_CONFIG,
+            "-o passthrough is for read-only mounts: what the kernel reads by itself cannot be written meanwhile. "
+            "Say -o ro,passthrough");
     if (o->fuse.len)
         buf_cstr(&o->fuse);
     return rc;

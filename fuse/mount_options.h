@@ -15,7 +15,7 @@
 struct mount_options {
     const char *target, *path, *staging;
     char *uri; /* owned; NULL = fs.defaultFS */
-    bool foreground, allow_other, pretend, status, reload;
+    bool foreground, allow_other, pretend, status, reload, read_only, passthrough;
     const char *takes_over; /* "KERNEL_FD,MEMORY_FD": what a keeper adds when it executes the program's file again */
     struct users_how users;
     struct id_table *table; /* owned; users has it too */

@@ -205,6 +205,9 @@ struct file_mapping;
 int file_reader_map(struct file_reader *r, size_t len, const void **ret, size_t *ret_bytes,
                     struct file_mapping **ret_mapping, struct err *reterr) MUST_CHECK;
 void file_mapping_free(struct file_mapping *m); /* NULL is fine */
+/* The file of a datanode on this host that has all of this one, as one block: *ret is the caller's. What is read from
+ * it is not verified, and may go on where this file ends. ERR_UNSUPPORTED: there is none. */
+int file_reader_local_file(struct file_reader *r, int *ret_fd, struct err *reterr) MUST_CHECK;
 int file_reader_refresh(struct file_reader *r,
                         struct err *reterr) MUST_CHECK; /* new length and locations of a growing file */
 /* Fails as soon as the namenode knows nobody else to ask, instead of waiting for nodes to come back. Set while nobody

@@ -3,11 +3,14 @@
  * A read in sequence asks one datanode for the rest of the block and takes the bytes as they come; a read at an offset
  * asks for just its range. A node that fails is avoided from then on; when all nodes of a block failed, the namenode is
  * asked again, all get another chance, and only after some rounds of this the reader gives up with the last error. */
+#include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "client/lib/block_map.h"
 #include "client/lib/block_reader.h"
@@ -15,6 +18,7 @@
 #include "client/lib/dfs_convert.h"
 #include "client/lib/dfs_internal.h"
 #include "client/lib/hedged_read.h"
+#include "client/lib/short_circuit.h"
 #include "common/clock.h"
 #include "common/mem.h"
 #include "hdfs/client_namenode.pb-c.h"
@@ -461,6 +465,42 @@ void file_mapping_free(struct file_mapping *m)
         return;
     cursor_close(&m->cursor);
     free(m);
+}
+
+static int local_file_of(struct file_reader *r, const struct dfs_block *b, int *ret_fd, struct err *reterr)
+{
+    struct local_replica *replica;
+    struct stat st;
+    size_t node;
+    if (is_hole(b) || b->bytes != block_map_length(r->map) || !choose_node(r, b, 0, &node) ||
+        !datanode_is_local(r->fs, &b->nodes[node]))
+        return err_set(reterr, ERR_UNSUPPORTED, "%s is not one block on this machine", r->path);
+    int rc = short_circuit_open(r->fs->files, b, &b->nodes[node], &replica, reterr);
+    if (rc < 0)
+        return rc;
+    *ret_fd = fcntl(replica->data_fd, F_DUPFD_CLOEXEC, 0);
+    if (*ret_fd < 0)
+        rc = err_errno(reterr, errno, "fcntl");
+    short_circuit_close(r->fs->files, replica);
+    if (rc == 0 && (fstat(*ret_fd, &st) < 0 || st.st_size != b->bytes)) {
+        net_closep(ret_fd);
+        rc = err_set(reterr, ERR_UNSUPPORTED, "%s: its block is changing", r->path);
+    }
+    return rc;
+}
+
+int file_reader_local_file(struct file_reader *r, int *ret_fd, struct err *reterr)
+{
+    const struct dfs_block *b;
+    struct block_window *window;
+    if (block_map_length(r->map) == 0)
+        return err_set(reterr, ERR_UNSUPPORTED, "%s is empty", r->path);
+    int rc = block_map_find(r->map, 0, &b, &window, reterr);
+    if (rc < 0)
+        return rc;
+    rc = local_file_of(r, b, ret_fd, reterr);
+    block_window_unref(window);
+    return rc;
 }
 
 int file_reader_refresh(struct file_reader *r, struct err *reterr)

@@ -8,6 +8,7 @@
 
 #include "common/log.h"
 #include "common/mem.h"
+#include "fuse/posix/backing.h"
 #include "fuse/posix/first_block.h"
 #include "fuse/posix/kernel_io.h"
 #include "fuse/posix/opens.h"
@@ -26,13 +27,21 @@ static void handle_set(const struct request *op, struct node *n, struct fuse_fil
     noted->done = true;
 }
 
+static void handle_gone(const struct request *op, struct node *n)
+{
+    backing_begin(op->m);
+    node_released(op->m->nodes, n);
+    backing_released(op->m, n);
+    backing_end(op->m);
+    opens_closed(op->m, n->id);
+}
+
 static void handle_end(const struct request *op, struct node *n)
 {
     struct keeper_request *noted = kernel_io_request()->noted;
     if (!noted->done) {
         noted->done = true;
-        node_released(op->m->nodes, n);
-        opens_closed(op->m, n->id);
+        handle_gone(op, n);
     }
 }
 
@@ -98,10 +107,8 @@ void posix_op_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t
     }
     handle_set(&op, n, fi);
     attr_to_entry(op.m, &attr, &entry);
-    if (fuse_reply_create(req, &entry, fi) < 0) { /* the caller was interrupted: nobody will close it */
-        node_released(op.m->nodes, n);
-        opens_closed(op.m, n->id);
-    }
+    if (fuse_reply_create(req, &entry, fi) < 0) /* the caller was interrupted: nobody will close it */
+        handle_gone(&op, n);
     file_end(&op, n);
 }
 
@@ -128,13 +135,20 @@ void posix_op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
         fuse_lowlevel_notify_inval_inode(op.m->fuse, ino, -1, 0);
     if (attr_wants_atime(&attr))
         n->wants_atime = true;
+    int32_t backing;
+    int fd = backing_fetch(&op, n, &attr, fi);
+    backing_begin(op.m);
     handle_set(&op, n, fi);
+    rc = backing_opened(op.m, n, fi, fd, &backing, &op.err);
+    backing_end(op.m);
+    net_closep(&fd);
     passage_end(op.m->passages, &p);
-    if (fuse_reply_open(req, fi) < 0) {
-        node_released(op.m->nodes, n);
-        opens_closed(op.m, inode);
-    }
-    file_end(&op, n);
+    if (rc < 0 || backing_reply(req, fi, backing) < 0) /* interrupted: nobody will close it */
+        handle_gone(&op, n);
+    if (rc < 0)
+        file_fail(&op, n, "open");
+    else
+        file_end(&op, n);
 }
 
 static void note_read(struct request *op, struct node *n, const struct fuse_file_info *fi)

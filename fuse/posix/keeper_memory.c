@@ -102,6 +102,18 @@ void keeper_request_answered(struct keeper_memory *k, uint64_t unique)
 #define PLACES_TRIED 64
 
 /* An inode's count is in one of a few places behind its own. A place at 0 is anybody's. */
+_Atomic int32_t *keeper_backing(struct keeper_memory *k, uint64_t inode, uint32_t *ret_opens)
+{
+    for (size_t i = 0; i < PLACES_TRIED; i++) {
+        size_t at = (inode + i) % KEEPER_OPENS_MAX;
+        if (k->opens[at].inode == inode) {
+            *ret_opens = k->opens[at].opens;
+            return &k->opens[at].backing;
+        }
+    }
+    return NULL;
+}
+
 bool keeper_count_open(struct keeper_memory *k, uint64_t inode, int change, uint32_t *ret)
 {
     size_t found = KEEPER_OPENS_MAX;

@@ -30,6 +30,7 @@ struct keeper_memory {
     _Atomic uint32_t init_bytes;
     uint8_t init[KEEPER_INIT_MAX];
     uint32_t wanted;                                     /* fuse_conn_info.want */
+    bool passes_through;                                 /* see backing.h */
     struct keeper_request requests[KEEPER_REQUESTS_MAX]; /* that were taken and not answered yet */
     uint32_t process;                                    /* how many have served so far, this one included */
     int64_t process_since_ms;
@@ -45,6 +46,7 @@ struct keeper_memory {
     struct {
         _Atomic uint64_t inode; /* 0: free */
         _Atomic uint32_t opens;
+        _Atomic int32_t backing; /* the kernel's number of what it reads by itself; 0: the mount reads it */
     } opens[KEEPER_OPENS_MAX];
 };
 
@@ -67,5 +69,7 @@ void keeper_request_answered(struct keeper_memory *k, uint64_t unique);
 /* One handle more or less, or (0) none. *ret: how many there are now; false: it is not counted, there or at all. One
  * thread at a time. */
 bool keeper_count_open(struct keeper_memory *k, uint64_t inode, int change, uint32_t *ret);
+/* With which backing it is open, and how many handles there are; NULL: it is not counted. */
+_Atomic int32_t *keeper_backing(struct keeper_memory *k, uint64_t inode, uint32_t *ret_opens);
 
 #endif

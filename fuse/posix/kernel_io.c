@@ -9,6 +9,7 @@
 
 #include "common/clock.h"
 #include "common/log.h"
+#include "fuse/posix/backing.h"
 
 enum {                       /* Debian's headers are older */
        NOTIFY_RESEND = 7,    /* Linux 6.9 */
@@ -19,6 +20,7 @@ enum {                       /* Debian's headers are older */
 
 static struct keeper_memory *memory;
 static int kernel_fd = -1;
+static bool wants_backing;
 static bool is_successor;        /* the kernel said hello to a process before this one, */
 static _Atomic bool init_is_due; /* and libfuse has not heard of it yet */
 
@@ -73,12 +75,17 @@ static ssize_t io_read(int fd, void *bytes, size_t size, void *userdata)
     return n;
 }
 
-/* The kernel has had its answer to the first request: it must not get another one. */
-static bool is_repeated_init(uint64_t unique)
+static bool is_init(uint64_t unique)
 {
     struct fuse_in_header head;
     memcpy(&head, memory->init, sizeof head);
-    return is_successor && unique == head.unique;
+    return memory->init_bytes && unique == head.unique;
+}
+
+/* The kernel has had its answer to the first request: it must not get another one. */
+static bool is_repeated_init(uint64_t unique)
+{
+    return is_successor && is_init(unique);
 }
 
 static ssize_t io_writev(int fd, struct iovec *iov, int count, void *userdata)
@@ -87,6 +94,8 @@ static ssize_t io_writev(int fd, struct iovec *iov, int count, void *userdata)
     memcpy(&head, iov[0].iov_base, sizeof head);
     if (head.unique && is_repeated_init(head.unique))
         return head.len;
+    if (wants_backing && is_init(head.unique) && count == 2)
+        memory->passes_through = backing_agree(memory->init, memory->init_bytes, iov[1].iov_base, iov[1].iov_len);
     ssize_t n = writev(fd, iov, count);
     if (head.unique)
         keeper_request_answered(memory, head.unique & ~UNIQUE_AGAIN);
@@ -145,11 +154,17 @@ bool kernel_io_forget_names(void)
     return write(kernel_fd, &notice, sizeof notice) == sizeof notice;
 }
 
-int kernel_io_attach(struct fuse_session *session, int fd, struct keeper_memory *k)
+int kernel_io_fd(void)
+{
+    return kernel_fd;
+}
+
+int kernel_io_attach(struct fuse_session *session, int fd, struct keeper_memory *k, bool passes_through)
 {
     static const struct fuse_custom_io io = {.writev = io_writev, .read = io_read};
     memory = k;
     kernel_fd = fd;
+    wants_backing = passes_through;
     keeper_next_process(k, clock_mono_ms());
     int rc = fuse_session_custom_io(session, &io, fd);
     if (rc == 0 && k->wanted) {

@@ -16,10 +16,12 @@ struct kernel_request {
 struct kernel_request *kernel_io_request(void);
 
 /* fd: of /dev/fuse, mounted; the session closes it. One session per process. After another process served the mount,
- * the kernel is asked to send again what that one took and did not answer. Returns 0 or -errno. */
-int kernel_io_attach(struct fuse_session *session, int fd, struct keeper_memory *k);
+ * the kernel is asked to send again what that one took and did not answer. passes_through: it is told that we want what
+ * backing.h does. Returns 0 or -errno. */
+int kernel_io_attach(struct fuse_session *session, int fd, struct keeper_memory *k, bool passes_through);
 /* The kernel asks again about every name before it believes it, whatever it was told. false: this one cannot (it is
  * older than Linux 6.16, or has not said hello yet). */
 bool kernel_io_forget_names(void);
+int kernel_io_fd(void); /* of /dev/fuse; borrowed */
 
 #endif

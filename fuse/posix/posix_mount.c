@@ -79,6 +79,7 @@ static struct posix_mount *mount_new(struct keeper_memory *memory, int lock_fd, 
     m->store.memory = memory;
     pthread_mutex_init(&m->store.uploads_lock, NULL);
     pthread_mutex_init(&m->store.held_lock, NULL);
+    pthread_mutex_init(&m->backing_lock, NULL);
     pthread_cond_init(&m->store.uploads_ended, NULL);
     m->staging_lock_fd = lock_fd;
     m->options = *o;
@@ -243,7 +244,7 @@ int posix_mount_serve(struct posix_mount *m, int fuse_fd, int threads)
             return 1;
         clock_sleep_ms(BEGIN_AGAIN_MS); /* programs wait; they would lose what they have open */
     }
-    int rc = kernel_io_attach(m->fuse, fuse_fd, m->store.memory);
+    int rc = kernel_io_attach(m->fuse, fuse_fd, m->store.memory, m->options.passthrough);
     struct fuse_loop_config *loop = fuse_loop_cfg_create();
     fuse_loop_cfg_set_clone_fd(loop, 0); /* what was taken through a clone would fail with it, if this process died */
     fuse_loop_cfg_set_max_threads(loop, (unsigned)threads);
@@ -268,6 +269,7 @@ void posix_mount_free(struct posix_mount *m)
     staging_folder_give_up(m->store.memory->staging_folder, m->staging_lock_fd);
     pthread_mutex_destroy(&m->store.uploads_lock);
     pthread_mutex_destroy(&m->store.held_lock);
+    pthread_mutex_destroy(&m->backing_lock);
     pthread_cond_destroy(&m->store.uploads_ended);
     free(m);
 }

@@ -3,6 +3,7 @@
 #define CAIRN_FUSE_POSIX_POSIX_START_H
 
 #include <stdatomic.h>
+#include <stdbool.h>
 
 #include "common/config.h"
 #include "common/daemon.h"
@@ -20,6 +21,7 @@ struct posix_mount_options { /* all borrowed for the life of the mount */
     const char *staging_folder; /* where this mount's own one is made */
     const char *name;           /* of the mount: what a killed one staged is taken up by the next of that name */
     int64_t staging_max_bytes;
+    bool passthrough; /* backing.h; the mount is read-only */
 };
 
 struct posix_mount_place {
