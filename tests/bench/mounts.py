@@ -13,10 +13,12 @@ from measure import cpu_seconds, measure, memory_mib
 from programs import build, checked, library
 from report import Table, figure
 from lib.cluster import ROOT, Cluster
+from lib.mounts import Mount
 from lib.process import Daemon
 from lib.waiting import wait_for
 
 COPIES = 3
+BLOCK_STREAMS = 8  # none is longer than a block
 MIB = 1 << 20
 
 
@@ -39,8 +41,9 @@ SMOKE = Size(stream_mib=16, random_reads=200, small_files=40, rounds=1, tree="fu
 class System:
     """A folder to work in, and who works for it: processes named by what they are."""
 
-    def __init__(self, name, folder, mounts=(), servers=()):
+    def __init__(self, name, folder, mounts=(), servers=(), read_only=None):
         self.name, self.folder = name, f"{folder}/bench"
+        self.read_only = f"{read_only or folder}/bench"  # the same folder, for programs that only read
         self.mounts, self.servers = dict(mounts), dict(servers)
         os.makedirs(self.folder)
 
@@ -84,7 +87,11 @@ def cairn(work):
         keeper = cluster.pid("mount")
         mounts = {"mount's keeper": keeper} | {"mount": child for child in children_of(keeper)}
         servers = {d["name"]: d["pid"] for d in cluster.daemons if d["name"].startswith(("namenode", "datanode"))}
-        yield System("Cairn", mount, mounts, servers)
+        read_only = Mount(cluster, f"{work}/cairn-read-only", f"{work}/cairn-read-only.log", "-o", "ro,passthrough")
+        try:
+            yield System("Cairn", mount, mounts, servers, read_only.path)
+        finally:
+            read_only.stop()
 
 
 # ---- the steps, each of which finds what those before it left ----
@@ -101,7 +108,10 @@ class Steps:
         """Of the load generator; on the local disk, reads are from the page cache that the others have below them."""
         if system.name == self.local:
             operation = {"read": "reread", "random": "rerandom"}.get(operation, operation)
-        command = [self.file_rate, operation, system.folder, str(threads), str(amount)]
+        return self.rate_in(system.folder, operation, threads, amount)
+
+    def rate_in(self, folder, operation, threads, amount):
+        command = [self.file_rate, operation, folder, str(threads), str(amount)]
         return float(checked(command, stdout=subprocess.PIPE, text=True).stdout)
 
     def prepare_archive(self):
@@ -120,6 +130,11 @@ class Steps:
 
     def without_streams(self, system):
         self.without_files(system)
+        self.quiet(system)
+
+    def one_block_each(self, system):
+        self.without_streams(system)
+        self.rate(system, "write", BLOCK_STREAMS, self.size.stream_mib)
         self.quiet(system)
 
     def without_files(self, system):
@@ -175,7 +190,9 @@ class Steps:
             if threads == 1:
                 reads = self.size.random_reads
                 steps.append(("read 4 KiB anywhere", "op/s", "read", nothing, of("random", 1, reads), reads))
+        read_blocks = lambda system: self.rate_in(system.read_only, "reread", BLOCK_STREAMS, mib)  # noqa: E731
         steps += [
+            (f"read, {BLOCK_STREAMS} streams, passthrough", "MiB/s", "disk", self.one_block_each, read_blocks, mib),
             ("make, write, close 4 KiB", "op/s", "", self.without_files, of("make", 1, small), small),
             ("stat", "op/s", "", self.forget_names, of("stat", 1, small), small),
             ("ls -l", "files/s", "", self.forget_names, self.list_folder, small),
@@ -239,13 +256,15 @@ def run_rounds(steps, systems):
     return {key: middle(values) for key, values in runs.items()}
 
 
-def aimed_at(aim, what, seen):
+def aimed_at(aim, what, seen, local):
     """The rate that this row should reach, or None if that cannot be said without MooseFS."""
     floor, moose_seen = seen[what, "pass-through"].rate, seen.get((what, "MooseFS"))
     if aim.startswith("chain"):
         return 0.7 * seen[what, "chain"].rate
     if aim == "read":
         return 0.9 * floor
+    if aim == "disk":
+        return 0.9 * seen[what, local].rate
     return min(2 * moose_seen.rate, 0.9 * floor) if moose_seen else None
 
 
@@ -254,7 +273,7 @@ def rate_table(steps, names, seen, note):
     head += ["× copy chain", "of the aim"]
     rows = []
     for what, unit, aim, *_ in steps.all():
-        ours, chain, target = seen[what, names[-1]].rate, seen.get((what, "chain")), aimed_at(aim, what, seen)
+        ours, chain, target = seen[what, names[-1]].rate, seen.get((what, "chain")), aimed_at(aim, what, seen, names[0])
         row = [what, unit, *(figure(seen[what, name].rate) for name in names[:-1])]
         row += [figure(chain.rate) if chain else "", figure(ours)]
         row += [f"{ours / seen[what, name].rate:.2f}" for name in reversed(names[:-1])]
@@ -297,7 +316,8 @@ def note_of(size, local, has_moose, lacking):
         f"through {COPIES} processes into as many files, with no checksum and no metadata. **Cairn syncs every change of metadata to "
         "the disk before it answers. MooseFS syncs none,** and writes what changed in the background; it runs with Debian's "
         "defaults, but at the same priority as all else and without its trash. The aim is 0.7 of the copy chain for writing streams, "
-        "0.9 of the pass-through for reading, and else twice MooseFS or 0.9 of the pass-through, whichever is lower."
+        "0.9 of the pass-through for reading (with -o ro,passthrough, where the kernel reads the datanode's file by itself, 0.9 of "
+        f"{local}), and else twice MooseFS or 0.9 of the pass-through, whichever is lower."
     )
     return text if has_moose else f"{text} **MooseFS is not in this table: {lacking}.**"
 
