@@ -64,27 +64,30 @@ int64_t line_input_bytes_read(const struct line_input *in)
     return in->bytes_read;
 }
 
-/* Eight bytes at a time: a byte that is a newline becomes a one in its lane, and lanes are added up before they
+/* Many bytes at a time: each lane of a vector counts the newlines it meets, and lanes are added up before they
  * overflow. */
-static size_t count_newlines_in_words(const uint8_t *bytes, size_t words)
+#define LANES 16 /* what most processors have at least; compilers take wider ones apart */
+typedef uint8_t lanes __attribute__((vector_size(LANES)));
+
+static size_t count_newlines_in_vectors(const uint8_t *bytes, size_t vectors)
 {
-    const uint64_t ones = UINT64_C(0x0101010101010101), low = ones * 0x7f, even = UINT64_C(0x00ff00ff00ff00ff);
-    uint64_t lanes = 0;
-    for (size_t i = 0; i < words; i++) {
-        uint64_t x;
-        memcpy(&x, bytes + 8 * i, 8);
-        x ^= ones * '\n';
-        lanes += ~(((x & low) + low) | x | low) >> 7;
+    lanes counts = {0}, x;
+    size_t n = 0;
+    for (size_t i = 0; i < vectors; i++) {
+        memcpy(&x, bytes + LANES * i, LANES);
+        counts -= (lanes)(x == '\n'); /* true is -1 */
     }
-    return (((lanes & even) + ((lanes >> 8) & even)) * UINT64_C(0x0001000100010001)) >> 48;
+    for (size_t i = 0; i < LANES; i++)
+        n += counts[i];
+    return n;
 }
 
 size_t count_newlines(const uint8_t *bytes, size_t len)
 {
     size_t n = 0, i = 0;
-    for (size_t words; (words = (len - i) / 8) > 0; i += 8 * words) {
-        words = words < 255 ? words : 255;
-        n += count_newlines_in_words(bytes + i, words);
+    for (size_t vectors; (vectors = (len - i) / LANES) > 0; i += LANES * vectors) {
+        vectors = vectors < 255 ? vectors : 255;
+        n += count_newlines_in_vectors(bytes + i, vectors);
     }
     for (; i < len; i++)
         n += bytes[i] == '\n';

@@ -98,23 +98,33 @@ static void send_text(struct host *h, struct cairn_bytes key, struct cairn_bytes
     channel_write(&h->out, "\n", 1);
 }
 
-static void api_emit(struct cairn_task *task, struct cairn_bytes key, struct cairn_bytes value)
+/* What cairn_emit does depends on the task alone, so it has a function of its own for each. */
+
+static struct slice slice_of(struct cairn_bytes bytes)
+{
+    return (struct slice){bytes.data ? bytes.data : (const uint8_t *)"", bytes.size};
+}
+
+static void emit_text(struct cairn_task *task, struct cairn_bytes key, struct cairn_bytes value)
+{
+    struct slice k = slice_of(key);
+    send_text(host_of(task), cairn_bytes(k.base, k.len), value);
+}
+
+static void emit_record(struct cairn_task *task, struct cairn_bytes key, struct cairn_bytes value)
+{
+    send_record(host_of(task), slice_of(key), slice_of(value));
+}
+
+static void emit_folded(struct cairn_task *task, struct cairn_bytes key, struct cairn_bytes value)
 {
     struct host *h = host_of(task);
-    struct slice k = {key.data ? key.data : (const uint8_t *)"", key.size},
-                 v = {value.data ? value.data : (const uint8_t *)"", value.size};
-    if (h->use.bytes_out) {
-        send_text(h, cairn_bytes(k.base, k.len), value);
-    } else if (h->fold) {
-        if (value.size != h->program->fold_bytes) {
-            fprintf(stderr, "cairn program: a value has %zu bytes, fold_bytes says %zu\n", value.size,
-                    h->program->fold_bytes);
-            _exit(EXIT_FAILURE);
-        }
-        fold_table_add(h->fold, k, v.base);
-    } else {
-        send_record(h, k, v);
+    if (value.size != h->program->fold_bytes) {
+        fprintf(stderr, "cairn program: a value has %zu bytes, fold_bytes says %zu\n", value.size,
+                h->program->fold_bytes);
+        _exit(EXIT_FAILURE);
     }
+    fold_table_add(h->fold, slice_of(key), value.data);
 }
 
 static void api_write(struct cairn_task *task, struct cairn_bytes bytes)
@@ -360,7 +370,7 @@ static size_t fold_memory(struct cairn_task *task)
 
 int program_host_main(char **args)
 {
-    static const struct cairn_api api = {api_emit, api_write, api_next, api_count, api_status, api_setting, api_fail};
+    static struct cairn_api api = {emit_record, api_write, api_next, api_count, api_status, api_setting, api_fail};
     static struct host h;
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     prctl(PR_SET_NAME, "cairn-program");
@@ -378,8 +388,12 @@ int program_host_main(char **args)
     channel_init(&h.in, memory, MEMORY_FD + 1, MEMORY_FD + 2);
     channel_init(&h.out, memory + CHANNEL_BYTES, MEMORY_FD + 3, MEMORY_FD + 4);
     int rc = load(&h, args[0]);
-    if (rc == 0 && h.use.role == PROGRAM_MAP && h.program->fold && !h.use.bytes_out)
+    if (h.use.bytes_out)
+        api.emit = emit_text;
+    else if (rc == 0 && h.use.role == PROGRAM_MAP && h.program->fold) {
+        api.emit = emit_folded;
         h.fold = fold_table_new(fold_memory(&h.task), h.program->fold_bytes, h.program->fold, send_record, &h);
+    }
     rc = rc ? rc : run_role(&h);
     channel_flush(&h.out);
     tell_counters(&h);
