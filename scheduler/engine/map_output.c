@@ -161,11 +161,20 @@ static int combine(struct map_output *o, struct spill_merge *merge, struct err *
 
 /* ---- spilling ---- */
 
+/* A C program may combine any number of times, also none: where keys have one record each, as after its fold, that is
+ * not worth a process. A command may count on being called, as it is by Hadoop. */
+static bool wants_combining(const struct map_output *o)
+{
+    if (!o->combined || sort_buffer_count(o->buffer) == 0)
+        return false;
+    return !program_is_library(o->task->job->combiner) || sort_buffer_repeats_a_key(o->buffer);
+}
+
 static int spill(struct map_output *o, struct err *reterr)
 {
     sort_buffer_sort(o->buffer);
     task_report_alive(o->task->report);
-    if (!o->combined || sort_buffer_count(o->buffer) == 0)
+    if (!wants_combining(o))
         return spill_buffer(&o->spills, o->buffer, reterr);
     int rc = combine(o, NULL, reterr);
     sort_buffer_clear(o->buffer);

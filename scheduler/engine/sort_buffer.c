@@ -84,3 +84,17 @@ void sort_buffer_sort(struct sort_buffer *s)
 {
     sort_entries(s->base, s->end - s->count, s->count);
 }
+
+bool sort_buffer_repeats_a_key(const struct sort_buffer *s)
+{
+    uint32_t partition, last_partition = 0;
+    struct record last = {0};
+    for (size_t i = 0; i < s->count; i++) {
+        struct record r = sort_buffer_at(s, i, &partition);
+        if (i && partition == last_partition && r.key_len == last.key_len && !memcmp(r.key, last.key, r.key_len))
+            return true;
+        last = r;
+        last_partition = partition;
+    }
+    return false;
+}

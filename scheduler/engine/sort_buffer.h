@@ -17,5 +17,7 @@ void sort_buffer_clear(struct sort_buffer *s);
 size_t sort_buffer_count(const struct sort_buffer *s);
 /* After sorting: record i; borrowed until the next add or clear. */
 struct record sort_buffer_at(const struct sort_buffer *s, size_t i, uint32_t *ret_partition);
+/* After sorting: has some key more than one record? */
+bool sort_buffer_repeats_a_key(const struct sort_buffer *s);
 
 #endif

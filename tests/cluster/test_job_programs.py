@@ -1,5 +1,7 @@
 """Map/Reduce programs in C: their records, their ends, and jobs that mix them with commands."""
+import collections
 import random
+import re
 import subprocess
 
 import pytest
@@ -32,6 +34,41 @@ def test_word_count(running, settings):
     check_words(running, out, word_counts(WORDS))
     assert counter(text, "Map input records") == 20000
     assert counter(text, "Map output records") < 20000, "equal words are not added up in the map"
+
+
+def test_words_end_where_they_do_for_anybody(running):
+    """Words of every length, at every place in eight bytes, between all that counts as blank and beside all that does not."""
+    blanks = [bytes([b]) for b in range(1, 33) if b not in b"\r\n"]
+    letters = [bytes([b]) for b in range(33, 256)]
+    lines = [b" ".join(letters), b"".join(b"x" + blank for blank in blanks), b"", b" ", b"\t  "]
+    lines += [b" " * (n % 9) + b"w" * n + b"\t" + b"\xff" * (n % 11) for n in range(1, 70)]
+    put(running, "/blanks/text", b"\n".join(lines))
+    want = collections.Counter(re.split(rb"[\0-\x20]+", b"\n".join(lines)))
+    del want[b""]
+    run(running, "-program", f"{PROGRAMS}/wordcount.so", "-input", "/blanks", out="/o/blanks")
+    got = dict(line.rsplit(b"\t", 1) for line in output(running, "/o/blanks").splitlines())
+    assert {word: int(count) for word, count in got.items()} == want
+
+
+def test_nothing_is_combined_where_keys_have_one_value(running, tmp_path):
+    program = build(tmp_path, "once", r'''
+static int map(struct cairn_task *t, struct cairn_bytes key, struct cairn_bytes line)
+{
+    cairn_emit(t, line, cairn_bytes("1", 1));
+    return 0;
+}
+static int combine(struct cairn_task *t, struct cairn_bytes key)
+{
+    cairn_count(t, "mine", "combined", 1);
+    cairn_emit(t, key, cairn_bytes("2", 1));
+    return 0;
+}
+''' + TAIL % ".map = map, .combine = combine")
+    for name, lines, combined, want in ("different", b"a\nb\nc\n", 0, b"a\t1\nb\t1\nc\t1\n"), ("equal", b"a\nb\na\n", 2, b"a\t2\nb\t2\n"):
+        put(running, f"/once/{name}", lines)
+        text = run(running, "-program", program, "-reducer", "cat", "-input", f"/once/{name}", out=f"/o/once-{name}")
+        assert output(running, f"/o/once-{name}") == want
+        assert counter(text, "combined") == combined
 
 
 def test_a_combiner_without_folding_at_spill_and_merge(running, tmp_path):

@@ -39,7 +39,8 @@ struct cairn_program {
      * during the call. */
     int (*map)(struct cairn_task *task, struct cairn_bytes key, struct cairn_bytes value);
     /* One key with all its values, in the order of keys' bytes; values by cairn_next. combine emits what the reduce
-     * will get instead, zero or more times over, so that its result must be of the form of its input. */
+     * will get instead, zero or more times over, so that its result must be of the form of its input. It is not called
+     * for a part of a map's output in which no key has more than one value. */
     int (*combine)(struct cairn_task *task, struct cairn_bytes key);
     int (*reduce)(struct cairn_task *task, struct cairn_bytes key);
     int (*cleanup)(struct cairn_task *task); /* after the last record; may emit */

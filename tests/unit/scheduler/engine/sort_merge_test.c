@@ -156,6 +156,32 @@ static void long_and_nested_keys_are_ordered(void **state)
     }
 }
 
+static bool repeats(const char *const *keys, size_t n)
+{
+    struct sort_buffer *s = sort_buffer_new(1 << 20);
+    for (size_t i = 0; i < n; i++) { /* a key begins with its partition */
+        struct record r = {(const uint8_t *)keys[i] + 1, (const uint8_t *)"v", (uint32_t)strlen(keys[i] + 1), 1};
+        assert_true(sort_buffer_add(s, (uint32_t)(keys[i][0] - '0'), &r));
+    }
+    sort_buffer_sort(s);
+    bool found = sort_buffer_repeats_a_key(s);
+    sort_buffer_free(s);
+    return found;
+}
+
+static void repeated_keys_are_found(void **state)
+{
+    static const char *const different[] = {"0long key, one", "1", "0", "0long key, on", "1long key, one",
+                                            "0long key, two"};
+    static const char *const empty_twice[] = {"0", "1a", "0"}, *const long_twice[] = {"1a long key", "0b",
+                                                                                      "1a long key"};
+    assert_false(repeats(different, 0));
+    assert_false(repeats(different, 1));
+    assert_false(repeats(different, 6));
+    assert_true(repeats(empty_twice, 3));
+    assert_true(repeats(long_twice, 3));
+}
+
 static void full_buffer_says_so_and_can_be_used_again(void **state)
 {
     struct sort_buffer *s = sort_buffer_new(4096);
@@ -335,6 +361,7 @@ int main(void)
         cmocka_unit_test(many_records_are_ordered),
         cmocka_unit_test(inputs_that_defeat_quicksort_end_soon),
         cmocka_unit_test(long_and_nested_keys_are_ordered),
+        cmocka_unit_test(repeated_keys_are_found),
         cmocka_unit_test(full_buffer_says_so_and_can_be_used_again),
         cmocka_unit_test(merged_runs_are_all_records_in_order),
         cmocka_unit_test(every_flipped_byte_is_noticed),
