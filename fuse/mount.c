@@ -279,6 +279,7 @@ static int mount_take_over(struct daemon *d, struct config *config, const struct
             log_debug("mount", "the folder it was started in stays in use");
     }
     *ret_code = posix_serve_on(&k, kernel_fd);
+    posix_mount_free(k.posix);
     return 0;
 }
 

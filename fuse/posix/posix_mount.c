@@ -259,6 +259,7 @@ int posix_mount_serve(struct posix_mount *m, int fuse_fd, int threads)
     size_t lost = end(m);
     fuse_remove_signal_handlers(m->fuse);
     fuse_session_destroy(m->fuse);
+    fuse_opt_free_args(&args);
     return rc < 0 || lost ? 1 : 0;
 }
 
@@ -266,7 +267,8 @@ void posix_mount_free(struct posix_mount *m)
 {
     if (!m)
         return;
-    staging_folder_give_up(m->store.memory->staging_folder, m->staging_lock_fd);
+    if (m->staging_lock_fd >= 0) /* else it is the keeper's */
+        staging_folder_give_up(m->store.memory->staging_folder, m->staging_lock_fd);
     pthread_mutex_destroy(&m->store.uploads_lock);
     pthread_mutex_destroy(&m->store.held_lock);
     pthread_mutex_destroy(&m->backing_lock);

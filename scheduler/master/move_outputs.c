@@ -47,8 +47,9 @@ static int by_name(const void *name, const void *entry)
 static int move_attempt(const struct move *m, const char *attempt, struct arena *a, struct err *reterr)
 {
     const struct finish_work *w = m->work;
-    const struct dfs_status *folder =
-        bsearch(attempt, m->folders->entries, m->folders->count, sizeof *m->folders->entries, by_name);
+    const struct dfs_status *folder = NULL;
+    if (m->folders->count)
+        folder = bsearch(attempt, m->folders->entries, m->folders->count, sizeof *m->folders->entries, by_name);
     if (!folder && (w->lazy || w->resumed)) /* it wrote nothing, or has been moved before */
         return 0;
     if (!folder)
