@@ -49,10 +49,22 @@ static void node_free(struct node *n)
     free(n);
 }
 
+/* What is still open in a mount that ends; what could not be saved is left as it is staged. */
+static void free_settled(struct node *n)
+{
+    for (struct node *next; n; n = next) {
+        next = n->next;
+        if (n->unsaved_size < 0 && !n->writer)
+            node_free(n);
+    }
+}
+
 void node_table_free(struct node_table *t)
 {
     if (!t)
         return;
+    for (size_t i = 0; i < NODE_SLOTS; i++)
+        free_settled(t->slots[i]);
     free(t->left);
     pthread_cond_destroy(&t->kept_more);
     pthread_mutex_destroy(&t->lock);

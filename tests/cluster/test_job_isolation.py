@@ -7,6 +7,7 @@ import urllib.error
 
 import pytest
 
+from lib import sanitizer
 from lib.cluster import Cluster
 from lib.jobs import job, job_id, output, put, run, running, start, submit
 from lib.waiting import wait_for
@@ -71,6 +72,7 @@ WITHOUT_MEMORY = {
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can have a mount namespace")
+@pytest.mark.skipif(bool(sanitizer.kind()), reason="a sanitizer takes more memory than the limit that is tested")
 @pytest.mark.parametrize("version", WITHOUT_MEMORY)
 def test_memory_is_bounded_where_groups_do_not_bound_it(tmp_path, version):
     (tmp_path / "aside").mkdir()
