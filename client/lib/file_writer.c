@@ -378,8 +378,11 @@ int file_writer_write(struct file_writer *w, const void *bytes, size_t len, stru
         return rc;
     struct err why = {0};
     const uint8_t *at = bytes;
+    const int64_t before = file_writer_tell(w);
     while (len && rc == 0)
         rc = write_some(w, &at, &len, &why);
+    if (rc < 0 && !w->block) /* there is none to be had: what came now has got nowhere */
+        w->block_pos = before > w->block_start ? before - w->block_start : 0;
     return writer_unlock(w, rc, &why, reterr);
 }
 
