@@ -59,6 +59,7 @@ void pipeline_pack(struct dfs *fs, const struct pipeline_request *r, struct buf 
     op.maxbytesrcvd = (uint64_t)r->bytes_sent;
     op.latestgenerationstamp = r->new_gen_stamp;
     op.requestedchecksum = &checksum;
+    op.has_reportunasked = op.reportunasked = r->is_unasked;
     op_pack(to, OP_WRITE_BLOCK, &op.base);
 }
 

@@ -24,6 +24,7 @@ struct pipeline_request {
     int64_t block_bytes; /* how large it may get: space to reserve */
     enum checksum_type type;
     uint32_t bytes_per_checksum;
+    bool is_unasked; /* that the node has it may be told to the namenode a little later */
 };
 /* A connection on which packets may follow; *ret_keeps: and after the block another op (pipeline_keep). On failure
  * *ret_bad is the index of the node to blame. */
