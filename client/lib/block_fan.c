@@ -180,11 +180,15 @@ static int lane_receive(struct fan *f, struct lane *l, struct err *reterr)
     return 0;
 }
 
-/* What can be done now. Not being able to send says less than the answer that may have come. */
+/* What can be done now. Not being able to send says less than the answer that may have come; when all has just been
+ * sent, there is none yet. */
 static int lane_step_once(struct fan *f, struct lane *l, struct err *reterr)
 {
     struct err sending;
+    bool sends = has_unsent(f, l);
     int sent = lane_send(f, l, &sending);
+    if (sends && sent == 0 && !has_unsent(f, l))
+        return 0;
     int rc = lane_receive(f, l, reterr);
     if (rc == 0 && sent < 0 && reterr)
         *reterr = sending;

@@ -85,10 +85,7 @@ int pipeline_open(struct dfs *fs, const struct dfs_block *b, bool fresh, int *re
     int extra_ms = pipeline_extra_ms(b->node_count);
     *ret_fd = fresh ? -1 : peer_cache_take(fs->peers, datanode_name(node, first));
     *ret_kept = *ret_fd >= 0;
-    if (!*ret_kept)
-        return datanode_connect(fs, node, extra_ms, ret_fd, reterr);
-    datanode_set_timeouts(fs, extra_ms, *ret_fd);
-    return 0;
+    return *ret_kept ? 0 : datanode_connect(fs, node, extra_ms, ret_fd, reterr);
 }
 
 int pipeline_begin(struct dfs *fs, const struct pipeline_request *r, bool fresh, int *ret_fd, bool *ret_kept,
@@ -97,6 +94,8 @@ int pipeline_begin(struct dfs *fs, const struct pipeline_request *r, bool fresh,
     AUTO(net_closep) int fd = -1;
     AUTO(buf_free) struct buf op = {0};
     int rc = pipeline_open(fs, r->block, fresh, &fd, ret_kept, reterr);
+    if (rc == 0 && *ret_kept)
+        datanode_set_timeouts(fs, pipeline_extra_ms(r->block->node_count), fd);
     if (rc == 0) {
         pipeline_pack(fs, r, &op);
         rc = net_write_full(fd, op.base, op.len, reterr);

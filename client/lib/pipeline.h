@@ -30,7 +30,8 @@ struct pipeline_request {
  * *ret_bad is the index of the node to blame. */
 int pipeline_connect(struct dfs *fs, const struct pipeline_request *r, int *ret_fd, bool *ret_keeps, size_t *ret_bad,
                      struct err *reterr) MUST_CHECK;
-/* What both do first: the op, appended, and a connection to the first node: a kept one, or *ret_kept is false. */
+/* What both do first: the op, appended, and a connection to the first node: a kept one, with the time-outs it has, or
+ * *ret_kept is false. */
 void pipeline_pack(struct dfs *fs, const struct pipeline_request *r, struct buf *to);
 int pipeline_open(struct dfs *fs, const struct dfs_block *b, bool fresh, int *ret_fd, bool *ret_kept,
                   struct err *reterr) MUST_CHECK;
