@@ -57,7 +57,7 @@ static int lane_open(struct fan *f, struct lane *l, bool fresh, struct err *rete
                                        .block = &l->block,
                                        .token = l->block.token,
                                        .block_bytes = f->o->block_bytes,
-                                       .is_unasked = (size_t)(l - f->lanes) >= f->awaited,
+                                       .is_unasked = f->o->reports_may_wait && (size_t)(l - f->lanes) >= f->awaited,
                                        .type = f->o->pool->type,
                                        .bytes_per_checksum = f->o->pool->bytes_per_checksum};
     net_closep(&l->fd);

@@ -128,7 +128,8 @@ static struct block_writer_options options_of(struct upload *u, bool hurries)
                                          .lost = &u->lost,
                                          .replication = u->what->replication,
                                          .block_bytes = (int64_t)u->what->length,
-                                         .hurries = hurries};
+                                         .hurries = hurries,
+                                         .reports_may_wait = true};
 }
 
 static int begin_on(struct upload *u, const struct dfs_block *b, bool hurries, struct block_writer **ret,
