@@ -34,7 +34,7 @@ static void expect_survival(struct fake_cluster *c, int replicas, int abandoned)
 
 static void each_datanode_has_a_pipeline_of_its_own(void **state)
 {
-    const size_t lengths[] = {1, 511, 512, 513, SHORT_BYTES, 64511, 64512};
+    const size_t lengths[] = {1, 511, 512, 513, SHORT_BYTES, 50000};
     for (size_t i = 0; i < ARRAY_COUNT(lengths); i++) {
         struct fake_cluster *c = fake_start(3, BLOCK_BYTES);
         struct dfs *fs = fake_connect(c);
@@ -54,11 +54,28 @@ static void longer_blocks_go_through_a_chain(void **state)
 {
     struct fake_cluster *c = fake_start(3, BLOCK_BYTES);
     struct dfs *fs = fake_connect(c);
-    write_short(fs, 64513);
+    write_short(fs, 70000);
     assert_int_equal(setups(c), 1);
     expect_replicas(c, 3);
     dfs_unref(fs);
     fake_stop(c);
+}
+
+/* Wherever exactly a packet is full. */
+static void around_the_end_of_a_packet_nothing_is_lost(void **state)
+{
+    const size_t lengths[] = {4095, 4096, 4097, 4607, 4608, 4609, 5000, 8192, 9216, 9217};
+    for (size_t i = 0; i < ARRAY_COUNT(lengths); i++) {
+        struct fake_cluster *c = fake_start(3, BLOCK_BYTES);
+        struct dfs *fs = fake_connect_with(c, "dfs.client-write-packet-size", "5000");
+        write_short(fs, lengths[i]);
+        int count = setups(c); /* more than 4096 bytes are one packet or two */
+        assert_true(count == 3 || (count == 1 && lengths[i] > 4096));
+        expect_replicas(c, 3);
+        expect_content(fs, short_bytes, lengths[i]);
+        dfs_unref(fs);
+        fake_stop(c);
+    }
 }
 
 static void so_do_all_where_it_is_turned_off(void **state)
@@ -214,6 +231,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_datanode_has_a_pipeline_of_its_own),
         cmocka_unit_test(longer_blocks_go_through_a_chain),
+        cmocka_unit_test(around_the_end_of_a_packet_nothing_is_lost),
         cmocka_unit_test(so_do_all_where_it_is_turned_off),
         cmocka_unit_test(what_was_flushed_does_too),
         cmocka_unit_test(blocks_of_a_packet_each_follow_each_other),
