@@ -53,7 +53,10 @@ const struct config_key config_keys[] = {
     K("dfs.client.failover.sleep.max.millis", MS, "15000", 1, 0, "Longest such pause."),
     K("dfs.client.failover.random.order", BOOL, "false", 0, 0, "Begin with any namenode, not with the first."),
     K("cairn.client.retry-for", MS, "0", 0, 0, "How long a client keeps trying to reach a namenode that is away."),
-    K("cairn.client.access-times", BOOL, "true", 0, 0, "Whether the namenode notes that a file is read; a mount does it itself."),
+    K("cairn.client.short.block.fan", SIZE, "65536", 0, 0,
+      "Blocks of up to this size, and four packets, go to all datanodes at once, not from one to the next; 0: none."),
+    K("cairn.client.access-times", BOOL, "true", 0, 0,
+      "Whether the namenode notes that a file is read; a mount does it itself."),
     K("cairn.client.local-address", STRING, NULL, 0, 0, "The address that counts as this host for locality."),
     /* ---- namenode ---- */
     K("dfs.namenode.rpc-address", STRING, NULL, 0, 0, "RPC address; default: that of fs.defaultFS."),

@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <sys/socket.h>
 
-#include "common/buf.h"
 #include "common/net.h"
 #include "common/rd.h"
 #include "common/wr.h"
@@ -49,12 +48,17 @@ int op_header_read(int fd, uint8_t *ret_opcode, struct err *reterr)
     return 0;
 }
 
+void op_pack(struct buf *to, enum op_code opcode, const ProtobufCMessage *message)
+{
+    wr_u16be(to, OP_VERSION);
+    wr_u8(to, (uint8_t)opcode);
+    message_pack_delimited(to, message);
+}
+
 int op_write(int fd, enum op_code opcode, const ProtobufCMessage *message, struct err *reterr)
 {
     AUTO(buf_free) struct buf out = {0};
-    wr_u16be(&out, OP_VERSION);
-    wr_u8(&out, (uint8_t)opcode);
-    message_pack_delimited(&out, message);
+    op_pack(&out, opcode, message);
     return net_write_full(fd, out.base, out.len, reterr);
 }
 

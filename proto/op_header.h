@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "common/arena.h"
+#include "common/buf.h"
 #include "common/err.h"
 
 #define OP_VERSION           28
@@ -33,6 +34,7 @@ const char *op_name(uint8_t opcode); /* "READ_BLOCK"; "unknown" */
  * ERR_PROTOCOL: another version; ERR_UNSUPPORTED: a SASL handshake, which we do not do. The opcode may be one that is
  * not in the list. */
 int op_header_read(int fd, uint8_t *ret_opcode, struct err *reterr) MUST_CHECK;
+void op_pack(struct buf *to, enum op_code opcode, const ProtobufCMessage *message); /* appended */
 /* Header and message in one write. */
 int op_write(int fd, enum op_code opcode, const ProtobufCMessage *message, struct err *reterr) MUST_CHECK;
 

@@ -3,13 +3,15 @@
  * The caller's bytes are copied once, into the packet that will be sent, and checksummed there. A packet starts at a
  * chunk boundary; if a flush sends one that ends inside a chunk, the next one begins with that chunk again, so that its
  * checksum covers the whole chunk. Only the first packet of an append may start inside a chunk, and then ends with it.
- */
+ *
+ * A block is asked for when its first packet is to be sent. If that is the only one, all of the block is known by then,
+ * and it goes to all datanodes at once (block_fan.h). */
 #include <inttypes.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "client/lib/block_writer.h"
+#include "client/lib/block_fan.h"
 #include "client/lib/dfs_convert.h"
 #include "client/lib/dfs_internal.h"
 #include "client/lib/file_writer_internal.h"
@@ -198,12 +200,13 @@ static int packet_send(struct file_writer *w, bool sync, struct err *reterr)
     return block_writer_send(w->block, p, reterr);
 }
 
-static int block_begin(struct file_writer *w, struct err *reterr)
+static int block_need(struct file_writer *w, struct err *reterr)
 {
     struct block_writer_options options = block_options(w);
+    if (w->block)
+        return 0;
     w->seqno = 0;
     w->persisted = false;
-    w->block_pos = w->resumed_at = w->flushed_pos = 0;
     return block_writer_create(&options, w->has_previous ? &w->previous : NULL, &w->block, reterr);
 }
 
@@ -213,9 +216,44 @@ static bool has_news(const struct file_writer *w)
     return w->packet && w->block_pos > w->flushed_pos && w->packet->data_bytes > 0;
 }
 
+static void block_done(struct file_writer *w, const struct dfs_block *b)
+{
+    remember_previous(w, b);
+    block_writer_free(w->block);
+    w->block = NULL;
+    w->block_start += w->block_pos;
+    w->block_pos = w->resumed_at = w->flushed_pos = 0;
+}
+
+/* The packet is all of the block. If that does not work it is still there, to be sent the careful way. */
+static int block_at_once(struct file_writer *w, struct err *reterr)
+{
+    AUTO_ARENA(a, ANSWER_MAX_BYTES);
+    struct block_writer_options options = block_options(w);
+    struct write_packet *only = w->packet, *last = packet_take(&w->pool, w->block_pos);
+    struct dfs_block b;
+    last->last = true;
+    packet_seal(&w->pool, only, 0);
+    packet_seal(&w->pool, last, 1);
+    only->next = last;
+    int rc = block_fan_create(&options, w->has_previous ? &w->previous : NULL, only, &a, &b, reterr);
+    only->next = NULL;
+    packet_give_back(&w->pool, last);
+    if (rc < 0)
+        return rc;
+    packet_give_back(&w->pool, only);
+    w->packet = NULL;
+    block_done(w, &b);
+    return 0;
+}
+
 static int block_end(struct file_writer *w, struct err *reterr)
 {
-    int rc = has_news(w) ? packet_send(w, false, reterr) : 0;
+    if (!w->block && block_fan_suits(w->file.fs, &w->pool, w->block_pos) && block_at_once(w, reterr) == 0)
+        return 0;
+    int rc = block_need(w, reterr);
+    if (rc == 0 && has_news(w))
+        rc = packet_send(w, false, reterr);
     if (rc < 0)
         return rc;
     if (!w->packet)
@@ -234,17 +272,20 @@ static int block_end(struct file_writer *w, struct err *reterr)
         return err_set(reterr, ERR_BAD_STATE,
                        "%s: block %" PRIu64 ": %" PRId64 " bytes written, %" PRId64 " acknowledged", w->file.path,
                        b->block_id, w->block_pos, b->bytes);
-    remember_previous(w, b);
-    block_writer_free(w->block);
-    w->block = NULL;
-    w->block_start += w->block_pos;
-    w->block_pos = w->resumed_at = w->flushed_pos = 0;
+    block_done(w, b);
     return 0;
+}
+
+static bool is_full(const struct write_packet *p)
+{
+    return p && p->data_bytes == p->capacity;
 }
 
 static int write_some(struct file_writer *w, const uint8_t **bytes, size_t *len, struct err *reterr)
 {
-    int rc = w->block ? 0 : block_begin(w, reterr);
+    int rc = is_full(w->packet) ? block_need(w, reterr) : 0; /* it waited for what would come */
+    if (rc == 0 && is_full(w->packet))
+        rc = packet_send(w, false, reterr);
     if (rc < 0)
         return rc;
     if (!w->packet)
@@ -258,18 +299,18 @@ static int write_some(struct file_writer *w, const uint8_t **bytes, size_t *len,
     w->block_pos += (int64_t)n;
     *bytes += n;
     *len -= n;
-    if (p->data_bytes == p->capacity)
-        rc = packet_send(w, false, reterr);
-    if (rc == 0 && w->block_pos == w->block_bytes)
-        rc = block_end(w, reterr);
-    return rc;
+    if (w->block_pos == w->block_bytes)
+        return block_end(w, reterr);
+    return w->block && is_full(p) ? packet_send(w, false, reterr) : 0;
 }
 
 static int flush(struct file_writer *w, bool sync, struct err *reterr)
 {
-    if (!w->block)
+    if (!w->block && !w->packet)
         return 0; /* nothing written, or the block just ended: everything is acknowledged */
-    int rc = 0;
+    int rc = block_need(w, reterr);
+    if (rc < 0)
+        return rc;
     if (has_news(w)) {
         int64_t start = chunk_start(w, w->block_pos);
         size_t keep = (size_t)(w->block_pos - start);
@@ -337,8 +378,11 @@ int file_writer_write(struct file_writer *w, const void *bytes, size_t len, stru
         return rc;
     struct err why = {0};
     const uint8_t *at = bytes;
+    const int64_t before = file_writer_tell(w);
     while (len && rc == 0)
         rc = write_some(w, &at, &len, &why);
+    if (rc < 0 && !w->block) /* there is none to be had: what came now has got nowhere */
+        w->block_pos = before > w->block_start ? before - w->block_start : 0;
     return writer_unlock(w, rc, &why, reterr);
 }
 
@@ -387,7 +431,7 @@ int file_writer_close(struct file_writer *w, struct err *reterr)
     int rc = writer_lock(w, reterr);
     if (rc == 0) {
         struct err why = {0};
-        rc = w->block ? block_end(w, &why) : 0;
+        rc = w->block || w->packet ? block_end(w, &why) : 0;
         rc = writer_unlock(w, rc, &why, reterr);
     }
     if (rc == 0)

@@ -26,7 +26,7 @@ static void fill_header(Hdfs__ClientOperationHeaderProto *header, Hdfs__BaseHead
     header->clientname = fs->client_name;
 }
 
-static int write_request(int fd, struct dfs *fs, const struct pipeline_request *r, struct err *reterr)
+void pipeline_pack(struct dfs *fs, const struct pipeline_request *r, struct buf *to)
 {
     AUTO_ARENA(a, 1u << 20);
     const struct dfs_block *b = r->block;
@@ -59,7 +59,8 @@ static int write_request(int fd, struct dfs *fs, const struct pipeline_request *
     op.maxbytesrcvd = (uint64_t)r->bytes_sent;
     op.latestgenerationstamp = r->new_gen_stamp;
     op.requestedchecksum = &checksum;
-    return op_write(fd, OP_WRITE_BLOCK, &op.base, reterr);
+    op.has_reportunasked = op.reportunasked = r->is_unasked;
+    op_pack(to, OP_WRITE_BLOCK, &op.base);
 }
 
 static size_t index_of_link(const struct dfs_block *b, const char *link)
@@ -76,19 +77,29 @@ static size_t index_of_link(const struct dfs_block *b, const char *link)
     return 0; /* nobody is named: the one we talk to */
 }
 
+int pipeline_open(struct dfs *fs, const struct dfs_block *b, bool fresh, int *ret_fd, bool *ret_kept,
+                  struct err *reterr)
+{
+    char first[NET_ADDRESS_MAX];
+    const struct dfs_datanode *node = &b->nodes[0];
+    int extra_ms = pipeline_extra_ms(b->node_count);
+    *ret_fd = fresh ? -1 : peer_cache_take(fs->peers, datanode_name(node, first));
+    *ret_kept = *ret_fd >= 0;
+    return *ret_kept ? 0 : datanode_connect(fs, node, extra_ms, ret_fd, reterr);
+}
+
 int pipeline_begin(struct dfs *fs, const struct pipeline_request *r, bool fresh, int *ret_fd, bool *ret_kept,
                    struct err *reterr)
 {
-    char first[NET_ADDRESS_MAX];
-    const struct dfs_datanode *node = &r->block->nodes[0];
-    int extra_ms = pipeline_extra_ms(r->block->node_count);
-    AUTO(net_closep) int fd = fresh ? -1 : peer_cache_take(fs->peers, datanode_name(node, first));
-    *ret_kept = fd >= 0;
-    int rc = fd >= 0 ? 0 : datanode_connect(fs, node, extra_ms, &fd, reterr);
-    if (*ret_kept)
-        datanode_set_timeouts(fs, extra_ms, fd);
-    if (rc == 0)
-        rc = write_request(fd, fs, r, reterr);
+    AUTO(net_closep) int fd = -1;
+    AUTO(buf_free) struct buf op = {0};
+    int rc = pipeline_open(fs, r->block, fresh, &fd, ret_kept, reterr);
+    if (rc == 0 && *ret_kept)
+        datanode_set_timeouts(fs, pipeline_extra_ms(r->block->node_count), fd);
+    if (rc == 0) {
+        pipeline_pack(fs, r, &op);
+        rc = net_write_full(fd, op.base, op.len, reterr);
+    }
     if (rc == 0) {
         *ret_fd = fd;
         fd = -1;

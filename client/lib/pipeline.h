@@ -3,6 +3,7 @@
 #define CAIRN_CLIENT_LIB_PIPELINE_H
 
 #include "client/lib/dfs.h"
+#include "common/buf.h"
 #include "common/digest.h"
 #include "hdfs/data_transfer.pb-c.h"
 
@@ -23,11 +24,17 @@ struct pipeline_request {
     int64_t block_bytes; /* how large it may get: space to reserve */
     enum checksum_type type;
     uint32_t bytes_per_checksum;
+    bool is_unasked; /* that the node has it may be told to the namenode a little later */
 };
 /* A connection on which packets may follow; *ret_keeps: and after the block another op (pipeline_keep). On failure
  * *ret_bad is the index of the node to blame. */
 int pipeline_connect(struct dfs *fs, const struct pipeline_request *r, int *ret_fd, bool *ret_keeps, size_t *ret_bad,
                      struct err *reterr) MUST_CHECK;
+/* What both do first: the op, appended, and a connection to the first node: a kept one, with the time-outs it has, or
+ * *ret_kept is false. */
+void pipeline_pack(struct dfs *fs, const struct pipeline_request *r, struct buf *to);
+int pipeline_open(struct dfs *fs, const struct dfs_block *b, bool fresh, int *ret_fd, bool *ret_kept,
+                  struct err *reterr) MUST_CHECK;
 /* The same without waiting for the answer: packets may be sent, and pipeline_answered() is to be given what comes
  * before their acknowledgements. fresh: not on a connection that was kept. *ret_kept: it was, and may be closed by now,
  * which says nothing about the node. */

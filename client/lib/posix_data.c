@@ -3,6 +3,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "client/lib/block_fan.h"
 #include "client/lib/block_writer.h"
 #include "client/lib/dfs_convert.h"
 #include "client/lib/posix_internal.h"
@@ -120,15 +121,21 @@ static int ask_block(struct upload *u, struct arena *a, struct dfs_block *ret, s
     return rc;
 }
 
+static struct block_writer_options options_of(struct upload *u, bool hurries)
+{
+    return (struct block_writer_options){.file = &u->file,
+                                         .pool = &u->pool,
+                                         .lost = &u->lost,
+                                         .replication = u->what->replication,
+                                         .block_bytes = (int64_t)u->what->length,
+                                         .hurries = hurries,
+                                         .reports_may_wait = true};
+}
+
 static int begin_on(struct upload *u, const struct dfs_block *b, bool hurries, struct block_writer **ret,
                     struct err *reterr)
 {
-    struct block_writer_options options = {.file = &u->file,
-                                           .pool = &u->pool,
-                                           .lost = &u->lost,
-                                           .replication = u->what->replication,
-                                           .block_bytes = (int64_t)u->what->length,
-                                           .hurries = hurries};
+    struct block_writer_options options = options_of(u, hurries);
     int rc = block_writer_begin(&options, b, ret, reterr);
     if (rc)
         drop(u, b->block_id);
@@ -161,29 +168,47 @@ static int begin(struct upload *u, const struct dfs_block *given, struct block_w
     }
 }
 
-static int send_bytes(struct upload *u, struct block_writer *w, struct err *reterr)
+/* The next one, from *at on, which goes on; *ret NULL: there is none. */
+static int next_packet(struct upload *u, uint64_t *at, int64_t seqno, struct write_packet **ret, struct err *reterr)
 {
-    uint64_t length = u->what->length, at = 0;
-    int64_t seqno = 0;
-    while (at < length) {
-        struct write_packet *p = packet_take(&u->pool, (int64_t)at);
-        p->data_bytes = length - at < p->capacity ? (uint32_t)(length - at) : p->capacity;
-        int rc = u->what->source.read(u->what->source.context, at, p->data, p->data_bytes, reterr);
-        if (rc) {
-            packet_give_back(&u->pool, p);
-            return rc;
-        }
-        at += p->data_bytes;
-        packet_seal(&u->pool, p, seqno++);
-        rc = block_writer_send(w, p, reterr);
-        if (rc)
-            return rc;
+    uint64_t left = u->what->length - *at;
+    *ret = NULL;
+    if (!left)
+        return 0;
+    struct write_packet *p = packet_take(&u->pool, (int64_t)*at);
+    p->data_bytes = left < p->capacity ? (uint32_t)left : p->capacity;
+    int rc = u->what->source.read(u->what->source.context, *at, p->data, p->data_bytes, reterr);
+    if (rc) {
+        packet_give_back(&u->pool, p);
+        return rc;
     }
-    struct write_packet *last = packet_take(&u->pool, (int64_t)length);
+    *at += p->data_bytes;
+    packet_seal(&u->pool, p, seqno);
+    *ret = p;
+    return 0;
+}
+
+static struct write_packet *last_packet(struct upload *u, int64_t seqno)
+{
+    struct write_packet *last = packet_take(&u->pool, (int64_t)u->what->length);
     last->last = true;
     last->sync = u->what->sync;
     packet_seal(&u->pool, last, seqno);
-    return block_writer_end(w, last, reterr);
+    return last;
+}
+
+static int send_bytes(struct upload *u, struct block_writer *w, struct err *reterr)
+{
+    uint64_t at = 0;
+    for (int64_t seqno = 0;; seqno++) {
+        struct write_packet *p;
+        int rc = next_packet(u, &at, seqno, &p, reterr);
+        if (rc == 0 && !p)
+            return block_writer_end(w, last_packet(u, seqno), reterr);
+        rc = rc ? rc : block_writer_send(w, p, reterr);
+        if (rc)
+            return rc;
+    }
 }
 
 /* On a block that was begun; which is given up if it fails. */
@@ -202,6 +227,32 @@ static int fill(struct upload *u, struct block_writer *w, struct posix_piece *re
     return rc;
 }
 
+/* Everything in one go to each datanode. */
+static int fan_out(struct upload *u, const struct dfs_block *b, struct posix_piece *ret, struct err *reterr)
+{
+    struct write_packet *packets = NULL, **end = &packets;
+    struct block_writer_options options = options_of(u, false);
+    uint64_t at = 0;
+    int64_t seqno = 0;
+    int rc;
+    while ((rc = next_packet(u, &at, seqno, end, reterr)) == 0 && *end) {
+        seqno++;
+        end = &(*end)->next;
+    }
+    *end = rc ? NULL : last_packet(u, seqno);
+    rc = rc ? rc : block_fan_write(&options, b, packets, reterr);
+    while (packets) {
+        struct write_packet *p = packets;
+        packets = p->next;
+        packet_give_back(&u->pool, p);
+    }
+    if (rc)
+        drop(u, b->block_id);
+    else
+        *ret = (struct posix_piece){u->what->length, b->block_id, b->gen_stamp};
+    return rc;
+}
+
 /* What is short goes out at once, and if that fails again the careful way, on another block. */
 static int upload(struct upload *u, struct posix_piece *ret, struct err *reterr)
 {
@@ -213,9 +264,10 @@ static int upload(struct upload *u, struct posix_piece *ret, struct err *reterr)
     if (u->what->length <= HURRY_MAX_BYTES) {
         if (!given && (rc = ask_block(u, &a, &asked, reterr)) == 0)
             given = &asked;
-        if (rc == 0)
-            rc = begin_on(u, given, true, &w, reterr);
-        if (rc == 0 && fill(u, w, ret, reterr) == 0)
+        bool fans = block_fan_suits(u->fs, &u->pool, (int64_t)u->what->length);
+        if (rc == 0 && fans && fan_out(u, given, ret, reterr) == 0)
+            return 0;
+        if (rc == 0 && !fans && begin_on(u, given, true, &w, reterr) == 0 && fill(u, w, ret, reterr) == 0)
             return 0;
         given = NULL;
     }

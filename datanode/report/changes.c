@@ -9,6 +9,8 @@
 
 #define CHANGES_MAX 200000 /* a namenode that is away that long gets a full report instead */
 #define RETRY_MS    200
+#define LATER_MS    10 /* what nobody waits for goes with what else comes meanwhile */
+#define LOOK_BACK   64 /* a short block's end comes soon after its beginning */
 
 static void change_free(struct change *c)
 {
@@ -31,8 +33,32 @@ static void reserve_locked(struct reporter *r, size_t more)
     r->changes = mem_realloc_array(r->changes, r->change_capacity, sizeof *r->changes);
 }
 
+/* That it was being received need not be told any more when the namenode has not heard so yet. */
+static struct change *place_locked(struct reporter *r, const struct replica_view *v)
+{
+    for (size_t i = r->change_count, n = 0; i-- > 0 && n < LOOK_BACK; n++) {
+        struct change *c = &r->changes[i];
+        if (c->block_id != v->block_id)
+            continue;
+        bool begins = c->status == HDFS__RECEIVED_DELETED_BLOCK_INFO_PROTO__BLOCK_STATUS__RECEIVING;
+        if (begins && c->gen_stamp == v->gen_stamp && c->storage_id == v->storage_id)
+            return c;
+        break;
+    }
+    reserve_locked(r, 1);
+    return &r->changes[r->change_count++];
+}
+
+void changes_due_locked(struct reporter *r, int64_t at_ms)
+{
+    if (at_ms >= r->changes_due_ms)
+        return;
+    r->changes_due_ms = at_ms;
+    pthread_cond_signal(&r->sender_wake);
+}
+
 static void enqueue(struct reporter *r, const struct replica_view *v,
-                    Hdfs__ReceivedDeletedBlockInfoProto__BlockStatus status, const char *delete_hint)
+                    Hdfs__ReceivedDeletedBlockInfoProto__BlockStatus status, const char *delete_hint, int64_t due_ms)
 {
     bool received = status == HDFS__RECEIVED_DELETED_BLOCK_INFO_PROTO__BLOCK_STATUS__RECEIVED;
     pthread_mutex_lock(&r->lock);
@@ -41,35 +67,37 @@ static void enqueue(struct reporter *r, const struct replica_view *v,
         r->full_report_wanted = true;
         pthread_cond_signal(&r->actor_wake);
     }
-    reserve_locked(r, 1);
-    r->changes[r->change_count++] = (struct change){.block_id = v->block_id,
-                                                    .gen_stamp = v->gen_stamp,
-                                                    .bytes = v->disk_bytes,
-                                                    .xxh3 = received ? v->xxh3 : 0,
-                                                    .status = status,
-                                                    .storage_id = v->storage_id,
-                                                    .storage_type = v->storage_type,
-                                                    .delete_hint = delete_hint ? mem_strdup(delete_hint) : NULL};
-    if (received) { /* a writer may wait for it */
-        r->changes_urgent = true;
-        pthread_cond_signal(&r->sender_wake);
-    }
+    *place_locked(r, v) = (struct change){.block_id = v->block_id,
+                                          .gen_stamp = v->gen_stamp,
+                                          .bytes = v->disk_bytes,
+                                          .xxh3 = received ? v->xxh3 : 0,
+                                          .status = status,
+                                          .storage_id = v->storage_id,
+                                          .storage_type = v->storage_type,
+                                          .delete_hint = delete_hint ? mem_strdup(delete_hint) : NULL};
+    changes_due_locked(r, due_ms);
     pthread_mutex_unlock(&r->lock);
 }
 
 void reporter_receiving(struct reporter *r, const struct replica_view *replica)
 {
-    enqueue(r, replica, HDFS__RECEIVED_DELETED_BLOCK_INFO_PROTO__BLOCK_STATUS__RECEIVING, NULL);
+    enqueue(r, replica, HDFS__RECEIVED_DELETED_BLOCK_INFO_PROTO__BLOCK_STATUS__RECEIVING, NULL, NEVER_MS);
 }
 
 void reporter_received(struct reporter *r, const struct replica_view *replica, const char *delete_hint)
 {
-    enqueue(r, replica, HDFS__RECEIVED_DELETED_BLOCK_INFO_PROTO__BLOCK_STATUS__RECEIVED, delete_hint);
+    enqueue(r, replica, HDFS__RECEIVED_DELETED_BLOCK_INFO_PROTO__BLOCK_STATUS__RECEIVED, delete_hint, 0);
+}
+
+void reporter_received_unasked(struct reporter *r, const struct replica_view *replica)
+{
+    enqueue(r, replica, HDFS__RECEIVED_DELETED_BLOCK_INFO_PROTO__BLOCK_STATUS__RECEIVED, NULL,
+            clock_mono_ms() + LATER_MS);
 }
 
 void reporter_deleted(struct reporter *r, const struct replica_view *replica)
 {
-    enqueue(r, replica, HDFS__RECEIVED_DELETED_BLOCK_INFO_PROTO__BLOCK_STATUS__DELETED, NULL);
+    enqueue(r, replica, HDFS__RECEIVED_DELETED_BLOCK_INFO_PROTO__BLOCK_STATUS__DELETED, NULL, NEVER_MS);
 }
 
 /* ---- sending ---- */
@@ -142,10 +170,10 @@ int send_changes_locked(struct reporter *r, struct err *reterr)
     pthread_mutex_lock(&r->lock);
     struct change *changes = r->changes;
     size_t count = r->change_count;
-    bool urgent = r->changes_urgent;
+    int64_t due_ms = r->changes_due_ms;
     r->changes = NULL;
     r->change_count = r->change_capacity = 0;
-    r->changes_urgent = false;
+    r->changes_due_ms = NEVER_MS;
     pthread_mutex_unlock(&r->lock);
     if (!count)
         return 0;
@@ -159,21 +187,37 @@ int send_changes_locked(struct reporter *r, struct err *reterr)
         memmove(r->changes + count, r->changes, r->change_count * sizeof *r->changes);
         memcpy(r->changes, changes, count * sizeof *changes);
         r->change_count += count;
-        r->changes_urgent |= urgent;
+        if (due_ms < r->changes_due_ms)
+            r->changes_due_ms = due_ms;
         pthread_mutex_unlock(&r->lock);
     }
     mem_freep(&changes);
     return rc;
 }
 
-static void wait_locked(struct reporter *r, int64_t ms)
+/* Returns whether nobody woke us up before. */
+static bool wait_locked(struct reporter *r, int64_t ms)
 {
     struct timespec t;
     clock_gettime(CLOCK_MONOTONIC, &t);
     int64_t ns = t.tv_nsec + ms % 1000 * 1000000;
     t.tv_sec += ms / 1000 + ns / 1000000000;
     t.tv_nsec = ns % 1000000000;
-    pthread_cond_timedwait(&r->sender_wake, &r->lock, &t);
+    return pthread_cond_timedwait(&r->sender_wake, &r->lock, &t) != 0;
+}
+
+/* Until there is something to send: what is due, or anything after a heartbeat's time. Nothing is said before the first
+ * full report: that one begins with what is queued. */
+static bool wait_for_changes_locked(struct reporter *r)
+{
+    int64_t wait_ms = r->dn->settings.heartbeat_ms;
+    if (r->registered && r->ready && r->change_count) {
+        int64_t left_ms = r->changes_due_ms - clock_mono_ms();
+        if (left_ms <= 0)
+            return true;
+        wait_ms = left_ms < wait_ms ? left_ms : wait_ms;
+    }
+    return wait_locked(r, wait_ms) && r->registered && r->ready && r->change_count;
 }
 
 void *sender_run(void *arg)
@@ -182,13 +226,8 @@ void *sender_run(void *arg)
     bool failing = false;
     pthread_mutex_lock(&r->lock);
     while (!r->stopping) {
-        /* Nothing is said before the first full report: that one begins with what is queued. */
-        bool due = r->registered && r->ready && r->change_count;
-        if (!due || (!r->changes_urgent && !failing)) {
-            wait_locked(r, r->dn->settings.heartbeat_ms);
-            if (!(r->registered && r->ready && r->change_count))
-                continue;
-        }
+        if (!wait_for_changes_locked(r))
+            continue;
         pthread_mutex_unlock(&r->lock);
         struct err why;
         pthread_mutex_lock(&r->report_lock);
@@ -200,8 +239,10 @@ void *sender_run(void *arg)
             reporter_lose_registration(r);
         failing = rc < 0;
         pthread_mutex_lock(&r->lock);
-        if (failing && !r->stopping)
-            wait_locked(r, RETRY_MS);
+        if (failing && !r->stopping) {
+            r->changes_due_ms = 0;
+            (void)wait_locked(r, RETRY_MS);
+        }
     }
     pthread_mutex_unlock(&r->lock);
     return NULL;

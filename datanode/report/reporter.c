@@ -376,6 +376,7 @@ int reporter_start(struct datanode *dn, struct reporter *_Atomic *ret, struct er
 {
     struct reporter *r = mem_new(struct reporter);
     r->dn = dn;
+    r->changes_due_ms = NEVER_MS;
     pthread_mutex_init(&r->lock, NULL);
     pthread_mutex_init(&r->report_lock, NULL);
     pthread_condattr_t attr;
@@ -482,9 +483,8 @@ void reporter_trigger(struct reporter *r, bool full)
     pthread_mutex_lock(&r->lock);
     if (full)
         r->full_report_wanted = true;
-    r->changes_urgent = true;
+    changes_due_locked(r, 0);
     pthread_cond_signal(&r->actor_wake);
-    pthread_cond_signal(&r->sender_wake);
     pthread_mutex_unlock(&r->lock);
 }
 

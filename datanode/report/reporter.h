@@ -21,14 +21,16 @@ bool reporter_registered(struct reporter *r);
  * delete_hint: NULL, or the uuid of the datanode that shall lose its replica. */
 void reporter_receiving(struct reporter *r, const struct replica_view *replica);
 void reporter_received(struct reporter *r, const struct replica_view *replica, const char *delete_hint);
+/* The same, where the writer waits for another datanode's report: it may be sent with what else comes in a moment. */
+void reporter_received_unasked(struct reporter *r, const struct replica_view *replica);
 void reporter_deleted(struct reporter *r, const struct replica_view *replica);
 void reporter_bad_block(struct reporter *r, const struct replica_view *replica);
 /* Bytes that came from another datanode's replica were not those of their checksums. */
 void reporter_bad_source(struct reporter *r, const struct replica_view *copy, const Hdfs__DatanodeIDProto *source);
 void reporter_disk_error(struct reporter *r, const char *text);
 void reporter_trigger(struct reporter *r, bool full);
-/* A writer is gone in the middle of a block: whoever wants its file next waits for a recovery, which the namenode can ask
- * for in an answer to a heartbeat only. So they come quickly for a while. */
+/* A writer is gone in the middle of a block: whoever wants its file next waits for a recovery, which the namenode can
+ * ask for in an answer to a heartbeat only. So they come quickly for a while. */
 void reporter_expect_commands(struct reporter *r);
 
 /* Copies under way to other datanodes. */

@@ -10,6 +10,7 @@
 #include "rpc/rpc_client.h"
 
 #define DATANODE_PROTOCOL  "org.apache.hadoop.hdfs.server.protocol.DatanodeProtocol"
+#define NEVER_MS           INT64_MAX
 #define REPORT_ARENA_BYTES (64u << 20) /* what one answer of the namenode may take: many commands */
 
 struct self { /* who we are; pool and ip are set by the handshake */
@@ -41,7 +42,7 @@ struct reporter {
     struct err fatal; /* why we shall never be registered */
     struct change *changes;
     size_t change_count, change_capacity;
-    bool changes_urgent; /* something but deletions is in there */
+    int64_t changes_due_ms; /* when to send them; NEVER_MS: within a heartbeat's time */
     bool full_report_wanted;
     int transfers;
     int64_t last_heartbeat_ms, last_full_report_ms;
@@ -80,6 +81,7 @@ int send_full_report(struct reporter *r, uint64_t lease_id, struct err *reterr) 
 /* changes.c: all that are waiting, report_lock held. What could not be sent is kept. */
 int send_changes_locked(struct reporter *r, struct err *reterr) MUST_CHECK;
 void *sender_run(void *reporter);
+void changes_due_locked(struct reporter *r, int64_t at_ms); /* at the latest; monotonic, 0: now */
 void changes_free(struct reporter *r);
 /* heartbeat.c */
 int send_heartbeat(struct reporter *r, bool want_lease, struct err *reterr) MUST_CHECK;

@@ -110,7 +110,9 @@ static int finish(struct receiver *r, struct err *reterr)
         return rc;
     }
     r->writer = NULL;
-    if (a->report)
+    if (a->report && a->report_unasked)
+        reporter_received_unasked(r->dn->reporter, &made);
+    else if (a->report)
         reporter_received(r->dn->reporter, &made, a->delete_hint);
     metric_add(&datanode_blocks_written, 1);
     return 0;
@@ -409,7 +411,12 @@ int block_receive(const struct receive_args *args)
     net_set_timeouts(args->packet_fd, r->timeout_ms, PEER_WRITE_MS);
     replica_writer_watch(r->writer, args->packet_fd, args->mirror_fd);
     arena_init(&r->acks, ACK_ARENA_BYTES);
-    int rc = receive_all(r, &why);
+    int rc = 0;
+    if (args->answer) {
+        message_pack_delimited(&r->out, &args->answer->base);
+        rc = packet_stream_fill_now(&r->packets, &why); /* a block in a hurry has come behind its op */
+    }
+    rc = rc < 0 ? rc : receive_all(r, &why);
     if (rc < 0)
         give_up(r, &why);
     packet_stream_free(&r->packets);

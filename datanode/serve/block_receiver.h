@@ -22,7 +22,8 @@ struct receive_args {
      * client; < 0: there will be no pipeline. */
     int (*on_setup)(void *context, const Hdfs__BlockOpResponseProto *answer, bool next_is_lost);
     void *setup_context;
-    const Hdfs__DatanodeIDProto *source; /* a copy of this datanode's replica comes; or NULL */
+    const Hdfs__BlockOpResponseProto *answer; /* NULL, or to be sent to the client, with what there is to say by then */
+    const Hdfs__DatanodeIDProto *source;      /* a copy of this datanode's replica comes; or NULL */
     enum receive_end end;
     uint64_t visible_bytes;
     struct throttle *throttle;      /* or NULL */
@@ -30,6 +31,7 @@ struct receive_args {
     bool drop_behind;               /* the page cache shall not fill with it */
     const char *delete_hint;        /* for the report; or NULL */
     bool report;                    /* RECEIVED to the namenode */
+    bool report_unasked;            /* nobody waits for it */
     int packet_fd;                  /* where the packets come from; normally x->fd */
 };
 /* 0: the whole block came and was stored. Else the writer has been released: what may go on is still there, the rest is

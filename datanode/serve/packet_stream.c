@@ -56,15 +56,17 @@ static void make_room(struct packet_stream *s)
     s->base = mem_realloc(s->base, s->capacity); /* full with one packet, so at most twice PACKET_MAX_BYTES */
 }
 
-int packet_stream_fill(struct packet_stream *s, struct err *reterr)
+static int fill(struct packet_stream *s, int flags, struct err *reterr)
 {
     make_room(s);
     for (;;) {
-        ssize_t n = recv(s->fd, s->base + s->end, s->capacity - s->end, 0);
+        ssize_t n = recv(s->fd, s->base + s->end, s->capacity - s->end, flags);
         if (n > 0) {
             s->end += (size_t)n;
             return 0;
         }
+        if (n < 0 && errno == EAGAIN && flags & MSG_DONTWAIT)
+            return 0;
         if (n == 0)
             return err_set(reterr, ERR_CLOSED, "the writer closed the connection");
         if (errno == EAGAIN)
@@ -72,4 +74,14 @@ int packet_stream_fill(struct packet_stream *s, struct err *reterr)
         if (errno != EINTR)
             return err_errno(reterr, errno, "receive from the writer");
     }
+}
+
+int packet_stream_fill(struct packet_stream *s, struct err *reterr)
+{
+    return fill(s, 0, reterr);
+}
+
+int packet_stream_fill_now(struct packet_stream *s, struct err *reterr)
+{
+    return fill(s, MSG_DONTWAIT, reterr);
 }

@@ -22,5 +22,7 @@ void packet_stream_free(struct packet_stream *s);
 int packet_stream_next(struct packet_stream *s, struct packet *ret, struct err *reterr) MUST_CHECK;
 /* Reads once; waits as long as the socket's timeout. ERR_CLOSED, ERR_TIMEOUT. */
 int packet_stream_fill(struct packet_stream *s, struct err *reterr) MUST_CHECK;
+/* The same without waiting: 0 also if nothing is there. */
+int packet_stream_fill_now(struct packet_stream *s, struct err *reterr) MUST_CHECK;
 
 #endif

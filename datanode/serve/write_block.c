@@ -152,12 +152,18 @@ static void mirror_answered(struct mirror *m, const Hdfs__BlockOpResponseProto *
         m->first_bad_link = m->address; /* it refused and did not say who is to blame: it is */
 }
 
-static int answer_setup(const struct write_request *q, const struct mirror *m)
+static Hdfs__BlockOpResponseProto setup_answer(const struct write_request *q, const struct mirror *m)
 {
     Hdfs__BlockOpResponseProto answer = HDFS__BLOCK_OP_RESPONSE_PROTO__INIT;
     answer.status = m->status;
     answer.firstbadlink = (char *)m->first_bad_link;
     answer.has_keepsconnection = answer.keepsconnection = q->x->dn->settings.keepalive_ms > PEER_KEEP_MS;
+    return answer;
+}
+
+static int answer_setup(const struct write_request *q, const struct mirror *m)
+{
+    Hdfs__BlockOpResponseProto answer = setup_answer(q, m);
     int rc = delimited_write(q->x->fd, &answer.base, NULL);
     if (rc == 0 && m->status != HDFS__STATUS__SUCCESS) {
         q->x->refused = true; /* packets may be on their way: the answer must not be lost over them */
@@ -220,6 +226,7 @@ static int receive(const struct write_request *q, struct replica_writer *w, stru
     bool acks = wants_acks(q);
     struct setup setup = {q, m};
     bool to_rbw = q->op->stage == STAGE(TRANSFER_RBW);
+    Hdfs__BlockOpResponseProto answer = setup_answer(q, m);
     struct receive_args args = {
         .x = q->x,
         .writer = w,
@@ -230,10 +237,12 @@ static int receive(const struct write_request *q, struct replica_writer *w, stru
         .acks = acks,
         .on_setup = acks && m->fd >= 0 ? on_setup : NULL,
         .setup_context = &setup,
+        .answer = acks && m->fd < 0 ? &answer : NULL,
         .source = q->from_datanode && q->op->source ? q->op->source->id : NULL,
         .end = to_rbw ? RECEIVE_TO_RBW : RECEIVE_FINALIZE,
         .visible_bytes = q->block->has_numbytes ? q->block->numbytes : 0,
         .report = !q->is_transfer,
+        .report_unasked = acks && q->op->reportunasked,
         .packet_fd = q->x->fd,
         .drop_behind = q->op->cachingstrategy && q->op->cachingstrategy->has_dropbehind
                            ? q->op->cachingstrategy->dropbehind
@@ -289,9 +298,9 @@ int xfer_write_block(struct xfer *x, const ProtobufCMessage *message)
     }
     if (!is_new)
         mirror_begin(&q, &m);
-    if (acks && m.fd < 0 && answer_setup(&q, &m) < 0) { /* else when the next node has answered */
+    if (acks && m.status != HDFS__STATUS__SUCCESS) { /* else when the next node has answered, or packets are there */
         replica_writer_release(w);
-        return ERR_CLOSED;
+        return answer_setup(&q, &m);
     }
     rc = receive(&q, w, &m);
     if (rc == 0 && m.keeps)

@@ -13,38 +13,53 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "common/clock.h"
 #include "common/log.h"
 #include "common/mem.h"
 
 #define LOG_RECORDS_MAX 65536 /* then it is written anew, with what it comes down to */
 #define SPARES_MAX      16
-#define SPARE_PREFIX    "spare-"
-#define LOG_SUFFIX      ".log"
-#define NEW_SUFFIX      ".new"
+#define SPARE_KEEPS                                                                                                    \
+    ((int64_t)256 << 10) /* so much of a spare file stays: writing over it costs less than room for it */
+#define NAME_PREFIX    "staged-"
+#define LOG_SUFFIX     ".log"
+#define NEW_SUFFIX     ".new"
+#define NAME_MAX_BYTES 32
 
-enum record_kind { RECORD_DATA = 1, RECORD_ZEROS, RECORD_SIZE };
+enum record_kind { RECORD_DATA = 1, RECORD_ZEROS, RECORD_SIZE, RECORD_OWNER };
+#define KIND_BITS 3
+#define KIND_MASK ((uint64_t)(1 << KIND_BITS) - 1)
 struct record {
-    int64_t start, end;
-    uint64_t kind;
+    int64_t start, end; /* of an owner: its inode, twice */
+    uint64_t
+        kind; /* and above KIND_BITS which use of the file it belongs to: behind it those of earlier ones may lie */
+};
+
+struct left { /* by a process that died */
+    uint64_t inode;
+    char name[NAME_MAX_BYTES];
 };
 
 struct staging_area {
     char *folder;
     int64_t max_bytes;
     _Atomic int64_t used_bytes;
-    pthread_mutex_t lock; /* of what follows */
-    struct staging
-        *spares; /* empty files under other names, for the next ones: making a file costs more than all else */
-    unsigned spare_count, spares_so_far;
+    _Atomic uint64_t uses; /* so far, counted from a number that no process before us has come to */
+    struct left *left;     /* does not change while several threads look */
+    size_t left_count;
+    pthread_mutex_t lock;   /* of what follows */
+    struct staging *spares; /* that nobody owns, for the next ones: making a file costs more than all else */
+    unsigned spare_count;
 };
 
 struct staging {
     struct staging_area *area;
     struct staging *next; /* of the spares */
-    unsigned spare_number;
-    uint64_t inode;
+    uint64_t inode, use;
+    char name[NAME_MAX_BYTES];
     int fd, log_fd;
-    int64_t used_bytes;
+    int64_t log_bytes;       /* 0: nothing is said yet, not even whose it is */
+    int64_t used_bytes, end; /* end: as far as the file goes */
     size_t records;
     struct extents ranges; /* what the log says, for writing it anew */
     int64_t cut, size;     /* the least and the last one that was set; -1: none */
@@ -58,20 +73,52 @@ static void staging_close(struct staging *s)
     free(s);
 }
 
-/* Spare files, a log that was being written anew, and of an inode what no log speaks of. */
-static bool is_of_no_use(int folder, const char *name)
+static bool is_sound(const struct record *r, uint64_t use)
 {
-    char *end, log[300];
-    struct stat st;
-    if (strncmp(name, SPARE_PREFIX, strlen(SPARE_PREFIX)) == 0)
-        return true;
-    if (!strtoull(name, &end, 10))
+    uint64_t kind = r->kind & KIND_MASK;
+    return r->kind >> KIND_BITS == use && kind >= RECORD_DATA && r->start >= 0 && r->end >= r->start;
+}
+
+/* Those of earlier versions are called as their inode, and their logs begin with what they say: all of use 0. */
+static uint64_t number_of(const char *name)
+{
+    char *end;
+    uint64_t number = strtoull(name, &end, 10);
+    return *end ? 0 : number;
+}
+
+/* Whose files of that name (without a suffix) are, as their log says; 0: nobody's. */
+static uint64_t owner_of(int folder, const char *name)
+{
+    AUTO(mem_freep) char *log = mem_printf("%s" LOG_SUFFIX, name);
+    struct record r;
+    int fd = openat(folder, log, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    bool is_there = fd >= 0 && pread(fd, &r, sizeof r, 0) == sizeof r;
+    if (fd >= 0)
+        close(fd);
+    if (!is_there || !is_sound(&r, r.kind >> KIND_BITS))
+        return 0;
+    return (r.kind & KIND_MASK) == RECORD_OWNER ? (uint64_t)r.start : r.kind >> KIND_BITS == 0 ? number_of(name) : 0;
+}
+
+/* "staged-N" of "staged-N.log"; false: it is no file of ours. */
+static bool bare_name(const char *file, char ret[NAME_MAX_BYTES])
+{
+    size_t len = strcspn(file, ".");
+    if (len >= NAME_MAX_BYTES)
         return false;
-    if (strcmp(end, NEW_SUFFIX) == 0)
-        return true;
-    snprintf(log, sizeof log, "%.*s" LOG_SUFFIX, (int)(end - name), name);
-    bool has_log = fstatat(folder, log, &st, AT_SYMLINK_NOFOLLOW) == 0 && st.st_size > 0;
-    return (*end == 0 || strcmp(end, LOG_SUFFIX) == 0) && !has_log;
+    snprintf(ret, NAME_MAX_BYTES, "%.*s", (int)len, file);
+    return (strncmp(ret, NAME_PREFIX, strlen(NAME_PREFIX)) == 0 || number_of(ret)) &&
+           (!file[len] || strcmp(file + len, LOG_SUFFIX) == 0 || strcmp(file + len, NEW_SUFFIX) == 0);
+}
+
+/* What nobody owns, and a log that was being written anew. */
+static bool is_of_no_use(int folder, const char *file)
+{
+    char name[NAME_MAX_BYTES];
+    if (!bare_name(file, name))
+        return false;
+    return strcmp(file + strlen(name), NEW_SUFFIX) == 0 || !owner_of(folder, name);
 }
 
 static void sweep(const struct staging_area *a)
@@ -84,6 +131,33 @@ static void sweep(const struct staging_area *a)
         closedir(d);
 }
 
+static bool is_left(const struct staging_area *a, uint64_t inode)
+{
+    for (size_t i = 0; i < a->left_count; i++)
+        if (a->left[i].inode == inode)
+            return true;
+    return false;
+}
+
+static void find_left(struct staging_area *a)
+{
+    DIR *d = opendir(a->folder);
+    size_t capacity = 0;
+    for (struct dirent *e; d && (e = readdir(d));) {
+        struct left l;
+        if (!bare_name(e->d_name, l.name) || strcmp(e->d_name + strlen(l.name), LOG_SUFFIX) != 0)
+            continue;
+        l.inode = owner_of(dirfd(d), l.name);
+        if (!l.inode || is_left(a, l.inode))
+            continue;
+        if (a->left_count == capacity)
+            a->left = mem_realloc_array(a->left, capacity = capacity ? capacity * 2 : 16, sizeof *a->left);
+        a->left[a->left_count++] = l;
+    }
+    if (d)
+        closedir(d);
+}
+
 int staging_area_open(const char *folder, int64_t max_bytes, struct staging_area **ret, struct err *reterr)
 {
     if (access(folder, R_OK | W_OK | X_OK) < 0)
@@ -91,8 +165,10 @@ int staging_area_open(const char *folder, int64_t max_bytes, struct staging_area
     struct staging_area *a = mem_new(struct staging_area);
     a->folder = mem_strdup(folder);
     a->max_bytes = max_bytes;
+    a->uses = (uint64_t)clock_wall_ns() >> KIND_BITS;
     pthread_mutex_init(&a->lock, NULL);
     sweep(a);
+    find_left(a);
     *ret = a;
     return 0;
 }
@@ -108,73 +184,76 @@ void staging_area_free(struct staging_area *a)
     }
     sweep(a);
     pthread_mutex_destroy(&a->lock);
+    free(a->left);
     free(a->folder);
     free(a);
 }
 
 size_t staging_area_left(const struct staging_area *a, uint64_t **ret)
 {
-    DIR *d = opendir(a->folder);
-    size_t count = 0, capacity = 0;
-    *ret = NULL;
-    for (struct dirent *e; d && (e = readdir(d));) {
-        char *end;
-        uint64_t inode = strtoull(e->d_name, &end, 10);
-        if (!inode || strcmp(end, LOG_SUFFIX) != 0)
-            continue;
-        if (count == capacity)
-            *ret = mem_realloc_array(*ret, capacity = capacity ? capacity * 2 : 16, sizeof **ret);
-        (*ret)[count++] = inode;
-    }
-    if (d)
-        closedir(d);
-    return count;
+    *ret = mem_calloc(a->left_count + 1, sizeof **ret);
+    for (size_t i = 0; i < a->left_count; i++)
+        (*ret)[i] = a->left[i].inode;
+    return a->left_count;
 }
 
-static char *path_of(const struct staging_area *a, uint64_t inode, const char *suffix)
+static int open_file(const struct staging_area *a, const char *name, const char *suffix, int flags, struct err *reterr)
 {
-    return mem_printf("%s/%" PRIu64 "%s", a->folder, inode, suffix);
-}
-
-static int open_file(const struct staging_area *a, uint64_t inode, const char *suffix, int flags, struct err *reterr)
-{
-    AUTO(mem_freep) char *path = path_of(a, inode, suffix);
-    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | flags, 0600);
+    AUTO(mem_freep) char *path = mem_printf("%s/%s%s", a->folder, name, suffix);
+    int fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW | flags, 0600);
     return fd >= 0 ? fd : (err_errno(reterr, errno, "staging file '%s'", path), -1);
 }
 
-static struct staging *staging_on(struct staging_area *a, uint64_t inode, int fd, int log_fd)
+static void remove_files(const struct staging_area *a, const char *name)
 {
-    struct staging *s = mem_new(struct staging);
-    *s = (struct staging){.area = a, .inode = inode, .fd = fd, .log_fd = log_fd, .cut = -1, .size = -1};
-    return s;
+    static const char *const suffixes[] = {LOG_SUFFIX, ""}; /* in this order: a log speaks of bytes that are there */
+    for (size_t i = 0; i < 2; i++) {
+        AUTO(mem_freep) char *path = mem_printf("%s/%s%s", a->folder, name, suffixes[i]);
+        if (unlink(path) < 0)
+            log_warn("mount", "staging file stays: path=%s errno=%d", path, errno);
+    }
 }
 
-static int open_files(struct staging_area *a, uint64_t inode, struct staging **ret, struct err *reterr)
+static int open_files(struct staging_area *a, const char *name, int flags, struct staging **ret, struct err *reterr)
 {
-    int fd = open_file(a, inode, "", 0, reterr);
-    int log_fd = fd >= 0 ? open_file(a, inode, LOG_SUFFIX, O_APPEND, reterr) : -1;
+    int fd = open_file(a, name, "", flags, reterr);
+    int log_fd = fd >= 0 ? open_file(a, name, LOG_SUFFIX, flags, reterr) : -1;
     if (log_fd < 0) {
         if (fd >= 0)
             close(fd);
         return reterr ? reterr->code : ERR_IO;
     }
-    *ret = staging_on(a, inode, fd, log_fd);
+    struct staging *s = mem_new(struct staging);
+    *s = (struct staging){.area = a, .fd = fd, .log_fd = log_fd};
+    strcpy(s->name, name);
+    *ret = s;
     return 0;
 }
 
-/* From spare to inode, or back. Its log is empty, so it does not matter which of both files is first. */
-static int rename_files(const struct staging *s, bool to_spare)
+/* Nothing is said about bytes yet. */
+static void begin(struct staging *s, uint64_t inode)
 {
-    static const char *const suffixes[] = {"", LOG_SUFFIX};
-    for (size_t i = 0; i < 2; i++) {
-        AUTO(mem_freep) char *own = path_of(s->area, s->inode, suffixes[i]);
-        AUTO(mem_freep)
-        char *spare = mem_printf("%s/" SPARE_PREFIX "%u%s", s->area->folder, s->spare_number, suffixes[i]);
-        int rc = to_spare ? rename(own, spare) : renameat2(AT_FDCWD, spare, AT_FDCWD, own, RENAME_NOREPLACE);
-        if (rc < 0)
-            return -errno;
-    }
+    s->inode = inode;
+    s->use = s->area->uses++;
+    s->log_bytes = s->used_bytes = 0;
+    s->records = 0;
+    s->cut = s->size = -1;
+    extents_clear(&s->ranges);
+}
+
+/* The log is nobody's any more, and the disk has its room back but for what is worth keeping. In this order: a log
+ * speaks of bytes that are there. */
+static int become_empty(struct staging *s)
+{
+    static const struct record nobodys;
+    if (pwrite(s->log_fd, &nobodys, sizeof nobodys, 0) != sizeof nobodys)
+        return -1;
+    if (s->end > SPARE_KEEPS && ftruncate(s->fd, 0) < 0)
+        return -1;
+    if (s->log_bytes > SPARE_KEEPS && ftruncate(s->log_fd, 0) < 0)
+        return -1;
+    s->end = s->end > SPARE_KEEPS ? 0 : s->end;
+    s->log_bytes = 0;
     return 0;
 }
 
@@ -195,47 +274,45 @@ static bool become_spare(struct staging *s)
 {
     struct staging_area *a = s->area;
     extents_clear(&s->ranges);
+    if (become_empty(s) < 0)
+        return false;
     pthread_mutex_lock(&a->lock);
     bool wanted = a->spare_count < SPARES_MAX;
-    a->spare_count += wanted;
-    s->spare_number = a->spares_so_far++;
-    pthread_mutex_unlock(&a->lock);
-    /* In this order: a log speaks of bytes that are there. */
-    bool done = wanted && ftruncate(s->log_fd, 0) == 0 && ftruncate(s->fd, 0) == 0 && rename_files(s, true) == 0;
-    pthread_mutex_lock(&a->lock);
-    if (done) {
+    if (wanted) {
+        a->spare_count++;
         s->next = a->spares;
         a->spares = s;
-    } else {
-        a->spare_count -= wanted;
     }
     pthread_mutex_unlock(&a->lock);
-    return done;
+    return wanted;
 }
 
 int staging_new(struct staging_area *a, uint64_t inode, struct staging **ret, struct err *reterr)
 {
-    struct staging *spare = take_spare(a);
-    if (!spare)
-        return open_files(a, inode, ret, reterr);
-    spare->inode = inode;
-    if (rename_files(spare, false) < 0) { /* there are files of this inode already */
-        staging_close(spare);
-        return open_files(a, inode, ret, reterr);
-    }
-    *ret = staging_on(a, inode, spare->fd, spare->log_fd);
-    free(spare);
+    char name[NAME_MAX_BYTES];
+    struct staging *s = take_spare(a);
+    snprintf(name, sizeof name, NAME_PREFIX "%" PRIu64, a->uses++);
+    int rc = s ? 0 : open_files(a, name, O_CREAT | O_EXCL, &s, reterr);
+    if (rc < 0)
+        return rc;
+    begin(s, inode);
+    *ret = s;
     return 0;
+}
+
+static const char *left_name(const struct staging_area *a, uint64_t inode)
+{
+    size_t i = 0;
+    while (i < a->left_count && a->left[i].inode != inode)
+        i++;
+    return i < a->left_count ? a->left[i].name : NULL;
 }
 
 void staging_area_discard(struct staging_area *a, uint64_t inode)
 {
-    static const char *const suffixes[] = {LOG_SUFFIX, ""}; /* in this order: a log speaks of bytes that are there */
-    for (size_t i = 0; i < 2; i++) {
-        AUTO(mem_freep) char *path = path_of(a, inode, suffixes[i]);
-        if (unlink(path) < 0)
-            log_warn("mount", "staging file stays: path=%s errno=%d", path, errno);
-    }
+    const char *name = left_name(a, inode);
+    if (name)
+        remove_files(a, name);
 }
 
 void staging_free(struct staging *s)
@@ -243,7 +320,7 @@ void staging_free(struct staging *s)
     if (!s)
         return;
     s->area->used_bytes -= s->used_bytes;
-    staging_area_discard(s->area, s->inode);
+    remove_files(s->area, s->name);
     staging_close(s);
 }
 
@@ -264,40 +341,49 @@ bool staging_is_full(const struct staging *s)
 
 /* ---- the log ---- */
 
-/* On a full disk a part of a record may have been written: what comes behind it would be read as something else. */
+static struct record record_of(const struct staging *s, enum record_kind kind, int64_t start, int64_t end)
+{
+    return (struct record){start, end, s->use << KIND_BITS | kind};
+}
+
+/* The first one goes behind the word whose file it is, in one piece. Of a record that a full disk did not take whole
+ * some bytes may be there: they belong to no use, and the next one is written over them. */
 static int log_add(struct staging *s, int fd, struct record r, struct err *reterr)
 {
-    ssize_t n = write(fd, &r, sizeof r);
-    if (n == sizeof r) {
+    const struct record both[2] = {record_of(s, RECORD_OWNER, (int64_t)s->inode, (int64_t)s->inode), r};
+    size_t skip = s->log_bytes ? sizeof r : 0;
+    ssize_t n = pwrite(fd, (const char *)both + skip, sizeof both - skip, s->log_bytes);
+    if (n == (ssize_t)(sizeof both - skip)) {
+        s->log_bytes += n;
         s->records++;
         return 0;
     }
-    int errnum = n < 0 ? errno : ENOSPC;
-    if (n > 0 && ftruncate(fd, lseek(fd, 0, SEEK_END) - n) < 0)
-        log_error("mount", "the log of inode %" PRIu64 " has half a record: errno=%d", s->inode, errno);
-    return err_errno(reterr, errnum, "staging folder '%s'", s->area->folder);
+    return err_errno(reterr, n < 0 ? errno : ENOSPC, "staging folder '%s'", s->area->folder);
 }
 
 /* The new one takes the old one's name, so that there is always one that says all. */
 static int log_anew(struct staging *s, struct err *reterr)
 {
-    AUTO(mem_freep) char *path = path_of(s->area, s->inode, LOG_SUFFIX);
-    AUTO(mem_freep) char *fresh = path_of(s->area, s->inode, NEW_SUFFIX);
-    int rc = 0, fd = open_file(s->area, s->inode, NEW_SUFFIX, O_APPEND | O_TRUNC, reterr);
+    AUTO(mem_freep) char *path = mem_printf("%s/%s" LOG_SUFFIX, s->area->folder, s->name);
+    AUTO(mem_freep) char *fresh = mem_printf("%s/%s" NEW_SUFFIX, s->area->folder, s->name);
+    const int64_t old_bytes = s->log_bytes;
+    int rc = 0, fd = open_file(s->area, s->name, NEW_SUFFIX, O_CREAT | O_TRUNC, reterr);
     if (fd < 0)
         return reterr ? reterr->code : ERR_IO;
     s->records = 0;
+    s->log_bytes = 0;
     if (s->cut >= 0)
-        rc = log_add(s, fd, (struct record){s->cut, s->cut, RECORD_SIZE}, reterr);
+        rc = log_add(s, fd, record_of(s, RECORD_SIZE, s->cut, s->cut), reterr);
     for (size_t i = 0; rc == 0 && i < s->ranges.count; i++) {
         const struct extent *x = &s->ranges.items[i];
-        rc = log_add(s, fd, (struct record){x->start, x->end, x->is_zero ? RECORD_ZEROS : RECORD_DATA}, reterr);
+        rc = log_add(s, fd, record_of(s, x->is_zero ? RECORD_ZEROS : RECORD_DATA, x->start, x->end), reterr);
     }
     if (rc == 0 && s->size >= 0)
-        rc = log_add(s, fd, (struct record){s->size, s->size, RECORD_SIZE}, reterr);
+        rc = log_add(s, fd, record_of(s, RECORD_SIZE, s->size, s->size), reterr);
     if (rc == 0 && rename(fresh, path) < 0)
         rc = err_errno(reterr, errno, "staging file '%s'", fresh);
     if (rc < 0) {
+        s->log_bytes = old_bytes;
         close(fd);
         return rc;
     }
@@ -308,35 +394,32 @@ static int log_anew(struct staging *s, struct err *reterr)
 
 static void follow(struct staging *s, const struct record *r)
 {
-    if (r->kind == RECORD_SIZE) {
+    uint64_t kind = r->kind & KIND_MASK;
+    if (kind == RECORD_SIZE) {
         extents_cut(&s->ranges, r->start);
         s->cut = s->cut < 0 || r->start < s->cut ? r->start : s->cut;
         s->size = r->start;
     } else {
-        extents_add(&s->ranges, r->start, r->end, r->kind == RECORD_ZEROS);
+        extents_add(&s->ranges, r->start, r->end, kind == RECORD_ZEROS);
         s->size = s->size >= 0 && r->end > s->size ? r->end : s->size;
     }
 }
 
-static int note(struct staging *s, struct record r, struct err *reterr)
+static int note(struct staging *s, enum record_kind kind, int64_t start, int64_t end, struct err *reterr)
 {
+    struct record r = record_of(s, kind, start, end);
     follow(s, &r);
     return s->records >= LOG_RECORDS_MAX ? log_anew(s, reterr) : log_add(s, s->log_fd, r, reterr);
 }
 
 int staging_note_zeros(struct staging *s, int64_t start, int64_t end, struct err *reterr)
 {
-    return note(s, (struct record){start, end, RECORD_ZEROS}, reterr);
+    return note(s, RECORD_ZEROS, start, end, reterr);
 }
 
 int staging_note_size(struct staging *s, int64_t size, struct err *reterr)
 {
-    return note(s, (struct record){size, size, RECORD_SIZE}, reterr);
-}
-
-static bool is_sound(const struct record *r)
-{
-    return r->kind >= RECORD_DATA && r->kind <= RECORD_SIZE && r->start >= 0 && r->end >= r->start;
+    return note(s, RECORD_SIZE, size, size, reterr);
 }
 
 int staging_resume(struct staging_area *a, uint64_t inode, struct extents *changed, int64_t *size, bool *ret_sized,
@@ -344,17 +427,28 @@ int staging_resume(struct staging_area *a, uint64_t inode, struct extents *chang
 {
     struct staging *s;
     struct record r;
-    int rc = open_files(a, inode, &s, reterr);
+    const char *name = left_name(a, inode);
+    if (!name)
+        return err_set(reterr, ERR_NOT_FOUND, "nothing is staged of inode %" PRIu64, inode);
+    int rc = open_files(a, name, 0, &s, reterr);
     if (rc < 0)
         return rc;
-    while (pread(s->log_fd, &r, sizeof r, (off_t)(s->records * sizeof r)) == sizeof r && is_sound(&r)) {
+    begin(s, inode);
+    if (pread(s->log_fd, &r, sizeof r, 0) == sizeof r) {
+        s->use = r.kind >> KIND_BITS;
+        s->log_bytes = (r.kind & KIND_MASK) == RECORD_OWNER ? sizeof r : 0;
+    }
+    while (pread(s->log_fd, &r, sizeof r, s->log_bytes) == sizeof r && is_sound(&r, s->use)) {
+        uint64_t kind = r.kind & KIND_MASK;
         follow(s, &r);
         s->records++;
-        *size = r.kind == RECORD_SIZE || r.end > *size ? r.end : *size;
-        if (r.kind == RECORD_SIZE)
+        s->log_bytes += sizeof r;
+        *size = kind == RECORD_SIZE || r.end > *size ? r.end : *size;
+        if (kind == RECORD_SIZE)
             extents_cut(changed, r.start);
         else
-            extents_add(changed, r.start, r.end, r.kind == RECORD_ZEROS);
+            extents_add(changed, r.start, r.end, kind == RECORD_ZEROS);
+        s->end = r.end > s->end ? r.end : s->end;
     }
     s->used_bytes = changed->data_bytes;
     a->used_bytes += s->used_bytes;
@@ -375,7 +469,8 @@ int staging_write(struct staging *s, const void *bytes, size_t len, int64_t offs
     }
     s->used_bytes += (int64_t)len;
     s->area->used_bytes += (int64_t)len;
-    return note(s, (struct record){offset, offset + (int64_t)len, RECORD_DATA}, reterr);
+    s->end = offset + (int64_t)len > s->end ? offset + (int64_t)len : s->end;
+    return note(s, RECORD_DATA, offset, offset + (int64_t)len, reterr);
 }
 
 int staging_read(const struct staging *s, void *bytes, size_t len, int64_t offset, struct err *reterr)
@@ -401,19 +496,21 @@ static void punch(struct staging *s, int64_t start, int64_t end)
 
 int staging_trim(struct staging *s, const struct extents *kept, struct err *reterr)
 {
+    int64_t used_bytes = s->used_bytes;
     extents_clear(&s->ranges);
     for (size_t i = 0; i < kept->count; i++)
         extents_add(&s->ranges, kept->items[i].start, kept->items[i].end, kept->items[i].is_zero);
     s->cut = s->size = -1;
-    s->records = 0;
     int rc = kept->count ? log_anew(s, reterr) : 0;
     if (rc < 0)
         return rc;
     if (kept->count)
         punch(s, 0, kept->items[0].start);
-    else if (ftruncate(s->log_fd, 0) < 0 || ftruncate(s->fd, 0) < 0) /* in this order, as above */
+    else if (become_empty(s) < 0)
         return err_errno(reterr, errno, "staging folder '%s'", s->area->folder);
-    s->area->used_bytes -= s->used_bytes - kept->data_bytes;
+    else
+        begin(s, s->inode);
+    s->area->used_bytes -= used_bytes - kept->data_bytes;
     s->used_bytes = kept->data_bytes;
     return 0;
 }

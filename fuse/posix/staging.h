@@ -2,8 +2,9 @@
  * every byte at its own offset, and beside it a log of which ranges those are. What was handed over is there for the
  * next process if this one is killed (a machine that goes down takes it along, as any file system would).
  *
- * FOLDER/INODE, FOLDER/INODE.log: records of 24 bytes, start, end and kind, in this machine's byte order.
- * FOLDER/spare-NUMBER: empty ones, whose files are gone. */
+ * FOLDER/staged-NUMBER, FOLDER/staged-NUMBER.log: records of 24 bytes, start, end and kind, in this machine's byte
+ * order; the first one says whose file it is. The files serve one inode after the other, without being made, renamed or
+ * emptied, so each record says of which use it is; what lies behind the last one of this use is of earlier ones. */
 #ifndef CAIRN_FUSE_POSIX_STAGING_H
 #define CAIRN_FUSE_POSIX_STAGING_H
 
@@ -16,7 +17,7 @@ struct staging_area; /* any thread */
  * staging_is_full says that something has to be saved. */
 int staging_area_open(const char *folder, int64_t max_bytes, struct staging_area **ret, struct err *reterr) MUST_CHECK;
 void staging_area_free(struct staging_area *a); /* leaves the files; NULL is fine */
-/* The inodes that a killed process left something of; *ret is the caller's to free. */
+/* The inodes that a process killed before left something of; *ret is the caller's to free. */
 size_t staging_area_left(const struct staging_area *a, uint64_t **ret);
 
 void staging_area_discard(struct staging_area *a, uint64_t inode); /* its files: nobody has it open */
@@ -24,12 +25,13 @@ void staging_area_discard(struct staging_area *a, uint64_t inode); /* its files:
 struct staging; /* one thread at a time, but for staging_read */
 
 int staging_new(struct staging_area *a, uint64_t inode, struct staging **ret, struct err *reterr) MUST_CHECK;
-/* What was left: its ranges, and the size the file has with them if that is more than *size, or was set. */
+/* What was left (ERR_NOT_FOUND: nothing): its ranges, and the size the file has with them if that is more than *size,
+ * or was set. */
 int staging_resume(struct staging_area *a, uint64_t inode, struct extents *changed, int64_t *size, bool *ret_sized,
                    struct staging **ret, struct err *reterr) MUST_CHECK;
 void staging_free(struct staging *s); /* and its files; NULL is fine */
-/* Nothing of it is needed any more: empties the files and keeps some of them for who stages next. Before anybody else
- * can stage the same inode, since it goes by their names. NULL is fine. */
+/* Nothing of it is needed any more: the files are nobody's, and some of them are kept for who stages next. NULL is
+ * fine. */
 void staging_give_back(struct staging *s);
 bool staging_is_full(const struct staging *s);
 /* The bytes, and that they are there. */

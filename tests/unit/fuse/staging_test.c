@@ -72,11 +72,19 @@ static void do_and_die(const struct change *changes, size_t count)
     assert_int_equal(status, 0);
 }
 
+/* As the process after this one. */
+static void next_process(void)
+{
+    staging_area_free(area);
+    assert_int_equal(staging_area_open(folder, 1 << 20, &area, NULL), 0);
+}
+
 static struct staging *resume(struct extents *changed, int64_t *size)
 {
     struct staging *next;
     uint64_t *left;
     bool sized;
+    next_process();
     assert_int_equal(staging_area_left(area, &left), 1);
     assert_int_equal(left[0], INODE);
     free(left);
@@ -174,25 +182,97 @@ static bool is_there(const char *name)
     return access(path, F_OK) == 0;
 }
 
+struct record {
+    int64_t start, end;
+    uint64_t kind;
+};
+
+static void put_log(const char *name, const struct record *records, size_t count)
+{
+    char path[128];
+    snprintf(path, sizeof path, "%s/%s", folder, name);
+    FILE *f = fopen(path, "w");
+    assert_true(f && fwrite(records, sizeof *records, count, f) == count && fclose(f) == 0);
+}
+
 static void test_what_is_of_no_use_is_swept_away(void **state)
 {
-    static const char *const useless[] = {"20001",     "20002",   "20002.log",  "20003.log",
-                                          "20004.new", "spare-1", "spare-1.log"},
-                             *const kept[] = {"20004", "20004.log", "lock", "20005.txt"};
-    for (size_t i = 0; i < 7; i++)
-        put(useless[i], i == 4 ? "half a log" : "");
-    for (size_t i = 0; i < 4; i++)
+    static const struct record owner = {20004, 20004, 9 << 3 | 4}, nobody = {0}, nonsense = {5, 4, 9 << 3 | 4};
+    static const char *const useless[] = {"staged-1",     "staged-2", "staged-2.log", "staged-3.log", "staged-4.new",
+                                          "staged-5.log", "20001",    "20002",        "20002.log"},
+                             *const kept[] = {"staged-4", "staged-4.log", "lock", "20005.txt", "staged-7.txt"};
+    for (size_t i = 0; i < 9; i++)
+        put(useless[i], i == 3 ? "half" : "");
+    for (size_t i = 0; i < 5; i++)
         put(kept[i], "abc");
-    staging_area_free(area);
-    assert_int_equal(staging_area_open(folder, 1 << 20, &area, NULL), 0);
-    for (size_t i = 0; i < 7; i++)
+    put_log("staged-4.log", &owner, 1);
+    put_log("staged-2.log", &nobody, 1);
+    put_log("staged-5.log", &nonsense, 1);
+    next_process();
+    for (size_t i = 0; i < 9; i++)
         assert_false(is_there(useless[i]));
-    for (size_t i = 0; i < 4; i++) {
+    uint64_t *left;
+    assert_int_equal(staging_area_left(area, &left), 1);
+    assert_int_equal(left[0], 20004);
+    free(left);
+    staging_area_discard(area, 20004);
+    for (size_t i = 0; i < 5; i++) {
         char path[128];
-        assert_true(is_there(kept[i]));
+        assert_int_equal(is_there(kept[i]), i >= 2);
         snprintf(path, sizeof path, "%s/%s", folder, kept[i]);
-        assert_int_equal(unlink(path), 0);
+        assert_true(i < 2 || unlink(path) == 0);
     }
+}
+
+/* A process that takes up what is left, forgets it if it is told so, writes two bytes, and dies. */
+static void take_up_and_die(bool forget, int64_t offset)
+{
+    next_process();
+    pid_t pid = fork();
+    if (pid == 0) {
+        struct staging *s;
+        struct extents changed = {0}, none = {0};
+        int64_t size = 0;
+        bool sized;
+        int rc = staging_resume(area, INODE, &changed, &size, &sized, &s, NULL);
+        rc = rc == 0 && forget ? staging_trim(s, &none, NULL) : rc;
+        rc = rc == 0 ? staging_write(s, "cd", 2, offset, NULL) : rc;
+        _exit(rc == 0 ? 0 : 1);
+    }
+    int status;
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_int_equal(status, 0);
+}
+
+/* Versions before called the files as their inode, and wrote no owner into the log. */
+static void test_files_of_an_earlier_version_are_taken_up(void **state)
+{
+    static const struct record records[] = {{0, 2, 1}, {3, 5, 2}, {4, 4, 3}};
+    char name[32], bytes[2];
+    snprintf(name, sizeof name, "%d", INODE);
+    put(name, "ab");
+    snprintf(name, sizeof name, "%d.log", INODE);
+    put_log(name, records, 3);
+    take_up_and_die(false, 10);
+    struct extents changed = {0};
+    int64_t size = 0;
+    struct staging *s = resume(&changed, &size);
+    assert_int_equal(size, 12);
+    assert_int_equal(changed.count, 3);
+    assert_int_equal(staging_read(s, bytes, 2, 0, NULL), 0);
+    assert_memory_equal(bytes, "ab", 2);
+    extents_clear(&changed);
+    staging_free(s);
+    put_log(name, records, 3);
+    snprintf(name, sizeof name, "%d", INODE);
+    put(name, "ab");
+    take_up_and_die(true, 20);
+    size = 0;
+    s = resume(&changed, &size);
+    assert_int_equal(size, 22);
+    assert_int_equal(changed.count, 1);
+    extents_clear(&changed);
+    staging_free(s);
 }
 
 /* What a full disk leaves of a record is not read as the beginning of the next one. */
@@ -208,7 +288,7 @@ static void test_a_log_that_had_no_room_is_still_a_log(void **state)
         rc = rc == 0 ? staging_new(area, INODE, &s, NULL) : rc;
         rc = rc == 0 ? staging_write(s, "ab", 2, 0, NULL) : rc;
         rc = rc == 0 ? staging_write(s, "cd", 2, 10, NULL) : rc;
-        rc = rc == 0 ? setrlimit(RLIMIT_FSIZE, &(struct rlimit){5 * RECORD / 2, all.rlim_max}) : rc;
+        rc = rc == 0 ? setrlimit(RLIMIT_FSIZE, &(struct rlimit){7 * RECORD / 2, all.rlim_max}) : rc;
         rc = rc == 0 && staging_write(s, "ef", 2, 20, NULL) < 0 ? 0 : 1;
         rc = rc == 0 ? setrlimit(RLIMIT_FSIZE, &all) : rc;
         rc = rc == 0 ? staging_write(s, "gh", 2, 30, NULL) : rc;
@@ -230,59 +310,83 @@ static void test_a_log_that_had_no_room_is_still_a_log(void **state)
     extents_clear(&changed);
 }
 
-static void test_files_serve_one_inode_after_the_other(void **state)
+static size_t files_there(void)
 {
-    struct staging *s;
-    struct extents changed = {0};
-    char path[128], byte;
-    struct stat before, after;
-    int64_t size = 0;
-    uint64_t *left;
-    bool sized;
-    assert_int_equal(staging_new(area, INODE, &s, NULL), 0);
-    assert_int_equal(staging_write(s, "abcd", 4, 1000, NULL), 0);
-    snprintf(path, sizeof path, "%s/%d", folder, INODE);
-    assert_int_equal(stat(path, &before), 0);
-    staging_give_back(s);
-    assert_int_equal(staging_area_left(area, &left), 0);
-    free(left);
-    assert_int_equal(staging_new(area, INODE + 1, &s, NULL), 0);
-    assert_int_equal(staging_write(s, "x", 1, 10, NULL), 0);
-    snprintf(path, sizeof path, "%s/%d", folder, INODE + 1);
-    assert_int_equal(stat(path, &after), 0);
-    assert_int_equal(after.st_ino, before.st_ino);
-    assert_int_equal(after.st_size, 11);
-
-    struct staging *next; /* as another process would: of the first inode nothing is left */
-    assert_int_equal(staging_resume(area, INODE + 1, &changed, &size, &sized, &next, NULL), 0);
-    assert_int_equal(size, 11);
-    assert_int_equal(changed.count, 1);
-    assert_int_equal(staging_read(next, &byte, 1, 10, NULL), 0);
-    assert_int_equal(byte, 'x');
-    extents_clear(&changed);
-    staging_free(next);
-    staging_free(s);
+    size_t count = 0;
+    DIR *d = opendir(folder);
+    assert_non_null(d);
+    for (struct dirent *e; (e = readdir(d));)
+        count += e->d_name[0] != '.';
+    closedir(d);
+    return count;
 }
 
-static void test_files_that_are_there_are_not_replaced_by_spare_ones(void **state)
+static int use_files(uint64_t inode, const char *bytes, int writes, int64_t start, struct staging **ret)
 {
-    struct staging *spare, *s, *again;
-    struct extents changed = {0};
-    int64_t size = 0;
-    bool sized;
-    assert_int_equal(staging_new(area, INODE + 1, &spare, NULL), 0);
+    int rc = staging_new(area, inode, ret, NULL);
+    for (int i = 0; rc == 0 && i < writes; i++)
+        rc = staging_write(*ret, bytes, 4, start + i * 20, NULL);
+    return rc;
+}
+
+/* Longer and shorter uses in turn: what is behind the last record of one is never read as its own. */
+static void test_files_serve_one_inode_after_the_other(void **state)
+{
+    for (int round = 0; round < 60; round++) {
+        int writes[5];
+        for (int i = 0; i < 5; i++)
+            writes[i] = (int)random_below(6);
+        pid_t pid = fork();
+        if (pid == 0) {
+            struct staging *s;
+            for (int use = 0; use < 4; use++) {
+                if (use_files((uint64_t)(INODE + use), "abcd", writes[use], use * 10, &s) < 0)
+                    _exit(1);
+                staging_give_back(s);
+            }
+            _exit(use_files(INODE, "efgh", writes[4], 1000, &s) == 0 && files_there() == 2 ? 0 : 1);
+        }
+        int status;
+        assert_int_equal(waitpid(pid, &status, 0), pid);
+        assert_int_equal(status, 0);
+        if (writes[4] == 0) { /* nothing was said: nothing is left */
+            next_process();
+            assert_int_equal(files_there(), 0);
+            continue;
+        }
+        struct extents changed = {0};
+        int64_t size = 0;
+        char got[4];
+        struct staging *next = resume(&changed, &size);
+        assert_int_equal(changed.count, writes[4]);
+        assert_int_equal(changed.items[0].start, 1000);
+        assert_int_equal(size, 1000 + (writes[4] - 1) * 20 + 4);
+        assert_int_equal(staging_read(next, got, 4, 1000, NULL), 0);
+        assert_memory_equal(got, "efgh", 4);
+        extents_clear(&changed);
+        staging_free(next);
+    }
+}
+
+static void test_long_ones_give_their_room_back(void **state)
+{
+    struct staging *s;
+    struct stat st;
+    char path[400];
+    static const char zeros[1 << 19];
     assert_int_equal(staging_new(area, INODE, &s, NULL), 0);
-    assert_int_equal(staging_write(s, "abcd", 4, 0, NULL), 0);
-    staging_give_back(spare);
-    assert_int_equal(staging_new(area, INODE, &again, NULL), 0);
-    assert_int_equal(staging_write(again, "x", 1, 4, NULL), 0);
-    struct staging *next;
-    assert_int_equal(staging_resume(area, INODE, &changed, &size, &sized, &next, NULL), 0);
-    assert_int_equal(size, 5);
-    extents_clear(&changed);
-    staging_free(next);
-    staging_free(again);
-    staging_free(s);
+    assert_int_equal(staging_write(s, zeros, sizeof zeros, 0, NULL), 0);
+    assert_true(staging_write(s, zeros, sizeof zeros, sizeof zeros, NULL) == 0 && !staging_is_full(s));
+    staging_give_back(s);
+    DIR *d = opendir(folder);
+    assert_non_null(d);
+    for (struct dirent *e; (e = readdir(d));) {
+        if (e->d_name[0] == '.')
+            continue;
+        snprintf(path, sizeof path, "%s/%s", folder, e->d_name);
+        assert_true(stat(path, &st) == 0 && st.st_size <= 72);
+    }
+    closedir(d);
 }
 
 static void test_spare_files_of_a_process_that_died_are_removed(void **state)
@@ -290,14 +394,11 @@ static void test_spare_files_of_a_process_that_died_are_removed(void **state)
     struct staging *s;
     struct staging_area *next;
     assert_int_equal(staging_new(area, INODE, &s, NULL), 0);
-    staging_give_back(s);
-    assert_int_equal(staging_area_open(folder, 1 << 20, &next, NULL), 0);
-    assert_int_equal(staging_new(area, INODE, &s, NULL), 0); /* its spare is gone: a new one */
     assert_int_equal(staging_write(s, "abcd", 4, 0, NULL), 0);
-    uint64_t *left;
-    assert_int_equal(staging_area_left(next, &left), 1);
-    free(left);
-    staging_free(s);
+    staging_give_back(s);
+    assert_int_equal(files_there(), 2);
+    assert_int_equal(staging_area_open(folder, 1 << 20, &next, NULL), 0);
+    assert_int_equal(files_there(), 0);
     staging_area_free(next);
 }
 
@@ -310,7 +411,8 @@ int main(void)
         cmocka_unit_test(test_what_is_of_no_use_is_swept_away),
         cmocka_unit_test(test_a_log_that_had_no_room_is_still_a_log),
         cmocka_unit_test(test_files_serve_one_inode_after_the_other),
-        cmocka_unit_test(test_files_that_are_there_are_not_replaced_by_spare_ones),
+        cmocka_unit_test(test_long_ones_give_their_room_back),
+        cmocka_unit_test(test_files_of_an_earlier_version_are_taken_up),
         cmocka_unit_test(test_spare_files_of_a_process_that_died_are_removed),
     };
     return cmocka_run_group_tests(tests, setup, teardown);

@@ -67,6 +67,8 @@ struct fake_node {
     _Atomic enum fake_lie lie;  /* when read */
     _Atomic enum fake_ack ack;  /* as head of a pipeline */
     _Atomic int refusals;       /* of pipelines, from now on */
+    _Atomic int hang_ups;       /* on a connection that was kept, when the next op has come */
+    _Atomic bool mute;          /* takes ops and answers none */
     _Atomic int reads, setups;
     _Atomic bool died_at_end; /* of a block */
 };
@@ -110,6 +112,7 @@ static void fake_answer(int fd, Hdfs__Status status, const char *link)
     answer.status = status;
     answer.firstbadlink = (char *)(uintptr_t)link;
     answer.message = status ? "as the test wants it" : NULL;
+    answer.has_keepsconnection = answer.keepsconnection = status == HDFS__STATUS__SUCCESS;
     (void)!delimited_write(fd, &answer.base, NULL);
 }
 
@@ -195,7 +198,17 @@ static bool fake_false_ack(struct fake_node *n, int fd, int64_t seqno, int count
     return false;
 }
 
-static void fake_write(struct fake_node *n, int fd, const Hdfs__OpWriteBlockProto *op)
+/* What was said last shall not be lost over what is still coming. */
+static void fake_drain(int fd)
+{
+    char bytes[4096];
+    shutdown(fd, SHUT_WR);
+    while (recv(fd, bytes, sizeof bytes, 0) > 0)
+        ;
+}
+
+/* true: the block is there, and the connection good for another op. */
+static bool fake_write(struct fake_node *n, int fd, const Hdfs__OpWriteBlockProto *op)
 {
     struct fake_cluster *c = n->cluster;
     int pipeline[FAKE_NODES] = {n->index}, count = 1;
@@ -214,14 +227,16 @@ static void fake_write(struct fake_node *n, int fd, const Hdfs__OpWriteBlockProt
         char link[64];
         snprintf(link, sizeof link, "%s:%u", c->links_by_name ? FAKE_HOST : "127.0.0.1", peer->port);
         fake_answer(fd, HDFS__STATUS__ERROR, i ? link : "");
-        return;
+        fake_drain(fd);
+        return false;
     }
     pthread_mutex_unlock(&c->lock);
     fake_answer(fd, fine ? HDFS__STATUS__SUCCESS : HDFS__STATUS__ERROR, "");
     if (!fine || op->stage == 5)
-        return;
+        return false;
     struct packet_header h;
     struct buf packet = {0};
+    bool is_whole = false;
     while (!n->dead && packet_header_read(fd, &h, NULL) == 0) {
         size_t len = h.checksum_bytes + h.data_bytes;
         buf_clear(&packet);
@@ -245,17 +260,16 @@ static void fake_write(struct fake_node *n, int fd, const Hdfs__OpWriteBlockProt
                 bad = i;
         pthread_mutex_unlock(&c->lock);
         if (!fake_false_ack(n, fd, h.seqno, count)) {
-            char drain[4096];
-            shutdown(fd, SHUT_WR);
-            while (recv(fd, drain, sizeof drain, 0) > 0)
-                ;
+            fake_drain(fd);
             break;
         }
         fake_ack(fd, h.seqno, count, bad);
+        is_whole = bad < 0 && h.last_in_block;
         if (bad >= 0 || h.last_in_block)
             break;
     }
     buf_free(&packet);
+    return is_whole;
 }
 
 static void fake_read(struct fake_node *n, int fd, const Hdfs__OpReadBlockProto *op)
@@ -345,23 +359,30 @@ static void *fake_serve(void *arg)
     struct fake_node *n = conn->node;
     net_set_timeouts(conn->fd, 2000, 2000);
     uint8_t opcode;
-    while (!n->dead && op_header_read(conn->fd, &opcode, NULL) == 0) {
+    bool goes_on = true;
+    for (int ops = 0; goes_on && !n->dead && op_header_read(conn->fd, &opcode, NULL) == 0; ops++) {
         struct arena a;
+        while (n->mute && !n->dead)
+            usleep(1000);
+        if (ops && n->hang_ups > 0) {
+            n->hang_ups--;
+            break;
+        }
         arena_init(&a, 4 << 20);
         ProtobufCMessage *op;
         const ProtobufCMessageDescriptor *type = opcode == OP_WRITE_BLOCK  ? &hdfs__op_write_block_proto__descriptor
                                                  : opcode == OP_READ_BLOCK ? &hdfs__op_read_block_proto__descriptor
                                                                            : &hdfs__op_transfer_block_proto__descriptor;
         int rc = delimited_read(conn->fd, type, &a, &op, NULL);
+        goes_on = rc == 0 && opcode == OP_READ_BLOCK;
         if (rc == 0 && opcode == OP_WRITE_BLOCK)
-            fake_write(n, conn->fd, (void *)op);
+            goes_on = fake_write(n, conn->fd, (void *)op);
         else if (rc == 0 && opcode == OP_READ_BLOCK)
             fake_read(n, conn->fd, (void *)op);
         else if (rc == 0)
             fake_transfer(n, conn->fd, (void *)op);
         arena_free(&a);
-        if (rc < 0 || opcode != OP_READ_BLOCK || n->lie != FAKE_HONEST)
-            break;
+        goes_on &= n->lie == FAKE_HONEST;
     }
     close(conn->fd);
     n->cluster->handlers--;
@@ -699,16 +720,30 @@ static void fake_stop(struct fake_cluster *c)
     free(c);
 }
 
-static struct dfs *fake_connect(struct fake_cluster *c)
+/* Connections to it are refused from now on. */
+static inline void fake_close_door(struct fake_node *n)
+{
+    n->dead = true;
+    shutdown(n->listen_fd, SHUT_RDWR);
+}
+
+static struct dfs *fake_connect_with(struct fake_cluster *c, const char *setting, const char *value)
 {
     struct config *config = config_new();
     char uri[64];
     snprintf(uri, sizeof uri, "hdfs://127.0.0.1:%u", c->port);
     struct dfs *fs = NULL;
     assert_int_equal(config_set(config, "dfs.client.socket-timeout", "2000", "test", NULL), 0);
+    if (setting)
+        assert_int_equal(config_set(config, setting, value, "test", NULL), 0);
     assert_int_equal(dfs_connect(config, uri, "ada", &fs, NULL), 0);
     config_free(config);
     return fs;
+}
+
+static struct dfs *fake_connect(struct fake_cluster *c)
+{
+    return fake_connect_with(c, NULL, NULL);
 }
 
 #endif
