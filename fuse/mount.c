@@ -222,6 +222,7 @@ static struct posix_mount_options posix_options(const struct config *config, con
     return (struct posix_mount_options){.config = config,
                                         .uri = o->uri,
                                         .cache_timeout_s = cache_seconds(o, MOUNT_CACHE_POSIX_S),
+                                        .names_max_bytes = o->names_max_bytes,
                                         .users = o->users,
                                         .passthrough = o->passthrough,
                                         .staging_folder = o->staging,

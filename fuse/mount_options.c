@@ -8,6 +8,8 @@
 
 #define MOUNT_RETRY_HARD     "3650d"
 #define MOUNT_STAGING_FOLDER "/var/tmp"
+#define MOUNT_NAMES_BYTES    (4u << 20)
+#define MOUNT_NAMES_MAX_MIB  (64 << 10)
 
 const char mount_usage[] =
     "Usage: cairn mount [generic options] [hdfs://HOST:PORT/PATH] TARGET [--path P] [--foreground] [-o OPTION,...]\n"
@@ -16,6 +18,7 @@ const char mount_usage[] =
     "  --path P         show this folder of the file system (default /)\n"
     "  --foreground, -f stay in the foreground\n"
     "  -o cache=SECONDS how long names and attributes are believed (default 1, on a Cairn namenode 30)\n"
+    "  -o names=MIB     memory for names that are fetched ahead of being asked for (default 4; Cairn namenodes only)\n"
     "  -o retry=TIME    how long requests wait for a namenode that is away (default " MOUNT_RETRY_DEFAULT ")\n"
     "  -o staging=FOLDER local disk for what is written elsewhere than at the end (default " MOUNT_STAGING_FOLDER ")\n"
     "  -o hard, soft    requests wait for ever; or for " MOUNT_RETRY_DEFAULT ", and then fail\n"
@@ -34,6 +37,14 @@ static int mount_option(struct mount_options *o, struct config *config, char *wo
         o->cache_timeout_s = strtod(word + 6, &end);
         if (end == word + 6 || *end || o->cache_timeout_s < 0)
             return err_set(reterr, ERR_CONFIG, "-o %s: want a number of seconds", word);
+        return 0;
+    }
+    if (strncmp(word, "names=", 6) == 0) {
+        char *end;
+        unsigned long mib = strtoul(word + 6, &end, 10);
+        if (end == word + 6 || *end || word[6] == '-' || mib > MOUNT_NAMES_MAX_MIB)
+            return err_set(reterr, ERR_CONFIG, "-o %s: want a number of MiB, at most %d", word, MOUNT_NAMES_MAX_MIB);
+        o->names_max_bytes = mib << 20;
         return 0;
     }
     if (strncmp(word, "retry=", 6) == 0)
@@ -110,6 +121,7 @@ int mount_options_parse(int argc, char **argv, struct config *config, struct mou
     const char *called = strrchr(argv[0], '/') ? strrchr(argv[0], '/') + 1 : argv[0];
     bool as_helper = strncmp(called, "mount.", 6) == 0;
     o->cache_timeout_s = -1;
+    o->names_max_bytes = MOUNT_NAMES_BYTES;
     o->staging = MOUNT_STAGING_FOLDER;
     o->allow_other = geteuid() == 0;
     for (int i = 1; rc == 0 && i < argc; i++) {

@@ -20,6 +20,7 @@ struct mount_options {
     struct users_how users;
     struct id_table *table; /* owned; users has it too */
     double cache_timeout_s; /* < 0: not said */
+    size_t names_max_bytes; /* of memory, for names that are fetched ahead */
     struct buf fuse;        /* comma list for FUSE */
 };
 

@@ -87,9 +87,23 @@ void posix_cancel(struct dfs *fs);
  * call_id: whoever may have made this very call before, and died, makes it under the same one again (rpc/rpc_client.h):
  * it is done once, and answered as it was. NULL: it is new. */
 struct rpc_call_id;
+struct posix_entry {
+    const char *name;
+    struct posix_attr attr;
+};
+struct posix_page {
+    struct posix_entry *entries; /* ordered by name, bytewise; without "." and ".." */
+    size_t count;
+    bool more; /* go on after the last name */
+    struct posix_attr directory;
+};
 /* ret->id 0: there is no such entry. "." and ".." too (the root's is itself). */
 int posix_lookup(struct dfs *fs, uint64_t parent, const char *name, struct arena *a, struct posix_attr *ret,
                  struct err *reterr) MUST_CHECK;
+/* And up to `ahead` entries that come behind the name, as it may be that they are asked for next: nothing is between
+ * them. ret_next: without the directory. */
+int posix_lookup_ahead(struct dfs *fs, uint64_t parent, const char *name, uint32_t ahead, struct arena *a,
+                       struct posix_attr *ret, struct posix_page *ret_next, struct err *reterr) MUST_CHECK;
 int posix_getattr(struct dfs *fs, uint64_t id, struct arena *a, struct posix_attr *ret, struct err *reterr) MUST_CHECK;
 /* The same, and the file is open then. */
 int posix_open(struct dfs *fs, uint64_t session, uint64_t id, const struct posix_handles *handles, struct arena *a,
@@ -160,16 +174,6 @@ int posix_rename(struct dfs *fs, uint64_t session, const struct posix_rename *ho
  * are names in one directory. ERR_NOT_FOUND: there is no `old` (or no `with`). */
 int posix_replace(struct dfs *fs, const char *old, const char *with, const char *aside, struct err *reterr) MUST_CHECK;
 
-struct posix_entry {
-    const char *name;
-    struct posix_attr attr;
-};
-struct posix_page {
-    struct posix_entry *entries; /* ordered by name, bytewise; without "." and ".." */
-    size_t count;
-    bool more; /* go on after the last name */
-    struct posix_attr directory;
-};
 /* after NULL: from the beginning. */
 int posix_readdir(struct dfs *fs, uint64_t id, const char *after, uint32_t count, struct arena *a,
                   struct posix_page *ret, struct err *reterr) MUST_CHECK;

@@ -16,17 +16,41 @@ static char *borrowed(const char *text)
     return (char *)(uintptr_t)text;
 }
 
-int posix_lookup(struct dfs *fs, uint64_t parent, const char *name, struct arena *a, struct posix_attr *ret,
-                 struct err *reterr)
+static void entries_of(Cairn__EntryProto *const *from, size_t count, struct arena *a, struct posix_page *ret)
+{
+    ret->count = count;
+    ret->entries = arena_array(a, struct posix_entry, count);
+    for (size_t i = 0; i < count; i++) {
+        ret->entries[i].name = arena_strndup(a, (const char *)from[i]->name.data, from[i]->name.len);
+        posix_attr_of(from[i]->attr, a, &ret->entries[i].attr);
+    }
+}
+
+int posix_lookup_ahead(struct dfs *fs, uint64_t parent, const char *name, uint32_t ahead, struct arena *a,
+                       struct posix_attr *ret, struct posix_page *ret_next, struct err *reterr)
 {
     Cairn__LookupRequestProto request = CAIRN__LOOKUP_REQUEST_PROTO__INIT;
     request.parent = parent;
     request.name = bytes_of(name);
-    ProtobufCMessage *answer;
-    int rc = posix_call(fs, "lookup", &request.base, &cairn__lookup_response_proto__descriptor, a, &answer, reterr);
-    if (rc == 0)
-        posix_attr_of(((const Cairn__LookupResponseProto *)answer)->attr, a, ret);
-    return rc;
+    request.has_ahead = ahead > 0;
+    request.ahead = ahead;
+    ProtobufCMessage *message;
+    int rc = posix_call(fs, "lookup", &request.base, &cairn__lookup_response_proto__descriptor, a, &message, reterr);
+    if (rc < 0)
+        return rc;
+    const Cairn__LookupResponseProto *answer = (const void *)message;
+    posix_attr_of(answer->attr, a, ret);
+    if (ret_next) {
+        *ret_next = (struct posix_page){.more = !answer->has_more || answer->more};
+        entries_of(answer->next, answer->n_next, a, ret_next);
+    }
+    return 0;
+}
+
+int posix_lookup(struct dfs *fs, uint64_t parent, const char *name, struct arena *a, struct posix_attr *ret,
+                 struct err *reterr)
+{
+    return posix_lookup_ahead(fs, parent, name, 0, a, ret, NULL, reterr);
 }
 
 int posix_getattr(struct dfs *fs, uint64_t id, struct arena *a, struct posix_attr *ret, struct err *reterr)
@@ -218,12 +242,8 @@ int posix_readdir(struct dfs *fs, uint64_t id, const char *after, uint32_t count
     if (rc < 0)
         return rc;
     const Cairn__ReadDirResponseProto *r = (const void *)answer;
-    *ret = (struct posix_page){.count = r->n_entry, .more = r->more};
+    *ret = (struct posix_page){.more = r->more};
     posix_attr_of(r->directory, a, &ret->directory);
-    ret->entries = arena_array(a, struct posix_entry, r->n_entry);
-    for (size_t i = 0; i < r->n_entry; i++) {
-        ret->entries[i].name = arena_strndup(a, (const char *)r->entry[i]->name.data, r->entry[i]->name.len);
-        posix_attr_of(r->entry[i]->attr, a, &ret->entries[i].attr);
-    }
+    entries_of(r->entry, r->n_entry, a, ret);
     return 0;
 }

@@ -42,6 +42,7 @@ void attr_note_read(struct request *op, uint64_t inode)
     struct err err = {0};
     if (posix_setattr(op->fs, op->m->store.memory->session, inode, &set, &op->arena, &attr, &err) < 0)
         log_debug("mount", "an access time was not noted: inode=%" PRIu64 " err=%s", inode, err.text);
+    known_names_inode_changed(op->m->known, inode);
     dir_stats_changed(op->m->dir_stats);
 }
 
@@ -184,6 +185,8 @@ void posix_op_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *attr, int to_
         rc = posix_setattr(op.fs, op.m->store.memory->session, inode, &set, &op.arena, &now, &op.err);
     else if (rc == 0)
         rc = posix_getattr(op.fs, inode, &op.arena, &now, &op.err);
+    if (set.what)
+        known_names_inode_changed(op.m->known, inode);
     if (rc == 0 && S_ISDIR(now.mode))
         dir_stats_changed(op.m->dir_stats);
     reply_attr(&op, "setattr", rc, &now);

@@ -163,13 +163,14 @@ static void listing_link(struct listing *l, size_t number)
     l->starts[l->start_count++] = mem_strdup(last);
 }
 
-static int listing_load(struct listing *l, struct dfs *fs, size_t number, struct err *reterr)
+static int listing_load(struct listing *l, struct request *op, size_t number, struct err *reterr)
 {
+    struct known_since since = known_names_now(op->m->known);
     if (l->is_loaded && l->page_number == number)
         return 0;
     l->is_loaded = false;
     arena_reset(&l->arena);
-    int rc = posix_readdir(fs, l->inode, l->starts[number], PAGE_ENTRIES, &l->arena, &l->page, reterr);
+    int rc = posix_readdir(op->fs, l->inode, l->starts[number], PAGE_ENTRIES, &l->arena, &l->page, reterr);
     if (rc == ERR_STALE || rc == ERR_NOT_FOUND) { /* a removed directory is empty */
         l->page = (struct posix_page){0};
         rc = 0;
@@ -178,12 +179,19 @@ static int listing_load(struct listing *l, struct dfs *fs, size_t number, struct
         return rc;
     l->page_number = number;
     l->is_loaded = true;
+    if (l->page.directory.id && cache_absent_seconds(op->m) > 0)
+        known_names_page(op->m->known, since,
+                         &(struct known_page){.dir = l->inode,
+                                              .from = l->starts[number] ? l->starts[number] : "",
+                                              .next = l->page.entries,
+                                              .count = l->page.count,
+                                              .more = l->page.more});
     listing_link(l, number);
     return 0;
 }
 
 /* Loads the page and finds the entry that comes after the offset. */
-static int listing_seek(struct listing *l, struct dfs *fs, off_t offset, size_t *ret, struct err *reterr)
+static int listing_seek(struct listing *l, struct request *op, off_t offset, size_t *ret, struct err *reterr)
 {
     uint64_t place = (uint64_t)offset >> OFFSET_HASH_BITS, bits = (uint64_t)offset & ((1u << OFFSET_HASH_BITS) - 1);
     size_t page = 0, index = 0;
@@ -195,12 +203,12 @@ static int listing_seek(struct listing *l, struct dfs *fs, off_t offset, size_t 
     int rc = 0;
     while (rc == 0 && page >= l->start_count) { /* a page this process has not seen */
         size_t known = l->start_count;
-        rc = listing_load(l, fs, known - 1, reterr);
+        rc = listing_load(l, op, known - 1, reterr);
         if (rc == 0 && l->start_count == known)
             rc = err_set(reterr, ERR_INVALID_PATH, "a directory offset that was never given out");
     }
     if (rc == 0)
-        rc = listing_load(l, fs, page, reterr);
+        rc = listing_load(l, op, page, reterr);
     if (rc < 0 || place == 0) {
         *ret = 0;
         return rc;
@@ -254,7 +262,7 @@ static bool fill_entry(struct filler *f, const struct posix_entry *e, off_t next
 static int fill_page(struct filler *f, struct listing *l, off_t offset, struct err *reterr)
 {
     size_t index = 0;
-    int rc = listing_seek(l, f->op->fs, offset < OFFSET_FIRST ? 0 : offset, &index, reterr);
+    int rc = listing_seek(l, f->op, offset < OFFSET_FIRST ? 0 : offset, &index, reterr);
     if (rc == 0 && offset < OFFSET_FIRST && !fill_dots(f, l, offset))
         return 0;
     while (rc == 0) {
@@ -267,7 +275,7 @@ static int fill_page(struct filler *f, struct listing *l, off_t offset, struct e
         }
         if (!l->page.more || l->page_number + 1 >= l->start_count)
             return 0;
-        rc = listing_load(l, f->op->fs, l->page_number + 1, reterr);
+        rc = listing_load(l, f->op, l->page_number + 1, reterr);
         index = 0;
     }
     return rc;

@@ -25,22 +25,84 @@ static uint64_t child_of(const struct posix_mount *m, fuse_ino_t parent, const c
     return inode_of_ino(m, parent);
 }
 
+static void reply_absent(struct request *op, double seconds)
+{
+    fuse_reply_entry(op->req, &(struct fuse_entry_param){.entry_timeout = seconds});
+    request_end(op);
+}
+
+/* What is fetched ahead is kept as long as word of changes comes; "." and ".." are no entries of their own. */
+static bool may_be_known(const struct posix_mount *m, const char *name)
+{
+    return cache_absent_seconds(m) > 0 && strlen(name) <= POSIX_NAME_MAX && strcmp(name, ".") && strcmp(name, "..");
+}
+
+/* The answer goes out before it is let go of: see known_names.h. */
+static bool reply_known(struct request *op, uint64_t dir, const char *name)
+{
+    struct fuse_entry_param entry;
+    const struct posix_attr *attr;
+    int64_t left_ms;
+    known_names_hold(op->m->known);
+    enum known_name known = known_names_find(op->m->known, dir, name, &attr, &left_ms);
+    if (known == NAME_KNOWN && node_is_open(op->m->nodes, attr->id))
+        known = NAME_NOT_KNOWN;
+    double seconds = known != NAME_NOT_KNOWN ? (double)left_ms / 1000 : 0;
+    if (known == NAME_KNOWN) {
+        attr_to_entry(op->m, attr, &entry);
+        entry.attr_timeout = entry.entry_timeout = seconds;
+        fuse_reply_entry(op->req, &entry);
+        request_end(op);
+    } else if (known == NAME_ABSENT) {
+        reply_absent(op, seconds);
+    }
+    known_names_let_go(op->m->known);
+    return known != NAME_NOT_KNOWN;
+}
+
+static int look(struct request *op, uint64_t dir, const char *name, struct posix_attr *ret)
+{
+    struct posix_page next;
+    if (!may_be_known(op->m, name))
+        return posix_lookup(op->fs, dir, name, &op->arena, ret, &op->err);
+    uint32_t ahead = known_names_ahead(op->m->known, dir);
+    int rc = posix_lookup_ahead(op->fs, dir, name, ahead, &op->arena, ret, &next, &op->err);
+    if (rc == 0)
+        known_names_page(
+            op->m->known, op->known_since,
+            &(struct known_page){
+                .dir = dir, .from = name, .first = ret, .next = next.entries, .count = next.count, .more = next.more});
+    return rc;
+}
+
 void posix_op_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 {
     struct request op;
     struct posix_attr attr;
     request_begin(&op, req);
     uint64_t dir = child_of(op.m, parent, &name);
-    int rc = posix_lookup(op.fs, dir, name, &op.arena, &attr, &op.err);
+    if (may_be_known(op.m, name) && reply_known(&op, dir, name))
+        return;
+    int rc = look(&op, dir, name, &attr);
     double absent_s = cache_absent_seconds(op.m);
     if (rc == 0 && attr.id == 0 && absent_s > 0) {
-        fuse_reply_entry(req, &(struct fuse_entry_param){.entry_timeout = absent_s});
-        request_end(&op);
+        reply_absent(&op, absent_s);
         return;
     }
     if (rc == 0 && attr.id == 0)
         rc = err_set(&op.err, ERR_NOT_FOUND, "%s", name);
     reply_entry(&op, "lookup", rc, &attr);
+}
+
+/* What the namenode answered, whatever it was; an answer given again may be of long ago. */
+static void note_names(struct request *op, int rc, const struct known_change *list, size_t count)
+{
+    if (rc == 0 && !kernel_io_request()->is_again) {
+        known_names_did(op->m->known, op->known_since, list, count);
+        return;
+    }
+    for (size_t i = 0; i < count; i++)
+        known_names_changed(op->m->known, list[i].dir, list[i].name);
 }
 
 /* What a process that died has done of this request already, the namenode does not do again. */
@@ -65,8 +127,11 @@ int make_node(struct request *op, fuse_ino_t parent, const char *name, struct po
     how->group = users_gid_name(op->m->users, who->gid, &op->arena);
     how->call_id = call_id_of(op);
     int rc = posix_make(op->fs, op->m->store.memory->session, how, &op->arena, ret, ret_made, &op->err);
+    note_names(op, rc, &(struct known_change){how->parent, name, ret}, 1);
     if (rc == 0)
         attr_note_directory(op, ret);
+    if (rc == 0 && S_ISDIR(ret->mode) && !kernel_io_request()->is_again && may_be_known(op->m, name))
+        known_names_page(op->m->known, op->known_since, &(struct known_page){.dir = ret->id, .from = ""});
     return rc;
 }
 
@@ -102,6 +167,8 @@ void posix_op_link(fuse_req_t req, fuse_ino_t ino, fuse_ino_t parent, const char
     request_begin(&op, req);
     int rc = posix_link(op.fs, op.m->store.memory->session, call_id_of(&op), inode_of_ino(op.m, ino),
                         inode_of_ino(op.m, parent), name, &op.arena, &attr, &op.err);
+    note_names(&op, rc, &(struct known_change){inode_of_ino(op.m, parent), name, &attr}, 1);
+    known_names_inode_changed(op.m->known, inode_of_ino(op.m, ino));
     if (rc == 0)
         attr_note_directory(&op, &attr);
     reply_entry(&op, "link", rc, &attr);
@@ -138,6 +205,9 @@ static void remove_and_reply(fuse_req_t req, const char *operation, fuse_ino_t p
     int rc = posix_unlink(op.fs, op.m->store.memory->session, call_id_of(&op), dir, name, directory, hold, &op.arena,
                           &attr, &op.err);
     passage_end(op.m->passages, &p);
+    note_names(&op, rc, &(struct known_change){dir, name, NULL}, 1);
+    if (rc == 0 && attr.nlink > 0)
+        known_names_inode_changed(op.m->known, attr.id);
     if (rc == 0 && hold && attr.nlink == 0)
         note_held(&op, attr.id);
     if (rc == 0 && directory) {
@@ -159,6 +229,20 @@ void posix_op_rmdir(fuse_req_t req, fuse_ino_t parent, const char *name)
     remove_and_reply(req, "rmdir", parent, name, true);
 }
 
+static void note_renamed(struct request *op, const struct posix_rename *how, int rc, const struct posix_attr *moved,
+                         const struct posix_attr *replaced)
+{
+    bool is_exchange = how->flags & POSIX_RENAME_EXCHANGE;
+    const struct known_change both[] = {{how->parent, how->name, is_exchange ? replaced : NULL},
+                                        {how->new_parent, how->new_name, moved}};
+    /* Two names of one file stay both, and the answer is the same as of a move to where nothing was. */
+    bool may_be_one = rc == 0 && !replaced->id && !S_ISDIR(moved->mode) && moved->nlink > 1;
+    bool is_one = rc == 0 && replaced->id == moved->id;
+    note_names(op, may_be_one || is_one ? ERR_STALE : rc, both, ARRAY_COUNT(both));
+    if (rc == 0 && replaced->id && !is_exchange)
+        known_names_inode_changed(op->m->known, replaced->id); /* under other names */
+}
+
 void posix_op_rename(fuse_req_t req, fuse_ino_t parent, const char *name, fuse_ino_t new_parent, const char *new_name,
                      unsigned flags)
 {
@@ -175,6 +259,7 @@ void posix_op_rename(fuse_req_t req, fuse_ino_t parent, const char *name, fuse_i
     how.hold = flags == 0 && is_open_here(&op, &p, how.new_parent, new_name);
     int rc = posix_rename(op.fs, op.m->store.memory->session, &how, &op.arena, &moved, &replaced, &op.err);
     passage_end(op.m->passages, &p);
+    note_renamed(&op, &how, rc, &moved, &replaced);
     if (rc == 0 && how.hold && replaced.id && replaced.nlink == 0)
         note_held(&op, replaced.id);
     if (rc == 0 && (S_ISDIR(moved.mode) || (replaced.id && S_ISDIR(replaced.mode)) || how.parent != how.new_parent))

@@ -20,6 +20,7 @@
 #include "client/lib/posix.h"
 #include "fuse/posix/edit_plan.h"
 #include "fuse/posix/keeper_memory.h"
+#include "fuse/posix/known_names.h"
 #include "fuse/posix/staging.h"
 
 struct node {
@@ -40,6 +41,8 @@ struct node {
     _Atomic bool is_streaming;
     _Atomic bool is_guessed; /* the kernel was told of those */
     _Atomic uint64_t unsaved_mtime_ns;
+
+    _Atomic bool was_changed; /* since known_names.h was told; set after it was */
 
     _Atomic bool wants_atime;   /* the next read is to be noted */
     pthread_mutex_t locks_lock; /* setting one, against letting go of all; and: */
@@ -81,6 +84,7 @@ struct node_store { /* what all nodes of a mount share */
     pthread_mutex_t held_lock;    /* of memory->locks */
     struct staging_area *staging;
     struct unused_blocks *unused;
+    struct known_names *known;    /* what is not asked while the file is open */
     pthread_mutex_t uploads_lock; /* of: */
     pthread_cond_t uploads_ended;
     int64_t uploads_bytes; /* what saves have under way is in memory */

@@ -296,6 +296,8 @@ bool node_is_same_version(struct node_table *t, struct node *n, const struct pos
 
 void node_put(struct node_table *t, struct node *n)
 {
+    if (n->was_changed && atomic_exchange(&n->was_changed, false))
+        known_names_inode_changed(t->store->known, n->id);
     pthread_mutex_lock(&t->lock);
     bool last = --n->refs == 0;
     if (last) {

@@ -19,6 +19,8 @@
 void node_note(struct node *n)
 {
     bool clean = !n->is_edited && !(n->writer && n->has_written);
+    if (!clean || n->unsaved_size >= 0)
+        n->was_changed = true;
     n->is_streaming = n->writer != NULL;
     n->unsaved_bytes = n->writer ? n->size : n->changed.data_bytes;
     n->unsaved_size = clean ? -1 : n->size;
@@ -358,6 +360,7 @@ int node_end_lost_stream(struct node_store *s, struct node *n, int64_t patience_
     if (rc < 0)
         return rc;
     n->has_lost_stream = false;
+    n->was_changed = true;
     n->is_stale = true; /* its end is known now */
     node_unload(n);
     return 0;

@@ -35,6 +35,7 @@ void request_begin(struct request *op, fuse_req_t req)
     op->m = fuse_req_userdata(req);
     op->fs = op->m->store.fs;
     op->since = dir_stats_now(op->m->dir_stats);
+    op->known_since = known_names_now(op->m->known);
     op->req = req;
     op->err = (struct err){0};
     arena_init(&op->arena, POSIX_OP_ARENA_BYTES);

@@ -185,6 +185,8 @@ static int begin(struct posix_mount *m, struct err *reterr)
     m->passages = passages_new();
     m->opens = opens_told_new();
     m->dir_stats = dir_stats_new();
+    m->known = known_names_new(o->cache_timeout_s > 0 ? o->names_max_bytes : 0, (int64_t)(o->cache_timeout_s * 1000));
+    m->store.known = m->known;
     if (heard) { /* else they are loaded and set when the namenode is there again */
         late_saves_load(&m->store, m->nodes);
         locks_set_again(m); /* it may have been started again, too, since a process before this one */
@@ -222,6 +224,7 @@ static size_t end(struct posix_mount *m)
     passages_free(m->passages);
     opens_told_free(m->opens);
     dir_stats_free(m->dir_stats);
+    known_names_free(m->known);
     dfs_unref(m->store.fs);
     staging_area_free(m->store.staging);
     return lost;

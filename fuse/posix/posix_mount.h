@@ -11,6 +11,7 @@
 #include "client/lib/posix.h"
 #include "common/daemon.h"
 #include "fuse/posix/dir_stats.h"
+#include "fuse/posix/known_names.h"
 #include "fuse/posix/node.h"
 #include "fuse/posix/passages.h"
 #include "fuse/posix/posix_start.h"
@@ -42,6 +43,7 @@ struct posix_mount {
     struct opens_told *opens;
     struct late_saves *late_saves;
     struct dir_stats *dir_stats;
+    struct known_names *known;
     uint64_t root;          /* the inode that the mount point shows */
     double cache_timeout_s; /* how long the kernel may believe names and attributes, as long as: */
     _Atomic bool is_told;   /* what others change is heard of, and if not, the kernel can forget all names */
@@ -54,6 +56,7 @@ double cache_absent_seconds(const struct posix_mount *m);
 struct request {
     struct posix_mount *m;
     uint64_t since; /* of dir_stats */
+    struct known_since known_since;
     struct dfs *fs;
     fuse_req_t req;
     struct arena arena;

@@ -17,6 +17,7 @@ struct posix_mount_options { /* all borrowed for the life of the mount */
     uint64_t root;       /* of posix_mount_probe, */
     const char *cluster; /* and this, too: no other one is written to, should it get the same address */
     double cache_timeout_s;
+    size_t names_max_bytes; /* of memory, for names that were fetched ahead of their being asked for */
     struct users_how users;
     const char *staging_folder; /* where this mount's own one is made */
     const char *name;           /* of the mount: what a killed one staged is taken up by the next of that name */

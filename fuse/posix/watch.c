@@ -40,6 +40,10 @@ static void pass_on(struct watch *w, const struct posix_change *c)
     struct posix_mount *m = w->m;
     fuse_ino_t ino = ino_of_inode(m, c->id);
     dir_stats_changed(m->dir_stats);
+    if (c->name)
+        known_names_changed(m->known, c->id, c->name);
+    else
+        known_names_inode_changed(m->known, c->id);
     if (c->name) {
         fuse_lowlevel_notify_inval_entry(m->fuse, ino, c->name, strlen(c->name));
         fuse_lowlevel_notify_inval_inode(m->fuse, ino, -1, 0); /* the directory's times */
@@ -63,6 +67,7 @@ static void pass_on_all(struct watch *w)
     struct posix_mount *m = w->m;
     xattr_forget_all(m);
     dir_stats_changed(m->dir_stats);
+    known_names_all_changed(m->known);
     m->is_told = kernel_io_forget_names();
     fuse_lowlevel_notify_inval_inode(m->fuse, FUSE_ROOT_ID, -1, 0);
     node_each(m->nodes, pass_on_one, w);

@@ -119,8 +119,11 @@ static void reply_errno(struct request *op, int errnum)
     request_end(op);
 }
 
-static void reply_changed(struct request *op, const char *name, int rc)
+static void reply_changed(struct request *op, fuse_ino_t ino, const char *name, int rc)
 {
+    uint64_t id = inode_of_ino(op->m, ino);
+    known_names_inode_changed(op->m->known, id);
+    xattr_forget(op->m, id);             /* who looked meanwhile may have been told that there is none */
     dir_stats_changed(op->m->dir_stats); /* it may be a directory */
     request_reply(op, name, rc);
 }
@@ -161,7 +164,7 @@ static void set_acl(struct request *op, fuse_ino_t ino, bool is_default, const c
     int rc = acl_from_xattr(value, size, is_default, op->m->users, &op->arena, &entries, &count, &op->err);
     if (rc == 0)
         rc = dfs_change_acl(op->fs, path_of(op, ino), DFS_ACL_SET, entries, count, &op->err);
-    reply_changed(op, "setxattr", rc);
+    reply_changed(op, ino, "setxattr", rc);
 }
 
 /* Without its named entries an access list is what the mode says. */
@@ -176,7 +179,7 @@ static void remove_acl(struct request *op, fuse_ino_t ino, bool is_default)
                                           {.type = DFS_ACL_OTHER, .rwx = acl.mode & 7}};
         rc = dfs_change_acl(op->fs, path_of(op, ino), DFS_ACL_SET, minimal, 3, &op->err);
     }
-    reply_changed(op, "removexattr", rc);
+    reply_changed(op, ino, "removexattr", rc);
 }
 
 /* ---- attributes ---- */
@@ -286,7 +289,7 @@ void posix_op_setxattr(fuse_req_t req, fuse_ino_t ino, const char *name, const c
         rc = err_set(&op.err, ERR_EXISTS, "%s", name);
     else if (flags == XATTR_CREATE && rc == ERR_XATTR_NOT_FOUND)
         rc = 0;
-    reply_changed(&op, "setxattr", rc == 0 ? set_xattr(&op, ino, &x) : rc);
+    reply_changed(&op, ino, "setxattr", rc == 0 ? set_xattr(&op, ino, &x) : rc);
 }
 
 void posix_op_removexattr(fuse_req_t req, fuse_ino_t ino, const char *name)
@@ -306,7 +309,7 @@ void posix_op_removexattr(fuse_req_t req, fuse_ino_t ino, const char *name)
         rc = dfs_remove_xattr(op.fs, path_of(&op, ino), stored, &op.err);
     else if (rc == ERR_XATTR_NOT_FOUND && kernel_io_request()->is_again) /* removed just before */
         rc = 0;
-    reply_changed(&op, "removexattr", rc);
+    reply_changed(&op, ino, "removexattr", rc);
 }
 
 void posix_op_listxattr(fuse_req_t req, fuse_ino_t ino, size_t size)

@@ -26,6 +26,54 @@ static int begin_look(struct op *op, struct namenode *nn, struct rpc_call *call)
     return rc;
 }
 
+struct page {
+    Cairn__EntryProto **entries;
+    size_t count;
+    bool more;
+};
+
+/* The entries behind a name; base NULL: from the beginning. */
+static int read_page(struct op *op, const struct inode *dir, struct slice after, size_t max, struct page *ret)
+{
+    struct dir_iter d;
+    int rc = 0;
+    max = max < PAGE_ENTRIES_MAX ? max : PAGE_ENTRIES_MAX;
+    max = max ? max : 1;
+    *ret = (struct page){.entries = arena_array(op->arena, Cairn__EntryProto *, max)};
+    dir_iter_open(&d, &op->t, dir, (const char *)after.base, after.len);
+    while (dir_iter_next(&d)) {
+        struct inode *n = NULL;
+        if (ret->count == max || (ret->count && op->t.arena.total > PAGE_MEMORY_MAX)) {
+            ret->more = true;
+            break;
+        }
+        rc = dir_iter_inode(&d, &op->t, &n, &op->err);
+        if (rc)
+            break;
+        Cairn__EntryProto *e = ret->entries[ret->count++] = arena_new(op->arena, Cairn__EntryProto);
+        cairn__entry_proto__init(e);
+        e->name = (ProtobufCBinaryData){d.name_len, arena_memdup(op->arena, d.name, d.name_len)};
+        e->attr = posix_attr(op, n);
+    }
+    int close_rc = dir_iter_close(&d, rc ? NULL : &op->err);
+    return rc ? rc : close_rc;
+}
+
+static int look_ahead(struct op *op, const Cairn__LookupRequestProto *q, Cairn__LookupResponseProto *ret)
+{
+    struct inode *dir = NULL;
+    struct page page;
+    int rc = node_directory(&op->t, q->parent, &dir, &op->err);
+    rc = rc ? rc : read_page(op, dir, slice_of(q->name), q->ahead, &page);
+    if (rc)
+        return rc;
+    ret->next = page.entries;
+    ret->n_next = page.count;
+    ret->has_more = 1;
+    ret->more = page.more;
+    return 0;
+}
+
 void posix_call_lookup(struct rpc_call *call, const ProtobufCMessage *message, void *context)
 {
     const Cairn__LookupRequestProto *q = (const void *)message;
@@ -36,6 +84,8 @@ void posix_call_lookup(struct rpc_call *call, const ProtobufCMessage *message, v
     rc = rc ? rc : node_lookup(&op.t, q->parent, slice_of(q->name), &n, &op.err);
     if (!rc && n)
         response->attr = posix_attr(&op, n);
+    if (!rc && q->ahead)
+        rc = look_ahead(&op, q, response);
     op_end_read(&op, rc, &response->base);
 }
 
@@ -55,44 +105,22 @@ void posix_call_get_attr(struct rpc_call *call, const ProtobufCMessage *message,
     op_end_read(&op, rc, &response->base);
 }
 
-static int read_page(struct op *op, const struct inode *dir, const Cairn__ReadDirRequestProto *q,
-                     Cairn__ReadDirResponseProto *ret)
-{
-    size_t max = q->count < PAGE_ENTRIES_MAX ? q->count : PAGE_ENTRIES_MAX;
-    max = max ? max : 1;
-    ret->entry = arena_array(op->arena, Cairn__EntryProto *, max);
-    struct dir_iter d;
-    int rc = 0;
-    dir_iter_open(&d, &op->t, dir, (const char *)q->after.data, q->has_after ? q->after.len : 0);
-    while (dir_iter_next(&d)) {
-        struct inode *n = NULL;
-        if (ret->n_entry == max || (ret->n_entry && op->t.arena.total > PAGE_MEMORY_MAX)) {
-            ret->more = 1;
-            break;
-        }
-        rc = dir_iter_inode(&d, &op->t, &n, &op->err);
-        if (rc)
-            break;
-        Cairn__EntryProto *e = ret->entry[ret->n_entry++] = arena_new(op->arena, Cairn__EntryProto);
-        cairn__entry_proto__init(e);
-        e->name = (ProtobufCBinaryData){d.name_len, arena_memdup(op->arena, d.name, d.name_len)};
-        e->attr = posix_attr(op, n);
-    }
-    int close_rc = dir_iter_close(&d, rc ? NULL : &op->err);
-    return rc ? rc : close_rc;
-}
-
 void posix_call_read_dir(struct rpc_call *call, const ProtobufCMessage *message, void *context)
 {
     const Cairn__ReadDirRequestProto *q = (const void *)message;
     struct op op;
+    struct page page;
     struct inode *n = NULL;
     int rc = begin_look(&op, context, call);
     OP_RESPONSE(&op, cairn__read_dir_response_proto, Cairn__ReadDirResponseProto);
     rc = rc ? rc : node_directory(&op.t, q->id, &n, &op.err);
-    rc = rc ? rc : read_page(&op, n, q, response);
-    if (!rc)
+    rc = rc ? rc : read_page(&op, n, q->has_after ? slice_of(q->after) : (struct slice){0}, q->count, &page);
+    if (!rc) {
+        response->entry = page.entries;
+        response->n_entry = page.count;
+        response->more = page.more;
         response->directory = posix_attr(&op, n);
+    }
     op_end_read(&op, rc, &response->base);
 }
 

@@ -241,6 +241,31 @@ static void pages_of_a_directory(void **state)
     assert_false(page.more);
 }
 
+static void a_look_goes_on_behind_the_name(void **state)
+{
+    struct mounts *m = *state;
+    struct posix_attr attr, dir = make(m, 0, POSIX_ROOT, "d", S_IFDIR | 0755);
+    struct posix_page next;
+    char name[16];
+    for (int i = 0; i < 25; i++) {
+        snprintf(name, sizeof name, "f%02d", i);
+        make(m, 0, dir.id, name, S_IFREG | 0644);
+    }
+    assert_int_equal(posix_lookup_ahead(m->two, dir.id, "f10", 3, &m->a, &attr, &next, &m->err), 0);
+    assert_true(attr.id && next.count == 3 && next.more);
+    assert_string_equal(next.entries[0].name, "f11");
+    assert_string_equal(next.entries[2].name, "f13");
+    assert_int_equal(next.entries[2].attr.mode, S_IFREG | 0644);
+    assert_int_equal(posix_lookup_ahead(m->two, dir.id, "f22x", 2, &m->a, &attr, &next, &m->err), 0);
+    assert_true(!attr.id && next.count == 2 && !next.more); /* to the end */
+    assert_string_equal(next.entries[0].name, "f23");
+    assert_int_equal(posix_lookup_ahead(m->two, dir.id, "z", 2, &m->a, &attr, &next, &m->err), 0);
+    assert_true(!attr.id && next.count == 0 && !next.more);
+    assert_int_equal(posix_lookup_ahead(m->two, dir.id, "f10", 0, &m->a, &attr, &next, &m->err), 0);
+    assert_true(attr.id && next.count == 0 && next.more); /* nobody asked */
+    assert_int_equal(posix_lookup_ahead(m->two, 12345678, "f10", 5, &m->a, &attr, &next, &m->err), ERR_STALE);
+}
+
 static void links_and_renames(void **state)
 {
     struct mounts *m = *state;
@@ -730,6 +755,7 @@ int main(void)
         TEST(names_and_attributes),
         TEST(errors_are_errnos),
         TEST(pages_of_a_directory),
+        TEST(a_look_goes_on_behind_the_name),
         TEST(links_and_renames),
         TEST(a_folder_takes_anothers_place),
         TEST(nobody_elses_folder_is_replaced_where_it_is_sticky),
