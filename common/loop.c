@@ -19,6 +19,8 @@ struct loop {
     /* The batch being worked on, so that a removed watch is not called any more. */
     struct epoll_event batch[EVENTS_AT_ONCE];
     int batch_pos, batch_count;
+    void (*on_batch)(void *context, int events); /* NULL: nobody's */
+    void *on_batch_context;
 };
 
 int loop_new(struct loop **ret, struct err *reterr)
@@ -97,16 +99,26 @@ static int timers_run(struct loop *l)
     return wait_ms < 0 ? 0 : wait_ms > 60000 ? 60000 : (int)wait_ms;
 }
 
+void loop_on_batch(struct loop *l, void (*fn)(void *context, int events), void *context)
+{
+    l->on_batch = fn;
+    l->on_batch_context = context;
+}
+
 void loop_run(struct loop *l)
 {
     while (!l->stopped) {
         int wait_ms = timers_run(l);
         l->batch_count = epoll_wait(l->epoll_fd, l->batch, EVENTS_AT_ONCE, wait_ms);
+        if (l->on_batch && l->batch_count > 0)
+            l->on_batch(l->on_batch_context, l->batch_count);
         for (l->batch_pos = 0; l->batch_pos < l->batch_count; l->batch_pos++) {
             struct loop_watch *w = l->batch[l->batch_pos].data.ptr;
             if (w)
                 w->ready(w, l->batch[l->batch_pos].events);
         }
+        if (l->on_batch && l->batch_count > 0)
+            l->on_batch(l->on_batch_context, 0);
     }
 }
 

@@ -28,6 +28,9 @@ struct loop_timer {
 int loop_new(struct loop **ret, struct err *reterr) MUST_CHECK;
 void loop_free(struct loop *l); /* not running; watches and timers are merely forgotten */
 
+/* Before loop_run: fn(context, N) before N events are handled that came together, and fn(context, 0) after them. */
+void loop_on_batch(struct loop *l, void (*fn)(void *context, int events), void *context);
+
 void loop_run(struct loop *l);  /* until loop_stop */
 void loop_stop(struct loop *l); /* any thread; loop_run returns soon, or at once if it has not begun */
 

@@ -58,6 +58,15 @@ static int token_login(void *context, struct slice identifier, struct rpc_token 
     return rc;
 }
 
+static void on_batch(void *context, int events)
+{
+    struct namenode *nn = context;
+    if (events)
+        journal_batch_begins(nn->journal, events == 1);
+    else
+        journal_batch_ends(nn->journal);
+}
+
 static int start(struct namenode *nn, struct net_address address, const char *bind_setting, int threads,
                  const struct rpc_service *services, size_t count, struct rpc_server **ret, struct err *reterr)
 {
@@ -72,6 +81,8 @@ static int start(struct namenode *nn, struct net_address address, const char *bi
         .on_connection_closed_context = nn,
         .token_login = nn->tokens->are_issued ? token_login : NULL,
         .token_context = nn,
+        .on_batch = on_batch,
+        .on_batch_context = nn,
     };
     if (*bind)
         snprintf(o.listen.host, sizeof o.listen.host, "%s", bind);

@@ -127,6 +127,7 @@ static int server_loop_init(struct rpc_server *s, struct server_loop *l, struct 
         return rc;
     l->timer = (struct loop_timer){.expired = loop_tick, .period_ms = TICK_MS};
     loop_timer_add(l->loop, &l->timer);
+    loop_on_batch(l->loop, s->options.on_batch, s->options.on_batch_context);
     return 0;
 }
 

@@ -81,6 +81,9 @@ struct rpc_server_options {
      * loop. NULL: nobody needs to say more than a name. */
     int (*token_login)(void *context, struct slice identifier, struct rpc_token *ret, struct err *reterr);
     void *token_context;
+    /* As loop_on_batch, of each of the loops: around the handlers of what came together. NULL: nobody cares. */
+    void (*on_batch)(void *context, int events);
+    void *on_batch_context;
     int stall_timeout_ms; /* half a request, or an answer nobody reads (60000) */
     /* Calls that wait for the pool; 0 = 100 for each of its threads. When there are so many, a connection that has a
      * call under way is not read further; or, with refuse_when_full, further ones are answered with RetriableException.

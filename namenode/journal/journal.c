@@ -13,9 +13,14 @@
 #include <sys/inotify.h>
 #include <unistd.h>
 
+#include "common/clock.h"
 #include "common/log.h"
 #include "common/mem.h"
 #include "namenode/journal/log_file.h"
+
+#define CALM_ROUNDS   16                /* of one call each, before threads that handle calls sync themselves */
+#define CALM_SYNC_NS  ((int64_t)500000) /* a slower disk is for the thread of its own: others wait for their loop */
+#define CALM_PAUSE_NS ((int64_t)10000)  /* who comes sooner after a sync than any client could, has waited for it */
 
 struct waiter {
     void (*done)(void *arg);
@@ -35,12 +40,15 @@ struct journal {
     _Atomic uint64_t sync_count;
 
     sem_t wake; /* not a condition: coming back from one means another lock, and a system call to let go of it */
-    pthread_mutex_t lock; /* guards the three below */
+    _Atomic unsigned calm;        /* rounds of one call since there were several, or a slow one */
+    _Atomic int64_t last_sync_ns; /* when it ended */
+    pthread_mutex_t lock;         /* guards the three below */
     struct waiters waiting;
     bool asleep; /* the thread waits for `wake`, which nobody has posted yet */
     bool stopping;
 
-    struct log_file *logs; /* the thread's own, as are the two below */
+    pthread_mutex_t sync_lock; /* one sync at a time; guards what follows */
+    struct log_file *logs;
     size_t log_count;
     int notify_fd; /* tells that files came or went; -1: the folder is listed in every round */
 };
@@ -143,6 +151,33 @@ static void round_take(struct journal *j, struct waiters *round)
     pthread_mutex_unlock(&j->lock);
 }
 
+/* What this thread does for the journal between journal_batch_begins and _ends. */
+static _Thread_local struct {
+    const struct journal *journal; /* NULL: it is not between them, or its calls did not come alone */
+    size_t count;                  /* who wait and came from here */
+} batch;
+
+static int64_t sync_all(struct journal *j)
+{
+    pthread_mutex_lock(&j->sync_lock);
+    uint64_t written = atomic_load(&j->written);
+    int64_t begun_ns = clock_mono_ns();
+    logs_sync(j);
+    atomic_store(&j->synced, written);
+    int64_t ended_ns = clock_mono_ns();
+    j->last_sync_ns = ended_ns;
+    pthread_mutex_unlock(&j->sync_lock);
+    return ended_ns - begun_ns;
+}
+
+/* A round of so many calls that took so long. Under the lock. */
+static void note_round(struct journal *j, size_t calls, int64_t took_ns)
+{
+    bool was_calm = calls == 1 && took_ns < CALM_SYNC_NS && !j->waiting.count;
+    unsigned calm = j->calm;
+    j->calm = !was_calm ? 0 : calm < CALM_ROUNDS ? calm + 1 : CALM_ROUNDS;
+}
+
 static void *journal_thread(void *arg)
 {
     struct journal *j = arg;
@@ -152,9 +187,10 @@ static void *journal_thread(void *arg)
         round_take(j, &round);
         if (!round.count)
             break;
-        uint64_t written = atomic_load(&j->written);
-        logs_sync(j);
-        atomic_store(&j->synced, written);
+        int64_t took_ns = sync_all(j);
+        pthread_mutex_lock(&j->lock);
+        note_round(j, round.count, took_ns);
+        pthread_mutex_unlock(&j->lock);
         j->answering(true);
         for (size_t i = 0; i < round.count; i++)
             round.list[i].done(round.list[i].arg);
@@ -185,6 +221,7 @@ int journal_start(struct store *store, void (*answering)(bool begins), struct jo
         j->notify_fd = -1;
     }
     pthread_mutex_init(&j->lock, NULL);
+    pthread_mutex_init(&j->sync_lock, NULL);
     sem_init(&j->wake, 0, 0);
     j->answering = answering ? answering : answer_singly;
     int rc = pthread_create(&j->thread, NULL, journal_thread, j);
@@ -219,6 +256,7 @@ void journal_stop(struct journal *j)
     free(j->logs);
     free(j->waiting.list);
     pthread_mutex_destroy(&j->lock);
+    pthread_mutex_destroy(&j->sync_lock);
     sem_destroy(&j->wake);
     free(j);
 }
@@ -233,22 +271,71 @@ uint64_t journal_latest(const struct journal *j)
     return atomic_load(&j->written);
 }
 
-void journal_when_synced(struct journal *j, uint64_t seq, void (*done)(void *arg), void *arg)
+static void wait_for_sync(struct journal *j, void (*done)(void *arg), void *arg, bool may_wait)
 {
-    if (seq <= atomic_load(&j->synced)) {
-        done(arg);
-        return;
-    }
     pthread_mutex_lock(&j->lock);
     if (j->waiting.count == j->waiting.capacity) {
         j->waiting.capacity = j->waiting.capacity ? j->waiting.capacity * 2 : 64;
         j->waiting.list = mem_realloc_array(j->waiting.list, j->waiting.capacity, sizeof(struct waiter));
     }
     j->waiting.list[j->waiting.count++] = (struct waiter){done, arg};
-    bool wake = wake_is_needed(j);
+    bool wake = !may_wait && wake_is_needed(j);
     pthread_mutex_unlock(&j->lock);
     if (wake)
         sem_post(&j->wake);
+}
+
+void journal_when_synced(struct journal *j, uint64_t seq, void (*done)(void *arg), void *arg)
+{
+    bool in_batch = batch.journal == j;
+    if (seq <= atomic_load(&j->synced)) {
+        done(arg);
+        return;
+    }
+    batch.count += in_batch;
+    wait_for_sync(j, done, arg, in_batch);
+}
+
+/* ---- batches ---- */
+
+void journal_batch_begins(struct journal *j, bool alone)
+{
+    batch.count = 0;
+    batch.journal = NULL;
+    if (!alone || j->calm < CALM_ROUNDS)
+        return;
+    if (clock_mono_ns() - j->last_sync_ns < CALM_PAUSE_NS)
+        j->calm = 0;
+    else
+        batch.journal = j;
+}
+
+/* The only one who waits; else the journal's thread is woken, which nobody has done for those who came from here. */
+static bool take_alone(struct journal *j, struct waiter *ret)
+{
+    pthread_mutex_lock(&j->lock);
+    bool is_alone = j->waiting.count == 1 && j->asleep;
+    if (is_alone)
+        *ret = j->waiting.list[--j->waiting.count];
+    bool wake = !is_alone && j->waiting.count && wake_is_needed(j);
+    pthread_mutex_unlock(&j->lock);
+    if (wake)
+        sem_post(&j->wake);
+    return is_alone;
+}
+
+void journal_batch_ends(struct journal *j)
+{
+    struct waiter one;
+    bool has_waiters = batch.journal == j && batch.count;
+    batch.journal = NULL;
+    if (!has_waiters || !take_alone(j, &one))
+        return;
+    int64_t took_ns = sync_all(j);
+    pthread_mutex_lock(&j->lock);
+    note_round(j, 1, took_ns);
+    pthread_mutex_unlock(&j->lock);
+    one.done(one.arg);
 }
 
 struct sleeper {
@@ -269,7 +356,10 @@ static void sleeper_wake(void *arg)
 void journal_wait(struct journal *j, uint64_t seq)
 {
     struct sleeper s = {PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, false};
-    journal_when_synced(j, seq, sleeper_wake, &s);
+    if (seq > atomic_load(&j->synced))
+        wait_for_sync(j, sleeper_wake, &s, false);
+    else
+        s.done = true;
     pthread_mutex_lock(&s.lock);
     while (!s.done)
         pthread_cond_wait(&s.woken, &s.lock);

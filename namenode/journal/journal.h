@@ -3,7 +3,8 @@
  * LevelDB has hand-written log files (NNNNNN.log). leveldb_write without sync has put the record into the kernel with
  * write(2) when it returns: every record is flushed from LevelDB's own buffer. What is missing is fdatasync, and that
  * we do ourselves, in one thread: leveldb_write with sync would do it inside LevelDB's writer queue, and so make the
- * next writer, who holds the namenode's lock, wait for the disk.
+ * next writer, who holds the namenode's lock, wait for the disk. Where one client asks for one thing after another, the
+ * thread that handled its call does it (journal_batch_ends).
  *
  * One round: take all who wait, open the folder's *.log that are new (and sync the folder, for a log's name has to
  * survive too), fdatasync each, answer all. The folder is listed only when inotify says that it changed. A log that
@@ -41,6 +42,12 @@ uint64_t journal_latest(const struct journal *j); /* the number of the newest ba
  * thread. done must not block. */
 void journal_when_synced(struct journal *j, uint64_t seq, void (*done)(void *arg), void *arg);
 void journal_wait(struct journal *j, uint64_t seq); /* blocks; not from a done() */
+
+/* For threads that handle calls: around those that came together. If it was just one (alone), and it has to wait, and
+ * nobody else has come for a while, and the disk is quick, then the sync and done() are this thread's to do when the
+ * batch ends: to wake another thread for it would take a third of the time of both. */
+void journal_batch_begins(struct journal *j, bool alone);
+void journal_batch_ends(struct journal *j);
 struct journal_stats journal_stats(const struct journal *j);
 
 #endif

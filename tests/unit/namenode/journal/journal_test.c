@@ -1,4 +1,5 @@
 #include <pthread.h>
+#include <semaphore.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdatomic.h>
@@ -283,6 +284,109 @@ static void test_a_round_is_announced(void **state)
     assert_int_equal(journal_start(f->store, NULL, &f->journal, &f->err), 0);
 }
 
+/* ---- threads that handle calls ---- */
+
+struct call {
+    sem_t answered;
+    pthread_t by;
+};
+
+static void answer(void *arg)
+{
+    struct call *c = arg;
+    c->by = pthread_self();
+    sem_post(&c->answered);
+}
+
+/* One call that came alone, or not; true: this thread has synced what it wrote. */
+static bool handle(struct fixture *f, pthread_mutex_t *lock, struct call *c, bool alone)
+{
+    journal_batch_begins(f->journal, alone);
+    pthread_mutex_lock(lock);
+    uint64_t seq = put(f, "k", "v", 1);
+    pthread_mutex_unlock(lock);
+    journal_when_synced(f->journal, seq, answer, c);
+    journal_batch_ends(f->journal);
+    while (sem_wait(&c->answered) < 0)
+        ;
+    return pthread_equal(c->by, pthread_self());
+}
+
+/* On a disk that is quick whatever else it has to do. */
+static void test_who_is_alone_syncs_itself(void **state)
+{
+    struct fixture *f = *state, quick = {.folder = "/dev/shm/cairn-journal-XXXXXX"};
+    pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+    struct call c;
+    sem_init(&c.answered, 0, 0);
+    for (int i = 0; i < 100; i++)
+        assert_false(handle(f, &lock, &c, false));
+    if (!mkdtemp(quick.folder))
+        return;
+    open_all(&quick);
+    bool done = false;
+    for (int i = 0; !done && i < 100000; i++) {
+        usleep(20); /* as a client does that has to hear of the answer first */
+        uint64_t syncs = journal_stats(quick.journal).syncs;
+        done = handle(&quick, &lock, &c, true);
+        assert_true(journal_stats(quick.journal).syncs > syncs);
+    }
+    assert_true(done);
+    assert_false(handle(&quick, &lock, &c, false));
+    close_all(&quick);
+    assert_int_equal(file_remove_tree(quick.folder, NULL), 0);
+    sem_destroy(&c.answered);
+}
+
+static void *handle_many(void *arg)
+{
+    struct writer *w = arg;
+    struct call c;
+    sem_init(&c.answered, 0, 0);
+    for (int i = 0; i < 500; i++) {
+        handle(w->fixture, w->lock, &c, (w->number + i) % 5 != 0);
+        if (w->number % 2 == 0)
+            usleep((unsigned)(i * 7 % 50));
+    }
+    sem_destroy(&c.answered);
+    return NULL;
+}
+
+static void test_everybody_is_answered_whoever_syncs(void **state)
+{
+    struct fixture *f = *state, quick = {.folder = "/dev/shm/cairn-journal-XXXXXX"};
+    pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+    pthread_t threads[4];
+    struct writer writers[4];
+    bool has_quick = mkdtemp(quick.folder) != NULL;
+    if (has_quick)
+        open_all(&quick);
+    for (int i = 0; i < 4; i++) {
+        writers[i] = (struct writer){has_quick ? &quick : f, &lock, i};
+        assert_int_equal(pthread_create(&threads[i], NULL, handle_many, &writers[i]), 0);
+    }
+    for (int i = 0; i < 4; i++)
+        pthread_join(threads[i], NULL);
+    if (!has_quick)
+        return;
+    close_all(&quick);
+    assert_int_equal(file_remove_tree(quick.folder, NULL), 0);
+}
+
+static void test_waiting_in_a_batch_ends(void **state)
+{
+    struct fixture *f = *state;
+    _Atomic int counted = 0;
+    for (int i = 0; i < 50; i++) {
+        journal_batch_begins(f->journal, true);
+        uint64_t seq = put(f, "k", "v", 1);
+        journal_when_synced(f->journal, seq, count, &counted);
+        journal_wait(f->journal, seq);
+        journal_batch_ends(f->journal);
+        assert_int_equal(atomic_load(&counted), i + 1);
+    }
+}
+
 static void test_a_folder_has_one_owner(void **state)
 {
     struct fixture *f = *state;
@@ -300,6 +404,8 @@ int main(void)
         T(test_many_share_a_sync),         T(test_logs_that_come_and_go),
         T(test_a_folder_has_one_owner),    T(test_a_reserved_log_is_read_after_a_kill),
         T(test_a_round_is_announced),      T(test_zeros_ahead_overwrite_nothing),
+        T(test_who_is_alone_syncs_itself), T(test_everybody_is_answered_whoever_syncs),
+        T(test_waiting_in_a_batch_ends),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
