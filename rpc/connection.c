@@ -246,8 +246,8 @@ static bool hold_back(struct rpc_connection *c)
 void rpc_hold_answers(bool begins)
 {
     held.on = begins;
-    for (; !begins && held.count; held.count--) {
-        struct rpc_connection *c = held.list[held.count - 1];
+    for (size_t i = 0; !begins && i < held.count; i++) { /* as they came */
+        struct rpc_connection *c = held.list[i];
         pthread_mutex_lock(&c->lock);
         c->held = false;
         struct rpc_call *done = c->closed || c->blocked ? NULL : out_flush(c);
@@ -257,6 +257,7 @@ void rpc_hold_answers(bool begins)
         calls_free(done);
         connection_unref(c);
     }
+    held.count = begins ? held.count : 0;
 }
 
 void connection_send(struct rpc_connection *c, struct rpc_call *call)

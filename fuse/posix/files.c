@@ -126,6 +126,7 @@ void posix_op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
     if (rc < 0) {
         passage_end(op.m->passages, &p);
         opens_closed(op.m, inode);
+        known_names_inode_changed(op.m->known, inode); /* the kernel looks its name up again, if it is gone */
         request_fail(&op, "open");
         return;
     }

@@ -26,7 +26,9 @@ struct known_folder {
     size_t count, capacity;
     int64_t gap_until_ms; /* before the first one */
     _Atomic bool was_used;
-    _Atomic uint32_t asked; /* since something was fetched */
+    bool is_begun;          /* by a look for which something was fetched */
+    _Atomic uint32_t looks; /* in all */
+    _Atomic uint32_t asked; /* of them, since something was fetched */
     _Atomic uint64_t hits;  /* answered from here */
     uint64_t fetched;       /* entries, ahead of their being asked for */
 };

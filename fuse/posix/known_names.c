@@ -12,7 +12,9 @@
 #define NOTES_MAX        1024 /* an answer that took longer than so many changes is not believed at all */
 #define OWNERS_MAX       64   /* different ones; attributes of further ones are not kept */
 #define AHEAD_PER_LOOK   32   /* entries, each about as dear as a thirtieth of a call */
+#define FOLDERS_BEGUN    64   /* so many show what is usual */
 #define FOLDER_BUCKETS   1024
+#define SHARED_SLOTS     1024
 #define ENTRY_BYTES      256 /* about, for the size of the table */
 #define ALLOCATION_BYTES 16
 
@@ -33,6 +35,12 @@ struct known_names {
     _Atomic uint64_t note_count; /* so far; changed under the lock */
     char *owners[OWNERS_MAX];
     size_t owner_count;
+    unsigned begun;           /* folders, lately; and */
+    _Atomic unsigned gone_on; /* .. of which a second name was asked for */
+    struct shared {
+        uint64_t dir;
+        int64_t until_ms;
+    } shared[SHARED_SLOTS]; /* by whose number */
 };
 
 /* ---- life ---- */
@@ -254,6 +262,37 @@ static bool was_noted(const struct known_names *k, struct known_since since, uin
     return false;
 }
 
+static struct shared *shared_slot(struct known_names *k, uint64_t dir)
+{
+    return &k->shared[dir % SHARED_SLOTS];
+}
+
+static bool is_shared(struct known_names *k, uint64_t dir, int64_t now_ms)
+{
+    const struct shared *s = shared_slot(k, dir);
+    return s->dir == dir && s->until_ms > now_ms;
+}
+
+static void mark_shared(struct known_names *k, uint64_t dir)
+{
+    *shared_slot(k, dir) = (struct shared){dir, clock_mono_ms() + SHARED_MS};
+}
+
+void known_names_told(struct known_names *k, uint64_t id, const char *name)
+{
+    if (!k->bytes_max)
+        return;
+    pthread_rwlock_wrlock(&k->lock);
+    if (name)
+        mark_shared(k, id);
+    for (struct known_entry *e = *inode_slot(k, id); !name && e; e = e->next_of_inode)
+        if (e->attr.id == id)
+            mark_shared(k, e->folder->id);
+    push(k, id, name);
+    apply(k, &k->notes[(k->note_count - 1) % NOTES_MAX], NULL);
+    pthread_rwlock_unlock(&k->lock);
+}
+
 static void note(struct known_names *k, uint64_t id, const char *name)
 {
     if (!k->bytes_max)
@@ -329,9 +368,11 @@ enum known_name known_names_find(struct known_names *k, uint64_t dir, const char
     size_t at = known_folder_at(f, name);
     bool is_there = known_folder_is_at(f, at, name);
     const struct known_entry *e = is_there ? f->entries[at] : NULL;
-    *ret_left_ms = (e ? e->until_ms : *known_folder_gap(f, at)) - clock_mono_ms();
-    if (*ret_left_ms <= 0 || (e && !e->has_attr))
+    int64_t now_ms = clock_mono_ms();
+    *ret_left_ms = (e ? e->until_ms : *known_folder_gap(f, at)) - now_ms;
+    if (*ret_left_ms <= 0 || (e && !e->has_attr) || is_shared(k, dir, now_ms))
         return NAME_NOT_KNOWN;
+    k->gone_on += f->looks++ == 1 && f->is_begun;
     f->hits++;
     f->asked++;
     f->was_used = true;
@@ -341,18 +382,36 @@ enum known_name known_names_find(struct known_names *k, uint64_t dir, const char
 
 /* ---- being told ---- */
 
+/* So many looks have not been paid for yet. Under the lock. */
+static uint32_t count_look(struct known_names *k, struct known_folder *f)
+{
+    uint32_t looks = f->looks++, asked = f->asked;
+    f->asked = 1;
+    k->gone_on += looks == 1 && f->is_begun;
+    if (looks)
+        return asked;
+    bool is_usual = 2 * k->gone_on > k->begun;
+    f->is_begun = true;
+    if (++k->begun > FOLDERS_BEGUN) {
+        k->begun /= 2;
+        k->gone_on = k->gone_on / 2;
+    }
+    return is_usual ? 1 : 0;
+}
+
 uint32_t known_names_ahead(struct known_names *k, uint64_t dir)
 {
     if (!k->bytes_max)
         return 0;
     pthread_rwlock_wrlock(&k->lock);
     struct known_folder *f = folder_need(k, dir);
-    uint64_t trusted = AHEAD_TRUST + AHEAD_PER_LOOK * f->hits, wanted = (uint64_t)AHEAD_PER_LOOK * f->asked;
+    uint64_t trusted = AHEAD_TRUST + AHEAD_PER_LOOK * f->hits, wanted = (uint64_t)AHEAD_PER_LOOK * count_look(k, f);
+    if (is_shared(k, dir, clock_mono_ms()))
+        wanted = 0;
     trusted = trusted > f->fetched ? trusted - f->fetched : 0;
     wanted = wanted < AHEAD_MAX ? wanted : AHEAD_MAX;
     wanted = wanted < trusted ? wanted : trusted;
     f->fetched += wanted;
-    f->asked = 1;
     evict(k, f);
     pthread_rwlock_unlock(&k->lock);
     return (uint32_t)wanted;

@@ -16,10 +16,13 @@
  *   5. Of a file that is open here nothing is believed: its attributes change without a word.
  * known_names_inode_changed() comes before its node goes.
  *   6. Nothing is older than believe_ms, so that a change that nobody heard of is seen in the end.
+ *   7. A folder that others change is asked about each time until they have left it alone for SHARED_MS: who hears from
+ *      them that they are done may be here before the word is.
  *
  * Which entries are fetched: behind a name that was asked for, and the more often a folder is asked, the more of them;
- * but of a folder of which few are asked for, as many as AHEAD_TRUST, no more. Bounded in bytes: the folder that was
- * not looked at for longest goes first. Any thread. */
+ * with the first name some only if most folders are asked for more than one, and of a folder of which few are asked for
+ * as many as AHEAD_TRUST, no more. Bounded in bytes: the folder that was not looked at for longest goes first. Any
+ * thread. */
 #ifndef CAIRN_FUSE_POSIX_KNOWN_NAMES_H
 #define CAIRN_FUSE_POSIX_KNOWN_NAMES_H
 
@@ -60,6 +63,9 @@ struct known_page {
 void known_names_page(struct known_names *k, struct known_since since, const struct known_page *page);
 
 /* ---- changes ---- */
+#define SHARED_MS 5000
+/* What others did; name NULL: with the inode. */
+void known_names_told(struct known_names *k, uint64_t id, const char *name);
 void known_names_changed(struct known_names *k, uint64_t dir, const char *name);
 void known_names_inode_changed(struct known_names *k, uint64_t id);
 void known_names_all_changed(struct known_names *k);

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "common/clock.h"
+#include "namenode/namespace/change_log.h"
 #include "namenode/namespace/leases.h"
 #include "namenode/namespace/sessions.h"
 #include "namenode/namespace/writers.h"
@@ -87,6 +88,8 @@ static uint64_t finish(struct op *op, int rc, const ProtobufCMessage *response)
         op->t.is_final = true;
         rc = file_commit(&op->file, &op->err);
     }
+    if (change_log_wakes(op->nn->dir->changes, op->t.session))
+        posix_tell_changes(op->nn);
     prepare(op, rc, response);
     uint64_t seq = journal_latest(op->nn->journal);
     op->t.closed_count = 0;

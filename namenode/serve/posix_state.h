@@ -30,6 +30,9 @@ void posix_connection_closed(struct namenode *nn, uint64_t connection);
 void posix_locks_freed(struct namenode *nn, uint64_t inode);
 /* Would waiting never end? */
 bool posix_wait_deadlocks(struct namenode *nn, const struct lock_wait *wait);
+/* Somebody changed something: those who wait to hear of it are answered first. A program that hears from the other that
+ * it is done has to find it as it is now, through whatever mount. */
+void posix_tell_changes(struct namenode *nn);
 /* Answers with what changed after the cursor so far: what awaitChanges says when it stops waiting. */
 void posix_prepare_changes(struct namenode *nn, struct rpc_call *call, uint64_t session, uint64_t cursor);
 void posix_prepare_lock(struct rpc_call *call, bool granted, const struct file_lock *in_the_way);

@@ -107,6 +107,20 @@ void posix_prepare_changes(struct namenode *nn, struct rpc_call *call, uint64_t 
     rpc_call_prepare(call, &response.base);
 }
 
+void posix_tell_changes(struct namenode *nn)
+{
+    struct posix_wait **link = nn->posix_waits ? &nn->posix_waits->first : NULL;
+    while (link && *link) {
+        struct posix_wait *at = *link;
+        if (!at->lock.inode && change_log_any(nn->dir->changes, &at->cursor, at->session->id)) {
+            posix_prepare_changes(nn, at->call, at->session->id, at->cursor);
+            answer(nn, link);
+        } else {
+            link = &at->next;
+        }
+    }
+}
+
 /* ---- locks ---- */
 
 bool posix_wait_for_lock(struct namenode *nn, struct rpc_call *call, struct session *session,

@@ -7,7 +7,7 @@ import threading
 
 import pytest
 
-from lib.posix_mounts import beside, cluster, here, mount_on, other, path_in_dfs
+from lib.posix_mounts import beside, cluster, here, mount_on, path_in_dfs
 from lib.waiting import wait_for
 
 
@@ -46,16 +46,23 @@ NAMES = [f"f{i:02}" for i in range(40)]
 
 
 @pytest.fixture
-def there(cluster, here, other):
-    """The same folder through a mount that was told of its names, and whose kernel was not."""
+def there(cluster, here, tmp_path):
+    """The same folder through a mount that has nobody's changes to hear of, and knows some of the names."""
     make(here, NAMES)
-    there = beside(cluster, other, here)
-    wait_for(lambda: look(there, NAMES) == look(here, NAMES), 5, "what was made")
-    forget()
-    before = lookups(cluster)
-    assert look(there, NAMES[:3]) == [(3, 0o644, 1)] * 3
-    assert lookups(cluster) - before <= 4
-    return there
+    daemon = mount_on(cluster, tmp_path / "there", tmp_path / "there.log")
+    there = beside(cluster, str(tmp_path / "there"), here)
+
+    def is_kept():
+        look(there, NAMES[:3])
+        forget()
+        before = lookups(cluster)
+        return look(there, NAMES[:3]) and lookups(cluster) == before
+
+    try:
+        wait_for(is_kept, 20, "names to be kept, as they are when word of changes comes")
+        yield there
+    finally:
+        daemon.stop()
 
 
 def test_one_name_after_another_takes_few_calls(cluster, here, there):
@@ -175,6 +182,18 @@ def test_two_names_of_one_file_stay_when_one_is_moved_onto_the_other(cluster, he
     for folder in here, there:
         forget()
         wait_for(lambda: look(folder, ["f10", "f10-link"]) == [(3, 0o644, 2)] * 2, 5, f"both names in {folder}")
+
+
+def test_what_another_has_made_is_there_for_who_is_told_so(cluster, here, there):
+    """At once, in a folder of which all was known on both sides, once they have heard that it is not theirs alone."""
+    for i in range(100):
+        maker, reader = (here, there) if i % 2 else (there, here)
+        make(maker, [f"g{i}"])
+        if i < 2:
+            wait_for(lambda: look(reader, [f"g{i}"]) != [None], 5, "the first word")
+        assert look(reader, [f"g{i}"]) != [None]
+        os.rename(f"{maker}/g{i}", f"{maker}/h{i}")
+        assert open(f"{reader}/h{i}").read() == f"g{i}"
 
 
 @pytest.mark.parametrize("mutating", ["here", "there"])

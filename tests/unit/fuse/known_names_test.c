@@ -141,6 +141,27 @@ static void test_what_others_change_is_forgotten(void **state)
     known_names_free(k);
 }
 
+static void test_a_folder_that_others_change_is_asked(void **state)
+{
+    struct known_names *k = fresh();
+    (void)state;
+    page(k, 0, false, "bdf", false);
+    known_names_told(k, DIR + 1, "x"); /* another folder */
+    known_names_told(k, 9, NULL);
+    assert_known(k, "abcd", "_2_4");
+    known_names_told(k, 4, NULL); /* a file that is known to be in it */
+    assert_known(k, "abcd", "????");
+    known_names_all_changed(k);
+    assert_int_equal(known_names_ahead(k, DIR), 0);
+    assert_int_equal(known_names_ahead(k, DIR), 0);
+    known_names_free(k);
+    k = fresh();
+    known_names_told(k, DIR, "x"); /* before anything is known of it */
+    page(k, 0, false, "bdf", false);
+    assert_known(k, "abcd", "????");
+    known_names_free(k);
+}
+
 static void test_an_inode_has_several_names(void **state)
 {
     struct known_names *k = fresh();
@@ -339,6 +360,21 @@ static void test_one_after_another_is_read_ahead(void **state)
     known_names_free(k);
 }
 
+static void test_the_first_look_shows_what_is_usual(void **state)
+{
+    struct known_names *k = fresh();
+    (void)state;
+    for (uint64_t dir = 1000; dir < 1010; dir++) {
+        known_names_ahead(k, dir);
+        known_names_ahead(k, dir); /* a second name is wanted in each */
+    }
+    assert_int_equal(known_names_ahead(k, 1010), 32);
+    for (uint64_t dir = 1011; dir < 1100; dir++) /* in these it is not */
+        known_names_ahead(k, dir);
+    assert_int_equal(known_names_ahead(k, 1100), 0);
+    known_names_free(k);
+}
+
 static void test_a_small_folder_is_known_soon_in_any_order(void **state)
 {
     struct known_names *k = fresh();
@@ -419,6 +455,7 @@ int main(void)
         cmocka_unit_test(test_pages_join),
         cmocka_unit_test(test_pages_of_a_listing_follow_each_other),
         cmocka_unit_test(test_what_others_change_is_forgotten),
+        cmocka_unit_test(test_a_folder_that_others_change_is_asked),
         cmocka_unit_test(test_an_inode_has_several_names),
         cmocka_unit_test(test_a_folder_changes_with_its_entries),
         cmocka_unit_test(test_an_answer_from_before_a_change_is_not_believed),
@@ -429,6 +466,7 @@ int main(void)
         cmocka_unit_test(test_links_keep_their_targets),
         cmocka_unit_test(test_nothing_is_believed_for_ever),
         cmocka_unit_test(test_one_after_another_is_read_ahead),
+        cmocka_unit_test(test_the_first_look_shows_what_is_usual),
         cmocka_unit_test(test_a_small_folder_is_known_soon_in_any_order),
         cmocka_unit_test(test_a_huge_folder_is_not_read_for_some_names),
         cmocka_unit_test(test_memory_has_a_bound),
