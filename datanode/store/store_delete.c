@@ -5,6 +5,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "common/log.h"
@@ -36,6 +37,18 @@ static void remove_file(struct block_store *s, uint16_t volume, uint64_t number)
     pthread_mutex_unlock(&s->lock);
 }
 
+/* O_TRUNC would mark even an empty file as one that was cut to nothing, and what is written to such a file ext4 begins
+ * to put on the disk when it is closed, for fear of a program that rewrites its file that way: the writer would wait.
+ */
+static int open_empty(const char *path)
+{
+    struct stat st;
+    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+    if (fd >= 0 && (fstat(fd, &st) < 0 || (st.st_size > 0 && ftruncate(fd, 0) < 0)))
+        net_closep(&fd);
+    return fd;
+}
+
 int store_create_file(struct block_store *s, uint16_t volume, const char *path, int *ret_fd, struct err *reterr)
 {
     char spare[PATH_MAX];
@@ -48,7 +61,7 @@ int store_create_file(struct block_store *s, uint16_t volume, const char *path, 
         if (rename(spare, path) < 0)
             (void)unlink(spare);
     }
-    *ret_fd = open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+    *ret_fd = open_empty(path);
     return *ret_fd < 0 ? err_errno(reterr, errno, "cannot create '%s'", path) : 0;
 }
 
