@@ -29,7 +29,7 @@ const struct config_key config_keys[] = {
     K("dfs.replication", INT, "3", 1, 512, "Copies of a new file's blocks."),
     K("dfs.blocksize", SIZE, "134217728", 1, 0, "Block size of a new file."),
     K("dfs.bytes-per-checksum", INT, "512", 1, 1 << 20, "Bytes one checksum covers."),
-    K("dfs.client-write-packet-size", SIZE, "65536", 1, 16 << 20, "Bytes a write packet holds."),
+    K("dfs.client-write-packet-size", SIZE, "270336", 1, 16 << 20, "Bytes a write packet holds (HDFS: 65536)."),
     K("dfs.checksum.type", STRING, "CRC32C", 0, 0, "CRC32C or CRC32."),
     K("dfs.client.use.datanode.hostname", BOOL, "false", 0, 0, "Connect to datanodes by host name, not address."),
     K("dfs.client.socket-timeout", MS, "60000", 1, 0, "Read time-out towards a datanode."),

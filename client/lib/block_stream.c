@@ -34,7 +34,7 @@ void block_stream_acked(struct block_writer *w)
     if (!w->head)
         w->tail = NULL;
     w->queued--;
-    atomic_fetch_sub(&w->fs->packets, 1);
+    atomic_fetch_sub(&w->fs->unacked_bytes, w->o.pool->data_max);
     w->recoveries = 0;
     w->retried_whole = false;
     packet_give_back(w->o.pool, p);

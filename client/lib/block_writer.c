@@ -19,11 +19,11 @@
 #include "common/clock.h"
 #include "common/mem.h"
 
-#define WINDOW_PACKETS  64
-#define PACKETS_MAX     192 /* of all writers: who sends when there are more has a small window */
-#define SMALL_WINDOW    8
-#define QUIET_PACKETS   16 /* so many may be unacknowledged before anybody looks */
-#define SETUP_TRIES     4  /* Hadoop: 1 + dfs.client.block.write.retries */
+#define WINDOW_BYTES    ((size_t)4 << 20)
+#define UNACKED_MAX     ((size_t)12 << 20) /* of all writers: who sends when there is more has a small window */
+#define SMALL_WINDOW    ((size_t)512 << 10)
+#define QUIET_BYTES     ((size_t)1 << 20) /* so much may be unacknowledged before anybody looks */
+#define SETUP_TRIES     4                 /* Hadoop: 1 + dfs.client.block.write.retries */
 #define SETUP_WAIT_MS   1000
 #define SETUP_HOPE_MS   15000 /* a datanode that is just being started, or too busy, will do in a moment */
 #define RECOVERIES_MAX  5     /* without anything acknowledged in between */
@@ -265,7 +265,7 @@ void block_writer_free(struct block_writer *w)
     if (!w)
         return;
     net_closep(&w->fd);
-    atomic_fetch_sub(&w->fs->packets, w->queued);
+    atomic_fetch_sub(&w->fs->unacked_bytes, w->queued * w->o.pool->data_max);
     while (w->head) {
         struct write_packet *next = w->head->next;
         packet_give_back(w->o.pool, w->head);
@@ -398,15 +398,23 @@ static void packet_queue(struct block_writer *w, struct write_packet *p)
         w->unsent_at = 0;
     }
     w->queued++;
-    atomic_fetch_add(&w->fs->packets, 1);
+    atomic_fetch_add(&w->fs->unacked_bytes, w->o.pool->data_max);
+}
+
+static size_t packets_of(const struct block_writer *w, size_t bytes)
+{
+    size_t each = w->o.pool->data_max;
+    return bytes > each ? bytes / each : 1;
 }
 
 int block_writer_send(struct block_writer *w, struct write_packet *packet, struct err *reterr)
 {
     struct trouble t;
     packet_queue(w, packet);
-    size_t window = atomic_load(&w->fs->packets) <= PACKETS_MAX ? WINDOW_PACKETS : SMALL_WINDOW;
-    size_t quiet = window < QUIET_PACKETS ? window : QUIET_PACKETS;
+    size_t window = packets_of(w, atomic_load(&w->fs->unacked_bytes) <= UNACKED_MAX ? WINDOW_BYTES : SMALL_WINDOW);
+    size_t quiet = packets_of(w, QUIET_BYTES);
+    if (quiet > window)
+        quiet = window;
     /* Looking for acknowledgements after every packet would find none most of the time. */
     if (w->queued <= quiet && block_stream_send(w, &t) == 0 && !w->unsent)
         return 0;

@@ -27,8 +27,8 @@ struct dfs {
     struct short_circuit *files; /* of local datanodes */
     struct local_addresses *local;
     struct hedged_reads hedged;
-    atomic_size_t packets; /* of all its writers, unacknowledged */
-    pthread_mutex_t lock;  /* of what follows */
+    atomic_size_t unacked_bytes; /* of all its writers: what their packets have room for */
+    pthread_mutex_t lock;        /* of what follows */
     bool defaults_known;
     int64_t defaults_at_ms;
     struct dfs_server_defaults defaults;

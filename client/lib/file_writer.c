@@ -186,8 +186,8 @@ static void packet_begin(struct file_writer *w, int64_t offset)
     struct write_packet *p = packet_take(&w->pool, offset);
     int64_t in_chunk = offset % w->pool.bytes_per_checksum;
     int64_t room = in_chunk ? w->pool.bytes_per_checksum - in_chunk : w->block_bytes - offset;
-    if (room < p->capacity)
-        p->capacity = (uint32_t)room;
+    uint32_t ahead = (uint32_t)(offset % w->pool.data_max); /* after a flush: to where it would have ended without it */
+    p->capacity = room < p->capacity - ahead ? (uint32_t)room : p->capacity - ahead;
     w->packet = p;
 }
 
@@ -220,6 +220,7 @@ static void block_done(struct file_writer *w, const struct dfs_block *b)
 {
     remember_previous(w, b);
     block_writer_free(w->block);
+    packet_pool_trim(&w->pool);
     w->block = NULL;
     w->block_start += w->block_pos;
     w->block_pos = w->resumed_at = w->flushed_pos = 0;
@@ -337,6 +338,7 @@ static int flush(struct file_writer *w, bool sync, struct err *reterr)
         rc = block_writer_wait(w->block, reterr);
     if (rc == 0) {
         block_writer_flushed(w->block);
+        packet_pool_trim(&w->pool);
         w->flushed = true;
     }
     if (rc == 0 && !w->persisted) {

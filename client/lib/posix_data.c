@@ -289,7 +289,7 @@ int posix_write_block(struct dfs *fs, uint64_t session, const struct posix_block
         return rc;
     snprintf(name, sizeof name, "inode %" PRIu64, what->file_id);
     struct upload u = {.fs = fs, .session = session, .what = what, .file = {fs, name, what->file_id}};
-    packet_pool_init(&u.pool, (uint32_t)config_size(fs->config, "dfs.client-write-packet-size"), chunk_bytes, type);
+    packet_pool_init(&u.pool, packet_bytes_for(fs->config, what->length), chunk_bytes, type);
     rc = upload(&u, ret, reterr ? reterr : &local);
     packet_pool_free(&u.pool);
     lost_nodes_clear(&u.lost);

@@ -22,27 +22,48 @@ int packet_checksum_choose(const struct config *c, int64_t block_bytes, uint32_t
     return 0;
 }
 
-#define SPARE_MAX 4 /* what an idle writer keeps */
+#define SPARE_BYTES        (256u << 10) /* what an idle writer keeps; one packet at least */
+#define WRITE_BYTES        (64u << 10)
+#define SHORT_PACKET_BYTES (64 << 10)
+
+uint32_t packet_bytes_for(const struct config *c, uint64_t block_bytes)
+{
+    int64_t set = config_size(c, "dfs.client-write-packet-size");
+    return (uint32_t)(set > SHORT_PACKET_BYTES && block_bytes < SHORT_PACKET_BYTES / 2 ? SHORT_PACKET_BYTES : set);
+}
 
 void packet_pool_init(struct packet_pool *p, uint32_t packet_bytes, uint32_t bytes_per_checksum,
                       enum checksum_type type)
 {
     /* As Hadoop cuts them: header, checksums and data together are at most packet_bytes, in whole chunks, at least one.
-     */
+     * But the data of long ones are a multiple of what kernels write to files best: from one such boundary to another,
+     * they need not take their page caches in hand page by page. */
     uint32_t chunks = packet_bytes > PACKET_HEADER_MAX_BYTES
                           ? (packet_bytes - PACKET_HEADER_MAX_BYTES) / (bytes_per_checksum + 4)
                           : 0;
-    *p = (struct packet_pool){
-        .data_max = (chunks ? chunks : 1) * bytes_per_checksum, .bytes_per_checksum = bytes_per_checksum, .type = type};
+    uint32_t data_max = (chunks ? chunks : 1) * bytes_per_checksum;
+    if (data_max > WRITE_BYTES && WRITE_BYTES % bytes_per_checksum == 0)
+        data_max -= data_max % WRITE_BYTES;
+    *p = (struct packet_pool){.data_max = data_max, .bytes_per_checksum = bytes_per_checksum, .type = type};
 }
 
-void packet_pool_free(struct packet_pool *p)
+static void keep_spares(struct packet_pool *p, size_t count)
 {
-    while (p->spare) {
+    for (; p->spare_count > count; p->spare_count--) {
         struct write_packet *next = p->spare->next;
         free(p->spare);
         p->spare = next;
     }
+}
+
+void packet_pool_trim(struct packet_pool *p)
+{
+    keep_spares(p, p->data_max < SPARE_BYTES ? SPARE_BYTES / p->data_max : 1);
+}
+
+void packet_pool_free(struct packet_pool *p)
+{
+    keep_spares(p, 0);
 }
 
 struct write_packet *packet_take(struct packet_pool *p, int64_t offset)
@@ -67,10 +88,6 @@ struct write_packet *packet_take(struct packet_pool *p, int64_t offset)
 
 void packet_give_back(struct packet_pool *p, struct write_packet *packet)
 {
-    if (p->spare_count == SPARE_MAX) {
-        free(packet);
-        return;
-    }
     packet->next = p->spare;
     p->spare = packet;
     p->spare_count++;

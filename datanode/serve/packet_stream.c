@@ -6,8 +6,8 @@
 
 #include "common/mem.h"
 
-#define BUFFER_AT_FIRST                                                                                                \
-    (256u << 10) /* almost four packets of Hadoop's clients: a busy writer costs fewer calls and wake-ups */
+#define BUFFER_AT_FIRST (256u << 10) /* four packets of Hadoop's clients: fewer calls and wake-ups; one of ours */
+#define PAGE_BYTES      4096
 
 void packet_stream_init(struct packet_stream *s, int fd)
 {
@@ -23,6 +23,7 @@ void packet_stream_free(struct packet_stream *s)
 int packet_stream_next(struct packet_stream *s, struct packet *ret, struct err *reterr)
 {
     struct packet p;
+    s->missing = 0;
     if (s->start == s->end)
         return 0;
     struct slice in = {s->base + s->start, s->end - s->start};
@@ -30,37 +31,58 @@ int packet_stream_next(struct packet_stream *s, struct packet *ret, struct err *
     if (head <= 0)
         return head;
     size_t total = (size_t)head + p.header.checksum_bytes + p.header.data_bytes;
-    if (in.len < total)
+    if (in.len < total) {
+        s->missing = total - in.len;
         return 0;
+    }
     p.raw = (struct slice){in.base, total};
     p.checksums = in.base + head;
     p.data = p.checksums + p.header.checksum_bytes;
     s->start += total;
+    s->last = total;
     *ret = p;
     return 1;
+}
+
+/* Full with one packet: as much more as that takes, but no more than what has come already. */
+static void grow(struct packet_stream *s)
+{
+    size_t needed = (s->end + s->missing + PAGE_BYTES - 1) / PAGE_BYTES * PAGE_BYTES;
+    size_t most = s->capacity ? s->capacity * 2 : BUFFER_AT_FIRST;
+    s->capacity = needed > s->capacity && needed < most && s->capacity ? needed : most;
+    s->base = mem_realloc(s->base, s->capacity);
 }
 
 static void make_room(struct packet_stream *s)
 {
     if (s->start == s->end)
         s->start = s->end = 0;
-    if (s->end < s->capacity)
-        return;
-    if (s->start > 0) {
+    size_t room = s->capacity - s->end;
+    if (s->start > 0 && (room == 0 || room < s->missing)) {
         memmove(s->base, s->base + s->start, s->end - s->start);
         s->end -= s->start;
         s->start = 0;
-        return;
     }
-    s->capacity = s->capacity ? s->capacity * 2 : BUFFER_AT_FIRST;
-    s->base = mem_realloc(s->base, s->capacity); /* full with one packet, so at most twice PACKET_MAX_BYTES */
+    if (s->end == s->capacity)
+        grow(s);
+}
+
+/* Packets of one size fill the buffer up to the end of one of them: what begins behind it would have to be moved. */
+static size_t amount(const struct packet_stream *s)
+{
+    size_t room = s->capacity - s->end;
+    size_t whole = s->last && s->last <= s->capacity ? s->capacity - s->capacity % s->last : 0;
+    size_t some = whole > s->end ? whole - s->end : 0;
+    if (some < s->missing)
+        some = s->missing;
+    return some && some < room ? some : room;
 }
 
 static int fill(struct packet_stream *s, int flags, struct err *reterr)
 {
     make_room(s);
     for (;;) {
-        ssize_t n = recv(s->fd, s->base + s->end, s->capacity - s->end, flags);
+        ssize_t n = recv(s->fd, s->base + s->end, amount(s), flags);
         if (n > 0) {
             s->end += (size_t)n;
             return 0;

@@ -1,5 +1,5 @@
 /* Whole packets from a socket, with few calls: reads what is there and hands out what is complete. The buffer grows
- * with what has really arrived, up to one largest packet. */
+ * with what has really arrived, up to one largest packet, and is filled with whole packets if all are of one size. */
 #ifndef CAIRN_DATANODE_SERVE_PACKET_STREAM_H
 #define CAIRN_DATANODE_SERVE_PACKET_STREAM_H
 
@@ -9,6 +9,8 @@ struct packet_stream {
     int fd;
     uint8_t *base;
     size_t capacity, start, end; /* [start, end) is not handed out yet */
+    size_t missing;              /* of the packet at the front, once that is known */
+    size_t last;                 /* how large the one before was */
 };
 struct packet {
     struct packet_header header;

@@ -194,28 +194,39 @@ static int write_some(struct request *op, struct node *n, const void *bytes, siz
     return node_write(&op->m->store, n, bytes, len, offset, placed, &op->err);
 }
 
+/* Where libfuse has them, if they came in one piece by read(2). */
+static const char *in_memory(const struct fuse_bufvec *in)
+{
+    const struct fuse_buf *b = &in->buf[in->idx];
+    return in->count == 1 && !(b->flags & FUSE_BUF_IS_FD) ? (const char *)b->mem + in->off : NULL;
+}
+
 void posix_op_write_buf(fuse_req_t req, fuse_ino_t ino, struct fuse_bufvec *in, off_t offset, struct fuse_file_info *fi)
 {
     struct request op;
     struct node *n;
     size_t size = fuse_buf_size(in);
-    AUTO(mem_freep) char *bytes = mem_alloc(size);
-    struct fuse_bufvec out = FUSE_BUFVEC_INIT(size);
-    out.buf[0].mem = bytes;
-    ssize_t copied = fuse_buf_copy(&out, in, 0);
-    if (copied < 0) {
-        fuse_reply_err(req, (int)-copied);
-        return;
+    AUTO(mem_freep) char *copy = NULL;
+    const char *bytes = in_memory(in);
+    if (!bytes) {
+        struct fuse_bufvec out = FUSE_BUFVEC_INIT(size);
+        bytes = out.buf[0].mem = copy = mem_alloc(size);
+        ssize_t copied = fuse_buf_copy(&out, in, 0);
+        if (copied < 0) {
+            fuse_reply_err(req, (int)-copied);
+            return;
+        }
+        size = (size_t)copied;
     }
     if (file_begin(&op, req, ino, "write", &n) < 0)
         return;
     /* Pages that were written through a mapping have their place, whatever handle they come by. */
     bool at_end = (fi->flags & O_APPEND) && !fi->writepage;
-    if (write_some(&op, n, bytes, (size_t)copied, at_end ? NODE_AT_END : offset) < 0) {
+    if (write_some(&op, n, bytes, size, at_end ? NODE_AT_END : offset) < 0) {
         file_fail(&op, n, "write");
         return;
     }
-    fuse_reply_write(req, (size_t)copied);
+    fuse_reply_write(req, size);
     file_end(&op, n);
 }
 

@@ -734,6 +734,8 @@ static struct dfs *fake_connect_with(struct fake_cluster *c, const char *setting
     snprintf(uri, sizeof uri, "hdfs://127.0.0.1:%u", c->port);
     struct dfs *fs = NULL;
     assert_int_equal(config_set(config, "dfs.client.socket-timeout", "2000", "test", NULL), 0);
+    /* Hadoop's, so that small blocks have several packets. */
+    assert_int_equal(config_set(config, "dfs.client-write-packet-size", "65536", "test", NULL), 0);
     if (setting)
         assert_int_equal(config_set(config, setting, value, "test", NULL), 0);
     assert_int_equal(dfs_connect(config, uri, "ada", &fs, NULL), 0);

@@ -2,12 +2,14 @@
 
 #include "client/lib/write_packet.h"
 
-static void packets_are_cut_as_hadoop_cuts_them(void **state)
+static void packets_are_cut_as_hadoop_cuts_them_and_long_ones_at_whole_pages(void **state)
 {
     const struct {
         uint32_t packet, chunk, data;
-    } cases[] = {
-        {65536, 512, 126 * 512}, {1024, 512, 512}, {1, 512, 512}, {65536, 4096, 15 * 4096}, {65536, 1 << 20, 1 << 20}};
+    } cases[] = {{65536, 512, 126 * 512},  {1024, 512, 512},           {1, 512, 512},
+                 {65536, 4096, 15 * 4096}, {65536, 1 << 20, 1 << 20},  {66080, 512, 127 * 512},
+                 {66081, 512, 65536},      {131072, 512, 65536},       {270336, 512, 262144},
+                 {270336, 4096, 262144},   {270336, 1000, 269 * 1000}, {270336, 1 << 17, 1 << 18}};
     for (size_t i = 0; i < ARRAY_COUNT(cases); i++) {
         struct packet_pool p;
         packet_pool_init(&p, cases[i].packet, cases[i].chunk, CHECKSUM_CRC32C);
@@ -62,8 +64,8 @@ static void memory_is_used_again(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(packets_are_cut_as_hadoop_cuts_them),
-                                       cmocka_unit_test(header_checksums_and_data_lie_behind_one_another),
-                                       cmocka_unit_test(memory_is_used_again)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(packets_are_cut_as_hadoop_cuts_them_and_long_ones_at_whole_pages),
+        cmocka_unit_test(header_checksums_and_data_lie_behind_one_another), cmocka_unit_test(memory_is_used_again)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
