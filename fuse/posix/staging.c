@@ -361,6 +361,17 @@ static int log_add(struct staging *s, int fd, struct record r, struct err *reter
     return err_errno(reterr, n < 0 ? errno : ENOSPC, "staging folder '%s'", s->area->folder);
 }
 
+/* Names are exchanged if they can be: a file that is renamed over another is written to the disk at once by ext4, for
+ * fear of power that fails, and whoever removes it later waits for its room to be given back. */
+static int take_name(const char *fresh, const char *path)
+{
+    if (renameat2(AT_FDCWD, fresh, AT_FDCWD, path, RENAME_EXCHANGE) < 0)
+        return rename(fresh, path);
+    if (unlink(fresh) < 0)
+        log_debug("mount", "an old log stays until the next one: path=%s errno=%d", fresh, errno);
+    return 0;
+}
+
 /* The new one takes the old one's name, so that there is always one that says all. */
 static int log_anew(struct staging *s, struct err *reterr)
 {
@@ -380,7 +391,7 @@ static int log_anew(struct staging *s, struct err *reterr)
     }
     if (rc == 0 && s->size >= 0)
         rc = log_add(s, fd, record_of(s, RECORD_SIZE, s->size, s->size), reterr);
-    if (rc == 0 && rename(fresh, path) < 0)
+    if (rc == 0 && take_name(fresh, path) < 0)
         rc = err_errno(reterr, errno, "staging file '%s'", fresh);
     if (rc < 0) {
         s->log_bytes = old_bytes;
