@@ -54,7 +54,7 @@ static void free_settled(struct node *n)
 {
     for (struct node *next; n; n = next) {
         next = n->next;
-        if (n->unsaved_size < 0 && !n->writer)
+        if (n->unsaved_size < 0 && !n->writer && !n->staging)
             node_free(n);
     }
 }
