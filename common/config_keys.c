@@ -158,6 +158,8 @@ const struct config_key config_keys[] = {
     K("cairn.datanode.advertised.addresses", STRING, NULL, 0, 0,
       "What clients are told, by their subnet: SUBNET=HOST[:TRANSFER[/IPC[/HTTP]]], ... The longest matching one "
       "counts."),
+    K("cairn.datanode.small.replica.bytes", SIZE, "61440", 0, 256 << 10,
+      "Replicas of files up to this are kept in a log that they share, not in files of their own; 0: none."),
     K("dfs.datanode.failed.volumes.tolerated", INT, "0", -1, 1024, "Volumes that may fail before the datanode stops."),
     K("dfs.datanode.du.reserved", SIZE, "0", 0, 0, "Bytes per volume left to others."),
     K("dfs.datanode.max.transfer.threads", INT, "4096", 1, 65536, "Transfers at once."),

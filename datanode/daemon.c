@@ -157,6 +157,7 @@ static int start(struct datanode *dn, struct servers *s, struct err *reterr)
                                           .reserved_bytes = dn->settings.reserved_bytes,
                                           .failed_volumes_tolerated = dn->settings.failed_volumes_tolerated,
                                           .sync_on_close = dn->settings.sync_on_close,
+                                          .small_bytes = dn->settings.small_replica_bytes,
                                           .volume_choice = dn->settings.volume_choice};
     int rc = block_store_open(&options, &dn->store, reterr);
     if (rc == 0)

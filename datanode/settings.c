@@ -90,6 +90,7 @@ int settings_load(const struct config *c, struct settings *ret, struct err *rete
         .permissions = config_bool(c, "dfs.permissions.enabled"),
         .supergroup = config_str(c, "dfs.permissions.superusergroup"),
         .sync_on_close = config_bool(c, "dfs.datanode.synconclose"),
+        .small_replica_bytes = (uint32_t)config_size(c, "cairn.datanode.small.replica.bytes"),
         .transfer_threads_max = (int)config_int(c, "dfs.datanode.max.transfer.threads"),
         .keepalive_ms = config_ms(c, "dfs.datanode.socket.reuse.keepalive"),
         .heartbeat_ms = config_ms(c, "dfs.heartbeat.interval"),

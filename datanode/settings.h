@@ -27,6 +27,7 @@ struct settings {
     int64_t reserved_bytes;
     int failed_volumes_tolerated;
     bool sync_on_close;
+    uint32_t small_replica_bytes;     /* 0 = none is kept as a small one */
     _Atomic int transfer_threads_max; /* may change while we run, as may the report interval */
     int64_t keepalive_ms;
     int64_t heartbeat_ms;

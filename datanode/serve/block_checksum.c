@@ -4,7 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/file.h"
 #include "common/md5.h"
 #include "common/mem.h"
 #include "datanode/serve/xfer.h"
@@ -48,13 +47,12 @@ static int fold_tail(struct folding *f, const struct replica_reader *r, uint64_t
     if (r->has_tail_checksum && from + len == r->end_bytes) {
         put_u32be(stored, r->tail_checksum);
     } else if (from + len == r->end_bytes) {
-        int rc =
-            file_pread_full(r->meta_fd, stored, 4, meta_offset(&f->meta, from / f->meta.bytes_per_checksum), reterr);
+        int rc = replica_read_meta(r, stored, 4, meta_offset(&f->meta, from / f->meta.bytes_per_checksum), reterr);
         if (rc < 0)
             return rc;
     } else { /* asked for less than there is: the chunk's own checksum covers too much */
         AUTO(mem_freep) uint8_t *data = mem_alloc((size_t)len);
-        int rc = file_pread_full(r->data_fd, data, (size_t)len, (int64_t)from, reterr);
+        int rc = replica_read_data(r, data, (size_t)len, from, reterr);
         if (rc < 0)
             return rc;
         checksum_chunks(f->meta.type, data, (size_t)len, (size_t)len, stored);
@@ -70,7 +68,7 @@ static int fold_all(struct folding *f, const struct replica_reader *r, uint64_t 
     AUTO(mem_freep) uint8_t *checksums = mem_alloc((size_t)READ_CHUNKS * 4);
     for (uint64_t at = 0; at < whole;) {
         size_t count = whole - at < READ_CHUNKS ? (size_t)(whole - at) : READ_CHUNKS;
-        int rc = file_pread_full(r->meta_fd, checksums, count * 4, meta_offset(&f->meta, at), reterr);
+        int rc = replica_read_meta(r, checksums, count * 4, meta_offset(&f->meta, at), reterr);
         if (rc < 0)
             return rc;
         fold(f, checksums, count, bpc);

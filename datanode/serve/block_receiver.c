@@ -69,10 +69,17 @@ static void queue_ack(struct receiver *r)
     message_pack_delimited(&r->out, &ack.base);
 }
 
+/* What is told must outlive this process. If the last packet is here, all that came is about to be finalized, and told
+ * then; the writer has nothing more to send and loses nothing by it. */
 static int send_acks(struct receiver *r, struct err *reterr)
 {
     if (!r->out.len)
         return 0;
+    if (r->writer && replica_writer_holds(r->writer)) {
+        int kept = r->last_came ? 1 : replica_writer_keep(r->writer, reterr);
+        if (kept != 0)
+            return kept < 0 ? kept : 0;
+    }
     int rc = net_write_full(r->args->x->fd, r->out.base, r->out.len, reterr);
     buf_clear(&r->out);
     return rc;
@@ -367,7 +374,8 @@ static int receive_all(struct receiver *r, struct err *reterr)
 static void give_up(struct receiver *r, const struct err *why)
 {
     const struct receive_args *a = r->args;
-    bool ours = why->code == ERR_NO_SPACE || why->code == ERR_READ_ONLY || why->code == ERR_IO;
+    bool ours = why->code == ERR_NO_SPACE || why->code == ERR_READ_ONLY || why->code == ERR_IO ||
+                why->code == ERR_NOT_FOUND; /* the folder that its files were to be made in */
     log_at(ours ? LOG_LEVEL_ERROR : LOG_LEVEL_INFO, "xfer", "peer=%s block=%" PRId64 " write ended early: %s",
            a->x->peer, (int64_t)a->block_id, why->text);
     if (r->writer) {

@@ -8,7 +8,6 @@
 #include <sys/socket.h>
 
 #include "common/clock.h"
-#include "common/file.h"
 #include "common/mem.h"
 #include "common/net.h"
 #include "proto/packet.h"
@@ -101,7 +100,7 @@ static int load_checksums(const struct replica_reader *r, const struct send_plan
     uint64_t count = meta_chunk_count(&plan->checksums, len);
     bool own_tail = r->has_tail_checksum && from + len == r->end_bytes;
     size_t bytes = (size_t)(own_tail ? count - 1 : count) * 4;
-    int rc = bytes ? file_pread_full(r->meta_fd, out, bytes, meta_offset(&plan->checksums, from / bpc), reterr) : 0;
+    int rc = bytes ? replica_read_meta(r, out, bytes, meta_offset(&plan->checksums, from / bpc), reterr) : 0;
     if (rc < 0)
         return err_prefix(reterr, rc, "meta file");
     if (own_tail) {
@@ -118,11 +117,11 @@ static void advise(const struct replica_reader *r, const struct send_plan *plan,
 {
     if (plan->readahead_bytes && at + plan->readahead_bytes / 2 >= *advised && *advised < plan->to) {
         uint64_t from = *advised > at ? *advised : at;
-        (void)posix_fadvise(r->data_fd, (off_t)from, (off_t)plan->readahead_bytes, POSIX_FADV_WILLNEED);
+        (void)posix_fadvise(r->data_fd, r->data_base + (off_t)from, (off_t)plan->readahead_bytes, POSIX_FADV_WILLNEED);
         *advised = from + plan->readahead_bytes;
     }
     if (plan->drop_behind && at > plan->from + DROP_BEHIND_BYTES && at % DROP_BEHIND_BYTES < PACKET_DATA_BYTES)
-        (void)posix_fadvise(r->data_fd, (off_t)plan->from, (off_t)(at - plan->from - DROP_BEHIND_BYTES),
+        (void)posix_fadvise(r->data_fd, r->data_base + (off_t)plan->from, (off_t)(at - plan->from - DROP_BEHIND_BYTES),
                             POSIX_FADV_DONTNEED);
 }
 
@@ -152,14 +151,15 @@ int block_send(int fd, const struct replica_reader *r, const struct send_plan *p
         if (rc == 0)
             rc = send_all(fd, head, head_bytes + h.checksum_bytes, len ? MSG_MORE : 0, reterr);
         if (rc == 0 && len)
-            rc = send_file(fd, r->data_fd, at, len, reterr);
+            rc = send_file(fd, r->data_fd, (uint64_t)r->data_base + at, len, reterr);
         if (len == 0)
             break;
         throttle_wait(throttle, (int64_t)len);
         at += len;
     }
     if (plan->drop_behind)
-        (void)posix_fadvise(r->data_fd, (off_t)plan->from, (off_t)(plan->to - plan->from), POSIX_FADV_DONTNEED);
+        (void)posix_fadvise(r->data_fd, r->data_base + (off_t)plan->from, (off_t)(plan->to - plan->from),
+                            POSIX_FADV_DONTNEED);
     mem_freep(&head);
     return rc;
 }

@@ -74,13 +74,18 @@ static void metrics_page(struct http_request *request, struct http_reply *reply,
     struct datanode *dn = context;
     (void)request;
     reply->content_type = "text/plain; version=0.0.4; charset=utf-8";
+    struct small_totals small = block_store_small_totals(dn->store);
     metrics_prometheus(&reply->body);
     buf_printf(&reply->body,
                "# HELP cairn_datanode_blocks Replicas on this datanode.\n# TYPE cairn_datanode_blocks gauge\n"
                "cairn_datanode_blocks %zu\n"
                "# HELP cairn_datanode_connections Open transfer connections.\n# TYPE cairn_datanode_connections gauge\n"
-               "cairn_datanode_connections %d\n",
-               block_store_count(dn->store), xfer_server_active(dn->xfer));
+               "cairn_datanode_connections %d\n"
+               "# HELP cairn_datanode_small_replicas Those that are in a log.\n"
+               "# TYPE cairn_datanode_small_replicas gauge\ncairn_datanode_small_replicas %" PRIu64 "\n"
+               "# HELP cairn_datanode_small_log_bytes What their logs take.\n"
+               "# TYPE cairn_datanode_small_log_bytes gauge\ncairn_datanode_small_log_bytes %" PRIu64 "\n",
+               block_store_count(dn->store), xfer_server_active(dn->xfer), small.replicas, small.file_bytes);
 }
 
 /* ---- /jmx ---- */

@@ -5,6 +5,7 @@
 #include <sys/socket.h>
 
 #include "common/log.h"
+#include "datanode/serve/passed_files.h"
 #include "datanode/serve/shm_registry.h"
 #include "datanode/serve/xfer.h"
 #include "datanode/serve/zero_block.h"
@@ -33,7 +34,7 @@ static int refuse_fds(struct xfer *x, const Hdfs__ExtendedBlockProto *block, boo
     return delimited_write(x->fd, &answer.base, NULL); /* the connection may go on with another op */
 }
 
-static int hand_over(struct xfer *x, const Hdfs__OpRequestShortCircuitAccessProto *op, const struct replica_reader *r,
+static int hand_over(struct xfer *x, const Hdfs__OpRequestShortCircuitAccessProto *op, const struct passed_files *f,
                      struct err *reterr)
 {
     Hdfs__BlockOpResponseProto answer = HDFS__BLOCK_OP_RESPONSE_PROTO__INIT;
@@ -47,14 +48,14 @@ static int hand_over(struct xfer *x, const Hdfs__OpRequestShortCircuitAccessProt
         rc = fd_pass(x->fd,
                      verify ? HDFS__SHORT_CIRCUIT_FD_RESPONSE__USE_RECEIPT_VERIFICATION
                             : HDFS__SHORT_CIRCUIT_FD_RESPONSE__DO_NOT_USE_RECEIPT_VERIFICATION,
-                     (const int[]){r->data_fd, r->meta_fd}, 2, reterr);
+                     (const int[]){f->data_fd, f->meta_fd}, 2, reterr);
     if (rc == 0 && verify)
         rc = net_read_full(x->fd, &received, 1, reterr);
     return rc;
 }
 
 static int open_finalized(struct xfer *x, const Hdfs__ExtendedBlockProto *block, struct replica_reader *ret,
-                          struct err *reterr)
+                          struct passed_files *ret_files, struct err *reterr)
 {
     int rc = xfer_check_pool(x, block, reterr);
     if (rc == 0)
@@ -63,6 +64,8 @@ static int open_finalized(struct xfer *x, const Hdfs__ExtendedBlockProto *block,
         replica_reader_close(ret);
         rc = err_set(reterr, ERR_UNSUPPORTED, "the replica is not finalized yet");
     }
+    if (rc == 0 && (rc = passed_files_open(ret, ret_files, reterr)) < 0)
+        replica_reader_close(ret);
     return rc;
 }
 
@@ -72,6 +75,7 @@ int xfer_request_fds(struct xfer *x, const ProtobufCMessage *message)
     const Hdfs__ExtendedBlockProto *block = op->header->block;
     struct shm_registry *shm = x->dn->shm;
     struct replica_reader r;
+    struct passed_files files;
     struct err why;
     int rc = 0;
     if (!x->is_unix)
@@ -87,13 +91,14 @@ int xfer_request_fds(struct xfer *x, const ProtobufCMessage *message)
                                    block_cache_has(x->dn->cache, block->blockid), &why);
     if (rc < 0)
         return refuse_fds(x, block, rc == ERR_UNSUPPORTED, &why);
-    rc = open_finalized(x, block, &r, &why);
+    rc = open_finalized(x, block, &r, &files, &why);
     if (rc < 0) {
         if (op->slotid)
             (void)shm_registry_unregister(shm, id_of(op->slotid), op->slotid->slotidx, NULL);
         return refuse_fds(x, block, rc == ERR_UNSUPPORTED, &why);
     }
-    rc = hand_over(x, op, &r, &why);
+    rc = hand_over(x, op, &files, &why);
+    passed_files_close(&files);
     replica_reader_close(&r);
     if (rc == 0) {
         metric_add(&datanode_files_passed, 1);

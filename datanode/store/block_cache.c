@@ -115,7 +115,9 @@ int block_cache_add(struct block_cache *c, uint64_t block_id, struct err *reterr
     rc = rc < 0 ? rc : take_room(c, block_id, view.disk_bytes, &is_there, reterr);
     if (rc < 0 || is_there)
         return rc;
-    rc = map_replica(c, block_id, view.disk_bytes, &base, reterr);
+    rc = block_store_own_files(c->store, block_id, reterr); /* to be mapped alone, and to stay where they are */
+    if (rc == 0)
+        rc = map_replica(c, block_id, view.disk_bytes, &base, reterr);
     pthread_mutex_lock(&c->lock);
     struct cached_replica *r = find_locked(c, block_id);
     if (r && !rc)

@@ -79,6 +79,7 @@ int block_store_open(const struct block_store_options *options, struct block_sto
     struct block_store *s = mem_new(struct block_store);
     s->failed_volumes_tolerated = options->failed_volumes_tolerated;
     s->sync_on_close = options->sync_on_close;
+    s->small_bytes = options->small_bytes < SMALL_DATA_MAX ? options->small_bytes : SMALL_DATA_MAX;
     s->volume_choice = options->volume_choice;
     s->deletions_end = &s->deletions;
     pthread_mutex_init(&s->lock, NULL);
@@ -179,6 +180,7 @@ static int scan_volumes(struct block_store *s, struct err *reterr)
         pthread_mutex_unlock(&s->lock);
     }
     mem_freep(&jobs);
+    store_remove_losers(s);
     return why.code && too_many_failed(s)
                ? err_set(reterr, ERR_BAD_STATE,
                          "more volumes failed than dfs.datanode.failed.volumes.tolerated (%d) allows: %s",
@@ -228,6 +230,7 @@ void block_store_close(struct block_store *s)
     replica_map_free(&s->map);
     for (size_t i = 0; i < s->volume_count; i++) {
         spare_files_free(&s->spares[i]);
+        small_log_close(s->small[i]);
         volume_free(s->volumes[i]);
     }
     pthread_cond_destroy(&s->changed);

@@ -23,6 +23,7 @@ struct block_store_options {
     int64_t reserved_bytes;
     int failed_volumes_tolerated;
     bool sync_on_close;
+    uint32_t small_bytes; /* replicas up to this are records of a log, not files of their own; 0: none become so */
     struct volume_choice volume_choice;
 };
 /* Opens and locks the volumes. A volume that cannot be opened counts as failed. ERR_CONFIG, ERR_BUSY, or the last
@@ -65,6 +66,10 @@ struct storage_view {
     struct volume_space space; /* zeros if failed */
     int64_t promised_bytes, reserved_bytes;
 };
+struct small_totals { /* of the replicas that share files, on all volumes */
+    uint64_t replicas, file_bytes;
+};
+struct small_totals block_store_small_totals(struct block_store *s);
 size_t block_store_storages(struct block_store *s, struct storage_view *out, size_t max);
 /* Calls fn for every replica of a storage that the namenode should know, under the lock: fn only copies. Digests that
  * are not known are read from the meta files for at most digest_ms first. */
@@ -76,6 +81,8 @@ void block_store_load_digests(struct block_store *s, int64_t digest_ms);
 
 struct replica_reader {
     int data_fd, meta_fd;
+    bool shares_file;             /* a small replica: others are in these files too, and its own begin at */
+    int64_t data_base, meta_base; /* else 0 */
     struct meta_header meta;
     uint64_t end_bytes;     /* with checksums on disk when it was opened */
     uint32_t tail_checksum; /* of the partial chunk at end_bytes; only if has_tail_checksum: the file's may be newer */
@@ -89,6 +96,11 @@ struct replica_reader {
 int block_store_open_reader(struct block_store *s, uint64_t block_id, uint64_t gen_stamp, uint64_t need_bytes,
                             struct replica_reader *ret, struct err *reterr) MUST_CHECK;
 void replica_reader_close(struct replica_reader *r);
+/* ERR_IO if there is less. Offsets as in files of its own. */
+int replica_read_data(const struct replica_reader *r, void *bytes, size_t len, uint64_t offset,
+                      struct err *reterr) MUST_CHECK;
+int replica_read_meta(const struct replica_reader *r, void *bytes, size_t len, int64_t offset,
+                      struct err *reterr) MUST_CHECK;
 
 /* ---- writing: see replica_writer.h for what comes between ---- */
 
@@ -126,6 +138,9 @@ int block_store_recover_close(struct block_store *s, const struct replica_reopen
  * ERR_REPLICA_EXISTS: it is on such a one already. */
 int block_store_move(struct block_store *s, uint64_t block_id, uint64_t gen_stamp, int storage_type,
                      const char *storage_id, struct replica_view *ret, struct err *reterr) MUST_CHECK;
+
+/* A finalized replica that shares a file with others gets files of its own. */
+int block_store_own_files(struct block_store *s, uint64_t block_id, struct err *reterr) MUST_CHECK;
 
 /* ---- block recovery ---- */
 

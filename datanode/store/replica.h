@@ -11,6 +11,7 @@
 #ifndef CAIRN_DATANODE_STORE_REPLICA_H
 #define CAIRN_DATANODE_STORE_REPLICA_H
 
+#include <assert.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -41,6 +42,7 @@ struct replica_work {
     uint64_t recovery_id;              /* RUR */
     enum replica_state original_state; /* RUR: before */
     bool in_rbw;                       /* where the files are: rbw/ (or tmp/), else finalized/ */
+    bool in_memory;                    /* there are none yet: its writer holds all that came */
     /* The one who may change the replica and its files. */
     bool claimed;
     bool stop_asked;
@@ -53,9 +55,12 @@ struct replica {
     uint64_t xxh3; /* 0: not known yet */
     struct replica *next;
     struct replica_work *work; /* NULL for most finalized replicas */
-    uint16_t volume;
-    uint8_t state;
+    uint64_t volume : 16, state : 8;
+    /* Where it is in its volume's log of small replicas (small_log.h), offset in units of SMALL_ALIGN; segment 0: it
+     * has files of its own. */
+    uint64_t small_segment : 22, small_unit : 18;
 };
+static_assert(sizeof(struct replica) == 56, "there are millions of them, and malloc gives them 64 bytes");
 
 /* The only way to change a state. ERR_BAD_STATE. */
 int replica_move(struct replica *r, enum replica_state to, struct err *reterr) MUST_CHECK;

@@ -128,6 +128,21 @@ static void undo_write(struct replica_writer *w)
                  (int64_t)w->replica->block_id, w->disk_bytes);
 }
 
+/* Data before checksums: see meta_find_valid_length for what a crash in between means. */
+static int write_files(struct replica_writer *w, const uint8_t *data, size_t len, struct slice checksums,
+                       struct err *reterr)
+{
+    int rc = file_pwrite_full(w->data_fd, data, len, (int64_t)w->disk_bytes, reterr);
+    if (rc == 0 && checksums.len)
+        rc = file_pwrite_full(w->meta_fd, checksums.base, checksums.len,
+                              meta_offset(&w->meta, w->disk_bytes / w->meta.bytes_per_checksum), reterr);
+    if (rc < 0) {
+        undo_write(w);
+        return err_prefix(reterr, rc, "block %" PRId64 " on '%s'", (int64_t)w->replica->block_id, w->volume->dir);
+    }
+    return 0;
+}
+
 int replica_writer_write(struct replica_writer *w, const struct write_piece *p, const struct meta_header *sent,
                          struct err *reterr)
 {
@@ -139,6 +154,8 @@ int replica_writer_write(struct replica_writer *w, const struct write_piece *p, 
     size_t skip = (size_t)(w->disk_bytes - p->offset);
     const uint8_t *data = p->data + skip;
     size_t len = p->data_bytes - skip;
+    if (store_outgrows_memory(w, len) && (rc = store_leave_memory(w, reterr)) < 0)
+        return rc;
     struct slice checksums = {0};
     if (w->meta.type != CHECKSUM_NULL && checksums_fit(w, p, sent)) {
         checksums = (struct slice){p->checksums, checksum_chunk_count(len, sent->bytes_per_checksum) * 4};
@@ -146,15 +163,10 @@ int replica_writer_write(struct replica_writer *w, const struct write_piece *p, 
         compute_checksums(w, data, len);
         checksums = buf_slice(&w->checksums);
     }
-    /* Data before checksums: see meta_find_valid_length for what a crash in between means. */
-    rc = file_pwrite_full(w->data_fd, data, len, (int64_t)w->disk_bytes, reterr);
-    if (rc == 0 && checksums.len)
-        rc = file_pwrite_full(w->meta_fd, checksums.base, checksums.len,
-                              meta_offset(&w->meta, w->disk_bytes / w->meta.bytes_per_checksum), reterr);
-    if (rc < 0) {
-        undo_write(w);
-        return err_prefix(reterr, rc, "block %" PRId64 " on '%s'", (int64_t)w->replica->block_id, w->volume->dir);
-    }
+    if (w->in_memory)
+        store_hold(w, data, len, checksums);
+    else if ((rc = write_files(w, data, len, checksums, reterr)) < 0)
+        return rc;
     struct replica_work *work = w->replica->work;
     if (work->digest && work->digest_bytes == w->disk_bytes) {
         xxh3_update(work->digest, data, len);
@@ -167,8 +179,10 @@ int replica_writer_write(struct replica_writer *w, const struct write_piece *p, 
                            ? last_checksum(checksums.base, checksums.len / 4)
                            : 0;
     pthread_mutex_lock(&w->store->lock);
-    store_set_length_locked(w->store, w->replica, w->disk_bytes);
-    work->tail_checksum = w->tail_checksum;
+    if (!w->in_memory) {
+        store_set_length_locked(w->store, w->replica, w->disk_bytes);
+        work->tail_checksum = w->tail_checksum;
+    }
     if (work->reserved_bytes) /* what is written no longer needs the promise */
         store_promise_locked(w->store, w->replica, work->reserved_bytes > len ? work->reserved_bytes - len : 0);
     if (w->store->waiters)
@@ -179,6 +193,8 @@ int replica_writer_write(struct replica_writer *w, const struct write_piece *p, 
 
 void replica_writer_acked(struct replica_writer *w, uint64_t acked_bytes)
 {
+    if (w->in_memory && acked_bytes > w->held_acked_bytes && acked_bytes <= w->disk_bytes)
+        w->held_acked_bytes = acked_bytes;
     pthread_mutex_lock(&w->store->lock);
     struct replica_work *work = w->replica->work;
     if (acked_bytes > work->acked_bytes && acked_bytes <= w->replica->disk_bytes)
@@ -188,6 +204,10 @@ void replica_writer_acked(struct replica_writer *w, uint64_t acked_bytes)
 
 int replica_writer_sync(struct replica_writer *w, struct err *reterr)
 {
+    bool is_copy = w->replica->state == REPLICA_TEMPORARY; /* which shall not outlive this process */
+    int kept = is_copy ? store_leave_memory(w, reterr) : replica_writer_keep(w, reterr);
+    if (kept < 0 || w->in_memory)
+        return kept < 0 ? kept : store_sync_kept(w, reterr);
     if (fdatasync(w->data_fd) < 0 || fdatasync(w->meta_fd) < 0)
         return err_errno(reterr, errno, "sync block %" PRId64 " on '%s'", (int64_t)w->replica->block_id,
                          w->volume->dir);
@@ -207,14 +227,17 @@ static void writer_free(struct replica_writer *w)
     net_closep(&w->data_fd);
     net_closep(&w->meta_fd);
     buf_free(&w->checksums);
+    buf_free(&w->held_data);
+    buf_free(&w->held_meta);
     mem_freep(&w);
 }
 
 int replica_writer_finalize(struct replica_writer *w, bool sync, struct replica_view *ret, struct err *reterr)
 {
     struct block_store *s = w->store;
-    int rc =
-        store_finalize_claimed(s, w->replica, w->data_fd, w->meta_fd, &w->meta, sync || s->sync_on_close, ret, reterr);
+    sync |= s->sync_on_close;
+    int rc = w->in_memory ? store_finalize_held(w, sync, ret, reterr)
+                          : store_finalize_claimed(s, w->replica, w->data_fd, w->meta_fd, &w->meta, sync, ret, reterr);
     if (rc < 0)
         return err_prefix(reterr, rc, "finalize block %" PRId64, (int64_t)w->replica->block_id);
     pthread_mutex_lock(&s->lock);
@@ -233,7 +256,9 @@ int replica_writer_become_rbw(struct replica_writer *w, uint64_t visible_bytes, 
         return err_set(reterr, ERR_IO,
                        "block %" PRId64 ": %" PRIu64 " bytes came, %" PRIu64 " are visible at the source",
                        (int64_t)r->block_id, w->disk_bytes, visible_bytes);
-    int rc = store_move_files(s, r, PLACE_RBW, r->gen_stamp, false, reterr);
+    int rc = store_leave_memory(w, reterr);
+    if (rc == 0)
+        rc = store_move_files(s, r, PLACE_RBW, r->gen_stamp, false, reterr);
     if (rc < 0)
         return rc;
     pthread_mutex_lock(&s->lock);
@@ -259,7 +284,11 @@ void replica_writer_release(struct replica_writer *w)
 {
     if (!w)
         return;
-    if (w->replica->state == REPLICA_TEMPORARY) {
+    struct err why;
+    bool kept = w->replica->state == REPLICA_TEMPORARY || replica_writer_keep(w, &why) == 0;
+    if (!kept)
+        log_warn("store", "what came of it is lost: %s", why.text);
+    if (!kept || w->replica->state == REPLICA_TEMPORARY) {
         replica_writer_drop(w);
         return;
     }

@@ -24,6 +24,11 @@ int write_piece_verify(const struct write_piece *p, const struct meta_header *se
  * ERR_PROTOCOL: begins past the end. ERR_NO_SPACE, ERR_IO: the replica is as it was before. ERR_CANCELLED. */
 int replica_writer_write(struct replica_writer *w, const struct write_piece *p, const struct meta_header *sent,
                          struct err *reterr) MUST_CHECK;
+/* A replica that may turn out to be a small one is held in memory until it is finalized, synced, released or too large:
+ * nobody sees what came, and it ends with this process. Is there any such? */
+bool replica_writer_holds(const struct replica_writer *w);
+/* What came so far outlives this process, and readers see it. On failure all is as before. */
+int replica_writer_keep(struct replica_writer *w, struct err *reterr) MUST_CHECK;
 /* Every node behind us has the first acked_bytes too. */
 void replica_writer_acked(struct replica_writer *w, uint64_t acked_bytes);
 /* What is written goes to the disk soon and then leaves the page cache: it will not be read soon. */

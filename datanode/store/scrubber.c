@@ -39,10 +39,10 @@ static int verify_piece(struct verification *v, uint64_t at, size_t len, struct 
 {
     const struct replica_reader *r = v->reader;
     uint32_t bpc = r->meta.bytes_per_checksum;
-    int rc = file_pread_full(r->data_fd, v->data, len, (int64_t)at, reterr);
+    int rc = replica_read_data(r, v->data, len, at, reterr);
     if (rc == 0 && r->meta.type != CHECKSUM_NULL) {
-        rc = file_pread_full(r->meta_fd, v->checksums, meta_chunk_count(&r->meta, len) * 4,
-                             meta_offset(&r->meta, at / bpc), reterr);
+        rc = replica_read_meta(r, v->checksums, meta_chunk_count(&r->meta, len) * 4, meta_offset(&r->meta, at / bpc),
+                               reterr);
         long bad = rc == 0 ? checksum_verify_chunks(r->meta.type, v->data, len, bpc, v->checksums) : -1;
         if (bad >= 0)
             return err_set(reterr, ERR_CHECKSUM, "the chunk at %" PRIu64 " does not have its checksum",
@@ -62,6 +62,13 @@ static void keep_rate(const struct verification *v, uint64_t bytes_so_far)
         clock_sleep_ms(due_ms - now_ms < STEP_MS ? due_ms - now_ms : STEP_MS);
 }
 
+static bool read_trailer(const struct replica_reader *r, uint64_t *ret_xxh3)
+{
+    uint8_t trailer[META_TRAILER_BYTES];
+    return replica_read_meta(r, trailer, sizeof trailer, meta_bytes(&r->meta, r->end_bytes), NULL) == 0 &&
+           meta_trailer_decode(trailer, r->end_bytes, ret_xxh3);
+}
+
 static int verify_all(struct verification *v, struct err *reterr)
 {
     const struct replica_reader *r = v->reader;
@@ -76,8 +83,7 @@ static int verify_all(struct verification *v, struct err *reterr)
         rc = verify_piece(v, at, (size_t)len, reterr);
         keep_rate(v, at + len);
     }
-    if (rc == 0 && !atomic_load(v->stopping) && meta_read_trailer(r->meta_fd, &r->meta, r->end_bytes, &stored) &&
-        stored != xxh3_value(v->digest))
+    if (rc == 0 && !atomic_load(v->stopping) && read_trailer(r, &stored) && stored != xxh3_value(v->digest))
         rc = err_set(reterr, ERR_CHECKSUM, "its XXH3 is %016" PRIx64 ", recorded is %016" PRIx64, xxh3_value(v->digest),
                      stored);
     xxh3_free(v->digest);

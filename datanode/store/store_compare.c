@@ -108,20 +108,34 @@ static int compare_files(const struct compare *c, struct err *reterr)
 /* ---- what is in memory ---- */
 
 struct keys {
-    uint64_t *ids;
+    struct key {
+        uint64_t block_id;
+        uint32_t small_segment; /* that it is in, if it has no files */
+    } * items;
     size_t count, capacity;
 };
 
-static void collect(const struct replica_view *view, void *arg)
+static bool key_is_there(const struct compare *c, const struct key *k)
 {
-    struct keys *k = arg;
-    if (view->state != REPLICA_FINALIZED)
-        return;
-    if (k->count == k->capacity) {
-        k->capacity = k->capacity ? k->capacity * 2 : 1024;
-        k->ids = mem_realloc_array(k->ids, k->capacity, sizeof *k->ids);
-    }
-    k->ids[k->count++] = view->block_id;
+    return k->small_segment ? small_log_has_segment(c->store->small[c->index], k->small_segment)
+                            : is_there(c->volume, k->block_id);
+}
+
+static void collect(const struct compare *c, struct keys *k)
+{
+    struct block_store *s = c->store;
+    pthread_mutex_lock(&s->lock);
+    for (size_t i = 0; i < s->map.bucket_count; i++)
+        for (const struct replica *r = s->map.buckets[i]; r; r = r->next) {
+            if (r->volume != c->index || r->state != REPLICA_FINALIZED)
+                continue;
+            if (k->count == k->capacity) {
+                k->capacity = k->capacity ? k->capacity * 2 : 1024;
+                k->items = mem_realloc_array(k->items, k->capacity, sizeof *k->items);
+            }
+            k->items[k->count++] = (struct key){r->block_id, (uint32_t)r->small_segment};
+        }
+    pthread_mutex_unlock(&s->lock);
 }
 
 static void forget(const struct compare *c, uint64_t block_id)
@@ -132,8 +146,9 @@ static void forget(const struct compare *c, uint64_t block_id)
     pthread_mutex_lock(&s->lock);
     int rc = store_claim_locked(s, block_id, false, &r, NULL);
     if (rc == 0) {
+        struct key now = {block_id, (uint32_t)r->small_segment};
         store_fill_view(s, r, &view);
-        if (r->state != REPLICA_FINALIZED || r->volume != c->index || is_there(c->volume, block_id)) {
+        if (r->state != REPLICA_FINALIZED || r->volume != c->index || key_is_there(c, &now)) {
             store_release_locked(s, r);
             rc = ERR_BUSY;
         }
@@ -148,11 +163,11 @@ static void forget(const struct compare *c, uint64_t block_id)
 static void compare_memory(const struct compare *c)
 {
     struct keys keys = {0};
-    block_store_each(c->store, c->index, collect, &keys);
+    collect(c, &keys);
     for (size_t i = 0; i < keys.count && !atomic_load(c->stopping); i++)
-        if (!is_there(c->volume, keys.ids[i]))
-            forget(c, keys.ids[i]);
-    mem_freep(&keys.ids);
+        if (!key_is_there(c, &keys.items[i]))
+            forget(c, keys.items[i].block_id);
+    mem_freep(&keys.items);
 }
 
 int block_store_compare(struct block_store *s, size_t storage_index, const _Atomic bool *stopping,

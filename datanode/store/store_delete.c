@@ -73,6 +73,13 @@ static void *deleter_run(void *arg)
         struct deletion *d = s->deletions;
         if (!d && s->stopping)
             break;
+        if (!d && s->tidy_due) {
+            s->tidy_due = false;
+            pthread_mutex_unlock(&s->lock);
+            store_small_tidy(s);
+            pthread_mutex_lock(&s->lock);
+            continue;
+        }
         if (!d) {
             pthread_cond_wait(&s->deletions_changed, &s->lock);
             continue;
@@ -99,12 +106,11 @@ int store_start_deleter(struct block_store *s, struct err *reterr)
     return 0;
 }
 
-void store_remove_claimed(struct block_store *s, struct replica *r)
+static void move_to_trash(struct block_store *s, const struct replica *r)
 {
     struct volume *v = s->volumes[r->volume];
     char data[PATH_MAX], meta[PATH_MAX], data_trash[PATH_MAX], meta_trash[PATH_MAX];
     enum replica_place place = replica_place_of(r);
-    uint64_t block_id = r->block_id;
     struct deletion *d = mem_new(struct deletion);
     d->volume = r->volume;
     volume_data_path(v, place, r->block_id, data);
@@ -123,6 +129,17 @@ void store_remove_claimed(struct block_store *s, struct replica *r)
     *s->deletions_end = d;
     s->deletions_end = &d->next;
     pthread_cond_signal(&s->deletions_changed);
+    pthread_mutex_unlock(&s->lock);
+}
+
+void store_remove_claimed(struct block_store *s, struct replica *r)
+{
+    uint64_t block_id = r->block_id;
+    if (r->small_segment)
+        store_small_remove(s, r->volume, block_id, store_small_place(r));
+    else if (!r->work->in_memory)
+        move_to_trash(s, r);
+    pthread_mutex_lock(&s->lock);
     store_forget_locked(s, r);
     pthread_cond_broadcast(&s->changed);
     pthread_mutex_unlock(&s->lock);

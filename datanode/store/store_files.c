@@ -44,6 +44,9 @@ int store_set_gen_stamp(struct block_store *s, struct replica *r, uint64_t gen_s
 {
     if (r->gen_stamp == gen_stamp)
         return 0;
+    int rc = store_ensure_files(s, r, reterr);
+    if (rc < 0)
+        return rc;
     const struct volume *v = s->volumes[r->volume];
     char from[PATH_MAX], to[PATH_MAX];
     volume_meta_path(v, replica_place_of(r), r->block_id, r->gen_stamp, from);
@@ -66,7 +69,9 @@ int store_move_files(struct block_store *s, struct replica *r, enum replica_plac
     volume_place_dir(v, to, r->block_id, dir);
     volume_meta_path(v, from, r->block_id, r->gen_stamp, old_path);
     volume_meta_path(v, to, r->block_id, gen_stamp, new_path);
-    int rc = rename_into(old_path, new_path, dir, reterr);
+    int rc = store_ensure_files(s, r, reterr);
+    if (rc == 0)
+        rc = rename_into(old_path, new_path, dir, reterr);
     if (rc < 0)
         return rc;
     volume_data_path(v, from, r->block_id, old_path);
@@ -139,6 +144,31 @@ int store_finalize_claimed(struct block_store *s, struct replica *r, int data_fd
     return rc;
 }
 
+int store_create_files(struct block_store *s, struct replica *r, const struct meta_header *meta, int *ret_data_fd,
+                       int *ret_meta_fd, struct err *reterr)
+{
+    const struct volume *v = s->volumes[r->volume];
+    char data_path[PATH_MAX], meta_path[PATH_MAX];
+    uint8_t header[META_HEADER_BYTES];
+    volume_data_path(v, replica_place_of(r), r->block_id, data_path);
+    volume_meta_path(v, replica_place_of(r), r->block_id, r->gen_stamp, meta_path);
+    AUTO(net_closep) int data_fd = -1;
+    AUTO(net_closep) int meta_fd = -1;
+    int rc = store_create_file(s, r->volume, data_path, &data_fd, reterr);
+    if (rc == 0)
+        rc = store_create_file(s, r->volume, meta_path, &meta_fd, reterr);
+    if (rc < 0)
+        return rc;
+    meta_header_encode(meta, header);
+    rc = file_pwrite_full(meta_fd, header, sizeof header, 0, reterr);
+    if (rc < 0)
+        return rc;
+    *ret_data_fd = data_fd;
+    *ret_meta_fd = meta_fd;
+    data_fd = meta_fd = -1;
+    return 0;
+}
+
 struct replica_writer *store_new_writer(struct block_store *s, struct replica *r, int data_fd, int meta_fd,
                                         const struct meta_header *meta)
 {
@@ -159,6 +189,9 @@ int store_open_writer(struct block_store *s, struct replica *r, struct replica_w
     char path[PATH_MAX];
     AUTO(net_closep) int data_fd = -1;
     AUTO(net_closep) int meta_fd = -1;
+    int rc = store_ensure_files(s, r, reterr);
+    if (rc < 0)
+        return rc;
     volume_data_path(v, replica_place_of(r), r->block_id, path);
     data_fd = open(path, O_RDWR | O_CLOEXEC);
     if (data_fd < 0)
@@ -168,7 +201,7 @@ int store_open_writer(struct block_store *s, struct replica *r, struct replica_w
     if (meta_fd < 0)
         return err_errno(reterr, errno, "cannot open '%s'", path);
     struct meta_header meta;
-    int rc = meta_read_header(meta_fd, path, &meta, reterr);
+    rc = meta_read_header(meta_fd, path, &meta, reterr);
     if (rc < 0)
         return rc;
     uint8_t tail[4] = {0};

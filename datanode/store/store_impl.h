@@ -8,6 +8,7 @@
 
 #include "datanode/store/block_store.h"
 #include "datanode/store/replica_writer.h"
+#include "datanode/store/small_log.h"
 #include "datanode/store/spare_files.h"
 
 struct replica_map { /* guarded by the store's lock */
@@ -29,6 +30,12 @@ struct deletion { /* of two files, with this number and the next */
     uint64_t number;
 };
 
+struct small_loser { /* a record that start-up found to be another replica's older self */
+    uint16_t volume;
+    uint64_t block_id;
+    struct small_place at;
+};
+
 struct block_store {
     /* immutable after open */
     struct volume *volumes[VOLUMES_MAX];
@@ -37,6 +44,7 @@ struct block_store {
     size_t unopened_count;
     int failed_volumes_tolerated;
     bool sync_on_close;
+    uint32_t small_bytes;
     struct volume_choice volume_choice;
     char uuid[UUID_MAX];
     void (*on_change)(void *context, uint64_t block_id); /* immutable once the pool is open; may be NULL */
@@ -44,6 +52,7 @@ struct block_store {
     /* written once, by block_store_open_pool */
     struct pool_identity pool;
     _Atomic bool pool_open;
+    struct small_log *small[VOLUMES_MAX]; /* set by the volume's scan; NULL: it failed */
 
     pthread_mutex_t lock;
     pthread_cond_t changed;                 /* a claim was released, or a replica grew that somebody waits for */
@@ -57,6 +66,9 @@ struct block_store {
     bool deleter_started, stopping;
     pthread_cond_t deletions_changed;
     struct deletion *deletions, **deletions_end; /* guarded by lock */
+    bool tidy_due;                               /* guarded by lock: in some log of small replicas */
+    struct small_loser *losers;                  /* guarded by lock; only while the pool is being opened */
+    size_t loser_count;
 };
 
 struct replica_writer {
@@ -65,11 +77,17 @@ struct replica_writer {
     struct volume *volume;
     int data_fd, meta_fd;
     struct meta_header meta;
-    uint64_t disk_bytes; /* = replica's; only we change it */
+    uint64_t disk_bytes; /* = replica's; only we change it. Held in memory: what came, and the replica's is 0 */
     uint32_t tail_checksum;
     bool folder_synced, drop_behind;
     uint64_t dropped_bytes; /* asked to be written, and those a window before to be dropped */
     struct buf checksums;   /* of one piece */
+    /* A replica that may turn out to be a small one has no files yet. */
+    bool in_memory;
+    struct buf held_meta, held_data; /* what would be in its files */
+    uint64_t held_acked_bytes;
+    bool kept; /* the first kept_bytes are in an open record, which is the replica's place */
+    uint64_t kept_bytes;
 };
 
 void store_fill_view(const struct block_store *s, const struct replica *r, struct replica_view *ret);
@@ -110,6 +128,38 @@ int store_choose_volume(struct block_store *s, const char *storage_id, int stora
                         struct err *reterr) MUST_CHECK;
 int store_digest_of_file(int data_fd, uint64_t bytes, uint64_t *ret, struct err *reterr) MUST_CHECK;
 int store_start_deleter(struct block_store *s, struct err *reterr) MUST_CHECK;
+/* Records that scans found to be older than others. */
+void store_remove_losers(struct block_store *s);
 int store_scan_volume(struct block_store *s, size_t volume_index, struct err *reterr) MUST_CHECK;
+
+/* ---- small replicas: store_small.c, store_small_write.c, store_small_tidy.c ---- */
+
+static inline struct small_place store_small_place(const struct replica *r)
+{
+    return (struct small_place){(uint32_t)r->small_segment, (uint32_t)r->small_unit * SMALL_ALIGN};
+}
+static inline void store_set_small_place(struct replica *r, struct small_place at)
+{
+    r->small_segment = at.segment & SMALL_SEGMENT_MAX;
+    r->small_unit = at.offset / SMALL_ALIGN & ((1u << 18) - 1);
+}
+/* A claimed replica that is a record gets files of its own, where its state wants them. */
+int store_ensure_files(struct block_store *s, struct replica *r, struct err *reterr) MUST_CHECK;
+/* Its record is marked as removed; it is not the replica's any more. */
+void store_small_remove(struct block_store *s, uint16_t volume, uint64_t block_id, struct small_place at);
+/* A writer whose replica has no files yet, or its files if it cannot be a small one. */
+int store_begin_writer(struct block_store *s, struct replica *r, const struct meta_header *meta,
+                       struct replica_writer **ret, struct err *reterr) MUST_CHECK;
+int store_create_files(struct block_store *s, struct replica *r, const struct meta_header *meta, int *ret_data_fd,
+                       int *ret_meta_fd, struct err *reterr) MUST_CHECK;
+/* Would so much more be too much? */
+bool store_outgrows_memory(const struct replica_writer *w, size_t more);
+void store_hold(struct replica_writer *w, const uint8_t *data, size_t len, struct slice checksums);
+/* It gets files, with all that came. On failure all is as before. */
+int store_leave_memory(struct replica_writer *w, struct err *reterr) MUST_CHECK;
+int store_sync_kept(struct replica_writer *w, struct err *reterr) MUST_CHECK;
+int store_finalize_held(struct replica_writer *w, bool sync, struct replica_view *ret, struct err *reterr) MUST_CHECK;
+/* Removes and empties segments as needed; the deleter's. */
+void store_small_tidy(struct block_store *s);
 
 #endif

@@ -93,6 +93,9 @@ static int move_claimed(struct block_store *s, struct replica *r, int storage_ty
     if (rc < 0)
         return rc;
     struct volume *from = s->volumes[r->volume], *to = s->volumes[target];
+    rc = store_ensure_files(s, r, reterr); /* rare enough to be done as for all others */
+    if (rc < 0)
+        return rc;
     rc = copy_into(from, to, r, false, reterr);
     if (rc == 0)
         rc = copy_into(from, to, r, true, reterr);

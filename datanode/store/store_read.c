@@ -32,6 +32,8 @@ static bool is_growing(const struct replica *r)
 struct opening {
     uint64_t block_id;
     struct replica_reader reader;
+    struct small_place small;
+    bool in_memory;
     char data_path[PATH_MAX], meta_path[PATH_MAX];
 };
 
@@ -50,6 +52,8 @@ static int snapshot(struct block_store *s, uint64_t block_id, uint64_t gen_stamp
                          (int64_t)block_id, gen_stamp);
     if (rc == 0) {
         enum replica_place place = replica_place_of(r);
+        o->small = store_small_place(r);
+        o->in_memory = r->work && r->work->in_memory;
         volume_data_path(s->volumes[r->volume], place, block_id, o->data_path);
         volume_meta_path(s->volumes[r->volume], place, block_id, r->gen_stamp, o->meta_path);
         o->reader = (struct replica_reader){.data_fd = -1,
@@ -59,7 +63,9 @@ static int snapshot(struct block_store *s, uint64_t block_id, uint64_t gen_stamp
                                             .state = r->state,
                                             .visible_bytes = replica_visible_bytes(r),
                                             .volume = r->volume};
-        if (r->state == REPLICA_RBW && r->work->bytes_per_checksum) {
+        if (o->in_memory)
+            o->reader.meta = (struct meta_header){r->work->checksum_type, r->work->bytes_per_checksum};
+        if (r->state == REPLICA_RBW && !o->small.segment && r->work->bytes_per_checksum) {
             o->reader.has_tail_checksum = r->disk_bytes % r->work->bytes_per_checksum != 0;
             o->reader.tail_checksum = r->work->tail_checksum;
         }
@@ -68,24 +74,73 @@ static int snapshot(struct block_store *s, uint64_t block_id, uint64_t gen_stamp
     return rc;
 }
 
-/* The files of a snapshot. ERR_RETRIABLE: they are being moved, take another snapshot. */
-static int open_files(struct block_store *s, struct opening *o, int64_t *give_up_at, struct err *reterr)
+/* Two descriptors for the one segment, so that the reader need not know. */
+static int open_small(struct block_store *s, struct opening *o, struct err *reterr)
+{
+    struct small_record record;
+    struct replica_reader *r = &o->reader;
+    int rc = small_log_find(s->small[r->volume], o->small, o->block_id, &record, &r->data_fd, reterr);
+    if (rc < 0)
+        return rc;
+    r->meta_fd = fcntl(r->data_fd, F_DUPFD_CLOEXEC, 0);
+    r->shares_file = true;
+    r->meta_base = small_meta_offset(o->small);
+    r->data_base = small_data_offset(o->small, &record);
+    if (r->meta_fd < 0)
+        return err_errno(reterr, errno, "cannot read block %" PRId64, (int64_t)o->block_id);
+    if (record.gen_stamp != r->gen_stamp || record.data_bytes != r->end_bytes)
+        return err_set(reterr, ERR_CHECKSUM, "block %" PRId64 ": the record of it says another stamp or length",
+                       (int64_t)o->block_id);
+    return 0;
+}
+
+/* Nobody may see any of it yet: it is empty. */
+static int open_nothing(struct opening *o, struct err *reterr)
+{
+    o->reader.data_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    o->reader.meta_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    return o->reader.data_fd < 0 || o->reader.meta_fd < 0 ? err_errno(reterr, errno, "/dev/null") : 0;
+}
+
+static int open_files(struct opening *o, struct err *reterr)
 {
     o->reader.data_fd = open(o->data_path, O_RDONLY | O_CLOEXEC);
     if (o->reader.data_fd >= 0)
         o->reader.meta_fd = open(o->meta_path, O_RDONLY | O_CLOEXEC);
-    if (o->reader.meta_fd >= 0)
-        return 0;
-    int why = errno;
-    net_closep(&o->reader.data_fd);
-    /* Its owner is just moving the files? Then they are in their new place in a moment. */
-    if (why != ENOENT || clock_mono_ms() > *give_up_at)
-        return err_errno(reterr, why, "cannot open the files of block %" PRId64 " ('%s')", (int64_t)o->block_id,
+    if (o->reader.meta_fd < 0)
+        return err_errno(reterr, errno, "cannot open the files of block %" PRId64 " ('%s')", (int64_t)o->block_id,
                          o->data_path);
+    return meta_read_header(o->reader.meta_fd, o->meta_path, &o->reader.meta, reterr);
+}
+
+static int open_small_meta(struct opening *o, struct err *reterr)
+{
+    uint8_t header[META_HEADER_BYTES];
+    int rc = replica_read_meta(&o->reader, header, sizeof header, 0, reterr);
+    return rc < 0 ? rc : meta_header_decode(header, &o->reader.meta, reterr);
+}
+
+/* What a snapshot says. ERR_RETRIABLE: it is being moved, take another snapshot. */
+static int open_snapshot(struct block_store *s, struct opening *o, int64_t *give_up_at, struct err *reterr)
+{
+    int rc;
+    if (o->in_memory)
+        return open_nothing(o, reterr);
+    if (o->small.segment) {
+        rc = open_small(s, o, reterr);
+        if (rc == 0)
+            rc = open_small_meta(o, reterr);
+    } else {
+        rc = open_files(o, reterr);
+    }
+    if (rc != ERR_NOT_FOUND || clock_mono_ms() > *give_up_at)
+        return rc;
+    replica_reader_close(&o->reader);
+    /* Its owner is just moving the files? Then they are in their new place in a moment. */
     pthread_mutex_lock(&s->lock);
     const struct replica *r = replica_map_get(&s->map, o->block_id);
     if (r && !(r->work && r->work->claimed) && r->state == (uint8_t)o->reader.state &&
-        r->gen_stamp == o->reader.gen_stamp)
+        r->gen_stamp == o->reader.gen_stamp && r->small_segment == o->small.segment)
         *give_up_at = 0; /* nobody is moving anything: the files are gone; one more look */
     else
         wait_locked(s, 5);
@@ -100,10 +155,10 @@ static int keep_tail_checksum(struct block_store *s, struct opening *o, struct e
     struct replica_reader *reader = &o->reader;
     uint32_t bpc = reader->meta.bytes_per_checksum;
     uint8_t tail[4];
-    if (reader->state == REPLICA_RBW || reader->meta.type == CHECKSUM_NULL || reader->end_bytes % bpc == 0)
-        return 0;
-    int rc = file_pread_full(reader->meta_fd, tail, sizeof tail, meta_offset(&reader->meta, reader->end_bytes / bpc),
-                             reterr);
+    if (reader->state == REPLICA_RBW || o->small.segment || reader->meta.type == CHECKSUM_NULL ||
+        reader->end_bytes % bpc == 0)
+        return 0; /* a record of small replicas does not change */
+    int rc = replica_read_meta(reader, tail, sizeof tail, meta_offset(&reader->meta, reader->end_bytes / bpc), reterr);
     if (rc < 0)
         return err_prefix(reterr, rc, "%s", o->meta_path);
     pthread_mutex_lock(&s->lock);
@@ -128,9 +183,7 @@ int block_store_open_reader(struct block_store *s, uint64_t block_id, uint64_t g
         rc = snapshot(s, block_id, gen_stamp, need_bytes, &o, reterr);
         if (rc < 0)
             return rc;
-        rc = open_files(s, &o, &give_up_at, reterr);
-        if (rc == 0)
-            rc = meta_read_header(o.reader.meta_fd, o.meta_path, &o.reader.meta, reterr);
+        rc = open_snapshot(s, &o, &give_up_at, reterr);
         if (rc == 0)
             rc = keep_tail_checksum(s, &o, reterr);
         if (rc < 0)
@@ -139,6 +192,16 @@ int block_store_open_reader(struct block_store *s, uint64_t block_id, uint64_t g
     if (rc == 0)
         *ret = o.reader;
     return rc;
+}
+
+int replica_read_data(const struct replica_reader *r, void *bytes, size_t len, uint64_t offset, struct err *reterr)
+{
+    return file_pread_full(r->data_fd, bytes, len, r->data_base + (int64_t)offset, reterr);
+}
+
+int replica_read_meta(const struct replica_reader *r, void *bytes, size_t len, int64_t offset, struct err *reterr)
+{
+    return file_pread_full(r->meta_fd, bytes, len, r->meta_base + offset, reterr);
 }
 
 void replica_reader_close(struct replica_reader *r)

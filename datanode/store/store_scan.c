@@ -43,14 +43,35 @@ static void account(struct block_store *s, const struct replica *r, int sign)
     atomic_fetch_add(&v->replica_count, sign);
 }
 
-/* Of a block that is on two volumes the newer, then the longer replica is kept. */
+static void remove_loser(struct block_store *s, const struct replica *r)
+{
+    if (!r->small_segment) {
+        remove_files(s->volumes[r->volume], replica_place_of(r), r->block_id, r->gen_stamp);
+        return;
+    }
+    pthread_mutex_lock(&s->lock); /* its log may still be being read */
+    s->losers = mem_realloc_array(s->losers, s->loser_count + 1, sizeof *s->losers);
+    s->losers[s->loser_count++] = (struct small_loser){r->volume, r->block_id, store_small_place(r)};
+    pthread_mutex_unlock(&s->lock);
+}
+
+void store_remove_losers(struct block_store *s)
+{
+    for (size_t i = 0; i < s->loser_count; i++)
+        store_small_remove(s, s->losers[i].volume, s->losers[i].block_id, s->losers[i].at);
+    mem_freep(&s->losers);
+    s->loser_count = 0;
+}
+
+/* Of a block that is there twice, on two volumes, say, the newer, then the longer replica is kept. */
 static void add_replica(struct scan *sc, struct replica *r)
 {
     struct block_store *s = sc->store;
     pthread_mutex_lock(&s->lock);
     struct replica *there = replica_map_get(&s->map, r->block_id), *loser = NULL;
     bool again = there && there->volume == r->volume && replica_place_of(there) == replica_place_of(r) &&
-                 there->gen_stamp == r->gen_stamp; /* the same files: an earlier attempt to open the pool found them */
+                 there->gen_stamp == r->gen_stamp && !there->small_segment &&
+                 !r->small_segment; /* the same files: an earlier attempt to open the pool found them */
     if (again) {
         pthread_mutex_unlock(&s->lock);
         replica_free(r);
@@ -71,9 +92,9 @@ static void add_replica(struct scan *sc, struct replica *r)
     }
     pthread_mutex_unlock(&s->lock);
     if (loser) {
-        log_warn("store", "block=%" PRId64 " is on two volumes; the one on '%s' is dropped", (int64_t)loser->block_id,
+        log_warn("store", "block=%" PRId64 " is there twice; the one on '%s' is dropped", (int64_t)loser->block_id,
                  s->volumes[loser->volume]->dir);
-        remove_files(s->volumes[loser->volume], replica_place_of(loser), loser->block_id, loser->gen_stamp);
+        remove_loser(s, loser);
         replica_free(loser);
     }
 }
@@ -238,6 +259,30 @@ static int scan_folders(struct scan *sc, struct err *reterr)
     return 0;
 }
 
+static void add_small(void *context, const struct small_record *record, struct small_place at)
+{
+    struct scan *sc = context;
+    struct replica *r = mem_new(struct replica);
+    r->block_id = record->block_id;
+    r->gen_stamp = record->gen_stamp;
+    r->disk_bytes = record->data_bytes;
+    r->xxh3 = record->state == SMALL_FINALIZED ? record->xxh3 : 0;
+    r->state = record->state == SMALL_FINALIZED ? REPLICA_FINALIZED : REPLICA_RWR;
+    r->volume = (uint16_t)sc->volume_index;
+    store_set_small_place(r, at);
+    add_replica(sc, r);
+}
+
+static int scan_small(struct scan *sc, struct err *reterr)
+{
+    char dir[PATH_MAX];
+    struct small_log **log = &sc->store->small[sc->volume_index];
+    if (*log)
+        return 0; /* an earlier attempt to open the pool */
+    snprintf(dir, sizeof dir, "%scurrent/small", sc->volume->pool);
+    return small_log_open(dir, add_small, sc, log, reterr);
+}
+
 int store_scan_volume(struct block_store *s, size_t volume_index, struct err *reterr)
 {
     struct scan sc = {.store = s, .volume_index = volume_index, .volume = s->volumes[volume_index]};
@@ -248,6 +293,8 @@ int store_scan_volume(struct block_store *s, size_t volume_index, struct err *re
         add_rbw(&sc); /* first: it moves files into and out of the finalized folders */
         rc = scan_folders(&sc, reterr);
     }
+    if (rc == 0)
+        rc = scan_small(&sc, reterr);
     folder_list_free(&sc.rbw);
     folder_list_free(&sc.folder);
     return rc;
@@ -266,7 +313,7 @@ static bool next_unknown_digest(struct block_store *s, size_t *bucket, struct di
     bool found = false;
     for (; !found && *bucket < s->map.bucket_count; *bucket += !found)
         for (const struct replica *r = s->map.buckets[*bucket]; r && !found; r = r->next)
-            if (r->state == REPLICA_FINALIZED && !r->xxh3) {
+            if (r->state == REPLICA_FINALIZED && !r->xxh3 && !r->small_segment) {
                 *ret =
                     (struct digest_wanted){.block_id = r->block_id, .gen_stamp = r->gen_stamp, .bytes = r->disk_bytes};
                 volume_meta_path(s->volumes[r->volume], PLACE_FINALIZED, r->block_id, r->gen_stamp, ret->path);

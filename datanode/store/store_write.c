@@ -53,30 +53,6 @@ static int reserve_id(struct block_store *s, struct replica *fresh, enum replica
     }
 }
 
-static int create_files(struct block_store *s, struct replica *r, const struct meta_header *meta,
-                        struct replica_writer **ret, struct err *reterr)
-{
-    const struct volume *v = s->volumes[r->volume];
-    char data_path[PATH_MAX], meta_path[PATH_MAX];
-    uint8_t header[META_HEADER_BYTES];
-    volume_data_path(v, replica_place_of(r), r->block_id, data_path);
-    volume_meta_path(v, replica_place_of(r), r->block_id, r->gen_stamp, meta_path);
-    AUTO(net_closep) int data_fd = -1;
-    AUTO(net_closep) int meta_fd = -1;
-    int rc = store_create_file(s, r->volume, data_path, &data_fd, reterr);
-    if (rc == 0)
-        rc = store_create_file(s, r->volume, meta_path, &meta_fd, reterr);
-    if (rc < 0)
-        return rc;
-    meta_header_encode(meta, header);
-    rc = file_pwrite_full(meta_fd, header, sizeof header, 0, reterr);
-    if (rc < 0)
-        return rc;
-    *ret = store_new_writer(s, r, data_fd, meta_fd, meta);
-    data_fd = meta_fd = -1;
-    return 0;
-}
-
 static void start_work(struct replica *r, const struct meta_header *meta)
 {
     struct replica_work *w = replica_work_get(r);
@@ -116,7 +92,7 @@ static int create(struct block_store *s, const struct replica_create *c, enum re
     pthread_mutex_lock(&s->lock);
     store_promise_locked(s, r, c->expected_bytes);
     pthread_mutex_unlock(&s->lock);
-    rc = create_files(s, r, &meta, ret, reterr);
+    rc = store_begin_writer(s, r, &meta, ret, reterr);
     if (rc < 0)
         store_remove_claimed(s, r);
     return rc;

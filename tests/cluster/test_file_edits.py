@@ -1,6 +1,5 @@
 """Files edited in place: what readers see, what datanodes keep, holes that nobody keeps."""
 import errno
-import glob
 import os
 import random
 import threading
@@ -13,6 +12,7 @@ from lib.data import MIB
 from lib.libhdfs import Hdfs
 from lib.posix_edit import Editor, block_of, hole, length_of
 from lib.posix_tool import PosixError
+from lib.replicas import replicas
 from lib.waiting import wait_for
 
 PROPERTIES = {"dfs.heartbeat.interval": 1, "dfs.blocksize": MIB, "cairn.namenode.edit.grace": 3,
@@ -41,7 +41,7 @@ def cat(cluster, path, *options):
 
 
 def replicas_on_disk(cluster, block):
-    return len(glob.glob(f"{cluster.folder}/**/blk_{block}", recursive=True))
+    return len(replicas(cluster.folder, block=block))
 
 
 def test_an_edit_in_the_middle_is_what_readers_see(cluster, local):

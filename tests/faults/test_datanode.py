@@ -15,6 +15,7 @@ from lib import sanitizer
 from lib.cluster import Cluster, cairn_path, client_env, run_cairn
 from lib.data import MIB, sha256_file, write_file
 from lib.libhdfs import O_APPEND, Hdfs, need_loadable
+from lib.replicas import replicas
 from lib.waiting import wait_for
 
 QUICK = {
@@ -192,7 +193,7 @@ def start_datanode(cluster, disks, tolerated):
 def test_an_append_that_fails_does_not_keep_the_file(cluster):
     fs = Hdfs(cluster.uri, settings={"dfs.replication": 1})
     fs.put("/once", pattern(1000))
-    (holder,) = [node for node in DATANODES if data_files(cluster, node)]
+    (holder,) = [node for node in DATANODES if replicas(cluster.folder, node)]
     cluster.kill(holder)
     with pytest.raises(OSError):
         fs.open("/once", os.O_WRONLY | O_APPEND)
@@ -248,29 +249,30 @@ def break_disk(disk):
     subprocess.run(["umount", "-l", str(disk)], check=True)
 
 
+@pytest.mark.parametrize("size", [MIB, 3000])
 @pytest.mark.parametrize("tolerated", [1, 0])
-def test_a_disk_that_dies(cluster, fs, two_disks, tolerated):
+def test_a_disk_that_dies(cluster, fs, two_disks, tolerated, size):
     """It is taken out and the node goes on, if the settings allow that; else the node ends and says why."""
     daemon = start_datanode(cluster, two_disks, tolerated)
     log = cluster.daemon("datanode-1")["log"]
     wait_for(lambda: open(log).read().count("full block report:") >= 2, 30, "the node to be back")
     for index in range(8):
-        fs.put(f"/file{index}", pattern(MIB))
-    counts = [len(glob.glob(f"{disk}/**/finalized/**/blk_*.meta", recursive=True)) for disk in two_disks]
+        fs.put(f"/file{index}", pattern(size))
+    counts = [len(replicas(disk, "current")) for disk in two_disks]
     assert min(counts) >= 3, counts  # round robin
     break_disk(two_disks[0])
     for index in range(8, 16):
-        fs.put(f"/file{index}", pattern(MIB))
+        fs.put(f"/file{index}", pattern(size))
     wait_for(lambda: "failed and is taken out" in open(log).read(), 30, "the failure to be noticed")
     if tolerated:
         assert metric(cluster, "datanode-1", "cairn_datanode_volume_failures_total") == 1
         daemon.check_alive()
-        fs.put("/more", pattern(MIB))
+        fs.put("/more", pattern(size))
     else:
         wait_for(lambda: "stopping signal=SIGTERM" in open(log).read(), 30, "the node to end")
         assert "dfs.datanode.failed.volumes.tolerated" in open(log).read()
     for index in range(16):
-        assert fs.get(f"/file{index}") == pattern(MIB)
+        assert fs.get(f"/file{index}") == pattern(size)
 
 
 def test_a_clean_stop_breaks_no_reader_elsewhere(cluster, fs):

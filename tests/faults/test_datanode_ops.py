@@ -288,7 +288,8 @@ def test_moves_at_once_are_limited(node, target):
 
 
 def test_a_mover_moves_between_the_storages_of_one_node(tmp_path):
-    with Cluster(tmp_path / "cluster", nodes=1, properties={"dfs.replication": 1}) as cluster:
+    properties = {"dfs.replication": 1, "cairn.datanode.small.replica.bytes": 0}
+    with Cluster(tmp_path / "cluster", nodes=1, properties=properties) as cluster:
         entry = cluster.daemon("datanode-1")
         cluster.kill("datanode-1")
         archive = tmp_path / "archive"
@@ -325,6 +326,7 @@ def stored(cluster, name):
 @pytest.fixture
 def scanned(tmp_path):
     properties = {"dfs.datanode.directoryscan.interval": "1s", "dfs.heartbeat.interval": 1, "dfs.namenode.redundancy.interval.seconds": 1}
+    properties["cairn.datanode.small.replica.bytes"] = 0  # it is files that come and go
     with Cluster(tmp_path / "cluster", nodes=2, properties=properties) as running:
         yield running
 

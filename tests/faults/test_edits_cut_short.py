@@ -11,6 +11,7 @@ from lib.cluster import Cluster
 from lib.data import MIB
 from lib.posix_edit import Editor, block_of, hole
 from lib.posix_tool import PosixError
+from lib.replicas import replicas
 from lib.waiting import wait_for
 
 PROPERTIES = {"dfs.heartbeat.interval": 1, "dfs.blocksize": 256 * MIB, "cairn.namenode.edit.grace": 1000,
@@ -40,7 +41,7 @@ def cat(cluster, path):
 
 
 def replicas_on_disk(cluster, block):
-    return glob.glob(f"{cluster.folder}/datanode-*/**/blk_{block}", recursive=True)
+    return [one.path for one in replicas(cluster.folder, block=block)]
 
 
 def restart_namenode(cluster):

@@ -1,13 +1,13 @@
 """Replicas that rot, vanish, are one too many or on a node that leaves: the namenode notices and puts it right, with real
 daemons and real block files. (How it decides is tested on simulated time in tests/unit/namenode/blocks.)"""
-import glob
 import os
 import re
 
 import pytest
 
 from lib.cluster import Cluster
-from lib.data import MIB, sha256_bytes, sha256_file, write_file
+from lib.data import MIB, sha256_bytes, write_file
+from lib.replicas import replicas
 from lib.waiting import wait_for
 
 # A dead node is noticed within 2 * recheck + 10 * heartbeat = 12 s.
@@ -43,13 +43,8 @@ def nodes(count):
     return pytest.mark.parametrize("cluster", [count], indirect=True)
 
 
-def block_files(cluster, node="*", block="blk_*"):
-    found = glob.glob(f"{cluster.folder}/**/datanode-{node}/**/{block}", recursive=True)
-    return sorted(path for path in found if not path.endswith(".meta"))
-
-
-def is_finalized(path):
-    return "/finalized/" in path
+def on_disk(cluster, node="*", block=None):
+    return replicas(cluster.folder, f"datanode-{node}", block)
 
 
 def fsck_counts(cluster):
@@ -66,32 +61,26 @@ def healthy(cluster, replication="3"):
 
 def copies_are_equal(cluster, block, count):
     """All copies of a block on all disks: `count` of them, all alike."""
-    paths = [path for path in block_files(cluster, block=block) if is_finalized(path)]
-    return len(paths) == count and len({sha256_file(path) for path in paths}) == 1
+    copies = on_disk(cluster, block=block)
+    return len(copies) == count and len({copy.read() for copy in copies}) == 1
 
 
 def read_is_right(cluster, content):
     return sha256_bytes(cluster.fs("-cat", "/file", check=True).stdout) == content[1]
 
 
-def flip_byte(path, offset):
-    with open(path, "r+b") as file:
-        file.seek(offset)
-        byte = file.read(1)[0]
-        file.seek(offset)
-        file.write(bytes([byte ^ 0x40]))
-
-
 @pytest.mark.parametrize("cluster", [3, 4], indirect=True)
 def test_flipped_byte_is_found_replaced_and_gone(cluster, content):
     # Clients run on 127.0.0.1, so the first node's replicas are the ones that are read.
-    victim = block_files(cluster, 1)[0]
-    before = sha256_file(victim)
-    flip_byte(victim, 5000)
+    victims = on_disk(cluster, 1)[0], next(one for one in on_disk(cluster, 1) if one.is_small)
+    before = [victim.read() for victim in victims]
+    for victim in victims:
+        victim.flip(4000)
     assert read_is_right(cluster, content)
-    block = os.path.basename(victim)
-    wait_for(lambda: copies_are_equal(cluster, block, 3), DEADLINE_S, "the bad replica replaced")
-    assert sha256_file(block_files(cluster, block=block)[0]) == before
+    for victim, good in zip(victims, before):
+        block = victim.block
+        wait_for(lambda: copies_are_equal(cluster, block, 3), DEADLINE_S, "the bad replica replaced")
+        assert on_disk(cluster, block=block)[0].read() == good
     wait_for(lambda: healthy(cluster), DEADLINE_S, "a healthy file system")
     assert read_is_right(cluster, content)
 
@@ -101,7 +90,7 @@ def test_rot_is_found_by_who_is_to_have_a_copy(tmp_path):
     properties = QUICK | {"dfs.datanode.scan.period.hours": -1}
     with Cluster(tmp_path / "cluster", nodes=2, properties=properties) as cluster:
         cluster.fs("-D", "dfs.replication=1", "-put", "-", "/file", stdin=bytes(MIB), check=True)
-        flip_byte(block_files(cluster)[0], 5000)
+        on_disk(cluster)[0].flip(5000)
         cluster.fs("-setrep", "2", "/file", check=True)
         wait_for(lambda: fsck_counts(cluster)[1]["Corrupt blocks"] == "1", DEADLINE_S, "the bad replica to be known")
 
@@ -114,7 +103,7 @@ def test_lost_node_is_replaced_and_its_return_leaves_nothing_over(cluster, conte
     assert read_is_right(cluster, content)
     cluster.start_again("datanode-2")
     wait_for(lambda: "Live datanodes (4)" in cluster.dfsadmin("-report").stdout.decode(), 30, "the node back")
-    wait_for(lambda: len(block_files(cluster)) == 3 * BLOCKS and healthy(cluster), DEADLINE_S, "excess replicas deleted")
+    wait_for(lambda: len(on_disk(cluster)) == 3 * BLOCKS and healthy(cluster), DEADLINE_S, "excess replicas deleted")
     assert read_is_right(cluster, content)
 
 
@@ -122,12 +111,14 @@ def test_lost_node_is_replaced_and_its_return_leaves_nothing_over(cluster, conte
 def test_replicas_that_change_while_the_node_is_down(cluster, content):
     """One file deleted, one cut short behind the datanode's back: its full report tells, and both are made again."""
     cluster.kill("datanode-3")
-    deleted, cut = block_files(cluster, 3)[:2]
-    os.remove(deleted)
-    os.truncate(cut, 1000)
+    deleted, cut = on_disk(cluster, 3)[:2]
+    os.remove(deleted.path)
+    os.truncate(cut.path, 1000)
+    (small,) = {one.path for one in on_disk(cluster, 3) if one.is_small}
+    os.truncate(small, 1000)
     cluster.start_again("datanode-3")
-    for path in deleted, cut:
-        wait_for(lambda: copies_are_equal(cluster, os.path.basename(path), 3), DEADLINE_S, f"{path} made again")
+    for block in {one.block for one in on_disk(cluster)}:
+        wait_for(lambda: copies_are_equal(cluster, block, 3), DEADLINE_S, f"{block} made again")
     wait_for(lambda: healthy(cluster), DEADLINE_S, "a healthy file system")
     assert read_is_right(cluster, content)
 
@@ -136,9 +127,9 @@ def test_replicas_that_change_while_the_node_is_down(cluster, content):
 def test_setrep_and_remove_reach_the_disks(cluster):
     for replication in 1, 2, 3:
         cluster.fs("-setrep", "-w", str(replication), "/file", check=True)
-        wait_for(lambda: len(block_files(cluster)) == replication * BLOCKS, DEADLINE_S, f"{replication} copies on disk")
+        wait_for(lambda: len(on_disk(cluster)) == replication * BLOCKS, DEADLINE_S, f"{replication} copies on disk")
     cluster.fs("-rm", "-skipTrash", "/file", check=True)
-    wait_for(lambda: not block_files(cluster), DEADLINE_S, "no block files left")
+    wait_for(lambda: not on_disk(cluster), DEADLINE_S, "no block files left")
 
 
 @nodes(3)
@@ -149,7 +140,7 @@ def test_namenode_restart_relearns_where_everything_is(cluster, content):
     wait_for(lambda: b"OFF" in cluster.dfsadmin("-safemode", "get").stdout, DEADLINE_S, "the end of safe mode")
     wait_for(lambda: healthy(cluster), DEADLINE_S, "every replica reported again")
     assert read_is_right(cluster, content)
-    assert len(block_files(cluster)) == 3 * BLOCKS
+    assert len(on_disk(cluster)) == 3 * BLOCKS
 
 
 @nodes(4)
@@ -166,4 +157,4 @@ def test_decommissioned_node_is_emptied_before_it_leaves(cluster, content, exclu
     cluster.kill("datanode-3")
     assert read_is_right(cluster, content)
     wait_for(lambda: healthy(cluster), DEADLINE_S, "three replicas without it")
-    assert len([path for path in block_files(cluster) if "/datanode-3/" not in path]) == 3 * BLOCKS
+    assert len([one for one in on_disk(cluster) if "/datanode-3/" not in one.path]) == 3 * BLOCKS

@@ -58,7 +58,7 @@ static struct datanode *xfer_fuzz_datanode(void)
     throttle_init(&dn.balance_throttle, &dn.balance_bytes_per_second);
     dn.shm = shm_registry_new();
     dn.mirrors = peer_cache_new();
-    struct block_store_options options = {.data_dirs = dir};
+    struct block_store_options options = {.data_dirs = dir, .small_bytes = 16384};
     struct pool_identity pool = {.pool_id = XFER_FUZZ_POOL, .cluster_id = "CID-1", .namespace_id = 1};
     if (block_store_open(&options, &dn.store, &why) < 0 || !(dn.cache = block_cache_new(dn.store, 0)) ||
         block_store_open_pool(dn.store, &pool, &why) < 0 || reporter_start(&dn, &dn.reporter, &why) < 0 ||

@@ -13,6 +13,7 @@
 #include "tests/fuzz/rpc_wire_fuzz.c"
 #include "tests/fuzz/run_file_fuzz.c"
 #include "tests/fuzz/sasl_login_fuzz.c"
+#include "tests/fuzz/small_log_fuzz.c"
 #include "tests/fuzz/version_fuzz.c"
 #include "tests/fuzz/webhdfs_url_fuzz.c"
 
@@ -69,6 +70,7 @@ REPLAY(rpc_server)
 REPLAY(rpc_wire)
 REPLAY(run_file)
 REPLAY(sasl_login)
+REPLAY(small_log)
 REPLAY(version)
 
 int main(void)
@@ -79,7 +81,8 @@ int main(void)
         cmocka_unit_test(op_header_survives_mutations),   cmocka_unit_test(packet_survives_mutations),
         cmocka_unit_test(rpc_server_survives_mutations),  cmocka_unit_test(rpc_wire_survives_mutations),
         cmocka_unit_test(run_file_survives_mutations),    cmocka_unit_test(sasl_login_survives_mutations),
-        cmocka_unit_test(version_survives_mutations),     cmocka_unit_test(job_formats_survives_mutations),
+        cmocka_unit_test(small_log_survives_mutations),   cmocka_unit_test(version_survives_mutations),
+        cmocka_unit_test(job_formats_survives_mutations),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,116 @@
+/* Segments of small replicas of which little lives are emptied: what lives is copied to the newest segment. Each byte
+ * that is freed costs at most one that is copied. */
+#include <inttypes.h>
+#include <unistd.h>
+
+#include "common/file.h"
+#include "common/log.h"
+#include "common/mem.h"
+#include "common/net.h"
+#include "datanode/store/store_impl.h"
+
+struct emptying {
+    struct block_store *store;
+    struct small_log *log;
+    uint16_t volume;
+    uint32_t segment;
+    struct small_walk walk;
+    struct small_place last; /* what was copied ends here, and is not synced yet */
+    uint32_t last_bytes;
+};
+
+static struct replica *claim_at(const struct emptying *e, uint64_t block_id, struct small_place at)
+{
+    struct block_store *s = e->store;
+    struct replica *r = NULL;
+    pthread_mutex_lock(&s->lock);
+    if (store_claim_locked(s, block_id, false, &r, NULL) < 0)
+        r = NULL; /* it stays for another time */
+    struct small_place now = r ? store_small_place(r) : (struct small_place){0, 0};
+    if (r && (r->volume != e->volume || now.segment != at.segment || now.offset != at.offset)) {
+        store_release_locked(s, r);
+        r = NULL;
+    }
+    pthread_mutex_unlock(&s->lock);
+    return r;
+}
+
+static int copy_record(struct emptying *e, const struct small_record *record, struct small_place from,
+                       struct small_place *ret, struct err *reterr)
+{
+    size_t len = (size_t)record->meta_bytes + record->data_bytes;
+    AUTO(mem_freep) uint8_t *bytes = mem_alloc(len);
+    int rc = file_pread_full(e->walk.fd, bytes, len, small_meta_offset(from), reterr);
+    if (rc == 0)
+        rc = small_log_append(e->log, record, bytes, bytes + record->meta_bytes, ret, reterr);
+    if (rc == 0 && e->last.segment && e->last.segment != ret->segment)
+        rc = small_log_sync(e->log, e->last, e->last_bytes, reterr);
+    if (rc == 0) {
+        e->last = *ret;
+        e->last_bytes = small_record_bytes(record);
+    }
+    return rc;
+}
+
+static int move_record(struct emptying *e, const struct small_record *record, struct small_place from,
+                       struct err *reterr)
+{
+    struct block_store *s = e->store;
+    struct replica *r = claim_at(e, record->block_id, from);
+    struct small_place to;
+    if (!r)
+        return 0;
+    int rc = copy_record(e, record, from, &to, reterr);
+    pthread_mutex_lock(&s->lock);
+    if (rc == 0)
+        store_set_small_place(r, to);
+    store_release_locked(s, r);
+    pthread_mutex_unlock(&s->lock);
+    if (rc == 0)
+        small_log_left(e->log, from, record);
+    return rc;
+}
+
+/* The copies are on the disk before what they were copied from goes. A record whose place could not be changed keeps
+ * the segment alive. */
+static int empty_segment(struct emptying *e, struct err *reterr)
+{
+    struct small_record record;
+    struct small_place at = {.segment = e->segment};
+    int rc;
+    while ((rc = small_walk_next(&e->walk, &record, &at.offset, reterr)) > 0) {
+        rc = record.state == SMALL_REMOVED ? 0 : move_record(e, &record, at, reterr);
+        if (rc < 0)
+            break;
+    }
+    return rc == 0 && e->last.segment ? small_log_sync(e->log, e->last, e->last_bytes, reterr) : rc;
+}
+
+static bool is_stopping(struct block_store *s)
+{
+    pthread_mutex_lock(&s->lock);
+    bool stopping = s->stopping;
+    pthread_mutex_unlock(&s->lock);
+    return stopping;
+}
+
+void store_small_tidy(struct block_store *s)
+{
+    for (size_t i = 0; i < s->volume_count; i++) {
+        struct emptying e = {.store = s, .log = s->small[i], .volume = (uint16_t)i};
+        struct err why;
+        if (!e.log || !volume_ok(s->volumes[i]))
+            continue;
+        int rc = 0;
+        small_log_reap(e.log);
+        while (rc == 0 && !is_stopping(s) && small_log_sparse(e.log, &e.segment, &e.walk)) {
+            e.last = (struct small_place){0, 0};
+            rc = empty_segment(&e, &why);
+            net_closep(&e.walk.fd);
+            if (rc == 0)
+                small_log_reap(e.log);
+        }
+        if (rc < 0)
+            log_warn("store", "the small replicas of '%s' cannot be tidied up: %s", s->volumes[i]->dir, why.text);
+    }
+}

@@ -1,0 +1,550 @@
+/* Small replicas in the store: when one becomes a record and when it gets files, and that nobody outside can tell. What
+ * holds for all replicas is in block_store_test.c, which runs with small ones too. */
+#include "tests/unit/check.h"
+
+#include <fcntl.h>
+#include <glob.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "common/clock.h"
+#include "common/file.h"
+#include "common/mem.h"
+#include "common/net.h"
+#include "datanode/store/block_store.h"
+#include "datanode/store/replica_writer.h"
+#include "datanode/store/scrubber.h"
+
+#define LIMIT 16384
+#define BPC   512
+static const struct meta_header crc32c = {CHECKSUM_CRC32C, BPC};
+static const struct pool_identity pool = {"BP-1", "CID-1", 42, 1000};
+
+static char folder[64];
+static struct block_store *store;
+static uint8_t bytes[4 * LIMIT];
+
+static void open_store(uint32_t small_bytes)
+{
+    char dirs[256];
+    struct err why;
+    snprintf(dirs, sizeof dirs, "[DISK]%s/a, [SSD]%s/b", folder, folder);
+    struct block_store_options o = {.data_dirs = dirs, .small_bytes = small_bytes};
+    if (block_store_open(&o, &store, &why) < 0 || block_store_open_pool(store, &pool, &why) < 0)
+        fail_msg("%s", why.text);
+}
+
+static int setup(void **state)
+{
+    (void)state;
+    strcpy(folder, "/tmp/small_replicas_test.XXXXXX");
+    assert_non_null(mkdtemp(folder));
+    for (size_t i = 0; i < sizeof bytes; i++)
+        bytes[i] = (uint8_t)(i * 2654435761u >> 13);
+    open_store(LIMIT);
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    block_store_close(store);
+    return file_remove_tree(folder, NULL);
+}
+
+static void restart(uint32_t small_bytes)
+{
+    block_store_close(store);
+    open_store(small_bytes);
+}
+
+static struct replica_writer *create(uint64_t id)
+{
+    struct replica_create c = {.block_id = id, .gen_stamp = 1001, .meta = crc32c};
+    struct replica_writer *w;
+    struct err why;
+    if (block_store_create_rbw(store, &c, &w, &why) < 0)
+        fail_msg("%s", why.text);
+    return w;
+}
+
+static void write_at(struct replica_writer *w, uint64_t offset, size_t len)
+{
+    struct write_piece p = {.offset = offset, .data = bytes + offset, .data_bytes = len};
+    assert_int_equal(replica_writer_write(w, &p, &crc32c, NULL), 0);
+}
+
+static void finalize(struct replica_writer *w)
+{
+    struct replica_view v;
+    struct err why;
+    if (replica_writer_finalize(w, false, &v, &why) < 0)
+        fail_msg("%s", why.text);
+}
+
+static void make(uint64_t id, size_t len)
+{
+    struct replica_writer *w = create(id);
+    write_at(w, 0, len);
+    finalize(w);
+}
+
+static void remove_block(uint64_t id)
+{
+    struct replica_view v;
+    assert_int_equal(block_store_delete(store, id, 1001, &v, NULL), 0);
+}
+
+static size_t count_files(const char *pattern)
+{
+    char path[256];
+    glob_t found;
+    snprintf(path, sizeof path, "%s/%s", folder, pattern);
+    size_t count = glob(path, 0, NULL, &found) == 0 ? found.gl_pathc : 0;
+    globfree(&found);
+    return count;
+}
+
+static size_t finalized_files(void)
+{
+    return count_files("*/current/BP-1/current/finalized/*/*/blk_*");
+}
+
+static size_t segments(void)
+{
+    return count_files("*/current/BP-1/current/small/*.log");
+}
+
+static bool is_good(uint64_t id, size_t len, bool shares_file)
+{
+    struct replica_reader r;
+    _Atomic bool stopping = false;
+    size_t storage;
+    static uint8_t data[sizeof bytes];
+    if (block_store_open_reader(store, id, 0, 0, &r, NULL) < 0)
+        return false;
+    bool good = r.end_bytes == len && r.shares_file == shares_file && replica_read_data(&r, data, len, 0, NULL) == 0 &&
+                memcmp(data, bytes, len) == 0;
+    replica_reader_close(&r);
+    return good && replica_verify(store, id, 0, &stopping, &storage, NULL) == 0;
+}
+
+/* ---- writing ---- */
+
+static void small_ones_have_no_files(void **state)
+{
+    (void)state;
+    make(1, 4096);
+    make(2, LIMIT);
+    make(3, LIMIT + 1);
+    assert_int_equal(finalized_files(), 2);
+    assert_true(is_good(1, 4096, true) && is_good(2, LIMIT, true) && is_good(3, LIMIT + 1, false));
+    restart(LIMIT);
+    assert_int_equal(block_store_count(store), 3);
+    assert_true(is_good(1, 4096, true) && is_good(2, LIMIT, true) && is_good(3, LIMIT + 1, false));
+    struct replica_view v;
+    assert_int_equal(block_store_view(store, 1, &v, NULL), 0);
+    assert_true(v.xxh3 == xxh3_of(bytes, 4096)); /* without reading any meta file */
+    restart(0);
+    make(4, 100);
+    assert_true(is_good(1, 4096, true) && is_good(4, 100, false));
+}
+
+static struct replica_view view_of(uint64_t id)
+{
+    struct replica_view v;
+    assert_int_equal(block_store_view(store, id, &v, NULL), 0);
+    return v;
+}
+
+static size_t rbw_files(void)
+{
+    return count_files("*/current/BP-1/current/rbw/*");
+}
+
+/* As most clients write: what they sent is acknowledged before they say that it was all. */
+static void what_is_kept_before_its_end_is_finished_later(void **state)
+{
+    struct replica_reader r;
+    uint8_t data[700];
+    (void)state;
+    struct replica_writer *w = create(1);
+    assert_false(replica_writer_holds(w));
+    write_at(w, 0, 700);
+    assert_true(replica_writer_holds(w));
+    assert_int_equal(view_of(1).visible_bytes, 0);
+    replica_writer_acked(w, 700);
+    assert_int_equal(replica_writer_keep(w, NULL), 0);
+    assert_int_equal(replica_writer_keep(w, NULL), 0);
+    assert_false(replica_writer_holds(w));
+    assert_int_equal(rbw_files(), 0);
+    assert_int_equal(view_of(1).visible_bytes, 700);
+    assert_int_equal(view_of(1).disk_bytes, 700);
+    assert_int_equal(block_store_open_reader(store, 1, 1001, 700, &r, NULL), 0);
+    assert_int_equal(r.state, REPLICA_RBW);
+    assert_int_equal(replica_read_data(&r, data, sizeof data, 0, NULL), 0);
+    assert_memory_equal(data, bytes, sizeof data);
+    replica_reader_close(&r);
+    finalize(w);
+    assert_true(is_good(1, 700, true));
+    restart(LIMIT);
+    assert_true(is_good(1, 700, true));
+}
+
+static void what_grows_after_it_was_kept(void **state)
+{
+    (void)state;
+    struct replica_writer *w = create(1); /* once more, and ends */
+    write_at(w, 0, 700);
+    assert_int_equal(replica_writer_keep(w, NULL), 0);
+    write_at(w, 700, 1000);
+    assert_int_equal(view_of(1).disk_bytes, 700);
+    finalize(w);
+    assert_true(is_good(1, 1700, true));
+    w = create(2); /* piece by piece */
+    write_at(w, 0, 700);
+    assert_int_equal(replica_writer_keep(w, NULL), 0);
+    write_at(w, 700, 1000);
+    replica_writer_acked(w, 1700);
+    assert_int_equal(replica_writer_keep(w, NULL), 0);
+    assert_int_equal(rbw_files(), 2);
+    assert_int_equal(view_of(2).visible_bytes, 1700);
+    write_at(w, 1700, 1000);
+    finalize(w);
+    assert_true(is_good(2, 2700, false));
+    w = create(3); /* too large */
+    write_at(w, 0, 700);
+    replica_writer_acked(w, 700);
+    assert_int_equal(replica_writer_keep(w, NULL), 0);
+    write_at(w, 700, LIMIT);
+    assert_int_equal(view_of(3).visible_bytes, 700);
+    finalize(w);
+    assert_true(is_good(3, LIMIT + 700, false));
+    restart(LIMIT);
+    assert_int_equal(block_store_count(store), 3);
+    assert_true(is_good(1, 1700, true) && is_good(2, 2700, false) && is_good(3, LIMIT + 700, false));
+}
+
+static void what_was_kept_of_an_unfinished_one_can_be_recovered(void **state)
+{
+    struct replica_view v;
+    struct replica_writer *w;
+    (void)state;
+    for (int after_restart = 0; after_restart < 2; after_restart++)
+        for (uint64_t len = 0; len <= 700; len += 350) {
+            uint64_t id = 10 + len + (uint64_t)after_restart;
+            w = create(id);
+            if (len)
+                write_at(w, 0, len);
+            replica_writer_acked(w, len);
+            replica_writer_release(w);
+            if (after_restart)
+                restart(LIMIT);
+            assert_int_equal(rbw_files(), 0);
+            assert_int_equal(view_of(id).state, after_restart ? REPLICA_RWR : REPLICA_RBW);
+            assert_int_equal(block_store_init_recovery(store, id, 1001, 1005, &v, NULL), 0);
+            struct replica_agree a = {.block_id = id, .old_bytes = len, .recovery_id = 1005, .new_bytes = len / 2};
+            assert_int_equal(block_store_update_recovery(store, &a, &v, NULL), 0);
+            assert_true(is_good(id, len / 2, false));
+        }
+    w = create(1);
+    write_at(w, 0, 5000);
+    replica_writer_acked(w, 3000);
+    replica_writer_release(w);
+    struct replica_reopen q = {
+        .block_id = 1, .gen_stamp = 1001, .new_gen_stamp = 1002, .min_bytes = 3000, .max_bytes = 5000};
+    assert_int_equal(block_store_recover_stream(store, &q, &w, NULL), 0);
+    write_at(w, 3000, 4000);
+    finalize(w);
+    assert_true(is_good(1, 7000, false));
+    restart(LIMIT);
+    assert_true(is_good(1, 7000, false));
+}
+
+static void nobody_sees_any_of_it_before(void **state)
+{
+    struct replica_reader r;
+    (void)state;
+    struct replica_writer *w = create(1);
+    write_at(w, 0, 700);
+    assert_int_equal(block_store_open_reader(store, 1, 1001, 0, &r, NULL), 0);
+    assert_int_equal(r.end_bytes, 0);
+    assert_int_equal(r.visible_bytes, 0);
+    assert_int_equal(r.meta.bytes_per_checksum, BPC);
+    replica_reader_close(&r);
+    replica_writer_drop(w);
+    assert_int_equal(block_store_count(store), 0);
+}
+
+static void a_synced_one_is_synced_in_the_log(void **state)
+{
+    struct replica_view v;
+    (void)state;
+    struct replica_writer *w = create(1);
+    write_at(w, 0, 700);
+    assert_int_equal(replica_writer_finalize(w, true, &v, NULL), 0);
+    assert_true(is_good(1, 700, true));
+    w = create(2);
+    write_at(w, 0, 700);
+    assert_int_equal(replica_writer_sync(w, NULL), 0); /* and more may come */
+    assert_int_equal(view_of(2).disk_bytes, 700);
+    assert_int_equal(replica_writer_finalize(w, true, &v, NULL), 0);
+    assert_true(is_good(2, 700, true));
+}
+
+/* ---- space ---- */
+
+static int64_t used_bytes(void)
+{
+    struct storage_view storages[4];
+    int64_t used = 0;
+    for (size_t i = 0; i < block_store_storages(store, storages, 4); i++)
+        used += storages[i].space.used_bytes;
+    return used;
+}
+
+static void removed_ones_give_their_space_back(void **state)
+{
+    uint64_t count = 40u << 20;
+    (void)state;
+    count /= LIMIT;
+    for (uint64_t id = 1; id <= count; id++)
+        make(id, LIMIT);
+    assert_int_equal(used_bytes(), (int64_t)count * replica_footprint(LIMIT));
+    assert_true(segments() >= 3);
+    for (uint64_t id = 1; id <= count; id++)
+        if (id % 16)
+            remove_block(id);
+    for (int i = 0; i < 3000 && segments() > 2; i++) /* the newest of each volume, with what lived elsewhere */
+        clock_sleep_ms(10);
+    assert_int_equal(segments(), 2);
+    for (uint64_t id = 16; id <= count; id += 16)
+        assert_true(is_good(id, LIMIT, true));
+    restart(LIMIT);
+    assert_int_equal(block_store_count(store), count / 16);
+    for (uint64_t id = 16; id <= count; id += 16) {
+        assert_true(is_good(id, LIMIT, true));
+        remove_block(id);
+    }
+    assert_int_equal(used_bytes(), 0);
+    for (int i = 0; i < 3000 && segments() > 0; i++)
+        clock_sleep_ms(10);
+    assert_int_equal(segments(), 0);
+}
+
+#define WORKERS    4
+#define PER_WORKER 1200
+
+struct worker {
+    pthread_t thread;
+    uint64_t first_id;
+    size_t bad;
+};
+
+static bool reads_well(uint64_t id, size_t len)
+{
+    struct replica_reader r;
+    AUTO(mem_freep) uint8_t *data = mem_alloc(LIMIT);
+    if (block_store_open_reader(store, id, 1001, 0, &r, NULL) < 0)
+        return false;
+    bool good = r.end_bytes == len && replica_read_data(&r, data, len, 0, NULL) == 0 && memcmp(data, bytes, len) == 0;
+    replica_reader_close(&r);
+    return good;
+}
+
+static size_t length_of(uint64_t id)
+{
+    return LIMIT / 2 + (size_t)(id * 977 % (LIMIT / 2));
+}
+
+/* Makes, reads and removes; every eighth stays. */
+static void *work(void *arg)
+{
+    struct worker *w = arg;
+    for (uint64_t id = w->first_id; id < w->first_id + PER_WORKER; id++) {
+        struct replica_create c = {.block_id = id, .gen_stamp = 1001, .meta = crc32c};
+        struct write_piece p = {.data = bytes, .data_bytes = length_of(id)};
+        struct replica_writer *writer;
+        struct replica_view v;
+        if (block_store_create_rbw(store, &c, &writer, NULL) < 0 ||
+            replica_writer_write(writer, &p, &crc32c, NULL) < 0 ||
+            (id % 3 == 0 && replica_writer_keep(writer, NULL) < 0) ||
+            replica_writer_finalize(writer, id % 64 == 0, &v, NULL) < 0) {
+            w->bad++;
+            return NULL;
+        }
+        uint64_t before = id - w->first_id >= 40 ? id - 40 : id;
+        w->bad += !reads_well(before, length_of(before));
+        uint64_t kept = w->first_id + (id - w->first_id) / 16 * 8;
+        w->bad += kept % 8 == 0 && !reads_well(kept, length_of(kept));
+        if (before < id && before % 8)
+            w->bad += block_store_delete(store, before, 1001, &v, NULL) < 0;
+    }
+    return NULL;
+}
+
+static void segments_are_emptied_under_readers_and_writers(void **state)
+{
+    struct worker workers[WORKERS];
+    (void)state;
+    for (size_t i = 0; i < WORKERS; i++) {
+        workers[i] = (struct worker){.first_id = 8 * PER_WORKER * (i + 1)};
+        assert_int_equal(pthread_create(&workers[i].thread, NULL, work, &workers[i]), 0);
+    }
+    for (size_t i = 0; i < WORKERS; i++)
+        pthread_join(workers[i].thread, NULL);
+    for (size_t i = 0; i < WORKERS; i++)
+        assert_int_equal(workers[i].bad, 0);
+    restart(LIMIT);
+    for (size_t i = 0; i < WORKERS; i++)
+        for (uint64_t id = workers[i].first_id; id < workers[i].first_id + PER_WORKER; id += 8)
+            assert_true(is_good(id, length_of(id), true));
+    assert_int_equal(block_store_count(store), WORKERS * (PER_WORKER / 8 + 40 - 5));
+}
+
+/* ---- files after all ---- */
+
+static void one_moves_to_another_volume(void **state)
+{
+    struct replica_view v, moved;
+    (void)state;
+    make(1, 4096);
+    assert_int_equal(block_store_view(store, 1, &v, NULL), 0);
+    int other = v.storage_type == 1 ? 2 : 1; /* DISK, SSD */
+    assert_int_equal(block_store_move(store, 1, 1001, other, NULL, &moved, NULL), 0);
+    assert_string_not_equal(moved.storage_id, v.storage_id);
+    assert_true(is_good(1, 4096, false));
+    restart(LIMIT);
+    assert_int_equal(block_store_count(store), 1);
+    assert_true(is_good(1, 4096, false));
+}
+
+static void one_that_is_asked_to_gets_files(void **state)
+{
+    (void)state;
+    make(1, 4096);
+    assert_int_equal(block_store_own_files(store, 1, NULL), 0);
+    assert_int_equal(block_store_own_files(store, 1, NULL), 0);
+    assert_int_equal(block_store_own_files(store, 2, NULL), ERR_REPLICA_NOT_FOUND);
+    assert_true(is_good(1, 4096, false));
+    restart(LIMIT);
+    assert_true(is_good(1, 4096, false));
+    assert_int_equal(block_store_count(store), 1);
+}
+
+/* The daemon died between the two. */
+static void a_record_beside_files_is_dropped(void **state)
+{
+    char from[200], to[200];
+    (void)state;
+    make(1, 4096);
+    block_store_close(store);
+    const char *volume = count_files("a/current/BP-1/current/small/*.log") ? "a" : "b";
+    snprintf(from, sizeof from, "%s/%s/current/BP-1/current/small", folder, volume);
+    snprintf(to, sizeof to, "%s/kept", folder);
+    char command[800];
+    snprintf(command, sizeof command, "cp -r %s %s", from, to);
+    assert_int_equal(system(command), 0);
+    open_store(LIMIT);
+    assert_int_equal(block_store_own_files(store, 1, NULL), 0);
+    block_store_close(store);
+    snprintf(command, sizeof command, "rm -r %s && mv %s %s", from, to, from);
+    assert_int_equal(system(command), 0);
+    open_store(LIMIT);
+    assert_int_equal(block_store_count(store), 1);
+    assert_true(is_good(1, 4096, false));
+    remove_block(1);
+    restart(LIMIT);
+    assert_int_equal(block_store_count(store), 0);
+}
+
+/* ---- damage ---- */
+
+static void flip(uint64_t id, int64_t offset)
+{
+    struct replica_reader r;
+    char path[64], target[4096];
+    uint8_t byte;
+    assert_int_equal(block_store_open_reader(store, id, 0, 0, &r, NULL), 0);
+    snprintf(path, sizeof path, "/proc/self/fd/%d", r.data_fd);
+    ssize_t n = readlink(path, target, sizeof target - 1);
+    assert_true(n > 0);
+    target[n] = 0;
+    AUTO(net_closep) int fd = open(target, O_RDWR);
+    assert_int_equal(pread(fd, &byte, 1, r.data_base + offset), 1);
+    byte ^= 1;
+    assert_int_equal(pwrite(fd, &byte, 1, r.data_base + offset), 1);
+    replica_reader_close(&r);
+}
+
+static int verify(uint64_t id)
+{
+    _Atomic bool stopping = false;
+    size_t storage;
+    return replica_verify(store, id, 0, &stopping, &storage, NULL);
+}
+
+static void rot_is_found(void **state)
+{
+    (void)state;
+    for (uint64_t id = 1; id <= 4; id++)
+        make(id, 4096);
+    flip(1, 4000);                                          /* data */
+    flip(2, -(int64_t)(META_TRAILER_BYTES + 4));            /* a checksum */
+    flip(3, -(int64_t)meta_bytes(&crc32c, 4096) - 28 - 40); /* the record's header: the block id */
+    assert_int_equal(verify(1), ERR_CHECKSUM);
+    assert_int_equal(verify(2), ERR_CHECKSUM);
+    assert_int_equal(verify(3), ERR_CHECKSUM);
+    assert_int_equal(verify(4), 0);
+    for (uint64_t id = 1; id <= 3; id++) /* as the namenode will want */
+        remove_block(id);
+    assert_int_equal(verify(4), 0);
+    restart(LIMIT);
+    assert_int_equal(block_store_count(store), 1);
+    assert_int_equal(verify(4), 0);
+}
+
+static void note(void *context, const struct store_difference *d)
+{
+    size_t *removed = context;
+    *removed += d->kind == DIFFERENCE_REMOVED;
+}
+
+static void a_segment_that_is_gone_is_noticed(void **state)
+{
+    _Atomic bool stopping = false;
+    size_t removed = 0;
+    char command[200];
+    (void)state;
+    for (uint64_t id = 1; id <= 10; id++)
+        make(id, 100);
+    make(11, LIMIT + 1);
+    for (size_t i = 0; i < 2; i++)
+        assert_int_equal(block_store_compare(store, i, &stopping, note, &removed, NULL), 0);
+    assert_int_equal(removed, 0);
+    snprintf(command, sizeof command, "rm %s/*/current/BP-1/current/small/*.log", folder);
+    assert_int_equal(system(command), 0);
+    for (size_t i = 0; i < 2; i++)
+        assert_int_equal(block_store_compare(store, i, &stopping, note, &removed, NULL), 0);
+    assert_int_equal(removed, 10);
+    assert_int_equal(block_store_count(store), 1);
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+    const struct CMUnitTest tests[] = {
+        TEST(small_ones_have_no_files),           TEST(what_is_kept_before_its_end_is_finished_later),
+        TEST(what_grows_after_it_was_kept),       TEST(what_was_kept_of_an_unfinished_one_can_be_recovered),
+        TEST(nobody_sees_any_of_it_before),       TEST(a_synced_one_is_synced_in_the_log),
+        TEST(removed_ones_give_their_space_back), TEST(segments_are_emptied_under_readers_and_writers),
+        TEST(one_moves_to_another_volume),        TEST(one_that_is_asked_to_gets_files),
+        TEST(a_record_beside_files_is_dropped),   TEST(rot_is_found),
+        TEST(a_segment_that_is_gone_is_noticed),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
