@@ -2,6 +2,7 @@
  * waits for the end, which must come. Nothing can be connected to from here, whatever addresses the input names. */
 #include <dlfcn.h>
 #include <netdb.h>
+#include <signal.h>
 #include <sys/socket.h>
 
 #include "client/lib/peer_cache.h"
@@ -48,6 +49,7 @@ static struct datanode *xfer_fuzz_datanode(void)
     if (dn.store)
         return &dn;
     log_set_level(LOG_LEVEL_ERROR);
+    signal(SIGPIPE, SIG_IGN); /* as the program does first of all */
     if (!mkdtemp(dir))
         abort();
     dn.settings = (struct settings){.transfer_threads_max = 64, .keepalive_ms = 1000, .moves_max = 2, .data_dirs = dir};
