@@ -9,9 +9,10 @@
 #include "common/log.h"
 #include "main/commands.h"
 
-#define CAIRN_VERSION  "0.1.0"
-#define HADOOP_VERSION "3.4.1" /* whose protocol and command lines these are; programs read it from `hadoop version`   \
-                                */
+#define CAIRN_VERSION "0.1.0"
+#define HADOOP_VERSION                                                                                                 \
+    "3.4.1" /* whose protocol and command lines these are; programs read it from `hadoop version`                      \
+             */
 
 struct command {
     const char *name;

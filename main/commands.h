@@ -25,8 +25,8 @@ int debug_main(int argc, char **argv);           /* client/admin/debug.c */
 int doctor_main(int argc, char **argv);          /* client/admin/doctor/doctor.c */
 int streaming_main(int argc, char **argv);       /* scheduler/cli/streaming.c */
 int job_main(int argc, char **argv);             /* scheduler/cli/job.c */
-int spawner_main(int argc, char **argv); /* scheduler/worker/spawner.c: forks attempts */
-int attempt_main(int argc, char **argv); /* scheduler/worker/stage.c: becomes a user, then task_main */
+int spawner_main(int argc, char **argv);         /* scheduler/worker/spawner.c: forks attempts */
+int attempt_main(int argc, char **argv);         /* scheduler/worker/stage.c: becomes a user, then task_main */
 int task_main(int argc, char **argv);            /* scheduler/engine/task.c: one attempt, started by a worker */
 
 #endif

@@ -5,8 +5,9 @@
 
 #include <stdint.h>
 
-#define PEER_KEEP_MS 3000 /* who answers waits longer for the next request: datanodes 4 s, unless they are told else   \
-                           */
+#define PEER_KEEP_MS                                                                                                   \
+    3000 /* who answers waits longer for the next request: datanodes 4 s, unless they are told else                    \
+          */
 
 struct peer_cache;
 

@@ -20,9 +20,9 @@
     X(PQconnectdbParams)                                                                                               \
     X(PQfinish)                                                                                                        \
     X(PQstatus)                                                                                                        \
-    X(PQerrorMessage) X(PQexec) X(PQexecParams) X(PQclear) X(PQresultStatus) X(PQresultErrorField) X(PQntuples)        \
-        X(PQputCopyData) X(PQputCopyEnd) X(PQgetResult) X(PQcmdTuples) X(PQescapeIdentifier) X(PQescapeLiteral)        \
-            X(PQfreemem)
+    X(PQerrorMessage)                                                                                                  \
+    X(PQexec) X(PQexecParams) X(PQclear) X(PQresultStatus) X(PQresultErrorField) X(PQntuples) X(PQputCopyData)         \
+        X(PQputCopyEnd) X(PQgetResult) X(PQcmdTuples) X(PQescapeIdentifier) X(PQescapeLiteral) X(PQfreemem)
 static struct {
     bool loaded;
 #define DECLARE(name) __typeof__(name) *name;

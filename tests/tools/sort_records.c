@@ -3,7 +3,8 @@
  *   sort_records make SEED FIRST COUNT    writes them, and their sum to stderr
  *   sort_records check                    reads them: says how many there are, their sum, and whether their keys ascend
  *
- * The sum is that of a hash of every record, so it is the same in any order, and not if one is lost, doubled or changed. */
+ * The sum is that of a hash of every record, so it is the same in any order, and not if one is lost, doubled or
+ * changed. */
 #include <inttypes.h>
 #include <stdbool.h>
 #include <stdint.h>
