@@ -53,6 +53,17 @@ static int other_flock(int type)
     return in_process(ask);
 }
 
+/* Linux tells a FUSE file system of the last close when close(2) has returned already. */
+static int other_flock_soon(int type)
+{
+    int error = other_flock(type);
+    for (int tries = 0; error == EWOULDBLOCK && tries < 500; tries++) {
+        usleep(10000);
+        error = other_flock(type);
+    }
+    return error;
+}
+
 static void check_flock(void)
 {
     int a = MUST(open("f", O_RDWR)), b = MUST(open(elsewhere, O_RDONLY));
@@ -71,7 +82,7 @@ static void check_flock(void)
     MUST(close(a));
     IS(EWOULDBLOCK, other_flock(LOCK_EX), "a copy of the descriptor holds it");
     MUST(close(copy));
-    IS(0, other_flock(LOCK_EX), "the last copy was closed");
+    IS(0, other_flock_soon(LOCK_EX), "the last copy was closed");
     FAILS(EINVAL, flock(b, 0));
     FAILS(EBADF, flock(999, LOCK_SH));
     OK(flock(MUST(open("d", O_RDONLY)), LOCK_EX), "a directory");
