@@ -57,7 +57,7 @@ static int writer_new(struct dfs *fs, const struct create_answer *answer, struct
     struct file_writer *w = mem_new(struct file_writer);
     w->file = (struct open_file){dfs_ref(fs), mem_strdup(answer->path), answer->file_id};
     pthread_mutex_init(&w->lock, NULL);
-    packet_pool_init(&w->pool, (uint32_t)config_size(fs->config, "dfs.client-write-packet-size"), chunk_bytes, type);
+    packet_pool_init(&w->pool, packet_bytes_for(fs->config, UINT64_MAX), chunk_bytes, type);
     w->block_bytes = answer->block_bytes;
     w->replication = answer->replication;
     arena_init(&w->arena, ANSWER_MAX_BYTES);

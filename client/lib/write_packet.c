@@ -25,10 +25,12 @@ int packet_checksum_choose(const struct config *c, int64_t block_bytes, uint32_t
 #define SPARE_BYTES        (256u << 10) /* what an idle writer keeps; one packet at least */
 #define WRITE_BYTES        (64u << 10)
 #define SHORT_PACKET_BYTES (64 << 10)
+#define LONG_PACKET_BYTES  270336 /* with WRITE_BYTES * 4 of data */
 
 uint32_t packet_bytes_for(const struct config *c, uint64_t block_bytes)
 {
-    int64_t set = config_size(c, "dfs.client-write-packet-size");
+    const char *name = "dfs.client-write-packet-size";
+    int64_t set = config_is_set(c, name) ? config_size(c, name) : LONG_PACKET_BYTES;
     return (uint32_t)(set > SHORT_PACKET_BYTES && block_bytes < SHORT_PACKET_BYTES / 2 ? SHORT_PACKET_BYTES : set);
 }
 
