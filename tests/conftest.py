@@ -5,12 +5,16 @@ import subprocess
 import pytest
 
 from lib import apache as apache_lib
-from lib import calls, sanitizer
+from lib import calls, limit, sanitizer
 from lib.cluster import Cluster
 from lib.needs import missing
 from lib.place import PLACES, open_place
 
 _reports = []  # one sanitizer.Reports, when the executable under test was built with SAN=...
+
+
+def pytest_configure(config):
+    limit.begin()
 
 
 def pytest_sessionstart(session):
@@ -23,6 +27,12 @@ def pytest_sessionfinish(session):
         if text := reports.close():
             print(f"sanitizer reports that belong to no test:\n{text}")
             session.exitstatus = 1
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_protocol(item):
+    with limit.limit(item.path):
+        yield
 
 
 @pytest.hookimpl(trylast=True)

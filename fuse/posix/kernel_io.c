@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <linux/fuse.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -21,8 +22,8 @@ enum {                       /* Debian's headers are older */
 static struct keeper_memory *memory;
 static int kernel_fd = -1;
 static bool wants_backing;
-static bool is_successor;        /* the kernel said hello to a process before this one, */
-static _Atomic bool init_is_due; /* and libfuse has not heard of it yet */
+static bool is_successor; /* the kernel said hello to a process before this one, */
+static bool init_is_due;  /* and libfuse has not heard of it yet */
 
 static bool wants_no_answer(uint32_t opcode)
 {
@@ -57,7 +58,8 @@ static void make_pages(char *bytes, size_t size)
 static ssize_t io_read(int fd, void *bytes, size_t size, void *userdata)
 {
     make_pages(bytes, size);
-    if (atomic_exchange(&init_is_due, false)) {
+    if (init_is_due) {
+        init_is_due = false;
         memcpy(bytes, memory->init, memory->init_bytes);
         return (ssize_t)memory->init_bytes;
     }
@@ -148,6 +150,19 @@ static void resume(int fd)
         log_warn("mount", "this kernel cannot send requests again: %zu of them failed", fail_all(fd));
 }
 
+/* libfuse fails what it is asked before it has heard the kernel's first request. The kernel waits with others until
+ * that is answered, but it will not say it to this process: so that is heard before any thread reads what comes now. */
+static int hear_init(struct fuse_session *session)
+{
+    struct fuse_buf first = {0};
+    init_is_due = true;
+    int n = fuse_session_receive_buf(session, &first);
+    if (n > 0)
+        fuse_session_process_buf(session, &first);
+    free(first.mem);
+    return n > 0 ? 0 : -1;
+}
+
 bool kernel_io_forget_names(void)
 {
     struct fuse_out_header notice = {.len = sizeof notice, .error = NOTIFY_INC_EPOCH};
@@ -169,7 +184,7 @@ int kernel_io_attach(struct fuse_session *session, int fd, struct keeper_memory 
     int rc = fuse_session_custom_io(session, &io, fd);
     if (rc == 0 && k->wanted) {
         is_successor = true;
-        init_is_due = true;
+        rc = hear_init(session);
         (void)kernel_io_forget_names(); /* a kernel that cannot was told to believe them for a second */
         forget_open_files(fd);
         resume(fd);
