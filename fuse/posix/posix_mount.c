@@ -213,7 +213,8 @@ static size_t end(struct posix_mount *m)
     size_t lost = node_save_all(m->nodes);
     if (posix_close_session(m->store.fs, m->store.memory->session, &err) < 0)
         log_warn("mount", "the session is left to its end: err=%s", err.text);
-    watch_stop(m->watch);
+    if (!watch_stop(m->watch))
+        _exit(lost ? 1 : 0);
     locks_end(m);
     node_table_free(m->nodes);
     unused_blocks_free(m->store.unused);

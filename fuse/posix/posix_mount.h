@@ -140,6 +140,8 @@ int posix_mount_session(struct posix_mount *m, struct posix_session *ret, struct
 /* watch.c: tells the kernel what other clients change, from a thread of its own. session: as it was opened; NULL: the
  * namenode was not there, the watch opens it when it is. */
 struct watch *watch_start(struct posix_mount *m, const struct posix_session *session);
-void watch_stop(struct watch *w); /* NULL is fine */
+/* false: its thread waits in the kernel for what only this process could answer, and goes when the process does. NULL
+ * is fine. */
+bool watch_stop(struct watch *w);
 
 #endif

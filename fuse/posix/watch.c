@@ -14,6 +14,7 @@
 #define WATCH_RETRY_MS    1000
 #define WATCH_FIRST_MS    200 /* until the kernel has said what it can */
 #define WATCH_FIRST_TRIES 25
+#define WATCH_STOP_S      2
 #define WATCH_ARENA_BYTES (16 << 20)
 #define LOOK_ARENA_BYTES  (1 << 20)
 
@@ -143,12 +144,17 @@ struct watch *watch_start(struct posix_mount *m, const struct posix_session *ses
     return w;
 }
 
-void watch_stop(struct watch *w)
+bool watch_stop(struct watch *w)
 {
+    struct timespec until;
     if (!w)
-        return;
+        return true;
     w->is_ending = true;
     posix_cancel(w->m->store.fs);
-    pthread_join(w->thread, NULL);
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_sec += WATCH_STOP_S;
+    if (pthread_clockjoin_np(w->thread, NULL, CLOCK_MONOTONIC, &until) != 0)
+        return false;
     free(w);
+    return true;
 }

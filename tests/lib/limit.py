@@ -4,6 +4,7 @@ import contextlib
 import faulthandler
 import os
 import signal
+import subprocess
 
 import pytest
 
@@ -31,6 +32,7 @@ def limit(path):
 
     def interrupt(*_):
         faulthandler.dump_traceback(_stderr[0])
+        subprocess.run(["ps", "-eLo", "pid,ppid,tid,stat,etimes,wchan:32,comm,args", "--cols", "200"], stdout=_stderr[0])
         pytest.fail(f"not done after {limit_s:.0f} s")
 
     before = signal.signal(signal.SIGALRM, interrupt)

@@ -68,5 +68,7 @@ class Mount:
         if error_type:
             print(self.log_tails())
         self.stop()
-        if os.path.ismount(self.path):
+        with open("/proc/self/mounts") as mounts:  # to ask the mount itself is to wait for ever, if it is stuck
+            is_left = any(line.split()[1] == self.path for line in mounts)
+        if is_left:
             subprocess.run(["umount", "-l", self.path], check=False)

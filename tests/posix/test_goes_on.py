@@ -45,7 +45,7 @@ def test_the_serving_process_is_killed_under_fio(mount, here, fio, mode):
     is_mapped = mode == "mapped"  # then it has faults before it begins, and few later
     some = 1 << 18 if is_mapped else 1 << 20
     with Writers(here), Fio(fio, here, mode, size_mib=2 if is_mapped else 8) as running:
-        running.wait_moves(60, (12 if is_mapped else 4) << 20)
+        running.wait_moves(60, (12 if is_mapped else 24) << 20)  # more than it takes to make the files
         for _ in range(3 * ROUNDS):
             running.wait_moves(30, some)
             mount.kill_serving()
@@ -59,7 +59,7 @@ def test_the_mount_is_reloaded_under_fio(mount, here, fio, mode):
     is_mapped = mode == "mapped"
     some = 1 << 18 if is_mapped else 1 << 20
     with Writers(here), Fio(fio, here, mode, size_mib=2 if is_mapped else 8) as running:
-        running.wait_moves(60, (12 if is_mapped else 24) << 20)  # more than it takes to make the files
+        running.wait_moves(60, (12 if is_mapped else 24) << 20)
         for _ in range(5 * ROUNDS):
             running.wait_moves(30, some)
             run_cairn("mount", "--reload", mount.path, check=True)
