@@ -163,16 +163,18 @@ void posix_op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset, st
     struct request op;
     struct node *n;
     size_t got = 0;
-    AUTO(mem_freep) char *bytes = mem_alloc(size);
     if (file_begin(&op, req, ino, "read", &n) < 0)
         return;
+    struct read_buffers *buffers = &op.m->read_buffers;
+    char *bytes = read_buffer_take(buffers, size);
     if (node_read(&op.m->store, n, bytes, size, offset, &got, &op.err) < 0) {
         file_fail(&op, n, "read");
-        return;
+    } else {
+        note_read(&op, n, fi);
+        fuse_reply_buf(req, bytes, got);
+        file_end(&op, n);
     }
-    note_read(&op, n, fi);
-    fuse_reply_buf(req, bytes, got);
-    file_end(&op, n);
+    read_buffer_give(buffers, bytes, size);
 }
 
 static void save_if_staged(struct node *n, void *arg)

@@ -15,6 +15,7 @@
 #include "fuse/posix/node.h"
 #include "fuse/posix/passages.h"
 #include "fuse/posix/posix_start.h"
+#include "fuse/posix/read_buffers.h"
 #include "fuse/posix/removed.h"
 #include "fuse/users.h"
 
@@ -44,6 +45,7 @@ struct posix_mount {
     struct late_saves *late_saves;
     struct dir_stats *dir_stats;
     struct known_names *known;
+    struct read_buffers read_buffers;
     uint64_t root;          /* the inode that the mount point shows */
     double cache_timeout_s; /* how long the kernel may believe names and attributes, as long as: */
     _Atomic bool is_told;   /* what others change is heard of, and if not, the kernel can forget all names */
