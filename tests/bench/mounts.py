@@ -6,6 +6,7 @@ import shutil
 import statistics
 import subprocess
 import sys
+import time
 from dataclasses import dataclass
 
 import moosefs
@@ -221,7 +222,27 @@ class Seen:
     server_cpu_s: float = 0
 
 
+def busy_share(seconds):
+    """Of the machine's cores, disk included, over the next so many seconds."""
+    def ticks():
+        with open("/proc/stat") as file:
+            fields = list(map(int, file.readline().split()[1:9]))
+        return sum(fields), fields[3]  # all, idle
+
+    (all_before, idle_before), _, (all_after, idle_after) = ticks(), time.sleep(seconds), ticks()
+    return 1 - (idle_after - idle_before) / max(1, all_after - all_before)
+
+
+def settle(deadline_s=30):
+    """What a system put off (write-back, deleted chunks) is not to be paid by the one that is measured next."""
+    os.sync()
+    end = time.monotonic() + deadline_s
+    while busy_share(0.25) > 0.1 and time.monotonic() < end:
+        pass
+
+
 def measure_step(system, step, amount):
+    settle()
     mounts, said = list(system.mounts.values()), []
     mount_before = cpu_seconds(mounts)
     sample = measure(lambda: said.append(step(system)), list(system.servers.values()))
@@ -230,6 +251,7 @@ def measure_step(system, step, amount):
 
 
 def measure_chain(steps, sync):
+    settle()
     said = []
     sample = measure(lambda: said.append(steps.chain(sync)))
     return Seen(said[0], sample.client_cpu_s)
