@@ -15,6 +15,8 @@
 #define WATCH_FIRST_MS    200 /* until the kernel has said what it can */
 #define WATCH_FIRST_TRIES 25
 #define WATCH_STOP_S      2
+#define WATCH_BURST_MS    10 /* word that comes sooner than that after other word: the next is waited for in one piece */
+#define WATCH_PAUSE_MS    5
 #define WATCH_ARENA_BYTES (16 << 20)
 #define LOOK_ARENA_BYTES  (1 << 20)
 
@@ -23,6 +25,7 @@ struct watch {
     bool is_known;   /* the session is open, as this process, */
     bool is_refused; /* and was not at the last try */
     uint64_t cursor;
+    int64_t told_ms; /* when changes came last */
     pthread_t thread;
     _Atomic bool is_ending;
 };
@@ -94,6 +97,16 @@ static void session_anew(struct watch *w)
     pass_on_all(w);
 }
 
+/* Each answer costs the namenode, which has others to serve, as much as a call that changes something. */
+static void rest_in_burst(struct watch *w)
+{
+    int64_t now_ms = clock_mono_ms();
+    bool is_burst = now_ms - w->told_ms < WATCH_BURST_MS;
+    w->told_ms = now_ms;
+    if (is_burst)
+        clock_sleep_ms(WATCH_PAUSE_MS);
+}
+
 static void *watch_run(void *arg)
 {
     struct watch *w = arg;
@@ -125,6 +138,8 @@ static void *watch_run(void *arg)
         if (changes.lost)
             pass_on_all(w);
         w->is_known = !changes.lost; /* it may have been started again: what is open and locked it hears from us */
+        if (changes.count)
+            rest_in_burst(w);
     }
     return NULL;
 }
