@@ -98,6 +98,25 @@ def cairn(work):
 # ---- the steps, each of which finds what those before it left ----
 
 
+def busy_share(seconds):
+    """Of the machine's cores, disk included, over the next so many seconds."""
+    def ticks():
+        with open("/proc/stat") as file:
+            fields = list(map(int, file.readline().split()[1:9]))
+        return sum(fields), fields[3]  # all, idle
+
+    (all_before, idle_before), _, (all_after, idle_after) = ticks(), time.sleep(seconds), ticks()
+    return 1 - (idle_after - idle_before) / max(1, all_after - all_before)
+
+
+def settle(deadline_s=30):
+    """What a system put off (write-back, deleted chunks) is not to be paid by the one that is measured next."""
+    os.sync()
+    end = time.monotonic() + deadline_s
+    while busy_share(0.25) > 0.1 and time.monotonic() < end:
+        pass
+
+
 class Steps:
     def __init__(self, work, size):
         self.work, self.size = work, size
@@ -122,15 +141,16 @@ class Steps:
 
     # before a step, not measured
     def quiet(self, system):
-        """Nothing left to be written back, and memory that was touched already."""
+        """Nothing left to be written back, and memory that was touched a moment ago: a virtual machine's host takes back what is
+        free for long."""
+        settle()
         with open("/proc/meminfo") as file:
             available = next(int(line.split()[1]) for line in file if line.startswith("MemAvailable:")) // 1024
-        os.sync()
         mib = min((COPIES + 1) * self.size.stream_mib, available // 2)
         checked([self.file_rate, "warm", system.folder, "1", str(mib)], stdout=subprocess.DEVNULL)
 
     def without_streams(self, system):
-        self.without_files(system)
+        self._remove_files(system)
         self.quiet(system)
 
     def one_block_each(self, system):
@@ -138,13 +158,17 @@ class Steps:
         self.rate(system, "write", BLOCK_STREAMS, self.size.stream_mib)
         self.quiet(system)
 
-    def without_files(self, system):
+    def _remove_files(self, system):
         shutil.rmtree(system.folder)
         os.makedirs(system.folder)
 
+    def without_files(self, system):
+        self._remove_files(system)
+        settle()
+
     def forget_names(self, system):
         """The kernel's, of all file systems."""
-        os.sync()
+        settle()
         with open("/proc/sys/vm/drop_caches", "w") as file:
             file.write("2\n")
 
@@ -179,7 +203,7 @@ class Steps:
         def tar(system):
             checked(["tar", "-C", system.folder, "-xf", self.archive])
 
-        nothing = lambda system: None  # noqa: E731
+        nothing = lambda system: settle()  # noqa: E731
         steps = []
         for threads in 1, 4:
             streams = f"{threads} stream{'s' * (threads > 1)}"
@@ -222,27 +246,7 @@ class Seen:
     server_cpu_s: float = 0
 
 
-def busy_share(seconds):
-    """Of the machine's cores, disk included, over the next so many seconds."""
-    def ticks():
-        with open("/proc/stat") as file:
-            fields = list(map(int, file.readline().split()[1:9]))
-        return sum(fields), fields[3]  # all, idle
-
-    (all_before, idle_before), _, (all_after, idle_after) = ticks(), time.sleep(seconds), ticks()
-    return 1 - (idle_after - idle_before) / max(1, all_after - all_before)
-
-
-def settle(deadline_s=30):
-    """What a system put off (write-back, deleted chunks) is not to be paid by the one that is measured next."""
-    os.sync()
-    end = time.monotonic() + deadline_s
-    while busy_share(0.25) > 0.1 and time.monotonic() < end:
-        pass
-
-
 def measure_step(system, step, amount):
-    settle()
     mounts, said = list(system.mounts.values()), []
     mount_before = cpu_seconds(mounts)
     sample = measure(lambda: said.append(step(system)), list(system.servers.values()))
@@ -251,7 +255,6 @@ def measure_step(system, step, amount):
 
 
 def measure_chain(steps, sync):
-    settle()
     said = []
     sample = measure(lambda: said.append(steps.chain(sync)))
     return Seen(said[0], sample.client_cpu_s)
