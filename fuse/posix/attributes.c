@@ -126,6 +126,17 @@ void posix_op_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
     reply_attr(&op, "getattr", rc, &attr);
 }
 
+/* Times that are set are to stay: what was written before must not be saved over them. It is saved with the time of
+ * change that is set, which is one call less. */
+static int save_before_times(struct request *op, struct node *n, struct posix_set *set)
+{
+    bool is_set = false;
+    int rc = node_save_as_of(&op->m->store, n, set->what & POSIX_SET_MTIME ? set->mtime_ns : 0, &is_set, &op->err);
+    if (is_set)
+        set->what &= ~POSIX_SET_MTIME;
+    return rc;
+}
+
 /* By a handle it may wait for the close or fsync with the other changes, and changes the times in any case; else it is
  * done now. */
 static int set_size(struct request *op, struct node *n, int64_t size, bool by_handle, struct posix_set *set)
@@ -176,16 +187,16 @@ void posix_op_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *attr, int to_
         rc = node_need(op.m->nodes, inode, &n, &op.err);
     if (rc == 0 && (to_set & FUSE_SET_ATTR_SIZE))
         rc = set_size(&op, n, attr->st_size, fi != NULL, &set);
-    /* Times that are set are to stay: what was written before must not be saved over them. */
+    bool sets = set.what != 0;
     if (rc == 0 && n && (set.what & (POSIX_SET_MTIME | POSIX_SET_MTIME_NOW)))
-        rc = node_save(&op.m->store, n, &op.err);
+        rc = save_before_times(&op, n, &set);
     if (n)
         node_put(op.m->nodes, n);
     if (rc == 0 && set.what)
         rc = posix_setattr(op.fs, op.m->store.memory->session, inode, &set, &op.arena, &now, &op.err);
     else if (rc == 0)
         rc = posix_getattr(op.fs, inode, &op.arena, &now, &op.err);
-    if (set.what)
+    if (sets)
         known_names_inode_changed(op.m->known, inode);
     if (rc == 0 && S_ISDIR(now.mode))
         dir_stats_changed(op.m->dir_stats);

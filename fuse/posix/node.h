@@ -160,6 +160,9 @@ int node_seek(struct node_store *s, struct node *n, int64_t offset, bool data, i
 /* Its file, just now, by this mount: it has no pieces. first: the block it was given with that, copied; or NULL. */
 void node_made(struct node *n, const struct dfs_block *first);
 int node_save(struct node_store *s, struct node *n, struct err *reterr) MUST_CHECK;
+/* As changed at that time, if it is not 0 and there is something to save, as *ret_set says. */
+int node_save_as_of(struct node_store *s, struct node *n, uint64_t mtime_ns, bool *ret_set,
+                    struct err *reterr) MUST_CHECK;
 void node_forget(struct node *n); /* what was not saved: nobody will see the file any more */
 /* What was written so far is on disks of the cluster. */
 int node_sync(struct node_store *s, struct node *n, struct err *reterr) MUST_CHECK;

@@ -390,15 +390,24 @@ void node_forget(struct node *n)
     pthread_rwlock_unlock(&n->lock);
 }
 
-int node_save(struct node_store *s, struct node *n, struct err *reterr)
+int node_save_as_of(struct node_store *s, struct node *n, uint64_t mtime_ns, bool *ret_set, struct err *reterr)
 {
     pthread_rwlock_wrlock(&n->lock);
+    *ret_set = mtime_ns && (n->is_edited || (n->writer && n->has_written));
+    if (*ret_set)
+        n->unsaved_mtime_ns = mtime_ns;
     int rc = node_finish_stream(n, reterr);
     if (n->is_edited)
         rc = node_save_edits(s, n, false, reterr);
     node_note(n);
     pthread_rwlock_unlock(&n->lock);
     return rc;
+}
+
+int node_save(struct node_store *s, struct node *n, struct err *reterr)
+{
+    bool ignored;
+    return node_save_as_of(s, n, 0, &ignored, reterr);
 }
 
 int node_sync(struct node_store *s, struct node *n, struct err *reterr)

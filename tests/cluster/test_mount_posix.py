@@ -45,6 +45,35 @@ def test_writes_anywhere_are_what_everybody_reads(cluster, here):
     assert b"is HEALTHY" in cluster.fsck(path_in_dfs(cluster, here + "/f")).stdout
 
 
+@pytest.mark.parametrize("ways", ["new, short", "new, a stream", "edited", "appended"])
+def test_times_that_are_set_before_the_close_stay(cluster, here, ways):
+    """As tar and cp -p do it; what was written is saved with them."""
+    old, times = 3 * MIB if ways in ("edited", "appended") else 0, (1_400_000_000_123_456_789, 1_500_000_000_987_654_321)
+    with open(here + "/f", "wb") as f:
+        f.write(b"o" * old)
+    flags = os.O_RDWR | (os.O_APPEND if ways == "appended" else 0)
+    file = os.open(here + "/f", flags)
+    bytes_written = b"new" * (10 if ways == "new, short" else 100_000)
+    os.write(file, bytes_written)
+    before = os.fstat(file)
+    os.utime(file, ns=times)
+
+    def are_set(stat):
+        return (stat.st_atime_ns, stat.st_mtime_ns) == times and stat.st_ctime_ns >= before.st_ctime_ns > times[1]
+
+    assert are_set(os.fstat(file))
+    assert cluster.fs("-stat", "%Y", path_in_dfs(cluster, here + "/f")).stdout == b"%d\n" % (times[1] // 1_000_000)
+    os.close(file)
+    assert are_set(os.stat(here + "/f"))
+    whole = b"o" * old + bytes_written if ways == "appended" else bytes_written + (b"o" * old)[len(bytes_written):]
+    assert hdfs_bytes(cluster, here + "/f") == whole
+    file = os.open(here + "/f", os.O_RDWR)
+    os.utime(file, ns=times)
+    os.pwrite(file, b"later", 0)
+    os.close(file)
+    assert os.stat(here + "/f").st_mtime_ns > before.st_mtime_ns
+
+
 def test_one_byte_costs_one_small_block(cluster, here):
     with open(here + "/f", "wb") as f:
         f.write(bytes(BLOCK))
