@@ -1,6 +1,7 @@
 """`make bench`'s section mount: the mount of a Cairn cluster, beside a local disk, a FUSE file system that does nothing
 (the floor), MooseFS with the same number of copies, and for streams a bare chain of copies over sockets."""
 import contextlib
+import functools
 import os
 import shutil
 import statistics
@@ -117,6 +118,12 @@ def settle(deadline_s=30):
         pass
 
 
+def drop_caches(what):
+    """1: pages of files that are on the disk, 2: names and inodes; those of all file systems."""
+    with open("/proc/sys/vm/drop_caches", "w") as file:
+        file.write(f"{what}\n")
+
+
 class Steps:
     def __init__(self, work, size):
         self.work, self.size = work, size
@@ -150,7 +157,7 @@ class Steps:
         checked([self.file_rate, "warm", system.folder, "1", str(mib)], stdout=subprocess.DEVNULL)
 
     def without_streams(self, system):
-        self._remove_files(system)
+        self.without_files(system)
         self.quiet(system)
 
     def one_block_each(self, system):
@@ -158,26 +165,38 @@ class Steps:
         self.rate(system, "write", BLOCK_STREAMS, self.size.stream_mib)
         self.quiet(system)
 
-    def _remove_files(self, system):
+    def without_files(self, system):
+        """Nor pages of files, of whatever system, that would have to make room for what is written next."""
         shutil.rmtree(system.folder)
         os.makedirs(system.folder)
-
-    def without_files(self, system):
-        self._remove_files(system)
         settle()
+        drop_caches(1)
+
+    def without_tree(self, system):
+        self.without_files(system)
+        with open(self.archive, "rb") as archive:
+            archive.read()
+
+    def read_once(self, system, threads):
+        """What lies below a mount has the files in memory again, of which it was bereft."""
+        self.quiet(system)
+        self.rate(system, "read", threads, self.size.stream_mib)
 
     def forget_names(self, system):
-        """The kernel's, of all file systems."""
+        """The kernel's alone; and that only now."""
+        self.rate(system, "stat", 1, self.size.small_files)
+        self.forget_names_now(system)
+
+    def forget_names_now(self, _system):
         settle()
-        with open("/proc/sys/vm/drop_caches", "w") as file:
-            file.write("2\n")
+        drop_caches(2)
 
     def with_repository(self, system):
         self.git(system, "init", "--quiet")
         self.git(system, "add", "--all")
         self.git(system, "-c", "user.name=bench", "-c", "user.email=bench@localhost", "commit", "--quiet", "-m", "tree")
         self.git(system, "status", "--porcelain")  # writes the index once more, with times that are not doubtful
-        self.forget_names(system)
+        self.forget_names_now(system)
 
     # measured
     def git(self, system, *args):
@@ -207,10 +226,11 @@ class Steps:
         steps = []
         for threads in 1, 4:
             streams = f"{threads} stream{'s' * (threads > 1)}"
+            before_reading = functools.partial(self.read_once, threads=threads)
             steps += [
                 (f"write, {streams}", "MiB/s", "chain", self.without_streams, of("write", threads, mib), mib),
                 (f"write and fsync, {streams}", "MiB/s", "chain fsync", self.without_streams, of("fsync", threads, mib), mib),
-                (f"read, {streams}", "MiB/s", "read", self.quiet, of("read", threads, mib), mib),
+                (f"read, {streams}", "MiB/s", "read", before_reading, of("read", threads, mib), mib),
             ]
             if threads == 1:
                 reads = self.size.random_reads
@@ -224,7 +244,7 @@ class Steps:
             ("rename", "op/s", "", nothing, of("rename", 1, small), small),
             ("unlink", "op/s", "", nothing, of("unlink", 1, small), small),
             ("make, write, close 4 KiB, 8 at once", "op/s", "", self.without_files, of("make", 8, small), small),
-            ("tar -x of a source tree", "files/s", "", self.without_files, tar, self.tree_files),
+            ("tar -x of a source tree", "files/s", "", self.without_tree, tar, self.tree_files),
             ("git status", "files/s", "", self.with_repository, self.git_status, self.tree_files),
         ]
         return steps
@@ -276,6 +296,7 @@ def run_rounds(steps, systems):
                 before(system)
                 runs.setdefault((what, system.name), []).append(measure_step(system, step, amount))
             if aim.startswith("chain"):
+                drop_caches(1)
                 steps.quiet(systems[0])
                 runs.setdefault((what, "chain"), []).append(measure_chain(steps, aim == "chain fsync"))
     return {key: middle(values) for key, values in runs.items()}
@@ -335,7 +356,8 @@ def memory_table(systems):
 def note_of(size, local, has_moose, lacking):
     text = (
         f"Streams are {size.stream_mib:,} MiB in all, in pieces of 1 MiB; there are {size.small_files:,} small files; three datanodes "
-        f"or chunkservers, {COPIES} copies. One round is every step on every system in turn. Before reading, what the mount's kernel "
+        f"or chunkservers, {COPIES} copies. One round is every step on every system in turn. Before each the machine is idle and the page "
+        "cache dropped, which else would have to make room, but not what is read. Before reading, what the mount's kernel "
         f"has cached is dropped, and what lies below stays cached; {local} reads from its page cache. Before stat, ls and git status "
         "the kernel forgets all names. The pass-through is the least that any FUSE file system costs; the copy chain hands bytes "
         f"through {COPIES} processes into as many files, with no checksum and no metadata. **Cairn syncs every change of metadata to "
