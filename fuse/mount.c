@@ -57,14 +57,25 @@ static bool fusermount_detach(const char *target)
     return WIFEXITED(status) && WEXITSTATUS(status) == 0;
 }
 
+static int open_target(void *arg)
+{
+    int fd = open(arg, O_RDONLY | O_DIRECTORY | O_CLOEXEC); /* asks; stat may be answered from the kernel's memory */
+    return fd >= 0 ? 0 : errno < 256 ? errno : EIO;
+}
+
 /* A mount point whose process was killed says ENOTCONN until it is unmounted. */
 static int mount_repair_target(const char *target, struct err *reterr)
 {
-    int fd = open(target, O_RDONLY | O_DIRECTORY | O_CLOEXEC); /* asks; stat may be answered from the kernel's memory */
-    if (fd >= 0)
-        return close(fd);
-    if (errno != ENOTCONN)
-        return err_errno(reterr, errno, "mount point '%s'", target);
+    int errnum = mount_ask(open_target, (char *)target);
+    if (errnum == 0)
+        return 0;
+    if (errnum == ETIMEDOUT)
+        return err_set(
+            reterr, ERR_TIMEOUT,
+            "what is mounted on '%s' does not answer: wait for its servers, or unmount it with: umount -l %s", target,
+            target);
+    if (errnum != ENOTCONN)
+        return err_errno(reterr, errnum, "mount point '%s'", target);
     log_info("mount", "repairing a dead mount: target=%s", target);
     if (umount2(target, MNT_DETACH) < 0 && !fusermount_detach(target))
         return err_errno(reterr, errno, "'%s' is a dead mount; unmount it with: fusermount3 -uz %s", target, target);

@@ -31,16 +31,12 @@ static unsigned long count_unsaved(const char *target)
     return strtoul(text, NULL, 10);
 }
 
-/* In a process of its own: a mount that does not answer cannot be interrupted otherwise. Returns an errno. */
-static int ask(const char *target, unsigned long *shared_unsaved)
+int mount_ask(int (*question)(void *arg), void *arg)
 {
-    struct statvfs st;
     int status;
     pid_t pid = fork();
-    if (pid == 0) {
-        *shared_unsaved = count_unsaved(target);
-        _exit(statvfs(target, &st) == 0 ? 0 : errno < 256 ? errno : EIO);
-    }
+    if (pid == 0)
+        _exit(question(arg));
     for (int64_t deadline = clock_mono_ms() + ANSWER_MS; pid > 0;) {
         if (waitpid(pid, &status, WNOHANG) == pid)
             return WIFEXITED(status) ? WEXITSTATUS(status) : EIO;
@@ -51,6 +47,19 @@ static int ask(const char *target, unsigned long *shared_unsaved)
         clock_sleep_ms(POLL_MS);
     }
     return errno;
+}
+
+struct asked {
+    const char *target;
+    unsigned long *unsaved; /* shared */
+};
+
+static int look(void *arg)
+{
+    const struct asked *a = arg;
+    struct statvfs st;
+    *a->unsaved = count_unsaved(a->target);
+    return statvfs(a->target, &st) == 0 ? 0 : errno < 256 ? errno : EIO;
 }
 
 static void print(const struct mntent *m, int errnum, unsigned long unsaved)
@@ -85,7 +94,7 @@ int mount_status(const char *target)
         if (strcmp(m->mnt_type, "fuse.cairn") != 0 || !wanted)
             continue;
         *unsaved = 0;
-        int errnum = ask(m->mnt_dir, unsaved);
+        int errnum = mount_ask(look, &(struct asked){m->mnt_dir, unsaved});
         print(m, errnum, *unsaved);
         code = errnum || *unsaved ? 1 : code == 2 ? 0 : code;
     }

@@ -3,6 +3,7 @@ import errno
 import hashlib
 import os
 import random
+import signal
 import stat
 import subprocess
 import tempfile
@@ -333,6 +334,26 @@ def test_killed_mount_is_repaired_by_mounting_again(cluster, tmp_path):
     assert os.listdir(target) is not None
     subprocess.run(["umount", target], check=True)
     assert not os.path.ismount(target)
+
+
+def test_what_does_not_answer_is_said_and_not_waited_for(cluster, tmp_path):
+    target = tmp_path / "stopped"
+    target.mkdir()
+    mounted = subprocess.Popen([cairn_path(), "mount", "-fs", cluster.uri, "--foreground", target], env=client_env())
+    wait_for(lambda: os.path.ismount(target), 20, "the mount")
+    processes = subprocess.run(["pgrep", "-f", f"cairn mount.*{target}"], capture_output=True, text=True, check=True).stdout.split()
+    for pid in processes:
+        os.kill(int(pid), signal.SIGSTOP)
+    try:
+        again = run_cairn("mount", "-fs", cluster.uri, target)
+        assert again.returncode == 1 and b"does not answer" in again.stderr and b"umount -l" in again.stderr
+        assert b"no answer" in run_cairn("mount", "--status", target).stdout
+    finally:
+        for pid in processes:
+            os.kill(int(pid), signal.SIGCONT)
+    assert os.listdir(target) is not None
+    mounted.terminate()
+    assert mounted.wait(20) == 0
 
 
 def _dead(target):
