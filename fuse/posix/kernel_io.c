@@ -160,7 +160,7 @@ static int hear_init(struct fuse_session *session)
     if (n > 0)
         fuse_session_process_buf(session, &first);
     free(first.mem);
-    return n > 0 ? 0 : -1;
+    return n > 0 ? 0 : n < 0 ? n : -EIO;
 }
 
 bool kernel_io_forget_names(void)
