@@ -119,6 +119,7 @@ PYTEST := $(PRELOAD) PYTHONDONTWRITEBYTECODE=1 CAIRN=$(abspath $(B)/cairn) /usr/
 # Most of a cluster's test is waiting, so several run side by side, whole files of them. A sanitizer's reports are told to
 # the one test that runs.
 JOBS ?= $(shell nproc)
+# A process that a test made end is not replaced: the next one would be given the same test.
 SIDE_BY_SIDE := $(if $(SAN),,-n $(JOBS) --dist loadfile --max-worker-restart 0)
 # Others' servers and suites count on the pace of the machine: what fails beside them is tried once more, and both are shown.
 with_second_try = $(PYTEST) $(SIDE_BY_SIDE) $(1) || { [ $$? = 1 ] && echo "--- what failed, a second time:" && $(PYTEST) --last-failed --last-failed-no-failures none $(1); }

@@ -1,5 +1,5 @@
 """A test that never ends is a failure with a name, and the run goes on: first the test is interrupted, so that it stops its
-daemons; where even that does not help, the process that runs it ends (pytest-xdist begins another one)."""
+daemons; where even that does not help, the process that runs it ends, and with it its part of the run."""
 import contextlib
 import faulthandler
 import os
