@@ -1,4 +1,5 @@
-/* Buffers for what is read: fresh pages for each request cost as much as copying the bytes does. Any thread. */
+/* Buffers for what is read: fresh pages for each request cost twice as much as all else that a read takes. Any
+ * thread. */
 #ifndef CAIRN_FUSE_POSIX_READ_BUFFERS_H
 #define CAIRN_FUSE_POSIX_READ_BUFFERS_H
 

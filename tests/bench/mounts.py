@@ -106,7 +106,9 @@ def busy_share(seconds):
             fields = list(map(int, file.readline().split()[1:9]))
         return sum(fields), fields[3]  # all, idle
 
-    (all_before, idle_before), _, (all_after, idle_after) = ticks(), time.sleep(seconds), ticks()
+    all_before, idle_before = ticks()
+    time.sleep(seconds)
+    all_after, idle_after = ticks()
     return 1 - (idle_after - idle_before) / max(1, all_after - all_before)
 
 
@@ -183,7 +185,7 @@ class Steps:
         self.rate(system, "read", threads, self.size.stream_mib)
 
     def forget_names(self, system):
-        """The kernel's alone; and that only now."""
+        """By the mount's kernel alone: what lies below has them in memory, of which others that made files bereft it."""
         self.rate(system, "stat", 1, self.size.small_files)
         self.forget_names_now(system)
 
