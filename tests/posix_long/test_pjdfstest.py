@@ -68,6 +68,10 @@ def _run_scripts(original, place):
 
 
 # ---- the crate ----
+# glibc knows the most links only of some kinds of file systems, and what it says of others the crate does not believe and skips this.
+NOT_ON_FUSE = {"link::link_count_max"}
+
+
 @pytest.fixture(scope="session")
 def crate():
     """The path of the program, installed once."""
@@ -117,7 +121,8 @@ def _judge(name, run, at_least, file_system, place, measure):
     here = local if file_system.is_measure else run(place)
     skipped = {test[0] for test in here if test[1:] == (SKIPS,)}
     print(f"{name}: {sum(here.values())} of {len(here)} pass, on ext4 {sum(local.values())} of {len(local)}")
-    worse = [test for test, ok in local.items() if not here.get(test) and test[0] not in skipped and (ok or file_system.is_measure)]
+    skipped |= NOT_ON_FUSE - here.keys()
+    worse = [test for test, ok in local.items() if not (here.get(test) or skipped & {test, test[0]}) and (ok or file_system.is_measure)]
     assert not worse, f"{len(worse)} do not pass, as on ext4: {worse[:100]}"
 
 
