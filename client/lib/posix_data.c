@@ -327,6 +327,9 @@ int posix_edit(struct dfs *fs, uint64_t session, uint64_t file_id, const struct 
         Cairn__SpanProto *s = request.span[i] = arena_new(a, Cairn__SpanProto);
         cairn__span_proto__init(s);
         s->index = spans[i].index;
+        s->has_start = 1;
+        s->start = spans[i].start;
+        s->has_at_end = s->at_end = spans[i].at_end;
         s->n_old = spans[i].old_count;
         s->old = pieces_of(spans[i].old_pieces, s->n_old, a);
         s->n_new_ = spans[i].new_count;

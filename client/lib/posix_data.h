@@ -64,7 +64,8 @@ int posix_write_block(struct dfs *fs, uint64_t session, const struct posix_block
                       struct err *reterr) MUST_CHECK;
 
 struct posix_span {
-    uint64_t index; /* of the first piece to go, in the file as it is before the call */
+    uint64_t index, start; /* of the first piece to go, in the file as it is before the call; and its offset */
+    bool at_end;           /* nothing is behind the old pieces */
     const struct posix_piece *old_pieces;
     size_t old_count;
     const struct posix_piece *new_pieces;

@@ -74,7 +74,6 @@ struct node {
     struct file_reader *reader; /* of the saved file */
     int64_t saved_size;         /* as of the reader, or the pieces */
     uint64_t saved_mtime_ns, saved_ctime_ns;
-    bool is_being_written; /* by another client, when that was asked: its end is not known */
     _Atomic bool is_stale; /* another client changed it: what is loaded has to be loaded anew */
 };
 

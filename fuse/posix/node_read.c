@@ -13,6 +13,11 @@ static int64_t min64(int64_t a, int64_t b)
     return a < b ? a : b;
 }
 
+static int64_t max64(int64_t a, int64_t b)
+{
+    return a > b ? a : b;
+}
+
 void node_unload(struct node *n)
 {
     file_reader_close(n->reader);
@@ -29,21 +34,24 @@ static void node_loaded(struct node *n, const struct posix_attr *attr)
     n->saved_mtime_ns = attr->mtime_ns;
     n->saved_ctime_ns = attr->ctime_ns;
     n->replication = attr->replication;
-    n->is_being_written = attr->is_being_written && !n->writer;
-    bool has_grown = n->is_edited && !n->is_sized && n->saved_size > n->size; /* by another client */
-    if ((!n->is_edited && !n->writer) || has_grown)
+    bool was_only_written = n->is_edited && !n->is_sized; /* another client may have made it longer or shorter */
+    if ((!n->is_edited && !n->writer) || was_only_written)
         n->size = n->saved_size;
+    if (was_only_written && n->changed.count)
+        n->size = max64(n->size, n->changed.items[n->changed.count - 1].end);
 }
 
 int node_load_attr(struct node_store *s, struct node *n, struct err *reterr)
 {
     AUTO_ARENA(a, ATTR_ARENA_BYTES);
     struct posix_attr attr;
-    n->is_stale = false;
+    n->is_stale = false; /* before it is asked: what changes meanwhile is news */
     int rc = posix_getattr(s->fs, n->id, &a, &attr, reterr);
     if (rc == 0) {
         node_unload(n);
         node_loaded(n, &attr);
+    } else {
+        n->is_stale = true;
     }
     return rc;
 }
@@ -53,11 +61,14 @@ int node_load_pieces(struct node_store *s, struct node *n, struct err *reterr)
     AUTO_ARENA(a, PIECES_ARENA_BYTES);
     struct posix_attr attr;
     struct posix_pieces all;
-    if (n->has_pieces)
+    if (n->has_pieces && !n->is_stale)
         return 0;
+    n->is_stale = false;
     int rc = posix_read_pieces(s->fs, n->id, 0, POSIX_TO_END, &a, &attr, &all, reterr);
-    if (rc < 0)
+    if (rc < 0) {
+        n->is_stale = true;
         return rc;
+    }
     node_unload(n); /* a reader must not be older than the pieces: what it reads goes into the blocks in their place */
     n->pieces = mem_calloc(all.count ? all.count : 1, sizeof *n->pieces);
     for (size_t i = 0; i < all.count; i++)

@@ -178,6 +178,8 @@ static int put_in_place(struct save *save, struct posix_attr *ret, struct err *r
     for (size_t i = 0; i < save->plan.count; i++) {
         const struct edit_span *s = &save->plan.spans[i];
         spans[i] = (struct posix_span){.index = s->index,
+                                       .start = (uint64_t)s->start,
+                                       .at_end = s->old_count == 0,
                                        .old_pieces = pieces_for_call(&save->arena, n->pieces + s->index, s->old_count),
                                        .old_count = s->old_count,
                                        .new_pieces = pieces_for_call(&save->arena, s->new, s->new_count),
@@ -287,7 +289,6 @@ int node_save_edits(struct node_store *s, struct node *n, bool sync, struct err 
         return rc;
     extents_clear(&n->changed);
     n->is_edited = n->is_sized = false;
-    n->is_stale = false;
     n->was_edited &= !was_new; /* what is appended to it may be a stream */
     n->size = n->saved_size;
     staging_give_back(n->staging);

@@ -230,7 +230,9 @@ static int place(struct node_store *s, struct node *n, size_t len, int64_t *offs
     int rc = 0;
     bool appends = *offset == NODE_AT_END; /* in turn with those of other mounts: they hold the lease meanwhile */
     *ret_stream = false;
-    if (!n->writer && !n->is_edited && (*offset == NODE_AT_END || n->is_stale))
+    if (appends && n->is_edited && !node_is_new(n) && !n->is_held) /* then it can be its turn */
+        rc = node_save_edits(s, n, false, reterr);
+    if (rc == 0 && !n->writer && !n->is_edited && (appends || n->is_stale))
         rc = node_load_attr(s, n, reterr);
     if (rc == 0 && *offset == NODE_AT_END)
         *offset = n->size;
@@ -238,7 +240,7 @@ static int place(struct node_store *s, struct node *n, size_t len, int64_t *offs
         return rc;
     bool is_small = *offset + (int64_t)len <= NEW_MAX_BYTES;
     bool begins_new = n->size == 0 && is_small && !appends;
-    bool streams = !n->was_edited || n->size == 0 || (appends && n->is_being_written);
+    bool streams = !n->was_edited || n->size == 0 || (appends && !n->is_held);
     if (!n->writer && !n->is_edited && *offset == n->size && streams && !begins_new) {
         rc = stream_append(s, n, reterr);
         if (rc == 0 && appends)

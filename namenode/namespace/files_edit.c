@@ -134,6 +134,14 @@ static bool is_same_block(const struct file_block *a, const struct file_block *b
     return a->id == b->id && a->length_bytes == b->length_bytes && same_version;
 }
 
+static bool is_at(const struct inode *n, const struct edit_span *s)
+{
+    uint64_t start = 0;
+    for (size_t i = 0; i < s->index; i++)
+        start += n->blocks[i].length_bytes;
+    return start == s->start;
+}
+
 static int check_span(const struct edit *e, const struct edit_span *s, uint64_t from, struct err *reterr)
 {
     const struct inode *n = e->file;
@@ -144,7 +152,8 @@ static int check_span(const struct edit *e, const struct edit_span *s, uint64_t 
     for (size_t i = 0; i < s->old_count; i++)
         if (!is_same_block(&n->blocks[s->index + i], &s->old_blocks[i]))
             return stale(n, reterr);
-    return 0;
+    bool is_last = s->index + s->old_count == n->block_count;
+    return (s->has_start && !is_at(n, s)) || (s->at_end && !is_last) ? stale(n, reterr) : 0;
 }
 
 static int check_new_block(const struct file_op *o, const struct edit *e, const struct file_block *b,

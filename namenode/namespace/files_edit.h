@@ -25,6 +25,8 @@ struct edit_span {
     uint64_t index; /* of the first block to go */
     const struct file_block *old_blocks, *new_blocks;
     size_t old_count, new_count;
+    bool has_start, at_end; /* it begins at `start`; nothing comes behind the old blocks: else ERR_STALE, too */
+    uint64_t start;
 };
 struct edit {
     struct inode *file;

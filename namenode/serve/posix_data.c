@@ -185,6 +185,9 @@ static int edit(struct op *op, const Cairn__EditRequestProto *q, Cairn__EditResp
     for (size_t i = 0; i < q->n_span; i++) {
         const Cairn__SpanProto *s = q->span[i];
         spans[i] = (struct edit_span){.index = s->index,
+                                      .has_start = s->has_start,
+                                      .start = s->start,
+                                      .at_end = s->at_end,
                                       .old_blocks = blocks_of(op->arena, s->old, s->n_old),
                                       .old_count = s->n_old,
                                       .new_blocks = blocks_of(op->arena, s->new_, s->n_new_),

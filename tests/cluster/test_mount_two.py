@@ -121,6 +121,85 @@ def test_a_save_keeps_what_the_other_mount_saved_meanwhile(cluster, here, other)
     assert data[5000:5004] == b"here" and data[100:105] == b"there"
 
 
+@contextlib.contextmanager
+def changed_there(cluster, other, here):
+    """What is done inside on the other mount, this one has heard of then."""
+    assert not os.path.exists(here + "/word")
+    yield beside(cluster, other, here)
+    open(beside(cluster, other, here + "/word"), "w").close()
+    wait_for(lambda: os.path.exists(here + "/word"), 5, "word of it")
+    os.unlink(here + "/word")
+
+
+def test_saves_around_what_the_other_mount_appended_do_not_move_it(cluster, here, other):
+    with open(here + "/f", "wb") as f:
+        f.write(bytes(MIB))
+    with open(here + "/f", "r+b", buffering=0) as f:
+        os.pwrite(f.fileno(), b"1", 0)
+        os.fsync(f.fileno())
+        os.pwrite(f.fileno(), b"2", 0)
+        with changed_there(cluster, other, here) as there, open(there + "/f", "ab") as g:
+            g.write(b"t" * 300_000)
+        os.fsync(f.fileno())
+        os.pwrite(f.fileno(), b"3", 0)
+        os.fsync(f.fileno())
+        assert os.pread(f.fileno(), MIB, MIB) == b"t" * 300_000
+    assert hdfs_bytes(cluster, here + "/f") == b"3" + bytes(MIB - 1) + b"t" * 300_000
+
+
+def test_a_save_into_a_hole_of_many_goes_to_its_own(cluster, here, other):
+    """The other mount's edit before it moves all holes by two pieces, and they look alike."""
+    unit = MIB // 4
+    with open(here + "/f", "wb") as f:
+        f.truncate(16 * unit)
+    with open(here + "/f", "r+b", buffering=0) as f:
+        for i in range(8, 16, 2):
+            os.pwrite(f.fileno(), b"%d" % (i % 10) * unit, i * unit)
+        os.fsync(f.fileno())
+        os.pwrite(f.fileno(), b"x", 15 * unit)
+        with open(beside(cluster, other, here + "/f"), "r+b") as g:
+            g.seek(4 * unit)
+            g.write(b"o" * unit)
+    data = hdfs_bytes(cluster, here + "/f")
+    assert len(data) == 16 * unit and [i for i in range(16) if data[i * unit]] == [4, 8, 10, 12, 14, 15]
+
+
+def test_two_mounts_write_one_new_file(cluster, here, other):
+    f = os.open(here + "/f", os.O_CREAT | os.O_RDWR)
+    os.pwrite(f, b"here" * 25, 0)
+    with open(beside(cluster, other, here + "/f"), "r+b") as g:
+        g.write(b"there")
+    os.close(f)
+    assert hdfs_bytes(cluster, here + "/f") == b"here" * 25
+
+
+def test_what_the_other_mount_cut_off_does_not_come_back_as_zeros(cluster, here, other):
+    with open(here + "/f", "wb") as f:
+        f.write(b"x" * 1000)
+    with open(here + "/f", "r+b", buffering=0) as f:
+        os.pwrite(f.fileno(), b"here", 50)
+        os.truncate(beside(cluster, other, here + "/f"), 10)
+    assert hdfs_bytes(cluster, here + "/f") == b"x" * 10 + bytes(40) + b"here"
+
+
+def test_an_append_to_what_is_edited_does_not_overwrite_another(cluster, here, other):
+    with open(here + "/f", "wb") as f:
+        f.write(b"first")
+    with open(here + "/f", "r+b", buffering=0) as f, open(here + "/f", "ab", buffering=0) as a:
+        os.pwrite(f.fileno(), b"F", 0)
+        a.write(b" here")
+
+        def append():
+            with open(beside(cluster, other, here + "/f"), "ab") as b:
+                b.write(b" there")
+
+        thread = threading.Thread(target=append)
+        thread.start()
+        os.pwrite(f.fileno(), b"T", 4)
+    thread.join()
+    assert hdfs_bytes(cluster, here + "/f") in (b"FirsT here there", b"FirsT there here")
+
+
 def test_an_open_file_is_read_anew_after_too_many_changes_to_tell(cluster, here, tmp_path):
     """The namenode remembers 16,384 of them."""
     target = tmp_path / "mnt"

@@ -126,7 +126,13 @@ static int edit(struct tool *t)
         if (sscanf(t->words[i], "%" SCNu64 ":%" SCNu64 ":%" SCNu64, &added[count].length, &added[count].block_id,
                    &added[count].stamp) != 3)
             return err_set(&t->err, ERR_ILLEGAL_ARGUMENT, "'%s' is no piece", t->words[i]);
-    struct posix_span span = {index, p.list + index, (size_t)old_count, added, count};
+    struct posix_span span = {.index = index,
+                              .old_pieces = p.list + index,
+                              .old_count = (size_t)old_count,
+                              .new_pieces = added,
+                              .new_count = count};
+    for (size_t i = 0; i < index; i++)
+        span.start += p.list[i].length;
     rc = posix_edit(t->fs, t->session, id, &span, 1, 0, &t->arena, &attr, &t->err);
     if (!rc)
         printf("ok %" PRIu64 " %" PRIu64, attr.size, attr.allocated);

@@ -217,6 +217,34 @@ static void test_several_spans_are_one_change(void **state)
     assert_int_equal(f->nn.dir->counters.blocks, 3);
 }
 
+/* Holes have no names: what another writer put in front of one, or behind the end, only offsets show. */
+static void test_a_span_is_where_it_was_seen(void **state)
+{
+    struct fixture *f = *state;
+    size_t count;
+    bool done = false;
+    nodes_up(f);
+    uint64_t file = file_of(f, "/x", 0);
+    struct file_block seen[3] = {HOLE(10), HOLE(20), HOLE(10)}, before[2] = {HOLE(10), HOLE(25)};
+    assert_int_equal(replace(f, file, 0, 0, seen, 3), 0);
+    struct file_block fresh = written_block(f, file, 10);
+    struct edit_span last = {2, seen + 2, &fresh, 1, 1, .has_start = true, .start = 30},
+                     behind = {3, NULL, &fresh, 0, 1, .at_end = true, .has_start = true, .start = 40};
+    assert_int_equal(replace(f, file, 0, 0, before, 2), 0); /* by another writer */
+    assert_int_equal(edit(f, file, &last, 1, &done), ERR_STALE);
+    assert_int_equal(edit(f, file, &behind, 1, &done), ERR_STALE);
+    behind.start = 45; /* it is there, but not the end */
+    assert_int_equal(edit(f, file, &behind, 1, &done), ERR_STALE);
+    last.index = 4;
+    last.start = 65;
+    last.at_end = true;
+    assert_int_equal(edit(f, file, &last, 1, &done), 0);
+    assert_true(done);
+    const struct file_block *list = list_of(f, file, &count);
+    assert_int_equal(count, 5);
+    assert_int_equal(list[4].id, fresh.id);
+}
+
 static void test_what_is_refused(void **state)
 {
     struct fixture *f = *state;
@@ -525,6 +553,7 @@ int main(void)
         T(test_a_block_in_the_middle_is_swapped),
         T(test_an_edit_waits_for_a_replica_of_each_new_block),
         T(test_several_spans_are_one_change),
+        T(test_a_span_is_where_it_was_seen),
         T(test_what_is_refused),
         T(test_an_edit_ends_a_writer_that_is_gone),
         T(test_new_blocks_go_with_their_session_and_with_the_namenode),
