@@ -8,6 +8,7 @@
 
 #define STAT_BLOCK_BYTES 512
 #define DIR_SIZE_BYTES   4096
+#define GETATTR_TRIES    3
 #define RELATIME_NS      ((int64_t)24 * 3600 * 1000000000)
 
 /* Times before 1970 are negative ones. */
@@ -89,14 +90,27 @@ void attr_to_stat(struct posix_mount *m, const struct posix_attr *attr, struct s
     *ret = st;
 }
 
-void attr_to_entry(struct posix_mount *m, const struct posix_attr *attr, struct fuse_entry_param *ret)
+/* What is not saved here yet is told as it is, whatever the answer was. */
+bool attr_is_outdated(struct posix_mount *m, struct known_since since, uint64_t inode)
 {
-    *ret = (struct fuse_entry_param){
-        .ino = ino_of_inode(m, attr->id), .attr_timeout = cache_seconds(m), .entry_timeout = cache_seconds(m)};
-    attr_to_stat(m, attr, &ret->attr);
+    if (!known_names_were_noted(m->known, since, inode, NULL))
+        return false;
+    struct node *n = node_get(m->nodes, inode);
+    bool is_unsaved = n && n->unsaved_size >= 0;
+    if (n)
+        node_put(m->nodes, n);
+    return !is_unsaved;
 }
 
-static void reply_attr(struct request *op, const char *name, int rc, const struct posix_attr *attr)
+void attr_to_entry(struct posix_mount *m, struct known_since since, const struct posix_attr *attr,
+                   struct fuse_entry_param *ret)
+{
+    *ret = (struct fuse_entry_param){.ino = ino_of_inode(m, attr->id), .entry_timeout = cache_seconds(m)};
+    attr_to_stat(m, attr, &ret->attr); /* before it is looked whether something was noted */
+    ret->attr_timeout = attr_is_outdated(m, since, attr->id) ? 0 : cache_seconds(m);
+}
+
+static void reply_attr(struct request *op, const char *name, int rc, const struct posix_attr *attr, bool is_outdated)
 {
     struct stat st;
     if (rc < 0) {
@@ -104,8 +118,21 @@ static void reply_attr(struct request *op, const char *name, int rc, const struc
         return;
     }
     attr_to_stat(op->m, attr, &st);
-    fuse_reply_attr(op->req, &st, cache_seconds(op->m));
+    fuse_reply_attr(op->req, &st, is_outdated ? 0 : cache_seconds(op->m));
     request_end(op);
+}
+
+/* Asked once more if it was saved meanwhile: what was just closed is not to be seen as it was before. */
+static int get_attr(struct request *op, uint64_t inode, struct posix_attr *ret, bool *ret_outdated)
+{
+    int rc = 0;
+    *ret_outdated = true;
+    for (int tries = 0; rc == 0 && *ret_outdated && tries < GETATTR_TRIES; tries++) {
+        struct known_since since = known_names_now(op->m->known);
+        rc = posix_getattr(op->fs, inode, &op->arena, ret, &op->err);
+        *ret_outdated = rc == 0 && attr_is_outdated(op->m, since, inode);
+    }
+    return rc;
 }
 
 void posix_op_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
@@ -113,6 +140,7 @@ void posix_op_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
     struct request op;
     struct posix_attr attr;
     struct stat st;
+    bool is_outdated;
     request_begin(&op, req);
     uint64_t inode = inode_of_ino(op.m, ino);
     if (dir_stats_get(op.m->dir_stats, inode, &st)) {
@@ -120,10 +148,10 @@ void posix_op_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
         request_end(&op);
         return;
     }
-    int rc = posix_getattr(op.fs, inode, &op.arena, &attr, &op.err);
+    int rc = get_attr(&op, inode, &attr, &is_outdated);
     if (rc == ERR_STALE && removed_find(op.m->removed, inode, &op.arena, &attr)) /* somebody is still in it */
         rc = 0;
-    reply_attr(&op, "getattr", rc, &attr);
+    reply_attr(&op, "getattr", rc, &attr, is_outdated);
 }
 
 /* Times that are set are to stay: what was written before must not be saved over them. It is saved with the time of
@@ -192,15 +220,17 @@ void posix_op_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *attr, int to_
         rc = save_before_times(&op, n, &set);
     if (n)
         node_put(op.m->nodes, n);
+    struct known_since since = known_names_now(op.m->known);
     if (rc == 0 && set.what)
         rc = posix_setattr(op.fs, op.m->store.memory->session, inode, &set, &op.arena, &now, &op.err);
     else if (rc == 0)
         rc = posix_getattr(op.fs, inode, &op.arena, &now, &op.err);
+    bool is_outdated = attr_is_outdated(op.m, since, inode);
     if (sets)
         known_names_inode_changed(op.m->known, inode);
     if (rc == 0 && S_ISDIR(now.mode))
         dir_stats_changed(op.m->dir_stats);
-    reply_attr(&op, "setattr", rc, &now);
+    reply_attr(&op, "setattr", rc, &now, is_outdated);
 }
 
 void posix_op_statfs(fuse_req_t req, fuse_ino_t ino)

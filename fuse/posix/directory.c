@@ -9,6 +9,7 @@
 #include <unistd.h>
 #include <xxhash.h>
 
+#include "common/clock.h"
 #include "common/mem.h"
 #include "fuse/posix/posix_mount.h"
 
@@ -29,6 +30,7 @@ struct listing {
     size_t start_count;
     struct arena arena; /* of the page that is loaded */
     struct posix_page page;
+    struct known_since since; /* of when it was asked for */
     size_t page_number;
     bool is_loaded;
 };
@@ -178,6 +180,7 @@ static int listing_load(struct listing *l, struct request *op, size_t number, st
     if (rc < 0)
         return rc;
     l->page_number = number;
+    l->since = since;
     l->is_loaded = true;
     if (l->page.directory.id && cache_absent_seconds(op->m) > 0)
         known_names_page(op->m->known, since,
@@ -251,11 +254,16 @@ static bool fill_dots(struct filler *f, const struct listing *l, off_t offset)
     return (offset > 0 || fill(f, ".", &dot, 1)) && (offset > 1 || fill(f, "..", &up, 2));
 }
 
-static bool fill_entry(struct filler *f, const struct posix_entry *e, off_t next)
+/* A page is listed over many requests: who listed it slowly must not bring back what has changed meanwhile. Without
+ * attributes the kernel asks for itself. */
+static bool fill_entry(struct filler *f, const struct listing *l, const struct posix_entry *e, off_t next)
 {
+    struct posix_mount *m = f->op->m;
     struct fuse_entry_param entry = {.attr = {.st_ino = e->attr.id, .st_mode = e->attr.mode}};
-    if (f->plus)
-        attr_to_entry(f->op->m, &e->attr, &entry);
+    bool is_fresh = (double)(clock_mono_ms() - l->since.at_ms) <= cache_seconds(m) * 1000;
+    if (f->plus && is_fresh && !known_names_were_noted(m->known, l->since, l->inode, e->name) &&
+        !attr_is_outdated(m, l->since, e->attr.id))
+        attr_to_entry(m, l->since, &e->attr, &entry);
     return fill(f, e->name, &entry, next);
 }
 
@@ -270,7 +278,7 @@ static int fill_page(struct filler *f, struct listing *l, off_t offset, struct e
             const struct posix_entry *e = &l->page.entries[index];
             bool has_room =
                 strlen(e->name) <= POSIX_NAME_MAX; /* HDFS's clients can make longer ones, programs read none */
-            if (has_room && !fill_entry(f, e, offset_behind(l->page_number, index, e->name)))
+            if (has_room && !fill_entry(f, l, e, offset_behind(l->page_number, index, e->name)))
                 return 0;
         }
         if (!l->page.more || l->page_number + 1 >= l->start_count)

@@ -95,7 +95,7 @@ void posix_op_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t
         request_fail(&op, "create");
         return;
     }
-    struct node *n = node_of_attr(op.m->nodes, &attr);
+    struct node *n = node_of_attr(op.m->nodes, &attr, op.known_since);
     if (made)
         node_made(n, writes && first.node_count ? &first : NULL);
     else if (fi->flags & O_TRUNC) /* another client made it meanwhile */
@@ -106,7 +106,7 @@ void posix_op_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t
         return;
     }
     handle_set(&op, n, fi);
-    attr_to_entry(op.m, &attr, &entry);
+    attr_to_entry(op.m, op.known_since, &attr, &entry);
     if (fuse_reply_create(req, &entry, fi) < 0) /* the caller was interrupted: nobody will close it */
         handle_gone(&op, n);
     file_end(&op, n);
@@ -130,7 +130,7 @@ void posix_op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
         request_fail(&op, "open");
         return;
     }
-    struct node *n = node_of_attr(op.m->nodes, &attr);
+    struct node *n = node_of_attr(op.m->nodes, &attr, op.known_since);
     fi->keep_cache = node_is_same_version(op.m->nodes, n, &attr);
     if (!attr_is_as_told(op.m, &attr)) /* whoever opens it sees what was closed before, word of which may still come */
         fuse_lowlevel_notify_inval_inode(op.m->fuse, ino, -1, 0);

@@ -262,6 +262,16 @@ static bool was_noted(const struct known_names *k, struct known_since since, uin
     return false;
 }
 
+bool known_names_were_noted(struct known_names *k, struct known_since since, uint64_t id, const char *name)
+{
+    if (k->note_count == since.notes)
+        return false;
+    pthread_rwlock_rdlock(&k->lock);
+    bool noted = was_noted(k, since, id, name);
+    pthread_rwlock_unlock(&k->lock);
+    return noted;
+}
+
 static struct shared *shared_slot(struct known_names *k, uint64_t dir)
 {
     return &k->shared[dir % SHARED_SLOTS];
@@ -280,8 +290,6 @@ static void mark_shared(struct known_names *k, uint64_t dir)
 
 void known_names_told(struct known_names *k, uint64_t id, const char *name)
 {
-    if (!k->bytes_max)
-        return;
     pthread_rwlock_wrlock(&k->lock);
     if (name)
         mark_shared(k, id);
@@ -295,8 +303,6 @@ void known_names_told(struct known_names *k, uint64_t id, const char *name)
 
 static void note(struct known_names *k, uint64_t id, const char *name)
 {
-    if (!k->bytes_max)
-        return;
     pthread_rwlock_wrlock(&k->lock);
     push(k, id, name);
     apply(k, &k->notes[(k->note_count - 1) % NOTES_MAX], NULL);
@@ -321,8 +327,6 @@ void known_names_all_changed(struct known_names *k)
 void known_names_did(struct known_names *k, struct known_since since, const struct known_change *list, size_t count)
 {
     bool is_sure = true;
-    if (!k->bytes_max)
-        return;
     pthread_rwlock_wrlock(&k->lock);
     for (size_t i = 0; i < count; i++) {
         const struct known_change *c = &list[i];

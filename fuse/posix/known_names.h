@@ -18,6 +18,9 @@
  *   6. Nothing is older than believe_ms, so that a change that nobody heard of is seen in the end.
  *   7. A folder that others change is asked about each time until they have left it alone for SHARED_MS: who hears from
  *      them that they are done may be here before the word is.
+ *   8. Other answers go to the kernel as they come, a page of a listing over many requests: of what was noted since it
+ * was asked for (known_names_were_noted) the kernel is told no attributes, or to ask again, and a file that is opened
+ * is loaded anew.
  *
  * Which entries are fetched: behind a name that was asked for, and the more often a folder is asked, the more of them;
  * with the first name some only if most folders are asked for more than one, and of a folder of which few are asked for
@@ -38,6 +41,9 @@ struct known_since {
     int64_t at_ms;
 };
 struct known_since known_names_now(struct known_names *k);
+/* Of an answer that was asked for then: has something been noted that it may not know? name NULL: of the inode, or
+ * something in it. Also where nothing is kept. */
+bool known_names_were_noted(struct known_names *k, struct known_since since, uint64_t id, const char *name);
 
 /* ---- looking ---- */
 void known_names_hold(struct known_names *k); /* shared; nothing of this file but _find comes before _let_go */

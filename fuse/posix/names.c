@@ -12,7 +12,7 @@ static void reply_entry(struct request *op, const char *name, int rc, const stru
         request_fail(op, name);
         return;
     }
-    attr_to_entry(op->m, attr, &entry);
+    attr_to_entry(op->m, op->known_since, attr, &entry);
     fuse_reply_entry(op->req, &entry);
     request_end(op);
 }
@@ -40,7 +40,7 @@ static bool may_be_known(const struct posix_mount *m, const char *name)
 /* The answer goes out before it is let go of: see known_names.h. */
 static bool reply_known(struct request *op, uint64_t dir, const char *name)
 {
-    struct fuse_entry_param entry;
+    struct fuse_entry_param entry = {0};
     const struct posix_attr *attr;
     int64_t left_ms;
     known_names_hold(op->m->known);
@@ -49,7 +49,8 @@ static bool reply_known(struct request *op, uint64_t dir, const char *name)
         known = NAME_NOT_KNOWN;
     double seconds = known != NAME_NOT_KNOWN ? (double)left_ms / 1000 : 0;
     if (known == NAME_KNOWN) {
-        attr_to_entry(op->m, attr, &entry);
+        entry.ino = ino_of_inode(op->m, attr->id);
+        attr_to_stat(op->m, attr, &entry.attr);
         entry.attr_timeout = entry.entry_timeout = seconds;
         fuse_reply_entry(op->req, &entry);
         request_end(op);
@@ -132,6 +133,7 @@ int make_node(struct request *op, fuse_ino_t parent, const char *name, struct po
         attr_note_directory(op, ret);
     if (rc == 0 && S_ISDIR(ret->mode) && !kernel_io_request()->is_again && may_be_known(op->m, name))
         known_names_page(op->m->known, op->known_since, &(struct known_page){.dir = ret->id, .from = ""});
+    op->known_since = known_names_now(op->m->known); /* what was noted just now, the answer knows */
     return rc;
 }
 
@@ -169,6 +171,7 @@ void posix_op_link(fuse_req_t req, fuse_ino_t ino, fuse_ino_t parent, const char
                         inode_of_ino(op.m, parent), name, &op.arena, &attr, &op.err);
     note_names(&op, rc, &(struct known_change){inode_of_ino(op.m, parent), name, &attr}, 1);
     known_names_inode_changed(op.m->known, inode_of_ino(op.m, ino));
+    op.known_since = known_names_now(op.m->known); /* what was noted just now, the answer knows */
     if (rc == 0)
         attr_note_directory(&op, &attr);
     reply_entry(&op, "link", rc, &attr);

@@ -96,8 +96,9 @@ struct node_table;
 struct node_table *node_table_new(struct node_store *store);
 void node_table_free(struct node_table *t);
 /* Each with a reference more, for node_put. */
-struct node *node_get(struct node_table *t, uint64_t id);                       /* NULL: it is not in use */
-struct node *node_of_attr(struct node_table *t, const struct posix_attr *attr); /* as the namenode just gave it */
+struct node *node_get(struct node_table *t, uint64_t id); /* NULL: it is not in use */
+/* As the namenode gave it when asked then. */
+struct node *node_of_attr(struct node_table *t, const struct posix_attr *attr, struct known_since since);
 int node_need(struct node_table *t, uint64_t id, struct node **ret, struct err *reterr) MUST_CHECK;
 void node_put(struct node_table *t, struct node *n);
 /* The kernel has one more handle, and one less. With the last one what is left is saved, and a held file released. */

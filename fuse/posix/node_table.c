@@ -219,7 +219,7 @@ static void take_up_left(struct node_table *t, struct node *n)
         node_keep(t, n);
 }
 
-struct node *node_of_attr(struct node_table *t, const struct posix_attr *attr)
+struct node *node_of_attr(struct node_table *t, const struct posix_attr *attr, struct known_since since)
 {
     struct node *n = node_get(t, attr->id), *fresh = n ? NULL : node_new(attr);
     if (fresh) {
@@ -239,6 +239,8 @@ struct node *node_of_attr(struct node_table *t, const struct posix_attr *attr)
         node_free(fresh);
     if (n != fresh)
         node_look(n, attr);
+    else if (known_names_were_noted(t->store->known, since, n->id, NULL)) /* from here on it would be told */
+        n->is_stale = true;
     take_up_left(t, n);
     return n;
 }
@@ -248,11 +250,12 @@ int node_need(struct node_table *t, uint64_t id, struct node **ret, struct err *
     AUTO_ARENA(a, 1 << 20);
     struct posix_attr attr;
     *ret = node_get(t, id);
+    struct known_since since = known_names_now(t->store->known);
     int rc = *ret ? 0 : posix_getattr(t->store->fs, id, &a, &attr, reterr);
     if (*ret)
         take_up_left(t, *ret);
     if (rc == 0 && !*ret) {
-        *ret = node_of_attr(t, &attr);
+        *ret = node_of_attr(t, &attr, since);
         node_note_lock(*ret, true); /* whoever had it open before may have had locks */
         node_note_lock(*ret, false);
     }

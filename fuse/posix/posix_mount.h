@@ -76,7 +76,10 @@ void attr_to_stat(struct posix_mount *m, const struct posix_attr *attr, struct s
 bool attr_wants_atime(const struct posix_attr *attr); /* a read now is to be noted */
 void attr_note_read(struct request *op, uint64_t inode);
 void attr_note_directory(struct request *op, const struct posix_attr *in); /* of an answer that changed one */
-void attr_to_entry(struct posix_mount *m, const struct posix_attr *attr, struct fuse_entry_param *ret);
+/* Has it changed since it was asked for? Then the kernel must not believe it. */
+bool attr_is_outdated(struct posix_mount *m, struct known_since since, uint64_t inode);
+void attr_to_entry(struct posix_mount *m, struct known_since since, const struct posix_attr *attr,
+                   struct fuse_entry_param *ret);
 
 extern const struct fuse_lowlevel_ops posix_operations; /* operations.c; their userdata is the posix_mount */
 

@@ -1,5 +1,6 @@
 """Two mounts of one file system: each sees what the other has closed, and locks hold between them."""
 import contextlib
+import ctypes
 import fcntl
 import os
 import platform
@@ -13,7 +14,7 @@ import threading
 import pytest
 
 from lib.data import MIB
-from lib.posix_mounts import beside, cluster, hdfs_bytes, here, mount_on, other, path_in_dfs, serving_of
+from lib.posix_mounts import beside, cluster, hdfs_bytes, here, keeper_of, mount_on, other, path_in_dfs, serving_of
 from lib.waiting import wait_for
 
 
@@ -198,6 +199,64 @@ def test_an_append_to_what_is_edited_does_not_overwrite_another(cluster, here, o
         os.pwrite(f.fileno(), b"T", 4)
     thread.join()
     assert hdfs_bytes(cluster, here + "/f") in (b"FirsT here there", b"FirsT there here")
+
+
+def some_names(folder):
+    """As many at a time as the C library of a small system asks for."""
+    libc, entries = ctypes.CDLL(None, use_errno=True), ctypes.create_string_buffer(2048)
+    getdents = {"x86_64": 217, "aarch64": 61}[platform.machine()]
+    f = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        while (length := libc.syscall(getdents, f, entries, len(entries))) > 0:
+            names, at = [], 0
+            while at < length:
+                size = int.from_bytes(entries.raw[at + 16:at + 18], sys.byteorder)
+                names.append(entries.raw[at + 19:at + size].split(b"\0")[0].decode())
+                at += size
+            yield [name for name in names if name not in (".", "..")]
+    finally:
+        os.close(f)
+
+
+@pytest.mark.parametrize("by_other", [False, True], ids=["here", "there"])
+def test_who_lists_a_folder_slowly_does_not_bring_back_what_has_changed(cluster, here, other, by_other):
+    names = [f"f{i:03}" for i in range(400)]
+    for name in names:
+        open(f"{here}/{name}", "w").write("old")
+    listing = some_names(here)
+    with open(here + "/f390") as f:
+        os.stat(f"{here}/{next(listing)[0]}")  # who looks at what was listed has attributes listed, too
+        with changed_there(cluster, other, here) if by_other else contextlib.nullcontext(here) as there:
+            open(there + "/f390", "w").write("new, and longer")
+            os.unlink(there + "/f391")
+        for names in listing:
+            for name in names:
+                if name < "f380":
+                    os.stat(f"{here}/{name}")
+        assert f.read() == "new, and longer"
+    assert os.stat(here + "/f390").st_size == 15 and not os.path.exists(here + "/f391")
+
+
+def test_word_that_overtakes_the_answer_to_an_open_is_not_lost(cluster, here, other):
+    """The answer waits with the mount stopped until the other one has changed the file, and word of it waits beside it."""
+    namenode, serving = cluster.pid("namenode"), serving_of(keeper_of(cluster))
+    for i in range(30):
+        path, opened = f"{here}/f{i}", []
+        open(path, "wb").write(b"1" * 1000)
+        with open(beside(cluster, other, path), "r+b", buffering=0) as g, contextlib.ExitStack() as going:
+            os.kill(namenode, signal.SIGSTOP)
+            going.callback(os.kill, namenode, signal.SIGCONT)
+            thread = threading.Thread(target=lambda: opened.append(open(path, "rb")))
+            thread.start()
+            thread.join(0.05)  # then it is asked, or it will be when it is all over, which is no harm
+            os.kill(serving, signal.SIGSTOP)
+            going.callback(os.kill, serving, signal.SIGCONT)
+            os.kill(namenode, signal.SIGCONT)
+            g.write(b"2" * 3000)
+            os.fsync(g.fileno())
+        thread.join()
+        with opened[0] as f:
+            assert f.read() == b"2" * 3000, i
 
 
 def test_an_open_file_is_read_anew_after_too_many_changes_to_tell(cluster, here, tmp_path):

@@ -434,6 +434,31 @@ static void test_memory_has_a_bound(void **state)
     known_names_free(k);
 }
 
+static void test_what_was_noted_since_is_said(void **state)
+{
+    (void)state;
+    for (size_t bytes_max = 0; bytes_max <= 1 << 20; bytes_max += 1 << 20) {
+        struct known_names *k = known_names_new(bytes_max, BELIEVE_MS);
+        struct known_since since = known_names_now(k);
+        assert_false(known_names_were_noted(k, since, 7, NULL));
+        known_names_told(k, 7, NULL);
+        known_names_changed(k, DIR, "name");
+        assert_true(known_names_were_noted(k, since, 7, NULL));
+        assert_false(known_names_were_noted(k, since, 8, NULL));
+        assert_true(known_names_were_noted(k, since, DIR, "name"));
+        assert_false(known_names_were_noted(k, since, DIR, "other"));
+        assert_true(known_names_were_noted(k, since, DIR, NULL));
+        assert_false(known_names_were_noted(k, known_names_now(k), 7, NULL));
+        for (uint64_t id = 1000; id < 4000; id++)
+            known_names_inode_changed(k, id);
+        assert_true(known_names_were_noted(k, since, 8, NULL)); /* too long ago to say no */
+        since = known_names_now(k);
+        known_names_all_changed(k);
+        assert_true(known_names_were_noted(k, since, 8, NULL));
+        known_names_free(k);
+    }
+}
+
 /* What was looked at lately stays. */
 static void test_the_folder_that_nobody_asks_goes_first(void **state)
 {
@@ -470,6 +495,7 @@ int main(void)
         cmocka_unit_test(test_a_small_folder_is_known_soon_in_any_order),
         cmocka_unit_test(test_a_huge_folder_is_not_read_for_some_names),
         cmocka_unit_test(test_memory_has_a_bound),
+        cmocka_unit_test(test_what_was_noted_since_is_said),
         cmocka_unit_test(test_the_folder_that_nobody_asks_goes_first),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
