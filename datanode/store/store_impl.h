@@ -158,6 +158,7 @@ void store_hold(struct replica_writer *w, const uint8_t *data, size_t len, struc
 /* It gets files, with all that came. On failure all is as before. */
 int store_leave_memory(struct replica_writer *w, struct err *reterr) MUST_CHECK;
 int store_sync_kept(struct replica_writer *w, struct err *reterr) MUST_CHECK;
+int store_sync_files(struct replica_writer *w, struct err *reterr) MUST_CHECK; /* and their names */
 int store_finalize_held(struct replica_writer *w, bool sync, struct replica_view *ret, struct err *reterr) MUST_CHECK;
 /* Removes and empties segments as needed; the deleter's. */
 void store_small_tidy(struct block_store *s);
