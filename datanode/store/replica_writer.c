@@ -207,15 +207,9 @@ int store_sync_files(struct replica_writer *w, struct err *reterr)
     if (fdatasync(w->data_fd) < 0 || fdatasync(w->meta_fd) < 0)
         return err_errno(reterr, errno, "sync block %" PRId64 " on '%s'", (int64_t)w->replica->block_id,
                          w->volume->dir);
-    if (!w->folder_synced) { /* the names must be there too */
-        char dir[PATH_MAX];
-        volume_place_dir(w->volume, replica_place_of(w->replica), w->replica->block_id, dir);
-        int rc = file_fsync_dir(dir, reterr);
-        if (rc < 0)
-            return rc;
-        w->folder_synced = true;
-    }
-    return 0;
+    int rc = w->folder_synced ? 0 : store_sync_names(w->store, w->replica, reterr);
+    w->folder_synced = rc == 0;
+    return rc;
 }
 
 int replica_writer_sync(struct replica_writer *w, struct err *reterr)
