@@ -33,6 +33,8 @@ static void task_done(struct command_task *t)
     mem_freep(&t);
 }
 
+static void run_transfer(struct pool_task *task);
+
 /* The command belongs to the heartbeat's answer, so each task gets its own copy. */
 static void submit(struct reporter *r, const Hdfs__DatanodeCommandProto *command, size_t index,
                    void (*run)(struct pool_task *))
@@ -51,7 +53,7 @@ static void submit(struct reporter *r, const Hdfs__DatanodeCommandProto *command
         return;
     }
     t->command = (const Hdfs__DatanodeCommandProto *)copy;
-    pool_submit(r->workers, &t->task);
+    pool_submit(run == run_transfer ? r->copiers : r->workers, &t->task);
 }
 
 /* ---- the tasks ---- */

@@ -31,6 +31,7 @@ struct reporter {
     struct datanode *dn;
     struct rpc_client *rpc;
     struct pool *workers; /* for commands */
+    struct pool *copiers; /* for those to copy: a node that takes no bytes holds up its copies only */
     pthread_t actor, sender;
     bool actor_started, sender_started;
 

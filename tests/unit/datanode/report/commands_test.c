@@ -2,9 +2,12 @@
 #include "tests/unit/check.h"
 
 #include <semaphore.h>
+#include <signal.h>
 #include <stdlib.h>
 
+#include "common/clock.h"
 #include "common/file.h"
+#include "common/net.h"
 #include "datanode/report/reporter_impl.h"
 #include "datanode/store/replica_writer.h"
 
@@ -33,10 +36,12 @@ static int setup(void **state)
     if (block_store_open(&o, &dn.store, &why) < 0 || block_store_open_pool(dn.store, &identity, &why) < 0)
         fail_msg("%s", why.text);
     reporter = (struct reporter){.dn = &dn, .changes_due_ms = NEVER_MS};
+    dn.reporter = &reporter;
     pthread_mutex_init(&reporter.lock, NULL);
     pthread_mutex_init(&reporter.deletion_lock, NULL);
     pthread_cond_init(&reporter.sender_wake, NULL);
     assert_int_equal(pool_new("commands", 1, &reporter.workers, &why), 0);
+    assert_int_equal(pool_new("copies", 2, &reporter.copiers, &why), 0);
     sem_init(&go_on, 0, 0);
     busy.run = wait_for_go;
     pool_submit(reporter.workers, &busy);
@@ -57,29 +62,49 @@ static int teardown(void **state)
 
 static void make(uint64_t id)
 {
+    static const uint8_t bytes[16 << 20]; /* more than sockets take */
     struct replica_create c = {.block_id = id, .gen_stamp = 1001, .meta = {CHECKSUM_CRC32C, 512}};
     struct replica_writer *w;
     struct replica_view v;
-    struct write_piece p = {.data = (const uint8_t *)"bytes", .data_bytes = 5};
+    struct write_piece p = {.data = bytes, .data_bytes = sizeof bytes};
     assert_int_equal(block_store_create_rbw(dn.store, &c, &w, NULL), 0);
     assert_int_equal(replica_writer_write(w, &p, &c.meta, NULL), 0);
     assert_int_equal(replica_writer_finalize(w, false, &v, NULL), 0);
 }
 
-static void tell_to_delete(uint64_t id)
+/* to: NULL, or where the replica is to be copied. */
+static void tell(Hdfs__BlockCommandProto__Action action, uint64_t id, const struct net_address *to)
 {
     Hdfs__DatanodeCommandProto command = HDFS__DATANODE_COMMAND_PROTO__INIT;
     Hdfs__BlockCommandProto blocks = HDFS__BLOCK_COMMAND_PROTO__INIT;
     Hdfs__BlockProto block = HDFS__BLOCK_PROTO__INIT, *list = &block;
+    Hdfs__DatanodeInfosProto target = HDFS__DATANODE_INFOS_PROTO__INIT, *targets = &target;
+    Hdfs__DatanodeInfoProto info = HDFS__DATANODE_INFO_PROTO__INIT, *infos = &info;
+    Hdfs__DatanodeIDProto node = HDFS__DATANODE_IDPROTO__INIT;
     block.blockid = id;
     block.genstamp = 1001;
-    blocks.action = HDFS__BLOCK_COMMAND_PROTO__ACTION__INVALIDATE;
+    blocks.action = action;
     blocks.blockpoolid = (char *)identity.pool_id;
     blocks.blocks = &list;
     blocks.n_blocks = 1;
+    if (to) {
+        node.ipaddr = (char *)to->host;
+        node.xferport = to->port;
+        node.hostname = node.datanodeuuid = (char *)"silent";
+        info.id = &node;
+        target.datanodes = &infos;
+        target.n_datanodes = 1;
+        blocks.targets = &targets;
+        blocks.n_targets = 1;
+    }
     command.cmdtype = HDFS__DATANODE_COMMAND_PROTO__TYPE__BlockCommand;
     command.blkcmd = &blocks;
     obey(&reporter, &command);
+}
+
+static void tell_to_delete(uint64_t id)
+{
+    tell(HDFS__BLOCK_COMMAND_PROTO__ACTION__INVALIDATE, id, NULL);
 }
 
 /* The namenode was restarted, say, counts the replica because it is reported, and has another one deleted for it. */
@@ -94,15 +119,47 @@ static void a_deletion_does_not_outlive_a_registration(void **state)
     tell_to_delete(2);
     sem_post(&go_on);
     pool_free(reporter.workers); /* when all is done */
+    pool_free(reporter.copiers);
     assert_int_equal(block_store_view(dn.store, 1, &v, NULL), 0);
     assert_int_equal(block_store_view(dn.store, 2, &v, NULL), ERR_REPLICA_NOT_FOUND);
     assert_int_equal(reporter.change_count, 1);
+}
+
+static bool is_there(uint64_t id)
+{
+    struct replica_view v;
+    return block_store_view(dn.store, id, &v, NULL) == 0;
+}
+
+/* Somebody may wait for a recovery. */
+static void copies_that_hang_hold_up_nothing_else(void **state)
+{
+    struct net_address listen = {.host = "127.0.0.1"}; /* takes connections, and reads nothing */
+    int fd;
+    (void)state;
+    assert_int_equal(net_listen(&listen, &fd, &listen.port, NULL), 0);
+    sem_post(&go_on);
+    for (uint64_t id = 1; id <= 8; id++) {
+        make(id);
+        tell(HDFS__BLOCK_COMMAND_PROTO__ACTION__TRANSFER, id, &listen);
+    }
+    make(9);
+    tell_to_delete(9);
+    for (int64_t until_ms = clock_mono_ms() + 20000; is_there(9) && clock_mono_ms() < until_ms;)
+        clock_sleep_ms(10);
+    assert_false(is_there(9));
+    reporter.stopping = true;
+    net_closep(&fd); /* they fail */
+    pool_free(reporter.workers);
+    pool_free(reporter.copiers);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_deletion_does_not_outlive_a_registration, setup, teardown),
+        cmocka_unit_test_setup_teardown(copies_that_hang_hold_up_nothing_else, setup, teardown),
     };
+    signal(SIGPIPE, SIG_IGN); /* as the daemon does */
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
