@@ -168,6 +168,7 @@ struct blocks {
     char *pool_id;
     uint64_t random;
     uint64_t now_ms; /* of the latest event, for counts that need to know who is stale */
+    uint64_t ticked_ms;
 
     struct block_table table;
     struct id_map under_construction; /* struct uc */

@@ -331,6 +331,24 @@ static void confirmed_digest_outlives_its_replicas(void **state)
     sim_free(sim);
 }
 
+/* Suspended, or its disk stood still: that it heard nobody says nothing about them. */
+static void a_namenode_that_was_held_up_takes_nobody_for_dead(void **state)
+{
+    struct sim *sim = sim_new(4, 32);
+    sim_start(sim);
+    uint64_t id = sim_write(sim, 0, 3, MIB);
+    sim_run(sim, 10000);
+    sim->now_ms += 3600000;
+    sim_kill(sim, 3);
+    sim_tick(sim);
+    assert_int_equal(sim_stats(sim).dead, 0);
+    assert_int_equal(blocks_live_replicas(sim->b, id), 3);
+    sim_run(sim, 700000); /* who is dead is found to be so later */
+    assert_int_equal(sim_stats(sim).dead, 1);
+    assert_int_equal(blocks_live_replicas(sim->b, id), 3);
+    sim_free(sim);
+}
+
 /* An excess replica waits for its node's next heartbeat to be deleted; meanwhile the block is appended to without it,
  * and one of the others is lost: what it has is old, and makes up for nothing. */
 static void excess_replica_of_an_old_version_is_not_taken_back(void **state)
@@ -443,6 +461,7 @@ int main(void)
         cmocka_unit_test(two_digests_of_two_replicas_are_left_alone),
         cmocka_unit_test(one_of_two_that_agreed_before_is_the_odd_one),
         cmocka_unit_test(confirmed_digest_outlives_its_replicas),
+        cmocka_unit_test(a_namenode_that_was_held_up_takes_nobody_for_dead),
         cmocka_unit_test(excess_replica_of_an_old_version_is_not_taken_back),
         cmocka_unit_test(decommissioned_node_is_emptied_first),
         cmocka_unit_test(blocks_on_one_rack_spread_when_a_second_one_appears),
