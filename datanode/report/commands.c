@@ -15,7 +15,8 @@ struct command_task {
     struct reporter *reporter;
     struct arena arena; /* holds the command */
     const Hdfs__DatanodeCommandProto *command;
-    size_t index; /* which block of it, where each is a task */
+    size_t index;          /* which block of it, where each is a task */
+    uint64_t registration; /* under which it was given */
 };
 
 static bool is_stopping(struct reporter *r)
@@ -32,6 +33,8 @@ static void task_done(struct command_task *t)
     mem_freep(&t);
 }
 
+static void run_transfer(struct pool_task *task);
+
 /* The command belongs to the heartbeat's answer, so each task gets its own copy. */
 static void submit(struct reporter *r, const Hdfs__DatanodeCommandProto *command, size_t index,
                    void (*run)(struct pool_task *))
@@ -41,6 +44,7 @@ static void submit(struct reporter *r, const Hdfs__DatanodeCommandProto *command
     ProtobufCMessage *copy;
     t->reporter = r;
     t->index = index;
+    t->registration = r->registration; /* of this thread, too */
     t->task.run = run;
     arena_init(&t->arena, REPORT_ARENA_BYTES);
     message_pack(&packed, &command->base);
@@ -49,10 +53,30 @@ static void submit(struct reporter *r, const Hdfs__DatanodeCommandProto *command
         return;
     }
     t->command = (const Hdfs__DatanodeCommandProto *)copy;
-    pool_submit(r->workers, &t->task);
+    pool_submit(run == run_transfer ? r->copiers : r->workers, &t->task);
 }
 
 /* ---- the tasks ---- */
+
+void commands_forget(struct reporter *r)
+{
+    pthread_mutex_lock(&r->deletion_lock);
+    r->registration++;
+    pthread_mutex_unlock(&r->deletion_lock);
+}
+
+/* ERR_CANCELLED: the namenode has forgotten that it asked for it, and counts on what we report since. */
+static int delete_one(const struct command_task *t, const Hdfs__BlockProto *block, struct replica_view *ret,
+                      struct err *reterr)
+{
+    struct reporter *r = t->reporter;
+    pthread_mutex_lock(&r->deletion_lock);
+    int rc = t->registration == r->registration
+                 ? block_store_delete(r->dn->store, block->blockid, block->genstamp, ret, reterr)
+                 : err_set(reterr, ERR_CANCELLED, "asked for before the last registration");
+    pthread_mutex_unlock(&r->deletion_lock);
+    return rc;
+}
 
 static void run_invalidate(struct pool_task *task)
 {
@@ -62,11 +86,11 @@ static void run_invalidate(struct pool_task *task)
     for (size_t i = 0; i < c->n_blocks && !is_stopping(r); i++) {
         struct replica_view gone;
         struct err why;
-        int rc = block_store_delete(r->dn->store, c->blocks[i]->blockid, c->blocks[i]->genstamp, &gone, &why);
+        int rc = delete_one(t, c->blocks[i], &gone, &why);
         if (rc == 0) {
             metric_add(&datanode_blocks_removed, 1);
             reporter_deleted(r, &gone);
-        } else if (rc != ERR_REPLICA_NOT_FOUND) {
+        } else if (rc != ERR_REPLICA_NOT_FOUND && rc != ERR_CANCELLED) {
             log_warn("report", "block=%" PRId64 " is not deleted: %s", (int64_t)c->blocks[i]->blockid, why.text);
         }
     }

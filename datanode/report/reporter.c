@@ -181,6 +181,7 @@ static int handshake(struct reporter *r, struct err *reterr)
     rc = register_self(r, &a, reterr);
     if (rc < 0)
         return rc;
+    commands_forget(r);
     int64_t now_ms = clock_mono_ms();
     r->lease_id = 0;
     r->heartbeats_without_lease = 0;
@@ -379,6 +380,7 @@ int reporter_start(struct datanode *dn, struct reporter *_Atomic *ret, struct er
     r->changes_due_ms = NEVER_MS;
     pthread_mutex_init(&r->lock, NULL);
     pthread_mutex_init(&r->report_lock, NULL);
+    pthread_mutex_init(&r->deletion_lock, NULL);
     pthread_condattr_t attr;
     pthread_condattr_init(&attr);
     pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
@@ -391,6 +393,8 @@ int reporter_start(struct datanode *dn, struct reporter *_Atomic *ret, struct er
     int rc = new_client(r, reterr);
     if (rc == 0)
         rc = pool_new("dn-commands", WORKERS, &r->workers, reterr);
+    if (rc == 0)
+        rc = pool_new("dn-copies", WORKERS, &r->copiers, reterr);
     if (rc == 0) {
         int failed = pthread_create(&r->actor, NULL, actor_run, r);
         r->actor_started = failed == 0;
@@ -425,6 +429,7 @@ void reporter_stop(struct reporter *r)
     if (r->sender_started)
         pthread_join(r->sender, NULL);
     pool_free(r->workers);
+    pool_free(r->copiers);
     rpc_client_free(r->rpc);
     changes_free(r);
     peers_free(r->peers);
@@ -432,6 +437,7 @@ void reporter_stop(struct reporter *r)
     pthread_cond_destroy(&r->sender_wake);
     pthread_cond_destroy(&r->registered_changed);
     pthread_mutex_destroy(&r->report_lock);
+    pthread_mutex_destroy(&r->deletion_lock);
     pthread_mutex_destroy(&r->lock);
     mem_freep(&r);
 }

@@ -31,6 +31,7 @@ struct reporter {
     struct datanode *dn;
     struct rpc_client *rpc;
     struct pool *workers; /* for commands */
+    struct pool *copiers; /* for those to copy: a node that takes no bytes holds up its copies only */
     pthread_t actor, sender;
     bool actor_started, sender_started;
 
@@ -52,6 +53,10 @@ struct reporter {
 
     /* One report at a time: an incremental one must not overtake the full one that does not contain it. */
     pthread_mutex_t report_lock;
+
+    /* What is deleted because the namenode asked for it: not while a registration makes that void. */
+    pthread_mutex_t deletion_lock;
+    uint64_t registration; /* counts them; changed by the actor, under deletion_lock */
 
     /* the actor's own */
     uint64_t lease_id;
@@ -87,6 +92,9 @@ void changes_free(struct reporter *r);
 int send_heartbeat(struct reporter *r, bool want_lease, struct err *reterr) MUST_CHECK;
 /* commands.c: borrowed until it returns. */
 void obey(struct reporter *r, const Hdfs__DatanodeCommandProto *command);
+/* A new registration: deletions that still wait are off. The namenode has forgotten them, and may have other replicas
+ * deleted because of those that the full report names. */
+void commands_forget(struct reporter *r);
 /* peers.c: the list replaces the one before. */
 void peers_set(struct reporter *r, Hdfs__DatanodeIDProto *const *list, size_t count);
 void peers_free(struct peers *p);

@@ -202,24 +202,23 @@ void replica_writer_acked(struct replica_writer *w, uint64_t acked_bytes)
     pthread_mutex_unlock(&w->store->lock);
 }
 
+int store_sync_files(struct replica_writer *w, struct err *reterr)
+{
+    if (fdatasync(w->data_fd) < 0 || fdatasync(w->meta_fd) < 0)
+        return err_errno(reterr, errno, "sync block %" PRId64 " on '%s'", (int64_t)w->replica->block_id,
+                         w->volume->dir);
+    int rc = w->folder_synced ? 0 : store_sync_names(w->store, w->replica, reterr);
+    w->folder_synced = rc == 0;
+    return rc;
+}
+
 int replica_writer_sync(struct replica_writer *w, struct err *reterr)
 {
     bool is_copy = w->replica->state == REPLICA_TEMPORARY; /* which shall not outlive this process */
     int kept = is_copy ? store_leave_memory(w, reterr) : replica_writer_keep(w, reterr);
     if (kept < 0 || w->in_memory)
         return kept < 0 ? kept : store_sync_kept(w, reterr);
-    if (fdatasync(w->data_fd) < 0 || fdatasync(w->meta_fd) < 0)
-        return err_errno(reterr, errno, "sync block %" PRId64 " on '%s'", (int64_t)w->replica->block_id,
-                         w->volume->dir);
-    if (!w->folder_synced) { /* the names must be there too */
-        char dir[PATH_MAX];
-        volume_place_dir(w->volume, replica_place_of(w->replica), w->replica->block_id, dir);
-        int rc = file_fsync_dir(dir, reterr);
-        if (rc < 0)
-            return rc;
-        w->folder_synced = true;
-    }
-    return 0;
+    return store_sync_files(w, reterr);
 }
 
 static void writer_free(struct replica_writer *w)

@@ -40,6 +40,13 @@ static int rename_into(const char *from, const char *to, const char *to_dir, str
     return err_errno(reterr, errno, "cannot rename '%s' to '%s'", from, to);
 }
 
+int store_sync_names(const struct block_store *s, const struct replica *r, struct err *reterr)
+{
+    char dir[PATH_MAX];
+    volume_place_dir(s->volumes[r->volume], replica_place_of(r), r->block_id, dir);
+    return file_fsync_dir(dir, reterr);
+}
+
 int store_set_gen_stamp(struct block_store *s, struct replica *r, uint64_t gen_stamp, struct err *reterr)
 {
     if (r->gen_stamp == gen_stamp)
@@ -56,7 +63,7 @@ int store_set_gen_stamp(struct block_store *s, struct replica *r, uint64_t gen_s
     pthread_mutex_lock(&s->lock);
     r->gen_stamp = gen_stamp;
     pthread_mutex_unlock(&s->lock);
-    return 0;
+    return store_sync_names(s, r, reterr);
 }
 
 /* The meta file goes first: the start-up scan tells by where it is which way an interrupted move was going. */

@@ -112,7 +112,9 @@ struct replica_writer *store_new_writer(struct block_store *s, struct replica *r
                                         const struct meta_header *meta);
 int store_open_writer(struct block_store *s, struct replica *r, struct replica_writer **ret,
                       struct err *reterr) MUST_CHECK;
+/* The new stamp is on the disk when this returns: the namenode, once it has it, takes the old one for stale. */
 int store_set_gen_stamp(struct block_store *s, struct replica *r, uint64_t gen_stamp, struct err *reterr) MUST_CHECK;
+int store_sync_names(const struct block_store *s, const struct replica *r, struct err *reterr) MUST_CHECK;
 /* Moves data, then meta file, to another place under a new stamp. */
 int store_move_files(struct block_store *s, struct replica *r, enum replica_place to, uint64_t gen_stamp, bool sync,
                      struct err *reterr) MUST_CHECK;
@@ -158,6 +160,7 @@ void store_hold(struct replica_writer *w, const uint8_t *data, size_t len, struc
 /* It gets files, with all that came. On failure all is as before. */
 int store_leave_memory(struct replica_writer *w, struct err *reterr) MUST_CHECK;
 int store_sync_kept(struct replica_writer *w, struct err *reterr) MUST_CHECK;
+int store_sync_files(struct replica_writer *w, struct err *reterr) MUST_CHECK; /* and their names */
 int store_finalize_held(struct replica_writer *w, bool sync, struct replica_view *ret, struct err *reterr) MUST_CHECK;
 /* Removes and empties segments as needed; the deleter's. */
 void store_small_tidy(struct block_store *s);

@@ -28,21 +28,21 @@ void store_small_remove(struct block_store *s, uint16_t volume, uint64_t block_i
     pthread_mutex_unlock(&s->lock);
 }
 
-static int write_file(const char *path, const uint8_t *bytes, size_t len, bool sync, struct err *reterr)
+static int write_file(const char *path, const uint8_t *bytes, size_t len, struct err *reterr)
 {
     AUTO(net_closep) int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
     if (fd < 0)
         return err_errno(reterr, errno, "cannot create '%s'", path);
     int rc = file_pwrite_full(fd, bytes, len, 0, reterr);
-    if (rc == 0 && sync && fdatasync(fd) < 0)
+    if (rc == 0 && fdatasync(fd) < 0)
         rc = err_errno(reterr, errno, "sync '%s'", path);
     return rc < 0 ? err_prefix(reterr, rc, "'%s'", path) : 0;
 }
 
 /* Under names of their own in tmp first, which is emptied at the next start; then into place, the meta file last: data
- * without one is not taken for a replica. */
+ * without one is not taken for a replica. Synced, since the record goes, which may have been on the disk for long. */
 static int make_files(const struct volume *v, const struct replica *r, const struct small_record *record,
-                      const uint8_t *bytes, bool sync, struct err *reterr)
+                      const uint8_t *bytes, struct err *reterr)
 {
     char data[PATH_MAX], meta[PATH_MAX], dir[PATH_MAX];
     AUTO(mem_freep) char *data_tmp = mem_printf("%stmp/small_%" PRId64, v->pool, (int64_t)r->block_id);
@@ -50,9 +50,9 @@ static int make_files(const struct volume *v, const struct replica *r, const str
     volume_place_dir(v, replica_place_of(r), r->block_id, dir);
     volume_data_path(v, replica_place_of(r), r->block_id, data);
     volume_meta_path(v, replica_place_of(r), r->block_id, r->gen_stamp, meta);
-    int rc = write_file(meta_tmp, bytes, record->meta_bytes, sync, reterr);
+    int rc = write_file(meta_tmp, bytes, record->meta_bytes, reterr);
     if (rc == 0)
-        rc = write_file(data_tmp, bytes + record->meta_bytes, record->data_bytes, sync, reterr);
+        rc = write_file(data_tmp, bytes + record->meta_bytes, record->data_bytes, reterr);
     if (rc == 0)
         rc = file_mkdirs(dir, 0755, reterr);
     if (rc == 0 && (rename(data_tmp, data) < 0 || rename(meta_tmp, meta) < 0)) {
@@ -63,7 +63,7 @@ static int make_files(const struct volume *v, const struct replica *r, const str
         (void)unlink(data_tmp);
         (void)unlink(meta_tmp);
     }
-    return rc == 0 && sync ? file_fsync_dir(dir, reterr) : rc;
+    return rc == 0 ? file_fsync_dir(dir, reterr) : rc;
 }
 
 int store_ensure_files(struct block_store *s, struct replica *r, struct err *reterr)
@@ -79,8 +79,8 @@ int store_ensure_files(struct block_store *s, struct replica *r, struct err *ret
     size_t len = (size_t)record.meta_bytes + record.data_bytes;
     AUTO(mem_freep) uint8_t *bytes = mem_alloc(len);
     rc = file_pread_full(fd, bytes, len, small_meta_offset(at), reterr);
-    if (rc == 0) /* as sure of them as one could be of the record */
-        rc = make_files(s->volumes[r->volume], r, &record, bytes, small_log_is_synced(s->small[r->volume], at), reterr);
+    if (rc == 0)
+        rc = make_files(s->volumes[r->volume], r, &record, bytes, reterr);
     if (rc < 0)
         return rc;
     pthread_mutex_lock(&s->lock);

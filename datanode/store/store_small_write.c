@@ -60,7 +60,13 @@ static void show_locked(struct replica_writer *w)
     pthread_cond_broadcast(&w->store->changed);
 }
 
-static int write_held(struct replica_writer *w, int *ret_data_fd, int *ret_meta_fd, struct err *reterr)
+/* What is in the log already is on the disk, because somebody asked for that. */
+static bool is_kept_synced(const struct replica_writer *w)
+{
+    return w->kept && small_log_is_synced(w->store->small[w->replica->volume], store_small_place(w->replica));
+}
+
+static int write_held(struct replica_writer *w, struct err *reterr)
 {
     AUTO(net_closep) int data_fd = -1;
     AUTO(net_closep) int meta_fd = -1;
@@ -71,10 +77,15 @@ static int write_held(struct replica_writer *w, int *ret_data_fd, int *ret_meta_
         rc = file_pwrite_full(meta_fd, w->held_meta.base, w->held_meta.len, 0, reterr);
     if (rc < 0)
         return err_prefix(reterr, rc, "block %" PRId64 " on '%s'", (int64_t)w->replica->block_id, w->volume->dir);
-    *ret_data_fd = data_fd;
-    *ret_meta_fd = meta_fd;
+    w->data_fd = data_fd;
+    w->meta_fd = meta_fd;
     data_fd = meta_fd = -1;
-    return 0;
+    rc = is_kept_synced(w) ? store_sync_files(w, reterr) : 0; /* before the record goes */
+    if (rc < 0) {
+        net_closep(&w->data_fd);
+        net_closep(&w->meta_fd);
+    }
+    return rc;
 }
 
 int store_leave_memory(struct replica_writer *w, struct err *reterr)
@@ -82,7 +93,7 @@ int store_leave_memory(struct replica_writer *w, struct err *reterr)
     struct block_store *s = w->store;
     struct replica *r = w->replica;
     struct small_place kept = store_small_place(r);
-    int rc = w->in_memory ? write_held(w, &w->data_fd, &w->meta_fd, reterr) : 0;
+    int rc = w->in_memory ? write_held(w, reterr) : 0;
     if (rc < 0 || !w->in_memory)
         return rc;
     w->in_memory = false;
@@ -162,6 +173,7 @@ int store_finalize_held(struct replica_writer *w, bool sync, struct replica_view
     if (rc < 0)
         return rc;
     bool replaces = w->kept && (at.segment != kept.segment || at.offset != kept.offset);
+    sync |= replaces && is_kept_synced(w);
     if (sync && (rc = small_log_sync(s->small[r->volume], at, record_end(w), reterr)) < 0) {
         if (!w->kept || replaces)
             store_small_remove(s, (uint16_t)r->volume, r->block_id, at);

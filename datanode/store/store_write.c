@@ -171,7 +171,7 @@ static int reopen_finalized(struct block_store *s, struct replica *r, const stru
     pthread_mutex_unlock(&s->lock);
     store_tell_change(s,
                       r->block_id); /* nobody gets its files as finalized ones any more, and nothing is written yet */
-    return rc;
+    return rc < 0 ? rc : store_sync_names(s, r, reterr);
 }
 
 /* A writer on a claimed RBW replica, its meta file cut to what its data needs (no trailer any more). */

@@ -37,6 +37,7 @@ void blocks_options_from_config(struct blocks_options *ret, const struct config 
         .replication_min = (uint16_t)config_int(c, "dfs.namenode.replication.min"),
         .maintenance_min = (uint16_t)config_int(c, "dfs.namenode.maintenance.replication.min"),
         .replication_max = (uint16_t)config_int(c, "dfs.replication.max"),
+        .default_replication = (uint16_t)config_int(c, "dfs.replication"),
         .safe_mode_threshold = config_float(c, "dfs.namenode.safemode.threshold-pct"),
         .safe_mode_min_datanodes = (uint32_t)config_int(c, "dfs.namenode.safemode.min.datanodes"),
         .safe_mode_extension_ms = (uint64_t)config_ms(c, "dfs.namenode.safemode.extension"),

@@ -80,6 +80,7 @@ struct blocks_seam {
 struct blocks_options {
     uint16_t replication_min, replication_max; /* dfs.namenode.replication.min, dfs.replication.max */
     uint16_t maintenance_min;                  /* dfs.namenode.maintenance.replication.min */
+    uint16_t default_replication;              /* dfs.replication */
     double safe_mode_threshold;                /* dfs.namenode.safemode.threshold-pct */
     uint32_t safe_mode_min_datanodes;
     uint64_t safe_mode_extension_ms;

@@ -7,7 +7,8 @@
 #include "common/mem.h"
 #include "namenode/blocks/internal.h"
 
-#define NODES_MAX 65000
+#define NODES_MAX    65000
+#define PAUSE_MIN_MS 30000 /* ticks come each second */
 
 /* ---- finding ---- */
 
@@ -320,8 +321,27 @@ int blocks_register(struct blocks *b, const struct datanode_registration *r, uin
     return 0;
 }
 
+/* When we were held up ourselves, by a machine that was suspended, say, heartbeats wait to be heard: the time counts
+ * for nobody. */
+static void forgive_pause(struct blocks *b, uint64_t now_ms)
+{
+    uint64_t pause_ms = now_ms > b->ticked_ms ? now_ms - b->ticked_ms : 0;
+    bool is_first = !b->ticked_ms;
+    b->ticked_ms = now_ms;
+    if (is_first || pause_ms < PAUSE_MIN_MS || pause_ms < b->options.recheck_ms)
+        return;
+    log_warn("blocks", "pause ms=%llu action=wait-for-heartbeats", (unsigned long long)pause_ms);
+    for (size_t i = 0; i < b->node_count; i++) {
+        if (!b->nodes[i] || !b->nodes[i]->info.alive)
+            continue;
+        uint64_t *heard_ms = &b->nodes[i]->info.last_heartbeat_ms;
+        *heard_ms = *heard_ms + pause_ms < now_ms ? *heard_ms + pause_ms : now_ms;
+    }
+}
+
 void datanodes_tick(struct blocks *b, uint64_t now_ms)
 {
+    forgive_pause(b, now_ms);
     for (size_t i = 0; i < b->node_count; i++) {
         struct datanode *node = b->nodes[i];
         if (!node || !node->info.alive)

@@ -98,8 +98,10 @@ static bool is_still_wanted_gone(struct blocks *b, struct datanode *node, const 
         const struct storage *s = b->storages[r[i].storage];
         if (!storage_is_usable(s) || s->node != node)
             continue;
+        if (item->gen_stamp != block_gen_stamp(blk)) /* of a version from before an append */
+            return true;
         if (!(r[i].flags & REPLICA_EXCESS))
-            return r[i].flags & REPLICA_CORRUPT || item->gen_stamp != block_gen_stamp(blk);
+            return r[i].flags & REPLICA_CORRUPT;
         struct replica_counts c;
         block_count(b, blk, &c);
         if (c.live >= blk->expected)

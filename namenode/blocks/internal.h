@@ -102,7 +102,7 @@ struct datanode {
     bool must_register; /* answer the next heartbeat with Register */
     bool bandwidth_told;
     uint64_t insufficient; /* blocks that keep it from being decommissioned, found by the pass under way */
-    bool was_counted;      /* the pass began when it was leaving already */
+    bool was_counted;      /* the pass began when it was leaving already, and had said what it holds */
 };
 
 /* A block under construction (or committed and not complete yet). The finalized replicas among its targets are in the
@@ -168,6 +168,7 @@ struct blocks {
     char *pool_id;
     uint64_t random;
     uint64_t now_ms; /* of the latest event, for counts that need to know who is stale */
+    uint64_t ticked_ms;
 
     struct block_table table;
     struct id_map under_construction; /* struct uc */

@@ -7,6 +7,15 @@ void sweep_request(struct blocks *b)
     b->sweep_wanted = true;
 }
 
+/* Until it has, what it holds is not known, and it may be the only one to hold it. */
+static bool has_reported(const struct datanode *node)
+{
+    for (size_t i = 0; i < node->storage_count; i++)
+        if (!node->storages[i]->failed && !node->storages[i]->reported)
+            return false;
+    return node->storage_count > 0;
+}
+
 static void begin(struct blocks *b)
 {
     b->sweep_wanted = false;
@@ -24,7 +33,8 @@ static void begin(struct blocks *b)
     for (size_t i = 0; i < b->node_count; i++)
         if (b->nodes[i]) {
             b->nodes[i]->insufficient = 0;
-            b->nodes[i]->was_counted = b->sweep_rechecks && datanode_is_leaving(b->nodes[i]);
+            b->nodes[i]->was_counted =
+                b->sweep_rechecks && datanode_is_leaving(b->nodes[i]) && has_reported(b->nodes[i]);
         }
 }
 
@@ -36,7 +46,8 @@ static bool is_swept(const struct storage *s, const struct replica *r)
     return s->gone || (uint8_t)(s->epoch - r->epoch) > (uint8_t)(s->epoch - s->sweep_epoch);
 }
 
-/* Nodes that are to be decommissioned wait for all copies, those that come back only for the minimum. */
+/* Nodes that are to be decommissioned wait for all copies, or as many as a file has by default: there may never be
+ * nodes enough for all. Those that come back wait only for the minimum. */
 static void count_insufficient(struct blocks *b, const struct block *blk)
 {
     struct replica_counts c;
@@ -44,11 +55,13 @@ static void count_insufficient(struct blocks *b, const struct block *blk)
     if (!(c.decommissioning + c.entering_maintenance) || c.live >= block_wanted(b, blk, &c))
         return;
     bool is_below_min = c.live < block_maintenance_min(b, blk);
+    bool is_below_default = c.live < b->options.default_replication;
     const struct replica *r = block_replicas(blk);
     for (unsigned i = 0; i < blk->replica_count; i++) {
         const struct storage *s = b->storages[r[i].storage];
         if (storage_is_usable(s) && !(r[i].flags & (REPLICA_CORRUPT | REPLICA_EXCESS)))
-            s->node->insufficient += is_below_min || s->node->info.admin != DATANODE_ENTERING_MAINTENANCE;
+            s->node->insufficient +=
+                s->node->info.admin == DATANODE_ENTERING_MAINTENANCE ? is_below_min : is_below_default;
     }
 }
 

@@ -277,8 +277,10 @@ static void send_heartbeat(struct rpc_call *call, const ProtobufCMessage *messag
     response.has_fullblockreportleaseid = true;
     response.fullblockreportleaseid = commands.report_lease_id;
     rpc_call_prepare(call, &response.base);
+    /* What takes bytes away follows from changes of the namespace: those must be there after a loss of power, too. */
+    uint64_t seq = commands.invalidate_count || commands.recovery_count ? journal_latest(nn->journal) : 0;
     namenode_unlock(nn);
-    rpc_call_send(call);
+    journal_when_synced(nn->journal, seq, send_call, call);
 }
 
 /* Only says that the node is alive: for when heartbeats queue up behind long reports. */

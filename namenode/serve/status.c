@@ -174,8 +174,8 @@ Hdfs__LocatedBlocksProto *status_located_blocks(struct arena *a, const struct na
     if (!last)
         return all;
     all->islastblockcomplete = last->state == BLOCK_COMPLETE;
-    /* What is being written has no settled length: readers ask a datanode. */
-    all->filelength = last->state == BLOCK_UNDER_CONSTRUCTION ? total - last->length_bytes : total;
+    /* Readers ask a datanode for the length of a last block that is not complete, and add it. */
+    all->filelength = all->islastblockcomplete ? total : total - last->length_bytes;
     all->blocks = arena_array(a, Hdfs__LocatedBlockProto *, n->block_count);
     for (size_t i = 0; i < n->block_count && at < end; at += n->blocks[i++].length_bytes) {
         const struct file_block *b = &n->blocks[i];

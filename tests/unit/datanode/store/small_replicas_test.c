@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "common/clock.h"
@@ -26,6 +27,19 @@ static const struct pool_identity pool = {"BP-1", "CID-1", 42, 1000};
 
 static char folder[64];
 static struct block_store *store;
+static int syncs, folder_syncs;
+
+int fdatasync(int fd)
+{
+    syncs++;
+    return (int)syscall(SYS_fdatasync, fd);
+}
+
+int fsync(int fd)
+{
+    folder_syncs++;
+    return (int)syscall(SYS_fsync, fd);
+}
 static uint8_t bytes[4 * LIMIT];
 
 static void open_store(uint32_t small_bytes)
@@ -296,6 +310,60 @@ static void a_synced_one_is_synced_in_the_log(void **state)
     assert_true(is_good(2, 700, true));
 }
 
+/* hsync has promised what the record has: it may go only when what replaces it is on the disk as well. */
+static void what_was_synced_stays_so(void **state)
+{
+    (void)state;
+    for (uint64_t was_synced = 0; was_synced < 2; was_synced++)
+        for (uint64_t grows = 0; grows < 2; grows++) {
+            uint64_t id = 1 + 2 * was_synced + grows;
+            struct replica_writer *w = create(id);
+            write_at(w, 0, 700);
+            replica_writer_acked(w, 700);
+            if (was_synced)
+                assert_int_equal(replica_writer_sync(w, NULL), 0);
+            else
+                assert_int_equal(replica_writer_keep(w, NULL), 0);
+            write_at(w, 700, 700);
+            int before = syncs;
+            if (grows)
+                assert_int_equal(replica_writer_keep(w, NULL), 0); /* two files */
+            finalize(w);
+            assert_int_equal(syncs - before, was_synced ? 1 + grows : 0);
+            assert_true(is_good(id, 1400, !grows));
+        }
+}
+
+/* The namenode takes an older stamp for an older replica: what has been there for long must not be found under it, or
+ * nowhere, after power failed. */
+static void a_new_stamp_is_on_the_disk_before_it_is_used(void **state)
+{
+    static const size_t lengths[] = {700, LIMIT + 700};
+    (void)state;
+    for (uint64_t i = 0; i < 2; i++) {
+        struct replica_reopen q = {
+            .block_id = 1 + i, .gen_stamp = 1001, .new_gen_stamp = 1002, .min_bytes = lengths[i], .max_bytes = 40000};
+        struct replica_writer *w;
+        struct replica_view v;
+        make(q.block_id, lengths[i]);
+        syncs = folder_syncs = 0;
+        assert_int_equal(block_store_append(store, &q, &w, NULL), 0);
+        assert_int_equal(syncs, i ? 0 : 2); /* it had no files before */
+        assert_true(folder_syncs > 0);
+        replica_writer_release(w);
+        q.new_gen_stamp++;
+        folder_syncs = 0;
+        assert_int_equal(block_store_recover_stream(store, &q, &w, NULL), 0);
+        assert_true(folder_syncs > 0);
+        finalize(w);
+        q.new_gen_stamp++;
+        folder_syncs = 0;
+        assert_int_equal(block_store_recover_close(store, &q, &v, NULL), 0);
+        assert_true(folder_syncs > 0);
+        assert_true(is_good(q.block_id, lengths[i], false));
+    }
+}
+
 /* ---- space ---- */
 
 static int64_t used_bytes(void)
@@ -541,6 +609,7 @@ int main(void)
         TEST(small_ones_have_no_files),           TEST(what_is_kept_before_its_end_is_finished_later),
         TEST(what_grows_after_it_was_kept),       TEST(what_was_kept_of_an_unfinished_one_can_be_recovered),
         TEST(nobody_sees_any_of_it_before),       TEST(a_synced_one_is_synced_in_the_log),
+        TEST(what_was_synced_stays_so),           TEST(a_new_stamp_is_on_the_disk_before_it_is_used),
         TEST(removed_ones_give_their_space_back), TEST(segments_are_emptied_under_readers_and_writers),
         TEST(one_moves_to_another_volume),        TEST(one_that_is_asked_to_gets_files),
         TEST(a_record_beside_files_is_dropped),   TEST(rot_is_found),

@@ -153,6 +153,51 @@ static void maintenance_turns_into_decommissioning(void **state)
     sim_free(sim);
 }
 
+/* What a node holds is known only when it has said so: until then nothing it may be the only one to have is safe. */
+static void a_node_that_has_not_reported_does_not_leave(void **state)
+{
+    static const char *const wishes[] = {"DECOMMISSIONED", "IN_MAINTENANCE"};
+    for (size_t i = 0; i < 2; i++) {
+        char json[100];
+        struct sim *sim = sim_new(3, 27);
+        uint64_t ids[10];
+        sim_start(sim);
+        write_many(sim, 1, ids, 10); /* all on the writer's node */
+        sim_kill(sim, 0);
+        sim_run(sim, 700000);
+        sim_register(sim, 0); /* it is back, and its report is long */
+        sim->nodes[0].up = true;
+        sim->nodes[0].needs_report = false;
+        snprintf(json, sizeof json, "[{\"hostName\": \"10.0.0.1\", \"adminState\": \"%s\"}]", wishes[i]);
+        sim_hosts_json(sim, json);
+        sim_run(sim, 60000);
+        assert_true(datanode_is_leaving(sim_datanode(sim, 0)));
+        sim_full_report(sim, 0);
+        sim_run(sim, 100000);
+        assert_false(datanode_is_leaving(sim_datanode(sim, 0)));
+        for (int k = 0; k < 10; k++)
+            assert_int_equal(health(sim, ids[k]).live, 1); /* elsewhere */
+        sim_free(sim);
+    }
+}
+
+/* Files that are wanted on more nodes than there are, as the files of jobs are, keep nobody. */
+static void a_file_wanted_everywhere_keeps_no_node(void **state)
+{
+    struct sim *sim = sim_new(4, 28);
+    sim_start(sim);
+    uint64_t id = sim_write(sim, 0, 10, MIB);
+    sim_hosts_json(sim, "[{\"hostName\": \"10.0.0.1\", \"adminState\": \"DECOMMISSIONED\"}]");
+    sim_run(sim, 60000);
+    assert_int_equal(node(sim, "uuid-0")->admin, DATANODE_DECOMMISSIONED);
+    assert_int_equal(health(sim, id).live, 3);
+    sim_hosts_json(sim, "[{\"hostName\": \"10.0.0.1\", \"adminState\": \"DECOMMISSIONED\"},"
+                        "{\"hostName\": \"10.0.0.2\", \"adminState\": \"DECOMMISSIONED\"}]");
+    sim_run(sim, 60000); /* fewer would be left than a file has by default */
+    assert_int_equal(node(sim, "uuid-1")->admin, DATANODE_DECOMMISSION_IN_PROGRESS);
+    sim_free(sim);
+}
+
 /* ---- host lists ---- */
 
 static struct host_wish wish(const char *json, uint16_t port, int64_t now_ms)
@@ -227,6 +272,8 @@ int main(void)
         cmocka_unit_test(maintenance_ends_by_itself),
         cmocka_unit_test(a_node_that_dies_on_the_way_is_made_up_for),
         cmocka_unit_test(maintenance_turns_into_decommissioning),
+        cmocka_unit_test(a_node_that_has_not_reported_does_not_leave),
+        cmocka_unit_test(a_file_wanted_everywhere_keeps_no_node),
         cmocka_unit_test(json_says_who_may_join),
         cmocka_unit_test(nonsense_is_refused),
         cmocka_unit_test(names_are_told_apart),

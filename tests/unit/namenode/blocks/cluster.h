@@ -139,6 +139,7 @@ static inline struct blocks *sim_blocks(struct sim *sim, uint64_t seed)
     struct blocks_options options = {.replication_min = 1,
                                      .maintenance_min = 1,
                                      .replication_max = 512,
+                                     .default_replication = 3,
                                      .safe_mode_threshold = 0.999,
                                      .heartbeat_ms = 3000,
                                      .recheck_ms = 300000,

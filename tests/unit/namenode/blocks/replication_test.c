@@ -331,6 +331,64 @@ static void confirmed_digest_outlives_its_replicas(void **state)
     sim_free(sim);
 }
 
+/* Suspended, or its disk stood still: that it heard nobody says nothing about them. */
+static void a_namenode_that_was_held_up_takes_nobody_for_dead(void **state)
+{
+    struct sim *sim = sim_new(4, 32);
+    sim_start(sim);
+    uint64_t id = sim_write(sim, 0, 3, MIB);
+    sim_run(sim, 10000);
+    sim->now_ms += 3600000;
+    sim_kill(sim, 3);
+    sim_tick(sim);
+    assert_int_equal(sim_stats(sim).dead, 0);
+    assert_int_equal(blocks_live_replicas(sim->b, id), 3);
+    sim_run(sim, 700000); /* who is dead is found to be so later */
+    assert_int_equal(sim_stats(sim).dead, 1);
+    assert_int_equal(blocks_live_replicas(sim->b, id), 3);
+    sim_free(sim);
+}
+
+/* An excess replica waits for its node's next heartbeat to be deleted; meanwhile the block is appended to without it,
+ * and one of the others is lost: what it has is old, and makes up for nothing. */
+static void excess_replica_of_an_old_version_is_not_taken_back(void **state)
+{
+    struct sim *sim = sim_new(3, 31);
+    sim_start(sim);
+    uint64_t id = sim_write(sim, 0, 3, MIB);
+    blocks_set_replication(sim->b, id, 2, sim->now_ms);
+    struct block *blk = block_table_find(&sim->b->table, id);
+    size_t excess = 3;
+    for (unsigned i = 0; i < blk->replica_count; i++)
+        for (size_t n = 0; n < 3; n++)
+            if (block_replicas(blk)[i].flags & REPLICA_EXCESS &&
+                sim->b->storages[block_replicas(blk)[i].storage]->node == sim_datanode(sim, n))
+                excess = n;
+    assert_true(excess < 3);
+    size_t a = (excess + 1) % 3, c = (excess + 2) % 3;
+    blocks_reopen(sim->b, &sim->records[id - FIRST_ID]);
+    uint64_t gs = sim->next_gen_stamp++;
+    const char *nodes[] = {sim->nodes[a].uuid}, *storages[] = {sim->nodes[a].storage};
+    blocks_update_pipeline(sim->b, id, gs, MIB, nodes, storages, 1); /* the other one was lost on the way */
+    sim->nodes[a].disk[id - FIRST_ID].gen_stamp = gs;
+    sim->nodes[a].disk[id - FIRST_ID].bytes = 2 * MIB;
+    sim->records[id - FIRST_ID].gen_stamp = gs;
+    sim->records[id - FIRST_ID].bytes = 2 * MIB;
+    sim_event(sim, a, REPLICA_RECEIVED, id);
+    assert_true(blocks_commit(sim->b, id, gs, 2 * MIB));
+    blocks_complete(sim->b, id, sim->now_ms);
+    assert_int_equal(blocks_live_replicas(sim->b, id), 1);
+    sim_heartbeat(sim, excess);
+    assert_int_equal(blocks_live_replicas(sim->b, id), 1);
+    sim_run(sim, 60000);
+    assert_int_equal(blocks_live_replicas(sim->b, id), 2);
+    assert_int_equal(sim->nodes[excess].disk[id - FIRST_ID].there + sim->nodes[c].disk[id - FIRST_ID].there, 1);
+    for (size_t n = 0; n < 3; n++)
+        if (sim->nodes[n].disk[id - FIRST_ID].there)
+            assert_int_equal(sim->nodes[n].disk[id - FIRST_ID].gen_stamp, gs);
+    sim_free(sim);
+}
+
 static void decommissioned_node_is_emptied_first(void **state)
 {
     struct sim *sim = sim_new(4, 12);
@@ -403,6 +461,8 @@ int main(void)
         cmocka_unit_test(two_digests_of_two_replicas_are_left_alone),
         cmocka_unit_test(one_of_two_that_agreed_before_is_the_odd_one),
         cmocka_unit_test(confirmed_digest_outlives_its_replicas),
+        cmocka_unit_test(a_namenode_that_was_held_up_takes_nobody_for_dead),
+        cmocka_unit_test(excess_replica_of_an_old_version_is_not_taken_back),
         cmocka_unit_test(decommissioned_node_is_emptied_first),
         cmocka_unit_test(blocks_on_one_rack_spread_when_a_second_one_appears),
     };

@@ -318,11 +318,18 @@ static void reports_end_safe_mode_and_strangers_are_deleted(void **state)
         ;
     assert_false(blocks_in_safe_mode(f->nn.blocks));
     assert_int_equal(blocks_live_replicas(f->nn.blocks, FIRST_ID + BLOCKS - 1), 1);
+    journal_written(f->nn.journal); /* what is to be deleted may follow from a change that is not on the disk yet */
+    uint64_t syncs = journal_stats(f->nn.journal).syncs;
     Hdfs__HeartbeatResponseProto *h = do_heartbeat(f, &x.r);
+    assert_true(journal_stats(f->nn.journal).syncs > syncs);
     assert_int_equal(h->n_cmds, 1);
     assert_int_equal(h->cmds[0]->blkcmd->action, HDFS__BLOCK_COMMAND_PROTO__ACTION__INVALIDATE);
     assert_int_equal(h->cmds[0]->blkcmd->n_blocks, 10);
     assert_string_equal(h->cmds[0]->blkcmd->blockpoolid, "BP-1");
+    journal_written(f->nn.journal);
+    syncs = journal_stats(f->nn.journal).syncs;
+    assert_int_equal(do_heartbeat(f, &x.r)->n_cmds, 0);
+    assert_int_equal(journal_stats(f->nn.journal).syncs, syncs); /* that need not wait */
 }
 
 static void broken_report_is_refused(void **state)
