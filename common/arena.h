@@ -4,6 +4,7 @@
 #define CAIRN_COMMON_ARENA_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 #include "common/compiler.h"
 
@@ -12,6 +13,9 @@ struct arena {
     size_t used, capacity;   /* in the newest chunk */
     size_t total, max_bytes; /* of all chunks */
 };
+
+/* For what the user asked for and nobody else: it may cost what it costs. */
+#define ARENA_NO_BOUND (SIZE_MAX / 2)
 
 void arena_init(struct arena *a, size_t max_bytes);
 void arena_free(struct arena *a);                     /* for AUTO(arena_free) too; reusable afterwards */

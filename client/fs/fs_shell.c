@@ -232,7 +232,7 @@ int fs_main(int argc, char **argv)
     int code = EXIT_MISUSE;
     if (sh.command) {
         pthread_mutex_init(&sh.lock, NULL);
-        arena_init(&sh.arena, (size_t)1 << 40); /* operands and what their patterns match */
+        arena_init(&sh.arena, ARENA_NO_BOUND); /* operands and what their patterns match */
         struct args args = {argv + 2, (size_t)(argc - 2)};
         code = shell_run(&sh, &args);
         shell_fs_close_all(&sh);

@@ -145,7 +145,7 @@ const char *mode_symbols(uint16_t mode, char out[10])
 void table_init(struct table *t, size_t columns)
 {
     *t = (struct table){.columns = columns};
-    arena_init(&t->arena, (size_t)1 << 40); /* what the user asked to see; its size is the listing's */
+    arena_init(&t->arena, ARENA_NO_BOUND); /* what the user asked to see; its size is the listing's */
 }
 
 void table_row(struct table *t, const char *const *cells)

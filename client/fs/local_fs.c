@@ -251,7 +251,7 @@ static int op_check_access(struct shell_fs *fs, const char *path, unsigned rwx, 
 static int summary_add(struct shell_fs *fs, const char *path, struct dfs_summary *sum, struct err *reterr)
 {
     AUTO(arena_free) struct arena a;
-    arena_init(&a, (size_t)1 << 40);
+    arena_init(&a, ARENA_NO_BOUND);
     struct dfs_status status;
     int rc = op_stat(fs, path, &a, &status, reterr);
     if (rc < 0)

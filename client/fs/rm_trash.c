@@ -117,7 +117,7 @@ static int rmdir_path(struct walk *w, struct item *it, struct err *reterr)
     if (it->status.type != DFS_DIR)
         return path_error(reterr, ERR_NOT_DIR, it->text, "Is not a directory");
     AUTO(arena_free) struct arena a;
-    arena_init(&a, (size_t)1 << 32);
+    arena_init(&a, ARENA_NO_BOUND);
     struct dfs_listing listing;
     int rc = it->fs->ops->list(it->fs, it->path, NULL, &a, &listing, reterr);
     if (rc < 0)

@@ -57,7 +57,7 @@ static int replication_reached(struct item *it, uint32_t wanted, bool *ret_reach
     if (!it->fs->dfs)
         return 0;
     AUTO(arena_free) struct arena a;
-    arena_init(&a, (size_t)1 << 32);
+    arena_init(&a, ARENA_NO_BOUND);
     struct dfs_blocks blocks;
     int rc = dfs_block_locations(it->fs->dfs, it->path, 0, INT64_MAX, &a, &blocks, reterr);
     for (size_t i = 0; rc == 0 && *ret_reached && i < blocks.count; i++) {

@@ -178,7 +178,7 @@ static bool checkpoint_time(const char *name, int64_t *ret_ms)
 static int checkpoints_remove(struct shell_fs *fs, const char *root, int64_t older_than_ms, struct err *reterr)
 {
     AUTO(arena_free) struct arena a;
-    arena_init(&a, (size_t)1 << 32);
+    arena_init(&a, ARENA_NO_BOUND);
     struct dfs_listing listing;
     const char *start_after = NULL;
     do {

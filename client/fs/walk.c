@@ -5,9 +5,6 @@
 
 #include "common/mem.h"
 
-#define LISTING_MAX_BYTES                                                                                              \
-    ((size_t)1 << 40) /* a directory held whole costs what it costs; pages are bounded by the namenode */
-
 /* What a path's failure means for the rest: misuse ends everything, anything else is told and passed over. */
 static int report(struct walk *w, int rc, struct err *reterr)
 {
@@ -61,7 +58,7 @@ static struct item *page_items(struct item *dir, const struct dfs_listing *page,
 static int children_sorted(struct walk *w, struct item *dir, struct err *reterr)
 {
     AUTO(arena_free) struct arena a;
-    arena_init(&a, LISTING_MAX_BYTES);
+    arena_init(&a, ARENA_NO_BOUND);
     struct item *all = NULL;
     size_t count = 0;
     const char *start_after = NULL;
@@ -92,8 +89,8 @@ static int children_sorted(struct walk *w, struct item *dir, struct err *reterr)
 static int children_streamed(struct walk *w, struct item *dir, struct err *reterr)
 {
     struct arena pages[2]; /* the last name of one page asks for the next */
-    arena_init(&pages[0], LISTING_MAX_BYTES);
-    arena_init(&pages[1], LISTING_MAX_BYTES);
+    arena_init(&pages[0], ARENA_NO_BOUND);
+    arena_init(&pages[1], ARENA_NO_BOUND);
     size_t group = w->group ? w->group : 1;
     const char *start_after = NULL;
     int rc = 0;

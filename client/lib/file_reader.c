@@ -407,7 +407,7 @@ int file_reader_pread(struct file_reader *r, void *bytes, size_t len, int64_t of
         return err_set(reterr, ERR_ILLEGAL_ARGUMENT, "%s: negative offset", r->path);
     if (offset >= length)
         len = 0;
-    else if ((int64_t)len > length - offset || len > INT64_MAX)
+    else if (len > (uint64_t)(length - offset))
         len = (size_t)(length - offset);
     struct cursor c = {.pos = offset};
     size_t done = 0;
@@ -444,7 +444,7 @@ int file_reader_map(struct file_reader *r, size_t len, const void **ret, size_t 
     struct cursor c = {.pos = r->pos};
     if (r->pos >= block_map_length(r->map) || len == 0)
         return err_set(reterr, ERR_UNSUPPORTED, "there is nothing to map at %" PRId64, r->pos);
-    int rc = cursor_open(r, &c, len < INT64_MAX ? (int64_t)len : INT64_MAX, reterr);
+    int rc = cursor_open(r, &c, len < SSIZE_MAX ? (int64_t)len : SSIZE_MAX, reterr);
     if (rc == 0)
         rc = block_reader_map(c.reader, len, ret, ret_bytes, reterr);
     if (rc < 0) {

@@ -113,7 +113,7 @@ static size_t direct_bytes(const struct local_reader *r, int64_t want)
 
 int local_reader_read(struct local_reader *r, void *bytes, size_t len, size_t *ret_read, struct err *reterr)
 {
-    int64_t want = min64(len < INT64_MAX ? (int64_t)len : INT64_MAX, r->end - r->pos);
+    int64_t want = min64(len < SSIZE_MAX ? (int64_t)len : SSIZE_MAX, r->end - r->pos);
     *ret_read = 0;
     if (want == 0)
         return 0;
@@ -141,7 +141,7 @@ int local_reader_map(struct local_reader *r, size_t len, const void **ret, size_
     const uint8_t *base;
     size_t file_bytes;
     int64_t bpc = r->replica->bytes_per_checksum;
-    int64_t to = r->pos + min64(len < INT64_MAX ? (int64_t)len : INT64_MAX, r->end - r->pos);
+    int64_t to = r->pos + min64(len < SSIZE_MAX ? (int64_t)len : SSIZE_MAX, r->end - r->pos);
     int64_t whole_from = r->pos / bpc * bpc, whole_to = min64((to + bpc - 1) / bpc * bpc, r->block_bytes);
     int rc = short_circuit_map(r->files, r->replica, &base, &file_bytes, reterr);
     if (rc == 0 && (!short_circuit_is_valid(r->replica) || (int64_t)file_bytes < whole_to))

@@ -89,7 +89,7 @@ static int check_piece(struct replica_writer *w, const struct write_piece *p, co
         p->data_bytes > sent->bytes_per_checksum)
         return err_set(reterr, ERR_PROTOCOL, "block %" PRId64 ": a packet of %zu bytes begins in a chunk, at %" PRIu64,
                        (int64_t)block_id, p->data_bytes, p->offset);
-    if (p->offset > INT64_MAX - p->data_bytes)
+    if (p->offset > (uint64_t)INT64_MAX - p->data_bytes)
         return err_set(reterr, ERR_PROTOCOL, "block %" PRId64 ": offset %" PRIu64 " is too large", (int64_t)block_id,
                        p->offset);
     return 0;

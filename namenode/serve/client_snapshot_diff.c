@@ -5,9 +5,9 @@
 #include "namenode/serve/client_calls.h"
 #include "namenode/serve/op.h"
 
-#define MEMORY_MAX         ((size_t)4 << 30)
-#define ANSWER_MEMORY_MAX  (MEMORY_MAX / 4 * 3) /* half is for the differences themselves */
-#define REPORT_ENTRIES_MAX 1000000              /* in one answer: clients take 128 MiB */
+#define MEMORY_MAX         ((size_t)2 << (sizeof(size_t) > 4 ? 31 : 29)) /* 4 GiB, or what fits */
+#define ANSWER_MEMORY_MAX  (MEMORY_MAX / 4 * 3)                          /* half is for the differences themselves */
+#define REPORT_ENTRIES_MAX 1000000                                       /* in one answer: clients take 128 MiB */
 
 static ProtobufCBinaryData bytes_of(const char *text)
 {
