@@ -8,6 +8,7 @@
 
 #include "common/clock.h"
 #include "common/log.h"
+#include "common/mem.h"
 #include "namenode/cache_scan.h"
 #include "namenode/namespace/detached.h"
 #include "namenode/namespace/files.h"
@@ -16,6 +17,7 @@
 #include "namenode/namespace/keys.h"
 #include "namenode/namespace/leases.h"
 #include "namenode/namespace/links.h"
+#include "namenode/namespace/quota_sum.h"
 #include "namenode/namespace/tokens.h"
 #include "namenode/namespace/tree.h"
 #include "namenode/serve/park.h"
@@ -23,6 +25,8 @@
 #include "namenode/serve/posix_state.h"
 
 #define REAP_CHILDREN   200 /* per step */
+#define SUMS_PER_STEP   8   /* one is enough, unless quotas are set meanwhile */
+#define REAP_AT_ONCE    10  /* steps */
 #define TICK_MS         1000
 #define PARK_CHECK_MS   100
 #define LEASES_PER_TICK 100
@@ -66,6 +70,8 @@ static int reap_children(struct txn *t, struct inode *dir, struct reaper *r, str
     for (size_t i = 0; i < REAP_CHILDREN && dir_iter_next(&d); i++) {
         struct inode *child = NULL;
         rc = txn_inode(t, d.child, &child, reterr);
+        if (!rc && i > 0 && quota_sum_is_wanted_to_remove(t, child))
+            break; /* a step of its own will be told so */
         snprintf(r->after, sizeof r->after, "%.*s", (int)d.name_len, d.name);
         rc = rc ? rc : txn_unlink(t, dir, r->after, child, reterr);
         if (rc)
@@ -76,7 +82,8 @@ static int reap_children(struct txn *t, struct inode *dir, struct reaper *r, str
     return rc ? rc : close_rc;
 }
 
-int reap_step(struct namenode *nn, bool *ret_more, struct err *reterr)
+/* *ret_unsummed: rc is ERR_RETRIABLE, since the sum of this subtree is wanted first. */
+static int try_step(struct namenode *nn, bool *ret_more, uint64_t *ret_unsummed, struct err *reterr)
 {
     uint64_t id = 0;
     bool is_cut_off = next_to_reap(nn, &id);
@@ -93,8 +100,51 @@ int reap_step(struct namenode *nn, bool *ret_more, struct err *reterr)
     if (!rc && n && (!inode_is_dir(n) || !n->child_count))
         txn_erase_discarded(&t, n);
     rc = rc ? rc : file_commit(&o, reterr);
+    *ret_unsummed = rc == ERR_RETRIABLE ? t.unsummed : INODE_NONE;
     txn_end(&t);
     return rc;
+}
+
+int reap_step(struct namenode *nn, bool *ret_more, struct err *reterr)
+{
+    struct quota_watch *sums[SUMS_PER_STEP];
+    size_t count = 0;
+    uint64_t unsummed = INODE_NONE;
+    struct reaper *before = mem_new(struct reaper);
+    *before = *nn->reaper;
+    int rc = try_step(nn, ret_more, &unsummed, reterr);
+    while (rc && unsummed && count < ARRAY_COUNT(sums)) {
+        *nn->reaper = *before;
+        nn->reaper->is_summing = true;
+        rc = quota_sum_for_reaper(nn, unsummed, &sums[count], reterr);
+        nn->reaper->is_summing = false;
+        if (rc)
+            break;
+        count++;
+        rc = try_step(nn, ret_more, &unsummed, reterr);
+    }
+    while (count)
+        quota_watch_end(nn->dir, sums[--count]);
+    free(before);
+    return rc;
+}
+
+void reap_little(struct namenode *nn)
+{
+    struct txn t;
+    txn_begin(&t, nn->dir, 0);
+    bool more = quota_is_charged(&t) && !nn->reaper->is_summing;
+    txn_end(&t);
+    for (size_t i = 0; i < REAP_AT_ONCE && more; i++) {
+        struct reaper *before = mem_new(struct reaper);
+        uint64_t unsummed;
+        *before = *nn->reaper;
+        if (try_step(nn, &more, &unsummed, NULL)) {
+            *nn->reaper = *before; /* the housekeeping will know why */
+            more = false;
+        }
+        free(before);
+    }
 }
 
 /* ---- leases ---- */

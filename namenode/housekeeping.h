@@ -19,9 +19,14 @@ struct reaper {
     uint64_t cursor;              /* next cut-off inode */
     uint64_t directory;           /* whose children were left over by the last step; 0: none */
     char after[KEY_NAME_MAX + 1]; /* the last of them that is gone */
+    bool is_summing;              /* a step is under way, without the lock */
 };
-/* One step of taking apart what was deleted; lock held. *ret_more false: there is nothing left. */
+/* One step of taking apart what was deleted; lock held. *ret_more false: there is nothing left. Lets the lock go for a
+ * while if quotas want a sum. */
 int reap_step(struct namenode *nn, bool *ret_more, struct err *reterr) MUST_CHECK;
+/* The first steps at once, so that whoever deleted little finds it given back to quotas; the lock is held throughout.
+ */
+void reap_little(struct namenode *nn);
 
 /* A key for delegation tokens if it is time for a new one, and what has expired goes; bounded. Under the lock. */
 int housekeeping_tokens(struct namenode *nn, struct err *reterr) MUST_CHECK;

@@ -13,6 +13,7 @@
 #include "namenode/namespace/opens.h"
 #include "namenode/namespace/keys.h"
 #include "namenode/namespace/protected.h"
+#include "namenode/namespace/quota_sum.h"
 #include "namenode/namespace/txn.h"
 #include "proto/message.h"
 
@@ -70,6 +71,8 @@ void fsdir_counters_put(const struct counters *c, const struct counters *before,
     r.quota_count = c->quotas;
     r.has_last_snapshot = c->last_snapshot != 0;
     r.last_snapshot = c->last_snapshot;
+    r.has_quota_rules = c->quota_rules != 0;
+    r.quota_rules = (uint32_t)c->quota_rules;
     struct buf record = {0};
     message_pack(&record, &r.base);
     store_batch_put(batch, "c", 1, record.base, record.len);
@@ -96,6 +99,7 @@ static int counters_read(struct fsdir *dir, struct err *reterr)
         .complete_blocks = r->complete_block_count,
         .quotas = r->quota_count,
         .last_snapshot = r->last_snapshot,
+        .quota_rules = r->quota_rules,
     };
     cairn__counter_record__free_unpacked(r, NULL);
     return 0;
@@ -104,8 +108,8 @@ static int counters_read(struct fsdir *dir, struct err *reterr)
 static int make_root(struct fsdir *dir, uint64_t now_ns, struct err *reterr)
 {
     struct txn t;
-    dir->counters =
-        (struct counters){.next_inode = INODE_ROOT, .next_block = BLOCK_ID_FIRST, .next_stamp = STAMP_FIRST};
+    dir->counters = (struct counters){
+        .next_inode = INODE_ROOT, .next_block = BLOCK_ID_FIRST, .next_stamp = STAMP_FIRST, .quota_rules = QUOTA_RULES};
     txn_begin(&t, dir, now_ns);
     struct inode *root = txn_new_inode(&t, INODE_DIRECTORY, 0755, dir->superuser, dir->supergroup);
     root->parent = root->id;
@@ -143,6 +147,8 @@ int fsdir_open(struct store *s, struct journal *j, const struct fsdir_options *o
     rc = rc ? rc : counters_read(dir, reterr);
     if (rc == ERR_NOT_FOUND)
         rc = make_root(dir, now_ns, reterr);
+    if (!rc && dir->counters.quota_rules != QUOTA_RULES)
+        rc = quota_recount(dir, reterr);
     if (rc) {
         fsdir_free(dir);
         return rc;

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "cairn/store.pb-c.h"
+#include "namenode/namespace/history_held.h"
 #include "namenode/namespace/history_internal.h"
 #include "namenode/namespace/links.h"
 #include "proto/message.h"
@@ -283,11 +284,15 @@ static int save_inode(struct recording *r, const struct inode_change *c, bool *r
         AUTO(buf_free) struct buf record = {0};
         struct key key;
         key_of_inode_version(&key, c->before->id, by.latest);
-        struct inode then = *c->before;
+        struct inode *then = arena_memdup(&r->t->arena, c->before, sizeof *then);
+        if (then->block_count)
+            then->blocks = arena_memdup(&r->t->arena, then->blocks, then->block_count * sizeof *then->blocks);
         if (c->after)
-            then.storage_policy = c->after->storage_policy;
-        history_settle(&then);
-        inode_encode(&then, &record);
+            then->storage_policy = c->after->storage_policy;
+        history_settle(then);
+        inode_encode(then, &record);
+        struct pending_version pending = {then->id, by.latest, then};
+        buf_append(&r->t->versions, &pending, sizeof pending);
         version_put(r->t, &key, by.latest, &(struct version){0, buf_slice(&record), by.refs, by.count});
     }
     if (!c->after)
@@ -305,6 +310,18 @@ static bool is_entry_saved(struct txn *t, const struct key *version)
     bool found = key.len == version->len && !memcmp(key.base, version->bytes, version->len - 8);
     store_iter_free(it);
     return found;
+}
+
+/* Once, though a commit may take a name away and give it again. */
+static void note_kept(struct txn *t, const struct entry_change *e, uint64_t child)
+{
+    const struct kept_entry *list = (void *)t->kept_entries.base;
+    for (size_t i = 0; i < t->kept_entries.len / sizeof *list; i++)
+        if (list[i].dir == e->parent && !strcmp(list[i].name, e->name))
+            return;
+    struct kept_entry kept = {e->parent, e->name, child};
+    if (child)
+        buf_append(&t->kept_entries, &kept, sizeof kept);
 }
 
 static int save_entry(struct recording *r, const struct entry_change *e, struct err *reterr)
@@ -329,6 +346,7 @@ static int save_entry(struct recording *r, const struct entry_change *e, struct 
         return rc;
     uint64_t child = value.len == 8 ? be64_get((const uint8_t *)value.base) : 0;
     version_put(r->t, &version, by.latest, &(struct version){child, {0}, by.refs, by.count});
+    note_kept(r->t, e, child);
     return 0;
 }
 
@@ -351,17 +369,6 @@ int version_inode_at(struct txn *t, struct store_iter *it, uint64_t id, struct i
         return store_iter_valid(it) ? 0 : store_iter_status(it, reterr);
     int rc = version_decode(store_iter_value(it), &t->arena, &v, reterr);
     return rc ? rc : inode_decode(id, v.inode, &t->arena, ret, reterr);
-}
-
-static int newest_version(struct txn *t, uint64_t id, struct inode **ret, struct err *reterr)
-{
-    struct store_iter *it = store_iter_new(t->dir->store, NULL, true);
-    struct key end;
-    key_of_inode_version(&end, id, UINT64_MAX);
-    store_iter_seek_before(it, end.bytes, end.len);
-    int rc = version_inode_at(t, it, id, ret, reterr);
-    store_iter_free(it);
-    return rc;
 }
 
 /* Does any version have it, however old? */
@@ -396,7 +403,7 @@ static int mark_kept(struct recording *r, const bool *saved, struct err *reterr)
         if (looked_at != drops[i].inode) {
             looked_at = drops[i].inode;
             newest = saved[c - r->changes] ? c->before : NULL;
-            int rc = newest ? 0 : newest_version(r->t, looked_at, &newest, reterr);
+            int rc = newest ? 0 : history_newest(r->t, looked_at, false, &newest, NULL, reterr);
             if (rc)
                 return rc;
         }
@@ -409,17 +416,27 @@ static int mark_kept(struct recording *r, const bool *saved, struct err *reterr)
     return 0;
 }
 
+/* It loses its last name, or is given one again. */
+static int note_place(struct txn *t, const struct inode_change *c, struct err *reterr)
+{
+    bool was_gone = c->before->parent == INODE_NONE, is_gone = !c->after || c->after->parent == INODE_NONE;
+    return was_gone == is_gone ? 0 : history_place_changes(t, c->before->id, INODE_NONE, is_gone, reterr);
+}
+
 int history_record(struct txn *t, const struct inode_change *changes, size_t count, struct err *reterr)
 {
     struct recording r = {t, changes, count, {0}};
     bool *saved = arena_array(&t->arena, bool, count + 1);
+    buf_clear(&t->kept_entries);
     const struct entry_change *entries = (void *)t->entries.base;
     int rc = 0;
     for (size_t i = 0; !rc && i < t->entries.len / sizeof *entries; i++)
         rc = save_entry(&r, &entries[i], reterr);
     for (size_t i = 0; !rc && i < count; i++)
-        if (changes[i].before)
+        if (changes[i].before) {
             rc = save_inode(&r, &changes[i], &saved[i], reterr);
+            rc = rc ? rc : note_place(t, &changes[i], reterr);
+        }
     rc = rc ? rc : mark_kept(&r, saved, reterr);
     buf_free(&r.known);
     return rc;
@@ -480,7 +497,7 @@ int history_keeps_block(struct txn *t, struct inode *n, const struct file_block 
     if (by.latest > n->saved) { /* what is committed now will be saved */
         rc = txn_peek(t, n->id, &newest, reterr);
     } else {
-        rc = newest_version(t, n->id, &newest, reterr);
+        rc = history_newest(t, n->id, false, &newest, NULL, reterr);
     }
     *ret = !rc && has_block(newest, b->id);
     return rc;
@@ -499,7 +516,26 @@ int history_is_covered(struct txn *t, struct inode *n, bool *ret, struct err *re
     if (!rc && by.latest)
         *ret = true;
     else if (!rc)
-        rc = newest_version(t, n->id, &newest, reterr);
+        rc = history_newest(t, n->id, false, &newest, NULL, reterr);
     *ret = *ret || newest;
+    return rc;
+}
+
+int history_place_if_removed(struct txn *t, struct inode *n, uint64_t *ret, struct err *reterr)
+{
+    struct recording r = {.t = t};
+    struct covering by = {0};
+    struct inode *newest = NULL;
+    *ret = INODE_NONE;
+    if (!history_is_used(t->dir))
+        return 0;
+    int rc = covering_of(&r, n, &by, reterr);
+    buf_free(&r.known);
+    if (!rc && by.latest > n->saved) /* a version will be saved */
+        *ret = n->parent;
+    else if (!rc)
+        rc = history_newest(t, n->id, false, &newest, NULL, reterr);
+    if (newest)
+        *ret = newest->parent;
     return rc;
 }

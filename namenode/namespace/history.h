@@ -14,6 +14,7 @@
  * - inode.saved is the counter's state when it was last changed: all snapshots up to there are served by versions.
  * - A version notes which snapshots it was saved for ('T' finds versions by them). When the snapshot of its tag is
  *   deleted, it goes on under the newest older one that still needs it, or it goes.
+ * - What is gone and has versions is found from the directory where its newest version has it ('G', history_held.h).
  * - A block is free when neither the current record nor a version of its file has it. What left a file's list never
  *   comes back into it, so the states that have a block follow each other in time, and looking at the neighbours is
  *   enough: at the same position, where it is unless the file was edited, then anywhere (block_ids.h). */
@@ -67,9 +68,6 @@ int history_each_deleted(struct txn *t, const struct inode *dir, history_deleted
 /* A file that only snapshots have: its last block may have grown after the snapshot that is left was taken, and counts
  * as it is now. */
 int history_grow_last_block(struct txn *t, struct inode *n, struct err *reterr) MUST_CHECK;
-/* What a file takes up with all that its versions hold, as HDFS counts it: every block that it or a version has, by the
- * most replicas that any of them wants. *ret may be n itself; only to count. */
-int history_whole_file(struct txn *t, const struct inode *n, const struct inode **ret, struct err *reterr) MUST_CHECK;
 struct version {
     uint64_t child;
     struct slice inode; /* an InodeRecord, in the arena */

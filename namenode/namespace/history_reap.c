@@ -2,7 +2,9 @@
  * goes, and takes along the blocks that only it had. */
 #include <string.h>
 
+#include "namenode/namespace/history_held.h"
 #include "namenode/namespace/history_internal.h"
+#include "namenode/namespace/quota.h"
 
 #define REAP_VERSIONS 200   /* per step */
 #define REAP_BLOCKS   20000 /* about */
@@ -91,6 +93,25 @@ static int free_blocks(struct reaping *r, uint64_t id, struct slice record, stru
     return rc;
 }
 
+/* A version of an inode that no snapshot needs any more. */
+static int drop_inode(struct reaping *r, const struct key *key, struct slice record, struct err *reterr)
+{
+    uint64_t id = be64_get(key->bytes + 1);
+    struct pending_version dropped = {id, r->tag, NULL};
+    struct inode *now = NULL, *newest = NULL;
+    int rc = quota_is_charged(r->t) ? quota_drop_version(r->t, id, r->tag, reterr) : 0;
+    if (rc)
+        return rc;
+    rc = history_newest(r->t, id, true, &newest, NULL, reterr);
+    buf_append(&r->t->versions, &dropped, sizeof dropped);
+    rc = rc ? rc : txn_peek(r->t, id, &now, reterr);
+    bool is_gone = rc == ERR_NOT_FOUND || (!rc && now->parent == INODE_NONE);
+    rc = rc == ERR_NOT_FOUND ? 0 : rc;
+    if (!rc && is_gone && newest)
+        rc = history_place_changes(r->t, id, newest->parent, true, reterr);
+    return rc ? rc : free_blocks(r, id, record, reterr);
+}
+
 static int reap_version(struct reaping *r, const struct key *key, struct err *reterr)
 {
     AUTO(store_value_free) struct store_value value = {0};
@@ -100,12 +121,16 @@ static int reap_version(struct reaping *r, const struct key *key, struct err *re
     if (rc)
         return rc;
     uint64_t heir = heir_of(r, key, &v);
+    if (!heir && v.inode.base)
+        rc = drop_inode(r, key, v.inode, reterr);
+    else if (!heir && v.child && quota_is_charged(r->t))
+        rc = quota_drop_entry(r->t, be64_get(key->bytes + 1), reterr);
+    if (rc)
+        return rc;
     version_delete(r->t, key, r->tag, &v);
     if (heir)
         inherit(r, key, heir, &v);
-    else if (v.inode.base)
-        rc = free_blocks(r, be64_get(key->bytes + 1), v.inode, reterr);
-    return rc;
+    return 0;
 }
 
 /* Up to a step's worth of what was saved for this snapshot. *ret_done: that was all. */
@@ -131,9 +156,16 @@ static int reap_some(struct reaping *r, struct history_cursor *c, bool *ret_done
         }
         key.len = at.len - prefix.len;
         memcpy(key.bytes, at.base + prefix.len, key.len);
-        memcpy(c->after, at.base, at.len);
-        c->len = at.len;
         rc = reap_version(r, &key, reterr);
+        if (rc == ERR_RETRIABLE && i > 0) { /* a sum is wanted: in a step of its own, when all before it is written */
+            r->t->unsummed = INODE_NONE;
+            rc = 0;
+            break;
+        }
+        if (!rc) {
+            memcpy(c->after, at.base, at.len);
+            c->len = at.len;
+        }
     }
     rc = rc ? rc : store_iter_status(it, reterr);
     store_iter_free(it);

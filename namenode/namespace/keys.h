@@ -7,6 +7,7 @@
  *   'd' parent inode, name  -> inode number (be64)
  *   'D' parent, name, 0, tag -> VersionRecord: what the entry was
  *   'g' block id            -> nothing: edited out of its file, to be freed after a grace
+ *   'G' directory, inode    -> nothing: gone, but snapshots hold something of it, which counts here (history_held.h)
  *   'h' inode, session      -> nothing: the session has it open, and it has no name any more
  *   'H' session             -> SessionRecord; 'H' alone: the next number
  *   'i' inode               -> InodeRecord
@@ -107,6 +108,11 @@ static inline void key_of_link(struct key *ret, uint64_t inode, uint64_t parent,
     size_t len = strlen(name);
     memcpy(ret->bytes + ret->len, name, len);
     ret->len += len;
+}
+static inline void key_of_gone(struct key *ret, uint64_t dir, uint64_t inode)
+{
+    key_of(ret, 'G', dir);
+    key_add(ret, inode);
 }
 static inline void key_of_hold(struct key *ret, uint64_t inode, uint64_t session)
 {

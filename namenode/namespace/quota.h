@@ -10,12 +10,23 @@
  *
  * What has several names counts once, where its first is (links.h). What only sessions hold is not charged.
  *
+ * What only snapshots hold stays charged, as in HDFS, at its place (history_held.h):
+ * - A name that a version of an entry has counts as one, at the directory's place. So a move of what a snapshot has
+ * costs a name where it was, and may be refused; a removal never is.
+ * - A file counts with every block that it or a version has, by the most replicas that any of them wants: where it is,
+ *   or, when it is gone, where its newest version has it. So does what is in a directory.
+ * The reaper gives this back, step by step: what of a removed directory no snapshot has, and what a deleted snapshot
+ * had alone. It is never refused anything. Otherwise than in HDFS, bytes (and what is below a directory) count in one
+ * place only: not in that from which something was moved, as long as it is elsewhere.
+ *
  * As in HDFS: a block being written counts as a full one; a type is only charged where a storage policy is set; a
  * directory's new policy counts for what is written from then on. */
 #ifndef CAIRN_NAMENODE_NAMESPACE_QUOTA_H
 #define CAIRN_NAMENODE_NAMESPACE_QUOTA_H
 
 #include "namenode/namespace/path.h"
+
+#define QUOTA_RULES 1 /* by which records are counted; 0: without what snapshots hold */
 
 struct quota_usage {
     int64_t names, space, types[STORAGE_TYPES];
@@ -43,7 +54,11 @@ static inline bool quota_is_charged(const struct txn *t)
 }
 /* The charges of a commit, into its batch. ERR_RETRIABLE: the sum of a subtree that moves is not known. */
 int quota_charge(struct txn *t, const struct inode_change *changes, size_t count, struct err *reterr) MUST_CHECK;
-void quota_charged(struct txn *t);                       /* it is written */
+void quota_charged(struct txn *t); /* it is written */
+/* The reaper's, into its next commit: a version goes whose entry has had a child; one of an inode. ERR_RETRIABLE:
+ * nothing was done, and if that is because of a sum, t->unsummed says of what. Likewise from that commit. */
+int quota_drop_entry(struct txn *t, uint64_t dir, struct err *reterr) MUST_CHECK;
+int quota_drop_version(struct txn *t, uint64_t id, uint64_t tag, struct err *reterr) MUST_CHECK;
 void quota_forget(struct txn *t, const struct inode *n); /* the directory is taken out of the store */
 
 /* ---- operations ---- */
@@ -63,7 +78,8 @@ struct quota_chain {
     size_t count, capacity;
     uint8_t policy;
 };
-/* Empty if the inode does not hang in the tree, or is INODE_NONE. */
+/* By names and places (history_held.h), as after the commit under way. Empty if that does not lead up to the root, or
+ * for INODE_NONE. */
 int quota_chain_of(struct txn *t, uint64_t first, struct quota_chain *ret, struct err *reterr) MUST_CHECK;
 bool quota_chain_is_same(const struct quota_chain *a, const struct quota_chain *b);
 

@@ -1,14 +1,13 @@
 /* Keeping the usage of quota directories up to date, one commit at a time. */
-#include <stdlib.h>
 #include <string.h>
 
 #include "cairn/store.pb-c.h"
+#include "namenode/namespace/history_held.h"
 #include "namenode/namespace/keys.h"
 #include "namenode/namespace/quota.h"
+#include "namenode/namespace/quota_internal.h"
 #include "namenode/namespace/quota_sum.h"
 #include "proto/message.h"
-
-#define DEPTH_MAX 20000 /* as deep as anything can hang, see txn.c */
 
 /* ---- records ---- */
 
@@ -38,7 +37,7 @@ static uint64_t at_least_zero(int64_t n)
     return n > 0 ? (uint64_t)n : 0;
 }
 
-static void usage_put(struct txn *t, uint64_t id, const struct quota_usage *u)
+void quota_usage_put(struct txn *t, uint64_t id, const struct quota_usage *u)
 {
     Cairn__QuotaRecord r = CAIRN__QUOTA_RECORD__INIT;
     Cairn__TypeQuotaRecord types[STORAGE_TYPES], *list[STORAGE_TYPES];
@@ -66,57 +65,6 @@ void quota_forget(struct txn *t, const struct inode *n)
     key_of(&k, 'q', n->id);
     store_batch_delete(txn_batch(t), k.bytes, k.len);
     t->counters.quotas--;
-}
-
-/* ---- who is above ---- */
-
-static bool is_watched(const struct fsdir *dir, uint64_t id)
-{
-    for (const struct quota_watch *w = dir->watches; w; w = w->next)
-        if (w->id == id)
-            return true;
-    return false;
-}
-
-static void chain_append(struct txn *t, struct quota_chain *c, struct inode *n)
-{
-    if (c->count == c->capacity) {
-        c->capacity = c->capacity ? c->capacity * 2 : 4;
-        struct inode **grown = arena_array(&t->arena, struct inode *, c->capacity);
-        if (c->count)
-            memcpy(grown, c->dirs, c->count * sizeof *grown);
-        c->dirs = grown;
-    }
-    c->dirs[c->count++] = n;
-}
-
-int quota_chain_of(struct txn *t, uint64_t first, struct quota_chain *ret, struct err *reterr)
-{
-    struct quota_chain c = {0};
-    *ret = c;
-    uint64_t id = first;
-    for (size_t depth = 0;; depth++) {
-        struct inode *n = NULL;
-        if (id == INODE_NONE || depth == DEPTH_MAX)
-            return 0;
-        int rc = txn_inode(t, id, &n, reterr);
-        if (rc)
-            return rc;
-        if (n->quota || is_watched(t->dir, id))
-            chain_append(t, &c, n);
-        if (c.policy == POLICY_UNSPECIFIED)
-            c.policy = n->storage_policy;
-        if (id == INODE_ROOT)
-            break;
-        id = n->parent;
-    }
-    *ret = c;
-    return 0;
-}
-
-bool quota_chain_is_same(const struct quota_chain *a, const struct quota_chain *b)
-{
-    return a->count == b->count && (!a->count || !memcmp(a->dirs, b->dirs, a->count * sizeof *a->dirs));
 }
 
 /* ---- the charges of a commit ---- */
@@ -166,9 +114,8 @@ static void charge_chain(struct txn *t, struct quota_charges *all, const struct 
     }
 }
 
-/* A directory with everything below it; false: nobody has made the sum. */
-static bool subtree_usage(struct txn *t, const struct inode *n, struct quota_usage *ret, int *ret_rc,
-                          struct err *reterr)
+/* A directory with everything placed in it; false: nobody has made the sum. */
+bool quota_of_subtree(struct txn *t, const struct inode *n, struct quota_usage *ret, int *ret_rc, struct err *reterr)
 {
     *ret_rc = 0;
     if (n->quota) {
@@ -184,7 +131,7 @@ static bool subtree_usage(struct txn *t, const struct inode *n, struct quota_usa
     return false;
 }
 
-static int sum_unknown(const struct inode *n, struct err *reterr)
+int quota_sum_unknown(const struct inode *n, struct err *reterr)
 {
     return err_set(reterr, ERR_RETRIABLE, "The quotas around directory '%s' have just been changed: try again",
                    n->name);
@@ -195,55 +142,128 @@ static uint8_t policy_of(const struct inode *n, const struct quota_chain *above)
     return n->storage_policy != POLICY_UNSPECIFIED ? n->storage_policy : above->policy;
 }
 
+/* An inode's own charge, and whose quotas it goes to: before the commit, or after it. */
+struct side {
+    struct quota_chain chain;
+    struct quota_usage own;
+};
+
+static int file_usage(struct txn *t, uint64_t id, const struct inode *now, bool after, struct side *s,
+                      struct err *reterr)
+{
+    const struct inode *whole = now;
+    int rc = history_is_used(t->dir) ? history_whole_file(t, id, now, after, &whole, reterr) : 0;
+    if (rc || !whole)
+        return rc;
+    quota_usage_of(whole, policy_of(whole, &s->chain), &s->own);
+    s->own.names = now != NULL;
+    return 0;
+}
+
+/* n: as it is on that side; NULL: it has no record. */
+static int side_of(struct txn *t, const struct inode_change *c, bool after, struct side *ret, struct err *reterr)
+{
+    const struct inode *n = after ? c->after : c->before, *any = n ? n : after ? c->before : c->after;
+    bool has_name = n && n->parent != INODE_NONE;
+    *ret = (struct side){.own.names = has_name};
+    int rc = 0;
+    if (has_name)
+        rc = quota_chain_of(t, n->parent, &ret->chain, reterr);
+    else if (history_is_used(t->dir))
+        rc = quota_chain_gone(t, any->id, after, &ret->chain, reterr);
+    if (!rc && ret->chain.count && inode_is_file(any))
+        rc = file_usage(t, any->id, has_name ? n : NULL, after, ret, reterr);
+    return rc;
+}
+
 /* It stays where it is: only a file's blocks can make a difference. */
 static int charge_in_place(struct txn *t, struct quota_charges *all, const struct inode_change *c, struct err *reterr)
 {
-    struct quota_chain above;
-    struct quota_usage before, after;
+    struct side before = {0}, after = {0};
     if (!inode_is_file(c->after))
         return 0;
-    int rc = quota_chain_of(t, c->after->parent, &above, reterr);
-    if (rc || !above.count)
+    int rc = quota_chain_of(t, c->after->parent, &after.chain, reterr);
+    if (rc || !after.chain.count)
         return rc;
-    quota_usage_of(c->before, policy_of(c->before, &above), &before);
-    quota_usage_of(c->after, policy_of(c->after, &above), &after);
-    quota_usage_add(&after, &before, -1);
-    if (!quota_usage_is_zero(&after))
-        charge_chain(t, all, &above, &after, 1);
-    return 0;
+    before.chain = after.chain;
+    rc = file_usage(t, c->before->id, c->before, false, &before, reterr);
+    rc = rc ? rc : file_usage(t, c->after->id, c->after, true, &after, reterr);
+    quota_usage_add(&after.own, &before.own, -1);
+    if (!rc && !quota_usage_is_zero(&after.own))
+        charge_chain(t, all, &after.chain, &after.own, 1);
+    return rc;
+}
+
+bool quota_has_content(struct txn *t, const struct inode *n)
+{
+    return inode_is_dir(n) && (n->child_count || (history_is_used(t->dir) && history_has_remains(t, n->id)));
+}
+
+/* A directory with all that is placed in it goes from one chain to another. */
+static int subtree_that_moves(struct txn *t, const struct inode_change *c, const struct quota_chain *from,
+                              struct quota_usage *ret, struct err *reterr)
+{
+    const struct inode *n = c->before;
+    int rc;
+    if (quota_of_subtree(t, n, ret, &rc, reterr))
+        return rc;
+    if (t->is_reaping)
+        t->unsummed = n->id;
+    else if (!n->child_count && (!c->after || c->after->parent == INODE_NONE))
+        return quota_sum_now(t, n->id, from->policy, ret, reterr); /* it is removed: only what snapshots hold is left */
+    return quota_sum_unknown(n, reterr);
 }
 
 /* It comes, goes or moves. */
 static int charge_move(struct txn *t, struct quota_charges *all, const struct inode_change *c, struct err *reterr)
 {
-    struct quota_chain from = {0}, to = {0};
-    struct quota_usage usage;
-    const struct inode *n = c->after ? c->after : c->before;
-    int rc = c->before ? quota_chain_of(t, c->before->parent, &from, reterr) : 0;
-    if (!rc && c->after)
-        rc = quota_chain_of(t, c->after->parent, &to, reterr);
+    struct side from = {0}, to = {0};
+    int rc = c->before ? side_of(t, c, false, &from, reterr) : 0;
+    rc = rc ? rc : side_of(t, c, true, &to, reterr);
+    bool is_elsewhere = !quota_chain_is_same(&from.chain, &to.chain);
+    if (!rc && c->before && is_elsewhere && quota_has_content(t, c->before)) {
+        struct quota_usage all_of_it = {0};
+        rc = subtree_that_moves(t, c, &from.chain, &all_of_it, reterr);
+        quota_usage_add(&to.own, &all_of_it, 1);
+        quota_usage_add(&to.own, &from.own, -1);
+        from.own = all_of_it;
+    }
     if (rc)
         return rc;
-    if (inode_is_dir(n) && n->child_count && c->before) {
-        if (quota_chain_is_same(&from, &to))
-            return 0;
-        if (!subtree_usage(t, n, &usage, &rc, reterr))
-            return sum_unknown(n, reterr);
+    charge_chain(t, all, &from.chain, &from.own, -1);
+    charge_chain(t, all, &to.chain, &to.own, 1);
+    bool is_removed = !c->after || c->after->parent == INODE_NONE;
+    if ((is_removed && is_elsewhere) || (c->after && c->after->was_promoted))
+        force_chain(t, all, &to.chain, &to.own); /* no removal is refused */
+    return 0;
+}
+
+/* A name that did not count is removed, but for a snapshot: now it does. */
+static bool is_uncounted_name(const struct inode_change *changes, size_t count, const struct kept_entry *e)
+{
+    for (size_t i = 0; i < count; i++) {
+        const struct inode *before = changes[i].before, *after = changes[i].after;
+        if (before && before->id == e->child)
+            return !inode_is_first_link(before, e->dir, e->name, strlen(e->name)) &&
+                   !(after && after->more_links == before->more_links);
+    }
+    return false;
+}
+
+/* Names that snapshots hold from now on: instead of those that are removed, beside those that are renamed. */
+static int charge_entries(struct txn *t, struct quota_charges *all, const struct inode_change *changes, size_t count,
+                          struct err *reterr)
+{
+    const struct kept_entry *list = (void *)t->kept_entries.base;
+    static const struct quota_usage name = {.names = 1};
+    for (size_t i = 0; i < t->kept_entries.len / sizeof *list; i++) {
+        struct quota_chain chain;
+        int rc = quota_chain_of(t, list[i].dir, &chain, reterr);
         if (rc)
             return rc;
-        charge_chain(t, all, &from, &usage, -1);
-        charge_chain(t, all, &to, &usage, 1);
-        return 0;
-    }
-    if (c->before) {
-        quota_usage_of(c->before, policy_of(c->before, &from), &usage);
-        charge_chain(t, all, &from, &usage, -1);
-    }
-    if (c->after) {
-        quota_usage_of(c->after, policy_of(c->after, &to), &usage);
-        charge_chain(t, all, &to, &usage, 1);
-        if (c->after->was_promoted)
-            force_chain(t, all, &to, &usage);
+        charge_chain(t, all, &chain, &name, 1);
+        if (is_uncounted_name(changes, count, &list[i]))
+            force_chain(t, all, &chain, &name);
     }
     return 0;
 }
@@ -259,31 +279,91 @@ static int charges_put(struct txn *t, const struct quota_charges *all, struct er
         int rc = quota_usage_read(t, c->dir->id, &used, reterr);
         struct quota_usage asked = c->delta;
         quota_usage_add(&asked, &c->forced, -1);
-        if (!rc && quota_check(c->dir->quota, &used, &asked, c->step, path, NULL)) {
+        if (!rc && !t->is_reaping && quota_check(c->dir->quota, &used, &asked, c->step, path, NULL)) {
             rc = txn_path(t, c->dir, &path, reterr);
             rc = rc ? rc : quota_check(c->dir->quota, &used, &asked, c->step, path, reterr);
         }
         if (rc)
             return rc;
         quota_usage_add(&used, &c->delta, 1);
-        usage_put(t, c->dir->id, &used);
+        quota_usage_put(t, c->dir->id, &used);
     }
     return 0;
 }
 
-int quota_charge(struct txn *t, const struct inode_change *changes, size_t count, struct err *reterr)
+static int charge_changes(struct txn *t, struct quota_charges *all, const struct inode_change *changes, size_t count,
+                          struct err *reterr)
 {
-    struct quota_charges *all = arena_new(&t->arena, struct quota_charges);
     for (size_t i = 0; i < count; i++) {
         const struct inode_change *c = &changes[i];
-        bool stays = c->before && c->after && c->before->parent == c->after->parent;
+        bool stays = c->before && c->after && c->before->parent == c->after->parent && c->after->parent != INODE_NONE;
         bool is_root = c->after && c->after->id == INODE_ROOT;
         int rc = is_root ? 0 : stays ? charge_in_place(t, all, c, reterr) : charge_move(t, all, c, reterr);
         if (rc)
             return rc;
     }
-    t->charges = all;
-    return charges_put(t, all, reterr);
+    return charge_entries(t, all, changes, count, reterr);
+}
+
+static struct quota_charges *charges_of(struct txn *t)
+{
+    if (!t->charges)
+        t->charges = arena_new(&t->arena, struct quota_charges);
+    return t->charges;
+}
+
+int quota_charge(struct txn *t, const struct inode_change *changes, size_t count, struct err *reterr)
+{
+    struct quota_charges *all = charges_of(t);
+    int rc = charge_changes(t, all, changes, count, reterr);
+    rc = rc ? rc : charges_put(t, all, reterr);
+    if (rc)
+        t->charges = NULL;
+    return rc;
+}
+
+/* ---- the reaper's ---- */
+
+int quota_drop_entry(struct txn *t, uint64_t dir, struct err *reterr)
+{
+    static const struct quota_usage name = {.names = 1};
+    struct quota_chain chain;
+    int rc = quota_chain_of(t, dir, &chain, reterr);
+    if (!rc)
+        charge_chain(t, charges_of(t), &chain, &name, -1);
+    return rc;
+}
+
+int quota_drop_version(struct txn *t, uint64_t id, uint64_t tag, struct err *reterr)
+{
+    struct pending_version dropped = {id, tag, NULL};
+    struct inode *now = NULL, *newest = NULL;
+    struct side from = {0}, to = {0};
+    int rc = txn_peek(t, id, &now, reterr);
+    rc = rc == ERR_NOT_FOUND ? 0 : rc;
+    rc = rc ? rc : history_newest(t, id, true, &newest, NULL, reterr);
+    bool has_name = !rc && now && now->parent != INODE_NONE;
+    if (rc || !newest || (has_name && !inode_is_file(now)))
+        return rc;
+    struct inode gone = *newest;
+    gone.parent = INODE_NONE;
+    gone.child_count = 0; /* as it was then */
+    gone.quota = NULL;
+    struct inode_change c = {has_name ? now : &gone, has_name ? now : &gone};
+    size_t versions_len = t->versions.len;
+    rc = side_of(t, &c, true, &from, reterr);
+    buf_append(&t->versions, &dropped, sizeof dropped);
+    rc = rc ? rc : side_of(t, &c, true, &to, reterr);
+    if (!rc && !quota_chain_is_same(&from.chain, &to.chain) && quota_has_content(t, c.before)) {
+        rc = subtree_that_moves(t, &c, &from.chain, &from.own, reterr); /* with its newest version it goes elsewhere */
+        to.own = from.own;
+    }
+    t->versions.len = versions_len;
+    if (rc)
+        return rc;
+    charge_chain(t, charges_of(t), &from.chain, &from.own, -1);
+    charge_chain(t, charges_of(t), &to.chain, &to.own, 1);
+    return 0;
 }
 
 void quota_charged(struct txn *t)
@@ -293,91 +373,4 @@ void quota_charged(struct txn *t)
             if (t->charges->list[i].dir->id == w->id)
                 quota_usage_add(&w->since, &t->charges->list[i].delta, 1);
     t->charges = NULL;
-}
-
-/* ---- setQuota ---- */
-
-static int check_values(const struct fsdir *dir, const struct fs_user *u, int64_t names, int64_t space, uint8_t type,
-                        struct err *reterr)
-{
-    if (!u->is_super && !dir->owners_set_quotas)
-        return err_set(reterr, ERR_ACCESS,
-                       "Access denied for user %s. Superuser privilege is required for operation %s%sQuota", u->name,
-                       names == QUOTA_RESET || space == QUOTA_RESET ? "clear" : "set",
-                       space == QUOTA_LEAVE ? "" : "Space");
-    if (names < QUOTA_RESET || space < QUOTA_RESET)
-        return err_set(reterr, ERR_ILLEGAL_ARGUMENT, "Illegal value for nsQuota or ssQuota : %lld and %lld",
-                       (long long)names, (long long)space);
-    if (type && (names != QUOTA_LEAVE || !storage_type_has_quota(type)))
-        return err_set(reterr, ERR_UNSUPPORTED_ACTION,
-                       "Failed to set quota by storage type because either"
-                       "dfs.quota.by.storage.type.enabled is set to true or nsQuota value is illegal %lld",
-                       (long long)names);
-    return 0;
-}
-
-int quota_check_setter(struct txn *t, const struct fs_user *u, const struct path *p, struct err *reterr)
-{
-    const struct inode *parent = path_parent(p);
-    if (u->is_super || (t->dir->owners_set_quotas && parent && !access_check_owner(u, parent, p->text, NULL)))
-        return 0;
-    return err_set(reterr, ERR_ACCESS,
-                   "Access denied for user %s. Superuser or owner of parent folder privilege is required", u->name);
-}
-
-static void values_put(struct quota *q, int64_t names, int64_t space, uint8_t type, bool is_root)
-{
-    if (is_root && names == QUOTA_RESET)
-        q->names = QUOTA_NONE; /* of "/" that is: as many as there can be */
-    else if (names != QUOTA_LEAVE)
-        q->names = names;
-    if (space != QUOTA_LEAVE)
-        *(type ? &q->types[type] : &q->space) = space;
-}
-
-static int first_usage(struct txn *t, const struct inode *n, struct quota_usage *ret, struct err *reterr)
-{
-    int rc = 0;
-    if (!n->child_count)
-        *ret = (struct quota_usage){.names = 1};
-    else if (!subtree_usage(t, n, ret, &rc, reterr))
-        return sum_unknown(n, reterr);
-    return rc;
-}
-
-int tree_set_quota(struct txn *t, const struct fs_user *u, const char *text, int64_t names, int64_t space, uint8_t type,
-                   struct err *reterr)
-{
-    struct path p;
-    int rc = check_values(t->dir, u, names, space, type, reterr);
-    rc = rc ? rc : path_resolve(t, u, text, PATH_MAY_MISS, &p, reterr);
-    rc = rc ? rc : quota_check_setter(t, u, &p, reterr);
-    if (rc)
-        return rc;
-    struct inode *n = path_target(&p);
-    if (!n)
-        return err_set(reterr, ERR_NOT_FOUND, "Directory does not exist: %s", p.text);
-    if (!inode_is_dir(n))
-        return err_set(reterr, ERR_NOT_DIR, "`%s': Is not a directory", p.text);
-    static const struct quota none = {QUOTA_NONE, QUOTA_NONE, {-1, -1, -1, -1, -1, -1, -1}};
-    struct quota *q = arena_memdup(&t->arena, n->quota ? n->quota : &none, sizeof *q);
-    bool is_root = n->id == INODE_ROOT;
-    values_put(q, names, space, type, is_root);
-    if (!quota_is_set(q, is_root)) {
-        if (n->quota)
-            quota_forget(t, n);
-        n->quota = NULL;
-    } else if (!n->quota) {
-        struct quota_usage usage;
-        rc = first_usage(t, n, &usage, reterr);
-        if (rc)
-            return rc;
-        usage_put(t, n->id, &usage);
-        t->counters.quotas++;
-        n->quota = q;
-    } else {
-        n->quota = q;
-    }
-    txn_dirty(n);
-    return 0;
 }

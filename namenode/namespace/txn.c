@@ -44,6 +44,8 @@ void txn_end(struct txn *t)
     buf_free(&t->lingering);
     buf_free(&t->holds);
     buf_free(&t->history);
+    buf_free(&t->versions);
+    buf_free(&t->kept_entries);
     arena_free(&t->arena);
 }
 
@@ -534,10 +536,10 @@ static int before_write(struct txn *t, struct err *reterr)
     struct inode_change *changes = NULL;
     size_t count = 0;
     int rc = has_history || has_quota ? changes_list(t, &changes, &count, reterr) : 0;
-    if (!rc && has_quota)
-        rc = quota_charge(t, changes, count, reterr);
     if (!rc && has_history)
         rc = history_record(t, changes, count, reterr);
+    if (!rc && has_quota) /* by now it is known what snapshots will hold */
+        rc = quota_charge(t, changes, count, reterr);
     return rc;
 }
 
@@ -639,6 +641,8 @@ int txn_commit(struct txn *t, struct err *reterr)
         t->has_retry = false;
     quota_charged(t);
     history_apply(t);
+    buf_clear(&t->versions);
+    buf_clear(&t->kept_entries);
     changes_tell(t);
     t->seq = dir->journal ? journal_written(dir->journal) : 0;
     return 0;

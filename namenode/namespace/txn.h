@@ -20,6 +20,7 @@ struct counters {
     uint64_t quotas;                             /* directories with a quota */
     uint64_t blocks, complete_blocks;            /* those that only a snapshot has included */
     uint64_t last_snapshot;                      /* the number given out last */
+    uint64_t quota_rules;                        /* by which the quotas' records were counted, see quota.h */
 };
 
 struct fsdir_limits {
@@ -107,6 +108,9 @@ struct txn {
     uint64_t session;              /* whose changes these are; 0: nobody's who listens to changes */
     struct buf drops;              /* struct block_drop */
     struct buf history;            /* history.c's */
+    struct buf versions;           /* struct pending_version, see history_held.h; of the commit under way */
+    struct buf kept_entries;       /* struct kept_entry, likewise */
+    uint64_t unsummed;             /* the reaper's: the subtree whose sum a commit wanted, see quota.h */
     struct retry_mark retry;       /* whose call this is, if it must not run twice */
     const char *unresolved; /* the path to try instead, behind the last symbolic link that ended a path_resolve() */
     bool trusts_tree;       /* nothing cut off waits for the reaper: what has a name hangs in the tree */

@@ -2,7 +2,7 @@
 #include <string.h>
 
 #include "namenode/namespace/erasure.h"
-#include "namenode/namespace/history.h"
+#include "namenode/namespace/history_held.h"
 #include "namenode/namespace/policy.h"
 #include "namenode/namespace/quota_sum.h"
 #include "namenode/serve/client_calls.h"
@@ -90,7 +90,7 @@ static int add(struct sums *s, struct inode *n, uint8_t policy, enum presence pr
         return 0;
     }
     if (s->has_history && inode_is_file(n) && (!n->as_of || presence == DELETED)) {
-        rc = history_whole_file(&s->op->t, n, &all, &s->op->err);
+        rc = history_whole_file(&s->op->t, n->id, n, false, &all, &s->op->err);
         if (rc)
             return rc;
         quota_usage_of(all, policy, &whole);

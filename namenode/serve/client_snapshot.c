@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "namenode/housekeeping.h"
 #include "namenode/namespace/history.h"
 #include "namenode/namespace/snapshots.h"
 #include "namenode/serve/client_calls.h"
@@ -75,7 +76,10 @@ void client_delete_snapshot(struct rpc_call *call, const ProtobufCMessage *messa
     OP_RESPONSE(&op, hdfs__delete_snapshot_response_proto, Hdfs__DeleteSnapshotResponseProto);
     int rc = op_check_safe_mode(&op, "delete snapshot for", q->snapshotroot);
     rc = rc ? rc : snapshot_delete(&op.t, &op.user, q->snapshotroot, q->snapshotname, &op.err);
+    txn_final(&op.t, 0);
+    rc = rc ? rc : file_commit(&op.file, &op.err);
     if (!rc) {
+        reap_little(op.nn);
         op.nn->reap_pending++;
         pthread_cond_signal(&op.nn->housekeeping_wake);
     }

@@ -230,11 +230,20 @@ static inline void mkdirs(struct fixture *f, const char *path)
     assert_int_equal(IN_TXN(f, tree_mkdirs(t, &f->root, path, 0755, true, ERR(f))), 0);
 }
 
+static inline bool reap_some(struct fixture *f)
+{
+    bool more = false;
+    namenode_lock(&f->nn);
+    int rc = reap_step(&f->nn, &more, &f->err);
+    namenode_unlock(&f->nn);
+    assert_int_equal(rc, 0);
+    return more;
+}
+
 static inline void reap_all(struct fixture *f)
 {
-    bool more = true;
-    while (more)
-        assert_int_equal(reap_step(&f->nn, &more, &f->err), 0);
+    while (reap_some(f))
+        ;
 }
 
 #endif

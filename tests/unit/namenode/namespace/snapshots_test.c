@@ -3,7 +3,7 @@
 
 #include "namenode/namespace/links.h"
 
-#include "namenode/namespace/history.h"
+#include "namenode/namespace/history_held.h"
 #include "namenode/namespace/keys.h"
 #include "namenode/namespace/policy.h"
 #include "namenode/namespace/snapshot_diff.h"
@@ -129,7 +129,7 @@ static struct inode whole(struct fixture *f, const char *path)
     const struct inode *all = NULL;
     txn_begin(&t, f->nn.dir, f->now_ns);
     assert_int_equal(path_resolve(&t, &f->root, path, 0, &p, ERR(f)), 0);
-    assert_int_equal(history_whole_file(&t, path_target(&p), &all, ERR(f)), 0);
+    assert_int_equal(history_whole_file(&t, path_target(&p)->id, path_target(&p), false, &all, ERR(f)), 0);
     struct inode n = *all; /* its numbers */
     txn_end(&t);
     return n;
