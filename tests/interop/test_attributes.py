@@ -296,7 +296,66 @@ fs -deleteSnapshot W/d s2
 dfsadmin -disallowSnapshot W/d
 """
 
-SCRIPTS = {"snapshots": SNAPSHOTS, "acls": ACLS, "xattrs": XATTRS, "quotas": QUOTAS, "policies": POLICIES}
+# What only snapshots hold is charged; -u prints what the quotas were charged, where -q counts.
+HELD = """
+fs -mkdir -p W/d/a/deep W/d/b W/d/late W/out
+fs -D dfs.blocksize=1048576 -put README W/d/a/1
+fs -D dfs.blocksize=1048576 -put README W/d/a/deep/2
+fs -D dfs.blocksize=1048576 -put README W/d/b/3
+fs -D dfs.blocksize=1048576 -put README W/d/b/4
+dfsadmin -setQuota 100 W/d
+dfsadmin -setSpaceQuota 1g W/d W/d/b
+dfsadmin -setQuota 50 W/d/a
+dfsadmin -allowSnapshot W/d
+fs -createSnapshot W/d s1
+fs -count -u W/d W/d/a W/d/b
+fs -rm -skipTrash W/d/a/1
+fs -count -u W/d W/d/a W/d/b
+fs -setrep 1 W/d/b/3
+fs -count -u W/d W/d/b
+fs -D dfs.blocksize=1048576 -appendToFile README W/d/b/4
+fs -count -u W/d W/d/b
+fs -D dfs.blocksize=1048576 -put -f README W/d/b/4
+fs -count -u W/d W/d/b
+fs -setrep 3 W/d/b/3
+fs -count -u W/d W/d/b
+fs -touchz W/d/a/late
+fs -rm -skipTrash W/d/a/late
+fs -count -u W/d/a
+fs -mkdir W/d/a/made
+fs -rm -r -skipTrash W/d/a/deep
+fs -count -u W/d W/d/a
+fs -createSnapshot W/d s2
+fs -touchz W/d/empty
+fs -mv W/d/empty W/d/other
+fs -count -u W/d
+fs -createSnapshot W/d s3
+fs -mv W/d/other W/d/again
+fs -count -u W/d
+fs -mv W/d/again W/out/again
+fs -count -u W/d
+fs -mv W/d/late W/d/later
+fs -count -u W/d
+dfsadmin -setQuota 14 W/d
+fs -mkdir W/d/one
+fs -mv W/d/b/3 W/d/b/5
+fs -touchz W/d/two
+fs -rm -r -skipTrash W/d/a
+fs -count -u W/d
+dfsadmin -clrQuota W/d
+dfsadmin -clrSpaceQuota W/d
+dfsadmin -setQuota 100 W/d
+fs -count -u W/d W/d/b
+fs -deleteSnapshot W/d s2
+fs -count -u W/d W/d/b
+fs -deleteSnapshot W/d s3
+fs -count -u W/d W/d/b
+fs -deleteSnapshot W/d s1
+fs -count -u W/d W/d/b
+dfsadmin -disallowSnapshot W/d
+"""
+
+SCRIPTS = {"snapshots": SNAPSHOTS, "held": HELD, "acls": ACLS, "xattrs": XATTRS, "quotas": QUOTAS, "policies": POLICIES}
 
 
 def masked(text):
@@ -310,7 +369,7 @@ def masked(text):
 def run_script(client, name, readme):
     """[(line, exit code, stdout, stderr)]"""
     where = f"/attributes-{name}"
-    for snapshot in "s1", "s2":
+    for snapshot in "s1", "s2", "s3":
         client.server.java("-deleteSnapshot", f"{where}/d", snapshot, check=False)
     client.server.java("-rm", "-r", "-f", "-skipTrash", where)
     client.server.java("-mkdir", "-p", where)
