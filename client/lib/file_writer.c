@@ -12,7 +12,7 @@
 #include <string.h>
 
 #include "client/lib/block_fan.h"
-#include "client/lib/datanode.h"
+#include "client/lib/block_sync.h"
 #include "client/lib/dfs_convert.h"
 #include "client/lib/dfs_internal.h"
 #include "client/lib/file_writer_internal.h"
@@ -46,7 +46,7 @@ struct file_writer {
     struct arena ended_arena; /* of: */
     struct dfs_block *ended;  /* blocks that may not be on the datanodes' disks yet, though they are whole */
     size_t ended_count, ended_capacity;
-    bool knows_no_sync;  /* the cluster: one of Hadoop's */
+    struct block_sync sync;
     uint64_t written_ns; /* what the file's modification time is to be; 0: when it is closed */
 };
 
@@ -238,7 +238,7 @@ static void remember_ended(struct file_writer *w, const struct dfs_block *b)
 static void block_done(struct file_writer *w, const struct dfs_block *b)
 {
     remember_previous(w, b);
-    if (w->block_pos == w->block_bytes && !w->knows_no_sync)
+    if (w->block_pos == w->block_bytes && !w->sync.knows_none)
         remember_ended(w, b);
     block_writer_free(w->block);
     packet_pool_trim(&w->pool);
@@ -326,45 +326,12 @@ static int write_some(struct file_writer *w, const uint8_t **bytes, size_t *len,
     return w->block && is_full(p) ? packet_send(w, false, reterr) : 0;
 }
 
-static bool is_among(const struct lost_nodes *l, const struct dfs_datanode *d)
-{
-    for (size_t i = 0; i < l->count; i++)
-        if (strcmp(l->nodes[i].uuid, d->uuid) == 0)
-            return true;
-    return false;
-}
-
-/* As in a pipeline: one that fails is no reason to fail as long as another has done it. */
-static int sync_one(struct file_writer *w, const struct dfs_block *b, struct lost_nodes *away, struct err *reterr)
-{
-    size_t done = 0;
-    int rc = 0;
-    for (size_t i = 0; i < b->node_count && !w->knows_no_sync; i++) {
-        struct err why;
-        bool synced = false;
-        if (is_among(away, &b->nodes[i]))
-            continue;
-        int failed = datanode_sync_replica(w->file.fs, b, &b->nodes[i], &synced, &why);
-        w->knows_no_sync = failed == 0 && !synced;
-        done += failed == 0;
-        if (failed == ERR_CONNECT)
-            lost_nodes_add(away, &b->nodes[i]);
-        else if (failed < 0)
-            rc = err_set(reterr, failed, "%s: block %" PRIu64 " is not on the disks: %s", w->file.path, b->block_id,
-                         why.text);
-    }
-    return done ? 0 : rc;
-}
-
-/* HDFS's hsync covers the block being written only. Datanodes of Cairn do the others when they are asked to, on their
- * RPC port; who has none of theirs within reach gets what HDFS gives. */
 static int sync_ended(struct file_writer *w, struct err *reterr)
 {
-    struct lost_nodes away = {0};
     int rc = 0;
     for (size_t i = 0; i < w->ended_count && rc == 0; i++)
-        rc = sync_one(w, &w->ended[i], &away, reterr);
-    lost_nodes_clear(&away);
+        rc = block_sync_one(&w->sync, w->file.fs, w->file.path, &w->ended[i], reterr);
+    block_sync_end(&w->sync);
     if (rc < 0)
         return rc;
     w->ended_count = 0;

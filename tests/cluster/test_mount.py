@@ -97,6 +97,29 @@ def test_fsync_covers_the_blocks_that_have_ended(cluster, here):
         assert replicas_synced(cluster) == before + 2 * 3
 
 
+def test_fsync_covers_what_was_closed_before(cluster, here):
+    """By another handle, or when a change in the middle ended the stream."""
+    before = replicas_synced(cluster)
+    with open(here + "/f", "wb", buffering=0) as f:
+        f.write(os.urandom(5 * MIB))  # two blocks
+    assert replicas_synced(cluster) == before
+    with open(here + "/f", "rb") as f:
+        os.fsync(f.fileno())
+        assert replicas_synced(cluster) == before + 2 * 3
+        os.fsync(f.fileno())
+        assert replicas_synced(cluster) == before + 2 * 3
+    with open(here + "/g", "wb", buffering=0) as f:
+        f.write(os.urandom(5 * MIB))
+        os.pwrite(f.fileno(), b"changed", MIB)
+        os.fsync(f.fileno())
+        assert replicas_synced(cluster) >= before + 4 * 3
+    with open(here + "/small", "wb", buffering=0) as f:  # in one go with its upload: nobody is asked
+        before = replicas_synced(cluster)
+        f.write(b"small")
+        os.fsync(f.fileno())
+        assert replicas_synced(cluster) == before
+
+
 def test_append_goes_to_the_end_that_another_client_made(cluster, here):
     open(here + "/log", "w").write("one\n")
     assert os.stat(here + "/log").st_size == 4  # what the kernel now believes for a while
