@@ -16,14 +16,16 @@ COUNTER(datanode_transfers, "cairn_datanode_transfers_total", "Copies sent to ot
 COUNTER(datanode_files_passed, "cairn_datanode_files_passed_total", "Replicas whose files went to local readers.");
 COUNTER(datanode_heartbeats, "cairn_datanode_heartbeats_total", "Heartbeats that the namenode answered.");
 COUNTER(datanode_volume_failures, "cairn_datanode_volume_failures_total", "Volumes taken out.");
+COUNTER(datanode_replicas_synced, "cairn_datanode_replicas_synced_total",
+        "Finished replicas that a writer wanted on disk.");
 
 void datanode_metrics_register(void)
 {
-    struct metric *all[] = {&datanode_bytes_read,     &datanode_bytes_written,   &datanode_blocks_read,
-                            &datanode_blocks_written, &datanode_blocks_received, &datanode_blocks_replicated,
-                            &datanode_blocks_removed, &datanode_blocks_verified, &datanode_verification_failures,
-                            &datanode_transfers,      &datanode_files_passed,    &datanode_heartbeats,
-                            &datanode_volume_failures};
+    struct metric *all[] = {&datanode_bytes_read,      &datanode_bytes_written,   &datanode_blocks_read,
+                            &datanode_blocks_written,  &datanode_blocks_received, &datanode_blocks_replicated,
+                            &datanode_blocks_removed,  &datanode_blocks_verified, &datanode_verification_failures,
+                            &datanode_transfers,       &datanode_files_passed,    &datanode_heartbeats,
+                            &datanode_volume_failures, &datanode_replicas_synced};
     for (size_t i = 0; i < ARRAY_COUNT(all); i++)
         metric_register(all[i]);
 }

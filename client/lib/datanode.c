@@ -74,8 +74,8 @@ int datanode_read_answer(int fd, struct arena *a, Hdfs__BlockOpResponseProto **r
     return datanode_check_answer(*ret, reterr);
 }
 
-int datanode_visible_length(struct dfs *fs, const struct dfs_block *b, const struct dfs_datanode *d, int64_t *ret,
-                            struct err *reterr)
+static int ask_replica(struct dfs *fs, const struct dfs_block *b, const struct dfs_datanode *d, bool sync,
+                       uint64_t *ret_length, bool *ret_synced, struct err *reterr)
 {
     struct net_address address = datanode_address(fs, d, d->ipc_port);
     struct rpc_client_options options = {
@@ -93,15 +93,36 @@ int datanode_visible_length(struct dfs *fs, const struct dfs_block *b, const str
     AUTO_ARENA(a, 1u << 20);
     Hdfs__GetReplicaVisibleLengthRequestProto request = HDFS__GET_REPLICA_VISIBLE_LENGTH_REQUEST_PROTO__INIT;
     request.block = proto_of_block(b, &a);
+    request.has_sync = request.sync = sync;
     ProtobufCMessage *answer;
     rc = rpc_client_call(client, "getReplicaVisibleLength", &request.base,
                          &hdfs__get_replica_visible_length_response_proto__descriptor, &a, &answer, reterr);
     rpc_client_free(client);
     if (rc < 0)
         return rc;
-    uint64_t length = ((Hdfs__GetReplicaVisibleLengthResponseProto *)answer)->length;
+    const Hdfs__GetReplicaVisibleLengthResponseProto *said = (const Hdfs__GetReplicaVisibleLengthResponseProto *)answer;
+    *ret_length = said->length;
+    *ret_synced = said->synced;
+    return 0;
+}
+
+int datanode_visible_length(struct dfs *fs, const struct dfs_block *b, const struct dfs_datanode *d, int64_t *ret,
+                            struct err *reterr)
+{
+    uint64_t length;
+    bool ignored;
+    int rc = ask_replica(fs, b, d, false, &length, &ignored, reterr);
+    if (rc < 0)
+        return rc;
     if (length > INT64_MAX / 2)
         return err_set(reterr, ERR_PROTOCOL, "block %" PRIu64 ": visible length %" PRIu64, b->block_id, length);
     *ret = (int64_t)length;
     return 0;
+}
+
+int datanode_sync_replica(struct dfs *fs, const struct dfs_block *b, const struct dfs_datanode *d, bool *ret_synced,
+                          struct err *reterr)
+{
+    uint64_t ignored;
+    return ask_replica(fs, b, d, true, &ignored, ret_synced, reterr);
 }

@@ -21,5 +21,8 @@ const char *status_name(int status); /* "ERROR_CHECKSUM" */
 /* How long a replica that is being written is for readers. ERR_REPLICA_NOT_FOUND */
 int datanode_visible_length(struct dfs *fs, const struct dfs_block *b, const struct dfs_datanode *d, int64_t *ret,
                             struct err *reterr) MUST_CHECK;
+/* Has it put its replica onto its disk. *ret_synced: false if it is one of Hadoop's, which does not know of that. */
+int datanode_sync_replica(struct dfs *fs, const struct dfs_block *b, const struct dfs_datanode *d, bool *ret_synced,
+                          struct err *reterr) MUST_CHECK;
 
 #endif

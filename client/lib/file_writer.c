@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "client/lib/block_fan.h"
+#include "client/lib/block_sync.h"
 #include "client/lib/dfs_convert.h"
 #include "client/lib/dfs_internal.h"
 #include "client/lib/file_writer_internal.h"
@@ -19,6 +20,7 @@
 #include "common/mem.h"
 
 #define ANSWER_MAX_BYTES (4u << 20)
+#define ENDED_MAX_BYTES  (1u << 30) /* millions of blocks */
 
 struct file_writer {
     struct open_file file;
@@ -41,6 +43,10 @@ struct file_writer {
     int64_t flushed_pos;
     struct write_packet *packet; /* being filled, or NULL */
     int64_t seqno;
+    struct arena ended_arena; /* of: */
+    struct dfs_block *ended;  /* blocks that may not be on the datanodes' disks yet, though they are whole */
+    size_t ended_count, ended_capacity;
+    struct block_sync sync;
     uint64_t written_ns; /* what the file's modification time is to be; 0: when it is closed */
 };
 
@@ -61,6 +67,7 @@ static int writer_new(struct dfs *fs, const struct create_answer *answer, struct
     w->block_bytes = answer->block_bytes;
     w->replication = answer->replication;
     arena_init(&w->arena, ANSWER_MAX_BYTES);
+    arena_init(&w->ended_arena, ENDED_MAX_BYTES);
     *ret = w;
     return 0;
 }
@@ -73,6 +80,8 @@ static void writer_free(struct file_writer *w)
     packet_pool_free(&w->pool);
     lost_nodes_clear(&w->lost);
     arena_free(&w->arena);
+    arena_free(&w->ended_arena);
+    free(w->ended);
     pthread_mutex_destroy(&w->lock);
     free(w->file.path);
     dfs_unref(w->file.fs);
@@ -216,9 +225,21 @@ static bool has_news(const struct file_writer *w)
     return w->packet && w->block_pos > w->flushed_pos && w->packet->data_bytes > 0;
 }
 
+/* One that is full; what comes last has its own flush, or is closed. */
+static void remember_ended(struct file_writer *w, const struct dfs_block *b)
+{
+    if (w->ended_count == w->ended_capacity) {
+        w->ended_capacity = w->ended_capacity ? w->ended_capacity * 2 : 8;
+        w->ended = mem_realloc_array(w->ended, w->ended_capacity, sizeof *w->ended);
+    }
+    copy_block(b, &w->ended_arena, &w->ended[w->ended_count++]);
+}
+
 static void block_done(struct file_writer *w, const struct dfs_block *b)
 {
     remember_previous(w, b);
+    if (w->block_pos == w->block_bytes && !w->sync.knows_none)
+        remember_ended(w, b);
     block_writer_free(w->block);
     packet_pool_trim(&w->pool);
     w->block = NULL;
@@ -305,10 +326,23 @@ static int write_some(struct file_writer *w, const uint8_t **bytes, size_t *len,
     return w->block && is_full(p) ? packet_send(w, false, reterr) : 0;
 }
 
+static int sync_ended(struct file_writer *w, struct err *reterr)
+{
+    int rc = 0;
+    for (size_t i = 0; i < w->ended_count && rc == 0; i++)
+        rc = block_sync_one(&w->sync, w->file.fs, w->file.path, &w->ended[i], reterr);
+    block_sync_end(&w->sync);
+    if (rc < 0)
+        return rc;
+    w->ended_count = 0;
+    arena_reset(&w->ended_arena);
+    return 0;
+}
+
 static int flush(struct file_writer *w, bool sync, struct err *reterr)
 {
-    if (!w->block && !w->packet)
-        return 0; /* nothing written, or the block just ended: everything is acknowledged */
+    if (!w->block && !w->packet) /* nothing written, or the block just ended: everything is acknowledged */
+        return sync ? sync_ended(w, reterr) : 0;
     int rc = block_need(w, reterr);
     if (rc < 0)
         return rc;
@@ -345,7 +379,7 @@ static int flush(struct file_writer *w, bool sync, struct err *reterr)
         rc = call_fsync(&w->file, -1, reterr);
         w->persisted = rc == 0;
     }
-    return rc;
+    return rc == 0 && sync ? sync_ended(w, reterr) : rc;
 }
 
 /* ---- for the caller ---- */

@@ -35,7 +35,12 @@ static int check_pool(const struct datanode *dn, const char *pool_id, struct err
 static void get_replica_visible_length(struct rpc_call *call, const ProtobufCMessage *request, void *context)
 {
     struct datanode *dn = context;
-    const Hdfs__ExtendedBlockProto *block = ((const Hdfs__GetReplicaVisibleLengthRequestProto *)request)->block;
+    const Hdfs__GetReplicaVisibleLengthRequestProto *q = (const Hdfs__GetReplicaVisibleLengthRequestProto *)request;
+    const Hdfs__ExtendedBlockProto *block = q->block;
+    if (q->sync && !rpc_call_may_block(call)) {
+        rpc_call_repeat_in_pool(call);
+        return;
+    }
     Hdfs__GetReplicaVisibleLengthResponseProto response = HDFS__GET_REPLICA_VISIBLE_LENGTH_RESPONSE_PROTO__INIT;
     struct replica_view view;
     struct err why;
@@ -50,11 +55,15 @@ static void get_replica_visible_length(struct rpc_call *call, const ProtobufCMes
     if (rc == 0 && view.gen_stamp < block->generationstamp)
         rc = err_set(&why, ERR_IO, "replica blk_%" PRId64 "_%" PRIu64 " is older than the block asked for, %" PRIu64,
                      (int64_t)view.block_id, view.gen_stamp, block->generationstamp);
+    if (rc == 0 && q->sync)
+        rc = block_store_sync(dn->store, block->blockid, block->generationstamp, &why);
     if (rc < 0) {
         rpc_call_fail(call, &why);
         return;
     }
     response.length = (uint64_t)view.visible_bytes;
+    response.has_synced = response.synced = q->sync;
+    metric_add(&datanode_replicas_synced, q->sync);
     rpc_call_reply(call, &response.base);
 }
 

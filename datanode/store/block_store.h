@@ -132,6 +132,9 @@ int block_store_recover_stream(struct block_store *s, const struct replica_reope
 int block_store_recover_close(struct block_store *s, const struct replica_reopen *r, struct replica_view *ret,
                               struct err *reterr) MUST_CHECK;
 
+/* What there is of a replica is on the disk when this returns. Blocks. */
+int block_store_sync(struct block_store *s, uint64_t block_id, uint64_t gen_stamp, struct err *reterr) MUST_CHECK;
+
 /* ---- moving ---- */
 
 /* A finalized replica to another storage of this node: of that type, the named one if it is not NULL or "".

@@ -1,8 +1,10 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "common/clock.h"
 #include "common/file.h"
@@ -192,6 +194,25 @@ int block_store_open_reader(struct block_store *s, uint64_t block_id, uint64_t g
     if (rc == 0)
         *ret = o.reader;
     return rc;
+}
+
+/* By its descriptors, so that nobody who wants to change it has to wait. */
+int block_store_sync(struct block_store *s, uint64_t block_id, uint64_t gen_stamp, struct err *reterr)
+{
+    struct replica_reader r;
+    char dir[PATH_MAX];
+    int rc = block_store_open_reader(s, block_id, gen_stamp, 0, &r, reterr);
+    if (rc < 0)
+        return rc;
+    const struct volume *v = s->volumes[r.volume];
+    if (r.shares_file)
+        snprintf(dir, sizeof dir, "%scurrent/small", v->pool);
+    else
+        volume_place_dir(v, r.state == REPLICA_FINALIZED ? PLACE_FINALIZED : PLACE_RBW, block_id, dir);
+    if (fdatasync(r.data_fd) < 0 || (!r.shares_file && fdatasync(r.meta_fd) < 0))
+        rc = err_errno(reterr, errno, "sync block %" PRId64 " on '%s'", (int64_t)block_id, v->dir);
+    replica_reader_close(&r);
+    return rc < 0 ? rc : file_fsync_dir(dir, reterr);
 }
 
 int replica_read_data(const struct replica_reader *r, void *bytes, size_t len, uint64_t offset, struct err *reterr)

@@ -59,6 +59,7 @@ struct node {
 
     struct file_writer *writer; /* streaming */
     bool has_written, is_pushed;
+    bool is_unsynced;     /* what was closed may not be on the datanodes' disks yet */
     int64_t trimmed_at;   /* what was written before is on datanodes, and not staged any more */
     bool has_lost_stream; /* one that failed, or a dead process's: its lease has to be ended before anything is saved */
 

@@ -251,6 +251,7 @@ static int save_once(struct node_store *s, struct node *n, bool sync, int64_t de
     }
     if (rc == 0) {
         follow(&save);
+        n->is_unsynced |= !save.sync && save.upload_count;
         n->saved_size = (int64_t)attr.size;
         n->saved_mtime_ns = attr.mtime_ns;
         n->saved_ctime_ns = attr.ctime_ns;

@@ -8,8 +8,9 @@
 #include "common/mem.h"
 #include "fuse/posix/first_block.h"
 
-#define NODE_SLOTS    4096
-#define VERSION_SLOTS 16384
+#define NODE_SLOTS     4096
+#define VERSION_SLOTS  16384
+#define UNSYNCED_SLOTS 16384
 
 /* What the kernel's pages of a file are of. A collision only costs their being read again. */
 struct version {
@@ -22,6 +23,7 @@ struct node_table {
     size_t count;
     struct node *slots[NODE_SLOTS];
     struct version versions[VERSION_SLOTS];
+    uint64_t unsynced[UNSYNCED_SLOTS]; /* files that were closed so, by their numbers; the last one of each slot */
     size_t kept;
     pthread_cond_t kept_more;
     uint64_t *left;
@@ -157,6 +159,16 @@ static void node_remember(struct node *n, const struct posix_attr *attr)
     n->block_bytes = is_short ? (int64_t)attr->block_bytes : EDIT_CLEAN_MAX_BYTES;
 }
 
+/* While nobody has it open, whether its bytes are on the disks is remembered here. */
+static void unsynced_note_locked(struct node_table *t, const struct node *n)
+{
+    uint64_t *slot = &t->unsynced[n->id % UNSYNCED_SLOTS];
+    if (n->is_unsynced)
+        *slot = n->id;
+    else if (*slot == n->id)
+        *slot = 0;
+}
+
 static struct node *node_new(const struct posix_attr *attr)
 {
     struct node *n = mem_new(struct node);
@@ -228,6 +240,7 @@ struct node *node_of_attr(struct node_table *t, const struct posix_attr *attr, s
         if (!n) {
             n = fresh;
             n->refs = 1;
+            n->is_unsynced = t->unsynced[n->id % UNSYNCED_SLOTS] == n->id;
             *slot_of(t, attr->id) = n;
             t->count++;
             if (count_opens(t, n, 0) > 0) /* by a process before this one */
@@ -306,6 +319,7 @@ void node_put(struct node_table *t, struct node *n)
     if (last) {
         *slot_of(t, n->id) = n->next;
         t->count--;
+        unsynced_note_locked(t, n);
     }
     pthread_mutex_unlock(&t->lock);
     if (!last)

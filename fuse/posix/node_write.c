@@ -2,6 +2,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "client/lib/block_sync.h"
 #include "common/clock.h"
 #include "common/log.h"
 #include "common/mem.h"
@@ -43,6 +44,7 @@ int node_finish_stream(struct node *n, struct err *reterr)
     /* The time that the kernel was told, or programs would see the file change after it was closed. */
     file_writer_set_time(w, written ? n->unsaved_mtime_ns : n->saved_mtime_ns);
     int rc = file_writer_close(w, reterr);
+    n->is_unsynced |= written;
     bool is_taken = rc == ERR_LEASE_EXPIRED || rc == ERR_NOT_FOUND; /* by another client */
     n->has_lost_stream = rc < 0 && written && n->staging && !is_taken;
     if (n->has_lost_stream) {
@@ -422,6 +424,10 @@ int node_sync(struct node_store *s, struct node *n, struct err *reterr)
         rc = node_finish_stream(n, reterr);
     if (n->is_edited)
         rc = node_save_edits(s, n, true, reterr);
+    if (rc == 0 && n->is_unsynced) {
+        rc = block_sync_file(s->fs, n->path, reterr);
+        n->is_unsynced = rc < 0;
+    }
     node_note(n);
     pthread_rwlock_unlock(&n->lock);
     return rc;

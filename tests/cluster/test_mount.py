@@ -3,6 +3,7 @@ import errno
 import hashlib
 import os
 import random
+import re
 import signal
 import stat
 import subprocess
@@ -72,6 +73,51 @@ def test_append_and_read_back_while_open(here):
         assert os.stat(here + "/log").st_size == 6
     subprocess.run(["sh", "-c", f"echo second >> {here}/log; echo third >> {here}/log"], check=True)
     assert open(here + "/log").read() == "first\nsecond\nthird\n"
+
+
+def replicas_synced(cluster):
+    total = 0
+    for node in range(1, 4):
+        daemon = cluster.daemon(f"datanode-{node}")
+        port = re.search(r" http=(\d+) ", open(daemon["log"]).read()).group(1)
+        text = cluster.http_get("/metrics", f"{daemon['address'].split(':')[0]}:{port}").decode()
+        total += int(re.search(r"^cairn_datanode_replicas_synced_total (\d+)$", text, re.M).group(1))
+    return total
+
+
+def test_fsync_covers_the_blocks_that_have_ended(cluster, here):
+    before = replicas_synced(cluster)
+    with open(here + "/f", "wb", buffering=0) as f:
+        for _ in range(10):  # two blocks, and half of one, which the pipeline syncs
+            f.write(os.urandom(MIB))
+        assert replicas_synced(cluster) == before
+        os.fsync(f.fileno())
+        assert replicas_synced(cluster) == before + 2 * 3
+        os.fsync(f.fileno())
+        assert replicas_synced(cluster) == before + 2 * 3
+
+
+def test_fsync_covers_what_was_closed_before(cluster, here):
+    """By another handle, or when a change in the middle ended the stream."""
+    before = replicas_synced(cluster)
+    with open(here + "/f", "wb", buffering=0) as f:
+        f.write(os.urandom(5 * MIB))  # two blocks
+    assert replicas_synced(cluster) == before
+    with open(here + "/f", "rb") as f:
+        os.fsync(f.fileno())
+        assert replicas_synced(cluster) == before + 2 * 3
+        os.fsync(f.fileno())
+        assert replicas_synced(cluster) == before + 2 * 3
+    with open(here + "/g", "wb", buffering=0) as f:
+        f.write(os.urandom(5 * MIB))
+        os.pwrite(f.fileno(), b"changed", MIB)
+        os.fsync(f.fileno())
+        assert replicas_synced(cluster) >= before + 4 * 3
+    with open(here + "/small", "wb", buffering=0) as f:  # in one go with its upload: nobody is asked
+        before = replicas_synced(cluster)
+        f.write(b"small")
+        os.fsync(f.fileno())
+        assert replicas_synced(cluster) == before
 
 
 def test_append_goes_to_the_end_that_another_client_made(cluster, here):

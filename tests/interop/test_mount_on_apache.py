@@ -12,9 +12,11 @@ from lib.data import MIB
 from lib.process import Daemon
 from lib.waiting import wait_for
 
-# Symlinks are off in Apache's namenode, it counts no links, and lib.apache starts its daemons
-# in its own way.
+# Symlinks are off in Apache's namenode, it counts no links, its datanodes sync no block that has ended, and lib.apache
+# starts its daemons in its own way.
 NOT_HERE = {
+    "test_fsync_covers_the_blocks_that_have_ended",
+    "test_fsync_covers_what_was_closed_before",
     "test_directories_links_and_counts",
     "test_namenode_restart_under_the_mount",
     "test_a_datanode_dies_under_a_writer_and_a_reader",
@@ -60,6 +62,16 @@ def cluster(hadoop, tmp_path_factory):
         yield running
     finally:
         running.stop()
+
+
+def test_fsync_of_several_blocks(here):
+    """Datanodes that do not know what they are asked say so, and it goes on."""
+    data = os.urandom(9 * MIB)
+    with open(here + "/f", "wb", buffering=0) as f:
+        for at in range(0, len(data), MIB):
+            f.write(data[at:at + MIB])
+            os.fsync(f.fileno())
+    assert open(here + "/f", "rb").read() == data
 
 
 def test_random_write_is_refused_and_harms_nothing(here):

@@ -13,6 +13,7 @@
 #include "common/buf.h"
 #include "common/digest.h"
 #include "common/mem.h"
+#include "hdfs/client_datanode.pb-c.h"
 #include "hdfs/client_namenode.pb-c.h"
 #include "hdfs/data_transfer.pb-c.h"
 #include "proto/op_header.h"
@@ -84,7 +85,9 @@ struct fake_cluster {
     int64_t block_bytes;
     bool complete;
     bool links_by_name; /* datanodes that know each other by name */
-    _Atomic int bad_reports, bad_node, abandoned, fsyncs, updates, not_yet, false_completes;
+    bool knows_no_sync; /* a cluster of Hadoop's */
+    bool sync_fails;
+    _Atomic int bad_reports, bad_node, abandoned, fsyncs, updates, not_yet, false_completes, syncs_asked;
     _Atomic int handlers;
 };
 
@@ -437,6 +440,7 @@ static Hdfs__LocatedBlockProto *fake_located(struct fake_cluster *c, const struc
         d->id->hostname = FAKE_HOST;
         d->id->datanodeuuid = arena_printf(a, "uuid-%d", i);
         d->id->xferport = c->nodes[i].port;
+        d->id->ipcport = c->port;
         l->storageids[l->n_locs] = arena_printf(a, "DS-%d", i);
         l->storagetypes[l->n_locs] = HDFS__STORAGE_TYPE_PROTO__DISK;
         l->locs[l->n_locs++] = d;
@@ -661,6 +665,26 @@ static void fake_bad_blocks(struct rpc_call *call, const ProtobufCMessage *reque
     rpc_call_reply(call, &response.base);
 }
 
+/* A datanode's, all at the namenode's port. */
+static void fake_visible_length(struct rpc_call *call, const ProtobufCMessage *request, void *context)
+{
+    struct fake_cluster *c = context;
+    const Hdfs__GetReplicaVisibleLengthRequestProto *q = (const void *)request;
+    Hdfs__GetReplicaVisibleLengthResponseProto response = HDFS__GET_REPLICA_VISIBLE_LENGTH_RESPONSE_PROTO__INIT;
+    struct err why;
+    c->syncs_asked += q->sync;
+    response.has_synced = response.synced = q->sync && !c->knows_no_sync;
+    if (q->sync && c->sync_fails) {
+        (void)err_set(&why, ERR_IO, "the disk is broken");
+        rpc_call_fail(call, &why);
+        return;
+    }
+    rpc_call_reply(call, &response.base);
+}
+
+static const struct rpc_method fake_datanode_methods[] = {
+    RPC_METHOD("getReplicaVisibleLength", hdfs__get_replica_visible_length, fake_visible_length, 0),
+};
 static const struct rpc_method fake_methods[] = {
     RPC_METHOD("create", hdfs__create, fake_create, 0),
     RPC_METHOD("append", hdfs__append, fake_append, 0),
@@ -694,9 +718,12 @@ static struct fake_cluster *fake_start(int replication, int64_t block_bytes)
         assert_int_equal(net_listen(&any, &n->listen_fd, &n->port, NULL), 0);
         assert_int_equal(pthread_create(&n->thread, NULL, fake_accept, n), 0);
     }
-    struct rpc_service service = {"org.apache.hadoop.hdfs.protocol.ClientProtocol", fake_methods,
-                                  ARRAY_COUNT(fake_methods), c};
-    struct rpc_server_options options = {.listen = {"127.0.0.1", 0}, .services = &service, .service_count = 1};
+    struct rpc_service services[] = {
+        {"org.apache.hadoop.hdfs.protocol.ClientProtocol", fake_methods, ARRAY_COUNT(fake_methods), c},
+        {"org.apache.hadoop.hdfs.protocol.ClientDatanodeProtocol", fake_datanode_methods,
+         ARRAY_COUNT(fake_datanode_methods), c}};
+    struct rpc_server_options options = {
+        .listen = {"127.0.0.1", 0}, .services = services, .service_count = ARRAY_COUNT(services)};
     assert_int_equal(rpc_server_start(&options, &c->server, NULL), 0);
     c->port = rpc_server_port(c->server);
     return c;

@@ -53,6 +53,45 @@ static void flushes_leave_whole_chunks(void **state)
     free(bytes);
 }
 
+/* What hsync answered for is on the disks, whichever block it is in. */
+static void hsync_covers_the_blocks_before(void **state)
+{
+    struct fake_cluster *c = fake_start(3, BLOCK_BYTES);
+    struct dfs *fs = fake_connect(c);
+    uint8_t *bytes = pattern(4 * BLOCK_BYTES);
+    struct file_writer *w = create(fs);
+    expect_write(w, bytes, 2 * BLOCK_BYTES + 100);
+    assert_int_equal(file_writer_hflush(w, NULL), 0);
+    assert_int_equal(c->syncs_asked, 0);
+    assert_int_equal(file_writer_hsync(w, NULL), 0);
+    assert_int_equal(c->syncs_asked, 2 * 3);
+    expect_write(w, bytes, 10);
+    assert_int_equal(file_writer_hsync(w, NULL), 0);
+    assert_int_equal(c->syncs_asked, 2 * 3); /* once each */
+    expect_write(w, bytes, BLOCK_BYTES - 110);
+    assert_int_equal(file_writer_hsync(w, NULL), 0); /* just at the end of one */
+    assert_int_equal(c->syncs_asked, 3 * 3);
+    expect_write(w, bytes, BLOCK_BYTES);
+    c->sync_fails = true;
+    struct err e;
+    assert_int_equal(file_writer_hsync(w, &e), ERR_IO);
+    assert_non_null(strstr(e.text, "the disk is broken"));
+    file_writer_abort(w);
+    c->sync_fails = false;
+    c->knows_no_sync = true; /* then it is as in HDFS */
+    c->syncs_asked = 0;
+    w = create(fs);
+    expect_write(w, bytes, 2 * BLOCK_BYTES + 100);
+    assert_int_equal(file_writer_hsync(w, NULL), 0);
+    expect_write(w, bytes, BLOCK_BYTES);
+    assert_int_equal(file_writer_hsync(w, NULL), 0);
+    assert_int_equal(c->syncs_asked, 1);
+    expect_close(w);
+    dfs_unref(fs);
+    fake_stop(c);
+    free(bytes);
+}
+
 static void appends_go_on_where_the_file_ended(void **state)
 {
     struct fake_cluster *c = fake_start(3, BLOCK_BYTES);
@@ -369,6 +408,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_is_written_is_read),
         cmocka_unit_test(flushes_leave_whole_chunks),
+        cmocka_unit_test(hsync_covers_the_blocks_before),
         cmocka_unit_test(appends_go_on_where_the_file_ended),
         cmocka_unit_test(a_lost_datanode_is_not_noticed),
         cmocka_unit_test(a_lost_datanode_of_a_flushed_file_is_replaced),

@@ -364,6 +364,21 @@ static void a_new_stamp_is_on_the_disk_before_it_is_used(void **state)
     }
 }
 
+static void a_finished_one_is_synced_when_asked(void **state)
+{
+    (void)state;
+    for (uint64_t i = 0; i < 2; i++) {
+        size_t len = i ? LIMIT + 700 : 700;
+        make(1 + i, len);
+        syncs = folder_syncs = 0;
+        assert_int_equal(block_store_sync(store, 1 + i, 1001, NULL), 0);
+        assert_int_equal(syncs, 1 + i);
+        assert_int_equal(folder_syncs, 1);
+        assert_true(is_good(1 + i, len, !i));
+    }
+    assert_int_equal(block_store_sync(store, 9, 1001, NULL), ERR_REPLICA_NOT_FOUND);
+}
+
 /* ---- space ---- */
 
 static int64_t used_bytes(void)
@@ -606,13 +621,21 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
-        TEST(small_ones_have_no_files),           TEST(what_is_kept_before_its_end_is_finished_later),
-        TEST(what_grows_after_it_was_kept),       TEST(what_was_kept_of_an_unfinished_one_can_be_recovered),
-        TEST(nobody_sees_any_of_it_before),       TEST(a_synced_one_is_synced_in_the_log),
-        TEST(what_was_synced_stays_so),           TEST(a_new_stamp_is_on_the_disk_before_it_is_used),
-        TEST(removed_ones_give_their_space_back), TEST(segments_are_emptied_under_readers_and_writers),
-        TEST(one_moves_to_another_volume),        TEST(one_that_is_asked_to_gets_files),
-        TEST(a_record_beside_files_is_dropped),   TEST(rot_is_found),
+        TEST(small_ones_have_no_files),
+        TEST(what_is_kept_before_its_end_is_finished_later),
+        TEST(what_grows_after_it_was_kept),
+        TEST(what_was_kept_of_an_unfinished_one_can_be_recovered),
+        TEST(nobody_sees_any_of_it_before),
+        TEST(a_synced_one_is_synced_in_the_log),
+        TEST(a_finished_one_is_synced_when_asked),
+        TEST(what_was_synced_stays_so),
+        TEST(a_new_stamp_is_on_the_disk_before_it_is_used),
+        TEST(removed_ones_give_their_space_back),
+        TEST(segments_are_emptied_under_readers_and_writers),
+        TEST(one_moves_to_another_volume),
+        TEST(one_that_is_asked_to_gets_files),
+        TEST(a_record_beside_files_is_dropped),
+        TEST(rot_is_found),
         TEST(a_segment_that_is_gone_is_noticed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
