@@ -15,6 +15,7 @@
 #include "fuse/posix/posix_mount.h"
 
 #define WAIT_STEP_MS   500 /* how long an interrupt may go unnoticed */
+#define WAIT_PAUSE_MS  50  /* where the namenode lets nobody wait, since too many do */
 #define LOCK_USERS_MAX 4096
 #define WAITERS_MAX    1024
 
@@ -91,8 +92,12 @@ static void *wait_for_lock(void *arg)
     struct waiting *w = arg;
     bool granted = false;
     int rc = 0;
-    while (rc == 0 && !granted && !w->is_interrupted)
+    while (rc == 0 && !granted && !w->is_interrupted) {
+        int64_t since_ms = clock_mono_ms();
         rc = posix_lock(w->op.fs, w->op.m->store.memory->session, &w->lock, WAIT_STEP_MS, &granted, NULL, &w->op.err);
+        if (rc == 0 && !granted && clock_mono_ms() - since_ms < WAIT_PAUSE_MS)
+            clock_sleep_ms(WAIT_PAUSE_MS);
+    }
     if (rc == 0 && granted) {
         pthread_mutex_lock(&w->node->locks_lock);
         note_granted(w);
@@ -197,12 +202,24 @@ static void release_owner_locked(struct request *op, struct node *n, uint64_t ow
         log_warn("mount", "locks stay until the mount ends: inode=%" PRIu64 " err=%s", n->id, err.text);
 }
 
+/* Through none of its handles: what it locks from now on must not end with one that another process still has. */
+static void forget_user(struct node *n, uint64_t owner)
+{
+    for (size_t i = 0; i < n->lock_user_count;)
+        if (n->lock_users[i].owner == owner)
+            n->lock_users[i] = n->lock_users[--n->lock_user_count];
+        else
+            i++;
+}
+
 void locks_release_owner(struct request *op, struct node *n, uint64_t owner, bool whole)
 {
     if (!node_has_locks(n, whole))
         return;
     pthread_mutex_lock(&n->locks_lock);
     release_owner_locked(op, n, owner, whole);
+    if (!whole)
+        forget_user(n, owner);
     pthread_mutex_unlock(&n->locks_lock);
 }
 

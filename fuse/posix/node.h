@@ -154,7 +154,7 @@ int node_grow(struct node_store *s, struct node *n, int64_t size, struct err *re
 /* Zeros from start to end, which take no room; the file grows if it has to and `grow`. */
 int node_zero(struct node_store *s, struct node *n, int64_t start, int64_t end, bool grow,
               struct err *reterr) MUST_CHECK;
-/* SEEK_DATA and SEEK_HOLE; *ret -1: offset is at the end or behind it, or there is no more data. */
+/* SEEK_DATA and SEEK_HOLE; *ret -1: offset is negative, at the end or behind it, or there is no more data. */
 int node_seek(struct node_store *s, struct node *n, int64_t offset, bool data, int64_t *ret,
               struct err *reterr) MUST_CHECK;
 /* Its file, just now, by this mount: it has no pieces. first: the block it was given with that, copied; or NULL. */
