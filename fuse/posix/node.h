@@ -44,12 +44,8 @@ struct node {
 
     _Atomic bool was_changed; /* since known_names.h was told; set after it was */
 
-    _Atomic bool wants_atime;   /* the next read is to be noted */
-    pthread_mutex_t locks_lock; /* setting one, against letting go of all; and: */
-    struct lock_user {          /* through which handle who has set range locks; owned */
-        uint64_t handle, owner;
-    } * lock_users;
-    size_t lock_user_count;
+    _Atomic bool wants_atime;                      /* the next read is to be noted */
+    pthread_mutex_t locks_lock;                    /* setting one, against letting go of all */
     _Atomic bool has_range_locks, has_whole_locks; /* ever had: closing has to let go of them */
 
     pthread_rwlock_t lock; /* what follows; shared: reading bytes */
