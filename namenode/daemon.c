@@ -21,6 +21,7 @@
 #include "namenode/name_folder.h"
 #include "namenode/namespace/cache_pools.h"
 #include "namenode/namespace/detached.h"
+#include "namenode/namespace/edit_turns.h"
 #include "namenode/namespace/graves.h"
 #include "namenode/namespace/leases.h"
 #include "namenode/namespace/tokens.h"
@@ -112,6 +113,7 @@ static int open_namespace(struct parts *p, struct err *reterr)
         leases_new(LEASE_SOFT_MS, (uint64_t)config_ms(nn->config, "dfs.namenode.lease-hard-limit-sec"), LEASE_RETRY_MS);
     nn->writers = writers_new();
     nn->detached = detached_new();
+    nn->edit_turns = edit_turns_new();
     rc = graves_load(nn->store, (uint64_t)config_ms(nn->config, "cairn.namenode.edit.grace"), &nn->graves, reterr);
     rc = rc ? rc : cache_pools_load(nn->store, &nn->cache_pools, reterr);
     rc = rc ? rc : tokens_load(nn->store, nn->config, &nn->tokens, reterr);
@@ -189,6 +191,7 @@ static void stop(struct parts *p)
     parked_free(nn->parked);
     posix_state_close(nn);
     detached_free(nn->detached);
+    edit_turns_free(nn->edit_turns);
     graves_free(nn->graves);
     cache_pools_free(nn->cache_pools);
     tokens_free(nn->tokens);

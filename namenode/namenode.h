@@ -17,6 +17,7 @@ struct fsdir;           /* namenode/namespace/fsdir.h: inodes, dentries, files u
 struct leases;          /* namenode/namespace/leases.h */
 struct writers;         /* namenode/namespace/writers.h */
 struct detached;        /* namenode/namespace/detached.h */
+struct edit_turns;      /* namenode/namespace/edit_turns.h */
 struct graves;          /* namenode/namespace/graves.h */
 struct tokens;          /* namenode/namespace/tokens.h */
 struct sessions;        /* namenode/namespace/sessions.h: mounts */
@@ -60,6 +61,7 @@ struct namenode {
     struct locks *locks;             /* guarded by lock */
     struct posix_waits *posix_waits; /* guarded by lock: calls of mounts that wait for changes or locks */
     struct detached *detached;       /* guarded by lock: blocks that belong to no file yet */
+    struct edit_turns *edit_turns;   /* guarded by lock */
     struct graves *graves;           /* guarded by lock: blocks that belong to no file any more */
     struct parked *parked;           /* guarded by lock: calls that wait for replicas, see serve/park.h */
     uint64_t reap_pending;           /* guarded by lock: discards since the reaper last found nothing to do */

@@ -188,6 +188,7 @@ struct posix_lock {
     uint64_t start, end; /* the last byte */
     enum posix_lock_type type;
     uint32_t pid;
+    uint64_t handle; /* through which the caller set it, for itself: the namenode does not hear of it */
 };
 /* wait_ms 0: at once. *ret_granted false: *ret_in_the_way has what is (NULL is fine); ask again to wait longer.
  * ERR_DEADLOCK: waiting would never end. */

@@ -74,8 +74,8 @@ struct posix_span {
 /* Spans in rising order, not overlapping. Pieces of the file that are not named stay. mtime_ns 0: now. Without spans:
  * only ends the stream of a writer that is gone, or of this client's own that failed.
  * ERR_STALE: the old pieces are not there as named, or the file is gone; ERR_ALREADY_BEING_CREATED: somebody writes it
- * as HDFS clients do; ERR_RECOVERY_IN_PROGRESS: ask again, its writer was gone and it is being closed;
- * ERR_REPLICA_NOT_FOUND: a new block is not known (any more); quota errors. */
+ * as HDFS clients do; ERR_RECOVERY_IN_PROGRESS: ask again, its writer was gone and it is being closed, or another edit
+ * goes first; ERR_REPLICA_NOT_FOUND: a new block is not known (any more); quota errors. */
 int posix_edit(struct dfs *fs, uint64_t session, uint64_t file_id, const struct posix_span *spans, size_t count,
                uint64_t mtime_ns, struct arena *a, struct posix_attr *ret_attr, struct err *reterr) MUST_CHECK;
 

@@ -52,6 +52,18 @@ bool held_locks_have(const struct held_locks *h, const struct posix_lock *lock)
     return false;
 }
 
+bool held_locks_owner(const struct held_locks *h, uint64_t inode, uint64_t handle, uint64_t *ret)
+{
+    for (uint32_t i = 0; i < h->count; i++) {
+        const struct posix_lock *l = &h->items[i];
+        if (l->id == inode && !l->whole && l->handle == handle) {
+            *ret = l->owner;
+            return true;
+        }
+    }
+    return false;
+}
+
 void held_locks_end_file(struct held_locks *h, uint64_t inode)
 {
     for (uint32_t i = 0; i < h->count;)

@@ -20,6 +20,8 @@ struct held_locks { /* {0} is empty */
  * of ranges do not see each other. */
 void held_locks_set(struct held_locks *h, const struct posix_lock *lock);
 bool held_locks_have(const struct held_locks *h, const struct posix_lock *lock); /* as it is */
+/* Who has a range of it that was locked through this handle? */
+bool held_locks_owner(const struct held_locks *h, uint64_t inode, uint64_t handle, uint64_t *ret);
 void held_locks_end_file(struct held_locks *h, uint64_t inode);
 
 #endif

@@ -14,9 +14,9 @@
 #include "common/mem.h"
 #include "fuse/posix/posix_mount.h"
 
-#define WAIT_STEP_MS   500 /* how long an interrupt may go unnoticed */
-#define LOCK_USERS_MAX 4096
-#define WAITERS_MAX    1024
+#define WAIT_STEP_MS  500 /* how long an interrupt may go unnoticed */
+#define WAIT_PAUSE_MS 50  /* where the namenode lets nobody wait, since too many do */
+#define WAITERS_MAX   1024
 
 static atomic_int waiters;
 
@@ -24,7 +24,6 @@ struct waiting {
     struct request op;
     struct posix_lock lock;
     struct node *node;
-    uint64_t handle;
     _Atomic bool is_interrupted;
 };
 
@@ -56,20 +55,10 @@ static void note_held(struct posix_mount *m, const struct posix_lock *lock)
     pthread_mutex_unlock(&m->store.held_lock);
 }
 
-/* For locks that belong to an open file (F_OFD_SETLK): the kernel only says that the handle ends, not whose they are.
- */
 static void note_granted(struct waiting *w)
 {
-    struct node *n = w->node;
-    node_note_lock(n, w->lock.whole);
+    node_note_lock(w->node, w->lock.whole);
     note_held(w->op.m, &w->lock);
-    if (w->lock.whole || w->lock.type == POSIX_LOCK_NONE || n->lock_user_count == LOCK_USERS_MAX)
-        return;
-    for (size_t i = 0; i < n->lock_user_count; i++)
-        if (n->lock_users[i].handle == w->handle && n->lock_users[i].owner == w->lock.owner)
-            return;
-    n->lock_users = mem_realloc_array(n->lock_users, n->lock_user_count + 1, sizeof *n->lock_users);
-    n->lock_users[n->lock_user_count++] = (struct lock_user){w->handle, w->lock.owner};
 }
 
 static void waiting_end(struct waiting *w, int rc, bool granted)
@@ -91,8 +80,12 @@ static void *wait_for_lock(void *arg)
     struct waiting *w = arg;
     bool granted = false;
     int rc = 0;
-    while (rc == 0 && !granted && !w->is_interrupted)
+    while (rc == 0 && !granted && !w->is_interrupted) {
+        int64_t since_ms = clock_mono_ms();
         rc = posix_lock(w->op.fs, w->op.m->store.memory->session, &w->lock, WAIT_STEP_MS, &granted, NULL, &w->op.err);
+        if (rc == 0 && !granted && clock_mono_ms() - since_ms < WAIT_PAUSE_MS)
+            clock_sleep_ms(WAIT_PAUSE_MS);
+    }
     if (rc == 0 && granted) {
         pthread_mutex_lock(&w->node->locks_lock);
         note_granted(w);
@@ -111,7 +104,7 @@ static void set_lock(fuse_req_t req, const struct fuse_file_info *fi, struct pos
     bool granted = false;
     request_begin(&w->op, req);
     w->lock = lock;
-    w->handle = fi->fh;
+    w->lock.handle = fi->fh;
     int rc = node_need(w->op.m->nodes, lock.id, &w->node, &w->op.err);
     if (rc == 0) {
         pthread_mutex_lock(&w->node->locks_lock);
@@ -206,17 +199,24 @@ void locks_release_owner(struct request *op, struct node *n, uint64_t owner, boo
     pthread_mutex_unlock(&n->locks_lock);
 }
 
+static bool find_owner(struct posix_mount *m, uint64_t inode, uint64_t handle, uint64_t *ret)
+{
+    pthread_mutex_lock(&m->store.held_lock);
+    bool found = held_locks_owner(&m->store.memory->locks, inode, handle, ret);
+    pthread_mutex_unlock(&m->store.held_lock);
+    return found;
+}
+
+/* For locks that belong to an open file (F_OFD_SETLK): the kernel only says that the handle ends, not whose they are. A
+ * process has let go of its own when it closed the handle, or it has closed none. */
 void locks_release_handle(struct request *op, struct node *n, uint64_t handle)
 {
+    uint64_t owner;
+    if (!node_has_locks(n, false))
+        return;
     pthread_mutex_lock(&n->locks_lock);
-    for (size_t i = 0; i < n->lock_user_count;) {
-        if (n->lock_users[i].handle != handle) {
-            i++;
-            continue;
-        }
-        release_owner_locked(op, n, n->lock_users[i].owner, false);
-        n->lock_users[i] = n->lock_users[--n->lock_user_count];
-    }
+    while (find_owner(op->m, n->id, handle, &owner))
+        release_owner_locked(op, n, owner, false);
     pthread_mutex_unlock(&n->locks_lock);
 }
 

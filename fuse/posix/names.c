@@ -265,6 +265,8 @@ void posix_op_rename(fuse_req_t req, fuse_ino_t parent, const char *name, fuse_i
     note_renamed(&op, &how, rc, &moved, &replaced);
     if (rc == 0 && how.hold && replaced.id && replaced.nlink == 0)
         note_held(&op, replaced.id);
+    if (rc == 0 && flags == 0 && replaced.id && S_ISDIR(replaced.mode))
+        removed_add(op.m->removed, &replaced);
     if (rc == 0 && (S_ISDIR(moved.mode) || (replaced.id && S_ISDIR(replaced.mode)) || how.parent != how.new_parent))
         dir_stats_changed(op.m->dir_stats);
     else if (rc == 0)

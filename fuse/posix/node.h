@@ -44,12 +44,8 @@ struct node {
 
     _Atomic bool was_changed; /* since known_names.h was told; set after it was */
 
-    _Atomic bool wants_atime;   /* the next read is to be noted */
-    pthread_mutex_t locks_lock; /* setting one, against letting go of all; and: */
-    struct lock_user {          /* through which handle who has set range locks; owned */
-        uint64_t handle, owner;
-    } * lock_users;
-    size_t lock_user_count;
+    _Atomic bool wants_atime;                      /* the next read is to be noted */
+    pthread_mutex_t locks_lock;                    /* setting one, against letting go of all */
     _Atomic bool has_range_locks, has_whole_locks; /* ever had: closing has to let go of them */
 
     pthread_rwlock_t lock; /* what follows; shared: reading bytes */
@@ -155,7 +151,7 @@ int node_grow(struct node_store *s, struct node *n, int64_t size, struct err *re
 /* Zeros from start to end, which take no room; the file grows if it has to and `grow`. */
 int node_zero(struct node_store *s, struct node *n, int64_t start, int64_t end, bool grow,
               struct err *reterr) MUST_CHECK;
-/* SEEK_DATA and SEEK_HOLE; *ret -1: offset is at the end or behind it, or there is no more data. */
+/* SEEK_DATA and SEEK_HOLE; *ret -1: offset is negative, at the end or behind it, or there is no more data. */
 int node_seek(struct node_store *s, struct node *n, int64_t offset, bool data, int64_t *ret,
               struct err *reterr) MUST_CHECK;
 /* Its file, just now, by this mount: it has no pieces. first: the block it was given with that, copied; or NULL. */

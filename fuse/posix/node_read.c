@@ -232,7 +232,7 @@ int node_seek(struct node_store *s, struct node *n, int64_t offset, bool data, i
         rc = node_load_attr(s, n, reterr);
     if (rc == 0)
         rc = node_load_pieces(s, n, reterr);
-    if (rc == 0 && offset >= n->size) {
+    if (rc == 0 && (offset < 0 || offset >= n->size)) {
         *ret = -1;
     } else if (rc == 0) {
         int64_t at = offset, end;

@@ -45,7 +45,6 @@ static void node_free(struct node *n)
     node_unload(n);
     extents_clear(&n->changed);
     staging_free(n->staging);
-    free(n->lock_users);
     pthread_rwlock_destroy(&n->lock);
     pthread_mutex_destroy(&n->locks_lock);
     free(n);

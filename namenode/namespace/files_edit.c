@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "namenode/namespace/edit_turns.h"
 #include "namenode/namespace/policy.h"
 
 /* ---- new blocks ---- */
@@ -292,8 +293,12 @@ int file_edit(const struct file_op *o, const struct edit *e, bool *ret_done, str
     struct inode *n = e->file;
     struct edited r;
     *ret_done = false;
+    if (e->count && edit_turns_must_wait(o->nn->edit_turns, n->id, e->session, o->now_ms))
+        return err_set(reterr, ERR_RECOVERY_IN_PROGRESS, "inode %" PRIu64 ": another mount's edit goes first", n->id);
     int rc = end_writer(o, e, reterr);
     rc = rc ? rc : prepare(o, e, &r, reterr);
+    if (rc == ERR_STALE)
+        edit_turns_lost(o->nn->edit_turns, n->id, e->session, o->now_ms);
     if (rc)
         return rc;
     if (!e->count) {
@@ -312,6 +317,8 @@ int file_edit(const struct file_op *o, const struct edit *e, bool *ret_done, str
     rc = file_commit(o, reterr);
     for (size_t i = 0; !rc && i < r.added_count; i++)
         take_over(o, n, r.added[i]);
+    if (!rc)
+        edit_turns_won(o->nn->edit_turns, n->id, e->session);
     *ret_done = !rc;
     return rc;
 }

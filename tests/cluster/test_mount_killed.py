@@ -4,6 +4,7 @@ import fcntl
 import os
 import random
 import signal
+import struct
 import subprocess
 import sys
 import threading
@@ -49,6 +50,24 @@ def test_killing_the_serving_process_is_not_noticed(cluster, here):
     assert {f"name-{i}" for i in range(50)} <= seen
     assert hdfs_bytes(cluster, here + "/stream") == stream
     assert hdfs_bytes(cluster, here + "/edited") == edited
+
+
+def test_a_lock_of_an_open_file_ends_with_it_after_a_death(cluster, here):
+    def lock(f):
+        fcntl.fcntl(f, fcntl.F_OFD_SETLK if hasattr(fcntl, "F_OFD_SETLK") else 37, struct.pack("hhqqi4x", fcntl.F_WRLCK, 0, 0, 0, 0))
+
+    def gets(f):
+        with contextlib.suppress(BlockingIOError):
+            lock(f)
+            return True
+
+    open(here + "/f", "w").close()
+    with open(here + "/f", "r+") as other:
+        with open(here + "/f", "r+") as f:
+            lock(f)
+            os.kill(serving_of(keeper_of(cluster)), 9)
+            assert not gets(other)
+        wait_for(lambda: gets(other), 10, "the end of the lock")
 
 
 def test_a_mount_outlives_processes_that_die_at_once(cluster, here, tmp_path):

@@ -1,4 +1,5 @@
 """Two mounts of one file system: each sees what the other has closed, and locks hold between them."""
+import concurrent.futures
 import contextlib
 import ctypes
 import fcntl
@@ -120,6 +121,36 @@ def test_a_save_keeps_what_the_other_mount_saved_meanwhile(cluster, here, other)
             os.pwrite(g.fileno(), b"there", 100)
     data = hdfs_bytes(cluster, here + "/f")
     assert data[5000:5004] == b"here" and data[100:105] == b"there"
+
+
+def test_who_has_much_to_save_is_not_always_too_late(cluster, here, other):
+    """The other mount saves a little in the same pieces all the time."""
+    slot, slots, done = 65536, 48, threading.Event()
+    with open(here + "/f", "wb") as f:
+        f.truncate(slot * slots)
+
+    def save_little():
+        n = 0
+        with open(beside(cluster, other, here + "/f"), "r+b", buffering=0) as f:
+            while not done.is_set():
+                os.pwrite(f.fileno(), b"o" * slot, (2 * n + 1) % slots * slot)
+                os.fsync(f.fileno())
+                n += 1
+        return n
+
+    with concurrent.futures.ThreadPoolExecutor() as pool, contextlib.ExitStack() as end:
+        end.callback(done.set)
+        little = pool.submit(save_little)
+        with open(here + "/f", "r+b", buffering=0) as f:
+            for i in range(10):
+                for k in range(0, slots, 2):
+                    os.pwrite(f.fileno(), b"%d" % i * slot, k * slot)
+                os.fsync(f.fileno())
+        done.set()
+        saved = little.result()
+    data = hdfs_bytes(cluster, here + "/f")
+    assert data[::2 * slot] == b"9" * (slots // 2)
+    assert saved > 0 and data[slot::2 * slot].count(b"o") == min(saved, slots // 2)
 
 
 @contextlib.contextmanager

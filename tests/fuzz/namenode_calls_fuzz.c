@@ -14,6 +14,7 @@
 #include "namenode/housekeeping.h"
 #include "namenode/namespace/cache_pools.h"
 #include "namenode/namespace/detached.h"
+#include "namenode/namespace/edit_turns.h"
 #include "namenode/namespace/graves.h"
 #include "namenode/namespace/leases.h"
 #include "namenode/namespace/tokens.h"
@@ -88,6 +89,7 @@ static void calls_fuzz_end(void)
     parked_free(f->nn.parked);
     posix_state_close(&f->nn);
     detached_free(f->nn.detached);
+    edit_turns_free(f->nn.edit_turns);
     graves_free(f->nn.graves);
     writers_free(f->nn.writers);
     cache_pools_free(f->nn.cache_pools);
@@ -160,6 +162,7 @@ static void calls_fuzz_begin(void)
     nn->leases = leases_new(60000, 1200000, 30000);
     nn->writers = writers_new();
     nn->detached = detached_new();
+    nn->edit_turns = edit_turns_new();
     if (graves_load(nn->store, 0, &nn->graves, NULL))
         abort();
     nn->parked = parked_new();

@@ -170,6 +170,8 @@ void subject_seek(void)
     FAILS(ENXIO, lseek(fd, 100, SEEK_DATA));
     FAILS(ENXIO, lseek(fd, 100, SEEK_HOLE));
     FAILS(ENXIO, lseek(fd, 101, SEEK_HOLE));
+    FAILS(ENXIO, lseek(fd, -1, SEEK_HOLE));
+    FAILS(ENXIO, lseek(fd, -1, SEEK_DATA));
 
     enum { MIB = 1 << 20 }; /* holes are shown in units of at most this */
     int sparse = fd_of("sparse", O_RDWR);

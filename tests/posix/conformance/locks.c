@@ -271,6 +271,32 @@ static void check_deadlock(void)
     IS(1, told + (WIFEXITED(status) && WEXITSTATUS(status) == 1), "one of two that wait for each other gets EDEADLK");
 }
 
+/* A process closes what it locked through, which its child goes on to have open, and locks again through another one:
+ * the child's end is nothing to that lock, at once or a little later. */
+static void check_inherited(void)
+{
+    int ends[2], fd = MUST(open("f", O_RDWR)), status, error = EAGAIN;
+    MUST(lock(fd, F_SETLK, F_WRLCK, 0, 0));
+    MUST(pipe(ends));
+    pid_t child = MUST(fork());
+    if (child == 0) {
+        char c;
+        close(ends[1]);
+        _exit(read(ends[0], &c, 1) != 0);
+    }
+    MUST(close(fd));
+    IS(0, other_gets(F_WRLCK, 0, 0), "closed by who had locked");
+    fd = MUST(open("f", O_RDWR));
+    OK(lock(fd, F_SETLK, F_WRLCK, 0, 0));
+    MUST(close(ends[1]));
+    MUST(waitpid(child, &status, 0));
+    for (int tries = 0; tries < 30 && error == EAGAIN; tries++)
+        error = other_gets(F_WRLCK, 0, 0);
+    IS(EAGAIN, error, "another process has closed it");
+    MUST(close(ends[0]));
+    MUST(close(fd));
+}
+
 void subject_locks(void)
 {
     put_file("f", "x");
@@ -278,6 +304,7 @@ void subject_locks(void)
     MUST(mkdir("d", 0755));
     check_flock();
     check_ranges();
+    check_inherited();
     int fd = MUST(open("f", O_RDWR));
     MUST(lock(fd, F_SETLK, F_WRLCK, 10, 5));
     HOLDS(in_process(test_other) == 1, "F_GETLK tells type, range and process");
@@ -301,6 +328,7 @@ void subject_locks_between_mounts(void)
     elsewhere = strdup(there("f"));
     check_flock();
     check_ranges();
+    check_inherited();
     check_open_file_locks();
     check_waiting();
 }

@@ -298,6 +298,12 @@ void subject_rename(void)
     FAILS(ENOTDIR, rename("d/g", "new/"));
     OK(rename("d/e", "e/"), "a directory to a name with a slash");
     OK(rename("e", "e"), "to itself");
+    MUST(mkdir("over", 0755));
+    int over = MUST(open("over", O_RDONLY));
+    struct stat st = {.st_nlink = 9};
+    OK(rename("e", "over"), "a directory over an empty one");
+    OK(fstat(over, &st), "a directory that was replaced");
+    IS(0, st.st_nlink, "a directory that was replaced");
     MUST(link("d/g", "other"));
     OK(rename("d/g", "other"), "two links to one file");
     HOLDS(exists("d/g") && exists("other"), "rename of one link over the other does nothing");

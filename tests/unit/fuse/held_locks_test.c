@@ -66,10 +66,29 @@ static void test_whole_files_and_ranges_do_not_see_each_other(void **state)
     assert_true(h.items[0].whole);
 }
 
+static void test_who_locked_through_a_handle_is_found(void **state)
+{
+    static struct held_locks h;
+    uint64_t owner = 0;
+    struct posix_lock l = {.id = 7, .owner = 1, .end = 99, .type = POSIX_LOCK_SHARED, .handle = 5};
+    struct posix_lock middle = {.id = 7, .owner = 1, .start = 10, .end = 19, .type = POSIX_LOCK_NONE, .handle = 6};
+    struct posix_lock all = {.id = 7, .owner = 1, .end = POSIX_LOCK_TO_END, .type = POSIX_LOCK_NONE};
+    struct posix_lock whole = {.id = 7, .whole = true, .end = POSIX_LOCK_TO_END, .handle = 8};
+    held_locks_set(&h, &l);
+    held_locks_set(&h, &middle);
+    held_locks_set(&h, &whole);
+    assert_true(held_locks_owner(&h, 7, 5, &owner) && owner == 1);
+    assert_false(held_locks_owner(&h, 7, 6, &owner) || held_locks_owner(&h, 7, 8, &owner));
+    assert_false(held_locks_owner(&h, 8, 5, &owner));
+    held_locks_set(&h, &all);
+    assert_false(held_locks_owner(&h, 7, 5, &owner));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_every_byte_has_the_lock_that_was_set_last),
+        cmocka_unit_test(test_who_locked_through_a_handle_is_found),
         cmocka_unit_test(test_whole_files_and_ranges_do_not_see_each_other),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -18,6 +18,7 @@
 #include "namenode/namespace/files.h"
 #include "namenode/namespace/cache_pools.h"
 #include "namenode/namespace/detached.h"
+#include "namenode/namespace/edit_turns.h"
 #include "namenode/namespace/graves.h"
 #include "namenode/namespace/leases.h"
 #include "namenode/namespace/tokens.h"
@@ -71,6 +72,7 @@ static inline void fixture_open(struct fixture *f)
     f->nn.leases = leases_new(SOFT_MS, HARD_MS, RETRY_MS);
     f->nn.writers = writers_new();
     f->nn.detached = detached_new();
+    f->nn.edit_turns = edit_turns_new();
     assert_int_equal(graves_load(f->nn.store, GRACE_MS, &f->nn.graves, NULL), 0);
     assert_int_equal(cache_pools_load(f->nn.store, &f->nn.cache_pools, NULL), 0);
     assert_int_equal(tokens_load(f->nn.store, f->config, &f->nn.tokens, NULL), 0);
@@ -86,6 +88,7 @@ static inline void fixture_close(struct fixture *f)
     parked_free(f->nn.parked);
     posix_state_close(&f->nn);
     detached_free(f->nn.detached);
+    edit_turns_free(f->nn.edit_turns);
     graves_free(f->nn.graves);
     writers_free(f->nn.writers);
     cache_pools_free(f->nn.cache_pools);
