@@ -4,6 +4,7 @@ import gzip
 import json
 import signal
 
+from lib.cluster import cairn_path
 from lib.jobs import WORDCOUNT, WORDS, check_words, counter, generate, job, job_id, output, put, run, running, state, submit, word_counts
 
 
@@ -72,6 +73,17 @@ def test_environment_of_the_commands(running, tmp_path):
     assert (env["mapreduce_task_partition"], env["mapreduce_task_ismap"], env["mapred_reduce_tasks"]) == ("0", "true", "0")
     assert env["mapreduce_task_output_dir"] == f"{running.uri}/o/env/_temporary/0/{attempt}"
     assert attempt in env["CWD"]
+
+
+def test_folders_that_several_attempts_write_become_one(running):
+    """As Hadoop's committer merges them, folders in folders too."""
+    for name in "abc":
+        put(running, f"/side/in/{name}", name.encode() + b"\n")
+    to = "$mapreduce_task_output_dir/by/day"
+    script = f"n=$mapreduce_task_partition; {cairn_path()} fs -mkdir -p {to} && cat | {cairn_path()} fs -put - {to}/$n"
+    run(running, "-mapper", f"sh -c '{script}'", "-numReduceTasks", 0, "-input", "/side/in", out="/o/side")
+    assert running.fs("-cat", "/o/side/by/day/*", check=True).stdout == b"a\nb\nc\n"
+    assert running.fs("-test", "-e", "/o/side/_temporary").returncode == 1
 
 
 def test_commands_inherit_nothing_of_the_daemons(running):
