@@ -86,6 +86,21 @@ def test_folders_that_several_attempts_write_become_one(running):
     assert running.fs("-test", "-e", "/o/side/_temporary").returncode == 1
 
 
+def test_separators_of_several_bytes(running):
+    """As in Hadoop a separator is a text: of lines, of a key's fields for the order and for the parts."""
+    put(running, "/wide/in", "b§§10§§x§y\na§§9§§z\nb§§9§§w\n".encode())
+    run(running, "-D", "stream.map.output.field.separator=§§", "-D", "stream.num.map.output.key.fields=2",
+        "-D", "stream.reduce.input.field.separator=||", "-D", "mapreduce.map.output.key.field.separator=§§",
+        "-D", "mapreduce.job.output.key.comparator.class=KeyFieldBasedComparator", "-D", "mapreduce.partition.keycomparator.options=-k1,1r -k2,2n",
+        "-partitioner", "KeyFieldBasedPartitioner", "-D", "mapreduce.partition.keypartitioner.options=-k1,1",
+        "-mapper", "cat", "-reducer", "sh -c 'cat; echo end'", "-numReduceTasks", 2, "-input", "/wide/in", out="/o/wide")
+    parts = [running.fs("-cat", f"/o/wide/part-0000{n}", check=True).stdout.decode() for n in range(2)]
+    lines = "".join(sorted(parts, reverse=True)).replace("end\n", "")
+    assert sorted(parts[0].splitlines() + parts[1].splitlines()) == sorted(["b§§9||w", "b§§10||x§y", "a§§9||z", "end", "end"])
+    assert lines.index("b§§9||w") < lines.index("b§§10||x§y")
+    assert any("b§§9||w" in part and "b§§10||x§y" in part for part in parts)
+
+
 def test_commands_inherit_nothing_of_the_daemons(running):
     put(running, "/bare/in", b"x\n")
     script = "cat >/dev/null; for f in /proc/self/fd/*; do readlink $f; done; grep SigIgn /proc/self/status"
