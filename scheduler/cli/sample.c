@@ -9,6 +9,7 @@
 
 #include "common/mem.h"
 #include "scheduler/engine/job_conf.h"
+#include "scheduler/engine/key_fields.h"
 #include "scheduler/engine/key_order.h"
 #include "scheduler/engine/program.h"
 #include "scheduler/engine/record_input.h"
@@ -60,11 +61,11 @@ static struct slice some_lines(struct slice chunk)
 
 static void add_lines(struct sample *s, struct slice lines)
 {
-    const char *separator = job_conf_get(s->task.job, "stream.map.output.field.separator");
+    struct slice separator = separator_of(job_conf_get(s->task.job, "stream.map.output.field.separator"));
     int fields = (int)job_conf_int(s->task.job, "stream.num.map.output.key.fields", 1);
     for (const uint8_t *lf; lines.len && (lf = memchr(lines.base, '\n', lines.len));) {
         struct slice line = {lines.base, (size_t)(lf - lines.base)};
-        struct record r = record_of_line(line, separator && separator[0] ? separator[0] : '\t', fields);
+        struct record r = record_of_line(line, separator, fields);
         add_key(s, &r);
         lines.len -= line.len + 1;
         lines.base = lf + 1;

@@ -5,12 +5,13 @@
 #include "common/mem.h"
 #include "scheduler/engine/input_formats.h"
 #include "scheduler/engine/job_conf.h"
+#include "scheduler/engine/key_fields.h"
 #include "scheduler/engine/line_input.h"
 #include "scheduler/engine/program.h"
 
 struct line_format {
     struct line_input *in;
-    char separator;
+    struct slice separator;
     char offset[24];
 };
 
@@ -19,7 +20,8 @@ void *line_format_new(const struct input_split *s, const Cairn__JobSpecProto *jo
     struct line_format *f = mem_new(struct line_format);
     f->in = line_input_new(s->source, s->start, s->length, 0);
     const char *separator = job_conf_get(job, "mapreduce.input.keyvaluelinerecordreader.key.value.separator");
-    f->separator = separator && separator[0] ? separator[0] : '\t';
+    f->separator = separator_of(separator);
+    f->separator.len = 1; /* as in Hadoop, here, its first character alone */
     return f;
 }
 

@@ -4,6 +4,20 @@
 #include <stdlib.h>
 #include <string.h>
 
+struct slice separator_of(const char *setting)
+{
+    const char *text = setting && setting[0] ? setting : "\t";
+    return (struct slice){(const uint8_t *)text, strlen(text)};
+}
+
+const uint8_t *separator_find(const uint8_t *from, const uint8_t *end, struct slice separator)
+{
+    if (from >= end)
+        return NULL;
+    size_t len = (size_t)(end - from);
+    return separator.len == 1 ? memchr(from, separator.base[0], len) : memmem(from, len, separator.base, separator.len);
+}
+
 struct letters {
     bool numeric, reverse, any;
 };
@@ -75,11 +89,11 @@ int key_fields_parse(const char *text, const char *name, struct key_fields *ret,
 }
 
 /* Offset where field `number` (from 1) begins, or -1; *ret_end is just past its last byte. */
-static int64_t field_at(struct slice key, char separator, int number, size_t *ret_end)
+static int64_t field_at(struct slice key, struct slice separator, int number, size_t *ret_end)
 {
     size_t begin = 0;
     for (int field = 1;; field++) {
-        const uint8_t *sep = begin < key.len ? memchr(key.base + begin, separator, key.len - begin) : NULL;
+        const uint8_t *sep = begin < key.len ? separator_find(key.base + begin, key.base + key.len, separator) : NULL;
         size_t end = sep ? (size_t)(sep - key.base) : key.len;
         if (field == number) {
             *ret_end = end;
@@ -87,11 +101,11 @@ static int64_t field_at(struct slice key, char separator, int number, size_t *re
         }
         if (!sep)
             return -1;
-        begin = end + 1;
+        begin = end + separator.len;
     }
 }
 
-struct slice key_part(struct slice key, char separator, const struct key_spec *spec)
+struct slice key_part(struct slice key, struct slice separator, const struct key_spec *spec)
 {
     size_t end = 0, last_end = key.len;
     int64_t begin = field_at(key, separator, spec->begin_field, &end);

@@ -13,13 +13,16 @@ struct key_spec { /* fields and characters count from 1; end_char 0 = the field'
     bool numeric, reverse;
 };
 struct key_fields {
-    char separator;
+    struct slice separator;
     struct key_spec specs[KEY_SPECS_MAX];
     int count;
 };
 /* "-k2.3,4 -k1,1nr", and -n, -r for those without letters of their own. ERR_CONFIG names what `text` belongs to. */
 int key_fields_parse(const char *text, const char *name, struct key_fields *ret, struct err *reterr) MUST_CHECK;
 /* Empty if the key has no such field. */
-struct slice key_part(struct slice key, char separator, const struct key_spec *spec);
+struct slice key_part(struct slice key, struct slice separator, const struct key_spec *spec);
+/* A separator as a setting names it, of any length; TAB without one. */
+struct slice separator_of(const char *setting);
+const uint8_t *separator_find(const uint8_t *from, const uint8_t *end, struct slice separator); /* or NULL */
 
 #endif

@@ -25,7 +25,7 @@ int key_order_open(const Cairn__JobSpecProto *job, struct key_order *ret, struct
     const char *options =
         either(job, "mapreduce.partition.keycomparator.options", "mapred.text.key.comparator.options");
     ret->by_fields = true;
-    ret->fields.separator = separator && separator[0] ? separator[0] : '\t';
+    ret->fields.separator = separator_of(separator);
     return key_fields_parse(options ? options : "", "mapreduce.partition.keycomparator.options", &ret->fields, reterr);
 }
 

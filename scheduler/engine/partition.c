@@ -10,8 +10,7 @@ static int open_fields(const Cairn__JobSpecProto *job, struct partitioner *p, st
 {
     const char *separator = job_conf_get(job, "mapreduce.map.output.key.field.separator");
     separator = separator ? separator : job_conf_get(job, "map.output.key.field.separator");
-    if (separator && separator[0])
-        p->fields.separator = separator[0];
+    p->fields.separator = separator_of(separator);
     const char *fields = job_conf_get(job, "num.key.fields.for.partition");
     const char *options = job_conf_get(job, "mapreduce.partition.keypartitioner.options");
     options = options ? options : job_conf_get(job, "mapred.text.key.partitioner.options");
@@ -27,7 +26,7 @@ static int open_fields(const Cairn__JobSpecProto *job, struct partitioner *p, st
 
 int partitioner_open(const Cairn__JobSpecProto *job, struct partitioner *ret, struct err *reterr)
 {
-    struct partitioner p = {.partitions = job->reduces ? job->reduces : 1, .fields.separator = '\t'};
+    struct partitioner p = {.partitions = job->reduces ? job->reduces : 1};
     int rc = job->fieldpartitioner ? open_fields(job, &p, reterr) : 0;
     if (rc < 0)
         return rc;

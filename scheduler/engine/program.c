@@ -12,6 +12,7 @@
 #include "scheduler/engine/channel.h"
 #include "scheduler/engine/command_line.h"
 #include "scheduler/engine/job_conf.h"
+#include "scheduler/engine/key_fields.h"
 #include "scheduler/engine/stream_child.h"
 
 #define FEED_BYTES (256u << 10)
@@ -24,7 +25,7 @@ struct program {
     /* a command */
     const char *between; /* key and value of a line that it is fed */
     bool ignore_key;
-    char separator; /* of key and value in lines that it writes */
+    struct slice separator; /* of key and value in lines that it writes */
     int key_fields;
     struct buf feed;
     bool open;
@@ -41,14 +42,14 @@ bool program_is_library(const char *command)
     return n > 3 && !strncmp(command + n - 3, ".so", 3);
 }
 
-struct record record_of_line(struct slice line, char separator, int key_fields)
+struct record record_of_line(struct slice line, struct slice separator, int key_fields)
 {
     const uint8_t *from = line.base, *end = line.base + line.len, *sep = line.base;
     for (int i = 0; i < key_fields; i++) {
-        sep = from < end ? memchr(from, separator, (size_t)(end - from)) : NULL;
+        sep = separator_find(from, end, separator);
         if (!sep)
             return (struct record){line.base, end, (uint32_t)line.len, 0};
-        from = sep + 1;
+        from = sep + separator.len;
     }
     return (struct record){line.base, from, (uint32_t)(sep - line.base), (uint32_t)(end - from)};
 }
@@ -66,8 +67,8 @@ static int start_command(struct task *t, const char *command, struct program *p,
     bool map = p->use.role == PROGRAM_MAP, reduce = p->use.role == PROGRAM_REDUCE;
     const Cairn__JobSpecProto *job = t->job;
     p->between = conf_text(t, map ? "stream.map.input.field.separator" : "stream.reduce.input.field.separator", "\t");
-    p->separator =
-        conf_text(t, reduce ? "stream.reduce.output.field.separator" : "stream.map.output.field.separator", "\t")[0];
+    p->separator = separator_of(
+        job_conf_get(job, reduce ? "stream.reduce.output.field.separator" : "stream.map.output.field.separator"));
     p->key_fields =
         (int)job_conf_int(job, reduce ? "stream.num.reduce.output.key.fields" : "stream.num.map.output.key.fields", 1);
     p->ignore_key = p->use.no_key || (map && job_conf_bool(job, "stream.map.input.ignoreKey", false));

@@ -48,6 +48,6 @@ int program_host_main(char **args);
 #define PROGRAM_HOST_ARGS 4
 
 /* Streaming's record of a line: the key ends before the n-th separator, or is the whole line. */
-struct record record_of_line(struct slice line, char separator, int key_fields);
+struct record record_of_line(struct slice line, struct slice separator, int key_fields);
 
 #endif

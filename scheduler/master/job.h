@@ -51,7 +51,8 @@ struct attempt {
     struct counter_value *counters;             /* of a winner */
     size_t counter_count;
     uint32_t fetch_failures;
-    int64_t before; /* the same task's attempt before, index in job->attempts, -1 */
+    int64_t fetch_failed_ms; /* the first of them */
+    int64_t before;          /* the same task's attempt before, index in job->attempts, -1 */
 };
 struct map_event {
     uint32_t map;

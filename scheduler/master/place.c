@@ -1,8 +1,8 @@
 /* Placing, in one paragraph: after every event each worker with room is offered to the jobs, in the order of share.c. A
  * job gives it a pending map whose input that worker holds; else, only after having turned down room for a while (or
  * when no worker holds the input at all), one from the same rack, and after a while longer any. Reduces come when all
- * maps have been placed and enough are done. When running reduces hold every slot and a map must run again, one worker
- * may exceed its slots by one, or the job could never end. */
+ * maps have been placed and enough are done. When running reduces hold all that a map which must run again could get
+ * (slots, memory, what their pool or user may have), it runs beyond that, or the job could never end. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -309,17 +309,28 @@ static bool offer(struct sched *s, struct worker *w, int64_t now_ms, struct sche
     return taken;
 }
 
-/* Every slot is taken, and a job's reduces wait for a map that must run again. */
+/* Room for a map of the job that it may have, and at most waits to take. */
+static bool has_a_place(const struct sched *s, struct job *j, int64_t now_ms)
+{
+    for (size_t i = 0; share_allows(j) && i < s->resources.count; i++) {
+        const struct worker *w = s->resources.workers[i];
+        if (worker_has_room(w, j->map_ask) && next_pending(s, j, &j->every, w, now_ms) >= 0)
+            return true;
+    }
+    return false;
+}
+
+/* A job's reduces wait for a map that must run again, and what that needs comes free only when they end. */
 static void rescue_maps(struct sched *s, int64_t now_ms, struct sched_actions *out)
 {
     for (size_t i = 0; i < s->job_count; i++) {
         struct job *j = s->jobs[i];
         if (j->state != CAIRN__JOB_STATE__JOB_RUNNING || !j->maps_pending || !j->reduces_running || j->maps_running ||
-            now_ms < j->held_until_ms)
+            now_ms < j->held_until_ms || has_a_place(s, j, now_ms))
             continue;
         for (size_t k = 0; k < s->resources.count && j->maps_pending; k++) {
             struct worker *w = s->resources.workers[k];
-            int64_t task = !worker_takes_tasks(w) || w->running != w->slots ? -1 : pick_map(s, j, w, now_ms);
+            int64_t task = !worker_takes_tasks(w) || w->running > w->slots ? -1 : pick_map(s, j, w, now_ms);
             if (task >= 0)
                 sched_launch(j, true, (uint32_t)task, w, now_ms, out);
         }
@@ -392,8 +403,7 @@ void sched_assign(struct sched *s, int64_t now_ms, struct sched_actions *out)
             declined[worker_index(s, w)] = true;
     }
     free(declined);
-    if (!any_free)
-        rescue_maps(s, now_ms, out);
+    rescue_maps(s, now_ms, out);
     for (size_t i = 0; i < s->job_count; i++)
         if (s->jobs[i]->maps_pending + s->jobs[i]->reduces_pending > 0)
             say_what_it_waits_for(s, s->jobs[i], any_free);

@@ -220,6 +220,15 @@ static int make_output(struct dfs *fs, const Cairn__JobSpecProto *job, struct ar
     return dfs_mkdirs(fs, arena_printf(a, "%s/_temporary/0", job->output), 0755, true, reterr);
 }
 
+/* Of a job that was refused: the next one may have it. */
+static void remove_output(struct dfs *fs, const char *output)
+{
+    bool deleted;
+    struct err err = {0};
+    if (dfs_delete(fs, output, true, &deleted, &err) < 0)
+        log_warn("scheduler", "path=%s stays: err=%s", output, err.text);
+}
+
 static int submit(struct master *m, json_t *root, const char *user, struct arena *a, char id[JOB_ID_MAX],
                   struct err *reterr)
 {
@@ -235,10 +244,10 @@ static int submit(struct master *m, json_t *root, const char *user, struct arena
         rc = dfs_connect(master_config(m), job.fsuri, user, &fs, reterr);
     if (rc == 0)
         rc = rest_take_files(root, fs, a, &job, reterr);
-    if (rc == 0)
-        rc = make_output(fs, &job, a, reterr);
+    if (rc == 0 && (rc = make_output(fs, &job, a, reterr)) == 0 && (rc = master_submit(m, &job, user, reterr)) < 0)
+        remove_output(fs, job.output);
     dfs_unref(fs);
-    return rc < 0 ? rc : master_submit(m, &job, user, reterr);
+    return rc;
 }
 
 static void post_job(struct http_request *request, struct http_reply *reply, void *context)

@@ -183,17 +183,14 @@ static void attempt_succeeded(struct sched *s, struct job *j, struct attempt *a,
     sched_maybe_commit(j, out);
 }
 
-static void attempt_failed(struct sched *s, struct job *j, struct attempt *a, const char *diagnostics, int64_t now_ms,
-                           struct sched_actions *out)
+/* One failure more of the attempt's task; the job fails at its limit. */
+static void task_failed(struct sched *s, struct job *j, const struct attempt *a, int64_t now_ms,
+                        struct sched_actions *out)
 {
     struct task_info *t = job_task(j, a->map, a->task);
     job_worker_failed(j, a->worker_id);
-    attempt_end(s, j, a, CAIRN__ATTEMPT_STATE__ATTEMPT_FAILED, diagnostics, now_ms, out);
-    job_count(j, JOB_COUNTER_GROUP, a->map ? "Failed map tasks" : "Failed reduce tasks", 1);
     t->failed_on[t->failures % TASK_FAILED_ON_MAX] = a->worker_id;
     t->failures++;
-    if (t->running == 0)
-        sched_move_task(j, a->map, t, TASK_PENDING);
     if (t->failures < (a->map ? j->max_attempts_map : j->max_attempts_reduce))
         return;
     char id[ATTEMPT_ID_MAX];
@@ -203,6 +200,17 @@ static void attempt_failed(struct sched *s, struct job *j, struct attempt *a, co
                            a->diagnostics ? a->diagnostics : "no reason given");
     sched_job_end(s, j, CAIRN__JOB_STATE__JOB_FAILED, why, now_ms, out);
     free(why);
+}
+
+static void attempt_failed(struct sched *s, struct job *j, struct attempt *a, const char *diagnostics, int64_t now_ms,
+                           struct sched_actions *out)
+{
+    struct task_info *t = job_task(j, a->map, a->task);
+    attempt_end(s, j, a, CAIRN__ATTEMPT_STATE__ATTEMPT_FAILED, diagnostics, now_ms, out);
+    job_count(j, JOB_COUNTER_GROUP, a->map ? "Failed map tasks" : "Failed reduce tasks", 1);
+    if (t->running == 0)
+        sched_move_task(j, a->map, t, TASK_PENDING);
+    task_failed(s, j, a, now_ms, out);
 }
 
 void attempt_killed(struct sched *s, struct job *j, struct attempt *a, const char *why, int64_t now_ms,
@@ -298,11 +306,15 @@ void sched_fetch_failed(struct sched *s, int64_t now_ms, const struct attempt_id
     struct attempt *a = j && map->map ? job_attempt(j, map, &index) : NULL;
     if (!a || j->state != CAIRN__JOB_STATE__JOB_RUNNING || j->maps[a->task].winner != (int64_t)index)
         return; /* replaced already */
-    a->fetch_failures++;
+    const struct worker *w = resources_find(&s->resources, a->worker_id);
+    if (a->fetch_failures++ == 0)
+        a->fetch_failed_ms = now_ms;
     job_count(j, "Shuffle Errors", corrupt ? "BAD_CHECKSUM" : "IO_ERROR", 1);
     if (!corrupt && a->fetch_failures < FETCH_FAILURES_MAX)
         return;
     map_output_lost(j, a->task, out);
+    if (w && (corrupt || w->last_seen_ms > a->fetch_failed_ms)) /* the worker lives: it would go on like this */
+        task_failed(s, j, a, now_ms, out);
     sched_assign(s, now_ms, out);
 }
 

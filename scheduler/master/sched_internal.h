@@ -44,6 +44,7 @@ bool split_is_on(const struct job *j, uint32_t map, const struct worker *w);
 void share_init(struct sched *s);
 void share_free(struct sched *s);
 void share_enter(struct sched *s, struct job *j); /* sets its pool and owner */
+bool share_allows(const struct job *j);           /* neither its pool nor its owner has all slots it may have */
 /* Jobs that want slots and may have them, the first one first, in an array the caller frees. */
 struct job **share_order(struct sched *s, size_t *ret_count);
 

@@ -118,9 +118,19 @@ static int by_share(const void *left, const void *right)
     return c ? c : (a->sequence > b->sequence) - (a->sequence < b->sequence);
 }
 
+static bool is_full(const struct party *p)
+{
+    return p->slots_max && p->running >= p->slots_max;
+}
+
+bool share_allows(const struct job *j)
+{
+    return !is_full(j->pool) && !is_full(j->owner);
+}
+
 static bool at_its_limit(struct job *j, const struct party *p, const char *what)
 {
-    if (!p->slots_max || p->running < p->slots_max)
+    if (!is_full(p))
         return false;
     if (job_running(j) == 0)
         snprintf(j->waiting_for, sizeof j->waiting_for, "%s %.60s to use fewer slots: %u of at most %u are taken", what,

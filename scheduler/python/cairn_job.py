@@ -131,8 +131,9 @@ class Job:
         def lines():
             for path in paths or ["/dev/stdin"]:
                 os.environ["mapreduce_map_input_file"] = path
-                with open(path, "rb") as file:
-                    yield from _lines(file)
+                with open(path, encoding="utf-8-sig", errors="surrogateescape", newline="\n" if cls.csv else None) as file:
+                    for line in file:  # its end as on the cluster: LF, CRLF or CR, and in CSV what is in quotes stays
+                        yield (line[:-1] if line.endswith("\n") else line).encode("utf-8", "surrogateescape")
 
         mapper, reducer = cls(), cls()
         pairs = mapper._mapped(lines())
@@ -148,6 +149,7 @@ class Job:
 
     def _mapped(self, lines):
         self.setup()
+        csv.field_size_limit(sys.maxsize)  # the cluster has one of its own
         texts = (line.decode("utf-8", "surrogateescape") for line in lines)
         for record in csv.reader(text + "\n" for text in texts) if self.csv else texts:
             yield from self.map(record) or ()

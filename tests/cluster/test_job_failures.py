@@ -96,6 +96,26 @@ def test_killed_job_leaves_nothing(running):
     wait_for(lambda: marker not in subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True).stdout, 10, "end of the mapper")
 
 
+def test_output_lost_before_the_commit_fails_the_job(running, tmp_path):
+    """Somebody deletes what an attempt has written: a job that succeeds has all of its output."""
+    gate = tmp_path / "gate"
+    put(running, "/gone/in/a", b"a\n")
+    put(running, "/gone/in/b", b"b\n")
+    slow = f"sh -c 'cat; while [ $mapreduce_task_partition != 0 ] && ! [ -e {gate} ]; do sleep 0.1; done'"
+    name = start(running, "-mapper", slow, "-numReduceTasks", 0, "-input", "/gone/in", out="/o/gone")
+    first = f"/o/gone/_temporary/0/{name.replace('job', 'attempt')}_m_000000_0"
+
+    def maps_that_run():
+        return [entry["id"][-8:] for entry in running_maps(running, name)]
+
+    wait_for(lambda: running.fs("-test", "-s", f"{first}/part-00000").returncode == 0 and maps_that_run() == ["000001_0"], 30, "end of the first map")
+    running.fs("-rm", "-r", "-skipTrash", first, check=True)
+    gate.touch()
+    assert job(running, "-wait", name).returncode == 1
+    assert b"could not be put in place" in job(running, "-status", name, check=True).stdout
+    assert running.fs("-test", "-e", "/o/gone/_SUCCESS").returncode == 1
+
+
 def test_interrupt_leaves_the_job_running(running):
     put(running, "/int/in", b"a\n")
     process = subprocess.Popen([cairn_path(), "streaming", "-fs", running.uri, "-mapper", "sh -c 'sleep 2; cat'", "-input", "/int/in", "-output", "/o/int"],

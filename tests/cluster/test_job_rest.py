@@ -37,6 +37,9 @@ def test_rest_submits_shows_and_kills(running):
     assert rest(at, "POST", "/v1/jobs?user.name=root", again, content_type="text/plain")[0] == 415
     for wrong in ({}, [], {"inputs": ["/rest/in"], "output": "x", "mapper": "cat"}, {"inputs": [1], "output": "/x", "mapper": "cat"}):
         assert rest(at, "POST", "/v1/jobs?user.name=root", wrong)[0] == 400, wrong
+    refused = {"inputs": ["/rest/in"], "output": "/rest/refused", "mapper": "cat", "properties": {"mapreduce.map.maxattempts": "many"}}
+    assert rest(at, "POST", "/v1/jobs?user.name=root", refused)[0] == 400
+    assert running.fs("-test", "-e", "/rest/refused").returncode == 1, "nobody could use its output folder again"
     slow = rest(at, "POST", "/v1/jobs?user.name=root", {"inputs": ["/rest/in"], "output": "/rest/slow", "mapper": "sleep 1000"})[1]["id"]
     assert rest(at, "DELETE", f"/v1/jobs/{slow}?user.name=daemon")[0] == 403
     assert rest(at, "DELETE", f"/v1/jobs/{slow}?user.name=root") == (200, {"killed": True})

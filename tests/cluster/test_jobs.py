@@ -4,6 +4,7 @@ import gzip
 import json
 import signal
 
+from lib.cluster import cairn_path
 from lib.jobs import WORDCOUNT, WORDS, check_words, counter, generate, job, job_id, output, put, run, running, state, submit, word_counts
 
 
@@ -72,6 +73,32 @@ def test_environment_of_the_commands(running, tmp_path):
     assert (env["mapreduce_task_partition"], env["mapreduce_task_ismap"], env["mapred_reduce_tasks"]) == ("0", "true", "0")
     assert env["mapreduce_task_output_dir"] == f"{running.uri}/o/env/_temporary/0/{attempt}"
     assert attempt in env["CWD"]
+
+
+def test_folders_that_several_attempts_write_become_one(running):
+    """As Hadoop's committer merges them, folders in folders too."""
+    for name in "abc":
+        put(running, f"/side/in/{name}", name.encode() + b"\n")
+    to = "$mapreduce_task_output_dir/by/day"
+    script = f"n=$mapreduce_task_partition; {cairn_path()} fs -mkdir -p {to} && cat | {cairn_path()} fs -put - {to}/$n"
+    run(running, "-mapper", f"sh -c '{script}'", "-numReduceTasks", 0, "-input", "/side/in", out="/o/side")
+    assert running.fs("-cat", "/o/side/by/day/*", check=True).stdout == b"a\nb\nc\n"
+    assert running.fs("-test", "-e", "/o/side/_temporary").returncode == 1
+
+
+def test_separators_of_several_bytes(running):
+    """As in Hadoop a separator is a text: of lines, of a key's fields for the order and for the parts."""
+    put(running, "/wide/in", "b§§10§§x§y\na§§9§§z\nb§§9§§w\n".encode())
+    run(running, "-D", "stream.map.output.field.separator=§§", "-D", "stream.num.map.output.key.fields=2",
+        "-D", "stream.reduce.input.field.separator=||", "-D", "mapreduce.map.output.key.field.separator=§§",
+        "-D", "mapreduce.job.output.key.comparator.class=KeyFieldBasedComparator", "-D", "mapreduce.partition.keycomparator.options=-k1,1r -k2,2n",
+        "-partitioner", "KeyFieldBasedPartitioner", "-D", "mapreduce.partition.keypartitioner.options=-k1,1",
+        "-mapper", "cat", "-reducer", "sh -c 'cat; echo end'", "-numReduceTasks", 2, "-input", "/wide/in", out="/o/wide")
+    parts = [running.fs("-cat", f"/o/wide/part-0000{n}", check=True).stdout.decode() for n in range(2)]
+    lines = "".join(sorted(parts, reverse=True)).replace("end\n", "")
+    assert sorted(parts[0].splitlines() + parts[1].splitlines()) == sorted(["b§§9||w", "b§§10||x§y", "a§§9||z", "end", "end"])
+    assert lines.index("b§§9||w") < lines.index("b§§10||x§y")
+    assert any("b§§9||w" in part and "b§§10||x§y" in part for part in parts)
 
 
 def test_commands_inherit_nothing_of_the_daemons(running):

@@ -71,6 +71,23 @@ if __name__ == "__main__":
     assert counter(text, "lines") == 3 and "reporter:counter:Job,lines,3" in local_log
 
 
+def test_line_ends_and_byte_order_mark(running, tmp_path):
+    script = tmp_path / "lines.py"
+    script.write_text("from cairn_job import Job\n\n\nclass Lines(Job):\n    def map(self, line):\n        yield ascii(line), None\n\n\nLines.main()\n")
+    data = b"\xef\xbb\xbfone\r\ntwo\rthree\n\r\nfour\x0b\xe2\x80\xa8\x85\xff"
+    here, there, _, _ = both(running, script, data, tmp_path, name="ends")
+    assert here == there == sorted([b"'one'", b"'two'", b"'three'", b"''", rb"'four\x0b\u2028\udc85\udcff'"])
+
+
+def test_large_field_of_csv(running, tmp_path):
+    script = tmp_path / "large.py"
+    script.write_text("from cairn_job import Job\n\n\nclass Large(Job):\n    csv = True\n\n    def map(self, fields):\n"
+                      "        yield fields[0], len(fields[1])\n\n\nLarge.main()\n")
+    data = b'\xef\xbb\xbfa,"' + b"x\r\n" * 100000 + b'"\nb,y\n'
+    here, there, _, _ = both(running, script, data, tmp_path, name="large")
+    assert here == there == [b"a\t300000", b"b\t1"]
+
+
 def test_map_only_bytes_that_are_no_text_and_failures(running, tmp_path):
     script = tmp_path / "upper.py"
     script.write_text('''

@@ -122,16 +122,22 @@ static void keys_are_spread_and_fields_decide_when_asked(void **state)
 
 static void records_of_lines(void **state)
 {
-    struct record r = record_of_line((struct slice){(const uint8_t *)"k\tv\tw", 5}, '\t', 1);
+    struct record r = record_of_line((struct slice){(const uint8_t *)"k\tv\tw", 5}, separator_of(NULL), 1);
     assert_int_equal(r.key_len, 1);
     assert_memory_equal(r.value, "v\tw", r.value_len);
-    r = record_of_line((struct slice){(const uint8_t *)"k\tv\tw", 5}, '\t', 2);
+    r = record_of_line((struct slice){(const uint8_t *)"k\tv\tw", 5}, separator_of(NULL), 2);
     assert_int_equal(r.key_len, 3);
-    r = record_of_line((struct slice){(const uint8_t *)"whole", 5}, '\t', 1);
+    r = record_of_line((struct slice){(const uint8_t *)"whole", 5}, separator_of(NULL), 1);
     assert_int_equal(r.key_len, 5);
     assert_int_equal(r.value_len, 0);
-    r = record_of_line((struct slice){(const uint8_t *)"", 0}, '\t', 1);
+    r = record_of_line((struct slice){(const uint8_t *)"", 0}, separator_of(NULL), 1);
     assert_int_equal(r.key_len, 0);
+    r = record_of_line((struct slice){(const uint8_t *)"k::v:w", 6}, separator_of("::"), 1);
+    assert_int_equal(r.key_len, 1);
+    assert_int_equal(r.value_len, 3);
+    assert_memory_equal(r.value, "v:w", 3);
+    r = record_of_line((struct slice){(const uint8_t *)"k::", 3}, separator_of("::"), 2);
+    assert_int_equal(r.key_len, 3);
 }
 
 static int64_t counter_named(struct counters *c, const char *name)

@@ -133,6 +133,113 @@ static void lost_map_output_is_made_again_when_reduces_hold_every_slot(void **st
     world_close(&w);
 }
 
+/* `reduces` of them run, map 1's output is lost, and nothing else of the job runs. */
+static void lose_map_output(struct world *w, struct job *j, uint32_t reduces)
+{
+    finish_all(w, j, true);
+    assert_int_equal(j->reduces_running, reduces);
+    struct attempt_id id = {.job = "job_1_0001", .map = true, .partition = 1, .attempt = 0};
+    for (int i = 0; i < 3; i++)
+        sched_fetch_failed(w->sched, w->now_ms, &id, false, &w->actions);
+    for (int i = 0; i < 10 && j->maps_running == 0; i++) {
+        w->now_ms += 1000;
+        for (size_t k = 0; k < sched_resources(w->sched)->count; k++)
+            assert_int_equal(sched_heartbeat(w->sched, w->now_ms, sched_resources(w->sched)->workers[k]->id, NULL, 0,
+                                             &w->actions, NULL),
+                             0);
+        sched_tick(w->sched, w->now_ms, &w->actions);
+    }
+}
+
+static void lost_map_output_is_made_again_when_reduces_hold_all_that_a_pool_may_use(void **state)
+{
+    struct world w;
+    world_open(&w, 2, 4);
+    const char *const properties[] = {"mapreduce.job.queuename", "adhoc", NULL};
+    struct job *j = job_make_with(&w, 1, 2, 2, 2, 4, "x", properties);
+    sched_submit(w.sched, w.now_ms, j, &w.actions);
+    lose_map_output(&w, j, 2);
+    assert_int_equal(j->maps_running, 1);
+    world_close(&w);
+}
+
+static void lost_map_output_is_made_again_when_reduces_hold_all_memory(void **state)
+{
+    struct world w;
+    world_open(&w, 1, 4);
+    resources_find(sched_resources(w.sched), w.workers[0])->room = (struct ask){.memory_mb = 1024};
+    const char *const properties[] = {"mapreduce.map.memory.mb", "512", "mapreduce.reduce.memory.mb", "512", NULL};
+    struct job *j = job_make_with(&w, 1, 2, 1, 1, 4, "x", properties);
+    sched_submit(w.sched, w.now_ms, j, &w.actions);
+    lose_map_output(&w, j, 2);
+    assert_int_equal(j->maps_running, 1);
+    world_close(&w);
+}
+
+static void lost_map_output_is_made_again_when_only_a_worker_to_avoid_has_room(void **state)
+{
+    struct world w;
+    world_open(&w, 2, 1);
+    struct job *j = submit(&w, 1, 2, 2, 2, 1);
+    finish_all(&w, j, true);
+    assert_int_equal(j->reduces_running, 1);
+    uint64_t busy = live_attempt(j, false)->worker_id, free_one = w.workers[busy == w.workers[0]];
+    resources_find(sched_resources(w.sched), free_one)->sick_until_ms = w.now_ms + 3600000;
+    lose_map_output(&w, j, 1);
+    assert_int_equal(j->maps_running, 1);
+    assert_true(live_attempt(j, true)->worker_id == busy);
+    world_close(&w);
+}
+
+/* A disk that turns bits over, or an address that only the scheduler reaches: the map is tried elsewhere, not for ever.
+ */
+static void map_whose_output_cannot_be_fetched_fails_the_job_at_its_limit(void **state)
+{
+    for (int corrupt = 0; corrupt < 2; corrupt++) {
+        struct world w;
+        world_open(&w, 2, 2);
+        struct job *j = submit(&w, 1, 1, 2, 2, 1);
+        uint64_t first = j->attempts[0]->worker_id;
+        struct attempt_id id = {.job = "job_1_0001", .map = true};
+        for (int i = 0; i < 100 && j->state == CAIRN__JOB_STATE__JOB_RUNNING; i++) {
+            for (struct attempt *a; (a = live_attempt(j, true));) {
+                assert_true(i != 1 || a->worker_id != first);
+                id.attempt = a->number;
+                report(&w, j, a, CAIRN__ATTEMPT_STATE__ATTEMPT_SUCCEEDED);
+            }
+            for (int k = 0; k < 3 && j->state == CAIRN__JOB_STATE__JOB_RUNNING; k++) {
+                sched_fetch_failed(w.sched, w.now_ms, &id, corrupt, &w.actions);
+                w.now_ms += 1000;
+                for (int n = 0; n < 2; n++)
+                    assert_int_equal(sched_heartbeat(w.sched, w.now_ms, w.workers[n], NULL, 0, &w.actions, NULL), 0);
+            }
+            sched_tick(w.sched, w.now_ms, &w.actions);
+        }
+        assert_int_equal(j->state, CAIRN__JOB_STATE__JOB_FAILED);
+        assert_non_null(strstr(j->diagnostics, "map 000000 failed 4 times"));
+        world_close(&w);
+    }
+}
+
+/* Its worker is silent since: the map is not to blame, however often. */
+static void output_of_a_worker_that_dies_is_no_failure_of_the_map(void **state)
+{
+    struct world w;
+    world_open(&w, 1, 2);
+    struct job *j = submit(&w, 1, 1, 1, 1, 1);
+    for (int i = 0; i < 10; i++) {
+        finish_all(&w, j, true);
+        struct attempt_id id = {.job = "job_1_0001", .map = true, .attempt = j->maps[0].attempts - 1};
+        for (int k = 0; k < 3; k++)
+            sched_fetch_failed(w.sched, w.now_ms, &id, false, &w.actions);
+        assert_int_equal(j->maps_running, 1);
+        w.now_ms += 1000;
+    }
+    assert_int_equal(j->state, CAIRN__JOB_STATE__JOB_RUNNING);
+    assert_int_equal(j->maps[0].failures, 0);
+    world_close(&w);
+}
+
 static void worker_that_comes_back_is_a_new_one(void **state)
 {
     struct world w;
@@ -263,6 +370,11 @@ int main(void)
         cmocka_unit_test(failed_attempt_moves_to_another_worker_and_the_job_fails_at_its_limit),
         cmocka_unit_test(lost_worker_gives_back_attempts_and_map_output),
         cmocka_unit_test(lost_map_output_is_made_again_when_reduces_hold_every_slot),
+        cmocka_unit_test(lost_map_output_is_made_again_when_reduces_hold_all_that_a_pool_may_use),
+        cmocka_unit_test(lost_map_output_is_made_again_when_reduces_hold_all_memory),
+        cmocka_unit_test(lost_map_output_is_made_again_when_only_a_worker_to_avoid_has_room),
+        cmocka_unit_test(map_whose_output_cannot_be_fetched_fails_the_job_at_its_limit),
+        cmocka_unit_test(output_of_a_worker_that_dies_is_no_failure_of_the_map),
         cmocka_unit_test(worker_that_comes_back_is_a_new_one),
         cmocka_unit_test(killed_job_stops_its_attempts_and_frees_their_slots),
         cmocka_unit_test(two_jobs_share_the_slots),
