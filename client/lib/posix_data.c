@@ -35,13 +35,16 @@ int posix_read_pieces(struct dfs *fs, uint64_t file_id, uint64_t offset, uint64_
     const Cairn__ReadPiecesResponseProto *answer = (const void *)message;
     struct posix_piece *list = arena_array(a, struct posix_piece, answer->n_piece);
     int64_t end = 0;
-    for (size_t i = 0; i < answer->n_piece; i++) {
+    size_t count = answer->n_piece;
+    if (count && answer->attr->is_being_written && !answer->piece[count - 1]->length)
+        count--; /* its writer has not told how long it is so far */
+    for (size_t i = 0; i < count; i++) {
         const Cairn__PieceProto *p = answer->piece[i];
         if (!p->length || __builtin_add_overflow(end, p->length, &end))
             return err_set(reterr, ERR_PROTOCOL, "inode %" PRIu64 ": a piece of %" PRIu64 " bytes", file_id, p->length);
         list[i] = (struct posix_piece){p->length, p->block_id, p->stamp};
     }
-    *ret = (struct posix_pieces){answer->index, answer->start, list, answer->n_piece};
+    *ret = (struct posix_pieces){answer->index, answer->start, list, count};
     posix_attr_of(answer->attr, a, ret_attr);
     return 0;
 }

@@ -171,15 +171,24 @@ static struct posix_piece *pieces_for_call(struct arena *a, const struct piece *
     return pieces;
 }
 
+static int64_t length_of(const struct piece *list, size_t count)
+{
+    int64_t length = 0;
+    for (size_t i = 0; i < count; i++)
+        length += list[i].length;
+    return length;
+}
+
 static int put_in_place(struct save *save, struct posix_attr *ret, struct err *reterr)
 {
     struct node *n = save->node;
     struct posix_span *spans = arena_array(&save->arena, struct posix_span, save->plan.count + 1);
     for (size_t i = 0; i < save->plan.count; i++) {
         const struct edit_span *s = &save->plan.spans[i];
+        int64_t grows = length_of(s->new, s->new_count) - length_of(n->pieces + s->index, s->old_count);
         spans[i] = (struct posix_span){.index = s->index,
                                        .start = (uint64_t)s->start,
-                                       .at_end = s->old_count == 0,
+                                       .at_end = grows != 0, /* or what follows would move */
                                        .old_pieces = pieces_for_call(&save->arena, n->pieces + s->index, s->old_count),
                                        .old_count = s->old_count,
                                        .new_pieces = pieces_for_call(&save->arena, s->new, s->new_count),

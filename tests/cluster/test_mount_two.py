@@ -11,11 +11,12 @@ import struct
 import subprocess
 import sys
 import threading
+from concurrent import futures
 
 import pytest
 
 from lib.data import MIB
-from lib.posix_mounts import beside, cluster, hdfs_bytes, here, keeper_of, mount_on, other, path_in_dfs, serving_of
+from lib.posix_mounts import BLOCK, beside, cluster, hdfs_bytes, here, keeper_of, mount_on, other, path_in_dfs, serving_of
 from lib.waiting import wait_for
 
 
@@ -109,6 +110,30 @@ def test_an_append_beside_a_stream_of_the_other_mount_is_behind_it(cluster, here
         stream.close()
         thread.join()
     assert appended.is_set() and hdfs_bytes(cluster, here + "/f") == (b"First" if edited else b"") + bytes(2 * MIB) + b"behind it"
+
+
+@pytest.mark.parametrize("before", [0, 5, BLOCK], ids=["new", "short", "block"])
+@pytest.mark.parametrize("opened", ["before it", "beside it"])
+def test_an_edit_beside_a_stream_of_the_other_mount_changes_its_place_only(cluster, here, other, before, opened):
+    with open(here + "/f", "wb") as f:
+        f.write(b"a" * before)
+    there = beside(cluster, other, here + "/f")
+    with contextlib.ExitStack() as files, open(here + "/f", "ab", buffering=0) as stream:
+        if opened == "before it":
+            f = files.enter_context(open(there, "r+b", buffering=0))
+        stream.write(b"b" * MIB)
+        os.fsync(stream.fileno())
+        if opened == "beside it":
+            f = files.enter_context(open(there, "r+b", buffering=0))
+        os.pwrite(f.fileno(), b"edited", 3)
+        with futures.ThreadPoolExecutor() as pool:
+            saved = pool.submit(os.fsync, f.fileno())
+            stream.write(b"c" * MIB)
+            stream.close()
+            saved.result()
+    model = bytearray(b"a" * before + b"b" * MIB + b"c" * MIB)
+    model[3:9] = b"edited"
+    assert hdfs_bytes(cluster, here + "/f") == model
 
 
 def test_a_save_keeps_what_the_other_mount_saved_meanwhile(cluster, here, other):
