@@ -47,9 +47,9 @@ struct datanode {
 };
 
 extern struct metric datanode_bytes_read, datanode_bytes_written, datanode_blocks_read, datanode_blocks_written,
-    datanode_blocks_received, datanode_blocks_replicated, datanode_blocks_removed, datanode_blocks_verified,
-    datanode_verification_failures, datanode_transfers, datanode_files_passed, datanode_heartbeats,
-    datanode_volume_failures, datanode_replicas_synced;
+    datanode_blocks_received, datanode_blocks_replicated, datanode_blocks_cloned, datanode_blocks_removed,
+    datanode_blocks_verified, datanode_verification_failures, datanode_transfers, datanode_files_passed,
+    datanode_heartbeats, datanode_volume_failures, datanode_replicas_synced;
 void datanode_metrics_register(void);
 
 /* After an I/O error on a storage: takes it out if it is broken and tells the namenode. Ends the process when more have

@@ -9,6 +9,7 @@ COUNTER(datanode_blocks_read, "cairn_datanode_blocks_read_total", "Reads of bloc
 COUNTER(datanode_blocks_written, "cairn_datanode_blocks_written_total", "Replicas finished, from whomever.");
 COUNTER(datanode_blocks_received, "cairn_datanode_blocks_received_total", "Replicas finished by clients.");
 COUNTER(datanode_blocks_replicated, "cairn_datanode_blocks_replicated_total", "Replicas that came from datanodes.");
+COUNTER(datanode_blocks_cloned, "cairn_datanode_blocks_cloned_total", "Replicas that became two, sharing their data.");
 COUNTER(datanode_blocks_removed, "cairn_datanode_blocks_removed_total", "Replicas deleted for the namenode.");
 COUNTER(datanode_blocks_verified, "cairn_datanode_blocks_verified_total", "Replicas verified by the scrubber.");
 COUNTER(datanode_verification_failures, "cairn_datanode_verification_failures_total", "Replicas found corrupt.");
@@ -25,7 +26,7 @@ void datanode_metrics_register(void)
                             &datanode_blocks_written,  &datanode_blocks_received, &datanode_blocks_replicated,
                             &datanode_blocks_removed,  &datanode_blocks_verified, &datanode_verification_failures,
                             &datanode_transfers,       &datanode_files_passed,    &datanode_heartbeats,
-                            &datanode_volume_failures, &datanode_replicas_synced};
+                            &datanode_volume_failures, &datanode_replicas_synced, &datanode_blocks_cloned};
     for (size_t i = 0; i < ARRAY_COUNT(all); i++)
         metric_register(all[i]);
 }

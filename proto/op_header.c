@@ -26,6 +26,7 @@ const char *op_name(uint8_t opcode)
     case OP_REQUEST_SHORT_CIRCUIT_SHM: return "REQUEST_SHORT_CIRCUIT_SHM";
     case OP_BLOCK_GROUP_CHECKSUM: return "BLOCK_GROUP_CHECKSUM";
     case OP_CUSTOM: return "CUSTOM";
+    case OP_CLONE_BLOCKS: return "CLONE_BLOCKS";
     default: return "unknown";
     }
 }

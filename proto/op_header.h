@@ -13,6 +13,7 @@
 
 #define OP_VERSION           28
 #define OP_MESSAGE_MAX_BYTES (1u << 20) /* any op, answer or acknowledgement */
+#define OP_CLONES_MAX        256        /* at once */
 
 enum op_code {
     OP_WRITE_BLOCK = 80,
@@ -27,6 +28,7 @@ enum op_code {
     OP_REQUEST_SHORT_CIRCUIT_SHM = 89,
     OP_BLOCK_GROUP_CHECKSUM = 90,
     OP_CUSTOM = 127,
+    OP_CLONE_BLOCKS = 200, /* Cairn's own: proto/cairn/clone.proto */
 };
 const char *op_name(uint8_t opcode); /* "READ_BLOCK"; "unknown" */
 

@@ -32,6 +32,7 @@ int xfer_block_group_checksum(struct xfer *x, const ProtobufCMessage *op);
 int xfer_request_fds(struct xfer *x, const ProtobufCMessage *op);
 int xfer_release_fds(struct xfer *x, const ProtobufCMessage *op);
 int xfer_request_shm(struct xfer *x, const ProtobufCMessage *op);
+int xfer_clone_blocks(struct xfer *x, const ProtobufCMessage *op);
 
 /* Answers BlockOpResponse{status, text}, logs at INFO; returns ERR_CLOSED so that handlers can `return
  * xfer_refuse(..)`. */
@@ -45,6 +46,7 @@ void xfer_move_end(struct xfer *x);
 void xfer_linger(int fd);
 /* The block's pool is ours? */
 int xfer_check_pool(const struct xfer *x, const Hdfs__ExtendedBlockProto *block, struct err *reterr) MUST_CHECK;
+int xfer_check_pool_id(const struct xfer *x, const char *pool_id, struct err *reterr) MUST_CHECK;
 
 int xfer_server_start(struct datanode *dn, struct xfer_server **ret, uint16_t *ret_port, struct err *reterr) MUST_CHECK;
 void xfer_server_stop(struct xfer_server *s); /* closes every connection and waits for their threads; NULL is fine */

@@ -6,6 +6,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "cairn/clone.pb-c.h"
 #include "common/clock.h"
 #include "common/log.h"
 #include "common/mem.h"
@@ -59,6 +60,7 @@ static const struct op {
     {OP_REQUEST_SHORT_CIRCUIT_FDS, &hdfs__op_request_short_circuit_access_proto__descriptor, xfer_request_fds},
     {OP_RELEASE_SHORT_CIRCUIT_FDS, &hdfs__release_short_circuit_access_request_proto__descriptor, xfer_release_fds},
     {OP_REQUEST_SHORT_CIRCUIT_SHM, &hdfs__short_circuit_shm_request_proto__descriptor, xfer_request_shm},
+    {OP_CLONE_BLOCKS, &cairn__op_clone_blocks_proto__descriptor, xfer_clone_blocks},
 };
 
 int xfer_refuse(struct xfer *x, const char *op, const Hdfs__ExtendedBlockProto *block, Hdfs__Status status,
@@ -101,14 +103,19 @@ static void refuse_sasl(struct xfer *x, const struct err *why)
     x->refused = delimited_write(x->fd, &answer.base, NULL) == 0;
 }
 
-int xfer_check_pool(const struct xfer *x, const Hdfs__ExtendedBlockProto *block, struct err *reterr)
+int xfer_check_pool_id(const struct xfer *x, const char *pool_id, struct err *reterr)
 {
     const char *pool = block_store_pool_id(x->dn->store);
     if (!*pool)
         return err_set(reterr, ERR_RETRIABLE, "this datanode has not registered with its namenode yet");
-    if (strcmp(pool, block->poolid) != 0)
-        return err_set(reterr, ERR_IO, "block pool %s is not on this datanode; it keeps %s", block->poolid, pool);
+    if (strcmp(pool, pool_id) != 0)
+        return err_set(reterr, ERR_IO, "block pool %s is not on this datanode; it keeps %s", pool_id, pool);
     return 0;
+}
+
+int xfer_check_pool(const struct xfer *x, const Hdfs__ExtendedBlockProto *block, struct err *reterr)
+{
+    return xfer_check_pool_id(x, block->poolid, reterr);
 }
 
 static int refuse_unknown(struct xfer *x, uint8_t code)

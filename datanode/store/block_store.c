@@ -83,6 +83,7 @@ int block_store_open(const struct block_store_options *options, struct block_sto
     s->volume_choice = options->volume_choice;
     s->deletions_end = &s->deletions;
     pthread_mutex_init(&s->lock, NULL);
+    pthread_mutex_init(&s->links_lock, NULL);
     pthread_condattr_t attr;
     pthread_condattr_init(&attr);
     pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
@@ -236,6 +237,7 @@ void block_store_close(struct block_store *s)
     pthread_cond_destroy(&s->changed);
     pthread_cond_destroy(&s->deletions_changed);
     pthread_mutex_destroy(&s->lock);
+    pthread_mutex_destroy(&s->links_lock);
     mem_freep(&s);
 }
 

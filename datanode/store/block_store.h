@@ -142,7 +142,16 @@ int block_store_sync(struct block_store *s, uint64_t block_id, uint64_t gen_stam
 int block_store_move(struct block_store *s, uint64_t block_id, uint64_t gen_stamp, int storage_type,
                      const char *storage_id, struct replica_view *ret, struct err *reterr) MUST_CHECK;
 
-/* A finalized replica that shares a file with others gets files of its own. */
+/* A finalized replica once more under another id, whose data file is the same one (store_links.c): on the disk when it
+ * returns. ERR_REPLICA_NOT_FOUND: it is not finalized, or not of that stamp and length. */
+struct replica_clone {
+    uint64_t block_id, gen_stamp, bytes; /* of the one there is */
+    uint64_t new_block_id, new_gen_stamp;
+};
+int block_store_clone(struct block_store *s, const struct replica_clone *c, struct replica_view *ret,
+                      struct err *reterr) MUST_CHECK;
+
+/* A finalized small replica, which shares a file with others, gets files of its own. */
 int block_store_own_files(struct block_store *s, uint64_t block_id, struct err *reterr) MUST_CHECK;
 
 /* ---- block recovery ---- */

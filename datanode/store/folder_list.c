@@ -56,6 +56,7 @@ int folder_list_read(const char *dir, struct folder_list *list, struct err *rete
             if (!S_ISREG(st.st_mode))
                 continue;
             f.bytes = (uint64_t)st.st_size;
+            f.names = st.st_nlink;
         }
         if (list->count == list->capacity) {
             list->capacity = list->capacity ? list->capacity * 2 : 256;

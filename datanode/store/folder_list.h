@@ -12,6 +12,7 @@ struct found {
     uint64_t block_id;
     uint64_t gen_stamp; /* meta */
     uint64_t bytes;     /* data */
+    uint64_t names;     /* data: of the same file, wherever they are */
     bool is_meta;
 };
 struct folder_list { /* sorted: of one block the data file first, then meta files by stamp */

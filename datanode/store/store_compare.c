@@ -51,6 +51,7 @@ static void take_in(const struct compare *c, const struct found *data, uint64_t 
         replica_map_put(&s->map, r);
         atomic_fetch_add(&c->volume->used_bytes, replica_footprint(r->disk_bytes));
         atomic_fetch_add(&c->volume->replica_count, 1);
+        store_note_shared(c->volume, data->bytes, data->names);
         store_fill_view(s, r, &view);
     }
     pthread_mutex_unlock(&s->lock);

@@ -121,8 +121,8 @@ static void move_to_trash(struct block_store *s, const struct replica *r)
     pthread_mutex_unlock(&s->lock);
     trash_path(v, d->number, data_trash);
     trash_path(v, d->number + 1, meta_trash);
-    if (volume_ok(v) &&
-        ((rename(data, data_trash) < 0 && errno != ENOENT) || (rename(meta, meta_trash) < 0 && errno != ENOENT)))
+    if (volume_ok(v) && ((!store_unlink_shared(s, v, data) && rename(data, data_trash) < 0 && errno != ENOENT) ||
+                         (rename(meta, meta_trash) < 0 && errno != ENOENT)))
         log_warn("store", "block=%" PRId64 " cannot be moved away for deletion: %s", (int64_t)r->block_id,
                  strerror(errno));
     pthread_mutex_lock(&s->lock);

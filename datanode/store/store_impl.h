@@ -54,6 +54,7 @@ struct block_store {
     _Atomic bool pool_open;
     struct small_log *small[VOLUMES_MAX]; /* set by the volume's scan; NULL: it failed */
 
+    pthread_mutex_t links_lock; /* held over link(), unlink() and rename() of a data file that replicas may share */
     pthread_mutex_t lock;
     pthread_cond_t changed;                 /* a claim was released, or a replica grew that somebody waits for */
     struct replica_map map;                 /* guarded by lock */
@@ -128,11 +129,30 @@ int store_create_file(struct block_store *s, uint16_t volume, const char *path, 
                       struct err *reterr) MUST_CHECK;
 int store_choose_volume(struct block_store *s, const char *storage_id, int storage_type, uint64_t bytes, uint16_t *ret,
                         struct err *reterr) MUST_CHECK;
+/* Puts a new, claimed replica into the map; what is there under its id already must be replaceable and is removed. */
+int store_reserve_id(struct block_store *s, struct replica *fresh, enum replica_replace replace,
+                     struct err *reterr) MUST_CHECK;
+/* With all its bytes on the disk. */
+int store_copy_file(const char *from, const char *to, struct err *reterr) MUST_CHECK;
 int store_digest_of_file(int data_fd, uint64_t bytes, uint64_t *ret, struct err *reterr) MUST_CHECK;
 int store_start_deleter(struct block_store *s, struct err *reterr) MUST_CHECK;
 /* Records that scans found to be older than others. */
 void store_remove_losers(struct block_store *s);
 int store_scan_volume(struct block_store *s, size_t volume_index, struct err *reterr) MUST_CHECK;
+
+/* ---- data files that replicas share: store_links.c ---- */
+
+/* Another name for a data file. */
+int store_link_data(struct block_store *s, struct volume *v, const char *from, const char *to,
+                    struct err *reterr) MUST_CHECK;
+/* One name less of a file that has others. false: it has none, and was left alone. */
+bool store_unlink_shared(struct block_store *s, struct volume *v, const char *path);
+/* Before a data file is changed: if it has other names, a copy takes its place. */
+int store_own_data(struct block_store *s, struct volume *v, uint64_t block_id, const char *path,
+                   struct err *reterr) MUST_CHECK;
+bool store_shares_data(const char *path);
+/* A replica was found whose data file has so many names: it is one of as many that share it. */
+void store_note_shared(struct volume *v, uint64_t bytes, uint64_t names);
 
 /* ---- small replicas: store_small.c, store_small_write.c, store_small_tidy.c ---- */
 

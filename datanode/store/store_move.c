@@ -14,7 +14,7 @@
 #include "common/net.h"
 #include "datanode/store/store_impl.h"
 
-static int copy_file(const char *from, const char *to, struct err *reterr)
+int store_copy_file(const char *from, const char *to, struct err *reterr)
 {
     AUTO(net_closep) int in = open(from, O_RDONLY | O_CLOEXEC);
     if (in < 0)
@@ -51,7 +51,7 @@ static int copy_into(const struct volume *from, const struct volume *to, const s
         volume_data_path(from, PLACE_FINALIZED, r->block_id, source);
         volume_data_path(to, PLACE_FINALIZED, r->block_id, target);
     }
-    int rc = copy_file(source, tmp, reterr);
+    int rc = store_copy_file(source, tmp, reterr);
     if (rc == 0)
         rc = file_mkdirs(dir, 0755, reterr);
     if (rc == 0 && rename(tmp, target) < 0)
@@ -76,13 +76,14 @@ static int choose(struct block_store *s, const struct replica *r, int storage_ty
     return rc;
 }
 
-static void remove_files(const struct volume *v, const struct replica *r)
+static void remove_files(struct block_store *s, struct volume *v, const struct replica *r)
 {
     char path[PATH_MAX];
     volume_meta_path(v, PLACE_FINALIZED, r->block_id, r->gen_stamp, path);
     (void)unlink(path);
     volume_data_path(v, PLACE_FINALIZED, r->block_id, path);
-    (void)unlink(path);
+    if (!store_unlink_shared(s, v, path))
+        (void)unlink(path);
 }
 
 static int move_claimed(struct block_store *s, struct replica *r, int storage_type, const char *storage_id,
@@ -100,7 +101,7 @@ static int move_claimed(struct block_store *s, struct replica *r, int storage_ty
     if (rc == 0)
         rc = copy_into(from, to, r, true, reterr);
     if (rc < 0) {
-        remove_files(to, r);
+        remove_files(s, to, r);
         return rc;
     }
     pthread_mutex_lock(&s->lock);
@@ -111,7 +112,7 @@ static int move_claimed(struct block_store *s, struct replica *r, int storage_ty
     atomic_fetch_sub(&from->replica_count, 1);
     r->volume = target;
     pthread_mutex_unlock(&s->lock);
-    remove_files(from, r);
+    remove_files(s, from, r);
     return 0;
 }
 

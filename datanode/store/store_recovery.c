@@ -113,12 +113,22 @@ static int copy_under_new_id(struct block_store *s, const struct replica_writer 
     return rc;
 }
 
+/* What is about to be cut shall not be cut in others. */
+static int own_data(struct block_store *s, const struct replica *r, struct err *reterr)
+{
+    char path[PATH_MAX];
+    struct volume *v = s->volumes[r->volume];
+    volume_data_path(v, replica_place_of(r), r->block_id, path);
+    return r->small_segment ? 0 : store_own_data(s, v, r->block_id, path, reterr);
+}
+
 static int agree(struct block_store *s, struct replica *r, const struct replica_agree *a, struct replica_view *ret,
                  struct err *reterr)
 {
     struct replica_writer *w;
     bool copies = a->new_block_id && a->new_block_id != a->block_id;
-    int rc = store_open_writer(s, r, &w, reterr);
+    int rc = !copies && a->new_bytes < r->disk_bytes ? own_data(s, r, reterr) : 0;
+    rc = rc < 0 ? rc : store_open_writer(s, r, &w, reterr);
     if (rc < 0)
         return rc;
     if (copies)

@@ -63,8 +63,9 @@ void store_remove_losers(struct block_store *s)
     s->loser_count = 0;
 }
 
-/* Of a block that is there twice, on two volumes, say, the newer, then the longer replica is kept. */
-static void add_replica(struct scan *sc, struct replica *r)
+/* Of a block that is there twice, on two volumes, say, the newer, then the longer replica is kept. true: it is that
+ * one, and was not found before. */
+static bool add_replica(struct scan *sc, struct replica *r)
 {
     struct block_store *s = sc->store;
     pthread_mutex_lock(&s->lock);
@@ -75,7 +76,7 @@ static void add_replica(struct scan *sc, struct replica *r)
     if (again) {
         pthread_mutex_unlock(&s->lock);
         replica_free(r);
-        return;
+        return false;
     }
     if (there) {
         bool newer =
@@ -97,6 +98,7 @@ static void add_replica(struct scan *sc, struct replica *r)
         remove_loser(s, loser);
         replica_free(loser);
     }
+    return loser != r;
 }
 
 static struct replica *replica_found(const struct scan *sc, const struct found *data, uint64_t gen_stamp,
@@ -134,8 +136,9 @@ static int validate_rbw(const struct scan *sc, struct found *data, uint64_t gen_
     if (valid < data->bytes) {
         log_warn("store", "block=%" PRId64 " was torn: %" PRIu64 " of %" PRIu64 " bytes are good",
                  (int64_t)data->block_id, valid, data->bytes);
-        if (ftruncate(data_fd, (off_t)valid) < 0)
-            return err_errno(reterr, errno, "truncate '%s'", path);
+        rc = store_own_data(sc->store, sc->volume, data->block_id, path, reterr);
+        if (rc < 0 || truncate(path, (off_t)valid) < 0)
+            return rc < 0 ? rc : err_errno(reterr, errno, "truncate '%s'", path);
         data->bytes = valid;
     }
     if (ftruncate(meta_fd, meta_bytes(&meta, valid)) < 0)
@@ -176,8 +179,8 @@ static void add_finalized(struct scan *sc)
         size_t newest = i;
         while (newest + 1 < list->count && list->items[newest + 1].block_id == f->block_id)
             newest++;
-        if (newest > i)
-            add_replica(sc, replica_found(sc, f, list->items[newest].gen_stamp, REPLICA_FINALIZED));
+        if (newest > i && add_replica(sc, replica_found(sc, f, list->items[newest].gen_stamp, REPLICA_FINALIZED)))
+            store_note_shared(sc->volume, f->bytes, f->names);
         i = newest;
     }
 }

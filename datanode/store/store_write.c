@@ -22,8 +22,7 @@ static int check_pool_open(struct block_store *s, struct err *reterr)
 
 /* ---- creating ---- */
 
-/* Puts a new, claimed replica into the map; what is there under its id already must be replaceable and is removed. */
-static int reserve_id(struct block_store *s, struct replica *fresh, enum replica_replace replace, struct err *reterr)
+int store_reserve_id(struct block_store *s, struct replica *fresh, enum replica_replace replace, struct err *reterr)
 {
     if (fresh->block_id == ZERO_BLOCK_ID)
         return err_set(reterr, ERR_ILLEGAL_ARGUMENT, "blk_%" PRIu64 " is the block of zeros: it cannot be written",
@@ -84,7 +83,7 @@ static int create(struct block_store *s, const struct replica_create *c, enum re
     r->state = (uint8_t)state;
     r->volume = volume;
     start_work(r, &meta);
-    rc = reserve_id(s, r, c->replace, reterr);
+    rc = store_reserve_id(s, r, c->replace, reterr);
     if (rc < 0) {
         replica_free(r);
         return rc;
@@ -152,11 +151,16 @@ static int reopen_finalized(struct block_store *s, struct replica *r, const stru
 {
     uint64_t more = q->expected_bytes > r->disk_bytes ? q->expected_bytes - r->disk_bytes : 0;
     uint16_t ignored;
-    int rc = store_choose_volume(s, s->volumes[r->volume]->storage_id, s->volumes[r->volume]->storage_type, more,
-                                 &ignored, reterr);
+    char data[PATH_MAX];
+    volume_data_path(s->volumes[r->volume], PLACE_FINALIZED, r->block_id, data);
+    uint64_t copied = !r->small_segment && store_shares_data(data) ? r->disk_bytes : 0;
+    int rc = store_choose_volume(s, s->volumes[r->volume]->storage_id, s->volumes[r->volume]->storage_type,
+                                 more + copied, &ignored, reterr);
     if (rc == 0 && ignored != r->volume)
         rc = err_set(reterr, ERR_NO_SPACE, "Out of space: volume '%s' has no room for block %" PRId64 " to grow",
                      s->volumes[r->volume]->dir, (int64_t)r->block_id);
+    if (rc == 0 && copied)
+        rc = store_own_data(s, s->volumes[r->volume], r->block_id, data, reterr);
     if (rc == 0)
         rc = store_move_files(s, r, PLACE_RBW, q->new_gen_stamp, false, reterr);
     if (rc < 0)

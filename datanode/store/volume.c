@@ -289,10 +289,12 @@ int volume_space(const struct volume *v, struct volume_space *ret, struct err *r
     if (statvfs(v->dir, &s) < 0)
         return err_errno(reterr, errno, "cannot ask for the free space of '%s'", v->dir);
     int64_t unit = (int64_t)s.f_frsize, total = (int64_t)s.f_blocks * unit, available = (int64_t)s.f_bavail * unit;
-    int64_t used = atomic_load(&v->used_bytes), capacity = total - v->reserved_bytes;
+    int64_t used = atomic_load(&v->used_bytes) - atomic_load(&v->shared_bytes), capacity = total - v->reserved_bytes;
     int64_t free_bytes = available - v->reserved_bytes - atomic_load(&v->promised_bytes);
     if (capacity < 0)
         capacity = 0;
+    if (used < 0) /* of a replica that is just being removed only one of both is counted */
+        used = 0;
     if (free_bytes > capacity - used)
         free_bytes = capacity - used;
     if (free_bytes < 0)

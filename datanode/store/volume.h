@@ -40,7 +40,8 @@ struct volume {
     char datanode_uuid[UUID_MAX];    /* as found in VERSION, "" if there is none yet */
     char cluster_id[POOL_ID_MAX];    /* the same */
     int64_t reserved_bytes;          /* left to others */
-    _Atomic int64_t used_bytes;      /* of our files */
+    _Atomic int64_t used_bytes;      /* of our files, as if each replica had its own */
+    _Atomic int64_t shared_bytes;    /* of those, what is counted more than once: store_links.c */
     _Atomic int64_t promised_bytes;  /* to replicas being written */
     _Atomic int64_t replica_count;
     _Atomic bool failed;

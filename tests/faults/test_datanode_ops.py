@@ -114,6 +114,65 @@ def test_any_range_with_and_without_checksums(node, target, offset, length, with
             reader.send(bytes([2, 8, xfer.CHECKSUM_OK]))
 
 
+# ---- clones ----
+
+
+def clone_op(pool, *clones):
+    """Each: id, stamp and length of what is there, id and stamp of what shall be."""
+    return xfer.message((1, pool), (2, "test"), *((3, xfer.message(*enumerate(clone, 1))) for clone in clones))
+
+
+def test_clones_of_what_is_there_and_nothing_else(node, pool, target):
+    finalize(node, target)
+    source = xfer.parse(target)[2][0]
+    first, second = source << 1, source << 1 | 1
+    good = (source, STAMP, len(DATA), first, 2000)
+    bad = [(source + (1 << 50), STAMP, len(DATA), second, 2000), (source, STAMP + 1, len(DATA), second, 2000),
+           (source, STAMP, len(DATA) - 1, second, 2000), (source, STAMP, 2 ** 64 - 1, second, 2000),
+           (source, STAMP, len(DATA), source, 2000), (source, STAMP, len(DATA), first, 3000),
+           (source, STAMP, len(DATA), ZEROS, ZEROS_STAMP), (ZEROS, ZEROS_STAMP, 1000, second, 2000)]
+    with xfer.Connection(node) as client:
+        client.op(xfer.CLONE_BLOCKS, clone_op(pool, bad[0], good, *bad[1:]))
+        answer = client.answer()
+        assert status(answer) == xfer.SUCCESS
+        assert answer[20002] == [0, *range(2, len(bad) + 1)]
+        assert b"Replica not found" in answer[5][0]
+        client.op(xfer.CLONE_BLOCKS, clone_op(pool, (first, 2000, len(DATA), second, 2001)))  # the connection stays
+        answer = client.answer()
+        assert (status(answer), answer.get(20002)) == (xfer.SUCCESS, None)
+    for made, stamp in (first, 2000), (second, 2001):
+        with xfer.Connection(node) as reader:
+            assert status(reader.read_block(xfer.block(pool, made, stamp), 0, len(DATA))) == xfer.SUCCESS
+            assert b"".join(part for _, _, part in packets(reader)) == DATA
+
+
+def test_what_is_being_written_is_not_cloned(node, pool, target):
+    source = xfer.parse(target)[2][0]
+    with xfer.Connection(node) as writer:
+        assert status(writer.write_block(target)) == xfer.SUCCESS
+        writer.packet(0, 0, DATA, xfer.checksums(DATA))
+        assert writer.answer()[2] == [xfer.SUCCESS]
+        with xfer.Connection(node) as client:
+            client.op(xfer.CLONE_BLOCKS, clone_op(pool, (source, STAMP, len(DATA), source << 1, 2000)))
+            answer = client.answer()
+            assert answer[20002] == [0] and b"being changed" in answer[5][0]
+
+
+@pytest.mark.parametrize("count", [0, 257])
+def test_no_clones_or_too_many_are_refused(node, pool, count):
+    with xfer.Connection(node) as client:
+        client.op(xfer.CLONE_BLOCKS, clone_op(pool, *[(1, 1, 1, 2, 2)] * count))
+        answer = client.answer()
+        assert status(answer) == xfer.ERROR and b"1 to 256" in answer[5][0]
+
+
+def test_clones_of_another_pool_are_refused(node):
+    with xfer.Connection(node) as client:
+        client.op(xfer.CLONE_BLOCKS, clone_op("BP-1-127.0.0.1-1", (1, 1, 1, 2, 2)))
+        answer = client.answer()
+        assert status(answer) == xfer.ERROR and b"is not on this datanode" in answer[5][0]
+
+
 # ---- holes of files ----
 
 ZEROS, ZEROS_STAMP = 1 << 30, 1000

@@ -1,6 +1,7 @@
 /* What a datanode reads from a new connection: version, opcode, and the message that goes with it. */
 #include <sys/socket.h>
 
+#include "cairn/clone.pb-c.h"
 #include "common/net.h"
 #include "hdfs/data_transfer.pb-c.h"
 #include "proto/message.h"
@@ -17,6 +18,7 @@ static const struct {
     {OP_COPY_BLOCK, &hdfs__op_copy_block_proto__descriptor},
     {OP_BLOCK_CHECKSUM, &hdfs__op_block_checksum_proto__descriptor},
     {OP_TRANSFER_BLOCK, &hdfs__op_transfer_block_proto__descriptor},
+    {OP_CLONE_BLOCKS, &cairn__op_clone_blocks_proto__descriptor},
     {OP_REQUEST_SHORT_CIRCUIT_FDS, &hdfs__op_request_short_circuit_access_proto__descriptor},
 };
 
@@ -56,6 +58,15 @@ FUZZ_SEEDS(op_header)
     buf_clear(&out);
     buf_append(&out, "\0\034P", 3); /* 28, WRITE_BLOCK */
     message_pack_delimited(&out, &write_op.base);
+    fuzz_seed(seeds, out.base, out.len);
+    Cairn__CloneProto clone = CAIRN__CLONE_PROTO__INIT, *clones[] = {&clone, &clone};
+    Cairn__OpCloneBlocksProto clone_op = CAIRN__OP_CLONE_BLOCKS_PROTO__INIT;
+    clone_op.pool_id = ip;
+    clone_op.client_name = client;
+    clone_op.clone = clones;
+    clone_op.n_clone = 2;
+    buf_clear(&out);
+    op_pack(&out, OP_CLONE_BLOCKS, &clone_op.base);
     fuzz_seed(seeds, out.base, out.len);
 }
 
