@@ -24,8 +24,21 @@ static int check_new_blocks(const struct file_op *o, const struct new_blocks_arg
     return 0;
 }
 
+/* Where a block is, as far as it is good there and its datanode has been heard of lately. */
+static size_t choose_places_of(const struct file_op *o, uint64_t block_id, const char *client_ip, size_t count,
+                               struct block_location *ret)
+{
+    struct block_location all[BLOCK_LOCATIONS_MAX];
+    size_t found = blocks_locations(o->nn->blocks, block_id, client_ip, all, BLOCK_LOCATIONS_MAX), taken = 0;
+    for (size_t i = 0; i < found && taken < count; i++)
+        if (!all[i].corrupt && !all[i].node->stale)
+            ret[taken++] = all[i];
+    return taken;
+}
+
+/* like: 0, or the block whose places it is about. */
 static int choose(const struct file_op *o, const struct new_blocks_args *args, uint8_t policy, uint64_t room_bytes,
-                  struct new_block *ret, struct err *reterr)
+                  uint64_t like, struct new_block *ret, struct err *reterr)
 {
     const struct inode *n = args->file;
     struct choose_args choose = {.client_ip = args->client_ip,
@@ -34,7 +47,8 @@ static int choose(const struct file_op *o, const struct new_blocks_args *args, u
                                  .excluded = args->excluded,
                                  .excluded_count = args->excluded_count,
                                  .policy = policy};
-    ret->target_count = blocks_choose_targets(o->nn->blocks, &choose, ret->targets, BLOCK_LOCATIONS_MAX);
+    ret->target_count = like ? choose_places_of(o, like, args->client_ip, choose.count, ret->targets)
+                             : blocks_choose_targets(o->nn->blocks, &choose, ret->targets, BLOCK_LOCATIONS_MAX);
     if (ret->target_count >= o->t->dir->limits.replication_min)
         return 0;
     return err_set(reterr, ERR_IO,
@@ -43,11 +57,12 @@ static int choose(const struct file_op *o, const struct new_blocks_args *args, u
 }
 
 /* Where it goes, and from then on the block map and the session have it. */
-static int place(const struct file_op *o, const struct new_blocks_args *args, uint8_t policy, uint64_t room_bytes,
+static int place(const struct file_op *o, const struct new_blocks_args *args, uint8_t policy, size_t index,
                  struct new_block *b, struct err *reterr)
 {
     const char *storages[BLOCK_LOCATIONS_MAX];
-    int rc = choose(o, args, policy, room_bytes, b, reterr);
+    uint64_t room_bytes = args->lengths[index];
+    int rc = choose(o, args, policy, room_bytes, args->like ? args->like[index] : 0, b, reterr);
     if (rc)
         return rc;
     for (size_t i = 0; i < b->target_count; i++)
@@ -82,7 +97,7 @@ int file_new_blocks(const struct file_op *o, const struct new_blocks_args *args,
     rc = file_commit(o, reterr); /* the numbers are used up, whatever comes */
     size_t placed = 0;
     while (!rc && placed < args->count) {
-        rc = place(o, args, policy, args->lengths[placed], &made[placed], reterr);
+        rc = place(o, args, policy, placed, &made[placed], reterr);
         placed += !rc;
     }
     for (size_t i = 0; rc && i < placed; i++)

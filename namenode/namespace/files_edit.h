@@ -16,6 +16,7 @@ struct new_blocks_args {
     size_t count;
     const char *const *excluded; /* datanodes' uuids */
     size_t excluded_count;
+    const uint64_t *like; /* NULL, or for each the block in whose places it shall be; nothing is excluded then */
 };
 /* *ret: `count` of them, in the arena. All or none. */
 int file_new_blocks(const struct file_op *o, const struct new_blocks_args *args, struct new_block **ret,

@@ -80,6 +80,8 @@ static int check_new_blocks(struct op *op, const Cairn__NewBlocksRequestProto *q
 {
     if (q->n_excluded > EXCLUDED_MAX)
         return err_set(&op->err, ERR_ILLEGAL_ARGUMENT, "%zu excluded datanodes", q->n_excluded);
+    if (q->n_like && q->n_like != q->n_length)
+        return err_set(&op->err, ERR_ILLEGAL_ARGUMENT, "%zu new blocks like %zu others", q->n_length, q->n_like);
     return check_client_name(op, q->client_name);
 }
 
@@ -126,7 +128,8 @@ void posix_call_new_blocks(struct rpc_call *call, const ProtobufCMessage *messag
                                        .lengths = q->length,
                                        .count = q->n_length,
                                        .excluded = (const char *const *)q->excluded,
-                                       .excluded_count = q->n_excluded};
+                                       .excluded_count = q->n_excluded,
+                                       .like = q->n_like ? q->like : NULL};
         rc = file_new_blocks(&op.file, &args, &made, &op.err);
     }
     if (!rc) {

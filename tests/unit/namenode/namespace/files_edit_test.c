@@ -16,7 +16,8 @@
 
 /* ---- what a mount does ---- */
 
-static int new_blocks(struct fixture *f, uint64_t file, const uint64_t *lengths, size_t count, struct file_block *ret)
+static int new_blocks_like(struct fixture *f, uint64_t file, const uint64_t *lengths, const uint64_t *like,
+                           size_t count, struct file_block *ret, size_t *ret_places)
 {
     struct new_block *made = NULL;
     return IN_TXN(f, ({
@@ -27,12 +28,21 @@ static int new_blocks(struct fixture *f, uint64_t file, const uint64_t *lengths,
                                                      .client_name = "mount",
                                                      .client_ip = "127.0.0.1",
                                                      .lengths = lengths,
+                                                     .like = like,
                                                      .count = count};
                       rc = rc ? rc : file_new_blocks(o, &args, &made, ERR(f));
-                      for (size_t i = 0; !rc && i < count; i++)
+                      for (size_t i = 0; !rc && i < count; i++) {
                           ret[i] = *made[i].block;
+                          if (ret_places)
+                              ret_places[i] = made[i].target_count;
+                      }
                       rc;
                   }));
+}
+
+static int new_blocks(struct fixture *f, uint64_t file, const uint64_t *lengths, size_t count, struct file_block *ret)
+{
+    return new_blocks_like(f, file, lengths, NULL, count, ret, NULL);
 }
 
 static struct file_block new_block(struct fixture *f, uint64_t file, uint64_t bytes)
@@ -301,6 +311,33 @@ static void test_an_edit_ends_a_writer_that_is_gone(void **state)
 
 /* ---- blocks that belong to no file yet ---- */
 
+/* As many as have the other one, as far as the file wants them. */
+static void test_new_blocks_are_where_those_are_that_they_are_like(void **state)
+{
+    struct fixture *f = *state;
+    bool done = false;
+    nodes_up(f);
+    uint64_t file = file_of(f, "/x", BLOCK), target = file_of(f, "/y", BLOCK), lengths[] = {10, 20};
+    struct file_block one = new_block(f, file, 10), three = written_block(f, file, 20), made[2];
+    received(f, 1, one.id, one.stamp, 10);
+    struct file_block both[] = {one, three};
+    struct edit_span span = {1, NULL, both, 0, 2};
+    assert_int_equal(edit(f, file, &span, 1, &done), 0);
+    assert_true(done);
+    uint64_t like[] = {one.id, three.id};
+    size_t places[2];
+    assert_int_equal(new_blocks_like(f, target, lengths, like, 2, made, places), 0);
+    assert_int_equal(places[0], 1);
+    assert_int_equal(places[1], 3);
+    struct block_location l;
+    assert_int_equal(blocks_locations(f->nn.blocks, made[0].id, NULL, &l, 1), 1);
+    assert_string_equal(l.node->uuid, "node-1");
+    uint64_t unknown[] = {three.id, 4242};
+    size_t before = detached_count(f->nn.detached, SESSION);
+    assert_int_equal(new_blocks_like(f, target, lengths, unknown, 2, made, NULL), ERR_IO);
+    assert_int_equal(detached_count(f->nn.detached, SESSION), before);
+}
+
 static void test_new_blocks_go_with_their_session_and_with_the_namenode(void **state)
 {
     struct fixture *f = *state;
@@ -556,6 +593,7 @@ int main(void)
         T(test_a_span_is_where_it_was_seen),
         T(test_what_is_refused),
         T(test_an_edit_ends_a_writer_that_is_gone),
+        T(test_new_blocks_are_where_those_are_that_they_are_like),
         T(test_new_blocks_go_with_their_session_and_with_the_namenode),
         T(test_a_pipeline_of_a_new_block_is_repaired),
         T(test_replication_that_changes_meanwhile_counts),

@@ -88,6 +88,39 @@ static void test_an_edit_is_done_once(void **state)
     assert_int_equal(look(f, "/x").length, 205);
 }
 
+static void test_an_end_over_the_wire(void **state)
+{
+    struct fixture *f = *state;
+    AUTO(buf_free) struct buf answer = {0};
+    struct edit_call c;
+    nodes_up(f);
+    uint64_t file = file_of(f, "/x", 5);
+    struct file_block hole = {ZERO_BLOCK_ID, ZERO_BLOCK_STAMP, 100, BLOCK_COMPLETE};
+    edit_call_init(&c, open_session(f), file, &hole);
+    c.span.has_at_end = c.span.at_end = 1; /* its index is 0 */
+    one_call(f, 3, "edit", &c.request.base, &answer);
+    assert_true(says(&answer, "ESTALE"));
+    assert_int_equal(look(f, "/x").length, 5);
+}
+
+static void test_new_blocks_are_like_as_many_others_or_none(void **state)
+{
+    struct fixture *f = *state;
+    AUTO(buf_free) struct buf answer = {0};
+    Cairn__NewBlocksRequestProto q = CAIRN__NEW_BLOCKS_REQUEST_PROTO__INIT;
+    uint64_t lengths[] = {10, 20}, like[3] = {0};
+    nodes_up(f);
+    q.session = open_session(f);
+    q.id = file_of(f, "/x", 5);
+    q.client_name = "mount";
+    q.length = lengths;
+    q.n_length = 2;
+    q.like = like;
+    q.n_like = 3;
+    one_call(f, 3, "newBlocks", &q.base, &answer);
+    assert_true(says(&answer, "2 new blocks like 3 others"));
+}
+
 struct waiting {
     struct fixture *f;
     struct edit_call call;
@@ -274,8 +307,12 @@ static void test_a_file_without_a_name_is_edited_too(void **state)
 int main(void)
 {
 #define T(test) cmocka_unit_test_setup_teardown(test, fixture_setup, fixture_teardown)
-    const struct CMUnitTest tests[] = {T(test_an_edit_is_done_once), T(test_an_edit_waits_for_datanodes),
-                                       T(test_who_may), T(test_a_file_is_made_with_a_block),
-                                       T(test_a_file_without_a_name_is_edited_too)};
+    const struct CMUnitTest tests[] = {T(test_an_edit_is_done_once),
+                                       T(test_an_edit_waits_for_datanodes),
+                                       T(test_who_may),
+                                       T(test_a_file_is_made_with_a_block),
+                                       T(test_a_file_without_a_name_is_edited_too),
+                                       T(test_an_end_over_the_wire),
+                                       T(test_new_blocks_are_like_as_many_others_or_none)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
