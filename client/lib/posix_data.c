@@ -51,9 +51,9 @@ int posix_read_pieces(struct dfs *fs, uint64_t file_id, uint64_t offset, uint64_
 
 /* ---- new blocks ---- */
 
-int posix_new_blocks(struct dfs *fs, uint64_t session, uint64_t file_id, const uint64_t *lengths, size_t count,
-                     const char *const *excluded, size_t excluded_count, struct arena *a, struct dfs_block **ret,
-                     struct err *reterr)
+int posix_new_blocks(struct dfs *fs, uint64_t session, uint64_t file_id, const uint64_t *lengths, const uint64_t *like,
+                     size_t count, const char *const *excluded, size_t excluded_count, struct arena *a,
+                     struct dfs_block **ret, struct err *reterr)
 {
     Cairn__NewBlocksRequestProto request = CAIRN__NEW_BLOCKS_REQUEST_PROTO__INIT;
     ProtobufCMessage *message;
@@ -61,6 +61,8 @@ int posix_new_blocks(struct dfs *fs, uint64_t session, uint64_t file_id, const u
     request.id = file_id;
     request.length = (uint64_t *)(uintptr_t)lengths;
     request.n_length = count;
+    request.like = (uint64_t *)(uintptr_t)like;
+    request.n_like = like ? count : 0;
     request.excluded = (char **)(uintptr_t)excluded;
     request.n_excluded = excluded_count;
     request.client_name = fs->client_name;
@@ -117,8 +119,8 @@ static int ask_block(struct upload *u, struct arena *a, struct dfs_block *ret, s
     struct dfs_block *made;
     for (size_t i = 0; i < u->lost.count; i++)
         excluded[i] = u->lost.nodes[i].uuid;
-    int rc = posix_new_blocks(u->fs, u->session, u->what->file_id, &u->what->length, 1, excluded, u->lost.count, a,
-                              &made, reterr);
+    int rc = posix_new_blocks(u->fs, u->session, u->what->file_id, &u->what->length, NULL, 1, excluded, u->lost.count,
+                              a, &made, reterr);
     if (!rc)
         *ret = made[0];
     return rc;

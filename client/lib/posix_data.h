@@ -3,6 +3,7 @@
  *
  *     posix_read_pieces     what the file is made of now
  *     posix_write_block     uploads bytes as a new block that belongs to no file yet
+ *     posix_clone_blocks    .. or has such ones that share the bytes of another file's
  *     posix_edit            swaps pieces, all spans or none; ERR_STALE: somebody was first, look again
  *     posix_drop_blocks     for blocks that will not be needed after all
  *
@@ -34,10 +35,11 @@ struct posix_pieces {
 int posix_read_pieces(struct dfs *fs, uint64_t file_id, uint64_t offset, uint64_t length, struct arena *a,
                       struct posix_attr *ret_attr, struct posix_pieces *ret, struct err *reterr) MUST_CHECK;
 
-/* As many blocks as lengths, each with datanodes to write it to. excluded: uuids. */
-int posix_new_blocks(struct dfs *fs, uint64_t session, uint64_t file_id, const uint64_t *lengths, size_t count,
-                     const char *const *excluded, size_t excluded_count, struct arena *a, struct dfs_block **ret,
-                     struct err *reterr) MUST_CHECK;
+/* As many blocks as lengths, each with datanodes to write it to. excluded: uuids. like: NULL, or for each the block in
+ * whose places it shall be. */
+int posix_new_blocks(struct dfs *fs, uint64_t session, uint64_t file_id, const uint64_t *lengths, const uint64_t *like,
+                     size_t count, const char *const *excluded, size_t excluded_count, struct arena *a,
+                     struct dfs_block **ret, struct err *reterr) MUST_CHECK;
 
 /* Blocks that are not this session's, or are gone already, do not matter. */
 int posix_drop_blocks(struct dfs *fs, uint64_t session, const uint64_t *block_ids, size_t count,
@@ -62,6 +64,12 @@ struct posix_block_write {
  * dropped, too. */
 int posix_write_block(struct dfs *fs, uint64_t session, const struct posix_block_write *what, struct posix_piece *ret,
                       struct err *reterr) MUST_CHECK;
+
+/* New blocks for a file with the bytes of others, which the datanodes do not copy but share. *ret_count: how many of
+ * the first ones enough datanodes could do that with, maybe none; ret, with room for all, is what to give to
+ * posix_edit. A hole stays one. ERR_ILLEGAL_ARGUMENT: one is longer than the file's blocks may be. */
+int posix_clone_blocks(struct dfs *fs, uint64_t session, uint64_t file_id, const struct posix_piece *sources,
+                       size_t count, struct posix_piece *ret, size_t *ret_count, struct err *reterr) MUST_CHECK;
 
 struct posix_span {
     uint64_t index, start; /* of the first piece to go, in the file as it is before the call; and its offset */

@@ -51,18 +51,23 @@ static bool has_data(const struct planner *p, int64_t start, int64_t end, size_t
     return false;
 }
 
-static void span_add(struct edit_span *s, int64_t length, bool is_hole)
+static void span_add_piece(struct edit_span *s, const struct piece *p)
 {
     struct piece *last = s->new_count ? &s->new[s->new_count - 1] : NULL;
-    if (last && is_hole && last->is_hole) {
-        last->length += length;
+    if (last && p->is_hole && last->is_hole) {
+        last->length += p->length;
         return;
     }
     if (s->new_count == s->new_capacity) {
         s->new_capacity = s->new_capacity ? s->new_capacity * 2 : 4;
         s->new = mem_realloc_array(s->new, s->new_capacity, sizeof *s->new);
     }
-    s->new[s->new_count++] = (struct piece){.length = length, .is_hole = is_hole};
+    s->new[s->new_count++] = *p;
+}
+
+static void span_add(struct edit_span *s, int64_t length, bool is_hole)
+{
+    span_add_piece(s, &(struct piece){.length = length, .is_hole = is_hole});
 }
 
 static int64_t unit_end(const struct planner *p, int64_t at, int64_t end)
@@ -163,6 +168,35 @@ void edit_plan_make(const struct piece *pieces, size_t count, const struct exten
     const struct edit_span *last = ret->count ? &ret->spans[ret->count - 1] : NULL;
     if (size > old_size && (!last || last->index + last->old_count < count)) /* else the last one took it in */
         span_cut(&p, span_new(ret, count, old_size), old_size, size);
+}
+
+void edit_plan_put(const struct piece *pieces, size_t count, int64_t at, const struct piece *put, size_t put_count,
+                   struct edit_plan *ret)
+{
+    size_t i = 0;
+    int64_t start = 0, end = at;
+    bool is_hole = true; /* what is covered last; behind the end it is nothing */
+    *ret = (struct edit_plan){0};
+    while (i < count && start + pieces[i].length <= at)
+        start += pieces[i++].length;
+    struct edit_span *s = span_new(ret, i, start);
+    if (start < at)
+        span_add(s, at - start, i == count || pieces[i].is_hole);
+    for (size_t k = 0; k < put_count; end += put[k++].length)
+        span_add_piece(s, &put[k]);
+    for (; i < count && start < end; start += pieces[i++].length, s->old_count++)
+        is_hole = pieces[i].is_hole;
+    if (s->old_count && start > end)
+        span_add(s, start - end, is_hole);
+}
+
+int64_t edit_plan_upload_bytes(const struct edit_plan *plan)
+{
+    int64_t bytes = 0;
+    for (size_t i = 0; i < plan->count; i++)
+        for (size_t k = 0; k < plan->spans[i].new_count; k++)
+            bytes += piece_is_unwritten(&plan->spans[i].new[k]) ? plan->spans[i].new[k].length : 0;
+    return bytes;
 }
 
 void edit_plan_free(struct edit_plan *plan)

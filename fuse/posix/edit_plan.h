@@ -18,6 +18,10 @@ struct piece {
     uint64_t block_id, stamp; /* block_id 0: a hole, or one that is still to be written */
     bool is_hole;
 };
+static inline bool piece_is_unwritten(const struct piece *p)
+{
+    return !p->is_hole && !p->block_id;
+}
 
 struct edit_span {
     size_t index, old_count; /* pieces that go */
@@ -38,6 +42,12 @@ int64_t edit_unit(int64_t size);
  * be longer. */
 void edit_plan_make(const struct piece *pieces, size_t count, const struct extents *changed, int64_t size, int64_t unit,
                     int64_t block_bytes, struct edit_plan *ret);
+/* The other way to change a file: these pieces, which have their blocks already, lie over what is there from `at` on. A
+ * piece that is only covered in part has its rest written anew. */
+void edit_plan_put(const struct piece *pieces, size_t count, int64_t at, const struct piece *put, size_t put_count,
+                   struct edit_plan *ret);
+int64_t
+edit_plan_upload_bytes(const struct edit_plan *plan); /* of its new pieces, those that are still to be written */
 void edit_plan_free(struct edit_plan *plan);
 
 #endif

@@ -152,10 +152,13 @@ void posix_op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
         file_end(&op, n);
 }
 
-static void note_read(struct request *op, struct node *n, const struct fuse_file_info *fi)
+/* true: its access time is another one now. */
+static bool note_read(struct request *op, struct node *n, const struct fuse_file_info *fi)
 {
-    if (!(fi->flags & O_NOATIME) && n->wants_atime && atomic_exchange(&n->wants_atime, false))
-        attr_note_read(op, n->id);
+    if ((fi->flags & O_NOATIME) || !n->wants_atime || !atomic_exchange(&n->wants_atime, false))
+        return false;
+    attr_note_read(op, n->id);
+    return true;
 }
 
 void posix_op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset, struct fuse_file_info *fi)
@@ -266,6 +269,34 @@ void posix_op_lseek(fuse_req_t req, fuse_ino_t ino, off_t offset, int whence, st
     else
         fuse_reply_lseek(req, at);
     file_end(&op, n);
+}
+
+/* What cannot be shared the kernel copies through its pages, as for file systems that know nothing of this. It sees to
+ * its pages of both files itself, before and after. */
+void posix_op_copy_file_range(fuse_req_t req, fuse_ino_t ino_in, off_t offset_in, struct fuse_file_info *fi_in,
+                              fuse_ino_t ino_out, off_t offset_out, struct fuse_file_info *fi_out, size_t length,
+                              int flags)
+{
+    struct request op;
+    struct node *in, *out;
+    size_t copied = 0;
+    if (file_begin(&op, req, ino_in, "copy_file_range", &in) < 0)
+        return;
+    if (node_need(op.m->nodes, inode_of_ino(op.m, ino_out), &out, &op.err) < 0) {
+        file_fail(&op, in, "copy_file_range");
+        return;
+    }
+    int rc = flags ? err_posix(&op.err, EINVAL, "copy_file_range has no flags")
+                   : node_copy(&op.m->store, in, offset_in, out, offset_out, length, &copied, &op.err);
+    node_put(op.m->nodes, out);
+    if (rc < 0) {
+        file_fail(&op, in, "copy_file_range");
+        return;
+    }
+    if (note_read(&op, in, fi_in)) /* the kernel knows that only of reads */
+        fuse_lowlevel_notify_inval_inode(op.m->fuse, ino_in, -1, 0);
+    fuse_reply_write(req, copied);
+    file_end(&op, in);
 }
 
 /* What was guessed of a file that was not saved may have turned out a little different: how much room it takes. */

@@ -86,7 +86,8 @@ struct node_store { /* what all nodes of a mount share */
     int64_t uploads_bytes; /* what saves have under way is in memory */
 };
 
-#define NEW_MAX_BYTES ((int64_t)256 << 10) /* new files up to here are saved by one edit, and not streamed */
+#define NEW_MAX_BYTES  ((int64_t)256 << 10) /* new files up to here are saved by one edit, and not streamed */
+#define FILE_MAX_BYTES ((int64_t)1 << 60)
 
 /* ---- those in use: node_table.c ---- */
 struct node_table;
@@ -146,6 +147,11 @@ int node_read(struct node_store *s, struct node *n, void *bytes, size_t len, int
  * process that died, and is not written again. */
 int node_write(struct node_store *s, struct node *n, const void *bytes, size_t len, int64_t offset,
                _Atomic uint64_t *placed, struct err *reterr) MUST_CHECK;
+/* Bytes of another file, or of other places of the same one, without moving them: whole pieces from from_offset on, as
+ * many of them as lie within len; *ret: bytes. ERR_UNSUPPORTED: not a single one, or it is not worth it; they can be
+ * read and written, and only so far as what is unsaved in either file is saved now has anything been changed. */
+int node_copy(struct node_store *s, struct node *from, int64_t from_offset, struct node *to, int64_t to_offset,
+              size_t len, size_t *ret, struct err *reterr) MUST_CHECK;
 int node_resize(struct node_store *s, struct node *n, int64_t size, struct err *reterr) MUST_CHECK;
 int node_grow(struct node_store *s, struct node *n, int64_t size, struct err *reterr) MUST_CHECK; /* or nothing */
 /* Zeros from start to end, which take no room; the file grows if it has to and `grow`. */
@@ -179,6 +185,11 @@ bool node_is_busy(int rc);
 int node_resume(struct node_store *s, struct node *n, struct err *reterr) MUST_CHECK;
 /* sync: what it writes is on disks of the cluster then. So it is in any case if blocks are replaced by it. */
 int node_save_edits(struct node_store *s, struct node *n, bool sync, struct err *reterr) MUST_CHECK;
+/* Of a file whose pieces are loaded: writes those of the plan that have no block yet, from what is read of the file
+ * now, and puts all into their places. On failure what was written is given up, and the pieces have to be loaded anew.
+ */
+int node_carry_out(struct node_store *s, struct node *n, struct edit_plan *plan, bool sync, int64_t deadline,
+                   struct err *reterr) MUST_CHECK;
 bool node_is_new(const struct node *n); /* nothing is saved of it, and all is staged, in one run */
 /* Bytes of an edited or clean file with its reader loaded; shared is enough. Behind the saved file are zeros. */
 int node_read_merged(struct node *n, void *bytes, size_t len, int64_t offset, struct err *reterr) MUST_CHECK;

@@ -28,7 +28,7 @@ struct save {
     struct node_store *store;
     struct node *node;
     bool sync;
-    struct edit_plan plan;
+    struct edit_plan *plan;
     struct upload *uploads;
     size_t upload_count;
     struct arena arena;
@@ -124,15 +124,15 @@ static int upload_all(struct save *save, struct err *reterr)
 static void find_uploads(struct save *save)
 {
     size_t count = 0;
-    for (size_t i = 0; i < save->plan.count; i++)
-        count += save->plan.spans[i].new_count;
+    for (size_t i = 0; i < save->plan->count; i++)
+        count += save->plan->spans[i].new_count;
     save->uploads = mem_calloc(count + 1, sizeof *save->uploads);
     save->upload_count = 0;
-    for (size_t i = 0; i < save->plan.count; i++) {
-        int64_t at = save->plan.spans[i].start;
-        for (size_t k = 0; k < save->plan.spans[i].new_count; k++) {
-            struct piece *p = &save->plan.spans[i].new[k];
-            if (!p->is_hole)
+    for (size_t i = 0; i < save->plan->count; i++) {
+        int64_t at = save->plan->spans[i].start;
+        for (size_t k = 0; k < save->plan->spans[i].new_count; k++) {
+            struct piece *p = &save->plan->spans[i].new[k];
+            if (piece_is_unwritten(p))
                 save->uploads[save->upload_count++] = (struct upload){.save = save, .start = at, .piece = p};
             at += p->length;
         }
@@ -154,8 +154,8 @@ static int ask_for_blocks(struct save *save, struct err *reterr)
     int rc = 0;
     for (size_t at = 0, n; rc == 0 && at < count; at += n) {
         n = count - at < NEW_BLOCKS_MAX ? count - at : NEW_BLOCKS_MAX;
-        rc = posix_new_blocks(save->store->fs, save->store->memory->session, save->node->id, lengths + at, n, NULL, 0,
-                              &save->arena, &blocks, reterr);
+        rc = posix_new_blocks(save->store->fs, save->store->memory->session, save->node->id, lengths + at, NULL, n,
+                              NULL, 0, &save->arena, &blocks, reterr);
         for (size_t i = 0; rc == 0 && i < n; i++)
             save->uploads[at + i].block = &blocks[i];
     }
@@ -182,9 +182,9 @@ static int64_t length_of(const struct piece *list, size_t count)
 static int put_in_place(struct save *save, struct posix_attr *ret, struct err *reterr)
 {
     struct node *n = save->node;
-    struct posix_span *spans = arena_array(&save->arena, struct posix_span, save->plan.count + 1);
-    for (size_t i = 0; i < save->plan.count; i++) {
-        const struct edit_span *s = &save->plan.spans[i];
+    struct posix_span *spans = arena_array(&save->arena, struct posix_span, save->plan->count + 1);
+    for (size_t i = 0; i < save->plan->count; i++) {
+        const struct edit_span *s = &save->plan->spans[i];
         int64_t grows = length_of(s->new, s->new_count) - length_of(n->pieces + s->index, s->old_count);
         spans[i] = (struct posix_span){.index = s->index,
                                        .start = (uint64_t)s->start,
@@ -194,7 +194,7 @@ static int put_in_place(struct save *save, struct posix_attr *ret, struct err *r
                                        .new_pieces = pieces_for_call(&save->arena, s->new, s->new_count),
                                        .new_count = s->new_count};
     }
-    return posix_edit(save->store->fs, save->store->memory->session, n->id, spans, save->plan.count,
+    return posix_edit(save->store->fs, save->store->memory->session, n->id, spans, save->plan->count,
                       n->unsaved_mtime_ns, &save->arena, ret, reterr);
 }
 
@@ -203,11 +203,11 @@ static void follow(struct save *save)
 {
     struct node *n = save->node;
     size_t count = n->piece_count, from = 0, to = 0;
-    for (size_t i = 0; i < save->plan.count; i++)
-        count += save->plan.spans[i].new_count;
+    for (size_t i = 0; i < save->plan->count; i++)
+        count += save->plan->spans[i].new_count;
     struct piece *pieces = mem_calloc(count + 1, sizeof *pieces);
-    for (size_t i = 0; i <= save->plan.count; i++) {
-        const struct edit_span *s = i < save->plan.count ? &save->plan.spans[i] : NULL;
+    for (size_t i = 0; i <= save->plan->count; i++) {
+        const struct edit_span *s = i < save->plan->count ? &save->plan->spans[i] : NULL;
         for (size_t until = s ? s->index : n->piece_count; from < until;)
             pieces[to++] = n->pieces[from++];
         for (size_t k = 0; s && k < s->new_count; k++)
@@ -234,20 +234,15 @@ static void drop_uploads(struct save *save)
         log_debug("mount", "new blocks are left to the end of the session: err=%s", err.text);
 }
 
-/* One attempt. On failure what was uploaded is given up, and the pieces are asked for anew next time. */
-static int save_once(struct node_store *s, struct node *n, bool sync, int64_t deadline, struct err *reterr)
+int node_carry_out(struct node_store *s, struct node *n, struct edit_plan *plan, bool sync, int64_t deadline,
+                   struct err *reterr)
 {
-    struct save save = {.store = s, .node = n};
+    struct save save = {.store = s, .node = n, .plan = plan, .sync = sync};
     struct posix_attr attr;
-    int rc = node_load_pieces(s, n, reterr);
-    if (rc < 0)
-        return rc;
-    save.sync = sync || n->piece_count > 0;
     arena_init(&save.arena, SAVE_ARENA_BYTES);
     pthread_mutex_init(&save.lock, NULL);
-    edit_plan_make(n->pieces, n->piece_count, &n->changed, n->size, edit_unit(n->size), n->block_bytes, &save.plan);
     find_uploads(&save);
-    rc = node_load_reader(s, n, reterr);
+    int rc = save.upload_count ? node_load_reader(s, n, reterr) : 0;
     if (rc == 0 && save.upload_count)
         rc = ask_for_blocks(&save, reterr);
     if (rc == 0 && save.upload_count)
@@ -271,9 +266,20 @@ static int save_once(struct node_store *s, struct node *n, bool sync, int64_t de
     if (save.upload_count && save.uploads[0].block == first_block_of(n, 0))
         first_block_end(n);
     free(save.uploads);
-    edit_plan_free(&save.plan);
     pthread_mutex_destroy(&save.lock);
     arena_free(&save.arena);
+    return rc;
+}
+
+static int save_once(struct node_store *s, struct node *n, bool sync, int64_t deadline, struct err *reterr)
+{
+    struct edit_plan plan;
+    int rc = node_load_pieces(s, n, reterr);
+    if (rc < 0)
+        return rc;
+    edit_plan_make(n->pieces, n->piece_count, &n->changed, n->size, edit_unit(n->size), n->block_bytes, &plan);
+    rc = node_carry_out(s, n, &plan, sync || n->piece_count > 0, deadline, reterr);
+    edit_plan_free(&plan);
     return rc;
 }
 

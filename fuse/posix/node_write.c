@@ -11,7 +11,6 @@
 /* More than this, and it is saved before the program asks: bounds the disk, and the time of the save that is asked. */
 #define EDIT_DATA_MAX_BYTES ((int64_t)64 << 20)
 #define EDIT_EXTENTS_MAX    16384
-#define FILE_MAX_BYTES      ((int64_t)1 << 60)
 #define LEASE_POLL_MS       50
 #define ATTR_ARENA_BYTES    (1 << 20)
 #define COPY_BYTES          ((size_t)64 << 10)

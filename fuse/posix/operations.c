@@ -135,6 +135,7 @@ const struct fuse_lowlevel_ops posix_operations = {
     .write_buf = posix_op_write_buf,
     .fallocate = posix_op_fallocate,
     .lseek = posix_op_lseek,
+    .copy_file_range = posix_op_copy_file_range,
     .flush = posix_op_flush,
     .fsync = posix_op_fsync,
     .release = posix_op_release,

@@ -129,6 +129,9 @@ void posix_op_write_buf(fuse_req_t req, fuse_ino_t ino, struct fuse_bufvec *in, 
 void posix_op_fallocate(fuse_req_t req, fuse_ino_t ino, int mode, off_t offset, off_t length,
                         struct fuse_file_info *fi);
 void posix_op_lseek(fuse_req_t req, fuse_ino_t ino, off_t offset, int whence, struct fuse_file_info *fi);
+void posix_op_copy_file_range(fuse_req_t req, fuse_ino_t ino_in, off_t offset_in, struct fuse_file_info *fi_in,
+                              fuse_ino_t ino_out, off_t offset_out, struct fuse_file_info *fi_out, size_t length,
+                              int flags);
 void posix_op_flush(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi);
 void posix_op_fsync(fuse_req_t req, fuse_ino_t ino, int data_only, struct fuse_file_info *fi);
 void posix_op_release(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi);

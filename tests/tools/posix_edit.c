@@ -102,7 +102,7 @@ static int allot(struct tool *t)
 {
     struct dfs_block *b;
     uint64_t length = number(t, 2);
-    int rc = posix_new_blocks(t->fs, t->session, number(t, 1), &length, 1, NULL, 0, &t->arena, &b, &t->err);
+    int rc = posix_new_blocks(t->fs, t->session, number(t, 1), &length, NULL, 1, NULL, 0, &t->arena, &b, &t->err);
     if (rc)
         return rc;
     printf("ok");

@@ -153,6 +153,54 @@ static void test_plans_make_the_file_that_was_written(void **state)
     }
 }
 
+/* Which byte of which piece is where: what is put keeps its blocks, what stays or is written anew its places. */
+static void test_pieces_lie_over_what_was_there(void **state)
+{
+    for (int round = 0; round < ROUNDS; round++) {
+        struct model m;
+        struct edit_plan plan;
+        struct piece put[4];
+        size_t put_count = 1 + random_below(4), next = 0;
+        int64_t start = random_below(SIZE / 2), end = start, at = 0, rewritten = 0;
+        model_make(&m);
+        for (size_t i = 0; i < put_count; end += put[i++].length) {
+            bool hole = (i == 0 || !put[i - 1].is_hole) && random_below(3) == 0;
+            put[i] = (struct piece){.length = 1 + random_below(100), .block_id = hole ? 0 : 1000 + i, .is_hole = hole};
+        }
+        edit_plan_put(m.pieces, m.count, start, put, put_count, &plan);
+        assert_int_equal(plan.count, 1);
+        const struct edit_span *s = &plan.spans[0];
+        for (; next < s->index; at += m.pieces[next++].length)
+            assert_true(at + m.pieces[next].length <= start);
+        assert_int_equal(s->start, at);
+        int64_t old_end = at, put_at = start;
+        for (size_t i = 0; i < s->old_count; i++)
+            old_end += m.pieces[s->index + i].length;
+        assert_true(s->index + s->old_count == m.count || old_end >= end);
+        size_t k = 0;
+        for (size_t i = 0; i < s->new_count; i++) {
+            const struct piece *p = &s->new[i];
+            assert_true(p->length > 0);
+            if (p->block_id) { /* what is put, and there */
+                for (; put[k].is_hole; put_at += put[k++].length)
+                    ;
+                assert_true(at == put_at && p->length == put[k].length && p->block_id == put[k].block_id);
+                put_at += put[k++].length;
+            } else if (piece_is_unwritten(p)) { /* what was there */
+                assert_true((at + p->length == start || at == end) && at + p->length <= m.old_size);
+                rewritten += p->length;
+            }
+            at += p->length;
+        }
+        for (; k < put_count; k++)
+            assert_true(put[k].is_hole);
+        assert_int_equal(at, end > old_end ? end : old_end);
+        assert_int_equal(edit_plan_upload_bytes(&plan), rewritten);
+        edit_plan_free(&plan);
+        extents_clear(&m.changed);
+    }
+}
+
 static void test_nothing_changed_needs_nothing(void **state)
 {
     struct piece pieces[] = {{.length = 100, .block_id = 1}, {.length = 7, .block_id = 2}};
@@ -237,6 +285,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_extents_are_what_was_added_last),
         cmocka_unit_test(test_plans_make_the_file_that_was_written),
+        cmocka_unit_test(test_pieces_lie_over_what_was_there),
         cmocka_unit_test(test_nothing_changed_needs_nothing),
         cmocka_unit_test(test_one_byte_in_a_large_block_keeps_the_rest_together),
         cmocka_unit_test(test_a_terabyte_of_hole_is_one_step),
