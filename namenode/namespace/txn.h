@@ -75,6 +75,7 @@ void fsdir_counters_put(const struct counters *c, const struct counters *before,
 struct entry_change { /* of a directory: what was linked or unlinked */
     uint64_t parent;
     const char *name;
+    bool is_there; /* since then */
 };
 struct inode_hold { /* that a session has from now on: for memory, after the commit */
     uint64_t session, inode;

@@ -217,7 +217,7 @@ static inline const char *names(struct fixture *f, const char *path, const char 
     struct dir_iter d;
     out[0] = 0;
     txn_begin(&t, f->nn.dir, f->now_ns);
-    assert_int_equal(path_resolve(&t, &f->root, path, 0, &p, &f->err), 0);
+    assert_int_equal(path_resolve(&t, &f->root, path, PATH_SNAPSHOT, &p, &f->err), 0);
     dir_iter_open(&d, &t, path_target(&p), after, strlen(after));
     while (dir_iter_next(&d)) {
         size_t len = strlen(out);
