@@ -8,8 +8,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#define DEPTH_MAX       20000
-#define WALK_MEMORY_MAX (16u << 20) /* of inodes that were looked at, before it is given back */
+#define DEPTH_MAX 20000
 
 /* ---- making ---- */
 
@@ -206,10 +205,8 @@ static int check_subtree(struct txn *t, const struct fs_user *u, struct inode *t
         dir_iter_open(&d, t, n, "", 0);
         while (left && dir_iter_next(&d)) {
             struct inode *child = NULL;
-            if (t->arena.total > WALK_MEMORY_MAX) {
-                txn_reset(t);
+            if (txn_reset_if_large(t))
                 rc = txn_inode(t, id, &n, reterr);
-            }
             rc = rc ? rc : txn_inode(t, d.child, &child, reterr);
             if (!rc && is_sticky)
                 rc = check_sticky_below(t, u, n, child, reterr);

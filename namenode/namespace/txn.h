@@ -134,6 +134,8 @@ static inline void txn_final(struct txn *t, uint64_t value)
 }
 /* Forgets loaded inodes, keeps the snapshot: for walks with bounded memory. Nothing may have been changed. */
 void txn_reset(struct txn *t);
+/* The same, but only if that is much memory. */
+bool txn_reset_if_large(struct txn *t);
 
 /* ---- looking. ERR_NOT_FOUND; ERR_IO: the store is damaged, or the txn has loaded too much already ---- */
 int txn_inode(struct txn *t, uint64_t id, struct inode **ret, struct err *reterr) MUST_CHECK;

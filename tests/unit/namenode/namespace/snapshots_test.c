@@ -326,6 +326,36 @@ static void test_what_came_and_went_leaves_nothing(void **state)
     assert_string_equal(names(f, "/d/.snapshot/s1", ""), "kept");
 }
 
+static int count_one(void *context, struct inode *n, bool is_moved, struct err *reterr)
+{
+    ++*(size_t *)context;
+    return 0;
+}
+
+/* What is looked through without the lock may be more than a txn can hold at once. */
+static void test_much_that_was_taken_out(void **state)
+{
+    struct fixture *f = *state;
+    struct txn walk;
+    bool done;
+    size_t count = 0;
+    mkdirs(f, "/d/kept");
+    assert_int_equal(allow(f, "/d"), 0);
+    make_fat_files(f, "/d", 8);
+    mkdirs(f, "/d/z");
+    assert_int_equal(take(f, "/d", "s"), 0);
+    for (const char *const *path = (const char *[]){"0", "1", "2", "3", "4", "5", "6", "7", "z", NULL}; *path; path++) {
+        char text[16];
+        snprintf(text, sizeof text, "/d/%s", *path);
+        assert_int_equal(IN_TXN(f, tree_delete(t, &f->root, text, true, &done, ERR(f))), 0);
+    }
+    struct inode dir = get(f, "/d");
+    txn_begin_snapshot(&walk, f->nn.dir);
+    assert_int_equal(history_each_deleted(&walk, &dir, count_one, &count, ERR(f)), 0);
+    assert_int_equal(count, 9);
+    txn_end(&walk);
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
@@ -339,6 +369,7 @@ int main(void)
         T(test_what_was_taken_out),
         T(test_long_names),
         T(test_what_came_and_went_leaves_nothing),
+        T(test_much_that_was_taken_out),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,6 +1,5 @@
 #include "tests/unit/namenode/namespace/fixture.h"
 
-#include "namenode/namespace/links.h"
 #include "namenode/namespace/protected.h"
 
 /* ---- making ---- */
@@ -504,34 +503,14 @@ static void test_a_txn_loads_only_so_much(void **state)
     txn_end(&t);
 }
 
-/* A directory whose inodes take more memory than a txn may load at once: a million names, or few with much in them. */
-static void make_fat_file(struct fixture *f, const char *path, size_t attributes)
-{
-    struct txn t;
-    struct path p;
-    txn_begin(&t, f->nn.dir, f->now_ns);
-    assert_int_equal(path_resolve(&t, &f->root, path, PATH_MAY_MISS, &p, ERR(f)), 0);
-    struct inode *n = txn_new_inode(&t, INODE_FILE, 0644, "ann", "staff");
-    n->xattrs = arena_array(&t.arena, struct xattr, attributes);
-    n->xattr_count = attributes;
-    for (size_t i = 0; i < attributes; i++)
-        n->xattrs[i] = (struct xattr){.space = XATTR_USER, .name = "a"};
-    txn_link(&t, path_parent(&p), path_name(&p), n);
-    assert_int_equal(txn_commit(&t, ERR(f)), 0);
-    txn_end(&t);
-}
-
+/* Of a directory whose inodes take more memory than a txn may load at once. */
 static void test_looking_through_a_huge_directory(void **state)
 {
     struct fixture *f = *state;
     mkdirs(f, "/w/d/zz");
     for (const char *const *path = (const char *[]){"/w", "/w/d", "/w/d/zz", NULL}; *path; path++)
         own(f, *path, "ann", 0755);
-    for (int i = 0; i < 8; i++) {
-        char path[32];
-        snprintf(path, sizeof path, "/w/d/file-%d", i);
-        make_fat_file(f, path, 400000);
-    }
+    make_fat_files(f, "/w/d", 8);
     assert_int_equal(tree_check_delete(f->nn.dir, &f->ann, "/w/d", ERR(f)), 0);
     own(f, "/w/d", "bob", 01777); /* its entries' owners matter, too, and are ann */
     own(f, "/w/d/zz", "bob", 0755);
