@@ -383,7 +383,7 @@ void client_get_link_target(struct rpc_call *call, const ProtobufCMessage *messa
     OP_RESPONSE(&op, hdfs__get_link_target_response_proto, Hdfs__GetLinkTargetResponseProto);
     int rc = path_resolve(&op.t, &op.user, q->path, PATH_NO_FOLLOW | PATH_SNAPSHOT, &p, &op.err);
     if (rc == ERR_UNRESOLVED_PATH) { /* the link is on the way: the answer is where it leads */
-        response->targetpath = arena_strdup(op.arena, op.err.text);
+        response->targetpath = arena_strdup(op.arena, op.t.unresolved); /* longer than an error may be */
         rc = 0;
     } else if (!rc && path_target(&p)->type != INODE_SYMLINK) {
         rc = err_set(&op.err, ERR_IO, "Path %s is not a symbolic link", p.text);
