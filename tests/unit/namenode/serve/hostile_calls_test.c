@@ -324,14 +324,15 @@ static void test_listing_below_burdened_directories(void **state)
     arena_free(&a);
 }
 
-/* A directory may have 65536 snapshots: nobody waits for those who list them. */
+/* A directory may have 65536 snapshots, and as of one of them millions of names that came later: nobody waits for those
+ * who list them. */
 static void test_snapshots_are_listed_without_the_lock(void **state)
 {
     struct server *s = *state;
     struct fixture *f = s->f;
     struct arena a;
     arena_init(&a, 1 << 20);
-    mkdirs(f, "/d");
+    mkdirs(f, "/d/below");
     assert_int_equal(IN_TXN(f, snapshot_allow(t, "/d", ERR(f))), 0);
     for (int i = 0; i < 3; i++) {
         const char *path = NULL, *names[] = {"one", "three", "two"};
@@ -342,12 +343,18 @@ static void test_snapshots_are_listed_without_the_lock(void **state)
     alarm(60); /* of a test that waits for the lock */
     namenode_lock(&f->nn);
     ask(s, "getSnapshotListing", &q.base);
-    namenode_unlock(&f->nn);
-    alarm(0);
     const Hdfs__GetSnapshotListingResponseProto *r =
         (void *)body_of(s, &hdfs__get_snapshot_listing_response_proto__descriptor, &a);
     assert_int_equal(r->snapshotlist->n_snapshotlisting, 3);
     assert_memory_equal(r->snapshotlist->snapshotlisting[1]->dirstatus->path.data, "three", 5);
+    Hdfs__GetListingRequestProto l = HDFS__GET_LISTING_REQUEST_PROTO__INIT;
+    l.src = (char *)(uintptr_t) "/d/.snapshot/one";
+    ask(s, "getListing", &l.base);
+    const Hdfs__GetListingResponseProto *names = (void *)body_of(s, &hdfs__get_listing_response_proto__descriptor, &a);
+    assert_int_equal(names->dirlist->n_partiallisting, 1);
+    assert_memory_equal(names->dirlist->partiallisting[0]->path.data, "below", 5);
+    namenode_unlock(&f->nn);
+    alarm(0);
     arena_free(&a);
 }
 
