@@ -18,6 +18,7 @@
 #include "main/commands.h"
 #include "namenode/blocks/blocks.h"
 #include "namenode/housekeeping.h"
+#include "namenode/journal/log_cut.h"
 #include "namenode/name_folder.h"
 #include "namenode/namespace/cache_pools.h"
 #include "namenode/namespace/detached.h"
@@ -98,7 +99,8 @@ static int open_namespace(struct parts *p, struct err *reterr)
     user_groups_fix(config_str(nn->config, "hadoop.user.group.static.mapping.overrides"));
     fsdir_options_from_config(&options, nn->config);
     options.superuser = p->user;
-    int rc = store_open(store_path, &nn->store, reterr);
+    int rc = logs_cut(store_path, reterr);
+    rc = rc ? rc : store_open(store_path, &nn->store, reterr);
     rc = rc ? rc : journal_start(nn->store, rpc_hold_answers, &nn->journal, reterr);
     rc = rc ? rc : fsdir_open(nn->store, nn->journal, &options, (uint64_t)clock_wall_ns(), &nn->dir, reterr);
     if (rc)

@@ -301,15 +301,15 @@ static int save_inode(struct recording *r, const struct inode_change *c, bool *r
     return c->after->parent != c->before->parent ? keep_floors(r, &by, c->after, reterr) : 0;
 }
 
-/* Is there a version of the entry with a tag that is not older? Then it says what the entry was. */
-static bool is_entry_saved(struct txn *t, const struct key *version)
+struct saved_entry {
+    struct version version;
+    bool is_found, is_newest;
+};
+
+static bool is_of_same_entry(struct store_iter *it, const struct key *version)
 {
-    struct store_iter *it = store_iter_new(t->dir->store, NULL, true);
-    store_iter_seek(it, version->bytes, version->len);
-    struct slice key = store_iter_valid(it) ? store_iter_key(it) : (struct slice){0};
-    bool found = key.len == version->len && !memcmp(key.base, version->bytes, version->len - 8);
-    store_iter_free(it);
-    return found;
+    struct slice at = store_iter_valid(it) ? store_iter_key(it) : (struct slice){0};
+    return at.len == version->len && !memcmp(at.base, version->bytes, version->len - 8);
 }
 
 /* Once, though a commit may take a name away and give it again. */
@@ -324,9 +324,41 @@ static void note_kept(struct txn *t, const struct entry_change *e, uint64_t chil
         buf_append(&t->kept_entries, &kept, sizeof kept);
 }
 
-static int save_entry(struct recording *r, const struct entry_change *e, struct err *reterr)
+/* Is there a version of the entry with a tag that is not older? Then it says what the entry was. key: the one of that
+ * tag, becomes the version's. */
+static int find_saved_entry(struct txn *t, struct key *key, struct saved_entry *ret, struct err *reterr)
+{
+    struct store_iter *it = store_iter_new(t->dir->store, NULL, true);
+    store_iter_seek(it, key->bytes, key->len);
+    int rc = 0;
+    ret->is_found = is_of_same_entry(it, key);
+    if (ret->is_found) {
+        memcpy(key->bytes, store_iter_key(it).base, key->len);
+        rc = version_decode(store_iter_value(it), &t->arena, &ret->version, reterr);
+        store_iter_next(it);
+        ret->is_newest = !is_of_same_entry(it, key);
+    }
+    rc = rc || store_iter_valid(it) ? rc : store_iter_status(it, reterr);
+    store_iter_free(it);
+    return rc;
+}
+
+/* No other change of the commit is of the same entry. */
+static bool is_last_of_entry(const struct entry_change *e, const struct entry_change *end)
+{
+    for (const struct entry_change *later = e + 1; later < end; later++)
+        if (later->parent == e->parent && !strcmp(later->name, e->name))
+            return false;
+    return true;
+}
+
+/* A name that came after the snapshots and goes before the next one leaves nothing behind: its newest version says no
+ * more than that it is not there, which is true again. */
+static int save_entry(struct recording *r, const struct entry_change *e, const struct entry_change *end,
+                      struct err *reterr)
 {
     const struct inode_change *c = change_of(r, e->parent);
+    struct saved_entry saved = {.is_found = false};
     struct covering by;
     if (!c || !c->before)
         return 0;
@@ -336,8 +368,12 @@ static int save_entry(struct recording *r, const struct entry_change *e, struct 
     size_t name_len = strlen(e->name);
     struct key version;
     key_of_entry_version(&version, e->parent, e->name, name_len, by.latest);
-    if (c->before->saved >= by.latest && is_entry_saved(r->t, &version))
-        return 0;
+    if (c->before->saved >= by.latest)
+        rc = find_saved_entry(r->t, &version, &saved, reterr);
+    if (!rc && saved.is_newest && !saved.version.child && !e->is_there && is_last_of_entry(e, end))
+        version_delete(r->t, &version, be64_get(version.bytes + version.len - 8), &saved.version);
+    if (rc || saved.is_found)
+        return rc;
     struct key now;
     key_of_dentry(&now, e->parent, e->name, name_len);
     AUTO(store_value_free) struct store_value value = {0};
@@ -428,10 +464,10 @@ int history_record(struct txn *t, const struct inode_change *changes, size_t cou
     struct recording r = {t, changes, count, {0}};
     bool *saved = arena_array(&t->arena, bool, count + 1);
     buf_clear(&t->kept_entries);
-    const struct entry_change *entries = (void *)t->entries.base;
+    const struct entry_change *entries = (void *)t->entries.base, *end = entries + t->entries.len / sizeof *entries;
     int rc = 0;
-    for (size_t i = 0; !rc && i < t->entries.len / sizeof *entries; i++)
-        rc = save_entry(&r, &entries[i], reterr);
+    for (const struct entry_change *e = entries; !rc && e < end; e++)
+        rc = save_entry(&r, e, end, reterr);
     for (size_t i = 0; !rc && i < count; i++)
         if (changes[i].before) {
             rc = save_inode(&r, &changes[i], &saved[i], reterr);

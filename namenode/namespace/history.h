@@ -15,6 +15,8 @@
  * - A version notes which snapshots it was saved for ('T' finds versions by them). When the snapshot of its tag is
  *   deleted, it goes on under the newest older one that still needs it, or it goes.
  * - What is gone and has versions is found from the directory where its newest version has it ('G', history_held.h).
+ * - A version of an entry that says that there was none goes with the entry: what comes and goes between two snapshots
+ *   leaves nothing, however much that is.
  * - A block is free when neither the current record nor a version of its file has it. What left a file's list never
  *   comes back into it, so the states that have a block follow each other in time, and looking at the neighbours is
  *   enough: at the same position, where it is unless the file was edited, then anywhere (block_ids.h). */

@@ -38,6 +38,8 @@ int history_each_deleted(struct txn *t, const struct inode *dir, history_deleted
             break;
         struct version v = {0};
         struct inode *n = NULL;
+        if (t->snapshot) /* a walk: there may be many */
+            txn_reset_if_large(t);
         rc = version_decode(store_iter_value(it), &t->arena, &v, reterr);
         if (rc || !v.child || v.child == last)
             continue;

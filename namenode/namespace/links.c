@@ -97,9 +97,9 @@ static int find_link(struct txn *t, struct inode *n, uint64_t parent, const char
 
 /* ---- entries ---- */
 
-static void entry_changes(struct txn *t, const struct inode *parent, const char *name)
+static void entry_changes(struct txn *t, const struct inode *parent, const char *name, bool is_there)
 {
-    struct entry_change c = {parent->id, arena_strdup(&t->arena, name)};
+    struct entry_change c = {parent->id, arena_strdup(&t->arena, name), is_there};
     if (history_is_used(t->dir) || change_log_is_wanted(t->dir->changes))
         buf_append(&t->entries, &c, sizeof c);
 }
@@ -118,7 +118,7 @@ static void entry_put(struct txn *t, struct inode *parent, const char *name, str
     key_of_dentry(&k, parent->id, name, strlen(name));
     be64_put(number, child->id);
     store_batch_put(txn_batch(t), k.bytes, k.len, number, sizeof number);
-    entry_changes(t, parent, name);
+    entry_changes(t, parent, name, true);
     parent->child_count++;
     parent->subdir_count += inode_is_dir(child);
     touch(t, parent, child);
@@ -129,7 +129,7 @@ static void entry_drop(struct txn *t, struct inode *parent, const char *name, st
     struct key k;
     key_of_dentry(&k, parent->id, name, strlen(name));
     store_batch_delete(txn_batch(t), k.bytes, k.len);
-    entry_changes(t, parent, name);
+    entry_changes(t, parent, name, false);
     parent->child_count--;
     parent->subdir_count -= inode_is_dir(child);
     touch(t, parent, child);

@@ -228,6 +228,7 @@ static int find_target(struct diff *d, uint64_t id, const char **ret, struct err
 static int add_entry(struct diff *d, struct diff_node *node, const char *name, struct err *reterr)
 {
     uint64_t then = 0, now = 0;
+    txn_reset_if_large(d->t); /* what is new is not looked at any further */
     int rc = history_child_id(d->t, node->id, name, d->earlier, &then, reterr);
     rc = rc ? rc : history_child_id(d->t, node->id, name, d->later, &now, reterr);
     if (rc || then == now)

@@ -205,7 +205,9 @@ static int check_subtree(struct txn *t, const struct fs_user *u, struct inode *t
         dir_iter_open(&d, t, n, "", 0);
         while (left && dir_iter_next(&d)) {
             struct inode *child = NULL;
-            rc = txn_inode(t, d.child, &child, reterr);
+            if (txn_reset_if_large(t))
+                rc = txn_inode(t, id, &n, reterr);
+            rc = rc ? rc : txn_inode(t, d.child, &child, reterr);
             if (!rc && is_sticky)
                 rc = check_sticky_below(t, u, n, child, reterr);
             if (rc)

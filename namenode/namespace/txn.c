@@ -17,6 +17,7 @@
 
 #define ERASED_AT_ONCE_BLOCKS 100        /* a file with more of them is left to the reaper */
 #define TXN_MEMORY_MAX        (1u << 30) /* a page of a listing or the blocks of a huge file stay far below */
+#define WALK_MEMORY_MAX       (16u << 20)
 
 void txn_begin(struct txn *t, struct fsdir *dir, uint64_t now_ns)
 {
@@ -55,6 +56,14 @@ void txn_reset(struct txn *t)
     t->inode_count = 0;
     t->unresolved = NULL;
     arena_reset(&t->arena);
+}
+
+bool txn_reset_if_large(struct txn *t)
+{
+    bool is_large = t->arena.total > WALK_MEMORY_MAX;
+    if (is_large)
+        txn_reset(t);
+    return is_large;
 }
 
 /* ---- looking ---- */

@@ -75,6 +75,7 @@ void fsdir_counters_put(const struct counters *c, const struct counters *before,
 struct entry_change { /* of a directory: what was linked or unlinked */
     uint64_t parent;
     const char *name;
+    bool is_there; /* since then */
 };
 struct inode_hold { /* that a session has from now on: for memory, after the commit */
     uint64_t session, inode;
@@ -133,6 +134,8 @@ static inline void txn_final(struct txn *t, uint64_t value)
 }
 /* Forgets loaded inodes, keeps the snapshot: for walks with bounded memory. Nothing may have been changed. */
 void txn_reset(struct txn *t);
+/* The same, but only if that is much memory. */
+bool txn_reset_if_large(struct txn *t);
 
 /* ---- looking. ERR_NOT_FOUND; ERR_IO: the store is damaged, or the txn has loaded too much already ---- */
 int txn_inode(struct txn *t, uint64_t id, struct inode **ret, struct err *reterr) MUST_CHECK;

@@ -108,7 +108,7 @@
     X(enableErasureCodingPolicy, enable_erasure_coding_policy, RPC_REFUSES) \
     X(disableErasureCodingPolicy, disable_erasure_coding_policy, 0) \
     X(getSnapshottableDirListing, get_snapshottable_dir_listing, 0) \
-    X(getSnapshotListing, get_snapshot_listing, 0) \
+    X(getSnapshotListing, get_snapshot_listing, RPC_MAY_BLOCK) \
     X(getSnapshotDiffReport, get_snapshot_diff_report, RPC_MAY_BLOCK) \
     X(getSnapshotDiffReportListing, get_snapshot_diff_report_listing, RPC_MAY_BLOCK) \
     X(allowSnapshot, allow_snapshot, 0) \

@@ -76,9 +76,15 @@ static void stamps_of_now(struct op *op, const struct inode *n)
 
 static void add_locations(struct op *op, const struct inode *n, Hdfs__HdfsFileStatusProto *s)
 {
+    bool is_walk = op->t.snapshot != NULL;
     stamps_of_now(op, n);
-    if (inode_looks_like_file(n))
-        s->locations = status_located_blocks(op->arena, op->nn, n, 0, UINT64_MAX, rpc_call_client_ip(op->call));
+    if (!inode_looks_like_file(n))
+        return;
+    if (is_walk)
+        namenode_lock(op->nn);
+    s->locations = status_located_blocks(op->arena, op->nn, n, 0, UINT64_MAX, rpc_call_client_ip(op->call));
+    if (is_walk)
+        namenode_unlock(op->nn);
 }
 
 void client_get_located_file_info(struct rpc_call *call, const ProtobufCMessage *message, void *context)
@@ -187,14 +193,27 @@ static int list(struct op *op, const char *path, const ProtobufCBinaryData *afte
     return rc;
 }
 
+/* A directory as of a snapshot is listed without the lock: what came since then, a million names say, is passed on the
+ * way. */
 void client_get_listing(struct rpc_call *call, const ProtobufCMessage *message, void *context)
 {
     const Hdfs__GetListingRequestProto *q = (const void *)message;
+    bool is_walk = strstr(q->src, "/.snapshot/") != NULL;
     struct op op;
-    op_begin(&op, context, call);
+    if (is_walk && !rpc_call_may_block(call)) {
+        rpc_call_repeat_in_pool(call);
+        return;
+    }
+    if (is_walk)
+        op_begin_walk(&op, context, call);
+    else
+        op_begin(&op, context, call);
     OP_RESPONSE(&op, hdfs__get_listing_response_proto, Hdfs__GetListingResponseProto);
     int rc = list(&op, q->src, &q->startafter, q->needlocation, &response->dirlist);
-    op_end_read(&op, rc, &response->base);
+    if (is_walk)
+        op_end_walk(&op, rc, &response->base);
+    else
+        op_end_read(&op, rc, &response->base);
 }
 
 /* ---- listing many directories ---- */
@@ -383,7 +402,7 @@ void client_get_link_target(struct rpc_call *call, const ProtobufCMessage *messa
     OP_RESPONSE(&op, hdfs__get_link_target_response_proto, Hdfs__GetLinkTargetResponseProto);
     int rc = path_resolve(&op.t, &op.user, q->path, PATH_NO_FOLLOW | PATH_SNAPSHOT, &p, &op.err);
     if (rc == ERR_UNRESOLVED_PATH) { /* the link is on the way: the answer is where it leads */
-        response->targetpath = arena_strdup(op.arena, op.err.text);
+        response->targetpath = arena_strdup(op.arena, op.t.unresolved); /* longer than an error may be */
         rc = 0;
     } else if (!rc && path_target(&p)->type != INODE_SYMLINK) {
         rc = err_set(&op.err, ERR_IO, "Path %s is not a symbolic link", p.text);

@@ -188,7 +188,7 @@ void client_get_snapshot_listing(struct rpc_call *call, const ProtobufCMessage *
     struct op op;
     struct path p;
     struct inode *n = NULL;
-    op_begin(&op, context, call);
+    op_begin_walk(&op, context, call); /* there may be many */
     OP_RESPONSE(&op, hdfs__get_snapshot_listing_response_proto, Hdfs__GetSnapshotListingResponseProto);
     Hdfs__SnapshotListingProto listing = HDFS__SNAPSHOT_LISTING_PROTO__INIT;
     int rc = path_resolve(&op.t, &op.user, q->snapshotroot, PATH_MAY_MISS | PATH_SNAPSHOT, &p, &op.err);
@@ -197,5 +197,5 @@ void client_get_snapshot_listing(struct rpc_call *call, const ProtobufCMessage *
     rc = rc ? rc : snapshot_root(&op.t, &p, p.text, &n, &op.err);
     rc = rc ? rc : list_snapshots(&op, n, &listing);
     response->snapshotlist = &listing;
-    op_end_read(&op, rc, &response->base);
+    op_end_walk(&op, rc, &response->base);
 }

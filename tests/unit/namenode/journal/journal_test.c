@@ -9,12 +9,14 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <dirent.h>
+#include <fcntl.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
 #include "common/file.h"
 #include "namenode/journal/journal.h"
+#include "namenode/journal/log_cut.h"
 #include "namenode/journal/store.h"
 
 struct fixture {
@@ -253,6 +255,101 @@ static void test_zeros_ahead_overwrite_nothing(void **state)
     assert_int_equal(file_remove_tree(left.folder, NULL), 0);
 }
 
+/* ---- after a loss of power ---- */
+
+enum { CHANGES = 1500 }; /* some blocks of LevelDB's, in one log */
+
+static void write_changes(struct fixture *f)
+{
+    for (int i = 0; i < CHANGES; i++) {
+        char key[32], value[100 + 1];
+        snprintf(key, sizeof key, "change-%d", i);
+        memset(value, 'a' + i % 26, sizeof value);
+        (void)put(f, key, value, sizeof value - (i % 10 ? 0 : 50));
+    }
+}
+
+static bool is_there(struct fixture *f, const char *key)
+{
+    struct store_value v = {0};
+    int rc = store_get(f->store, NULL, key, strlen(key), &v, &f->err);
+    store_value_free(&v);
+    return rc == 0;
+}
+
+/* A copy of the store, as it could be on a disk on which one page did not arrive. */
+static void leave(struct fixture *f, struct fixture *left, off_t at, size_t bytes)
+{
+    char command[256];
+    static const char zeros[8192];
+    snprintf(left->folder, sizeof left->folder, "%.50s-left", f->folder);
+    snprintf(command, sizeof command, "rm -rf %s; cp -r %s %s", left->folder, f->folder, left->folder);
+    assert_int_equal(system(command), 0);
+    snprintf(command, sizeof command, "%s/000003.log", left->folder);
+    int fd = open(command, O_WRONLY);
+    assert_true(fd >= 0);
+    assert_int_equal(pwrite(fd, zeros, bytes, at), (ssize_t)bytes);
+    close(fd);
+}
+
+static int count_in_order(struct fixture *left)
+{
+    int count = 0;
+    for (int i = 0; i < CHANGES; i++) {
+        char key[32];
+        snprintf(key, sizeof key, "change-%d", i);
+        bool there = is_there(left, key);
+        assert_true(!there || count == i); /* none without those before it */
+        count += there;
+    }
+    return count;
+}
+
+static void test_no_change_without_those_before_it(void **state)
+{
+    struct fixture *f = *state, left = {0};
+    static const struct {
+        off_t at;
+        size_t bytes;
+        int least, most;
+    } lost[] = {{0, 0, CHANGES, CHANGES}, {0, 4096, 0, 0},      {4096, 4096, 30, 32},     {28672, 8192, 200, 235},
+                {70000, 1, 490, 570},     {65536, 7, 450, 530}, {131072, 4096, 900, 1080}};
+    write_changes(f);
+    for (size_t i = 0; i < sizeof lost / sizeof *lost; i++) {
+        leave(f, &left, lost[i].at, lost[i].bytes);
+        assert_int_equal(logs_cut(left.folder, &left.err), 0);
+        open_all(&left);
+        int count = count_in_order(&left);
+        assert_in_range(count, lost[i].least, lost[i].most);
+        close_all(&left);
+    }
+    assert_int_equal(file_remove_tree(left.folder, NULL), 0);
+}
+
+/* What went into the next log came later. */
+static void test_what_is_cut_takes_later_logs_along(void **state)
+{
+    struct fixture *f = *state, left = {0}, next = {.folder = "/tmp/cairn-journal-XXXXXX"};
+    char command[256];
+    assert_non_null(mkdtemp(next.folder));
+    write_changes(f);
+    open_all(&next);
+    (void)put(&next, "last", "1", 1);
+    for (int damaged = 0; damaged < 2; damaged++) {
+        leave(f, &left, 40000, damaged ? 4096 : 0);
+        snprintf(command, sizeof command, "cp %s/000003.log %s/000009.log", next.folder, left.folder);
+        assert_int_equal(system(command), 0);
+        assert_int_equal(logs_cut(left.folder, &left.err), 0);
+        open_all(&left);
+        assert_int_equal(is_there(&left, "last"), !damaged);
+        assert_int_equal(count_in_order(&left) < CHANGES, damaged);
+        close_all(&left);
+    }
+    close_all(&next);
+    assert_int_equal(file_remove_tree(next.folder, NULL), 0);
+    assert_int_equal(file_remove_tree(left.folder, NULL), 0);
+}
+
 static _Atomic int rounds_begun, answered, answered_between;
 
 static void on_round(bool begins)
@@ -400,12 +497,19 @@ static void test_a_folder_has_one_owner(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        T(test_answers_come_after_a_sync), T(test_stop_answers_all),
-        T(test_many_share_a_sync),         T(test_logs_that_come_and_go),
-        T(test_a_folder_has_one_owner),    T(test_a_reserved_log_is_read_after_a_kill),
-        T(test_a_round_is_announced),      T(test_zeros_ahead_overwrite_nothing),
-        T(test_who_is_alone_syncs_itself), T(test_everybody_is_answered_whoever_syncs),
+        T(test_answers_come_after_a_sync),
+        T(test_stop_answers_all),
+        T(test_many_share_a_sync),
+        T(test_logs_that_come_and_go),
+        T(test_a_folder_has_one_owner),
+        T(test_a_reserved_log_is_read_after_a_kill),
+        T(test_a_round_is_announced),
+        T(test_zeros_ahead_overwrite_nothing),
+        T(test_who_is_alone_syncs_itself),
+        T(test_everybody_is_answered_whoever_syncs),
         T(test_waiting_in_a_batch_ends),
+        T(test_no_change_without_those_before_it),
+        T(test_what_is_cut_takes_later_logs_along),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

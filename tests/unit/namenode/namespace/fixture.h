@@ -21,6 +21,7 @@
 #include "namenode/namespace/edit_turns.h"
 #include "namenode/namespace/graves.h"
 #include "namenode/namespace/leases.h"
+#include "namenode/namespace/links.h"
 #include "namenode/namespace/tokens.h"
 #include "namenode/namespace/writers.h"
 #include "namenode/namespace/tree.h"
@@ -217,7 +218,7 @@ static inline const char *names(struct fixture *f, const char *path, const char 
     struct dir_iter d;
     out[0] = 0;
     txn_begin(&t, f->nn.dir, f->now_ns);
-    assert_int_equal(path_resolve(&t, &f->root, path, 0, &p, &f->err), 0);
+    assert_int_equal(path_resolve(&t, &f->root, path, PATH_SNAPSHOT, &p, &f->err), 0);
     dir_iter_open(&d, &t, path_target(&p), after, strlen(after));
     while (dir_iter_next(&d)) {
         size_t len = strlen(out);
@@ -247,6 +248,29 @@ static inline void reap_all(struct fixture *f)
 {
     while (reap_some(f))
         ;
+}
+
+/* Files of ann's, named by numbers, each with attributes that take 64 MiB of a txn's memory: as much as a hundred
+ * thousand others. */
+static inline void make_fat_files(struct fixture *f, const char *dir, int count)
+{
+    enum { ATTRIBUTES = 400000 };
+    for (int i = 0; i < count; i++) {
+        struct txn t;
+        struct path p;
+        char name[16];
+        snprintf(name, sizeof name, "%d", i);
+        txn_begin(&t, f->nn.dir, f->now_ns);
+        assert_int_equal(path_resolve(&t, &f->root, dir, 0, &p, &f->err), 0);
+        struct inode *n = txn_new_inode(&t, INODE_FILE, 0644, "ann", "staff");
+        n->xattrs = arena_array(&t.arena, struct xattr, ATTRIBUTES);
+        n->xattr_count = ATTRIBUTES;
+        for (size_t k = 0; k < ATTRIBUTES; k++)
+            n->xattrs[k] = (struct xattr){.space = XATTR_USER, .name = "a"};
+        txn_link(&t, path_target(&p), name, n);
+        assert_int_equal(txn_commit(&t, &f->err), 0);
+        txn_end(&t);
+    }
 }
 
 #endif

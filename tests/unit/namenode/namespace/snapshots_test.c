@@ -276,14 +276,100 @@ static void test_long_names(void **state)
     assert_int_equal(f->nn.dir->counters.inodes, 1);
 }
 
+static size_t count_table(struct fixture *f, char table)
+{
+    struct store_iter *it = store_iter_new(f->nn.store, NULL, true);
+    size_t count = 0;
+    for (store_iter_seek(it, &table, 1); store_iter_valid(it) && store_iter_key(it).base[0] == (uint8_t)table;
+         store_iter_next(it))
+        count++;
+    store_iter_free(it);
+    return count;
+}
+
+/* Else a directory where much comes and goes would keep a record of each name until the snapshot is deleted, and
+ * listing the snapshot would pass all of them. */
+static void test_what_came_and_went_leaves_nothing(void **state)
+{
+    struct fixture *f = *state;
+    bool done;
+    mkdirs(f, "/d/kept");
+    assert_int_equal(allow(f, "/d"), 0);
+    assert_int_equal(take(f, "/d", "s1"), 0);
+    mkdirs(f, "/d/gone");
+    assert_int_equal(IN_TXN(f, tree_delete(t, &f->root, "/d/gone", true, &done, ERR(f))), 0);
+    mkdirs(f, "/d/tmp");
+    assert_int_equal(IN_TXN(f, tree_rename(t, &f->root, "/d/tmp", "/d/done", &done, ERR(f))), 0);
+    assert_int_equal(count_table(f, 'D'), 1); /* of "done" */
+    assert_int_equal(IN_TXN(f, tree_delete(t, &f->root, "/d/done", true, &done, ERR(f))), 0);
+    assert_int_equal(count_table(f, 'D'), 0);
+    assert_int_equal(count_table(f, 'T'), 1); /* of /d itself */
+    mkdirs(f, "/d/a");
+    mkdirs(f, "/d/b");
+    assert_int_equal(IN_TXN(f, tree_rename2(t, &f->root, "/d/a", "/d/b", true, ERR(f))), 0); /* "b" goes and comes */
+    assert_int_equal(count_table(f, 'D'), 1);
+
+    assert_int_equal(take(f, "/d", "s2"), 0);
+    assert_int_equal(IN_TXN(f, tree_delete(t, &f->root, "/d/b", true, &done, ERR(f))), 0);
+    mkdirs(f, "/d/b");
+    assert_int_equal(IN_TXN(f, tree_delete(t, &f->root, "/d/b", true, &done, ERR(f))), 0);
+    assert_string_equal(names(f, "/d", ""), "kept");
+    assert_string_equal(names(f, "/d/.snapshot/s1", ""), "kept");
+    assert_string_equal(names(f, "/d/.snapshot/s2", ""), "b kept");
+
+    /* What was saved for a later snapshot, which is deleted and waits for the reaper, is none of s1's. */
+    assert_int_equal(IN_TXN(f, snapshot_delete(t, &f->root, "/d", "s2", ERR(f))), 0);
+    mkdirs(f, "/d/b");
+    assert_int_equal(IN_TXN(f, tree_delete(t, &f->root, "/d/b", true, &done, ERR(f))), 0);
+    assert_string_equal(names(f, "/d/.snapshot/s1", ""), "kept");
+    reap_all(f);
+    assert_string_equal(names(f, "/d/.snapshot/s1", ""), "kept");
+}
+
+static int count_one(void *context, struct inode *n, bool is_moved, struct err *reterr)
+{
+    ++*(size_t *)context;
+    return 0;
+}
+
+/* What is looked through without the lock may be more than a txn can hold at once. */
+static void test_much_that_was_taken_out(void **state)
+{
+    struct fixture *f = *state;
+    struct txn walk;
+    bool done;
+    size_t count = 0;
+    mkdirs(f, "/d/kept");
+    assert_int_equal(allow(f, "/d"), 0);
+    make_fat_files(f, "/d", 8);
+    mkdirs(f, "/d/z");
+    assert_int_equal(take(f, "/d", "s"), 0);
+    for (const char *const *path = (const char *[]){"0", "1", "2", "3", "4", "5", "6", "7", "z", NULL}; *path; path++) {
+        char text[16];
+        snprintf(text, sizeof text, "/d/%s", *path);
+        assert_int_equal(IN_TXN(f, tree_delete(t, &f->root, text, true, &done, ERR(f))), 0);
+    }
+    struct inode dir = get(f, "/d");
+    txn_begin_snapshot(&walk, f->nn.dir);
+    assert_int_equal(history_each_deleted(&walk, &dir, count_one, &count, ERR(f)), 0);
+    assert_int_equal(count, 9);
+    txn_end(&walk);
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
     const struct CMUnitTest tests[] = {
-        T(test_reserved),           T(test_deleting_is_seen_in_the_time),
-        T(test_access_times),       T(test_policies_are_the_latest),
-        T(test_whole_files),        T(test_differences_below_the_root),
-        T(test_what_was_taken_out), T(test_long_names),
+        T(test_reserved),
+        T(test_deleting_is_seen_in_the_time),
+        T(test_access_times),
+        T(test_policies_are_the_latest),
+        T(test_whole_files),
+        T(test_differences_below_the_root),
+        T(test_what_was_taken_out),
+        T(test_long_names),
+        T(test_what_came_and_went_leaves_nothing),
+        T(test_much_that_was_taken_out),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

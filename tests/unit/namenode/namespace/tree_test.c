@@ -503,11 +503,27 @@ static void test_a_txn_loads_only_so_much(void **state)
     txn_end(&t);
 }
 
+/* Of a directory whose inodes take more memory than a txn may load at once. */
+static void test_looking_through_a_huge_directory(void **state)
+{
+    struct fixture *f = *state;
+    mkdirs(f, "/w/d/zz");
+    for (const char *const *path = (const char *[]){"/w", "/w/d", "/w/d/zz", NULL}; *path; path++)
+        own(f, *path, "ann", 0755);
+    make_fat_files(f, "/w/d", 8);
+    assert_int_equal(tree_check_delete(f->nn.dir, &f->ann, "/w/d", ERR(f)), 0);
+    own(f, "/w/d", "bob", 01777); /* its entries' owners matter, too, and are ann */
+    own(f, "/w/d/zz", "bob", 0755);
+    assert_int_equal(tree_check_delete(f->nn.dir, &f->ann, "/w/d", ERR(f)), ERR_ACCESS);
+    assert_non_null(strstr(f->err.text, "Permission denied by sticky bit: user=ann, path=\"/w/d/zz\""));
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        T(test_looking_through_a_huge_directory),
         T(test_a_txn_loads_only_so_much),
         T(test_length_of_paths),
         T(test_a_move_into_what_is_being_deleted),

@@ -7,6 +7,7 @@
 #include "common/net.h"
 #include "common/rd.h"
 #include "hdfs/client_namenode.pb-c.h"
+#include "namenode/namespace/snapshots.h"
 #include "namenode/namespace/xattr.h"
 #include "proto/message.h"
 #include "rpc/local_call.h"
@@ -229,6 +230,12 @@ static void test_a_long_way_behind_a_link(void **state)
         assert_string_equal(ask(s, "getFileInfo", &q.base), "org.apache.hadoop.hdfs.protocol.UnresolvedPathException");
         assert_non_null(memmem(s->answer.base, s->answer.len, there, strlen(there)));
     }
+    Hdfs__GetLinkTargetRequestProto target = HDFS__GET_LINK_TARGET_REQUEST_PROTO__INIT;
+    long_path(path + 5, 2000, 100);
+    snprintf(there, sizeof there, "/some%s", path + 5);
+    target.path = path;
+    assert_string_equal(ask(s, "getLinkTarget", &target.base), "");
+    assert_non_null(memmem(s->answer.base, s->answer.len, there, strlen(there)));
 }
 
 /* WebHDFS's calls have no connection, but threads of their own: what may block is done at once. */
@@ -314,6 +321,40 @@ static void test_listing_below_burdened_directories(void **state)
         (void *)body_of(s, &hdfs__get_batched_listing_response_proto__descriptor, &a);
     assert_int_equal(l->n_listings, 1);
     assert_true(l->listings[0]->n_partiallisting > 0);
+    arena_free(&a);
+}
+
+/* A directory may have 65536 snapshots, and as of one of them millions of names that came later: nobody waits for those
+ * who list them. */
+static void test_snapshots_are_listed_without_the_lock(void **state)
+{
+    struct server *s = *state;
+    struct fixture *f = s->f;
+    struct arena a;
+    arena_init(&a, 1 << 20);
+    mkdirs(f, "/d/below");
+    assert_int_equal(IN_TXN(f, snapshot_allow(t, "/d", ERR(f))), 0);
+    for (int i = 0; i < 3; i++) {
+        const char *path = NULL, *names[] = {"one", "three", "two"};
+        assert_int_equal(IN_TXN(f, snapshot_create(t, &f->root, "/d", names[i], &path, ERR(f))), 0);
+    }
+    Hdfs__GetSnapshotListingRequestProto q = HDFS__GET_SNAPSHOT_LISTING_REQUEST_PROTO__INIT;
+    q.snapshotroot = (char *)(uintptr_t) "/d";
+    alarm(60); /* of a test that waits for the lock */
+    namenode_lock(&f->nn);
+    ask(s, "getSnapshotListing", &q.base);
+    const Hdfs__GetSnapshotListingResponseProto *r =
+        (void *)body_of(s, &hdfs__get_snapshot_listing_response_proto__descriptor, &a);
+    assert_int_equal(r->snapshotlist->n_snapshotlisting, 3);
+    assert_memory_equal(r->snapshotlist->snapshotlisting[1]->dirstatus->path.data, "three", 5);
+    Hdfs__GetListingRequestProto l = HDFS__GET_LISTING_REQUEST_PROTO__INIT;
+    l.src = (char *)(uintptr_t) "/d/.snapshot/one";
+    ask(s, "getListing", &l.base);
+    const Hdfs__GetListingResponseProto *names = (void *)body_of(s, &hdfs__get_listing_response_proto__descriptor, &a);
+    assert_int_equal(names->dirlist->n_partiallisting, 1);
+    assert_memory_equal(names->dirlist->partiallisting[0]->path.data, "below", 5);
+    namenode_unlock(&f->nn);
+    alarm(0);
     arena_free(&a);
 }
 
@@ -408,6 +449,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_a_long_way_behind_a_link, setup, teardown),
         cmocka_unit_test_setup_teardown(test_rename_into_a_quota_without_a_connection, setup, teardown),
         cmocka_unit_test_setup_teardown(test_listing_below_burdened_directories, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_snapshots_are_listed_without_the_lock, setup, teardown),
         cmocka_unit_test_setup_teardown(test_numbers_and_lists, setup, teardown),
         cmocka_unit_test_setup_teardown(test_huge_names, setup, teardown),
         cmocka_unit_test_setup_teardown(test_metasave_spares_the_folder, setup, teardown),
