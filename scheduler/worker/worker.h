@@ -1,4 +1,4 @@
-/* A worker: runs attempts as processes of their own, serves their map output and logs. Three threads: the main one owns
+/* A worker: runs attempts as processes of their own, serves their map output and logs. Its threads: the main one owns
  * the processes; `reports` tells the scheduler how they are; `commands` waits for what it wants done. */
 #ifndef CAIRN_SCHEDULER_WORKER_WORKER_H
 #define CAIRN_SCHEDULER_WORKER_WORKER_H
