@@ -25,7 +25,7 @@ static bool parse_priority(const char *text, int32_t *ret)
     return end != text && !*end && value >= -1000000 && value <= 1000000;
 }
 
-static int job_spec_check(const Cairn__JobSpecProto *spec, struct err *reterr)
+int job_spec_check(const Cairn__JobSpecProto *spec, struct err *reterr)
 {
     if (!job_id_is_valid(spec->jobid))
         return err_set(reterr, ERR_ILLEGAL_ARGUMENT, "'%s' is not a job id", spec->jobid);

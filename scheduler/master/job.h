@@ -119,7 +119,9 @@ struct job {
     uint64_t sequence; /* order of submission */
 };
 
-/* Takes the arena over, in which spec lives. ERR_ILLEGAL_ARGUMENT, ERR_CONFIG: the specification makes no sense. */
+/* ERR_ILLEGAL_ARGUMENT, ERR_TOO_LARGE, ERR_CONFIG: the specification makes no sense. */
+int job_spec_check(const Cairn__JobSpecProto *spec, struct err *reterr) MUST_CHECK;
+/* The same; takes the arena over, in which spec lives. */
 int job_new(struct arena *arena, const Cairn__JobSpecProto *spec, int64_t now_ms, struct job **ret,
             struct err *reterr) MUST_CHECK;
 void job_free(struct job *j);

@@ -331,8 +331,11 @@ static void rescue_maps(struct sched *s, int64_t now_ms, struct sched_actions *o
         for (size_t k = 0; k < s->resources.count && j->maps_pending; k++) {
             struct worker *w = s->resources.workers[k];
             int64_t task = !worker_takes_tasks(w) || w->running > w->slots ? -1 : pick_map(s, j, w, now_ms);
-            if (task >= 0)
-                sched_launch(j, true, (uint32_t)task, w, now_ms, out);
+            if (task < 0)
+                continue;
+            sched_launch(j, true, (uint32_t)task, w, now_ms, out);
+            if (!share_allows(j)) /* the others after it */
+                break;
         }
     }
 }

@@ -95,6 +95,8 @@ int schedules_put(struct schedules *s, const Cairn__ScheduleProto *schedule, con
     if (!name_is_valid(schedule->name))
         return err_set(reterr, ERR_ILLEGAL_ARGUMENT, "'%.64s' is no name for a recurring job", schedule->name);
     int rc = cron_parse(schedule->cron, &cron, reterr);
+    if (rc == 0)
+        rc = job_spec_check(schedule->job, reterr); /* or each of its runs would say so, to nobody */
     if (rc < 0)
         return rc;
     int64_t next_s = cron_next(&cron, clock_wall_ms() / 1000);

@@ -270,9 +270,7 @@ static void attempt_over(struct worker_daemon *w, struct attempt_process *p)
     }
     attempt_ended(w, p, p->killed ? CAIRN__ATTEMPT_STATE__ATTEMPT_KILLED : CAIRN__ATTEMPT_STATE__ATTEMPT_FAILED);
     char *output_dir = folders_output(w, p->job_id, p->id);
-    struct err err = {0};
-    if (file_remove_tree(output_dir, &err) < 0)
-        log_warn("worker", "attempt=%s its output stays: err=%s", p->id, err.text);
+    discard(w->discard, output_dir);
     free(output_dir);
 }
 

@@ -73,9 +73,7 @@ static void forget_job_locked(struct worker_daemon *w, const char *job_id)
         }
     task_process_end_job(w, job_id);
     char *dir = folders_job(w, job_id);
-    struct err err = {0};
-    if (file_remove_tree(dir, &err) < 0)
-        log_warn("worker", "job=%s its files stay: err=%s", job_id, err.text);
+    discard(w->discard, dir);
     free(dir);
 }
 
@@ -192,21 +190,19 @@ static void main_loop(struct worker_daemon *w, int signal_fd)
 }
 
 /* Working folders of attempts that ended with an earlier worker; the map output of jobs stays. */
-static int remove_old_work(struct worker_daemon *w, struct err *reterr)
+static void remove_old_work(struct worker_daemon *w)
 {
     char *jobs = mem_printf("%s/jobs", w->dir);
     DIR *dir = opendir(jobs);
-    int rc = 0;
-    for (struct dirent *e; rc == 0 && dir && (e = readdir(dir));) {
+    for (struct dirent *e; dir && (e = readdir(dir));) {
         char *work = mem_printf("%s/%s/work", jobs, e->d_name);
         if (e->d_name[0] != '.')
-            rc = file_remove_tree(work, reterr);
+            discard(w->discard, work);
         free(work);
     }
     if (dir)
         closedir(dir);
     free(jobs);
-    return rc;
 }
 
 /* Made once with the folder. */
@@ -244,8 +240,10 @@ static int claim_dir(struct worker_daemon *w, int *ret_lock_fd, struct err *rete
         rc = err_set(reterr, ERR_BUSY, "another worker uses '%s'; give each its own cairn.worker.dir", w->dir);
     if (rc == 0)
         rc = read_instance(w, reterr);
-    if (rc == 0)
-        rc = remove_old_work(w, reterr);
+    char *gone = mem_printf("%s/gone", w->dir);
+    if (rc == 0 && (rc = discard_start(gone, &w->discard, reterr)) == 0)
+        remove_old_work(w);
+    free(gone);
     free(lock);
     return rc;
 }
@@ -345,6 +343,7 @@ int worker_main(int argc, char **argv)
     if (w.group[0])
         confine_close(w.group);
     http_stop(http);
+    discard_stop(w.discard);
     worker_release(&w);
     net_closep(&lock_fd);
     config_free(config);

@@ -256,9 +256,7 @@ struct task_process_end task_process_end(struct worker_daemon *w, struct task_pr
         confine_end(w->group, p->group);
     end_leftovers(w);
     char *work_dir = folders_work(w, p->job_id, p->folder);
-    struct err err = {0};
-    if (file_remove_tree(work_dir, &err) < 0)
-        log_warn("worker", "attempt=%s its working directory stays: err=%s", p->folder, err.text);
+    discard(w->discard, work_dir);
     free(work_dir);
     process_free(p);
     return end;

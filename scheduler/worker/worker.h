@@ -1,4 +1,4 @@
-/* A worker: runs attempts as processes of their own, serves their map output and logs. Three threads: the main one owns
+/* A worker: runs attempts as processes of their own, serves their map output and logs. Its threads: the main one owns
  * the processes; `reports` tells the scheduler how they are; `commands` waits for what it wants done. */
 #ifndef CAIRN_SCHEDULER_WORKER_WORKER_H
 #define CAIRN_SCHEDULER_WORKER_WORKER_H
@@ -12,6 +12,7 @@
 #include "common/buf.h"
 #include "common/config.h"
 #include "rpc/rpc_client.h"
+#include "scheduler/worker/discard.h"
 #include "scheduler/worker/spawner.h"
 #include "scheduler/worker/task_process.h"
 
@@ -19,6 +20,7 @@
  *                DIR/jobs/JOB/files/             job files, once per job
  *                DIR/jobs/JOB/work/ATTEMPT/      working directory; when the attempt is over, handed on or gone
  *                DIR/jobs/JOB/output/ATTEMPT/    map output, gone when the job is over
+ *                DIR/gone/                       what is being removed
  *                DIR/logs/JOB/ATTEMPT            what the attempt wrote to stderr (perhaps none if that is nothing),
  *                                                kept for cairn.worker.log-retention
  */
@@ -46,8 +48,9 @@ struct worker_daemon {
     char *ip;                         /* what others reach us by; NULL until registered, then fixed */
     uint16_t http_port;
     struct spawner spawner; /* main thread only */
-    char group[64];         /* of control groups; "" = there are none */
-    char own_ip[64];        /* as configured, "" = let the scheduler see it */
+    struct discard *discard;
+    char group[64];  /* of control groups; "" = there are none */
+    char own_ip[64]; /* as configured, "" = let the scheduler see it */
     struct rpc_client *report_client, *command_client;
     int wake_fd;          /* eventfd: the main thread has something to do */
     pthread_mutex_t lock; /* guards what follows */

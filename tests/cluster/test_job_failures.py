@@ -51,6 +51,14 @@ def test_wrong_settings_name_the_thing(running, setting):
     assert running.fs("-test", "-e", "/o/settings").returncode == 1
 
 
+def test_recurring_job_that_could_never_run_is_refused_at_once(running):
+    put(running, "/wrong/in", b"a\n")
+    done = submit(running, "-D", "cairn.job.schedule=* * * * *", "-D", "mapreduce.job.name=never", "-D", "mapreduce.job.priority=URGENT",
+                  "-mapper", "cat", "-input", "/wrong/in", out="/o/never")
+    assert done.returncode != 0 and "mapreduce.job.priority" in done.stderr.decode(), done.stderr
+    assert b"never" not in job(running, "-schedules", check=True).stdout
+
+
 @pytest.mark.parametrize("mapper, words", [
     ("no-such-program", ["no-such-program"]),
     ("sh -c 'echo it is broken >&2; exit 3'", ["it is broken", "exit status 3"]),

@@ -156,10 +156,25 @@ static void lost_map_output_is_made_again_when_reduces_hold_all_that_a_pool_may_
     struct world w;
     world_open(&w, 2, 4);
     const char *const properties[] = {"mapreduce.job.queuename", "adhoc", NULL};
-    struct job *j = job_make_with(&w, 1, 2, 2, 2, 4, "x", properties);
+    struct job *j = job_make_with(&w, 1, 4, 2, 2, 4, "x", properties);
     sched_submit(w.sched, w.now_ms, j, &w.actions);
-    lose_map_output(&w, j, 2);
-    assert_int_equal(j->maps_running, 1);
+    finish_all(&w, j, true);
+    assert_int_equal(j->reduces_running, 2);
+    j->held_until_ms = w.now_ms + 1; /* so that several are lost at once */
+    for (uint32_t map = 0; map < 3; map++) {
+        struct attempt_id id = {.job = "job_1_0001", .map = true, .partition = map, .attempt = 0};
+        for (int k = 0; k < 3; k++)
+            sched_fetch_failed(w.sched, w.now_ms, &id, false, &w.actions);
+    }
+    w.now_ms++;
+    for (uint32_t done = 1; done < 4; done++) {
+        assert_int_equal(j->maps_done, done);
+        sched_tick(w.sched, w.now_ms, &w.actions);
+        assert_int_equal(j->maps_running, 1);
+        assert_int_equal(j->pool->running, 3); /* beyond the limit by no more than it takes */
+        report(&w, j, live_attempt(j, true), CAIRN__ATTEMPT_STATE__ATTEMPT_SUCCEEDED);
+    }
+    assert_int_equal(j->maps_done, 4);
     world_close(&w);
 }
 
