@@ -179,12 +179,12 @@ static int start(struct datanode *dn, struct servers *s, struct err *reterr)
     }
     if (rc == 0) {
         dn->http_port = http_port(s->http);
-        rc = reporter_start(dn, &dn->reporter, reterr);
+        rc = start_scrubber(dn, reterr);
     }
     if (rc == 0)
-        rc = start_scrubber(dn, reterr);
-    if (rc == 0)
         rc = start_directory_scanner(dn, reterr);
+    if (rc == 0) /* last: it opens the store, and then we are asked for what is in it */
+        rc = reporter_start(dn, &dn->reporter, reterr);
     return rc;
 }
 
@@ -197,7 +197,8 @@ static void *stop_watch(void *arg)
     _exit(0);
 }
 
-static void stop(struct datanode *dn, struct servers *s)
+/* false: connections are left, whose threads use all that there is. It stays until the process is gone. */
+static bool stop(struct datanode *dn, struct servers *s)
 {
     pthread_t watch;
     if (pthread_create(&watch, NULL, stop_watch, NULL) == 0)
@@ -205,15 +206,17 @@ static void stop(struct datanode *dn, struct servers *s)
     http_stop(s->http);
     webhdfs_free(dn->webhdfs);
     short_circuit_stop(dn->short_circuit);
-    xfer_server_stop(dn->xfer);
+    if (!xfer_server_stop(dn->xfer))
+        return false;
     directory_scanner_stop(dn->directory_scanner);
     scrubber_stop(dn->scrubber);
     rpc_server_stop(s->ipc);
     reporter_stop(dn->reporter); /* after all who report, before what its heartbeats look at */
-    if (xfer_server_free(dn->xfer))
-        peer_cache_free(dn->mirrors);
+    xfer_server_free(dn->xfer);
+    peer_cache_free(dn->mirrors);
     block_cache_free(dn->cache);
     block_store_close(dn->store);
+    return true;
 }
 
 /* Until it is registered, or a signal ends it: a namenode may come later. */
@@ -293,9 +296,10 @@ int datanode_main(int argc, char **argv)
     }
     if (rc == 0)
         daemon_wait(&d);
-    stop(&dn, &servers);
-    reconfiguration_free(dn.reconfiguration);
-    proxy_users_free(dn.proxy_users);
-    config_free(config);
+    if (stop(&dn, &servers)) {
+        reconfiguration_free(dn.reconfiguration);
+        proxy_users_free(dn.proxy_users);
+        config_free(config);
+    }
     return rc < 0 ? daemon_fail("datanode", &why) : 0;
 }

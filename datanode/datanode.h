@@ -1,5 +1,6 @@
 /* The parts of one datanode process, as its request handlers see them. The daemon makes and ends them in order; the
- * pointers are immutable in between. */
+ * pointers are immutable in between. Ports are open before all is there: `reporter` is the last, and before it opens
+ * the store no block is known here. A handler that asks for no block looks whether there is a reporter. */
 #ifndef CAIRN_DATANODE_DATANODE_H
 #define CAIRN_DATANODE_DATANODE_H
 

@@ -405,10 +405,6 @@ int reporter_start(struct datanode *dn, struct reporter *_Atomic *ret, struct er
         if (failed)
             rc = err_errno(reterr, failed, "cannot start the reporter's threads");
     }
-    if (rc < 0) {
-        reporter_stop(r);
-        *ret = NULL;
-    }
     return rc;
 }
 

@@ -10,7 +10,8 @@
 #include "datanode/datanode.h"
 #include "hdfs/datanode_namenode.pb-c.h"
 
-/* dn's store, ports and settings are set. */
+/* dn's store, ports and settings are set. Handlers may use *ret at once, so it is there after a failure, too: to be
+ * stopped when they are. */
 int reporter_start(struct datanode *dn, struct reporter *_Atomic *ret, struct err *reterr) MUST_CHECK;
 void reporter_stop(struct reporter *r); /* NULL is fine */
 /* Waits until the first registration and block report have gone through. ERR_TIMEOUT, or what makes it impossible. */

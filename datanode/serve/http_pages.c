@@ -36,6 +36,15 @@ static void print_storages(struct datanode *dn, struct buf *b)
     buf_append_str(b, "</table>");
 }
 
+/* A request that came before we are complete is answered. */
+static bool is_starting(struct datanode *dn, struct http_reply *reply)
+{
+    if (dn->reporter)
+        return false;
+    http_fail(reply, 503, "starting");
+    return true;
+}
+
 static void status_page(struct http_request *request, struct http_reply *reply, void *context)
 {
     struct datanode *dn = context;
@@ -43,10 +52,8 @@ static void status_page(struct http_request *request, struct http_reply *reply, 
     struct reporter_status status;
     int64_t now_ms = clock_mono_ms();
     (void)request;
-    if (!dn->reporter) { /* a request that came before we are complete */
-        http_fail(reply, 503, "starting");
+    if (is_starting(dn, reply))
         return;
-    }
     reporter_status(dn->reporter, &status);
     char title[sizeof dn->settings.hostname + 32];
     snprintf(title, sizeof title, "Datanode %s:%u", dn->settings.hostname, dn->transfer_port);
@@ -133,10 +140,9 @@ static json_t *actor_info(struct datanode *dn, const struct reporter_status *sta
 
 static void jmx_info(struct datanode *dn, json_t *b)
 {
-    struct reporter_status status = {0};
+    struct reporter_status status;
     char port[16];
-    if (dn->reporter)
-        reporter_status(dn->reporter, &status);
+    reporter_status(dn->reporter, &status);
     jmx_text(b, "Version", SOFTWARE_VERSION);
     jmx_text(b, "SoftwareVersion", SOFTWARE_VERSION);
     jmx_text(b, "DatanodeHostname", dn->settings.hostname);
@@ -183,6 +189,8 @@ static void jmx_activity(struct datanode *dn, json_t *beans)
 static void jmx_page(struct http_request *request, struct http_reply *reply, void *context)
 {
     struct datanode *dn = context;
+    if (is_starting(dn, reply))
+        return;
     json_t *beans = json_array();
     jmx_state(dn, beans);
     jmx_info(dn, json_array_get(beans, json_array_size(beans) - 1));

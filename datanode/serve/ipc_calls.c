@@ -131,7 +131,10 @@ static void trigger_block_report(struct rpc_call *call, const ProtobufCMessage *
     struct datanode *dn = context;
     Hdfs__TriggerBlockReportResponseProto response = HDFS__TRIGGER_BLOCK_REPORT_RESPONSE_PROTO__INIT;
     struct err why;
-    if (ipc_check_super(dn, call, &why) < 0) {
+    int rc = ipc_check_super(dn, call, &why);
+    if (rc == 0 && !dn->reporter)
+        rc = err_set(&why, ERR_RETRIABLE, "this datanode is starting");
+    if (rc < 0) {
         rpc_call_fail(call, &why);
         return;
     }

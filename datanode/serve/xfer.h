@@ -49,9 +49,9 @@ int xfer_check_pool(const struct xfer *x, const Hdfs__ExtendedBlockProto *block,
 int xfer_check_pool_id(const struct xfer *x, const char *pool_id, struct err *reterr) MUST_CHECK;
 
 int xfer_server_start(struct datanode *dn, struct xfer_server **ret, uint16_t *ret_port, struct err *reterr) MUST_CHECK;
-void xfer_server_stop(struct xfer_server *s); /* closes every connection and waits for their threads; NULL is fine */
-/* Once nobody asks for xfer_server_active() any more. false: threads that did not end still use what they use. */
-bool xfer_server_free(struct xfer_server *s);
+/* Closes every connection and waits for their threads; NULL is fine. false: some did not end in time. */
+bool xfer_server_stop(struct xfer_server *s) MUST_CHECK;
+void xfer_server_free(struct xfer_server *s); /* once nobody asks for xfer_server_active() any more; NULL is fine */
 int xfer_server_evict_writers(
     struct xfer_server *s); /* cuts the connections that blocks are written through; how many */
 int xfer_server_active(const struct xfer_server *s);

@@ -288,10 +288,10 @@ int xfer_server_start(struct datanode *dn, struct xfer_server **ret, uint16_t *r
     return 0;
 }
 
-void xfer_server_stop(struct xfer_server *s)
+bool xfer_server_stop(struct xfer_server *s)
 {
     if (!s)
-        return;
+        return true;
     atomic_store(&s->stopping, true);
     shutdown(s->listen_fd, SHUT_RDWR); /* wakes accept */
     pthread_join(s->acceptor, NULL);
@@ -308,18 +308,16 @@ void xfer_server_stop(struct xfer_server *s)
     pthread_mutex_unlock(&s->lock);
     if (left > 0)
         log_warn("xfer", "%d connections did not end within %d s", left, STOP_WAIT_MS / 1000);
+    return left == 0;
 }
 
-bool xfer_server_free(struct xfer_server *s)
+void xfer_server_free(struct xfer_server *s)
 {
     if (!s)
-        return true;
-    if (atomic_load(&s->active) > 0) /* leave it to the end of the process */
-        return false;
+        return;
     pthread_mutex_destroy(&s->lock);
     pthread_cond_destroy(&s->all_gone);
     mem_freep(&s);
-    return true;
 }
 
 int xfer_server_evict_writers(struct xfer_server *s)

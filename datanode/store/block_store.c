@@ -212,8 +212,8 @@ int block_store_open_pool(struct block_store *s, const struct pool_identity *poo
     if (rc < 0)
         return rc;
     atomic_store(&s->pool_open, true);
-    log_info("store", "pool=%s blocks=%zu volumes=%zu took_ms=%" PRId64, pool->pool_id, s->map.count, s->volume_count,
-             clock_mono_ms() - began);
+    log_info("store", "pool=%s blocks=%zu volumes=%zu took_ms=%" PRId64, pool->pool_id, block_store_count(s),
+             s->volume_count, clock_mono_ms() - began);
     return 0;
 }
 

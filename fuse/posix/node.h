@@ -32,7 +32,6 @@ struct node {
     uint32_t refs;   /* requests under way, and handles */
     uint32_t opens;  /* the kernel's handles */
     bool is_counted; /* they hold a reference, all together */
-    bool is_held;    /* unlinked, and kept by the namenode for us */
     bool is_kept;    /* what is staged could not be saved: that holds a reference */
 
     /* for stat without waiting for a write that is under way */
@@ -42,6 +41,7 @@ struct node {
     _Atomic bool is_guessed; /* the kernel was told of those */
     _Atomic uint64_t unsaved_mtime_ns;
 
+    _Atomic bool is_held;     /* unlinked, and kept by the namenode for us */
     _Atomic bool was_changed; /* since known_names.h was told; set after it was */
 
     _Atomic bool wants_atime;                      /* the next read is to be noted */

@@ -155,19 +155,21 @@ int posix_mount_session(struct posix_mount *m, struct posix_session *ret, struct
     return rc;
 }
 
-/* What is mounted already is served, whether the namenode is there or not: requests wait for it as they are to. */
-static int begin(struct posix_mount *m, struct err *reterr)
+/* What is mounted already is served, whether the namenode is there or not: requests wait for it as they are to. No
+ * session then. */
+static int begin(struct posix_mount *m, struct posix_session *ret_session, struct err *reterr)
 {
-    struct posix_session session = {0};
     const struct posix_mount_options *o = &m->options;
     int rc = staging_area_open(m->store.memory->staging_folder, o->staging_max_bytes, &m->store.staging, reterr);
     if (rc == 0)
         rc = dfs_connect(o->config, o->uri, NULL, &m->store.fs, reterr);
     if (rc == 0)
-        rc = posix_mount_session(m, &session, reterr);
+        rc = posix_mount_session(m, ret_session, reterr);
     bool heard = rc == 0;
     if (heard)
-        m->store.memory->session = session.session;
+        m->store.memory->session = ret_session->session;
+    else
+        *ret_session = (struct posix_session){0};
     if (rc < 0 && m->store.fs && m->store.memory->wanted) {
         log_warn("mount", "going on without the namenode: err=%s", reterr->text);
         rc = 0;
@@ -193,7 +195,6 @@ static int begin(struct posix_mount *m, struct err *reterr)
         locks_set_again(m); /* it may have been started again, too, since a process before this one */
     }
     m->late_saves = late_saves_start(&m->store, m->nodes);
-    m->watch = watch_start(m, heard ? &session : NULL);
     return 0;
 }
 
@@ -243,13 +244,16 @@ int posix_mount_serve(struct posix_mount *m, int fuse_fd, int threads)
     m->fuse = fuse_session_new(&args, &posix_operations, sizeof posix_operations, m);
     if (!m->fuse || fuse_set_signal_handlers(m->fuse) != 0)
         return 1;
-    while (begin(m, &err) < 0) {
+    struct posix_session session;
+    while (begin(m, &session, &err) < 0) {
         log_error("mount", "err=%s", err.text);
         if (!m->store.memory->wanted || fuse_session_exited(m->fuse))
             return 1;
         clock_sleep_ms(BEGIN_AGAIN_MS); /* programs wait; they would lose what they have open */
     }
     int rc = kernel_io_attach(m->fuse, fuse_fd, m->store.memory, m->options.passthrough);
+    if (rc == 0)
+        m->watch = watch_start(m, &session);
     struct fuse_loop_config *loop = fuse_loop_cfg_create();
     fuse_loop_cfg_set_clone_fd(loop, 0); /* what was taken through a clone would fail with it, if this process died */
     fuse_loop_cfg_set_max_threads(loop, (unsigned)threads);

@@ -145,8 +145,8 @@ void locks_set_again(struct posix_mount *m); /* the namenode may have forgotten 
 void locks_end(struct posix_mount *m);       /* who still waits has an error; the session is closed before */
 
 int posix_mount_session(struct posix_mount *m, struct posix_session *ret, struct err *reterr);
-/* watch.c: tells the kernel what other clients change, from a thread of its own. session: as it was opened; NULL: the
- * namenode was not there, the watch opens it when it is. */
+/* watch.c: tells the kernel what other clients change, from a thread of its own, so it must be attached (kernel_io.h).
+ * session: as it was opened; none: the namenode was not there, the watch opens it when it is. */
 struct watch *watch_start(struct posix_mount *m, const struct posix_session *session);
 /* false: its thread waits in the kernel for what only this process could answer, and goes when the process does. NULL
  * is fine. */

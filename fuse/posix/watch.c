@@ -28,6 +28,9 @@ struct watch {
     int64_t told_ms; /* when changes came last */
     pthread_t thread;
     _Atomic bool is_ending;
+    pthread_mutex_t lock;
+    pthread_cond_t end; /* has_ended */
+    bool has_ended;
 };
 
 /* Its last name went, and the namenode keeps it since it is open here: it goes with the last close. */
@@ -107,9 +110,8 @@ static void rest_in_burst(struct watch *w)
         clock_sleep_ms(WATCH_PAUSE_MS);
 }
 
-static void *watch_run(void *arg)
+static void watch_changes(struct watch *w)
 {
-    struct watch *w = arg;
     for (int tries = 0; !w->is_ending; tries++) {
         if (!w->is_known) {
             session_anew(w);
@@ -141,35 +143,65 @@ static void *watch_run(void *arg)
         if (changes.count)
             rest_in_burst(w);
     }
+}
+
+static void *watch_run(void *arg)
+{
+    struct watch *w = arg;
+    watch_changes(w);
+    pthread_mutex_lock(&w->lock);
+    w->has_ended = true;
+    pthread_cond_signal(&w->end);
+    pthread_mutex_unlock(&w->lock);
     return NULL;
+}
+
+static void watch_free(struct watch *w)
+{
+    pthread_cond_destroy(&w->end);
+    pthread_mutex_destroy(&w->lock);
+    free(w);
 }
 
 struct watch *watch_start(struct posix_mount *m, const struct posix_session *session)
 {
     struct watch *w = mem_new(struct watch);
     w->m = m;
-    w->is_known = session != NULL;
-    w->cursor = session ? session->cursor : 0;
+    w->is_known = session->session != 0;
+    w->cursor = session->cursor;
+    pthread_mutex_init(&w->lock, NULL);
+    pthread_cond_init(&w->end, NULL);
     int errnum = pthread_create(&w->thread, NULL, watch_run, w);
     if (errnum) {
         log_warn("mount", "what others change is seen late: errno=%d", errnum);
-        free(w);
+        watch_free(w);
         return NULL;
     }
     return w;
 }
 
-bool watch_stop(struct watch *w)
+static bool ends_soon(struct watch *w)
 {
     struct timespec until;
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_sec += WATCH_STOP_S;
+    pthread_mutex_lock(&w->lock);
+    while (!w->has_ended && pthread_cond_clockwait(&w->end, &w->lock, CLOCK_MONOTONIC, &until) == 0)
+        ;
+    bool has_ended = w->has_ended;
+    pthread_mutex_unlock(&w->lock);
+    return has_ended;
+}
+
+bool watch_stop(struct watch *w)
+{
     if (!w)
         return true;
     w->is_ending = true;
     posix_cancel(w->m->store.fs);
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_sec += WATCH_STOP_S;
-    if (pthread_clockjoin_np(w->thread, NULL, CLOCK_MONOTONIC, &until) != 0)
+    if (!ends_soon(w))
         return false;
-    free(w);
+    pthread_join(w->thread, NULL);
+    watch_free(w);
     return true;
 }

@@ -1,4 +1,5 @@
-/* `cairn scheduler`. Start order: job store, master (core and its threads), pages, RPC; stopped in reverse. */
+/* `cairn scheduler`. Start order: job store, master's core with the jobs of before, pages, master's threads, RPC; jobs
+ * come by the pages' port, too, and must not be found by who looks for those of before. */
 #include "common/daemon.h"
 
 #include <stdio.h>
@@ -53,21 +54,22 @@ int scheduler_main(int argc, char **argv)
         rc = master_new(config, store, &master, &err);
     if (rc == 0)
         rc = net_parse(config_str(config, "cairn.scheduler.http-address"), 8080, &http_at, &err);
+    if (rc == 0) {
+        user_groups_fix(config_str(config, "hadoop.user.group.static.mapping.overrides"));
+        rc = master_recover(master, &err);
+    }
     if (rc == 0)
         rc = http_ui_start(master, &http_at, &http, &err);
     if (rc == 0) {
         master_set_http_port(master, http_port(http));
-        rc = master_recover(master, &err);
-    }
-    if (rc == 0)
         rc = master_start(master, &err);
+    }
     if (rc == 0)
         rc = rest_start(master, config, &rest, &err);
     if (rc == 0)
         rc = schedules_start(master, config, &schedules, &err);
     if (rc == 0) {
         master_set_schedules(master, schedules);
-        user_groups_fix(config_str(config, "hadoop.user.group.static.mapping.overrides"));
         proxy_users = proxy_users_new("hadoop.proxyuser", config);
         rc = start_rpc(config, master, proxy_users, &rpc, &err);
     }

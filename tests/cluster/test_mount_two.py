@@ -136,6 +136,24 @@ def test_an_edit_beside_a_stream_of_the_other_mount_changes_its_place_only(clust
     assert hdfs_bytes(cluster, here + "/f") == model
 
 
+@pytest.mark.parametrize("change", [lambda fd: os.pwrite(fd, b"first", 0), lambda fd: os.ftruncate(fd, 3)], ids=["write", "truncate"])
+@pytest.mark.parametrize("size", [MIB, BLOCK + MIB])
+def test_an_edit_waits_for_the_stream_of_the_other_mount(cluster, here, other, change, size):
+    """Nobody was told yet how much there is of the block that it writes."""
+    with open(beside(cluster, other, here + "/f"), "wb", buffering=0) as stream:
+        stream.write(bytes(size))
+        with open(here + "/f", "r+b", buffering=0) as f, futures.ThreadPoolExecutor(1) as meanwhile:
+            seen = os.fstat(f.fileno()).st_size
+            assert seen <= size and os.lseek(f.fileno(), 0, os.SEEK_END) == seen
+            assert not seen or os.lseek(f.fileno(), 0, os.SEEK_HOLE) == seen
+            edit = meanwhile.submit(lambda: (change(f.fileno()), os.fsync(f.fileno())))
+            with pytest.raises(futures.TimeoutError):
+                edit.result(0.5)
+            stream.close()
+            edit.result(60)
+    assert hdfs_bytes(cluster, here + "/f") in (bytes(3), b"first" + bytes(size - 5))
+
+
 def test_a_save_keeps_what_the_other_mount_saved_meanwhile(cluster, here, other):
     with open(here + "/f", "wb") as f:
         f.write(bytes(MIB))

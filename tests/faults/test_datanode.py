@@ -1,18 +1,23 @@
 """What a datanode must survive: kill -9 while it is written to, a disk that dies, rot that nobody reads, readers beside a
 writer, and a namenode that goes away."""
+import contextlib
+import getpass
 import glob
 import hashlib
 import os
 import re
 import signal
+import socket
+import struct
 import subprocess
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor, wait
 
 import pytest
 
-from lib import sanitizer
-from lib.cluster import Cluster, cairn_path, client_env, run_cairn
+from lib import sanitizer, xfer
+from lib.cluster import Cluster, cairn_path, client_env, datanode_is_registered, run_cairn
 from lib.data import MIB, sha256_file, write_file
 from lib.libhdfs import O_APPEND, Hdfs, need_loadable
 from lib.replicas import replicas
@@ -308,3 +313,47 @@ def test_a_node_that_comes_back_in_the_middle_of_a_put(cluster, tmp_path):
     healthy = re.compile(rb"Under-replicated blocks:\s+0 ")
     wait_for(lambda: healthy.search(cluster.fsck("/").stdout), 90, "three replicas of each block", every_s=0.5)
     wait_for(lambda: not data_files(cluster, "datanode-2", "rbw"), 30, "the stale half to be gone", every_s=0.5)
+
+
+def report_request():
+    """An RPC connection whose one call asks for a block report, all that the client says in one piece."""
+
+    def frame(*messages):
+        body = b"".join(xfer.varint(len(text)) + text for text in messages)
+        return struct.pack(">I", len(body)) + body
+
+    def header(call):
+        return xfer.message((1, 2), (2, 0), (3, call), (4, b"sixteen bytes id"), (5, 1))
+
+    protocol = "org.apache.hadoop.hdfs.protocol.ClientDatanodeProtocol"
+    user = xfer.message((1, getpass.getuser()))
+    context = frame(header(5), xfer.message((2, user), (3, protocol)))
+    call = frame(header(0), xfer.message((1, "triggerBlockReport"), (2, protocol), (3, 1)), xfer.message((1, False)))
+    return b"hrpc\x09\0\0" + context + call
+
+
+def test_a_call_while_a_datanode_starts_does_it_no_harm(tmp_path):
+    """Its ports are open before all of it is there."""
+    with Cluster(tmp_path / "cluster", nodes=1) as cluster:
+        entry = cluster.daemon("datanode-1")
+        host = entry["address"].split(":")[0]
+        ipc, http = re.search(r" ipc=(\d+) http=(\d+) ", open(entry["log"]).read()).groups()
+
+        def call():
+            while not ended.is_set():
+                with contextlib.suppress(ConnectionRefusedError), socket.create_connection((host, ipc), 20) as connection:
+                    connection.sendall(report_request())
+                    return connection.recv(1)
+
+        for _ in range(5):
+            cluster.kill("datanode-1")
+            ended = threading.Event()
+            with ThreadPoolExecutor(4) as callers:
+                answers = [callers.submit(call) for _ in range(4)]
+                try:
+                    process = cluster.start_again("datanode-1")
+                    wait_for(lambda: process.check_alive() and datanode_is_registered(f"{host}:{http}"), 60, "it to be back")
+                    wait(answers, 60)
+                finally:
+                    ended.set()
+            assert all(answer.result() for answer in answers)

@@ -52,6 +52,7 @@ class Reports:
 
     def __init__(self):
         self.folder = tempfile.mkdtemp(prefix="cairn-sanitizer-")
+        os.chmod(self.folder, 0o1777)  # tasks of a job are its user's
         os.environ.pop("LD_PRELOAD", None)  # it was for this process only
         common = f"log_path={self.folder}/report:print_stacktrace=1"
         os.environ["ASAN_OPTIONS"] = f"{common}:detect_leaks=1:detect_stack_use_after_return=1"

@@ -7,6 +7,7 @@ import threading
 
 import pytest
 
+from lib import sanitizer
 from lib.cluster import Cluster, run_cairn
 from lib.fio import MODES, Fio
 from lib.many_files import make_tree
@@ -55,12 +56,12 @@ def _longest_request_s(here, fio, mode, disturb, times):
 
 def _goes_on_within_2_s(here, *args):
     """In one of three runs: on a machine that is busy with other tests, anything takes that long now and then."""
-    seen = []
-    while len(seen) < 3 and (not seen or seen[-1] >= 2):
+    seen, most_s = [], 2 * sanitizer.slowness()
+    while len(seen) < 3 and (not seen or seen[-1] >= most_s):
         folder = f"{here}/{len(seen)}"
         os.mkdir(folder)
         seen.append(_longest_request_s(folder, *args))
-    assert seen[-1] < 2, seen
+    assert seen[-1] < most_s, seen
 
 
 @pytest.mark.parametrize("mode", MODES)

@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from lib import sanitizer
 from lib.cluster import Cluster
 from lib.data import MIB
 from lib.mounts import Mount
@@ -39,7 +40,7 @@ class Watched(Mount):
         self._left.set()
         self._watcher.join()
         super().__exit__(*error)
-        assert 0 < self.most_mib < RESIDENT_MAX_MIB
+        assert 0 < self.most_mib < RESIDENT_MAX_MIB * sanitizer.memory_factor()
         print(f"at most {self.most_mib:.1f} MiB")
 
 
