@@ -8,8 +8,9 @@
 #include "common/log.h"
 #include "fuse/posix/node.h"
 
-#define COPY_PIECES_MAX 128           /* of one request */
-#define COPY_MIN_BYTES  NEW_MAX_BYTES /* less is copied as fast */
+#define COPY_PIECES_MAX 128                /* of one request */
+#define COPY_MIN_BYTES  NEW_MAX_BYTES      /* less is copied as fast */
+#define COPY_MAX_BYTES  ((int64_t)1 << 31) /* the answer to the kernel has 32 bits */
 #define COPY_TRIES      4
 
 struct copying {
@@ -139,7 +140,7 @@ int node_copy(struct node_store *s, struct node *from, int64_t from_offset, stru
 {
     struct copying c = {.store = s};
     uint64_t all = len;
-    int64_t wanted = all < INT64_MAX ? (int64_t)all : INT64_MAX;
+    int64_t wanted = all < COPY_MAX_BYTES ? (int64_t)all : COPY_MAX_BYTES;
     if (to_offset > FILE_MAX_BYTES - wanted)
         return err_set(reterr, ERR_TOO_LARGE, "a file of more than %" PRId64 " bytes", FILE_MAX_BYTES);
     if (wanted < COPY_MIN_BYTES)

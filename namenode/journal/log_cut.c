@@ -67,6 +67,14 @@ static size_t used_bytes(const struct buf *log)
     return len;
 }
 
+/* Whole, beside it: if a disk has lost what it had, and no power was lost, there is more in it than is read. */
+static int keep_copy(const char *path, const struct buf *log, struct err *reterr)
+{
+    AUTO(buf_free) struct buf kept = {0};
+    buf_printf(&kept, "%s" LOG_CUT_SUFFIX, path);
+    return file_write_atomic(buf_cstr(&kept), log->base, log->len, 0600, reterr);
+}
+
 /* *is_cut: so is one before it, then all of this goes; set if this one is. */
 static int log_cut(const char *path, bool *is_cut, struct err *reterr)
 {
@@ -78,8 +86,14 @@ static int log_cut(const char *path, bool *is_cut, struct err *reterr)
     if (used <= good) /* a record may end in zeros */
         return 0;
     *is_cut = true;
-    log_warn("journal", "path=%s: cut after %zu bytes: the %zu behind them are no whole records, or come after such",
+    log_warn("journal",
+             "path=%s: cut after %zu bytes: the %zu behind them are no whole records, or come after such; it is kept "
+             "as it was with " LOG_CUT_SUFFIX " at its name",
              path, good, used - good);
+    log.len = used;
+    rc = keep_copy(path, &log, reterr);
+    if (rc)
+        return rc;
     return truncate(path, (off_t)good) < 0 ? err_errno(reterr, errno, "cannot cut %s", path) : 0;
 }
 
@@ -96,13 +110,15 @@ static int list_logs(const char *folder, struct buf *names, struct err *reterr)
     DIR *dir = opendir(folder);
     if (!dir)
         return errno == ENOENT ? 0 : err_errno(reterr, errno, "cannot list %s", folder);
-    for (struct dirent *e; (e = readdir(dir));) {
+    errno = 0; /* a log that is not listed would be lost */
+    for (struct dirent *e; (e = readdir(dir)); errno = 0) {
         char *name = log_file_is_name(e->d_name) ? mem_strdup(e->d_name) : NULL;
         if (name)
             buf_append(names, &name, sizeof name);
     }
+    int rc = errno ? err_errno(reterr, errno, "cannot list %s", folder) : 0;
     closedir(dir);
-    return 0;
+    return rc;
 }
 
 int logs_cut(const char *folder, struct err *reterr)

@@ -305,6 +305,18 @@ static int count_in_order(struct fixture *left)
     return count;
 }
 
+/* With all that was behind the place where it was cut. */
+static bool is_kept(const struct fixture *left)
+{
+    char path[128];
+    struct buf kept = {0};
+    snprintf(path, sizeof path, "%s/000003.log" LOG_CUT_SUFFIX, left->folder);
+    bool is_there = file_read(path, 64 << 20, &kept, NULL) == 0;
+    assert_true(!is_there || kept.len > CHANGES * 90);
+    buf_free(&kept);
+    return is_there;
+}
+
 static void test_no_change_without_those_before_it(void **state)
 {
     struct fixture *f = *state, left = {0};
@@ -321,6 +333,7 @@ static void test_no_change_without_those_before_it(void **state)
         open_all(&left);
         int count = count_in_order(&left);
         assert_in_range(count, lost[i].least, lost[i].most);
+        assert_int_equal(is_kept(&left), count < CHANGES);
         close_all(&left);
     }
     assert_int_equal(file_remove_tree(left.folder, NULL), 0);
