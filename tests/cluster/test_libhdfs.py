@@ -11,8 +11,10 @@ import threading
 import pytest
 
 from lib import sanitizer
+from lib.wait import wait_for
 from lib.cluster import ROOT, Cluster, cairn_path
 from lib.libhdfs import Hdfs, HdfsError
+from lib.waiting import wait_for
 
 MIB = 1 << 20
 DATA = random.Random(7).randbytes(5 * MIB + 12345)
@@ -260,8 +262,12 @@ def test_paths_relative_to_the_working_directory(fs):
 
 def test_hosts_capacity_and_sizes(fs):
     fs.put("/libhdfs/f", DATA, replication=2)
-    hosts = fs.hosts("/libhdfs/f", 0, len(DATA))
-    assert len(hosts) == -(-len(DATA) // MIB) and all(len(names) == 2 for names in hosts)
+
+    def all_are_reported():  # one replica is enough for the file to be closed
+        hosts = fs.hosts("/libhdfs/f", 0, len(DATA))
+        return len(hosts) == -(-len(DATA) // MIB) and all(len(names) == 2 for names in hosts)
+
+    wait_for(all_are_reported, 10, "two hosts for each block")
     assert fs.call("hdfsGetCapacity") > fs.call("hdfsGetUsed") >= 0
     assert fs.call("hdfsGetDefaultBlockSize") == MIB
 
