@@ -219,7 +219,7 @@ static int window_put(struct block_map *m, struct block_window *w, struct err *r
     }
     struct block_window *old = window_known(m, w->index);
     if (old && !same_blocks(&old->blocks, &w->blocks)) {
-        rc = err_set(reterr, ERR_IO, "%s was replaced by another file while it was read", m->path);
+        rc = err_set(reterr, ERR_STALE, "%s was replaced or changed while it was read", m->path);
     } else if (old) {
         for (size_t i = 0; i < m->count; i++)
             if (m->windows[i] == old)
@@ -256,7 +256,7 @@ int block_map_find(struct block_map *m, int64_t offset, const struct dfs_block *
             return 0;
         }
         if (fetched)
-            return err_set(reterr, ERR_IO,
+            return err_set(reterr, ERR_STALE,
                            "%s: the namenode names no block at offset %" PRId64 "; the file was changed", m->path,
                            offset);
         int rc = block_map_refetch(m, offset, reterr);

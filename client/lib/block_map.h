@@ -19,7 +19,7 @@ int block_map_find(struct block_map *m, int64_t offset, const struct dfs_block *
                    struct err *reterr) MUST_CHECK;
 void block_window_unref(struct block_window *w); /* NULL is fine */
 
-/* Asks again where the block at `offset` is. ERR_IO if the file turns out to be another one. */
+/* Asks again where the block at `offset` is. ERR_STALE if the file turns out to be another one, or was changed. */
 int block_map_refetch(struct block_map *m, int64_t offset, struct err *reterr) MUST_CHECK;
 /* Forgets everything and opens anew: the file grew, or was changed. */
 int block_map_refresh(struct block_map *m, struct err *reterr) MUST_CHECK;

@@ -193,9 +193,12 @@ int node_read(struct node_store *s, struct node *n, void *bytes, size_t len, int
     bool ready = is_ready(n, offset + (int64_t)len), hasty = n->writer && n->has_written;
     int rc = ready ? read_there(n, bytes, len, offset, ret, reterr) : 0;
     pthread_rwlock_unlock(&n->lock);
-    if (ready && (rc == 0 || !hasty))
+    bool overtaken = rc == ERR_STALE; /* by another client's change, word of which is still to come */
+    if (ready && (rc == 0 || (!hasty && !overtaken)))
         return rc;
     pthread_rwlock_wrlock(&n->lock);
+    if (overtaken)
+        n->is_stale = true;
     rc = read_alone(s, n, bytes, len, offset, ret, reterr);
     pthread_rwlock_unlock(&n->lock);
     return rc;

@@ -371,6 +371,29 @@ static void when_all_replicas_are_bad_the_error_says_so(void **state)
     free(bytes);
 }
 
+/* By another client, which keeps the file: whoever asks again gets on. */
+static void blocks_that_were_replaced_are_told_apart_from_lost_ones(void **state)
+{
+    uint8_t *bytes = pattern(5000), got[5000];
+    struct dfs *fs;
+    struct fake_cluster *c = with_file(&fs, bytes, 5000);
+    struct file_reader *r;
+    struct err e;
+    size_t n;
+    assert_int_equal(file_reader_open(fs, "/f", &r, NULL), 0);
+    pthread_mutex_lock(&c->lock);
+    for (int i = 0; i < FAKE_BLOCKS; i++)
+        c->blocks[i].id += c->blocks[i].in_file ? 1000 : 0;
+    pthread_mutex_unlock(&c->lock);
+    assert_int_equal(file_reader_pread(r, got, sizeof got, 0, &n, &e), ERR_STALE);
+    assert_non_null(strstr(e.text, "/f"));
+    file_reader_close(r);
+    expect_content(fs, bytes, 5000);
+    dfs_unref(fs);
+    fake_stop(c);
+    free(bytes);
+}
+
 static void any_place_can_be_read(void **state)
 {
     const size_t len = 3 * BLOCK_BYTES + 777;
@@ -422,6 +445,7 @@ int main(void)
         cmocka_unit_test(readers_go_on_with_another_replica),
         cmocka_unit_test(a_node_that_failed_once_is_avoided),
         cmocka_unit_test(when_all_replicas_are_bad_the_error_says_so),
+        cmocka_unit_test(blocks_that_were_replaced_are_told_apart_from_lost_ones),
         cmocka_unit_test(any_place_can_be_read),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
