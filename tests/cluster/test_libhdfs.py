@@ -11,7 +11,6 @@ import threading
 import pytest
 
 from lib import sanitizer
-from lib.wait import wait_for
 from lib.cluster import ROOT, Cluster, cairn_path
 from lib.libhdfs import Hdfs, HdfsError
 from lib.waiting import wait_for
