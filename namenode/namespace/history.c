@@ -518,16 +518,22 @@ int history_change_policy(struct txn *t, uint64_t id, uint8_t policy, struct err
 
 /* ---- questions before a change ---- */
 
-int history_keeps_block(struct txn *t, struct inode *n, const struct file_block *b, bool *ret, struct err *reterr)
+static int covering_now(struct txn *t, const struct inode *n, struct covering *ret, struct err *reterr)
 {
     struct recording r = {.t = t};
+    int rc = covering_of(&r, n, ret, reterr);
+    buf_free(&r.known);
+    return rc;
+}
+
+int history_keeps_block(struct txn *t, struct inode *n, const struct file_block *b, bool *ret, struct err *reterr)
+{
     struct covering by = {0};
     struct inode *newest = NULL;
     *ret = false;
     if (!history_is_used(t->dir))
         return 0;
-    int rc = covering_of(&r, n, &by, reterr);
-    buf_free(&r.known);
+    int rc = covering_now(t, n, &by, reterr);
     if (rc)
         return rc;
     if (by.latest > n->saved) { /* what is committed now will be saved */
@@ -541,14 +547,12 @@ int history_keeps_block(struct txn *t, struct inode *n, const struct file_block 
 
 int history_is_covered(struct txn *t, struct inode *n, bool *ret, struct err *reterr)
 {
-    struct recording r = {.t = t};
     struct covering by = {0};
     struct inode *newest = NULL;
     *ret = false;
     if (!history_is_used(t->dir))
         return 0;
-    int rc = covering_of(&r, n, &by, reterr);
-    buf_free(&r.known);
+    int rc = covering_now(t, n, &by, reterr);
     if (!rc && by.latest)
         *ret = true;
     else if (!rc)
@@ -559,14 +563,12 @@ int history_is_covered(struct txn *t, struct inode *n, bool *ret, struct err *re
 
 int history_place_if_removed(struct txn *t, struct inode *n, uint64_t *ret, struct err *reterr)
 {
-    struct recording r = {.t = t};
     struct covering by = {0};
     struct inode *newest = NULL;
     *ret = INODE_NONE;
     if (!history_is_used(t->dir))
         return 0;
-    int rc = covering_of(&r, n, &by, reterr);
-    buf_free(&r.known);
+    int rc = covering_now(t, n, &by, reterr);
     if (!rc && by.latest > n->saved) /* a version will be saved */
         *ret = n->parent;
     else if (!rc)
