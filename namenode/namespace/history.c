@@ -464,7 +464,9 @@ int history_record(struct txn *t, const struct inode_change *changes, size_t cou
     struct recording r = {t, changes, count, {0}};
     bool *saved = arena_array(&t->arena, bool, count + 1);
     buf_clear(&t->kept_entries);
-    const struct entry_change *entries = (void *)t->entries.base, *end = entries + t->entries.len / sizeof *entries;
+    const struct entry_change *entries = (void *)t->entries.base, *end = entries; /* NULL: there are none */
+    if (t->entries.len)
+        end += t->entries.len / sizeof *entries;
     int rc = 0;
     for (const struct entry_change *e = entries; !rc && e < end; e++)
         rc = save_entry(&r, e, end, reterr);
