@@ -41,7 +41,8 @@ struct webhdfs_op_row {
 };
 extern const struct webhdfs_op_row webhdfs_get_ops[], webhdfs_put_ops[], webhdfs_post_ops[], webhdfs_delete_ops[];
 
-/* data.c, redirect.c, ops_*.c */
+/* data.c, listing.c, redirect.c, ops_*.c */
+int webhdfs_list_status(struct webhdfs_call *c);
 int webhdfs_open(struct webhdfs_call *c);
 int webhdfs_file_checksum(struct webhdfs_call *c);
 int webhdfs_create(struct webhdfs_call *c);

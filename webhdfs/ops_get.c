@@ -64,41 +64,6 @@ int webhdfs_list_page(struct webhdfs_call *c, ProtobufCBinaryData start_after, H
     return 0;
 }
 
-/* The whole directory, page after page. Each page is dropped once it is written down. */
-static int list_status(struct webhdfs_call *c)
-{
-    struct buf *b = reply_json(c), last = {0};
-    Hdfs__DirectoryListingProto *page;
-    int rc;
-    json_begin(b, NULL, '{');
-    json_begin(b, "FileStatuses", '{');
-    json_begin(b, "FileStatus", '[');
-    do {
-        rc = webhdfs_list_page(c, (ProtobufCBinaryData){last.len, last.base}, &page);
-        if (rc < 0)
-            break;
-        for (size_t i = 0; i < page->n_partiallisting; i++)
-            json_file_status(b, NULL, page->partiallisting[i]);
-        buf_clear(&last);
-        if (page->n_partiallisting) {
-            const Hdfs__HdfsFileStatusProto *end = page->partiallisting[page->n_partiallisting - 1];
-            buf_append(&last, end->path.data, end->path.len);
-        }
-        if (b->len > WEBHDFS_CALL_MAX_BYTES)
-            rc =
-                err_set(&c->err, ERR_IO, "The listing of %s is too long for LISTSTATUS; use LISTSTATUS_BATCH", c->path);
-        bool more = page->remainingentries > 0 && last.len > 0;
-        arena_reset(&c->answers);
-        if (!more)
-            break;
-    } while (rc == 0);
-    buf_free(&last);
-    json_end(b, ']');
-    json_end(b, '}');
-    json_end(b, '}');
-    return rc;
-}
-
 static int list_status_batch(struct webhdfs_call *c)
 {
     const char *after = param_text(c, PARAM_STARTAFTER);
@@ -268,7 +233,7 @@ static int get_home_directory(struct webhdfs_call *c)
 const struct webhdfs_op_row webhdfs_get_ops[] = {
     {"OPEN", webhdfs_open},
     {"GETFILESTATUS", get_file_status},
-    {"LISTSTATUS", list_status},
+    {"LISTSTATUS", webhdfs_list_status},
     {"LISTSTATUS_BATCH", list_status_batch},
     {"GETCONTENTSUMMARY", get_content_summary},
     {"GETQUOTAUSAGE", get_quota_usage},

@@ -1,6 +1,7 @@
 """The HTTP ports of all daemons: /jmx as exporters ask for it, and the servlets that Hadoop's daemons have."""
 import http.client
 import json
+import socket
 import urllib.error
 import urllib.request
 from concurrent.futures import ThreadPoolExecutor
@@ -152,6 +153,51 @@ def test_idle_connections_cost_little(cluster):
     finally:
         for connection in idle:
             connection.close()
+
+
+# ---- large listings ----
+
+WIDE = [f"{i:04}" + "\x01" * 200 for i in range(3000)]  # 4.5 MB of JSON
+
+
+@pytest.fixture(scope="module")
+def wide(tmp_path_factory):
+    with Cluster(tmp_path_factory.mktemp("wide") / "cluster", nodes=1, properties={"dfs.ls.limit": 100}) as running:
+        running.fs("-mkdir", "/wide", *[f"/wide/{name}" for name in WIDE], check=True)
+        yield running
+
+
+def test_a_large_listing_is_whole(wide):
+    for address in (wide.namenode_http, wide.httpfs):
+        for version in (10, 11):
+            connection = http.client.HTTPConnection(*address.split(":"), timeout=60)
+            connection._http_vsn, connection._http_vsn_str = version, f"HTTP/1.{version - 10}"
+            connection.request("GET", "/webhdfs/v1/wide?op=LISTSTATUS")
+            answer = connection.getresponse()
+            assert (answer.status, answer.headers["Content-Type"]) == (200, "application/json")
+            listed = json.load(answer)["FileStatuses"]["FileStatus"]
+            assert [one["pathSuffix"] for one in listed] == WIDE
+        connection.request("GET", "/webhdfs/v1/?op=LISTSTATUS")  # the connection goes on
+        assert json.load(connection.getresponse())["FileStatuses"]["FileStatus"][0]["pathSuffix"] == "wide"
+
+
+def test_many_slow_readers_of_a_large_listing_cost_little(wide):
+    host, port = wide.namenode_http.split(":")
+    before = wide.resident_mib("namenode")
+    readers = []
+    for _ in range(60):
+        reader = socket.socket()
+        reader.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        reader.connect((host, int(port)))
+        reader.sendall(b"GET /webhdfs/v1/wide?op=LISTSTATUS HTTP/1.1\r\nHost: x\r\n\r\n")
+        readers.append(reader)
+    try:
+        for reader in readers:
+            assert reader.recv(8) == b"HTTP/1.1", "the answer has begun"
+        assert wide.resident_mib("namenode") - before < 60
+    finally:
+        for reader in readers:
+            reader.close()
 
 
 # ---- browsers ----
