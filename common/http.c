@@ -364,8 +364,24 @@ static void append_line(struct buf *b, const char *text)
     buf_append(b, "", 1);
 }
 
+/* Headers are kept as name NUL value NUL. */
+static void drop_header(struct buf *headers, const char *name)
+{
+    for (size_t at = 0; at < headers->len;) {
+        const char *entry = (const char *)headers->base + at;
+        size_t name_len = strlen(entry) + 1, len = name_len + strlen(entry + name_len) + 1;
+        if (strcasecmp(entry, name)) {
+            at += len;
+            continue;
+        }
+        memmove(headers->base + at, headers->base + at + len, headers->len - at - len);
+        headers->len -= len;
+    }
+}
+
 void http_reply_header(struct http_reply *reply, const char *name, const char *value)
 {
+    drop_header(&reply->headers, name);
     append_line(&reply->headers, name);
     append_line(&reply->headers, value);
 }

@@ -79,7 +79,8 @@ const char *http_query(const struct http_request *r, const char *name); /* decod
 const char *http_header(const struct http_request *r, const char *name);
 struct slice http_body(const struct http_request *r);
 
-void http_reply_header(struct http_reply *reply, const char *name, const char *value); /* line ends are dropped */
+/* Takes the place of one of that name; line ends are dropped. */
+void http_reply_header(struct http_reply *reply, const char *name, const char *value);
 void http_fail(struct http_reply *reply, int status, const char *format, ...) PRINTF_LIKE(3, 4);
 void html_escape(struct buf *b, const char *text);
 

@@ -235,6 +235,15 @@ def test_pages_of_elsewhere_read_what_they_may(strict, cluster):
     assert ask(cluster.namenode_http, "GET", path, BROWSER)[1]["Access-Control-Allow-Origin"] is None
 
 
+def test_an_answer_names_one_origin(strict):
+    """/jmx lets every page read; with two such headers browsers let none."""
+    for address in (strict.namenode_http, strict.httpfs):
+        for origin, named in ((BROWSER["Origin"], BROWSER["Origin"]), ("http://example.com", "*")):
+            headers = ask(address, "GET", "/jmx", {"Origin": origin})[1]
+            assert headers.get_all("Access-Control-Allow-Origin") == [named]
+            assert len(headers.get_all("Access-Control-Allow-Methods")) == 1
+
+
 def test_a_browser_changes_nothing_without_the_header(strict):
     for address in (strict.namenode_http, strict.httpfs):
         path = "/webhdfs/v1/made?op=MKDIRS&user.name=root"
