@@ -1,6 +1,7 @@
 #include "common/http_servlets.h"
 
 #include <dirent.h>
+#include <regex.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
@@ -9,19 +10,38 @@
 
 /* ---- /conf ---- */
 
+/* hadoop.security.sensitive-config-keys: what stands in files that daemons share with others may be keys to their data.
+ * This is its default, as expressions of POSIX's. */
+#define SENSITIVE_KEYS                                                                                                 \
+    "secret,password,username$,ssl.keystore.pass$,fs.s3a.*.server-side-encryption.key,fs.s3a.encryption.algorithm,"    \
+    "fs.s3a.encryption.key,fs.azure\\.account.key.*,credential$,oauth.*token"
+
 struct conf_out {
     struct buf *b;
     const char *only;
+    const regex_t *sensitive; /* NULL: all are */
     bool json;
 };
+
+/* Any expression of the list. false: there is one that is not understood. */
+static bool compile_any(const char *list, regex_t *ret)
+{
+    AUTO(buf_free) struct buf any = {0};
+    for (const char *at = list; *(at += strspn(at, ", \t\n"));) {
+        size_t len = strcspn(at, ", \t\n");
+        buf_printf(&any, "%s%.*s", any.len ? "|" : "", (int)len, at);
+        at += len;
+    }
+    return regcomp(ret, any.len ? buf_cstr(&any) : "$^", REG_EXTENDED | REG_NOSUB | REG_ICASE) == 0;
+}
 
 static void append_property(const char *name, const char *value, const char *source, void *arg)
 {
     const struct conf_out *o = arg;
-    if (value && (strcasestr(name, "password") || strcasestr(name, "secret")))
-        value = "<redacted>";
     if (!value || (o->only && strcmp(o->only, name) != 0))
         return;
+    if (!o->sensitive || regexec(o->sensitive, name, 0, NULL, 0) == 0)
+        value = "<redacted>";
     if (o->json) {
         json_begin(o->b, NULL, '{');
         json_text(o->b, "key", name);
@@ -45,7 +65,7 @@ void conf_page(struct http_request *request, struct http_reply *reply, void *con
     const char *format = http_query(request, "format"), *accept = http_header(request, "Accept"),
                *name = http_query(request, "name");
     bool json = format ? strcasecmp(format, "json") == 0 : accept && strstr(accept, "json");
-    struct conf_out o = {&reply->body, name && *name ? name : NULL, json};
+    struct conf_out o = {&reply->body, name && *name ? name : NULL, NULL, json};
     if (format && !json && strcasecmp(format, "xml") != 0) {
         http_fail(reply, 400, "Bad format: %.50s", format);
         return;
@@ -61,7 +81,12 @@ void conf_page(struct http_request *request, struct http_reply *reply, void *con
     } else {
         buf_append_str(o.b, "<?xml version=\"1.0\" encoding=\"UTF-8\" standalone=\"no\"?><configuration>\n");
     }
+    regex_t sensitive;
+    const char *given = config_get(config, "hadoop.security.sensitive-config-keys");
+    o.sensitive = compile_any(given ? given : SENSITIVE_KEYS, &sensitive) ? &sensitive : NULL;
     config_each(config, append_property, &o);
+    if (o.sensitive)
+        regfree(&sensitive);
     if (json) {
         json_end(o.b, ']');
         json_end(o.b, '}');

@@ -13,9 +13,15 @@ from lib.data import MIB
 from lib.gateway import gateway
 
 
+# Of others, in the files that daemons share with them: what Hadoop's /conf does not tell either.
+HUSHED = ["fs.azure.account.key.some.example.net", "fs.s3a.secret.key", "fs.s3a.encryption.key", "ssl.keystore.pass", "my.credential",
+          "dfs.adls.oauth2.refresh.token", "javax.jdo.option.ConnectionPassword"]  # fmt: skip
+
+
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory):
-    with Cluster(tmp_path_factory.mktemp("pages") / "cluster", nodes=2, properties={"dfs.heartbeat.interval": 1}) as running:
+    properties = {"dfs.heartbeat.interval": 1} | {name: "HUSH" for name in HUSHED}
+    with Cluster(tmp_path_factory.mktemp("pages") / "cluster", nodes=2, properties=properties) as running:
         running.fs("-put", "-", "/file", stdin=b"x" * 5000, check=True)
         yield running
 
@@ -103,6 +109,7 @@ def test_servlets(cluster, datanode):
         assert b"Bad Level : <b>&lt;x&gt;" in cluster.http_get("/logLevel?log=any&level=%3Cx%3E", address)
         assert b"Effective Level: <b>INFO" in cluster.http_get("/logLevel?log=any&level=INFO", address)
         assert b"http-pool" in cluster.http_get("/stacks", address)
+        assert b"HUSH" not in cluster.http_get("/conf", address) + cluster.http_get("/conf?format=json", address)
     nn = cluster.namenode_http
     assert b"Rack: /default-rack\n   127.0.0.1:" in cluster.http_get("/topology", nn)
     assert len(json.loads(cluster.http_get("/topology?format=json", nn))[0]["/default-rack"]) == 2
