@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "webhdfs/call.h"
 #include "webhdfs/json_shapes.h"
@@ -62,7 +63,7 @@ static unsigned permission_bits(const char *rwx)
     return (rwx[0] == 'r' ? 4u : 0) | (rwx[1] == 'w' ? 2u : 0) | (rwx[2] == 'x' ? 1u : 0);
 }
 
-/* `text` matches the pattern of the parameter, so its parts are there or empty: [default:]type:name:[rwx]. */
+/* [default:]type:name:[rwx]. The parameter's pattern, which may be of the settings, allows no more than it says. */
 static int parse_acl_entry(struct webhdfs_call *c, char *text, bool with_permission, Hdfs__AclEntryProto *ret)
 {
     const char *whole = arena_strdup(&c->arena, text);
@@ -76,13 +77,16 @@ static int parse_acl_entry(struct webhdfs_call *c, char *text, bool with_permiss
     if (!rwx)
         return bad_acl(c, "Invalid <aclSpec> : ", whole);
     *name++ = *rwx++ = 0;
-    for (unsigned i = 0; i < ARRAY_COUNT(acl_types); i++)
-        if (strcmp(text, acl_types[i]) == 0)
-            ret->type = (Hdfs__AclEntryProto__AclEntryTypeProto)i;
+    unsigned type = 0;
+    while (type < ARRAY_COUNT(acl_types) && strcasecmp(text, acl_types[type]) != 0)
+        type++;
+    if (type == ARRAY_COUNT(acl_types))
+        return bad_acl(c, "Invalid type of acl in <aclSpec> :", whole);
+    ret->type = (Hdfs__AclEntryProto__AclEntryTypeProto)type;
     ret->name = *name ? name : NULL;
     if (*rwx ? !with_permission : with_permission)
         return bad_acl(c, "Invalid <aclSpec> : ", whole);
-    if (*rwx && (!strchr("r-", rwx[0]) || !strchr("w-", rwx[1]) || !strchr("x-", rwx[2])))
+    if (*rwx && (strlen(rwx) != 3 || !strchr("r-", rwx[0]) || !strchr("w-", rwx[1]) || !strchr("x-", rwx[2])))
         return bad_acl(c, "Invalid permission in <aclSpec> : ", whole);
     ret->permissions = *rwx ? (Hdfs__AclEntryProto__FsActionProto)permission_bits(rwx) : 0;
     return 0;

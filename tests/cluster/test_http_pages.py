@@ -215,7 +215,7 @@ BROWSER = {"User-Agent": "Mozilla/5.0", "Origin": "http://ui.example.org"}
 @pytest.fixture(scope="module")
 def strict(tmp_path_factory):
     properties = {"hadoop.http.cross-origin.enabled": "true", "hadoop.http.cross-origin.allowed-origins": "http://*.example.org",
-                  "dfs.webhdfs.rest-csrf.enabled": "true"}
+                  "dfs.webhdfs.rest-csrf.enabled": "true", "dfs.webhdfs.acl.provider.permission.pattern": "^.*$"}
     with Cluster(tmp_path_factory.mktemp("strict") / "cluster", nodes=1, properties=properties) as running:
         yield running
 
@@ -259,6 +259,15 @@ def test_a_browser_changes_nothing_without_the_header(strict):
         assert ask(address, "PUT", path, BROWSER | {"X-XSRF-HEADER": ""})[0] == 200
         assert ask(address, "PUT", path, {"User-Agent": "curl/8"})[0] == 200
         assert ask(address, "GET", "/webhdfs/v1/made?op=GETFILESTATUS", BROWSER)[0] == 200
+
+
+def test_an_acl_is_what_it_says_whatever_its_pattern_allows(strict):
+    strict.fs("-touchz", "/guarded", check=True)
+    path = "/webhdfs/v1/guarded?user.name=root&op="
+    for entry in "robots:ada:rwx", "user:ada:rw", "user:ada:r", "user:ada:rwxr", "user:ada:rwx:x":
+        status, _, body = ask(strict.namenode_http, "PUT", f"{path}MODIFYACLENTRIES&aclspec={entry}", {})
+        assert (status, json.loads(body)["RemoteException"]["exception"]) == (400, "HadoopIllegalArgumentException"), entry
+    assert json.loads(ask(strict.namenode_http, "GET", f"{path}GETACLSTATUS", {})[2])["AclStatus"]["entries"] == []
 
 
 def test_a_datanode_lets_the_namenodes_pages_read(cluster, datanode):
