@@ -145,7 +145,7 @@ int walk_items(struct walk *w, struct item *items, size_t count, struct err *ret
 int walk_expand(struct shell *sh, struct args *args, struct item **ret, size_t *ret_count)
 {
     struct item *all = NULL;
-    size_t count = 0;
+    size_t count = 0, capacity = 0;
     for (size_t i = 0; i < args->count; i++) {
         struct err e;
         struct item *found;
@@ -154,11 +154,14 @@ int walk_expand(struct shell *sh, struct args *args, struct item **ret, size_t *
             shell_report(sh, &e);
             continue;
         }
-        struct item *grown = arena_array(&sh->arena, struct item, count + found_count);
-        if (count)
-            memcpy(grown, all, count * sizeof *grown);
-        memcpy(grown + count, found, found_count * sizeof *grown);
-        all = grown;
+        if (count + found_count > capacity) {
+            capacity = 2 * (count + found_count);
+            struct item *grown = arena_array(&sh->arena, struct item, capacity);
+            if (count)
+                memcpy(grown, all, count * sizeof *grown);
+            all = grown;
+        }
+        memcpy(all + count, found, found_count * sizeof *all);
         count += found_count;
     }
     *ret = all;

@@ -12,7 +12,8 @@ import time
 
 import pytest
 
-from lib.cluster import Cluster, cairn_path, client_env
+from lib import sanitizer
+from lib.cluster import Cluster, cairn_path, client_env, run_cairn
 from lib.data import MIB, sha256_file, tree_hashes, write_file
 from lib.reader import Reader
 from lib.waiting import wait_for
@@ -37,6 +38,14 @@ def fs(cluster, request):
 
     run.ok = lambda *args, **options: run(*args, check=True, **options).stdout
     return run
+
+
+@pytest.mark.skipif(bool(sanitizer.kind()), reason="a sanitizer takes address space by the terabyte")
+def test_memory_for_many_operands(cluster):
+    """As xargs makes them."""
+    words = ["sh", "-c", 'ulimit -v 1000000; exec "$@"', "sh", cairn_path(), "fs", "-fs", cluster.uri, "-ls", "-d", "-C", *["/"] * 6000]
+    done = subprocess.run(words, capture_output=True, env=client_env(), timeout=60)
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"/\n" * 6000, b"")
 
 
 def test_names_with_blanks_and_percent_signs(fs, tmp_path):
