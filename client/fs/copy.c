@@ -125,8 +125,8 @@ static int copy_descend_into(struct copy *c, struct item *src, struct arena *a, 
     int rc = walk_children(&c->walk, src, reterr);
     if (rc < 0)
         return rc;
-    /* The directory's own time would be moved by files still being copied into it. */
-    if (c->keep_times && c->pool)
+    /* Files still being copied into it would move its time, and it may be closed to them from now on. */
+    if (c->pool && (c->keep_times || c->keep_owner || c->keep_permission || c->keep_acl))
         copy_pool_wait(c->pool);
     return copy_attributes(c, src, dst, reterr);
 }

@@ -81,6 +81,19 @@ def test_parallel_copies_of_a_tree_are_equal(fs, tmp_path):
     assert fs.ok("-count", "{w}/copy").split()[:3] == fs.ok("-count", "{w}/tree").split()[:3]
 
 
+def test_a_parallel_copy_closes_a_folder_behind_its_files(cluster, fs, tmp_path):
+    for i in range(60):
+        (tmp_path / f"f{i}").write_bytes(b"x" * 10000)
+    fs.ok("-put", "-t", "8", tmp_path, "{w}/closed")
+    fs.ok("-chmod", "555", "{w}/closed")
+    fs.ok("-mkdir", "{w}/ada")
+    fs.ok("-chown", "ada", "{w}/ada")
+    ada = {"env": {"HADOOP_USER_NAME": "ada"}, "check": True}
+    fs("-cp", "-pp", "-t", "4", "{w}/closed", "{w}/ada/copy", **ada)
+    assert len(fs.ok("-ls", "-C", "{w}/ada/copy").splitlines()) == 60
+    assert fs.ok("-stat", "%a", "{w}/ada/copy") == b"555\n"
+
+
 def test_one_bad_file_of_many_does_not_stop_the_others(fs, tmp_path):
     for name in "a", "b", "c":
         (tmp_path / name).write_text(name)
