@@ -77,7 +77,7 @@ static int df_path(struct walk *w, struct item *it, struct err *reterr)
 {
     struct usage *u = w->context;
     struct dfs_stats st;
-    int rc = it->fs->ops->statfs(it->fs, &st, reterr);
+    int rc = it->fs->ops->statfs(it->fs, it->path, &st, reterr);
     if (rc < 0)
         return rc;
     char size[HUMAN_MAX], used[HUMAN_MAX], free_space[HUMAN_MAX], percent[HUMAN_MAX];

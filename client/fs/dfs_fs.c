@@ -83,7 +83,7 @@ static int op_summary(struct shell_fs *fs, const char *path, struct dfs_summary 
     return dfs_content_summary(fs->dfs, path, ret, reterr);
 }
 
-static int op_statfs(struct shell_fs *fs, struct dfs_stats *ret, struct err *reterr)
+static int op_statfs(struct shell_fs *fs, const char *path, struct dfs_stats *ret, struct err *reterr)
 {
     return dfs_statfs(fs->dfs, ret, reterr);
 }

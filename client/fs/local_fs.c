@@ -279,11 +279,11 @@ static int op_summary(struct shell_fs *fs, const char *path, struct dfs_summary 
     return rc;
 }
 
-static int op_statfs(struct shell_fs *fs, struct dfs_stats *ret, struct err *reterr)
+static int op_statfs(struct shell_fs *fs, const char *path, struct dfs_stats *ret, struct err *reterr)
 {
     struct statvfs st;
-    if (statvfs("/", &st) < 0)
-        return local_error(reterr, "/");
+    if (statvfs(path, &st) < 0)
+        return local_error(reterr, path);
     *ret = (struct dfs_stats){
         .capacity = (int64_t)(st.f_blocks * st.f_frsize),
         .used = (int64_t)((st.f_blocks - st.f_bfree) * st.f_frsize),

@@ -49,7 +49,7 @@ struct shell_fs_ops {
                   struct err *reterr);
     int (*check_access)(struct shell_fs *fs, const char *path, unsigned rwx, struct err *reterr);
     int (*summary)(struct shell_fs *fs, const char *path, struct dfs_summary *ret, struct err *reterr);
-    int (*statfs)(struct shell_fs *fs, struct dfs_stats *ret, struct err *reterr);
+    int (*statfs)(struct shell_fs *fs, const char *path, struct dfs_stats *ret, struct err *reterr);
     /* *ret_algorithm NULL: this file system keeps no checksums. */
     int (*checksum)(struct shell_fs *fs, const char *path, struct arena *a, const char **ret_algorithm,
                     const char **ret_hex, struct err *reterr);

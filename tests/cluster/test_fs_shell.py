@@ -222,6 +222,14 @@ def test_local_files_by_uri(fs, tmp_path):
     assert b"Does not match target filesystem" in fs("-mv", "{w}/there", f"file://{tmp_path}/").stderr
 
 
+def test_df_of_a_local_path_is_of_its_own_disk(fs):
+    """/proc and /dev/shm are file systems of their own on every Linux."""
+    for path in "/", "/proc", "/dev/shm":
+        there = os.statvfs(path)
+        size = fs.ok("-df", f"file://{path}").split()[6]
+        assert (path, int(size)) == (path, there.f_blocks * there.f_frsize)
+
+
 def test_get_with_crc_files(fs, tmp_path):
     fs.ok("-put", "-", "{w}/f", stdin=b"a" * 1000)
     fs.ok("-get", "-crc", "{w}/f", tmp_path)
