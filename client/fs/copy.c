@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "client/fs/copy_pool.h"
+#include "client/fs/half_written.h"
 #include "client/lib/dfs_path.h"
 #include "common/mem.h"
 
@@ -186,6 +187,18 @@ static int temporary_rename(const struct item *temp, const struct item *target, 
     return rc;
 }
 
+/* Closes or aborts `out`. */
+static int copy_into(struct copy *c, struct source *in, const char *name, int64_t length, struct sink *out,
+                     struct err *reterr)
+{
+    progress_expect(c->progress, name, length);
+    int rc = copy_bytes(in, out, c->progress, reterr);
+    if (rc == 0)
+        return out->close(out, reterr);
+    out->abort(out);
+    return rc;
+}
+
 int copy_stream(struct copy *c, struct source *in, const char *name, int64_t length, struct item *target,
                 struct err *reterr)
 {
@@ -195,20 +208,20 @@ int copy_stream(struct copy *c, struct source *in, const char *name, int64_t len
     arena_init(&a, 1 << 20);
     struct item temp = c->direct ? *target : item_suffixed(target, "._COPYING_", &a);
     struct sink_options how = {.overwrite = true, .side_file = c->side_files, .lazy = c->lazy};
+    struct half_written half = {.fs = temp.fs, .path = temp.path};
     struct sink *out;
+    if (!c->direct)
+        half_written_begin(c->walk.sh, &half);
     int rc = temp.fs->ops->create(temp.fs, temp.path, &how, &out, reterr);
-    if (rc < 0)
-        return rc;
-    progress_expect(c->progress, name, length);
-    rc = copy_bytes(in, out, c->progress, reterr);
-    if (rc < 0)
-        out->abort(out);
-    else
-        rc = out->close(out, reterr);
-    if (rc == 0 && !c->direct)
-        rc = temporary_rename(&temp, target, reterr);
-    if (rc < 0 && !c->direct)
-        temporary_remove(&temp);
+    if (rc == 0) {
+        rc = copy_into(c, in, name, length, out, reterr);
+        if (rc == 0 && !c->direct)
+            rc = temporary_rename(&temp, target, reterr);
+        if (rc < 0 && !c->direct)
+            temporary_remove(&temp);
+    }
+    if (!c->direct)
+        half_written_end(&half);
     return rc;
 }
 

@@ -114,6 +114,27 @@ def test_an_interrupted_put_leaves_no_file_of_the_final_name(cluster, fs):
     assert fs("-test", "-e", "/interrupted").returncode == 1
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP], ids=lambda number: number.name)
+def test_a_copy_that_a_signal_ends_leaves_nothing(cluster, fs, tmp_path, number):
+    into_cluster = [cairn_path(), "fs", "-fs", cluster.uri, "-put", "-", f"/ended_{number.name}"]
+    with subprocess.Popen(into_cluster, stdin=subprocess.PIPE, stderr=subprocess.PIPE, env=client_env()) as put:
+        put.stdin.write(b"x" * MIB)
+        put.stdin.flush()
+        wait_for(lambda: fs("-test", "-e", f"/ended_{number.name}._COPYING_").returncode == 0, 20, "the temporary file")
+        put.send_signal(number)
+        assert put.wait(20) == -number and put.stderr.read() == b""
+    assert fs("-ls", "-C", f"/ended_{number.name}*").stdout == b""
+    os.mkfifo(tmp_path / "pipe")
+    to_local = [cairn_path(), "fs", "-fs", cluster.uri, "-cp", f"file://{tmp_path}/pipe", f"file://{tmp_path}/copy"]
+    with subprocess.Popen(to_local, env=client_env()) as cp, open(tmp_path / "pipe", "wb") as pipe:
+        pipe.write(b"x")
+        pipe.flush()
+        wait_for(lambda: os.path.exists(tmp_path / "copy._COPYING_"), 20, "the temporary file")
+        cp.send_signal(number)
+        assert cp.wait(20) == -number
+    assert os.listdir(tmp_path) == ["pipe"]
+
+
 def test_removed_files_go_to_the_trash_of_the_cluster(fs):
     fs.ok("-touchz", "{w}/f")
     done = fs("-rm", "{w}/f")
