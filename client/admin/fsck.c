@@ -9,6 +9,7 @@
 #include "client/lib/dfs_path.h"
 #include "common/cli.h"
 #include "common/http.h"
+#include "common/terminal.h"
 #include "main/commands.h"
 #include "rpc/rpc_client.h"
 
@@ -291,6 +292,7 @@ int fsck_main(int argc, char **argv)
         print_usage(stdout);
         return 0;
     }
+    terminal_guard(&stdout);
     if (cli_load(&argc, argv, &config, &e) < 0) {
         fprintf(stderr, "%s: %s\n", argv[0], e.text);
         return EXIT_FAILED;

@@ -6,6 +6,7 @@
 
 #include "client/admin/admin.h"
 #include "common/cli.h"
+#include "common/terminal.h"
 #include "hdfs/client_namenode.pb-c.h"
 #include "main/commands.h"
 
@@ -254,6 +255,7 @@ static int run_tool(int argc, char **argv, int wanted, const char *name, const c
 {
     struct config *config;
     struct err e;
+    terminal_guard(&stdout);
     if (cli_load(&argc, argv, &config, &e) < 0) {
         fprintf(stderr, "%s: %s\n", name, e.text);
         return 1;

@@ -6,6 +6,7 @@
 #include "client/fs/shell.h"
 #include "client/fs/shell_fs.h"
 #include "common/cli.h"
+#include "common/terminal.h"
 #include "main/commands.h"
 
 #define EXIT_MISUSE 255 /* -1 */
@@ -219,6 +220,8 @@ int fs_main(int argc, char **argv)
 {
     struct config *config;
     struct err e;
+    terminal_guard(&stdout);
+    terminal_guard(&stderr);
     if (cli_load(&argc, argv, &config, &e) < 0) {
         fprintf(stderr, "%s: %s\n", argv[0], e.text);
         return EXIT_MISUSE;

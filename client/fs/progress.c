@@ -13,6 +13,7 @@
 #include "client/fs/human.h"
 #include "common/clock.h"
 #include "common/mem.h"
+#include "common/terminal.h"
 
 #define FIRST_DRAW_MS 500 /* what is done sooner needs no bar */
 #define DRAW_EVERY_MS 200
@@ -53,7 +54,7 @@ static void progress_draw(struct progress *p)
     else
         snprintf(line, sizeof line, "%-*s %3d%%  %10s  %10s/s%s", NAME_SHOWN, p->name, percent,
                  human_bytes(done, amount), human_bytes((int64_t)rate, speed), eta);
-    fprintf(stderr, "\r%.*s\033[K", line_width() - 1, line);
+    dprintf(STDERR_FILENO, "\r%.*s\033[K", line_width() - 1, line);
     p->drawn = true;
 }
 
@@ -103,6 +104,7 @@ void progress_expect(struct progress *p, const char *name, int64_t bytes)
         p->endless = true;
     pthread_mutex_lock(&p->lock);
     snprintf(p->name, sizeof p->name, "%s", name);
+    terminal_text(p->name);
     pthread_mutex_unlock(&p->lock);
 }
 
@@ -122,7 +124,7 @@ void progress_finish(struct progress *p)
     pthread_mutex_unlock(&p->lock);
     pthread_join(p->drawer, NULL);
     if (p->drawn)
-        fputs("\r\033[K", stderr);
+        dprintf(STDERR_FILENO, "\r\033[K");
     pthread_cond_destroy(&p->wake);
     pthread_mutex_destroy(&p->lock);
     free(p);
