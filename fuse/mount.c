@@ -303,7 +303,7 @@ static int mount_start(struct daemon *d, struct config *config, struct mount_opt
     arena_init(&a, 1 << 20);
     int rc = set_defaults(config, reterr);
     if (rc == 0 && o->path)
-        rc = dfs_path_resolve(o->path[0] ? o->path : "/", "root", &a, &root, &authority, reterr);
+        rc = dfs_path_resolve(o->path[0] ? o->path : "/", "/user/root", &a, &root, &authority, reterr);
     struct mount_kind k = {.target = o->target,
                            .uri = o->uri ? o->uri : config_str(config, "fs.defaultFS"),
                            .program = *program,

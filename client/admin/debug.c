@@ -6,7 +6,6 @@
 #include "client/admin/admin.h"
 #include "common/cli.h"
 #include "common/clock.h"
-#include "common/mem.h"
 #include "main/commands.h"
 
 #define RETRY_PAUSE_MS 5000 /* as Hadoop's, between tries that are asked for */
@@ -86,10 +85,11 @@ int debug_main(int argc, char **argv)
         fputs("You must supply a -path argument to recoverLease.\n", stderr);
         return usage(stderr);
     }
-    AUTO(mem_freep) char *user = dfs_default_user();
-    int rc = dfs_path_resolve(text, user, &a, &path, &uri, &why);
+    int rc = dfs_path_resolve(text, "/", &a, &path, &uri, &why);
     if (rc == 0)
         rc = dfs_connect(config, uri, NULL, &fs, &why);
+    if (rc == 0) /* now that it is known where relative paths begin */
+        rc = dfs_resolve(fs, text, &a, &path, &uri, &why);
     if (rc == 0)
         return recover(fs, path, retries);
     fprintf(stderr, "recoverLease: %s\n", why.text);

@@ -258,12 +258,11 @@ static int fsck_run(struct fsck *f, const struct config *config, struct err *ret
     AUTO(arena_free) struct arena arena;
     arena_init(&arena, 16 << 20);
     const char *path, *uri;
-    const char *user = getenv("HADOOP_USER_NAME");
-    int rc = dfs_path_resolve(f->dir, user && *user ? user : "root", &arena, &path, &uri, reterr);
+    int rc = dfs_path_resolve(f->dir, "/", &arena, &path, &uri, reterr);
     if (rc == 0)
         rc = dfs_connect(config, uri, NULL, &fs, reterr);
-    if (rc == 0) /* now with the user's own name, for relative paths */
-        rc = dfs_path_resolve(f->dir, dfs_user(fs), &arena, &path, &uri, reterr);
+    if (rc == 0) /* now that it is known where relative paths begin */
+        rc = dfs_resolve(fs, f->dir, &arena, &path, &uri, reterr);
     struct net_address address;
     if (rc < 0 || (rc = http_address(config, fs, &address, reterr)) < 0)
         return rc;

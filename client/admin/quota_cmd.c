@@ -20,7 +20,7 @@ struct quota_change {
 static int quota_set(struct admin *a, const char *text, const struct quota_change *q, struct err *reterr)
 {
     const char *path, *uri;
-    int rc = dfs_path_resolve(text, dfs_user(a->fs), &a->arena, &path, &uri, reterr);
+    int rc = dfs_resolve(a->fs, text, &a->arena, &path, &uri, reterr);
     if (rc < 0)
         return rc;
     struct dfs_match *matches;

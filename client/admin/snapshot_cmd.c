@@ -15,7 +15,7 @@
 static int resolve(struct admin *a, const char *text, char **ret, struct err *reterr)
 {
     const char *path, *uri;
-    int rc = dfs_path_resolve(text, dfs_user(a->fs), &a->arena, &path, &uri, reterr);
+    int rc = dfs_resolve(a->fs, text, &a->arena, &path, &uri, reterr);
     if (rc == 0)
         *ret = (char *)(uintptr_t)path;
     return rc;

@@ -76,7 +76,7 @@ int provision_snapshot_trash_run(struct admin *a, int argc, char **argv, struct 
     const char *path, *uri, *const *roots = NULL;
     size_t count = 0;
     if (strcmp(argv[0], "-all") != 0) {
-        int rc = dfs_path_resolve(argv[0], dfs_user(a->fs), &a->arena, &path, &uri, reterr);
+        int rc = dfs_resolve(a->fs, argv[0], &a->arena, &path, &uri, reterr);
         return rc < 0 ? rc : provision(a, path, reterr);
     }
     int rc = dfs_snapshot_roots(a->fs, &a->arena, &roots, &count, reterr);

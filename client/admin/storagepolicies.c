@@ -210,7 +210,7 @@ static int run(struct admin *a, const struct command *c, int argc, char **argv)
     }
     rc = dfs_connect(a->config, NULL, NULL, &a->fs, &e);
     if (rc == 0 && q.path_text)
-        rc = dfs_path_resolve(q.path_text, dfs_user(a->fs), &a->arena, &q.path, &uri, &e);
+        rc = dfs_resolve(a->fs, q.path_text, &a->arena, &q.path, &uri, &e);
     rc = rc < 0 ? rc : c->run(a, &q, &e);
     if (rc >= 0)
         return rc;

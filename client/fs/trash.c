@@ -48,7 +48,7 @@ static int trash_interval_ms(struct shell *sh, struct shell_fs *fs, int64_t *ret
 static const char *home_trash(struct shell *sh, struct shell_fs *fs)
 {
     if (fs->dfs)
-        return arena_printf(&sh->arena, "/user/%s/.Trash", dfs_user(fs->dfs));
+        return arena_printf(&sh->arena, "%s/.Trash", dfs_home(fs->dfs, &sh->arena));
     const char *home = getenv("HOME");
     return arena_printf(&sh->arena, "%s/.Trash", home && *home ? home : "");
 }

@@ -225,7 +225,11 @@ const char *dfs_uri(const struct dfs *fs)
 
 const char *dfs_home(const struct dfs *fs, struct arena *a)
 {
-    return arena_printf(a, "%s/%s", fs->view ? viewfs_home_parent(fs->view) : "/user", fs->user);
+    const char *parent = fs->view ? viewfs_home_parent(fs->view) : config_str(fs->config, "dfs.user.home.dir.prefix");
+    size_t len = strlen(parent);
+    while (len && parent[len - 1] == '/')
+        len--;
+    return arena_printf(a, "%.*s/%s", (int)len, parent, fs->user);
 }
 
 const char *dfs_user(const struct dfs *fs)
@@ -279,7 +283,7 @@ static int path_of_unresolved(struct dfs *fs, struct buf *text, struct arena *a,
 {
     const char *path, *uri, *line = buf_cstr(text);
     text->base[strcspn(line, "\n")] = 0;
-    int rc = dfs_path_resolve(line, fs->user, a, &path, &uri, reterr);
+    int rc = dfs_resolve(fs, line, a, &path, &uri, reterr);
     if (rc < 0)
         return rc;
     if (uri && strcmp(uri, fs->uri) != 0)

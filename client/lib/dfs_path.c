@@ -39,7 +39,7 @@ static int append_normalised(char *out, size_t *len, const char *text, const cha
     return 0;
 }
 
-int dfs_path_resolve(const char *text, const char *user, struct arena *a, const char **ret_path, const char **ret_uri,
+int dfs_path_resolve(const char *text, const char *home, struct arena *a, const char **ret_path, const char **ret_uri,
                      struct err *reterr)
 {
     size_t scheme = scheme_len(text), authority = 0;
@@ -48,15 +48,14 @@ int dfs_path_resolve(const char *text, const char *user, struct arena *a, const 
     const char *path = text + scheme + authority;
     if (scheme && !authority && *path != '/')
         return err_set(reterr, ERR_INVALID_PATH, "'%s' is a relative path with a scheme", text);
-    char *out = arena_try_alloc(a, strlen(path) + strlen(user) + sizeof "/user/" + 2);
+    char *out = arena_try_alloc(a, strlen(path) + strlen(home) + 2);
     char *uri = scheme ? arena_try_alloc(a, scheme + authority + 1) : NULL;
     if (!out || (scheme && !uri))
         return err_set(reterr, ERR_NAME_TOO_LONG, "a path of %zu bytes", strlen(text));
     size_t len = 0;
     if (*path != '/' && !authority) {
-        memcpy(out, "/user/", 6);
-        memcpy(out + 6, user, strlen(user));
-        len = 6 + strlen(user);
+        len = strlen(home);
+        memcpy(out, home, len);
     }
     int rc = append_normalised(out, &len, path, text, reterr);
     if (rc < 0)
@@ -71,6 +70,12 @@ int dfs_path_resolve(const char *text, const char *user, struct arena *a, const 
     }
     *ret_uri = uri;
     return 0;
+}
+
+int dfs_resolve(const struct dfs *fs, const char *text, struct arena *a, const char **ret_path, const char **ret_uri,
+                struct err *reterr)
+{
+    return dfs_path_resolve(text, dfs_home(fs, a), a, ret_path, ret_uri, reterr);
 }
 
 const char *dfs_path_join(struct arena *a, const char *dir, const char *name)

@@ -4,11 +4,14 @@
 
 #include "client/lib/dfs.h"
 
-/* "hdfs://h:p/a", "/a", "a" (relative to /user/<user>), "" and "." => absolute normalised path in the arena; doubled
- * slashes and trailing ones go, "." and ".." are resolved as java.net.URI does. ret_uri: the scheme://authority part or
- * NULL if there was none. */
-int dfs_path_resolve(const char *text, const char *user, struct arena *a, const char **ret_path, const char **ret_uri,
+/* "hdfs://h:p/a", "/a", "a" (relative to `home`, "/user/ada"), "" and "." => absolute normalised path in the arena;
+ * doubled slashes and trailing ones go, "." and ".." are resolved as java.net.URI does. ret_uri: the scheme://authority
+ * part or NULL if there was none. */
+int dfs_path_resolve(const char *text, const char *home, struct arena *a, const char **ret_path, const char **ret_uri,
                      struct err *reterr) MUST_CHECK;
+/* For the user of `fs`. */
+int dfs_resolve(const struct dfs *fs, const char *text, struct arena *a, const char **ret_path, const char **ret_uri,
+                struct err *reterr) MUST_CHECK;
 const char *dfs_path_join(struct arena *a, const char *dir, const char *name);
 const char *dfs_path_parent(struct arena *a, const char *path); /* NULL for "/" */
 const char *dfs_path_name(const char *path);                    /* last component, "" for "/" */

@@ -79,7 +79,7 @@ static int plan_add_dir(struct split_plan *p, const char *dir, int depth, struct
 static int plan_add_input(struct split_plan *p, const char *text, struct err *reterr)
 {
     const char *path, *uri;
-    int rc = dfs_path_resolve(text, dfs_user(p->fs), p->arena, &path, &uri, reterr);
+    int rc = dfs_resolve(p->fs, text, p->arena, &path, &uri, reterr);
     if (rc < 0 || (rc = fs_must_match(p->fs, uri, "input", text, reterr)) < 0)
         return rc;
     struct dfs_match *matches;

@@ -179,7 +179,7 @@ static int ship(struct file_list *list, const char *text, bool archive, struct e
     int rc = 0;
     if (!strncmp(path, "hdfs://", 7)) {
         const char *resolved, *uri;
-        rc = dfs_path_resolve(path, dfs_user(list->fs), a, &resolved, &uri, reterr);
+        rc = dfs_resolve(list->fs, path, a, &resolved, &uri, reterr);
         if (rc == 0)
             rc = fs_must_match(list->fs, uri, "file", path, reterr);
         struct dfs_status status;
@@ -465,7 +465,7 @@ static int check_output(struct dfs *fs, const char *text, bool may_exist, struct
                         struct err *reterr)
 {
     const char *path, *uri;
-    int rc = dfs_path_resolve(text, dfs_user(fs), a, &path, &uri, reterr);
+    int rc = dfs_resolve(fs, text, a, &path, &uri, reterr);
     if (rc < 0 || (rc = fs_must_match(fs, uri, "output", text, reterr)) < 0)
         return rc;
     struct dfs_status status;

@@ -150,6 +150,21 @@ def test_removed_files_go_to_the_trash_of_the_cluster(fs):
     assert fs("-test", "-e", name).returncode == 1
 
 
+@pytest.mark.parametrize("prefix", ["/home", "/home/"])
+def test_home_folders_are_where_the_settings_say(cluster, fs, prefix):
+    def at_home(program, *args):
+        return run_cairn(program, "-fs", cluster.uri, "-D", f"dfs.user.home.dir.prefix={prefix}", *args, check=True)
+
+    home = f"/home/{getpass.getuser()}"
+    fs.ok("-mkdir", "-p", home)
+    at_home("fs", "-put", "-", "f")
+    assert fs.ok("-ls", "-C", home) == f"{home}/f\n".encode()
+    assert f"{home}/f 0 bytes".encode() in at_home("fsck", "f", "-files").stdout
+    moved = at_home("fs", "-rm", "f").stderr.decode().split()[-1]
+    assert moved == f"{cluster.uri}{home}/.Trash/Current{home}/f"
+    fs.ok("-rm", "-r", "-skipTrash", "/home")
+
+
 def test_trash_of_a_file_where_a_folder_was(fs):
     fs.ok("-touchz", "{w}/a")
     fs.ok("-rm", "{w}/a")

@@ -16,11 +16,11 @@ static void glob_fuzz_path(const char *text, struct arena *a)
 {
     const char *path, *again, *uri;
     struct err err;
-    if (dfs_path_resolve(text, "ada", a, &path, &uri, &err) < 0)
+    if (dfs_path_resolve(text, "/user/ada", a, &path, &uri, &err) < 0)
         return;
     if (path[0] != '/' || strstr(path, "//") || (path[1] && path[strlen(path) - 1] == '/'))
         abort();
-    if (dfs_path_resolve(path, "ada", a, &again, &uri, &err) < 0 || strcmp(path, again) != 0 || uri)
+    if (dfs_path_resolve(path, "/user/ada", a, &again, &uri, &err) < 0 || strcmp(path, again) != 0 || uri)
         abort();
 }
 

@@ -126,7 +126,7 @@ static bool check_folder(struct doctor *d, const char *path, const char *code, c
 
 static const char *writable_folder(struct doctor *d)
 {
-    const char *user = dfs_user(d->fs), *home = arena_printf(&d->arena, "/user/%s", user);
+    const char *user = dfs_user(d->fs), *home = dfs_home(d->fs, &d->arena);
     const char *make = arena_printf(&d->arena, "as the superuser: `cairn fs -mkdir -p %s` and `cairn fs -chown %s %s`",
                                     home, user, home);
     const char *own = arena_printf(&d->arena, "as the superuser: `cairn fs -chown -R %s %s`", user, home);

@@ -176,7 +176,8 @@ static int builder_connect(const struct hdfsBuilder *b, hdfsFS *ret, struct err 
     hdfsFS fs = mem_new(struct hdfs_internal);
     fs->dfs = dfs;
     fs->umask = (uint16_t)(strtoul(config_str(c, "fs.permissions.umask-mode"), NULL, 8) & 0777);
-    fs->working_dir = mem_printf("/user/%s", dfs_user(dfs));
+    AUTO_ARENA(a, 1 << 16);
+    fs->working_dir = mem_strdup(dfs_home(dfs, &a));
     pthread_mutex_init(&fs->lock, NULL);
     *ret = fs;
     return 0;
@@ -245,12 +246,12 @@ int hdfs_path(hdfsFS fs, const char *text, struct arena *a, const char **ret, st
     if (!fs || !text || strlen(text) > 1u << 16)
         return err_set(reterr, ERR_ILLEGAL_ARGUMENT, "no file system, or no path");
     const char *uri, *path;
-    int rc = dfs_path_resolve(text, dfs_user(fs->dfs), a, &path, &uri, reterr);
+    int rc = dfs_resolve(fs->dfs, text, a, &path, &uri, reterr);
     if (rc == 0 && !uri && text[0] != '/') { /* relative to the working directory, which may have been changed */
         pthread_mutex_lock(&fs->lock);
         const char *whole = dfs_path_join(a, fs->working_dir, text);
         pthread_mutex_unlock(&fs->lock);
-        rc = dfs_path_resolve(whole, dfs_user(fs->dfs), a, &path, &uri, reterr);
+        rc = dfs_resolve(fs->dfs, whole, a, &path, &uri, reterr);
     }
     if (rc < 0)
         return rc;

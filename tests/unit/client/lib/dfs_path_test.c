@@ -7,7 +7,7 @@ static void expect(const char *text, const char *path, const char *uri)
     struct arena a;
     arena_init(&a, 1 << 20);
     const char *got, *got_uri;
-    assert_int_equal(dfs_path_resolve(text, "ada", &a, &got, &got_uri, NULL), 0);
+    assert_int_equal(dfs_path_resolve(text, "/user/ada", &a, &got, &got_uri, NULL), 0);
     assert_string_equal(got, path);
     if (uri)
         assert_string_equal(got_uri, uri);
@@ -21,7 +21,7 @@ static void refuse(const char *text)
     struct arena a;
     arena_init(&a, 1 << 20);
     const char *path, *uri;
-    assert_int_equal(dfs_path_resolve(text, "ada", &a, &path, &uri, NULL), ERR_INVALID_PATH);
+    assert_int_equal(dfs_path_resolve(text, "/user/ada", &a, &path, &uri, NULL), ERR_INVALID_PATH);
     arena_free(&a);
 }
 
