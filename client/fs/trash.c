@@ -114,13 +114,25 @@ static int folder_beside_file(struct shell *sh, struct shell_fs *fs, const char 
     return 0;
 }
 
-int trash_move(struct shell *sh, struct item *it, bool *ret_moved, struct err *reterr)
+/* A view has no trash: what is removed goes into that of the file system in which it really is. */
+static int leave_view(struct shell *sh, struct item *it, struct err *reterr)
 {
-    struct shell_fs *fs = it->fs;
+    struct dfs *behind = it->fs->dfs;
+    int rc = behind ? dfs_behind_view(behind, it->path, &sh->arena, &behind, &it->path, reterr) : 0;
+    if (rc < 0 || behind == it->fs->dfs)
+        return rc;
+    return shell_fs_get(sh, "hdfs", dfs_uri(behind) + strlen("hdfs://"), &it->fs, reterr);
+}
+
+int trash_move(struct shell *sh, const struct item *given, bool *ret_moved, struct err *reterr)
+{
+    struct item found = *given, *it = &found;
     struct arena *a = &sh->arena;
     *ret_moved = false;
     int64_t interval_ms;
-    int rc = trash_interval_ms(sh, fs, &interval_ms, reterr);
+    int rc = leave_view(sh, it, reterr);
+    struct shell_fs *fs = it->fs;
+    rc = rc < 0 ? rc : trash_interval_ms(sh, fs, &interval_ms, reterr);
     if (rc < 0 || interval_ms <= 0)
         return rc;
     const char *root;

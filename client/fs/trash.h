@@ -7,7 +7,7 @@
 #include "client/fs/item.h"
 
 /* *ret_moved false: there is no trash here, or the item is in it already. */
-int trash_move(struct shell *sh, struct item *it, bool *ret_moved, struct err *reterr) MUST_CHECK;
+int trash_move(struct shell *sh, const struct item *it, bool *ret_moved, struct err *reterr) MUST_CHECK;
 /* Removes checkpoints that are too old (all, if `all`), and makes a checkpoint of Current. */
 int trash_expunge(struct shell *sh, struct shell_fs *fs, bool all, struct err *reterr) MUST_CHECK;
 

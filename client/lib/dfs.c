@@ -323,6 +323,13 @@ int dfs_of_path(struct dfs *fs, const char *operation, struct arena *a, const ch
     return 0;
 }
 
+int dfs_behind_view(struct dfs *fs, const char *path, struct arena *a, struct dfs **ret, const char **ret_path,
+                    struct err *reterr)
+{
+    *ret_path = path;
+    return dfs_of_path(fs, "delete", a, ret_path, ret, reterr);
+}
+
 int dfs_path_call(struct dfs *fs, const char *method, const ProtobufCMessage *request, char **path,
                   const ProtobufCMessageDescriptor *response_type, struct arena *a, ProtobufCMessage **ret,
                   struct err *reterr)

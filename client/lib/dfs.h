@@ -33,6 +33,10 @@ const char *dfs_home(const struct dfs *fs, struct arena *a); /* "/user/NAME", or
 const char *dfs_user(const struct dfs *fs);
 const char *dfs_client_name(const struct dfs *fs); /* lease holder, "CAIRN_<pid>_<random>" */
 const struct config *dfs_config(const struct dfs *fs);
+/* Where a path of a view really is: the file system behind it (borrowed) and its name there (in the arena). Without a
+ * view, both as they are. ERR_NOT_FOUND; ERR_ACCESS: a folder that the view makes up. */
+int dfs_behind_view(struct dfs *fs, const char *path, struct arena *a, struct dfs **ret, const char **ret_path,
+                    struct err *reterr) MUST_CHECK;
 struct rpc_client *dfs_namenode(struct dfs *fs); /* ClientProtocol, for calls that have no function here */
 
 /* ---- files and directories ---- */

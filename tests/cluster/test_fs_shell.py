@@ -174,6 +174,16 @@ def test_trash_of_a_file_where_a_folder_was(fs):
     assert fs("-test", "-e", "{w}/a/b").returncode == 1
 
 
+def test_what_is_removed_through_a_view_goes_to_the_trash_behind_it(cluster, fs):
+    fs.ok("-mkdir", "{w}/base")
+    fs.ok("-touchz", "{w}/base/f")
+    where = fs.ok("-ls", "-C", "{w}/base").decode().strip()
+    link = f"fs.viewfs.mounttable.v.link./data={cluster.uri}{os.path.dirname(where)}"
+    done = run_cairn("fs", "-fs", "viewfs://v", "-D", link, "-rm", "/data/f", check=True)
+    assert done.stderr.decode().split()[-1] == f"{cluster.uri}/user/{getpass.getuser()}/.Trash/Current{where}"
+    assert fs("-test", "-e", "{w}/base/f").returncode == 1
+
+
 def test_a_closed_pipe_ends_the_command(cluster, fs, tmp_path):
     write_file(str(tmp_path / "f"), 20 * MIB)
     fs.ok("-put", tmp_path / "f", "/for_the_pipe")
