@@ -156,7 +156,15 @@ struct file_list {
     struct dfs *fs;
     Cairn__JobSpecProto *job;
     struct arena *arena;
+    const char **sources; /* of job->files */
+    size_t given;         /* so many of them by name; the others because a command is a file here */
 };
+
+static bool is_same_file(const char *a, const char *b)
+{
+    struct stat x, y;
+    return !strcmp(a, b) || (stat(a, &x) == 0 && stat(b, &y) == 0 && x.st_dev == y.st_dev && x.st_ino == y.st_ino);
+}
 
 /* "path", "path#name" or "hdfs://.../path#name". */
 static int ship(struct file_list *list, const char *text, bool archive, struct err *reterr)
@@ -167,9 +175,15 @@ static int ship(struct file_list *list, const char *text, bool archive, struct e
     char *path = hash ? arena_strndup(a, text, (size_t)(hash - text)) : arena_strdup(a, text);
     const char *slash = strrchr(path, '/');
     const char *name = hash ? hash + 1 : slash ? slash + 1 : path;
+    if (!strncmp(path, "file:", 5))
+        path += !strncmp(path, "file://", 7) ? 7 : 5;
     for (size_t i = 0; i < job->n_files; i++)
         if (!strcmp(job->files[i]->link, name))
-            return 0; /* given twice */
+            return is_same_file(list->sources[i], path)
+                       ? 0 /* given twice */
+                       : err_set(reterr, ERR_ILLEGAL_ARGUMENT,
+                                 "%s and %s are both called %s where tasks run; -file PATH#NAME gives one another name",
+                                 list->sources[i], path, name);
     if (job->n_files == JOB_FILES_MAX)
         return err_set(reterr, ERR_TOO_LARGE, "more than %d files are to be shipped", JOB_FILES_MAX);
     Cairn__JobFileProto *file = arena_new(a, Cairn__JobFileProto);
@@ -189,13 +203,23 @@ static int ship(struct file_list *list, const char *text, bool archive, struct e
             file->has_executable = file->executable = true;
         }
     } else {
-        const char *local = !strncmp(path, "file://", 7) ? path + 7 : !strncmp(path, "file:", 5) ? path + 5 : path;
         file->path = arena_printf(a, "%s/files/%s", job->stagingdir, name);
-        rc = upload(list->fs, local, file->path, file, reterr);
+        rc = upload(list->fs, path, file->path, file, reterr);
     }
-    if (rc == 0)
-        job->files[job->n_files++] = file;
-    return rc;
+    if (rc < 0)
+        return rc;
+    list->sources[job->n_files] = path;
+    job->files[job->n_files++] = file;
+    return 0;
+}
+
+/* Whether `word`, of a command, means file i where tasks run: it is that file, or "./name" of one that was given, or a
+ * local copy of one that is in the cluster. */
+static bool means_file(const struct file_list *list, size_t i, const char *word)
+{
+    bool in_place = !strncmp(word, "./", 2) && !strchr(word + 2, '/');
+    return is_same_file(list->sources[i], word) ||
+           (access(word, F_OK) == 0 && ((i < list->given && in_place) || !strncmp(list->sources[i], "hdfs://", 7)));
 }
 
 /* `-mapper ./m.py` works without -file: a relative name of a file that is here is shipped, and called by its last part.
@@ -211,7 +235,7 @@ static int ship_command(struct file_list *list, char **command, struct err *rete
     struct stat st;
     const char *slash = strrchr(words[0], '/'), *name = slash ? slash + 1 : words[0];
     for (size_t i = 0; i < list->job->n_files; i++) /* shipped by -file, perhaps named by its local path */
-        if (!strcmp(list->job->files[i]->link, name) && (!slash || stat(words[0], &st) == 0)) {
+        if (!strcmp(list->job->files[i]->link, name) && (!slash || means_file(list, i, words[0]))) {
             const char *rest = strstr(*command, words[0]);
             if (rest)
                 *command = arena_printf(list->arena, "%s%s", name, rest + strlen(words[0]));
@@ -244,9 +268,11 @@ static int ship_list(struct file_list *list, const char *const *texts, size_t co
 static int ship_all(struct file_list *list, const struct job_request *request, struct err *reterr)
 {
     list->job->files = arena_array(list->arena, Cairn__JobFileProto *, JOB_FILES_MAX);
+    list->sources = arena_array(list->arena, const char *, JOB_FILES_MAX);
     int rc = ship_list(list, request->files, request->file_count, false, reterr);
     if (rc == 0)
         rc = ship_list(list, request->archives, request->archive_count, true, reterr);
+    list->given = list->job->n_files;
     char **commands[] = {&list->job->mapper, &list->job->combiner, &list->job->reducer};
     for (size_t i = 0; rc == 0 && i < ARRAY_COUNT(commands); i++)
         rc = ship_command(list, commands[i], reterr);

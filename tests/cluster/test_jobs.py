@@ -54,6 +54,23 @@ def test_paths_with_the_file_systems_name(running):
 
 # ---- Hadoop's contract ----
 
+
+def test_two_files_of_one_name_are_not_taken_for_each_other(running, tmp_path):
+    put(running, "/i/names", b"x\n")
+    for folder in "map", "reduce":
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "main.sh").write_text(f"#!/bin/sh\nsed s/^/{folder},/\n")
+        (tmp_path / folder / "main.sh").chmod(0o755)
+    for shipped in [], ["-file", "map/main.sh"]:
+        done = submit(running, "-input", "/i/names", *shipped, "-mapper", "map/main.sh", "-reducer", "reduce/main.sh", out="/o/names",
+                      cwd=tmp_path)
+        assert done.returncode == 1 and b"map/main.sh and reduce/main.sh are both called main.sh" in done.stderr, done.stderr
+    run(running, "-input", "/i/names", "-file", "map/main.sh", "-file", "reduce/main.sh#second.sh", "-mapper", "map/main.sh", "-reducer",
+        "second.sh", out="/o/names", cwd=tmp_path)
+    assert output(running, "/o/names") == b"reduce,map,x\t\n"
+    run(running, "-input", "/i/names", "-mapper", "map/main.sh", "-reducer", "./map/main.sh", out="/o/twice", cwd=tmp_path)
+    assert output(running, "/o/twice") == b"map,map,x\t\n"
+
 def test_environment_of_the_commands(running, tmp_path):
     put(running, "/env/in", b"a\nb\n")
     (tmp_path / "env.sh").write_text("#!/bin/sh\ncat >/dev/null\nenv\npwd | sed 's/^/CWD=/'\n")
