@@ -13,12 +13,12 @@
 #include "common/mem.h"
 
 #define HTTP_CONNECTIONS_MAX 4096
-#define HTTP_CONNECTION_MEMORY_BYTES                                                                                   \
-    32768 /* request line and headers must fit: a path may have 8000 bytes, each as %XX */
-#define HTTP_IDLE_TIMEOUT_S       60
-#define HTTP_THREAD_STACK_BYTES   (256 << 10)
-#define HTTP_THREADS_DEFAULT      2
-#define HTTP_POOL_THREADS_DEFAULT 8
+/* The heads of a request and its answer: a path may have 8000 bytes, each as %XX, and come back as a Location. */
+#define HTTP_CONNECTION_MEMORY_BYTES 65536
+#define HTTP_IDLE_TIMEOUT_S          60
+#define HTTP_THREAD_STACK_BYTES      (256 << 10)
+#define HTTP_THREADS_DEFAULT         2
+#define HTTP_POOL_THREADS_DEFAULT    8
 
 static const struct http_route *http_match(const struct http_server *s, const char *method, const char *path,
                                            bool *ret_path_known)

@@ -3,6 +3,7 @@ import http.client
 import json
 import socket
 import urllib.error
+import urllib.parse
 import urllib.request
 from concurrent.futures import ThreadPoolExecutor
 
@@ -146,6 +147,20 @@ def test_many_requests_at_once_with_bodies_in_chunks(cluster):
 
     with ThreadPoolExecutor(12) as pool:
         assert all(pool.map(one, range(12)))
+
+
+def test_paths_as_long_as_there_are(cluster):
+    path = urllib.parse.quote("/" + "/".join(["漢" * 80] * 33))
+    assert len(urllib.parse.unquote_to_bytes(path)) > 7900
+    for address in (cluster.namenode_http, cluster.httpfs):
+        url = f"/webhdfs/v1{path}?user.name=root&op="
+        status, headers, _ = ask(address, "PUT", url + "CREATE", {})
+        where = urllib.parse.urlsplit(headers["Location"])
+        assert status == 307 and where.path == f"/webhdfs/v1{path}"
+        upload = {"Content-Type": "application/octet-stream"}
+        assert ask(where.netloc, "PUT", f"{where.path}?{where.query}", upload)[0] == 201
+        assert ask(address, "GET", url + "OPEN", {})[0] in (200, 307)
+        assert json.loads(ask(address, "DELETE", url + "DELETE", {})[2]) == {"boolean": True}
 
 
 def test_idle_connections_cost_little(cluster):
