@@ -27,6 +27,21 @@ int copy_target(struct copy *c, const struct item *src, struct arena *a, struct 
     return 0;
 }
 
+static int are_identical(const struct item *src, const struct item *target, struct err *reterr)
+{
+    AUTO_ARENA(a, 1 << 20);
+    return err_set(reterr, ERR_EXISTS, "`%s' to `%s': are identical", src->text, item_qualified(target, &a));
+}
+
+/* By whatever name. */
+static bool is_same_file(const struct item *a, const struct item *b)
+{
+    const struct dfs_status *x = &a->status, *y = &b->status;
+    return a->exists && b->exists && a->fs == b->fs &&
+           (!strcmp(a->path, b->path) ||
+            (x->file_id && x->file_id == y->file_id && x->length == y->length && x->mtime_ms == y->mtime_ms));
+}
+
 /* A directory must not go onto or into itself. */
 static int copy_argument(struct walk *w, struct item *src, struct err *reterr)
 {
@@ -40,7 +55,7 @@ static int copy_argument(struct walk *w, struct item *src, struct err *reterr)
             return rc;
         size_t len = strlen(src->path);
         if (!strcmp(target.path, src->path))
-            return err_set(reterr, ERR_EXISTS, "`%s' to `%s': are identical", src->text, item_qualified(&target, &a));
+            return are_identical(src, &target, reterr);
         if (!strncmp(target.path, src->path, len) && (src->path[len - 1] == '/' || target.path[len] == '/'))
             return err_set(reterr, ERR_INVALID_PATH, "`%s' to `%s': is a subdirectory of itself", src->text,
                            target.text);
@@ -229,6 +244,8 @@ int copy_stream(struct copy *c, struct source *in, const char *name, int64_t len
 static int copy_file(struct copy *c, const struct item *src, struct item *target, struct err *reterr)
 {
     struct source *in;
+    if (c->direct && is_same_file(src, target)) /* it would be empty before it is read */
+        return are_identical(src, target, reterr);
     int rc = src->fs->ops->open(src->fs, src->path, &in, reterr);
     if (rc < 0)
         return rc;

@@ -287,6 +287,20 @@ def test_names_do_not_command_a_terminal(cluster, fs, tmp_path):
     assert on_a_terminal([cairn_path(), "fs", "-fs", cluster.uri, "-cat", f"/evil/{evil}"]) == b"\x1b[7m"
 
 
+def test_a_file_is_not_written_over_itself(fs, tmp_path):
+    data = os.urandom(5 * MIB)
+    fs.ok("-put", "-", "{w}/f", stdin=data)
+    (tmp_path / "f").write_bytes(data)
+    os.link(tmp_path / "f", tmp_path / "link")
+    local = f"file://{tmp_path}/"
+    for source, target in ("{w}/f", "{w}/f"), (local + "f", local + "link"), (local + "f", local + "f"):
+        done = fs("-cp", "-f", "-d", source, target)
+        assert done.returncode == 1 and b"are identical" in done.stderr
+        assert fs.ok("-cat", source) == data
+        fs.ok("-cp", "-f", source, target)
+        assert fs.ok("-cat", source) == fs.ok("-cat", target) == data
+
+
 def test_local_files_by_uri(fs, tmp_path):
     (tmp_path / "here").write_text("local")
     assert fs.ok("-cat", f"file://{tmp_path}/here") == b"local"
