@@ -8,13 +8,18 @@
 #include "common/mem.h"
 
 /* Local operands are names, not patterns. */
-static int local_operands(struct shell *sh, struct args *args, struct item **ret, size_t *ret_count)
+static int local_operands(struct shell *sh, struct args *args, struct item **ret, size_t *ret_count, struct err *reterr)
 {
     struct item *items = arena_array(&sh->arena, struct item, args->count + 1);
     size_t count = 0;
     for (size_t i = 0; i < args->count; i++) {
         struct err e;
-        if (item_lookup_local(sh, args->v[i], &sh->arena, &items[count], &e) < 0)
+        int rc = item_lookup_local(sh, args->v[i], &sh->arena, &items[count], &e);
+        if (rc < 0 && sh->misused) {
+            *reterr = e;
+            return rc;
+        }
+        if (rc < 0)
             shell_report(sh, &e);
         else
             count++;
@@ -67,8 +72,8 @@ static int put_with(struct copy *c, struct args *args, struct err *reterr)
         return put_stdin(c, reterr);
     struct item *items;
     size_t count;
-    local_operands(c->walk.sh, args, &items, &count);
-    return copy_and_show(c, items, count, reterr);
+    rc = local_operands(c->walk.sh, args, &items, &count, reterr);
+    return rc < 0 ? rc : copy_and_show(c, items, count, reterr);
 }
 
 int put_run(struct shell *sh, struct args *args, struct err *reterr)
@@ -135,8 +140,8 @@ int get_run(struct shell *sh, struct args *args, struct err *reterr)
         return rc;
     struct item *items;
     size_t count;
-    walk_expand(sh, args, &items, &count);
-    return copy_and_show(&c, items, count, reterr);
+    rc = walk_expand(sh, args, &items, &count, reterr);
+    return rc < 0 ? rc : copy_and_show(&c, items, count, reterr);
 }
 
 static int keep_parse(struct copy *c, const char *letters, struct err *reterr)
@@ -187,8 +192,8 @@ int cp_run(struct shell *sh, struct args *args, struct err *reterr)
         return rc;
     struct item *items;
     size_t count;
-    walk_expand(sh, args, &items, &count);
-    return copy_and_show(&c, items, count, reterr);
+    rc = walk_expand(sh, args, &items, &count, reterr);
+    return rc < 0 ? rc : copy_and_show(&c, items, count, reterr);
 }
 
 static int rename_pair(struct copy *c, struct item *src, struct item *target, struct err *reterr)
@@ -214,8 +219,8 @@ int mv_run(struct shell *sh, struct args *args, struct err *reterr)
         return rc;
     struct item *items;
     size_t count;
-    walk_expand(sh, args, &items, &count);
-    return copy_run(&c, items, count, reterr);
+    rc = walk_expand(sh, args, &items, &count, reterr);
+    return rc < 0 ? rc : copy_run(&c, items, count, reterr);
 }
 
 /* ---- -getmerge ---- */
@@ -337,7 +342,9 @@ int append_run(struct shell *sh, struct args *args, struct err *reterr)
     bool from_stdin = args_pop(args, "-");
     struct item *items;
     size_t count;
-    local_operands(sh, args, &items, &count);
+    rc = local_operands(sh, args, &items, &count, reterr);
+    if (rc < 0)
+        return rc;
     struct sink *out;
     if (!c.dst.exists) {
         rc = c.dst.fs->ops->create(c.dst.fs, c.dst.path, &(struct sink_options){0}, &out, reterr);

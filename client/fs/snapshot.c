@@ -16,8 +16,8 @@ static int directory(struct shell *sh, struct args *args, struct item **ret, str
     struct item *items;
     size_t count;
     *ret = NULL;
-    walk_expand(sh, args, &items, &count);
-    int rc = walk_items(&w, items, count, reterr);
+    int rc = walk_expand(sh, args, &items, &count, reterr);
+    rc = rc < 0 ? rc : walk_items(&w, items, count, reterr);
     if (rc < 0 || sh->error_count || !count)
         return rc;
     if (!items[0].fs->dfs)

@@ -88,7 +88,9 @@ int concat_run(struct shell *sh, struct args *args, struct err *reterr)
 {
     struct item *items;
     size_t count;
-    walk_expand(sh, args, &items, &count);
+    int rc = walk_expand(sh, args, &items, &count, reterr);
+    if (rc < 0)
+        return rc;
     const char *usage = sh->command->usage;
     if (count < 1)
         return err_set(reterr, ERR_ILLEGAL_ARGUMENT, "Target path not specified. %s", usage);

@@ -142,7 +142,7 @@ int walk_items(struct walk *w, struct item *items, size_t count, struct err *ret
     return 0;
 }
 
-int walk_expand(struct shell *sh, struct args *args, struct item **ret, size_t *ret_count)
+int walk_expand(struct shell *sh, struct args *args, struct item **ret, size_t *ret_count, struct err *reterr)
 {
     struct item *all = NULL;
     size_t count = 0, capacity = 0;
@@ -150,7 +150,12 @@ int walk_expand(struct shell *sh, struct args *args, struct item **ret, size_t *
         struct err e;
         struct item *found;
         size_t found_count;
-        if (item_glob(sh, args->v[i], &sh->arena, &found, &found_count, &e) < 0) {
+        int rc = item_glob(sh, args->v[i], &sh->arena, &found, &found_count, &e);
+        if (rc < 0 && sh->misused) {
+            *reterr = e;
+            return rc;
+        }
+        if (rc < 0) {
             shell_report(sh, &e);
             continue;
         }
@@ -173,6 +178,6 @@ int walk_args(struct walk *w, struct args *args, struct err *reterr)
 {
     struct item *items;
     size_t count;
-    walk_expand(w->sh, args, &items, &count);
-    return walk_items(w, items, count, reterr);
+    int rc = walk_expand(w->sh, args, &items, &count, reterr);
+    return rc < 0 ? rc : walk_items(w, items, count, reterr);
 }

@@ -23,8 +23,10 @@ struct walk {
 
 /* Expands and walks all operands. */
 int walk_args(struct walk *w, struct args *args, struct err *reterr) MUST_CHECK;
-/* Expands all operands (failures are reported), into sh->arena; for commands that look at them together first. */
-int walk_expand(struct shell *sh, struct args *args, struct item **ret, size_t *ret_count);
+/* Expands all operands into sh->arena; for commands that look at them together first. Failures are reported; only
+ * misuse is returned. */
+int walk_expand(struct shell *sh, struct args *args, struct item **ret, size_t *ret_count,
+                struct err *reterr) MUST_CHECK;
 int walk_items(struct walk *w, struct item *items, size_t count, struct err *reterr) MUST_CHECK;
 /* on_path, below it if recursive, after_path. */
 int walk_item(struct walk *w, struct item *it, struct err *reterr) MUST_CHECK;

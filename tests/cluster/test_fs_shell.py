@@ -395,6 +395,19 @@ def test_wrong_usage_and_unreachable_servers(cluster, fs):
         assert fs(command).returncode == 255
 
 
+def test_an_empty_operand_is_wrong_usage_before_anything_is_done(fs, tmp_path):
+    """As an unset variable makes it."""
+    (tmp_path / "f").write_text("x")
+    fs.ok("-touchz", "{w}/f")
+    commands = [["-ls", "{w}", ""], ["-cat", "", "{w}/nope", "{w}/f"], ["-cp", "{w}/f", "", "{w}/copy"], ["-mkdir", "{w}/copy", ""],
+                ["-put", tmp_path / "f", "", "{w}/copy"], ["-get", "{w}/f", "", tmp_path / "copy"], ["-rm", "-r", "{w}/f", ""]]  # fmt: skip
+    for command in commands:
+        done = fs(*command)
+        assert (done.returncode, done.stdout) == (255, b""), command
+        assert done.stderr.startswith(f"{command[0]}: Can not create a Path from an empty string\n".encode()), command
+    assert fs.ok("-ls", "-C", "{w}").decode().split("/")[-1] == "f\n" and os.listdir(tmp_path) == ["f"]
+
+
 def test_without_a_cluster_the_remedy_is_told():
     alone = ["unshare", "-rn"]  # a network of its own: no cluster is found, nothing listens
     done = subprocess.run([*alone, cairn_path(), "fs", "-ls", "/"], capture_output=True, env=client_env(), check=False)
