@@ -88,10 +88,30 @@ static void test_lost_files_are_found_behind_many_others(void **state)
     arena_free(&a);
 }
 
+/* ---- sums ---- */
+
+static void test_a_link_is_summed_up_as_itself(void **state)
+{
+    struct fixture *f = *state;
+    struct arena a;
+    arena_init(&a, 1 << 20);
+    mkdirs(f, "/d");
+    assert_int_equal(IN_TXN(f, tree_symlink(t, &f->root, "/nowhere", "/d/link", false, ERR(f))), 0);
+    Hdfs__GetContentSummaryRequestProto q = HDFS__GET_CONTENT_SUMMARY_REQUEST_PROTO__INIT;
+    q.path = (char *)(uintptr_t) "/d/link";
+    const Hdfs__GetContentSummaryResponseProto *r =
+        answer(f, &a, "getContentSummary", &q.base, &hdfs__get_content_summary_response_proto__descriptor);
+    assert_int_equal(r->summary->filecount, 1);
+    assert_int_equal(r->summary->directorycount, 0);
+    assert_int_equal(r->summary->length, 0);
+    arena_free(&a);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_lost_files_are_found_behind_many_others, setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(test_a_link_is_summed_up_as_itself, setup, fixture_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
