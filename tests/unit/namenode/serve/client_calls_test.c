@@ -3,6 +3,8 @@
 
 #include "common/rd.h"
 #include "hdfs/client_namenode.pb-c.h"
+#include "namenode/namespace/snapshots.h"
+#include "namenode/serve/diff_pages.h"
 #include "proto/message.h"
 
 static int setup(void **state)
@@ -107,11 +109,71 @@ static void test_a_link_is_summed_up_as_itself(void **state)
     arena_free(&a);
 }
 
+/* ---- differences between snapshots ---- */
+
+static const Hdfs__SnapshotDiffReportListingProto *list_differences(struct fixture *f, struct arena *a,
+                                                                    Hdfs__SnapshotDiffReportCursorProto *from)
+{
+    Hdfs__GetSnapshotDiffReportListingRequestProto q = HDFS__GET_SNAPSHOT_DIFF_REPORT_LISTING_REQUEST_PROTO__INIT;
+    q.snapshotroot = (char *)(uintptr_t) "/d";
+    q.fromsnapshot = (char *)(uintptr_t) "s";
+    q.tosnapshot = (char *)(uintptr_t) "";
+    q.cursor = from;
+    const Hdfs__GetSnapshotDiffReportListingResponseProto *r =
+        answer(f, a, "getSnapshotDiffReportListing", &q.base,
+               &hdfs__get_snapshot_diff_report_listing_response_proto__descriptor);
+    return r->diffreport;
+}
+
+static void assert_created(const Hdfs__SnapshotDiffReportListingProto *l, size_t i, const char *name)
+{
+    assert_int_equal(l->createdentries[i]->fullpath.len, strlen(name));
+    assert_memory_equal(l->createdentries[i]->fullpath.data, name, strlen(name));
+}
+
+static void test_pages_of_differences_are_of_one_moment(void **state)
+{
+    struct fixture *f = *state;
+    struct arena a;
+    const char *path = NULL;
+    arena_init(&a, 1 << 20);
+    assert_int_equal(config_set(f->config, "dfs.namenode.snapshotdiff.listing.limit", "2", "test", ERR(f)), 0);
+    mkdirs(f, "/d");
+    assert_int_equal(IN_TXN(f, snapshot_allow(t, "/d", ERR(f))), 0);
+    assert_int_equal(IN_TXN(f, snapshot_create(t, &f->root, "/d", "s", &path, ERR(f))), 0);
+    mkdirs(f, "/d/b");
+    mkdirs(f, "/d/c");
+    mkdirs(f, "/d/e");
+    f->nn.diff_pages = diff_pages_new();
+    const Hdfs__SnapshotDiffReportListingProto *l = list_differences(f, &a, NULL);
+    assert_int_equal(l->n_modifiedentries, 1);
+    assert_int_equal(l->n_createdentries, 1);
+    assert_created(l, 0, "b");
+    mkdirs(f, "/d/a");
+    l = list_differences(f, &a, l->cursor);
+    assert_int_equal(l->n_modifiedentries, 0);
+    assert_int_equal(l->n_createdentries, 2);
+    assert_created(l, 0, "c");
+    assert_created(l, 1, "e");
+    assert_int_equal(l->cursor->index, -1);
+    l = list_differences(f, &a, NULL); /* a listing that begins sees what is there now */
+    assert_created(l, 0, "a");
+    diff_pages_tick(f->nn.diff_pages, UINT64_MAX); /* and goes on, though nothing is kept any more */
+    l = list_differences(f, &a, l->cursor);
+    assert_created(l, 0, "b");
+    assert_created(l, 1, "c");
+    diff_pages_free(STEAL(f->nn.diff_pages));
+    l = list_differences(f, &a, l->cursor);
+    assert_created(l, 0, "e");
+    arena_free(&a);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_lost_files_are_found_behind_many_others, setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(test_a_link_is_summed_up_as_itself, setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(test_pages_of_differences_are_of_one_moment, setup, fixture_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
