@@ -1,5 +1,6 @@
 #include "common/user_groups.h"
 
+#include <errno.h>
 #include <grp.h>
 #include <pthread.h>
 #include <pwd.h>
@@ -14,6 +15,10 @@
 #define CACHE_ENTRIES   64
 #define CACHED_NAME_MAX 128    /* a longer name has no groups */
 #define CACHE_MS        300000 /* hadoop.security.groups.cache.secs */
+#define GROUPS_FEW      64     /* most users have no more */
+#define GROUPS_MAX      65536  /* as Linux has it */
+#define RECORD_BYTES    4096   /* of the database, with all members of a group */
+#define RECORD_MAX      (64u << 20)
 
 struct cached_user {
     char name[CACHED_NAME_MAX];
@@ -32,6 +37,16 @@ void user_groups_fix(const char *overrides)
     fixed_groups = overrides;
 }
 
+static void add_name(struct user_groups *to, const char *name, size_t len)
+{
+    if (len >= sizeof to->names - to->len)
+        return;
+    memcpy(to->names + to->len, name, len);
+    to->names[to->len + len] = 0;
+    to->len += len + 1;
+    to->count++;
+}
+
 /* Whether the overrides name the user. */
 static bool groups_fixed(const char *name, struct user_groups *ret)
 {
@@ -44,8 +59,8 @@ static bool groups_fixed(const char *name, struct user_groups *ret)
         at += strspn(at, " \t\n=");
         while (*at && *at != ';') {
             size_t group_len = strcspn(at, behind_group);
-            if (group_len && is_ours && ret->count < USER_GROUPS_MAX)
-                snprintf(ret->names[ret->count++], sizeof ret->names[0], "%.*s", (int)group_len, at);
+            if (group_len && is_ours)
+                add_name(ret, at, group_len);
             at += group_len;
             at += strspn(at, " \t\n,");
         }
@@ -55,25 +70,73 @@ static bool groups_fixed(const char *name, struct user_groups *ret)
     return false;
 }
 
+/* Room for one record; it grows until the record fits. */
+struct record {
+    char *memory;
+    size_t size;
+};
+
+static bool record_grow(struct record *r)
+{
+    if (r->size >= RECORD_MAX)
+        return false;
+    r->size = r->size ? 4 * r->size : RECORD_BYTES;
+    r->memory = mem_realloc(r->memory, r->size);
+    return true;
+}
+
+static bool find_user(const char *name, struct record *r, gid_t *ret_group)
+{
+    struct passwd entry, *found = NULL;
+    while (getpwnam_r(name, &entry, r->memory, r->size, &found) == ERANGE && record_grow(r))
+        ;
+    if (found)
+        *ret_group = found->pw_gid;
+    return found;
+}
+
+static const char *find_group(gid_t id, struct record *r)
+{
+    struct group entry, *found = NULL;
+    while (getgrgid_r(id, &entry, r->memory, r->size, &found) == ERANGE && record_grow(r))
+        ;
+    return found ? found->gr_name : NULL;
+}
+
+/* To be freed. */
+static gid_t *group_ids(const char *name, gid_t primary, int *ret_count)
+{
+    int room = GROUPS_FEW;
+    gid_t *ids = mem_calloc((size_t)room, sizeof *ids);
+    *ret_count = room;
+    while (getgrouplist(name, primary, ids, ret_count) < 0 && room < GROUPS_MAX) {
+        room = *ret_count > room ? *ret_count : 2 * room;
+        ids = mem_realloc_array(ids, (size_t)room, sizeof *ids);
+        *ret_count = room;
+    }
+    *ret_count = *ret_count < room ? *ret_count : room;
+    return ids;
+}
+
 static void groups_query(const char *name, struct user_groups *ret)
 {
-    ret->count = 0;
+    struct record r = {0};
+    gid_t primary;
+    ret->count = ret->len = 0;
     if (groups_fixed(name, ret))
         return;
-    struct passwd entry, *found = NULL;
-    char memory[16384];
-    if (getpwnam_r(name, &entry, memory, sizeof memory, &found) || !found)
-        return;
-    gid_t ids[USER_GROUPS_MAX];
-    int count = USER_GROUPS_MAX;
-    if (getgrouplist(name, entry.pw_gid, ids, &count) < 0)
-        count = USER_GROUPS_MAX;
-    for (int i = 0; i < count; i++) {
-        struct group g, *group = NULL;
-        char group_memory[16384];
-        if (!getgrgid_r(ids[i], &g, group_memory, sizeof group_memory, &group) && group)
-            snprintf(ret->names[ret->count++], sizeof ret->names[0], "%s", group->gr_name);
+    (void)record_grow(&r);
+    if (find_user(name, &r, &primary)) {
+        int count;
+        gid_t *ids = group_ids(name, primary, &count);
+        for (int i = 0; i < count; i++) {
+            const char *group = find_group(ids[i], &r);
+            if (group)
+                add_name(ret, group, strlen(group));
+        }
+        free(ids);
     }
+    free(r.memory);
 }
 
 static unsigned slot_of(const char *name)
@@ -88,12 +151,13 @@ static unsigned slot_of(const char *name)
 static void groups_copy(struct user_groups *to, const struct user_groups *from)
 {
     to->count = from->count;
-    memcpy(to->names, from->names, from->count * sizeof from->names[0]);
+    to->len = from->len;
+    memcpy(to->names, from->names, from->len);
 }
 
 void user_groups_load(struct user_groups *ret, const char *name)
 {
-    ret->count = 0;
+    ret->count = ret->len = 0;
     if (strlen(name) >= CACHED_NAME_MAX)
         return;
     int64_t now_ms = clock_mono_ms();
@@ -127,10 +191,16 @@ void user_groups_forget(void)
     pthread_mutex_unlock(&cache_lock);
 }
 
+const char *user_groups_next(const struct user_groups *g, const char *name)
+{
+    const char *next = name ? name + strlen(name) + 1 : g->names;
+    return next < g->names + g->len ? next : NULL;
+}
+
 bool user_groups_has(const struct user_groups *g, const char *group)
 {
-    for (size_t i = 0; i < g->count; i++)
-        if (!strcmp(g->names[i], group))
+    for (const char *name = NULL; (name = user_groups_next(g, name));)
+        if (!strcmp(name, group))
             return true;
     return false;
 }

@@ -195,7 +195,8 @@ static void put_stats(struct cache_pools *c, const struct scan *s)
     }
 }
 
-void cache_scan_all(struct namenode *nn)
+/* One at a time: to a second one all that it has not come to yet would be unwanted, whatever the first one found. */
+static void scan(struct namenode *nn)
 {
     struct scan s = {0};
     scan_begin(nn, &s);
@@ -215,4 +216,29 @@ void cache_scan_all(struct namenode *nn)
     free(s.directives);
     free(s.pool_bytes);
     buf_free(&s.wishes);
+}
+
+void cache_scan_all(struct namenode *nn)
+{
+    pthread_mutex_lock(&nn->cache_pools->scanning);
+    scan(nn);
+    pthread_mutex_unlock(&nn->cache_pools->scanning);
+}
+
+static bool has_changed(struct namenode *nn)
+{
+    namenode_lock(nn);
+    bool changed = nn->cache_scanned_changes != nn->cache_pools->changes;
+    namenode_unlock(nn);
+    return changed;
+}
+
+void cache_scan_changed(struct namenode *nn)
+{
+    if (!has_changed(nn))
+        return;
+    pthread_mutex_lock(&nn->cache_pools->scanning);
+    if (has_changed(nn)) /* another one may just have seen to it */
+        scan(nn);
+    pthread_mutex_unlock(&nn->cache_pools->scanning);
 }

@@ -8,7 +8,8 @@
 
 /* What one path needs at replication 1; nothing if it leads nowhere. Takes no lock: may block for long directories. */
 void cache_scan_path(struct namenode *nn, const char *path, struct cache_needed *ret);
-/* All directives. Without the lock. */
+/* All directives; or only if any has changed since the last scan. Without the lock. */
 void cache_scan_all(struct namenode *nn);
+void cache_scan_changed(struct namenode *nn);
 
 #endif

@@ -32,6 +32,7 @@
 #include "namenode/pages/pages.h"
 #include "namenode/rpc_ports.h"
 #include "namenode/seam.h"
+#include "namenode/serve/diff_pages.h"
 #include "namenode/serve/membership.h"
 #include "namenode/serve/park.h"
 #include "namenode/serve/posix_state.h"
@@ -148,6 +149,7 @@ static void open_blocks(struct parts *p)
     if (getrandom(&options.seed, sizeof options.seed, 0) != sizeof options.seed)
         options.seed = (uint64_t)clock_wall_ns();
     p->nn.parked = parked_new();
+    p->nn.diff_pages = diff_pages_new();
     p->nn.blocks = blocks_new(&options, &seam, p->nn.started_ms);
 }
 
@@ -191,6 +193,7 @@ static void stop(struct parts *p)
     journal_stop(nn->journal);
     blocks_free(nn->blocks);
     parked_free(nn->parked);
+    diff_pages_free(nn->diff_pages);
     posix_state_close(nn);
     detached_free(nn->detached);
     edit_turns_free(nn->edit_turns);

@@ -20,6 +20,7 @@
 #include "namenode/namespace/quota_sum.h"
 #include "namenode/namespace/tokens.h"
 #include "namenode/namespace/tree.h"
+#include "namenode/serve/diff_pages.h"
 #include "namenode/serve/park.h"
 #include "namenode/serve/posix_calls.h"
 #include "namenode/serve/posix_state.h"
@@ -282,6 +283,16 @@ static void trash_roots_tick(struct namenode *nn)
     }
 }
 
+/* ---- differences between snapshots ---- */
+
+/* They may be large: without the lock. */
+static void diff_pages_tick_unlocked(struct namenode *nn, uint64_t now_ms)
+{
+    namenode_unlock(nn);
+    diff_pages_tick(nn->diff_pages, now_ms);
+    namenode_lock(nn);
+}
+
 /* ---- the thread ---- */
 
 /* Lets others have the lock for a moment. */
@@ -351,6 +362,7 @@ static void *housekeeping(void *arg)
             tokens_tick_logged(nn);
             trash_roots_tick(nn);
             edits_tick(nn, now_ms);
+            diff_pages_tick_unlocked(nn, now_ms);
         }
         reap_some(nn);
         if (nn->stopping)

@@ -26,6 +26,7 @@ struct posix_waits;     /* namenode/serve/posix_wait.h */
 struct cache_pools;     /* namenode/namespace/cache_pools.h */
 struct proxy_users;     /* common/proxy_users.h */
 struct reconfiguration; /* rpc/reconfigure.h */
+struct diff_pages;      /* namenode/serve/diff_pages.h */
 struct store;           /* namenode/journal/store.h: LevelDB */
 struct journal;         /* namenode/journal/journal.h: group commit */
 
@@ -73,6 +74,7 @@ struct namenode {
     struct rpc_server *rpc;                  /* set before the pages are served */
     struct reconfiguration *reconfiguration; /* locks for itself */
     struct proxy_users *proxy_users;         /* locks for itself */
+    struct diff_pages *diff_pages;           /* locks for itself */
 
     struct store *store;     /* reads: any thread; writes: through fsdir's mutations, under lock */
     struct journal *journal; /* locks for itself */

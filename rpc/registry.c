@@ -85,7 +85,7 @@ const struct rpc_method *rpc_registered_method(const struct rpc_registered *s, s
 {
     for (size_t at = name_hash(name) & s->index_mask; s->index[at]; at = (at + 1) & s->index_mask) {
         const char *candidate = s->index[at]->name;
-        if (strncmp(candidate, (const char *)name.base, name.len) == 0 && candidate[name.len] == 0)
+        if (strlen(candidate) == name.len && memcmp(candidate, name.base, name.len) == 0) /* there may be NULs in it */
             return s->index[at];
     }
     return NULL;

@@ -275,8 +275,8 @@ const char *blocks_rack_of(const struct blocks *b, const char *host_or_ip);
 
 /* metasave's report; at most `lines_max` block lines per section. */
 void blocks_metasave(const struct blocks *b, uint64_t now_ms, size_t lines_max, struct buf *ret);
-/* Blocks that need copies, from cursor on (start with 0): for listings. Returns how many; *cursor is where to go on. */
-size_t blocks_corrupt(const struct blocks *b, uint64_t *cursor, uint64_t *ret_ids, size_t ret_max);
+/* Of a complete block: nobody can read it. false as long as the first reports are awaited. */
+bool blocks_is_lost(const struct blocks *b, uint64_t block_id);
 
 /* ---- blocks in datanodes' memory ----
  * A scan of the cache directives: begin, want() for each block, then decide() from cursor 0 until it says that no more

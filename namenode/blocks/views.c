@@ -335,15 +335,8 @@ void blocks_metasave(const struct blocks *b, uint64_t now_ms, size_t lines_max, 
     }
 }
 
-size_t blocks_corrupt(const struct blocks *b, uint64_t *cursor, uint64_t *ret_ids, size_t ret_max)
+bool blocks_is_lost(const struct blocks *b, uint64_t block_id)
 {
-    const __typeof__(b->rings[0]) *ring = &b->rings[PRIORITY_LOST];
-    size_t count = 0, i = *cursor;
-    for (; i < ring->count && count < ret_max; i++) {
-        const struct block *blk = block_table_find(&b->table, QUEUE_AT(*ring, i));
-        if (blk && blk->priority == PRIORITY_LOST)
-            ret_ids[count++] = blk->block_id;
-    }
-    *cursor = i;
-    return count;
+    const struct block *blk = block_table_find(&b->table, block_id);
+    return b->tracking && (!blk || blk->priority == PRIORITY_LOST); /* what nobody has ever reported has no row */
 }

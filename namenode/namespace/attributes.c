@@ -4,6 +4,8 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "namenode/namespace/history.h"
+
 /* Each call has its own words, before and after the path, for one that is not there. */
 static int resolve(struct txn *t, const struct fs_user *u, const char *text, const char *before, const char *after,
                    struct path *ret, struct err *reterr)
@@ -109,8 +111,13 @@ int tree_set_replication(struct txn *t, const struct fs_user *u, const char *tex
     rc = access_check(u, n, ACCESS_WRITE, p.text, reterr);
     if (rc)
         return rc;
-    if (n->replication != replication)
-        txn_set_replication(t, n, (uint16_t)replication);
+    if (n->replication != replication) {
+        uint16_t kept = 0;
+        rc = history_replicas_kept(t, n, &kept, reterr);
+        if (rc)
+            return rc;
+        txn_set_replication(t, n, (uint16_t)replication, kept);
+    }
     *ret_file = n;
     return 0;
 }

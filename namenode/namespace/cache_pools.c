@@ -39,6 +39,7 @@ void cache_pools_free(struct cache_pools *c)
         pool_free(c->pools[i]);
     free(c->directives);
     free(c->pools);
+    pthread_mutex_destroy(&c->scanning);
     free(c);
 }
 
@@ -233,6 +234,7 @@ static int table_load(struct cache_pools *c, struct store *s, char table,
 int cache_pools_load(struct store *s, struct cache_pools **ret, struct err *reterr)
 {
     struct cache_pools *c = mem_new(struct cache_pools);
+    pthread_mutex_init(&c->scanning, NULL);
     c->next_id = 1;
     int rc = table_load(c, s, 'P', pool_load, reterr);
     rc = rc ? rc : table_load(c, s, 'C', directive_load, reterr);
@@ -287,7 +289,7 @@ int cache_pool_add(struct cache_pools *c, struct txn *t, const struct fs_user *u
                    struct err *reterr)
 {
     const struct cache_pool defaults = {.owner = (char *)(uintptr_t)u->name,
-                                        .group = (char *)(uintptr_t)(u->groups.count ? u->groups.names[0] : u->name),
+                                        .group = (char *)(uintptr_t)(u->groups.count ? u->groups.names : u->name),
                                         .mode = CACHE_POOL_MODE,
                                         .limit_bytes = CACHE_LIMIT_NONE,
                                         .max_relative_expiry_ms = CACHE_EXPIRY_NEVER_MS,

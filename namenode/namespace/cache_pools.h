@@ -4,6 +4,8 @@
 #ifndef CAIRN_NAMENODE_NAMESPACE_CACHE_POOLS_H
 #define CAIRN_NAMENODE_NAMESPACE_CACHE_POOLS_H
 
+#include <pthread.h>
+
 #include "namenode/namespace/user.h"
 
 #define CACHE_EXPIRY_NEVER_MS (INT64_MAX / 4)
@@ -41,7 +43,8 @@ struct cache_pools {
     struct cache_directive **directives; /* ordered by id */
     size_t directive_count;
     uint64_t next_id;
-    uint64_t changes; /* counts changes: a scan that began at another number is out of date */
+    uint64_t changes;         /* counts changes: a scan that began at another number is out of date */
+    pthread_mutex_t scanning; /* taken before the namenode's lock, by whoever scans */
 };
 
 int cache_pools_load(struct store *s, struct cache_pools **ret, struct err *reterr) MUST_CHECK;

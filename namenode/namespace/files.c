@@ -38,6 +38,10 @@ int file_commit(const struct file_op *o, struct err *reterr)
     for (size_t i = 0; i < o->t->lingering.len / sizeof *lingering; i++)
         graves_add(o->nn->graves, lingering[i], o->now_ms);
     buf_clear(&o->t->lingering);
+    const struct block_replication *r = (const void *)o->t->replications.base;
+    for (size_t i = 0; i < o->t->replications.len / sizeof *r; i++)
+        blocks_set_replication(o->nn->blocks, r[i].id, r[i].replication, o->now_ms);
+    buf_clear(&o->t->replications);
     tell_sessions(o);
     if (o->t->discard_count) {
         o->nn->reap_pending += o->t->discard_count;
@@ -277,8 +281,8 @@ static void begin_block(const struct file_op *o, const struct inode *n, const st
     const char *storages[BLOCK_LOCATIONS_MAX];
     for (size_t i = 0; i < made->target_count; i++)
         storages[i] = made->targets[i].storage_uuid;
-    blocks_under_construction(o->nn->blocks, made->block->id, made->block->stamp, n->block_bytes, n->replication,
-                              storages, made->target_count);
+    blocks_under_construction(o->nn->blocks, made->block->id, made->block->stamp, n->block_bytes,
+                              inode_block_replication(n), storages, made->target_count);
 }
 
 enum add_block_case { ADD_BLOCK_NEW, ADD_BLOCK_AGAIN };

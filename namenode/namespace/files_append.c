@@ -262,6 +262,6 @@ int file_concat(const struct file_op *o, const struct fs_user *u, const char *ta
     txn_final(o->t, 0);
     rc = file_commit(o, reterr);
     for (size_t i = first_moved; !rc && i < n->block_count; i++) /* holes are unknown there */
-        blocks_set_replication(o->nn->blocks, n->blocks[i].id, n->replication, o->now_ms);
+        blocks_set_replication(o->nn->blocks, n->blocks[i].id, inode_block_replication(n), o->now_ms);
     return rc;
 }

@@ -288,8 +288,8 @@ static void take_over(const struct file_op *o, const struct inode *n, const stru
     uint16_t replication = detached_find(o->nn->detached, b->id)->replication;
     detached_remove(o->nn->detached, b->id);
     blocks_complete(o->nn->blocks, b->id, o->now_ms);
-    if (replication != n->replication)
-        blocks_set_replication(o->nn->blocks, b->id, n->replication, o->now_ms);
+    if (replication != inode_block_replication(n))
+        blocks_set_replication(o->nn->blocks, b->id, inode_block_replication(n), o->now_ms);
 }
 
 static int end_writer(const struct file_op *o, const struct edit *e, struct err *reterr)

@@ -16,7 +16,7 @@ struct block_record file_block_record(const struct inode *n, const struct file_b
                                  .inode_id = n->id,
                                  .gen_stamp = b->stamp,
                                  .bytes = b->length_bytes,
-                                 .replication = n->replication,
+                                 .replication = inode_block_replication(n),
                                  .state = b->state};
 }
 

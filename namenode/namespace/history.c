@@ -547,6 +547,22 @@ int history_keeps_block(struct txn *t, struct inode *n, const struct file_block 
     return rc;
 }
 
+int history_replicas_kept(struct txn *t, struct inode *n, uint16_t *ret, struct err *reterr)
+{
+    struct covering by = {0};
+    struct inode *saved = NULL;
+    *ret = 0;
+    if (!history_is_used(t->dir))
+        return 0;
+    int rc = covering_now(t, n, &by, reterr);
+    rc = rc ? rc : history_most_replicas(t, n->id, false, ret, reterr);
+    if (!rc && by.latest > n->saved) /* what is committed now will be saved */
+        rc = txn_peek(t, n->id, &saved, reterr);
+    if (saved && saved->replication > *ret)
+        *ret = saved->replication;
+    return rc;
+}
+
 int history_is_covered(struct txn *t, struct inode *n, bool *ret, struct err *reterr)
 {
     struct covering by = {0};

@@ -46,6 +46,8 @@ int history_record(struct txn *t, const struct inode_change *changes, size_t cou
 int history_change_policy(struct txn *t, uint64_t id, uint8_t policy, struct err *reterr) MUST_CHECK;
 /* Is there a snapshot that knows this file, or will the reaper still look at versions of it? */
 int history_is_covered(struct txn *t, struct inode *n, bool *ret, struct err *reterr) MUST_CHECK;
+/* The most replicas that versions of a file want of its blocks, with the one that changing n now will save; 0: none. */
+int history_replicas_kept(struct txn *t, struct inode *n, uint16_t *ret, struct err *reterr) MUST_CHECK;
 /* Does a snapshot, or a version, have this block of n? */
 int history_keeps_block(struct txn *t, struct inode *n, const struct file_block *b, bool *ret,
                         struct err *reterr) MUST_CHECK;

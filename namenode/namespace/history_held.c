@@ -102,6 +102,14 @@ static int add_versions(struct txn *t, uint64_t id, bool pending, struct whole *
     return rc;
 }
 
+int history_most_replicas(struct txn *t, uint64_t id, bool pending, uint16_t *ret, struct err *reterr)
+{
+    struct whole w = {0};
+    int rc = add_versions(t, id, pending, &w, reterr);
+    *ret = w.lost.replication;
+    return rc;
+}
+
 int history_whole_file(struct txn *t, uint64_t id, const struct inode *now, bool pending, const struct inode **ret,
                        struct err *reterr)
 {

@@ -29,6 +29,8 @@ int history_newest(struct txn *t, uint64_t id, bool pending, struct inode **ret,
  * is nothing. */
 int history_whole_file(struct txn *t, uint64_t id, const struct inode *now, bool pending, const struct inode **ret,
                        struct err *reterr) MUST_CHECK;
+/* The most replicas that any version of a file wants; 0: there is none. pending: as above. */
+int history_most_replicas(struct txn *t, uint64_t id, bool pending, uint16_t *ret, struct err *reterr) MUST_CHECK;
 /* Where a directory will be placed after its name is taken away; INODE_NONE: nowhere. */
 int history_place_if_removed(struct txn *t, struct inode *n, uint64_t *ret, struct err *reterr) MUST_CHECK;
 

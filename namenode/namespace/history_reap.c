@@ -93,6 +93,19 @@ static int free_blocks(struct reaping *r, uint64_t id, struct slice record, stru
     return rc;
 }
 
+/* Its blocks may have had more replicas because of this version. */
+static int lower_replication(struct reaping *r, struct inode *now, struct err *reterr)
+{
+    uint16_t most = 0;
+    if (!now->kept_replication)
+        return 0;
+    r->blocks_seen += now->block_count;
+    int rc = history_most_replicas(r->t, now->id, true, &most, reterr);
+    if (!rc && most < now->kept_replication)
+        txn_lower_replication(r->t, now, most);
+    return rc;
+}
+
 /* A version of an inode that no snapshot needs any more. */
 static int drop_inode(struct reaping *r, const struct key *key, struct slice record, struct err *reterr)
 {
@@ -107,6 +120,8 @@ static int drop_inode(struct reaping *r, const struct key *key, struct slice rec
     rc = rc ? rc : txn_peek(r->t, id, &now, reterr);
     bool is_gone = rc == ERR_NOT_FOUND || (!rc && now->parent == INODE_NONE);
     rc = rc == ERR_NOT_FOUND ? 0 : rc;
+    if (!rc && now)
+        rc = lower_replication(r, now, reterr);
     if (!rc && is_gone && newest)
         rc = history_place_changes(r->t, id, newest->parent, true, reterr);
     return rc ? rc : free_blocks(r, id, record, reterr);

@@ -128,6 +128,7 @@ int inode_decode(uint64_t id, struct slice record, struct arena *a, struct inode
     n->child_count = r->child_count;
     n->subdir_count = r->subdir_count;
     n->replication = (uint16_t)r->replication;
+    n->kept_replication = (uint16_t)r->kept_replication;
     n->block_bytes = r->block_bytes;
     blocks_decode(r, n, a);
     n->truncate_length = BLOCKS_NO_TRUNCATE;
@@ -268,6 +269,8 @@ void inode_encode(const struct inode *n, struct buf *to)
     } else if (inode_is_file(n)) {
         r.has_replication = r.has_block_bytes = 1;
         r.replication = n->replication;
+        r.has_kept_replication = n->kept_replication != 0;
+        r.kept_replication = n->kept_replication;
         r.block_bytes = n->block_bytes;
         if (n->block_count)
             blocks_encode(n, &r);
@@ -380,7 +383,7 @@ void block_record_encode(const struct inode *n, const struct file_block *b, stru
     r.inode = n->id;
     r.stamp = b->stamp;
     r.length = b->length_bytes;
-    r.replication = n->replication;
+    r.replication = inode_block_replication(n);
     r.state = (Cairn__BlockRecord__State)state_to_disk(b->state);
     message_pack(to, &r.base);
 }

@@ -80,7 +80,8 @@ struct inode {
     uint64_t child_count, subdir_count; /* directories */
     struct quota *quota;                /* NULL: none */
 
-    uint16_t replication; /* files */
+    uint16_t replication;      /* files */
+    uint16_t kept_replication; /* what snapshots want of its blocks, if that is more; else 0 */
     uint64_t block_bytes;
     struct file_block *blocks;
     size_t block_count, block_capacity;
@@ -152,6 +153,10 @@ static inline bool inode_is_first_link(const struct inode *n, uint64_t parent, c
 static inline struct file_block *inode_last_block(const struct inode *n) /* NULL if there is none */
 {
     return n->block_count ? &n->blocks[n->block_count - 1] : NULL;
+}
+static inline uint16_t inode_block_replication(const struct inode *n)
+{
+    return n->kept_replication ? n->kept_replication : n->replication;
 }
 /* The recorded length of an unfinished last block included. */
 uint64_t inode_length(const struct inode *n);

@@ -353,7 +353,7 @@ int tree_rename(struct txn *t, const struct fs_user *u, const char *from_text, c
     if (rc)
         return rc;
     bool is_same_name = to_parent == path_parent(&from) && !strcmp(name, path_name(&from));
-    if (there == n && n->type != INODE_DIRECTORY && is_same_name) {
+    if (there == n && is_same_name) {
         *ret_done = true; /* to itself */
         return 0;
     }

@@ -43,6 +43,7 @@ void txn_end(struct txn *t)
     buf_free(&t->changed);
     buf_free(&t->drops);
     buf_free(&t->lingering);
+    buf_free(&t->replications);
     buf_free(&t->holds);
     buf_free(&t->history);
     buf_free(&t->versions);
@@ -495,13 +496,40 @@ struct file_block *txn_copy_last_block(struct txn *t, struct inode *n, uint64_t 
     return b;
 }
 
-void txn_set_replication(struct txn *t, struct inode *n, uint16_t replication)
+static void inode_put(struct txn *t, const struct inode *n, struct buf *record)
+{
+    struct key k;
+    buf_clear(record);
+    inode_encode(n, record);
+    key_of(&k, 'i', n->id);
+    store_batch_put(txn_batch(t), k.bytes, k.len, record->base, record->len);
+}
+
+static void blocks_put_replication(struct txn *t, const struct inode *n)
+{
+    for (size_t i = 0; i < n->block_count; i++) {
+        struct block_replication r = {n->blocks[i].id, inode_block_replication(n)};
+        block_put(t, n, &n->blocks[i]);
+        if (!file_block_is_hole(&n->blocks[i]))
+            buf_append(&t->replications, &r, sizeof r);
+    }
+}
+
+void txn_set_replication(struct txn *t, struct inode *n, uint16_t replication, uint16_t kept)
 {
     n->replication = replication;
+    n->kept_replication = kept > replication ? kept : 0;
     n->ctime_ns = t->now_ns;
     txn_dirty(n);
-    for (size_t i = 0; i < n->block_count; i++)
-        block_put(t, n, &n->blocks[i]);
+    blocks_put_replication(t, n);
+}
+
+void txn_lower_replication(struct txn *t, struct inode *n, uint16_t kept)
+{
+    AUTO(buf_free) struct buf record = {0};
+    n->kept_replication = kept > n->replication ? kept : 0;
+    inode_put(t, n, &record);
+    blocks_put_replication(t, n);
 }
 
 void txn_move_blocks(struct txn *t, struct inode *to, struct inode *from)
@@ -610,11 +638,7 @@ static void inodes_put(struct txn *t)
             continue;
         n->dirty = n->is_new = n->was_promoted = n->content_changed = false;
         n->ctime_before = n->ctime_ns;
-        buf_clear(&record);
-        inode_encode(n, &record);
-        struct key k;
-        key_of(&k, 'i', n->id);
-        store_batch_put(txn_batch(t), k.bytes, k.len, record.base, record.len);
+        inode_put(t, n, &record);
     }
     t->inode_count = kept;
     buf_free(&record);

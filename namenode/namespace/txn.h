@@ -77,6 +77,10 @@ struct entry_change { /* of a directory: what was linked or unlinked */
     const char *name;
     bool is_there; /* since then */
 };
+struct block_replication { /* that a block has from now on: for the block map, after the commit */
+    uint64_t id;
+    uint16_t replication;
+};
 struct inode_hold { /* that a session has from now on: for memory, after the commit */
     uint64_t session, inode;
 };
@@ -101,6 +105,7 @@ struct txn {
     uint64_t *freed; /* blocks that nothing refers to any more: for the block map, after the commit (see file_commit) */
     size_t freed_count;
     struct buf lingering;          /* ids of blocks that were edited out, likewise: for the graves */
+    struct buf replications;       /* struct block_replication, likewise */
     struct buf holds;              /* struct inode_hold, likewise */
     size_t discard_count;          /* what was left to the reaper, likewise */
     struct quota_charges *charges; /* of the commit under way, see quota.h */
@@ -206,7 +211,11 @@ struct file_block *txn_copy_last_block(struct txn *t, struct inode *n, uint64_t 
 /* A block that nothing refers to any more goes (for history.c and the graves; files drop theirs). */
 void txn_free_block(struct txn *t, uint64_t id, bool is_complete);
 void txn_free_lingering(struct txn *t, uint64_t id); /* .. whose grace is over */
-void txn_set_replication(struct txn *t, struct inode *n, uint16_t replication);
+/* kept: what snapshots want of the blocks; fewer do not matter. */
+void txn_set_replication(struct txn *t, struct inode *n, uint16_t replication, uint16_t kept);
+/* Snapshots want no more than `kept` now. Of the file nothing else has changed, so this is not for its history: n is
+ * only looked at, and no other change of the commit is of it. */
+void txn_lower_replication(struct txn *t, struct inode *n, uint16_t kept);
 /* concat: all blocks of `from` become the last ones of `to`. */
 void txn_move_blocks(struct txn *t, struct inode *to, struct inode *from);
 

@@ -5,7 +5,7 @@
 void fs_user_load(struct fs_user *u, const struct fsdir *dir, const char *name)
 {
     u->name = name;
-    u->groups.count = 0;
+    u->groups.count = u->groups.len = 0;
     u->is_super = !dir->permissions || !strcmp(name, dir->superuser);
     if (u->is_super && !strcmp(name, dir->superuser))
         return; /* who may do everything needs no groups */

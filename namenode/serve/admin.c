@@ -106,11 +106,9 @@ static void get_groups_for_user(struct rpc_call *call, const ProtobufCMessage *m
     struct user_groups found;
     Hdfs__GetGroupsForUserResponseProto response = HDFS__GET_GROUPS_FOR_USER_RESPONSE_PROTO__INIT;
     user_groups_load(&found, q->user);
-    char *groups[USER_GROUPS_MAX];
-    for (size_t i = 0; i < found.count; i++)
-        groups[i] = found.names[i];
-    response.n_groups = found.count;
-    response.groups = groups;
+    response.groups = arena_array(rpc_call_arena(call), char *, found.count);
+    for (const char *name = NULL; (name = user_groups_next(&found, name));)
+        response.groups[response.n_groups++] = (char *)(uintptr_t)name;
     rpc_call_reply(call, &response.base);
 }
 

@@ -89,21 +89,11 @@ static Hdfs__CachePoolEntryProto *pool_entry(struct op *op, const struct cache_p
     return e;
 }
 
-/* Numbers that are shown are of after the last change. */
-static void scan_if_changed(struct namenode *nn)
-{
-    namenode_lock(nn);
-    bool changed = nn->cache_scanned_changes != nn->cache_pools->changes;
-    namenode_unlock(nn);
-    if (changed)
-        cache_scan_all(nn);
-}
-
 void client_list_cache_pools(struct rpc_call *call, const ProtobufCMessage *message, void *context)
 {
     const Hdfs__ListCachePoolsRequestProto *q = (const void *)message;
     struct op op;
-    scan_if_changed(context);
+    cache_scan_changed(context); /* numbers that are shown are of after the last change */
     op_begin(&op, context, call);
     OP_RESPONSE(&op, hdfs__list_cache_pools_response_proto, Hdfs__ListCachePoolsResponseProto);
     const struct cache_pools *c = op.nn->cache_pools;
@@ -229,7 +219,7 @@ void client_list_cache_directives(struct rpc_call *call, const ProtobufCMessage 
     const Hdfs__ListCacheDirectivesRequestProto *q = (const void *)message;
     const Hdfs__CacheDirectiveInfoProto *filter = q->filter;
     struct op op;
-    scan_if_changed(context);
+    cache_scan_changed(context);
     op_begin(&op, context, call);
     OP_RESPONSE(&op, hdfs__list_cache_directives_response_proto, Hdfs__ListCacheDirectivesResponseProto);
     const struct cache_pools *c = op.nn->cache_pools;

@@ -59,7 +59,7 @@
     X(finalizeUpgrade, finalize_upgrade, 0) \
     X(upgradeStatus, upgrade_status, 0) \
     X(rollingUpgrade, rolling_upgrade, 0) \
-    X(listCorruptFileBlocks, list_corrupt_file_blocks, 0) \
+    X(listCorruptFileBlocks, list_corrupt_file_blocks, RPC_MAY_BLOCK) \
     X(setBalancerBandwidth, set_balancer_bandwidth, 0) \
     X(msync, msync, 0) \
     X(getDelegationToken, get_delegation_token, 0) \

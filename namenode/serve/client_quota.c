@@ -233,7 +233,7 @@ void client_get_content_summary(struct rpc_call *call, const ProtobufCMessage *m
     op_begin_walk(&op, context, call);
     OP_RESPONSE(&op, hdfs__get_content_summary_response_proto, Hdfs__GetContentSummaryResponseProto);
     Hdfs__ContentSummaryProto s = HDFS__CONTENT_SUMMARY_PROTO__INIT;
-    int rc = path_resolve(&op.t, &op.user, q->path, PATH_SNAPSHOT, &p, &op.err);
+    int rc = path_resolve(&op.t, &op.user, q->path, PATH_NO_FOLLOW | PATH_SNAPSHOT, &p, &op.err);
     if (!rc) {
         quota = quota_of(path_target(&p));
         s.erasurecodingpolicy = arena_strdup(op.arena, path_erasure_policy(&p));

@@ -41,35 +41,6 @@ void client_meta_save(struct rpc_call *call, const ProtobufCMessage *message, vo
     op_end_read(&op, rc, &response->base);
 }
 
-void client_list_corrupt_file_blocks(struct rpc_call *call, const ProtobufCMessage *message, void *context)
-{
-    const Hdfs__ListCorruptFileBlocksRequestProto *q = (const void *)message;
-    struct op op;
-    uint64_t ids[100], cursor = q->cookie ? strtoull(q->cookie, NULL, 10) : 0;
-    op_begin(&op, context, call);
-    OP_RESPONSE(&op, hdfs__list_corrupt_file_blocks_response_proto, Hdfs__ListCorruptFileBlocksResponseProto);
-    Hdfs__CorruptFileBlocksProto corrupt = HDFS__CORRUPT_FILE_BLOCKS_PROTO__INIT;
-    int rc = op_check_super(&op);
-    size_t count = rc ? 0 : blocks_corrupt(op.nn->blocks, &cursor, ids, ARRAY_COUNT(ids));
-    size_t prefix_len = strlen(q->path);
-    while (prefix_len && q->path[prefix_len - 1] == '/')
-        prefix_len--;
-    corrupt.files = arena_array(op.arena, char *, count);
-    for (size_t i = 0; i < count; i++) {
-        struct block_record record;
-        struct inode *n = NULL;
-        const char *path = NULL;
-        if (txn_block(&op.t, ids[i], &record, NULL) || txn_inode(&op.t, record.inode_id, &n, NULL) ||
-            txn_path(&op.t, n, &path, NULL))
-            continue;
-        if (!strncmp(path, q->path, prefix_len) && (path[prefix_len] == '/' || !path[prefix_len]))
-            corrupt.files[corrupt.n_files++] = (char *)(uintptr_t)path;
-    }
-    corrupt.cookie = arena_printf(op.arena, "%" PRIu64, cursor);
-    response->corrupt = &corrupt;
-    op_end_read(&op, rc, &response->base);
-}
-
 /* Is it that path, or in that directory? */
 static bool is_below(const char *path, const char *parent)
 {
@@ -78,6 +49,106 @@ static bool is_below(const char *path, const char *parent)
         len--;
     return !strncmp(path, parent, len) && (!path[len] || path[len] == '/');
 }
+
+/* ---- files of lost blocks ---- */
+
+#define LOST_PER_ANSWER 100
+#define BLOCKS_PER_STEP 1024
+
+/* The next complete blocks; 0: that was all. */
+static size_t next_blocks(struct store_iter *it, uint64_t ids[BLOCKS_PER_STEP])
+{
+    size_t count = 0;
+    for (; count < BLOCKS_PER_STEP && store_iter_valid(it); store_iter_next(it)) {
+        struct slice key = store_iter_key(it);
+        struct block_record record;
+        if (key.len != 9 || key.base[0] != 'b')
+            break;
+        if (!block_record_decode(be64_get(key.base + 1), store_iter_value(it), &record, NULL) &&
+            record.state == BLOCK_COMPLETE)
+            ids[count++] = record.block_id;
+    }
+    return count;
+}
+
+static size_t keep_lost(struct namenode *nn, uint64_t *ids, size_t count)
+{
+    size_t kept = 0;
+    namenode_lock(nn);
+    for (size_t i = 0; i < count; i++)
+        if (blocks_is_lost(nn->blocks, ids[i]))
+            ids[kept++] = ids[i];
+    namenode_unlock(nn);
+    return kept;
+}
+
+static bool any_is_missing(struct namenode *nn)
+{
+    struct blocks_stats stats;
+    namenode_lock(nn);
+    blocks_stats(nn->blocks, &stats);
+    namenode_unlock(nn);
+    return stats.missing;
+}
+
+/* NULL: only snapshots have it, or it is gone. */
+static const char *path_of_block(struct op *op, uint64_t id)
+{
+    struct block_record record;
+    struct inode *n = NULL;
+    const char *path = NULL;
+    txn_reset(&op->t);
+    return txn_block(&op->t, id, &record, NULL) || txn_inode(&op->t, record.inode_id, &n, NULL) ||
+                   txn_path(&op->t, n, &path, NULL)
+               ? NULL
+               : path;
+}
+
+/* By the store, since what no datanode has reported since the start is lost, too. The answer is full, or all blocks
+ * were looked at: clients stop at one that is empty. */
+static int list_lost(struct op *op, const char *parent, uint64_t *cursor, Hdfs__CorruptFileBlocksProto *ret)
+{
+    uint64_t ids[BLOCKS_PER_STEP];
+    size_t count;
+    struct key from;
+    struct store_iter *it = store_iter_new(op->nn->store, op->t.snapshot, false);
+    key_of(&from, 'b', *cursor + 1);
+    store_iter_seek(it, from.bytes, from.len);
+    ret->files = arena_array(op->arena, char *, LOST_PER_ANSWER);
+    while (ret->n_files < LOST_PER_ANSWER && (count = next_blocks(it, ids))) {
+        uint64_t last = ids[count - 1];
+        count = keep_lost(op->nn, ids, count);
+        for (size_t i = 0; i < count && ret->n_files < LOST_PER_ANSWER; i++) {
+            const char *path = path_of_block(op, ids[i]);
+            if (path && is_below(path, parent))
+                ret->files[ret->n_files++] = arena_strdup(op->arena, path);
+            *cursor = ids[i];
+        }
+        if (ret->n_files < LOST_PER_ANSWER)
+            *cursor = last;
+    }
+    int rc = store_iter_status(it, &op->err);
+    store_iter_free(it);
+    return rc;
+}
+
+void client_list_corrupt_file_blocks(struct rpc_call *call, const ProtobufCMessage *message, void *context)
+{
+    const Hdfs__ListCorruptFileBlocksRequestProto *q = (const void *)message;
+    struct op op;
+    uint64_t cursor = q->cookie ? strtoull(q->cookie, NULL, 10) : 0;
+    op_begin_walk(&op, context, call);
+    OP_RESPONSE(&op, hdfs__list_corrupt_file_blocks_response_proto, Hdfs__ListCorruptFileBlocksResponseProto);
+    Hdfs__CorruptFileBlocksProto corrupt = HDFS__CORRUPT_FILE_BLOCKS_PROTO__INIT;
+    int rc = op_check_super(&op);
+    if (!rc && any_is_missing(op.nn))
+        rc = list_lost(&op, q->path, &cursor, &corrupt);
+    corrupt.cookie = arena_printf(op.arena, "%" PRIu64, cursor);
+    response->corrupt = &corrupt;
+    op_end_walk(&op, rc, &response->base);
+}
+
+/* ---- open files ---- */
 
 /* A block of the file is being written on a datanode that is on its way out. */
 static bool blocks_are_leaving(struct blocks *blocks, const struct inode *n)

@@ -1,8 +1,10 @@
 /* ClientProtocol: what changed between two snapshots; the report in one piece, or page by page. */
 #include <string.h>
 
+#include "common/clock.h"
 #include "namenode/namespace/snapshot_diff.h"
 #include "namenode/serve/client_calls.h"
+#include "namenode/serve/diff_pages.h"
 #include "namenode/serve/op.h"
 
 #define MEMORY_MAX         ((size_t)2 << (sizeof(size_t) > 4 ? 31 : 29)) /* 4 GiB, or what fits */
@@ -142,7 +144,8 @@ static bool add_listed(struct page *p, const struct diff_node *n, int64_t index)
     return false;
 }
 
-static void fill_page(struct page *p, const struct snapshot_diff *d, const char *start, int64_t index)
+/* true: that was the last one. */
+static bool fill_page(struct page *p, const struct snapshot_diff *d, const char *start, int64_t index)
 {
     bool is_first = *start || index >= 0;
     size_t i = 0;
@@ -152,8 +155,29 @@ static void fill_page(struct page *p, const struct snapshot_diff *d, const char 
         bool goes_on = is_first && !strcmp(d->nodes[i].path, start);
         is_first = false;
         if (!add_listed(p, &d->nodes[i], goes_on ? index : -1))
-            return;
+            return false;
     }
+    return true;
+}
+
+/* Of who asks for what; pages of it differ in the cursor only. */
+static const char *key_of_listing(struct op *op, const Hdfs__GetSnapshotDiffReportListingRequestProto *q)
+{
+    return arena_printf(op->arena, "%zu,%zu,%zu,%s%s%s%s", strlen(op->user.name), strlen(q->snapshotroot),
+                        strlen(q->fromsnapshot), op->user.name, q->snapshotroot, q->fromsnapshot, q->tosnapshot);
+}
+
+/* What the page before this one left, or made anew. */
+static int find_differences(struct op *op, const Hdfs__GetSnapshotDiffReportListingRequestProto *q, bool is_begin,
+                            struct diff_kept **ret)
+{
+    const char *key = key_of_listing(op, q);
+    *ret = is_begin ? NULL : diff_pages_take(op->nn->diff_pages, key);
+    if (*ret)
+        return 0;
+    *ret = diff_kept_new(key, MEMORY_MAX);
+    return snapshot_diff(&op->t, &op->user, q->snapshotroot, q->fromsnapshot, q->tosnapshot, false, &(*ret)->arena,
+                         &(*ret)->diff, &op->err);
 }
 
 void client_get_snapshot_diff_report_listing(struct rpc_call *call, const ProtobufCMessage *message, void *context)
@@ -162,7 +186,8 @@ void client_get_snapshot_diff_report_listing(struct rpc_call *call, const Protob
     struct namenode *nn = context;
     struct op op;
     struct arena a;
-    struct snapshot_diff d;
+    struct diff_kept *d = NULL;
+    bool is_last = true;
     arena_init(&a, MEMORY_MAX);
     op_begin_walk(&op, context, call);
     OP_RESPONSE(&op, hdfs__get_snapshot_diff_report_listing_response_proto,
@@ -171,7 +196,9 @@ void client_get_snapshot_diff_report_listing(struct rpc_call *call, const Protob
     Hdfs__SnapshotDiffReportCursorProto cursor = HDFS__SNAPSHOT_DIFF_REPORT_CURSOR_PROTO__INIT;
     size_t limit = (size_t)config_int(nn->config, "dfs.namenode.snapshotdiff.listing.limit");
     struct page page = {&a, limit, &listing};
-    int rc = snapshot_diff(&op.t, &op.user, q->snapshotroot, q->fromsnapshot, q->tosnapshot, false, &a, &d, &op.err);
+    int64_t index = q->cursor ? q->cursor->index : -1;
+    ProtobufCBinaryData start = q->cursor ? q->cursor->startpath : bytes_of("");
+    int rc = find_differences(&op, q, index < 0 && !start.len, &d);
     cursor.index = -1;
     cursor.startpath = bytes_of("");
     listing.cursor = &cursor;
@@ -179,12 +206,14 @@ void client_get_snapshot_diff_report_listing(struct rpc_call *call, const Protob
         listing.modifiedentries = arena_array(&a, Hdfs__SnapshotDiffReportListingEntryProto *, limit);
         listing.createdentries = arena_array(&a, Hdfs__SnapshotDiffReportListingEntryProto *, limit);
         listing.deletedentries = arena_array(&a, Hdfs__SnapshotDiffReportListingEntryProto *, limit);
-        const ProtobufCBinaryData *start = q->cursor ? &q->cursor->startpath : &cursor.startpath;
-        listing.isfromearlier = d.is_from_earlier;
-        fill_page(&page, &d, arena_strndup(&a, (const char *)start->data, start->len),
-                  q->cursor ? q->cursor->index : -1);
+        listing.isfromearlier = d->diff.is_from_earlier;
+        is_last = fill_page(&page, &d->diff, arena_strndup(&a, (const char *)start.data, start.len), index);
     }
     response->diffreport = &listing;
     op_end_walk(&op, rc, &response->base);
+    if (is_last)
+        diff_kept_free(d);
+    else
+        diff_pages_put(nn->diff_pages, d, (uint64_t)clock_mono_ms());
     arena_free(&a);
 }

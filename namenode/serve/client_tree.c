@@ -214,9 +214,6 @@ void client_set_replication(struct rpc_call *call, const ProtobufCMessage *messa
     OP_RESPONSE(&op, hdfs__set_replication_response_proto, Hdfs__SetReplicationResponseProto);
     int rc = op_check_safe_mode(&op, "set replication for", q->src);
     rc = rc ? rc : tree_set_replication(&op.t, &op.user, q->src, q->replication, &n, &op.err);
-    rc = rc ? rc : file_commit(&op.file, &op.err);
-    for (size_t i = 0; !rc && n && i < n->block_count; i++) /* holes are unknown there */
-        blocks_set_replication(op.nn->blocks, n->blocks[i].id, n->replication, op.file.now_ms);
     response->result = n != NULL;
     op_end(&op, rc, &response->base);
 }

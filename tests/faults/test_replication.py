@@ -134,6 +134,22 @@ def test_setrep_and_remove_reach_the_disks(cluster):
 
 
 @nodes(3)
+def test_setrep_leaves_a_snapshot_its_replicas(cluster):
+    cluster.fs("-mkdir", "/d", check=True)
+    cluster.fs("-mv", "/file", "/d/file", check=True)
+    cluster.dfsadmin("-allowSnapshot", "/d", check=True)
+    cluster.fs("-createSnapshot", "/d", "s", check=True)
+    cluster.fs("-setrep", "1", "/d/file", check=True)
+    cluster.fs("-appendToFile", "-", "/d/file", stdin=b"more", check=True)
+    cluster.fs("-put", "-", "/later", stdin=b"later", check=True)
+    cluster.fs("-setrep", "1", "/later", check=True)
+    wait_for(lambda: len(on_disk(cluster)) <= 3 * BLOCKS + 1, DEADLINE_S, "what is too much to go")
+    assert len(on_disk(cluster)) == 3 * BLOCKS + 1
+    cluster.fs("-deleteSnapshot", "/d", "s", check=True)
+    wait_for(lambda: len(on_disk(cluster)) == BLOCKS + 1, DEADLINE_S, "the number that the file itself has")
+
+
+@nodes(3)
 def test_namenode_restart_relearns_where_everything_is(cluster, content):
     cluster.kill("namenode")
     cluster.fs("-put", "-", "/waits", stdin=b"")  # fails or waits: nobody is there; it must only not disturb

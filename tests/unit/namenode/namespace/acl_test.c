@@ -324,7 +324,7 @@ static bool may(struct fixture *f, const struct fs_user *u, unsigned access)
 static void named_entries_decide_as_far_as_the_mask_lets_them(void **state)
 {
     struct fixture *f = *state;
-    struct fs_user eve = {.name = "eve", .groups = {2, {"staff", "dev"}}}, max = {.name = "max"};
+    struct fs_user eve = {.name = "eve", .groups = {2, sizeof "staff\0dev", "staff\0dev"}}, max = {.name = "max"};
     assert_int_equal(create(f, "/f", 0604, 0604), 0);
     assert_int_equal(IN_TXN(f, tree_set_owner(t, &f->root, "/f", "bob", "staff", ERR(f))), 0);
     assert_int_equal(set(f, &f->root, "/f", ACL_MODIFY, "u:ann:rwx g:dev:rw-"), 0);

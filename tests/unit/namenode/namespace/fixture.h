@@ -131,8 +131,8 @@ static inline int fixture_setup(void **state)
                                       .xattrs = 32,
                                       .xattr_bytes = 16384};
     f->root = (struct fs_user){.name = "root", .is_super = true};
-    f->ann = (struct fs_user){.name = "ann", .groups = {1, {"staff"}}};
-    f->bob = (struct fs_user){.name = "bob", .groups = {1, {"staff"}}};
+    f->ann = (struct fs_user){.name = "ann", .groups = {1, sizeof "staff", "staff"}};
+    f->bob = (struct fs_user){.name = "bob", .groups = {1, sizeof "staff", "staff"}};
     fixture_open(f);
     *state = f;
     return 0;

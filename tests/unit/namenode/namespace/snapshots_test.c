@@ -155,6 +155,59 @@ static void test_whole_files(void **state)
     assert_int_equal(get(f, "/d/f").block_count, 1);
 }
 
+static int set_replication(struct fixture *f, const char *path, uint32_t replication)
+{
+    struct inode *n = NULL;
+    return IN_TXN(f, tree_set_replication(t, &f->root, path, replication, &n, ERR(f)));
+}
+
+/* What a block of the file is to have. */
+static uint16_t replicas_of(struct fixture *f, uint64_t block_id)
+{
+    struct txn t;
+    struct block_record record;
+    txn_begin(&t, f->nn.dir, f->now_ns);
+    assert_int_equal(txn_block(&t, block_id, &record, ERR(f)), 0);
+    txn_end(&t);
+    return record.replication;
+}
+
+static void drop(struct fixture *f, const char *dir, const char *name)
+{
+    assert_int_equal(IN_TXN(f, snapshot_delete(t, &f->root, dir, name, ERR(f))), 0);
+    reap_all(f);
+}
+
+static void test_replicas_that_snapshots_want_are_kept(void **state)
+{
+    struct fixture *f = *state;
+    mkdirs(f, "/d");
+    assert_int_equal(allow(f, "/d"), 0);
+    write_file(f, "/d/f", 100, 2, 3);
+    assert_int_equal(set_replication(f, "/d/f", 2), 0);
+    assert_int_equal(replicas_of(f, 100), 2);
+    assert_int_equal(set_replication(f, "/d/f", 3), 0);
+    assert_int_equal(take(f, "/d", "s3"), 0);
+    assert_int_equal(set_replication(f, "/d/f", 2), 0);
+    assert_int_equal(look(f, "/d/f").replication, 2);
+    assert_int_equal(get(f, "/d/.snapshot/s3/f").replication, 3);
+    assert_int_equal(replicas_of(f, 100), 3);
+    assert_int_equal(take(f, "/d", "s2"), 0);
+    assert_int_equal(set_replication(f, "/d/f", 1), 0);
+    assert_int_equal(replicas_of(f, 101), 3);
+    assert_int_equal(set_replication(f, "/d/f", 4), 0);
+    assert_int_equal(replicas_of(f, 101), 4);
+    assert_int_equal(set_replication(f, "/d/f", 1), 0);
+    assert_int_equal(replicas_of(f, 101), 3);
+    drop(f, "/d", "s3");
+    assert_int_equal(replicas_of(f, 100), 2);
+    assert_int_equal(look(f, "/d/f").replication, 1);
+    fixture_reopen(f);
+    drop(f, "/d", "s2");
+    assert_int_equal(replicas_of(f, 100), 1);
+    assert_int_equal(replicas_of(f, 101), 1);
+}
+
 static int difference(struct fixture *f, const char *dir)
 {
     struct txn t;
@@ -365,6 +418,7 @@ int main(void)
         T(test_access_times),
         T(test_policies_are_the_latest),
         T(test_whole_files),
+        T(test_replicas_that_snapshots_want_are_kept),
         T(test_differences_below_the_root),
         T(test_what_was_taken_out),
         T(test_long_names),

@@ -204,7 +204,9 @@ static void test_rename(void **state)
     assert_false(rename_done(f, "/nope", "/x"));
     assert_false(rename_done(f, "/a/b", "/no/parent"));
     assert_false(rename_done(f, "/a", "/a/b/inside"));
-    assert_false(rename_done(f, "/a", "/a")); /* a directory would go into itself */
+    assert_false(rename_done(f, "/a", "/a"));  /* a directory would go into itself */
+    assert_true(rename_done(f, "/a/b", "/a")); /* into the directory that it is in */
+    assert_int_equal(look(f, "/a/b").id, b.id);
     assert_false(rename_done(f, "/", "/x"));
     assert_true(rename_done(f, "/a/b", "/x"));
     assert_int_equal(look(f, "/x").id, b.id);
