@@ -13,7 +13,7 @@ const char *dfs_path_join(struct arena *a, const char *dir, const char *name);
 const char *dfs_path_parent(struct arena *a, const char *path); /* NULL for "/" */
 const char *dfs_path_name(const char *path);                    /* last component, "" for "/" */
 
-/* Glob as Hadoop's FileSystem.globStatus: * ? [abc] [a-z] [^a] {x,y} \-escapes, per component. Full paths, sorted.
+/* Glob as Hadoop's FileSystem.globStatus: * ? [abc] [a-z] [^a] [!a] {x,y} \-escapes, per component. Full paths, sorted.
  * A pattern without wildcards gives itself if it exists. count 0 = nothing matched. */
 struct dfs_match {
     const char *path;
