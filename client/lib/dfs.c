@@ -288,13 +288,23 @@ static int path_of_unresolved(struct dfs *fs, struct buf *text, struct arena *a,
     return 0;
 }
 
-static bool makes_a_name(const char *operation)
+static bool is_one_of(const char *operation, const char *const *all)
 {
-    static const char *const all[] = {"create", "mkdirs", "createSymlink", "rename"};
-    for (size_t i = 0; i < ARRAY_COUNT(all); i++)
-        if (strcmp(operation, all[i]) == 0)
+    for (; *all; all++)
+        if (strcmp(operation, *all) == 0)
             return true;
     return false;
+}
+
+static bool makes_a_name(const char *operation)
+{
+    return is_one_of(operation, (const char *const[]){"create", "mkdirs", "createSymlink", "rename", NULL});
+}
+
+/* What would not only look at what a link leads to, or go on below it, but put something else into its place. */
+static bool takes_a_name(const char *operation)
+{
+    return is_one_of(operation, (const char *const[]){"create", "delete", "createSymlink", "rename", NULL});
 }
 
 int dfs_of_path(struct dfs *fs, const char *operation, struct arena *a, const char **path, struct dfs **ret,
@@ -312,7 +322,7 @@ int dfs_of_path(struct dfs *fs, const char *operation, struct arena *a, const ch
     }
     if (rc < 0)
         return rc;
-    if (!target.fs)
+    if (!target.fs || (target.is_link && takes_a_name(operation)))
         return viewfs_read_only(operation, *path, reterr);
     *ret = target.fs;
     *path = target.path;
