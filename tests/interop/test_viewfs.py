@@ -1,4 +1,5 @@
 """viewfs:// mount tables over two clusters: our shell as Hadoop's own, libhdfs and the mount."""
+import errno
 import os
 import subprocess
 
@@ -175,6 +176,13 @@ def test_the_mount(conf, tmp_path):
         assert len(set(numbers)) == 3
         with pytest.raises(PermissionError):
             (folder / "deep" / "no").write_bytes(b"")
+        (folder / "data" / "goes").write_bytes(b"to the other cluster")
+        with pytest.raises(OSError) as refused:
+            os.rename(folder / "data" / "goes", folder / "rest" / "goes")
+        assert refused.value.errno == errno.EXDEV
+        subprocess.run(["mv", folder / "data" / "goes", folder / "rest" / "goes"], check=True)  # which copies
+        assert (folder / "rest" / "goes").read_bytes() == b"to the other cluster"
+        (folder / "rest" / "goes").unlink()
     finally:
         subprocess.run(["umount", folder], check=False)
         mount.wait(30)
