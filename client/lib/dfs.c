@@ -90,7 +90,7 @@ static int view_connect(const struct config *config, const char *authority, cons
     atomic_init(&fs->refs, 1);
     pthread_mutex_init(&fs->lock, NULL);
     fs->config = config_copy(config);
-    fs->uri = mem_printf(VIEW_SCHEME "%s%s", name, *name ? "" : "/");
+    fs->uri = mem_printf(VIEW_SCHEME "%s", name); /* a path behind it makes a whole one, also without a name */
     fs->user = user && *user ? mem_strdup(user) : dfs_default_user();
     fs->peers = peer_cache_new();
     fs->local = local_addresses_new(config_get(fs->config, "cairn.client.local-address"));

@@ -28,7 +28,7 @@ struct dfs *dfs_ref(struct dfs *fs);
 void dfs_unref(struct dfs *fs); /* the last one closes connections and stops the lease renewer; NULL is fine */
 void dfs_unrefp(struct dfs **fs);
 char *dfs_default_user(void);              /* who connects when nobody is named; the caller's to free */
-const char *dfs_uri(const struct dfs *fs); /* "hdfs://host:port" */
+const char *dfs_uri(const struct dfs *fs); /* "hdfs://host:port", "viewfs://name", "viewfs://" */
 const char *dfs_home(const struct dfs *fs, struct arena *a); /* "/user/NAME" */
 const char *dfs_user(const struct dfs *fs);
 const char *dfs_client_name(const struct dfs *fs); /* lease holder, "CAIRN_<pid>_<random>" */

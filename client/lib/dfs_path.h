@@ -9,6 +9,7 @@
  * NULL if there was none. */
 int dfs_path_resolve(const char *text, const char *user, struct arena *a, const char **ret_path, const char **ret_uri,
                      struct err *reterr) MUST_CHECK;
+bool dfs_path_has_scheme(const char *text);
 const char *dfs_path_join(struct arena *a, const char *dir, const char *name);
 const char *dfs_path_parent(struct arena *a, const char *path); /* NULL for "/" */
 const char *dfs_path_name(const char *path);                    /* last component, "" for "/" */
