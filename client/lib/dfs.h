@@ -34,6 +34,9 @@ const char *dfs_user(const struct dfs *fs);
 const char *dfs_client_name(const struct dfs *fs); /* lease holder, "CAIRN_<pid>_<random>" */
 const struct config *dfs_config(const struct dfs *fs);
 struct rpc_client *dfs_namenode(struct dfs *fs); /* ClientProtocol, for calls that have no function here */
+/* fs.permissions.umask-mode, which whoever makes files and directories applies: octal, or symbolic as "u=rwx,g=r-x,o="
+ * (what stays allowed). */
+uint16_t dfs_umask(const struct config *config);
 
 /* ---- files and directories ---- */
 enum dfs_type { DFS_DIR = 1, DFS_FILE = 2, DFS_SYMLINK = 3 };

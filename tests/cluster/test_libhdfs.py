@@ -293,6 +293,16 @@ def test_the_default_mount_table(ours):
     fs.disconnect()
 
 
+@pytest.mark.parametrize("mask, mode", [("027", 0o640), ("u=rwx,g=r-x,o=", 0o640), ("u=rwx,go=rx", 0o644), ("077", 0o600)])
+def test_the_umask_is_octal_or_symbolic(ours, mask, mode):
+    fs = Hdfs(ours.uri, settings={"fs.permissions.umask-mode": mask})
+    fs.call("hdfsCreateDirectory", "/masked")
+    fs.put("/masked/f", b"x")
+    assert (fs.info("/masked/f")["permissions"], fs.info("/masked")["permissions"]) == (mode, mode | mode >> 2 & 0o111)
+    fs.call("hdfsDelete", "/masked", 1)
+    fs.disconnect()
+
+
 def test_hosts_capacity_and_sizes(fs):
     fs.put("/libhdfs/f", DATA, replication=2)
 

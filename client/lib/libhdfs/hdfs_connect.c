@@ -182,7 +182,7 @@ static int builder_connect(const struct hdfsBuilder *b, hdfsFS *ret, struct err 
         return rc;
     hdfsFS fs = mem_new(struct hdfs_internal);
     fs->dfs = dfs;
-    fs->umask = (uint16_t)(strtoul(config_str(c, "fs.permissions.umask-mode"), NULL, 8) & 0777);
+    fs->umask = dfs_umask(c);
     fs->working_dir = home_of(dfs);
     pthread_mutex_init(&fs->lock, NULL);
     *ret = fs;
