@@ -2,13 +2,14 @@
 
 #include <grp.h>
 #include <pthread.h>
-#include <pwd.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/accounts.h"
 #include "common/clock.h"
+#include "common/compiler.h"
 #include "common/mem.h"
 
 #define CACHE_ENTRIES   64
@@ -60,19 +61,16 @@ static void groups_query(const char *name, struct user_groups *ret)
     ret->count = 0;
     if (groups_fixed(name, ret))
         return;
-    struct passwd entry, *found = NULL;
-    char memory[16384];
-    if (getpwnam_r(name, &entry, memory, sizeof memory, &found) || !found)
-        return;
-    gid_t ids[USER_GROUPS_MAX];
+    gid_t first, ids[USER_GROUPS_MAX];
     int count = USER_GROUPS_MAX;
-    if (getgrouplist(name, entry.pw_gid, ids, &count) < 0)
+    if (!account_user(name, NULL, &first))
+        return;
+    if (getgrouplist(name, first, ids, &count) < 0)
         count = USER_GROUPS_MAX;
     for (int i = 0; i < count; i++) {
-        struct group g, *group = NULL;
-        char group_memory[16384];
-        if (!getgrgid_r(ids[i], &g, group_memory, sizeof group_memory, &group) && group)
-            snprintf(ret->names[ret->count++], sizeof ret->names[0], "%s", group->gr_name);
+        AUTO(mem_freep) char *group = account_group_name(ids[i]);
+        if (group)
+            snprintf(ret->names[ret->count++], sizeof ret->names[0], "%s", group);
     }
 }
 
