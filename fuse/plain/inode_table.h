@@ -12,6 +12,7 @@
 
 #include "common/arena.h"
 
+struct dfs;
 struct write_stream;
 
 struct inode {
@@ -24,6 +25,7 @@ struct inode {
     bool detached;        /* unlinked, or renamed over */
     uint32_t opens;       /* handles */
     bool remove_at_close; /* unlinked while open: it has a hidden name until then */
+    struct dfs *remover;  /* a reference: as who unlinked it, which those who have it open may not be able to */
 
     _Atomic int64_t known_length;   /* as the namenode last said */
     _Atomic int64_t written_length; /* while it is being written: its length; else -1 */
@@ -61,7 +63,8 @@ void inode_opened(struct inode_table *t, struct inode *inode);
 bool inode_closed(struct inode_table *t, struct inode *inode);
 /* If the child has open handles: the number to make a hidden name of, else 0. */
 uint64_t inode_hide(struct inode_table *t, struct inode *parent, const char *name);
-void inode_hidden(struct inode_table *t, struct inode *parent, const char *hidden_name); /* after the rename */
+/* After the rename. true: it is still open; the one who closes it last takes `remover` from it and removes it. */
+bool inode_hidden(struct inode_table *t, struct inode *parent, const char *hidden_name, struct dfs *remover);
 /* Calls fn for every inode with a referenced copy of the list (for the last flush). */
 void inode_each(struct inode_table *t, void (*fn)(struct inode *inode, void *arg), void *arg);
 

@@ -60,16 +60,18 @@ static void file_free(struct open_file *file)
 }
 
 /* The last handle of a file that was unlinked takes its hidden name away. */
-static void hidden_remove(struct mount *m, struct inode *inode, struct dfs *fs)
+static void hidden_remove(struct mount *m, struct inode *inode)
 {
     struct arena a;
     struct err err = {0};
     bool deleted;
+    struct dfs *fs = STEAL(inode->remover);
     arena_init(&a, OP_ARENA_BYTES);
     const char *path = inode_path(m->inodes, m->root, inode, NULL, &a);
     if (path && dfs_delete(fs, path, false, &deleted, &err) < 0 && err.code != ERR_NOT_FOUND)
         log_error("mount", "a file unlinked while open could not be removed: path=%s err=%s", path, err.text);
     arena_free(&a);
+    dfs_unref(fs);
 }
 
 /* The end of a handle, which the kernel closed, never got, or did not close before the unmount. */
@@ -86,7 +88,7 @@ static void file_detach(struct mount *m, struct open_file *file)
         pthread_mutex_unlock(&inode->lock);
     }
     if (last)
-        hidden_remove(m, inode, file->fs);
+        hidden_remove(m, inode);
     file_free(file);
     inode_unref(m->inodes, inode);
 }

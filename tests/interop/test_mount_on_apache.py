@@ -1,11 +1,12 @@
-"""The mount on Apache's servers: the tests of tests/cluster/test_mount.py, but for what only our namenode has."""
+"""The mount on Apache's servers: the tests of tests/cluster/test_mount.py, but for what only our namenode has, and those
+of test_mount_plain.py."""
 import errno
 import os
 import subprocess
 
 import pytest
 
-from cluster import test_mount as on_cairn
+from cluster import test_mount as on_cairn, test_mount_plain as plain
 from lib.apache import ApacheCluster
 from lib.cluster import cairn_path, client_env, run_cairn
 from lib.data import MIB
@@ -22,7 +23,7 @@ NOT_HERE = {
     "test_a_datanode_dies_under_a_writer_and_a_reader",
 }
 
-for name, function in vars(on_cairn).items():
+for name, function in (vars(on_cairn) | vars(plain)).items():
     if name.startswith("test_") and name not in NOT_HERE:
         globals()[name] = function
 here = on_cairn.here
