@@ -19,7 +19,6 @@ struct inode {
     /* guarded by the table's lock */
     struct inode *parent, *hash_next;
     char *name;
-    uint64_t file_id;     /* the namenode's; 0 unknown */
     uint64_t lookups;     /* the kernel's */
     uint32_t refs;        /* ours, children included */
     bool detached;        /* unlinked, or renamed over */
@@ -27,6 +26,8 @@ struct inode {
     bool remove_at_close; /* unlinked while open: it has a hidden name until then */
     struct dfs *remover;  /* a reference: as who unlinked it, which those who have it open may not be able to */
 
+    _Atomic uint64_t file_id;       /* the namenode's, which does not change; 0 unknown */
+    _Atomic unsigned cuts;          /* how often it was cut short here: what was known of its blocks is old then */
     _Atomic int64_t known_length;   /* as the namenode last said */
     _Atomic int64_t written_length; /* while it is being written: its length; else -1 */
 

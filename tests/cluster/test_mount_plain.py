@@ -1,4 +1,5 @@
 """A mount of what HDFS has words for: not by the namenode's superuser, or of any other HDFS."""
+import errno
 import os
 import subprocess
 import tempfile
@@ -34,6 +35,74 @@ def here(cluster, request):
 
 def path_in_dfs(cluster, path):
     return path[len(cluster.mount):]
+
+
+def replace_elsewhere(cluster, path, content):
+    """Another client gives the name to another file."""
+    cluster.fs("-put", "-f", "-", path_in_dfs(cluster, path), stdin=content, check=True)
+    cluster.fs("-chmod", "666", path_in_dfs(cluster, path), check=True)
+
+
+def test_who_has_a_file_open_sees_what_was_written_after_a_truncation(here):
+    open(here + "/f", "w").write("what it was, and long")
+    reading = os.open(here + "/f", os.O_RDONLY)
+    assert os.pread(reading, 100, 0) == b"what it was, and long"
+    open(here + "/f", "w").write("what it is")
+    assert os.pread(reading, 100, 0) == b"what it is"
+    os.truncate(here + "/f", 4)
+    open(here + "/f", "a").write(" now")
+    assert os.pread(reading, 100, 0) == b"what now"
+    os.close(reading)
+
+
+def test_a_file_is_read_on_under_its_new_name(here):
+    """A log that is rotated while it is read, and still written."""
+    open(here + "/log", "w").write("one ")
+    reading = os.open(here + "/log", os.O_RDONLY)
+    assert os.pread(reading, 100, 0) == b"one "
+    os.rename(here + "/log", here + "/log.1")
+    open(here + "/log", "w").write("another file of that name")
+    open(here + "/log.1", "a").write("two")
+    assert os.fstat(reading).st_size == 7
+    assert os.pread(reading, 100, 0) == b"one two"
+    os.close(reading)
+
+
+def test_a_file_that_was_read_and_unlinked_is_written_and_read_on(here):
+    both = os.open(here + "/f", os.O_RDWR | os.O_CREAT)
+    os.write(both, b"first ")
+    assert os.pread(both, 100, 0) == b"first "
+    os.unlink(here + "/f")
+    os.write(both, b"second")
+    assert os.pread(both, 100, 0) == b"first second"
+    os.close(both)
+
+
+def test_what_another_client_put_in_its_place_is_not_changed(cluster, here):
+    writing = os.open(here + "/f", os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+    os.write(writing, b"mine")
+    os.close(os.dup(writing))  # which completes it
+    replace_elsewhere(cluster, here + "/f", b"another's, and longer")
+    for change in (lambda: os.write(writing, b"late"), lambda: os.ftruncate(writing, 3)):
+        with pytest.raises(OSError) as refused:
+            change()
+        assert refused.value.errno == errno.ENOENT
+        assert cluster.fs("-cat", path_in_dfs(cluster, here) + "/f").stdout == b"another's, and longer"
+    os.close(writing)
+
+
+def test_a_name_that_was_believed_too_long_is_looked_up_again(cluster, here):
+    for text in b"first", b"second", b"3":
+        replace_elsewhere(cluster, here + "/f", text)
+        assert open(here + "/f", "rb").read() == text
+    os.stat(here + "/f")
+    replace_elsewhere(cluster, here + "/f", b"fourth")
+    open(here + "/f", "w").write("by the mount")
+    assert cluster.fs("-cat", path_in_dfs(cluster, here) + "/f").stdout == b"by the mount"
+    os.stat(here + "/f")
+    replace_elsewhere(cluster, here + "/f", b"fifth")
+    os.truncate(here + "/f", 3)
+    assert cluster.fs("-cat", path_in_dfs(cluster, here) + "/f").stdout == b"fif"
 
 
 def test_a_hidden_file_goes_when_somebody_else_closes_it(cluster, here):
