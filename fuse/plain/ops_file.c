@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "client/lib/block_sync.h"
 #include "common/log.h"
 #include "common/mem.h"
 #include "fuse/plain/plain_mount.h"
@@ -350,14 +351,23 @@ void op_fsync(fuse_req_t req, fuse_ino_t ino, int data_only, struct fuse_file_in
 {
     struct mount *m = mount_of(req);
     struct inode *inode = inode_of(m->inodes, ino);
+    struct open_file *file = file_of(fi);
     struct err err = {0};
+    struct arena a;
+    arena_init(&a, OP_ARENA_BYTES);
+    const char *path = inode_path(m->inodes, m->root, inode, NULL, &a);
     pthread_mutex_lock(&inode->lock);
-    int rc = inode->stream ? file_writer_hsync(inode->stream->writer, &err) : 0;
+    int rc = inode->stream ? file_writer_hsync(inode->stream->writer, &err)
+             : path        ? block_sync_file(file->fs, path, &err) /* what another handle's close completed */
+                           : 0;
     pthread_mutex_unlock(&inode->lock);
+    if (rc == ERR_ACCESS && !inode->stream)
+        rc = 0; /* who may write but not read cannot be told where the blocks are */
     if (rc < 0)
-        mount_fail(req, "fsync", "", &err);
+        mount_fail(req, "fsync", path ? path : "", &err);
     else
         fuse_reply_err(req, 0);
+    arena_free(&a);
 }
 
 void op_release(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)

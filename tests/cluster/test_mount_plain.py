@@ -9,6 +9,7 @@ import pytest
 from lib.cluster import Cluster
 from lib.data import MIB
 from lib.mounts import Mount
+from lib.replicas import replicas_synced
 from lib.waiting import wait_for
 
 
@@ -103,6 +104,16 @@ def test_a_name_that_was_believed_too_long_is_looked_up_again(cluster, here):
     replace_elsewhere(cluster, here + "/f", b"fifth")
     os.truncate(here + "/f", 3)
     assert cluster.fs("-cat", path_in_dfs(cluster, here) + "/f").stdout == b"fif"
+
+
+def test_fsync_covers_what_another_handle_has_completed(cluster, here):
+    with open(here + "/f", "wb", buffering=0) as f:
+        f.write(os.urandom(5 * MIB))
+        before = replicas_synced(cluster)
+        os.close(os.dup(f.fileno()))
+        assert replicas_synced(cluster) == before
+        os.fsync(f.fileno())
+        assert replicas_synced(cluster) == before + 2 * 3
 
 
 def test_a_hidden_file_goes_when_somebody_else_closes_it(cluster, here):
