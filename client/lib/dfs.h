@@ -247,6 +247,9 @@ int file_writer_hflush(struct file_writer *w, struct err *reterr) MUST_CHECK; /*
 int file_writer_hsync(struct file_writer *w, struct err *reterr) MUST_CHECK;  /* and on the disks */
 void file_writer_set_time(struct file_writer *w, uint64_t mtime_ns); /* of the file, once it is closed; ours only */
 int file_writer_close(struct file_writer *w, struct err *reterr) MUST_CHECK; /* frees w in any case */
+/* The same. If it fails, the namenode is asked to close the file with what has got to the datanodes; else it stays
+ * open, and cannot be opened for writing, not by this client either, for as long as this client writes anything. */
+int file_writer_close_or_recover(struct file_writer *w, struct err *reterr) MUST_CHECK;
 void file_writer_abort(
     struct file_writer *w); /* drops the connections, leaves the file open for lease recovery; frees w */
 

@@ -94,7 +94,7 @@ int stream_finish(struct inode *inode, struct err *reterr)
     struct write_stream *s = STEAL(inode->stream);
     if (!s)
         return 0;
-    int rc = file_writer_close(s->writer, reterr);
+    int rc = file_writer_close_or_recover(s->writer, reterr);
     dfs_unref(s->fs);
     free(s);
     inode->written_length = -1;

@@ -127,3 +127,31 @@ def test_a_hidden_file_goes_when_somebody_else_closes_it(cluster, here):
     assert b".cairn-unlinked-" in cluster.fs("-ls", path_in_dfs(cluster, here)).stdout
     assert reader.communicate(b"\n", timeout=60)[0] == b"still here"
     wait_for(lambda: cluster.fs("-ls", path_in_dfs(cluster, here)).stdout == b"", 10, "the hidden file to go")
+
+
+def test_a_file_that_could_not_be_closed_can_be_written_again(cluster, here):
+    """Though the mount goes on writing others, and so keeps what it has open."""
+    other = os.open(here + "/other", os.O_WRONLY | os.O_CREAT)
+    os.write(other, b"begun")
+    writing = os.open(here + "/f", os.O_WRONLY | os.O_CREAT)
+    os.write(writing, b"reached the datanodes, ")
+    os.fsync(writing)
+    killed = [cluster.kill(f"datanode-{i}")["name"] for i in (1, 2, 3)]
+    os.write(writing, b"did not")
+    with pytest.raises(OSError):
+        os.close(writing)
+    for name in killed:
+        cluster.start_again(name)
+    cluster.wait_for_datanodes()
+
+    def appends():
+        try:
+            with open(here + "/f", "ab", buffering=0) as f:
+                return f.write(b"and went on")
+        except OSError as error:
+            assert error.errno in (errno.EBUSY, errno.EAGAIN, errno.EIO), error
+            return 0
+
+    wait_for(appends, 60, "the file to be writable again")
+    assert open(here + "/f", "rb").read() in (b"reached the datanodes, and went on", b"reached the datanodes, did notand went on")
+    os.close(other)
