@@ -68,6 +68,16 @@ static int net_lookup(const struct net_address *a, int flags, struct addrinfo **
     return 0;
 }
 
+/* Which one of a name's addresses we are to be found at: as Hadoop's servers, which do not use IPv6 unless they must,
+ * since its clients look for them there. `localhost` is ::1 first on many machines. */
+static const struct addrinfo *net_preferred(const struct addrinfo *list)
+{
+    for (const struct addrinfo *ai = list; ai; ai = ai->ai_next)
+        if (ai->ai_family == AF_INET)
+            return ai;
+    return list;
+}
+
 static void net_tune(int fd)
 {
     int on = 1, idle = NET_KEEPALIVE_IDLE_S, interval = NET_KEEPALIVE_INTERVAL_S, count = NET_KEEPALIVE_COUNT;
@@ -86,12 +96,13 @@ int net_listen(const struct net_address *a, int *ret_fd, uint16_t *ret_port, str
     int rc = net_lookup(a, AI_PASSIVE, &list, reterr);
     if (rc < 0)
         return rc;
-    int fd = socket(list->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0), on = 1;
+    const struct addrinfo *ai = net_preferred(list);
+    int fd = socket(ai->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0), on = 1;
     if (fd < 0) {
         rc = err_errno(reterr, errno, "socket for %s", net_format(a, text));
     } else {
         (void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-        if (bind(fd, list->ai_addr, list->ai_addrlen) < 0 || listen(fd, NET_LISTEN_BACKLOG) < 0)
+        if (bind(fd, ai->ai_addr, ai->ai_addrlen) < 0 || listen(fd, NET_LISTEN_BACKLOG) < 0)
             rc = errno == EADDRINUSE
                      ? err_set(reterr, ERR_BUSY,
                                "%s: the port is in use by another program (`ss -ltnp sport = :%u` shows which); "
@@ -326,8 +337,9 @@ int net_resolve(const char *host, char ret_ip[64], struct err *reterr)
     int rc = net_lookup(&a, 0, &list, reterr);
     if (rc < 0)
         return rc;
+    const struct addrinfo *ai = net_preferred(list);
     struct sockaddr_storage ss = {0};
-    memcpy(&ss, list->ai_addr, list->ai_addrlen < sizeof ss ? list->ai_addrlen : sizeof ss);
+    memcpy(&ss, ai->ai_addr, ai->ai_addrlen < sizeof ss ? ai->ai_addrlen : sizeof ss);
     freeaddrinfo(list);
     net_from_sockaddr(&ss, &found);
     snprintf(ret_ip, 64, "%.63s", found.host);

@@ -1,15 +1,15 @@
 #include "common/user_groups.h"
 
-#include <errno.h>
 #include <grp.h>
 #include <pthread.h>
-#include <pwd.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/accounts.h"
 #include "common/clock.h"
+#include "common/compiler.h"
 #include "common/mem.h"
 
 #define CACHE_ENTRIES   64
@@ -17,8 +17,6 @@
 #define CACHE_MS        300000 /* hadoop.security.groups.cache.secs */
 #define GROUPS_FEW      64     /* most users have no more */
 #define GROUPS_MAX      65536  /* as Linux has it */
-#define RECORD_BYTES    4096   /* of the database, with all members of a group */
-#define RECORD_MAX      (64u << 20)
 
 struct cached_user {
     char name[CACHED_NAME_MAX];
@@ -70,39 +68,6 @@ static bool groups_fixed(const char *name, struct user_groups *ret)
     return false;
 }
 
-/* Room for one record; it grows until the record fits. */
-struct record {
-    char *memory;
-    size_t size;
-};
-
-static bool record_grow(struct record *r)
-{
-    if (r->size >= RECORD_MAX)
-        return false;
-    r->size = r->size ? 4 * r->size : RECORD_BYTES;
-    r->memory = mem_realloc(r->memory, r->size);
-    return true;
-}
-
-static bool find_user(const char *name, struct record *r, gid_t *ret_group)
-{
-    struct passwd entry, *found = NULL;
-    while (getpwnam_r(name, &entry, r->memory, r->size, &found) == ERANGE && record_grow(r))
-        ;
-    if (found)
-        *ret_group = found->pw_gid;
-    return found;
-}
-
-static const char *find_group(gid_t id, struct record *r)
-{
-    struct group entry, *found = NULL;
-    while (getgrgid_r(id, &entry, r->memory, r->size, &found) == ERANGE && record_grow(r))
-        ;
-    return found ? found->gr_name : NULL;
-}
-
 /* To be freed. */
 static gid_t *group_ids(const char *name, gid_t primary, int *ret_count)
 {
@@ -120,23 +85,18 @@ static gid_t *group_ids(const char *name, gid_t primary, int *ret_count)
 
 static void groups_query(const char *name, struct user_groups *ret)
 {
-    struct record r = {0};
     gid_t primary;
+    int count;
     ret->count = ret->len = 0;
-    if (groups_fixed(name, ret))
+    if (groups_fixed(name, ret) || !account_user(name, NULL, &primary))
         return;
-    (void)record_grow(&r);
-    if (find_user(name, &r, &primary)) {
-        int count;
-        gid_t *ids = group_ids(name, primary, &count);
-        for (int i = 0; i < count; i++) {
-            const char *group = find_group(ids[i], &r);
-            if (group)
-                add_name(ret, group, strlen(group));
-        }
-        free(ids);
+    gid_t *ids = group_ids(name, primary, &count);
+    for (int i = 0; i < count; i++) {
+        AUTO(mem_freep) char *group = account_group_name(ids[i]);
+        if (group)
+            add_name(ret, group, strlen(group));
     }
-    free(r.memory);
+    free(ids);
 }
 
 static unsigned slot_of(const char *name)

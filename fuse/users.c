@@ -1,22 +1,20 @@
 #include "fuse/users.h"
 
 #include <errno.h>
-#include <grp.h>
 #include <pthread.h>
-#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "common/accounts.h"
 #include "common/clock.h"
 #include "common/mem.h"
 
-#define USERS_DFS_MAX          32
-#define USERS_NAMES_MAX        64
-#define USERS_NAME_TTL_MS      60000
-#define USERS_NSS_BUFFER_BYTES 16384
-#define USERS_NOBODY           65534
+#define USERS_DFS_MAX     32
+#define USERS_NAMES_MAX   64
+#define USERS_NAME_TTL_MS 60000
+#define USERS_NOBODY      65534
 
 struct user_dfs {
     uid_t uid;
@@ -113,16 +111,14 @@ static uint32_t id_of_unknown(const char *name)
 
 static uint32_t uid_by_name(const char *name)
 {
-    struct passwd pw, *found = NULL;
-    char buffer[USERS_NSS_BUFFER_BYTES];
-    return getpwnam_r(name, &pw, buffer, sizeof buffer, &found) == 0 && found ? found->pw_uid : id_of_unknown(name);
+    uid_t uid;
+    return account_user(name, &uid, NULL) ? uid : id_of_unknown(name);
 }
 
 static uint32_t gid_by_name(const char *name)
 {
-    struct group gr, *found = NULL;
-    char buffer[USERS_NSS_BUFFER_BYTES];
-    return getgrnam_r(name, &gr, buffer, sizeof buffer, &found) == 0 && found ? found->gr_gid : id_of_unknown(name);
+    gid_t gid;
+    return account_group(name, &gid) ? gid : id_of_unknown(name);
 }
 
 static uint32_t users_cached(struct users *u, struct name_cache *cache, const char *name, uint32_t (*ask)(const char *))
@@ -171,14 +167,8 @@ gid_t users_gid(struct users *u, const char *name)
 
 static const char *account_of(bool group, uint32_t number, struct arena *a)
 {
-    char buffer[USERS_NSS_BUFFER_BYTES];
-    struct passwd pw, *user = NULL;
-    struct group gr, *owner = NULL;
-    if (!group && getpwuid_r(number, &pw, buffer, sizeof buffer, &user) == 0 && user)
-        return arena_strdup(a, user->pw_name);
-    if (group && getgrgid_r(number, &gr, buffer, sizeof buffer, &owner) == 0 && owner)
-        return arena_strdup(a, owner->gr_name);
-    return arena_printf(a, "%u", number);
+    AUTO(mem_freep) char *name = group ? account_group_name(number) : account_user_name(number);
+    return name ? arena_strdup(a, name) : arena_printf(a, "%u", number);
 }
 
 static const char *name_of(struct users *u, bool group, uint32_t number, struct arena *a)

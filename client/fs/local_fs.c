@@ -4,8 +4,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <glob.h>
-#include <grp.h>
-#include <pwd.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -15,6 +13,7 @@
 #include "client/fs/side_file.h"
 #include "client/fs/shell_fs.h"
 #include "client/lib/dfs_path.h"
+#include "common/accounts.h"
 #include "common/file.h"
 #include "common/mem.h"
 
@@ -28,20 +27,14 @@ static int local_error(struct err *reterr, const char *path)
 
 static const char *user_name(uid_t uid, struct arena *a)
 {
-    struct passwd entry, *found = NULL;
-    char text[4096];
-    if (getpwuid_r(uid, &entry, text, sizeof text, &found) == 0 && found)
-        return arena_strdup(a, found->pw_name);
-    return arena_printf(a, "%u", uid);
+    AUTO(mem_freep) char *name = account_user_name(uid);
+    return name ? arena_strdup(a, name) : arena_printf(a, "%u", uid);
 }
 
 static const char *group_name(gid_t gid, struct arena *a)
 {
-    struct group entry, *found = NULL;
-    char text[16384];
-    if (getgrgid_r(gid, &entry, text, sizeof text, &found) == 0 && found)
-        return arena_strdup(a, found->gr_name);
-    return arena_printf(a, "%u", gid);
+    AUTO(mem_freep) char *name = account_group_name(gid);
+    return name ? arena_strdup(a, name) : arena_printf(a, "%u", gid);
 }
 
 static void status_fill(const struct stat *st, const char *name, struct arena *a, struct dfs_status *ret)
@@ -193,19 +186,10 @@ static int op_set_owner(struct shell_fs *fs, const char *path, const char *owner
 {
     uid_t uid = (uid_t)-1;
     gid_t gid = (gid_t)-1;
-    char text[16384];
-    if (owner) {
-        struct passwd entry, *found = NULL;
-        if (getpwnam_r(owner, &entry, text, sizeof text, &found) != 0 || !found)
-            return chown_error(reterr, "user", owner, group);
-        uid = found->pw_uid;
-    }
-    if (group) {
-        struct group entry, *found = NULL;
-        if (getgrnam_r(group, &entry, text, sizeof text, &found) != 0 || !found)
-            return chown_error(reterr, "group", owner, group);
-        gid = found->gr_gid;
-    }
+    if (owner && !account_user(owner, &uid, NULL))
+        return chown_error(reterr, "user", owner, group);
+    if (group && !account_group(group, &gid))
+        return chown_error(reterr, "group", owner, group);
     return chown(path, uid, gid) < 0 ? local_error(reterr, path) : 0;
 }
 

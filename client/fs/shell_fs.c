@@ -7,45 +7,11 @@
 
 #include "common/mem.h"
 
-#define UMASK_DEFAULT 022
-
-/* fs.permissions.umask-mode: octal, or symbolic as "u=rwx,g=r-x,o=" (what stays allowed). */
-static uint16_t umask_parse(const char *text)
-{
-    char *end;
-    long octal = strtol(text, &end, 8);
-    if (end != text && !*end && octal >= 0 && octal <= 0777)
-        return (uint16_t)octal;
-    unsigned allowed = 0;
-    unsigned who = 0;
-    bool granting = false;
-    for (const char *at = text; *at; at++) {
-        switch (*at) {
-        case 'u': who |= 0700; break;
-        case 'g': who |= 0070; break;
-        case 'o': who |= 0007; break;
-        case 'a': who |= 0777; break;
-        case '=': granting = true; break;
-        case 'r': allowed |= granting ? who & 0444 : 0; break;
-        case 'w': allowed |= granting ? who & 0222 : 0; break;
-        case 'x': allowed |= granting ? who & 0111 : 0; break;
-        case ',':
-            who = 0;
-            granting = false;
-            break;
-        case '-': break;
-        default: return UMASK_DEFAULT;
-        }
-    }
-    return *text ? (uint16_t)(~allowed & 0777) : UMASK_DEFAULT;
-}
-
 static struct shell_fs *fs_add(struct shell *sh, struct shell_fs fs)
 {
     struct shell_fs *added = arena_new(&sh->arena, struct shell_fs);
     *added = fs;
-    const char *mask = config_get(sh->config, "fs.permissions.umask-mode");
-    added->umask = mask ? umask_parse(mask) : UMASK_DEFAULT;
+    added->umask = dfs_umask(sh->config);
     added->next = sh->filesystems;
     sh->filesystems = added;
     return added;

@@ -90,7 +90,7 @@ static int view_connect(const struct config *config, const char *authority, cons
     atomic_init(&fs->refs, 1);
     pthread_mutex_init(&fs->lock, NULL);
     fs->config = config_copy(config);
-    fs->uri = mem_printf(VIEW_SCHEME "%s%s", name, *name ? "" : "/");
+    fs->uri = mem_printf(VIEW_SCHEME "%s", name); /* a path behind it makes a whole one, also without a name */
     fs->user = user && *user ? mem_strdup(user) : dfs_default_user();
     fs->peers = peer_cache_new();
     fs->local = local_addresses_new(config_get(fs->config, "cairn.client.local-address"));
@@ -292,13 +292,23 @@ static int path_of_unresolved(struct dfs *fs, struct buf *text, struct arena *a,
     return 0;
 }
 
-static bool makes_a_name(const char *operation)
+static bool is_one_of(const char *operation, const char *const *all)
 {
-    static const char *const all[] = {"create", "mkdirs", "createSymlink", "rename"};
-    for (size_t i = 0; i < ARRAY_COUNT(all); i++)
-        if (strcmp(operation, all[i]) == 0)
+    for (; *all; all++)
+        if (strcmp(operation, *all) == 0)
             return true;
     return false;
+}
+
+static bool makes_a_name(const char *operation)
+{
+    return is_one_of(operation, (const char *const[]){"create", "mkdirs", "createSymlink", "rename", NULL});
+}
+
+/* What would not only look at what a link leads to, or go on below it, but put something else into its place. */
+static bool takes_a_name(const char *operation)
+{
+    return is_one_of(operation, (const char *const[]){"create", "delete", "createSymlink", "rename", NULL});
 }
 
 int dfs_of_path(struct dfs *fs, const char *operation, struct arena *a, const char **path, struct dfs **ret,
@@ -316,7 +326,7 @@ int dfs_of_path(struct dfs *fs, const char *operation, struct arena *a, const ch
     }
     if (rc < 0)
         return rc;
-    if (!target.fs)
+    if (!target.fs || (target.is_link && takes_a_name(operation)))
         return viewfs_read_only(operation, *path, reterr);
     *ret = target.fs;
     *path = target.path;

@@ -28,7 +28,7 @@ struct dfs *dfs_ref(struct dfs *fs);
 void dfs_unref(struct dfs *fs); /* the last one closes connections and stops the lease renewer; NULL is fine */
 void dfs_unrefp(struct dfs **fs);
 char *dfs_default_user(void);              /* who connects when nobody is named; the caller's to free */
-const char *dfs_uri(const struct dfs *fs); /* "hdfs://host:port" */
+const char *dfs_uri(const struct dfs *fs); /* "hdfs://host:port", "viewfs://name", "viewfs://" */
 const char *dfs_home(const struct dfs *fs, struct arena *a); /* "/user/NAME", or as dfs.user.home.dir.prefix says */
 const char *dfs_user(const struct dfs *fs);
 const char *dfs_client_name(const struct dfs *fs); /* lease holder, "CAIRN_<pid>_<random>" */
@@ -38,6 +38,9 @@ const struct config *dfs_config(const struct dfs *fs);
 int dfs_behind_view(struct dfs *fs, const char *path, struct arena *a, struct dfs **ret, const char **ret_path,
                     struct err *reterr) MUST_CHECK;
 struct rpc_client *dfs_namenode(struct dfs *fs); /* ClientProtocol, for calls that have no function here */
+/* fs.permissions.umask-mode, which whoever makes files and directories applies: octal, or symbolic as "u=rwx,g=r-x,o="
+ * (what stays allowed). */
+uint16_t dfs_umask(const struct config *config);
 
 /* ---- files and directories ---- */
 enum dfs_type { DFS_DIR = 1, DFS_FILE = 2, DFS_SYMLINK = 3 };
@@ -248,6 +251,9 @@ int file_writer_hflush(struct file_writer *w, struct err *reterr) MUST_CHECK; /*
 int file_writer_hsync(struct file_writer *w, struct err *reterr) MUST_CHECK;  /* and on the disks */
 void file_writer_set_time(struct file_writer *w, uint64_t mtime_ns); /* of the file, once it is closed; ours only */
 int file_writer_close(struct file_writer *w, struct err *reterr) MUST_CHECK; /* frees w in any case */
+/* The same. If it fails, the namenode is asked to close the file with what has got to the datanodes; else it stays
+ * open, and cannot be opened for writing, not by this client either, for as long as this client writes anything. */
+int file_writer_close_or_recover(struct file_writer *w, struct err *reterr) MUST_CHECK;
 void file_writer_abort(
     struct file_writer *w); /* drops the connections, leaves the file open for lease recovery; frees w */
 

@@ -43,7 +43,7 @@ int dfs_path_call(struct dfs *fs, const char *method, const ProtobufCMessage *re
                   const ProtobufCMessageDescriptor *response_type, struct arena *a, ProtobufCMessage **ret,
                   struct err *reterr) MUST_CHECK;
 /* Where a path of this file system really is: itself, but for a view. *path is changed accordingly (in the arena).
- * ERR_ACCESS: a folder of the view that is made up, where `operation` cannot be done. */
+ * ERR_ACCESS: a folder of the view that is made up, or a link of its table, with which `operation` cannot be done. */
 int dfs_of_path(struct dfs *fs, const char *operation, struct arena *a, const char **path, struct dfs **ret,
                 struct err *reterr) MUST_CHECK;
 /* The same namenodes under another protocol's name, which the dfs owns. Calls that wait there for something to happen

@@ -19,6 +19,11 @@ static size_t scheme_len(const char *text)
     return n + 1;
 }
 
+bool dfs_path_has_scheme(const char *text)
+{
+    return scheme_len(text) > 0;
+}
+
 /* Appends the components of `text` to the normalised absolute path out[0..*len), no slash at its end. */
 static int append_normalised(char *out, size_t *len, const char *text, const char *whole, struct err *reterr)
 {

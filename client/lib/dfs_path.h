@@ -12,11 +12,12 @@ int dfs_path_resolve(const char *text, const char *home, struct arena *a, const 
 /* For the user of `fs`. */
 int dfs_resolve(const struct dfs *fs, const char *text, struct arena *a, const char **ret_path, const char **ret_uri,
                 struct err *reterr) MUST_CHECK;
+bool dfs_path_has_scheme(const char *text);
 const char *dfs_path_join(struct arena *a, const char *dir, const char *name);
 const char *dfs_path_parent(struct arena *a, const char *path); /* NULL for "/" */
 const char *dfs_path_name(const char *path);                    /* last component, "" for "/" */
 
-/* Glob as Hadoop's FileSystem.globStatus: * ? [abc] [a-z] [^a] {x,y} \-escapes, per component. Full paths, sorted.
+/* Glob as Hadoop's FileSystem.globStatus: * ? [abc] [a-z] [^a] [!a] {x,y} \-escapes, per component. Full paths, sorted.
  * A pattern without wildcards gives itself if it exists. count 0 = nothing matched. */
 struct dfs_match {
     const char *path;

@@ -462,7 +462,7 @@ void file_writer_set_time(struct file_writer *w, uint64_t mtime_ns)
     w->written_ns = mtime_ns;
 }
 
-int file_writer_close(struct file_writer *w, struct err *reterr)
+static int writer_close(struct file_writer *w, struct err *reterr)
 {
     int rc = writer_lock(w, reterr);
     if (rc == 0) {
@@ -470,8 +470,33 @@ int file_writer_close(struct file_writer *w, struct err *reterr)
         rc = w->block || w->packet ? block_end(w, &why) : 0;
         rc = writer_unlock(w, rc, &why, reterr);
     }
-    if (rc == 0)
-        rc = call_complete(&w->file, w->has_previous ? &w->previous : NULL, w->written_ns, reterr);
+    return rc < 0 ? rc : call_complete(&w->file, w->has_previous ? &w->previous : NULL, w->written_ns, reterr);
+}
+
+int file_writer_close(struct file_writer *w, struct err *reterr)
+{
+    int rc = writer_close(w, reterr);
+    file_writer_abort(w);
+    return rc;
+}
+
+/* Whose lease it is only a call under that lease can tell; and by its path it may be another file by now. */
+static void writer_recover(struct file_writer *w)
+{
+    AUTO_ARENA(a, ANSWER_MAX_BYTES);
+    struct dfs_status there;
+    bool closed;
+    if (call_fsync(&w->file, -1, NULL) == 0 && dfs_lstat(w->file.fs, w->file.path, &a, &there, NULL) == 0 &&
+        there.file_id == w->file.file_id)
+        (void)!dfs_recover_lease(w->file.fs, w->file.path, &closed, NULL);
+}
+
+int file_writer_close_or_recover(struct file_writer *w, struct err *reterr)
+{
+    int rc = writer_close(w, reterr);
+    bool is_gone = rc == ERR_LEASE_EXPIRED || rc == ERR_NOT_FOUND, is_alone = rc == ERR_CONNECT || rc == ERR_TIMEOUT;
+    if (rc < 0 && !is_gone && !is_alone)
+        writer_recover(w);
     file_writer_abort(w);
     return rc;
 }

@@ -5,10 +5,16 @@
 
 /* ---- pieces of a pattern; all pointers stay inside it ---- */
 
+/* As in Hadoop, "[!a]" is "[^a]": any character but these. */
+static bool is_negated(const char *p) /* p behind a '[' */
+{
+    return *p == '^' || *p == '!';
+}
+
 static const char *class_end(const char *p) /* p at '['; its ']' or NULL. The first character may be a ']' */
 {
     p++;
-    if (*p == '^')
+    if (is_negated(p))
         p++;
     for (bool first = true; *p; first = false) {
         if (*p == ']' && !first)
@@ -111,7 +117,7 @@ static const char *class_letter(const char *p, uint32_t *ret)
 
 static bool class_has(const char *p, const char *end, uint32_t letter)
 {
-    bool negated = *++p == '^', found = false;
+    bool negated = is_negated(++p), found = false;
     if (negated)
         p++;
     while (p < end) {

@@ -3,12 +3,14 @@
 #include <stdio.h>
 #include <string.h>
 
+#define BETWEEN ", \t\r\n" /* names; files of settings have such lists on several lines */
+
 static bool list_has(const char *list, const char *word)
 {
     size_t len = strlen(word);
     for (const char *at = list; at && *at;) {
-        at += strspn(at, ", ");
-        size_t n = strcspn(at, ", ");
+        at += strspn(at, BETWEEN);
+        size_t n = strcspn(at, BETWEEN);
         if (n == len && n && strncmp(at, word, len) == 0)
             return true;
         at += n;
@@ -47,8 +49,8 @@ int nameservice_members(const struct config *c, const char *name,
         *ret_count = 1;
         return member_address(c, key, name, &ret[0].address, reterr);
     }
-    for (const char *at = ids; *(at += strspn(at, ", "));) {
-        size_t n = strcspn(at, ", ");
+    for (const char *at = ids; *(at += strspn(at, BETWEEN));) {
+        size_t n = strcspn(at, BETWEEN);
         if (count == NAMESERVICE_MEMBERS_MAX || n >= sizeof ret[0].id)
             return err_set(reterr, ERR_CONFIG,
                            "dfs.ha.namenodes.%s: more than %d namenodes, or an id of more than %zu bytes", name,
@@ -79,8 +81,8 @@ void nameservice_default(const struct config *c, char ret_name[128])
     ret_name[0] = 0;
     if (!services)
         return;
-    services += strspn(services, ", ");
-    size_t n = strcspn(services, ", ");
-    if (!services[n + strspn(services + n, ", ")])
+    services += strspn(services, BETWEEN);
+    size_t n = strcspn(services, BETWEEN);
+    if (!services[n + strspn(services + n, BETWEEN)])
         snprintf(ret_name, 128, "%.*s", (int)n, services);
 }

@@ -328,7 +328,7 @@ static int one_mount(struct dfs **fs, const char *operation, struct arena *a, ch
     if (rc == 0)
         rc = viewfs_resolve(view->view, *to, a, &second, reterr);
     if (rc == 0 && first.link != second.link)
-        rc = err_set(reterr, ERR_IO, "Renames across Mount points not supported");
+        rc = err_set(reterr, ERR_OTHER_DEVICE, "Renames across Mount points not supported"); /* mv(1) copies then */
     *from = (char *)(uintptr_t)one;
     *to = (char *)(uintptr_t)two;
     return rc;

@@ -173,7 +173,8 @@ static void target_set(struct view_target *ret, const struct link *l, const char
 {
     if (strcmp(rest, "/") == 0)
         rest = "";
-    *ret = (struct view_target){l->fs, *l->base || *rest ? arena_printf(a, "%s%s", l->base, rest) : "/", number};
+    *ret = (struct view_target){
+        .fs = l->fs, .path = *l->base || *rest ? arena_printf(a, "%s%s", l->base, rest) : "/", .link = number};
 }
 
 int viewfs_resolve(const struct viewfs *v, const char *path, struct arena *a, struct view_target *ret,
@@ -183,6 +184,7 @@ int viewfs_resolve(const struct viewfs *v, const char *path, struct arena *a, st
         const struct link *l = &v->links[i];
         if (is_below(path, l->path)) {
             target_set(ret, l, path + (strcmp(l->path, "/") ? strlen(l->path) : 0), (unsigned)i + 1, a);
+            ret->is_link = strcmp(path, l->path) == 0;
             return 0;
         }
     }

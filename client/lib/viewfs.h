@@ -15,6 +15,7 @@ struct view_target {
     struct dfs *fs; /* borrowed from the view; NULL: a folder that is made up */
     const char *path;
     unsigned link; /* which one; tells apart files that two namenodes gave the same number */
+    bool is_link;  /* the path is the link itself: its name belongs to the table, what it leads to does not */
 };
 
 /* authority "" means the default table. Connects to what the links name, without a call. ERR_CONFIG names the setting.

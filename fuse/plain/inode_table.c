@@ -284,13 +284,17 @@ uint64_t inode_hide(struct inode_table *t, struct inode *parent, const char *nam
     return number;
 }
 
-void inode_hidden(struct inode_table *t, struct inode *parent, const char *hidden_name)
+bool inode_hidden(struct inode_table *t, struct inode *parent, const char *hidden_name, struct dfs *remover)
 {
     pthread_mutex_lock(&t->lock);
     struct inode *inode = *inode_find_locked(t, parent, hidden_name);
-    if (inode)
+    bool is_open = inode && inode->opens;
+    if (is_open) {
         inode->remove_at_close = true;
+        inode->remover = remover;
+    }
     pthread_mutex_unlock(&t->lock);
+    return is_open;
 }
 
 void inode_each(struct inode_table *t, void (*fn)(struct inode *inode, void *arg), void *arg)

@@ -12,19 +12,22 @@
 
 #include "common/arena.h"
 
+struct dfs;
 struct write_stream;
 
 struct inode {
     /* guarded by the table's lock */
     struct inode *parent, *hash_next;
     char *name;
-    uint64_t file_id;     /* the namenode's; 0 unknown */
     uint64_t lookups;     /* the kernel's */
     uint32_t refs;        /* ours, children included */
     bool detached;        /* unlinked, or renamed over */
     uint32_t opens;       /* handles */
     bool remove_at_close; /* unlinked while open: it has a hidden name until then */
+    struct dfs *remover;  /* a reference: as who unlinked it, which those who have it open may not be able to */
 
+    _Atomic uint64_t file_id;       /* the namenode's, which does not change; 0 unknown */
+    _Atomic unsigned cuts;          /* how often it was cut short here: what was known of its blocks is old then */
     _Atomic int64_t known_length;   /* as the namenode last said */
     _Atomic int64_t written_length; /* while it is being written: its length; else -1 */
 
@@ -61,7 +64,8 @@ void inode_opened(struct inode_table *t, struct inode *inode);
 bool inode_closed(struct inode_table *t, struct inode *inode);
 /* If the child has open handles: the number to make a hidden name of, else 0. */
 uint64_t inode_hide(struct inode_table *t, struct inode *parent, const char *name);
-void inode_hidden(struct inode_table *t, struct inode *parent, const char *hidden_name); /* after the rename */
+/* After the rename. true: it is still open; the one who closes it last takes `remover` from it and removes it. */
+bool inode_hidden(struct inode_table *t, struct inode *parent, const char *hidden_name, struct dfs *remover);
 /* Calls fn for every inode with a referenced copy of the list (for the last flush). */
 void inode_each(struct inode_table *t, void (*fn)(struct inode *inode, void *arg), void *arg);
 

@@ -196,6 +196,8 @@ void op_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *attr, int to_set, s
                   : err_set(&err, ERR_NOT_FOUND, "the file was removed");
     if (rc == 0)
         rc = inode_stat(m, fs, ino, &st, &err);
+    if (rc == ERR_STALE && fi)
+        err.code = ERR_NOT_FOUND; /* without a handle the kernel looks the name up again */
     if (rc < 0)
         mount_fail(req, "setattr", path ? path : "", &err);
     else

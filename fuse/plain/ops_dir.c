@@ -116,10 +116,16 @@ static int unlink_open(struct name_op *op, fuse_ino_t parent, const char *name, 
     if (!to)
         return err_set(&op->err, ERR_NOT_FOUND, "the directory was removed");
     int rc = dfs_rename2(op->fs, op->path, to, false, false, &op->err);
-    if (rc == 0) {
-        inode_renamed(op->m->inodes, dir, name, dir, hidden);
-        inode_hidden(op->m->inodes, dir, hidden);
-    }
+    if (rc < 0)
+        return rc;
+    inode_renamed(op->m->inodes, dir, name, dir, hidden);
+    struct dfs *remover = dfs_ref(op->fs);
+    if (inode_hidden(op->m->inodes, dir, hidden, remover))
+        return 0;
+    dfs_unref(remover); /* it was closed meanwhile */
+    bool deleted;
+    rc = dfs_delete(op->fs, to, false, &deleted, &op->err);
+    inode_unlinked(op->m->inodes, dir, hidden);
     return rc;
 }
 

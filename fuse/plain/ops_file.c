@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "client/lib/block_sync.h"
 #include "common/log.h"
 #include "common/mem.h"
 #include "fuse/plain/plain_mount.h"
@@ -17,9 +18,9 @@ struct open_file {
     struct inode *inode;
     struct dfs *fs; /* as the user that opened it */
     bool may_write, append;
-    uint64_t file_id;           /* 0 unknown */
     pthread_mutex_t lock;       /* guards reader; not held while it reads */
     struct file_reader *reader; /* opened by the first read */
+    unsigned cuts;              /* the inode's when it was */
     unsigned reading;           /* preads under way; the reader is replaced only at 0 */
     pthread_cond_t idle;
 };
@@ -60,16 +61,18 @@ static void file_free(struct open_file *file)
 }
 
 /* The last handle of a file that was unlinked takes its hidden name away. */
-static void hidden_remove(struct mount *m, struct inode *inode, struct dfs *fs)
+static void hidden_remove(struct mount *m, struct inode *inode)
 {
     struct arena a;
     struct err err = {0};
     bool deleted;
+    struct dfs *fs = STEAL(inode->remover);
     arena_init(&a, OP_ARENA_BYTES);
     const char *path = inode_path(m->inodes, m->root, inode, NULL, &a);
     if (path && dfs_delete(fs, path, false, &deleted, &err) < 0 && err.code != ERR_NOT_FOUND)
         log_error("mount", "a file unlinked while open could not be removed: path=%s err=%s", path, err.text);
     arena_free(&a);
+    dfs_unref(fs);
 }
 
 /* The end of a handle, which the kernel closed, never got, or did not close before the unmount. */
@@ -86,7 +89,7 @@ static void file_detach(struct mount *m, struct open_file *file)
         pthread_mutex_unlock(&inode->lock);
     }
     if (last)
-        hidden_remove(m, inode, file->fs);
+        hidden_remove(m, inode);
     file_free(file);
     inode_unref(m->inodes, inode);
 }
@@ -167,7 +170,10 @@ void op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
     arena_init(&a, OP_ARENA_BYTES);
     const char *path = inode_path(m->inodes, m->root, inode, NULL, &a);
     bool writes = (fi->flags & O_ACCMODE) != O_RDONLY, reads = (fi->flags & O_ACCMODE) != O_WRONLY;
+    unsigned cuts = inode->cuts;
     int rc = path ? dfs_lstat(fs, path, &a, &status, &err) : err_set(&err, ERR_NOT_FOUND, "the file was removed");
+    if (rc == 0 && inode->file_id && status.file_id != inode->file_id)
+        rc = err_set(&err, ERR_STALE, "it was replaced by another file"); /* the kernel looks the name up again */
     /* Who only reads gets the blocks at once: it costs no more than asking for permission, and the file stays readable
      * when another takes its name. */
     bool writing;
@@ -192,7 +198,7 @@ void op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
     } else {
         file_attach(fi, m, inode, fs);
         file_of(fi)->reader = STEAL(reader);
-        file_of(fi)->file_id = status.file_id;
+        file_of(fi)->cuts = cuts;
         if (fuse_reply_open(req, fi) < 0)
             file_detach(m, file_of(fi));
     }
@@ -202,41 +208,49 @@ void op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 
 /* ---- reading ---- */
 
-/* Whether the reader should look for more of the same file: not if another file has its name now. */
-static bool has_grown(const struct open_file *file, struct mount *m, struct inode *inode, int64_t end, bool writing)
+/* Whether there may be more to read than the reader knows, or something else. */
+static bool is_outdated(const struct open_file *file, struct inode *inode, int64_t end, bool writing)
 {
     int64_t length = file_reader_length(file->reader);
-    if (end <= length || !(writing || inode->known_length > length))
-        return false;
+    return file->cuts != inode->cuts || (end > length && (writing || inode->known_length > length));
+}
+
+/* A reader of the file as it is now, under the name that it has now; ERR_NOT_FOUND if another one has that. */
+static int reader_open(struct open_file *file, struct mount *m, struct inode *inode, struct file_reader **ret,
+                       struct err *reterr)
+{
     struct arena a;
     struct dfs_status status;
     arena_init(&a, OP_ARENA_BYTES);
     const char *path = inode_path(m->inodes, m->root, inode, NULL, &a);
-    bool same = path && (!file->file_id ||
-                         (dfs_lstat(file->fs, path, &a, &status, NULL) == 0 && status.file_id == file->file_id));
+    int rc = path ? dfs_lstat(file->fs, path, &a, &status, reterr) : ERR_NOT_FOUND;
+    if (!path || (rc == 0 && inode->file_id && status.file_id != inode->file_id))
+        rc = err_set(reterr, ERR_NOT_FOUND, "the file was removed or replaced");
+    if (rc == 0)
+        rc = file_reader_open(file->fs, path, ret, reterr);
     arena_free(&a);
-    return same;
+    return rc;
 }
 
-/* A reader that covers offset+size if the file is that long; counted as reading. */
+/* A reader that covers everything up to `end` if the file is that long; counted as reading. */
 static int reader_for(struct open_file *file, struct mount *m, struct inode *inode, int64_t end, bool writing,
                       struct err *reterr)
 {
-    struct arena a;
     int rc = 0;
     pthread_mutex_lock(&file->lock);
-    if (!file->reader) {
-        arena_init(&a, OP_ARENA_BYTES);
-        const char *path = inode_path(m->inodes, m->root, inode, NULL, &a);
-        rc = path ? file_reader_open(file->fs, path, &file->reader, reterr)
-                  : err_set(reterr, ERR_NOT_FOUND, "the file was removed before it was read");
-        arena_free(&a);
-    } else if (has_grown(file, m, inode, end, writing)) {
-        while (file->reading) /* the reader's blocks must not change under a read */
+    if (!file->reader || is_outdated(file, inode, end, writing)) {
+        struct file_reader *fresh = NULL;
+        unsigned cuts = inode->cuts;
+        rc = reader_open(file, m, inode, &fresh, reterr);
+        if (rc == ERR_NOT_FOUND && file->reader)
+            rc = 0;                    /* what it had stays readable */
+        while (fresh && file->reading) /* the reader must not go under a read */
             pthread_cond_wait(&file->idle, &file->lock);
-        rc = file_reader_refresh(file->reader, reterr);
-        if (rc == ERR_NOT_FOUND && !writing)
-            rc = 0; /* removed meanwhile: what it had stays readable */
+        if (fresh) {
+            file_reader_close(file->reader);
+            file->reader = fresh;
+            file->cuts = cuts;
+        }
     }
     if (rc == 0)
         file->reading++;
@@ -300,6 +314,8 @@ void op_write_buf(fuse_req_t req, fuse_ino_t ino, struct fuse_bufvec *in, off_t 
     if (rc == 0)
         rc = stream_write(inode, bytes, (size_t)copied, &err);
     pthread_mutex_unlock(&inode->lock);
+    if (rc == ERR_STALE)
+        err.code = ERR_NOT_FOUND;
     if (rc == ERR_UNSUPPORTED)
         log_warn("mount", "refused: path=%s err=%s", path ? path : "?", err.text);
     if (rc < 0)
@@ -335,14 +351,23 @@ void op_fsync(fuse_req_t req, fuse_ino_t ino, int data_only, struct fuse_file_in
 {
     struct mount *m = mount_of(req);
     struct inode *inode = inode_of(m->inodes, ino);
+    struct open_file *file = file_of(fi);
     struct err err = {0};
+    struct arena a;
+    arena_init(&a, OP_ARENA_BYTES);
+    const char *path = inode_path(m->inodes, m->root, inode, NULL, &a);
     pthread_mutex_lock(&inode->lock);
-    int rc = inode->stream ? file_writer_hsync(inode->stream->writer, &err) : 0;
+    int rc = inode->stream ? file_writer_hsync(inode->stream->writer, &err)
+             : path        ? block_sync_file(file->fs, path, &err) /* what another handle's close completed */
+                           : 0;
     pthread_mutex_unlock(&inode->lock);
+    if (rc == ERR_ACCESS && !inode->stream)
+        rc = 0; /* who may write but not read cannot be told where the blocks are */
     if (rc < 0)
-        mount_fail(req, "fsync", "", &err);
+        mount_fail(req, "fsync", path ? path : "", &err);
     else
         fuse_reply_err(req, 0);
+    arena_free(&a);
 }
 
 void op_release(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)

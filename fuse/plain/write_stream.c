@@ -25,16 +25,26 @@ int64_t stream_length(const struct inode *inode)
     return inode->stream ? file_writer_tell(inode->stream->writer) : -1;
 }
 
-static int file_length(struct dfs *fs, const char *path, int64_t *ret, struct err *reterr)
+/* Another client may have given its name to another file, which is not to be changed. */
+static int file_length(const struct inode *inode, struct dfs *fs, const char *path, int64_t *ret, struct err *reterr)
 {
     struct arena a;
     struct dfs_status status;
     arena_init(&a, 1 << 20);
     int rc = dfs_lstat(fs, path, &a, &status, reterr);
     arena_free(&a);
+    if (rc == 0 && inode->file_id && status.file_id != inode->file_id)
+        return err_set(reterr, ERR_STALE, "it was replaced by another file");
     if (rc == 0)
         *ret = status.length;
     return rc;
+}
+
+static int refuse_offset(int64_t offset, int64_t length, struct err *reterr)
+{
+    return err_set(reterr, ERR_UNSUPPORTED,
+                   "write at offset %" PRId64 " of a file of %" PRId64 " bytes: only writes at the end are possible",
+                   offset, length);
 }
 
 int stream_at(struct inode *inode, struct dfs *fs, const char *path, int64_t offset, struct err *reterr)
@@ -42,18 +52,22 @@ int stream_at(struct inode *inode, struct dfs *fs, const char *path, int64_t off
     int64_t length = stream_length(inode);
     int rc = 0;
     if (length < 0)
-        rc = file_length(fs, path, &length, reterr);
+        rc = file_length(inode, fs, path, &length, reterr);
     if (rc == 0 && offset >= 0 && length != offset)
-        rc = err_set(reterr, ERR_UNSUPPORTED,
-                     "write at offset %" PRId64 " of a file of %" PRId64 " bytes: only writes at the end are possible",
-                     offset, length);
+        rc = refuse_offset(offset, length, reterr);
     if (rc < 0 || inode->stream)
         return rc;
     struct file_writer *writer;
     rc = file_writer_append(fs, path, false, &writer, reterr);
-    if (rc == 0)
+    if (rc < 0)
+        return rc;
+    length = file_writer_tell(writer);
+    if (offset < 0 || length == offset) {
         stream_begin(inode, fs, writer, length);
-    return rc;
+        return 0;
+    }
+    rc = file_writer_close(writer, reterr); /* another client was faster */
+    return rc < 0 ? rc : refuse_offset(offset, length, reterr);
 }
 
 int stream_write(struct inode *inode, const void *bytes, size_t len, struct err *reterr)
@@ -80,7 +94,7 @@ int stream_finish(struct inode *inode, struct err *reterr)
     struct write_stream *s = STEAL(inode->stream);
     if (!s)
         return 0;
-    int rc = file_writer_close(s->writer, reterr);
+    int rc = file_writer_close_or_recover(s->writer, reterr);
     dfs_unref(s->fs);
     free(s);
     inode->written_length = -1;
@@ -116,7 +130,7 @@ int stream_truncate(struct inode *inode, struct dfs *fs, const char *path, int64
                     struct err *reterr)
 {
     int64_t now = stream_length(inode);
-    int rc = now < 0 ? file_length(fs, path, &now, reterr) : 0;
+    int rc = now < 0 ? file_length(inode, fs, path, &now, reterr) : 0;
     if (rc < 0 || length == now)
         return rc;
     if (length > now) {
@@ -130,9 +144,14 @@ int stream_truncate(struct inode *inode, struct dfs *fs, const char *path, int64
             rc = stream_extend(inode, now, length, reterr);
         return rc == 0 && !was_open ? stream_finish(inode, reterr) : rc;
     }
-    bool done = false;
+    bool done = false, was_open = inode->stream != NULL;
     rc = stream_finish(inode, reterr);
+    if (rc == 0 && was_open)
+        rc = file_length(inode, fs, path, &now, reterr);
     if (rc == 0)
         rc = dfs_truncate(fs, path, length, &done, reterr);
-    return rc == 0 && !done ? wait_for_recovery(fs, path, reterr) : rc;
+    if (rc == 0 && !done)
+        rc = wait_for_recovery(fs, path, reterr);
+    inode->cuts++;
+    return rc;
 }

@@ -27,14 +27,15 @@ void stream_begin(struct inode *inode, struct dfs *fs, struct file_writer *write
 /* Length as this mount knows it, or -1 without a stream. */
 int64_t stream_length(const struct inode *inode);
 /* Makes sure a stream is there, by append; ERR_UNSUPPORTED if offset is not the end of the file. -1 means the end,
- * wherever it is: the kernel's idea of it is old when another client has appended. */
+ * wherever it is: the kernel's idea of it is old when another client has appended. ERR_STALE: the file's name is
+ * another's now. */
 int stream_at(struct inode *inode, struct dfs *fs, const char *path, int64_t offset, struct err *reterr) MUST_CHECK;
 /* What was written can be read back by anyone. */
 int stream_push(struct inode *inode, struct err *reterr) MUST_CHECK;
 int stream_write(struct inode *inode, const void *bytes, size_t len, struct err *reterr) MUST_CHECK;
 /* Completes the file; no stream is fine. The stream is gone whatever happens. */
 int stream_finish(struct inode *inode, struct err *reterr) MUST_CHECK;
-/* Shorter, or longer by zeros (at most extend_max_bytes, else ERR_TOO_LARGE). */
+/* Shorter, or longer by zeros (at most extend_max_bytes, else ERR_TOO_LARGE). ERR_STALE: as above. */
 int stream_truncate(struct inode *inode, struct dfs *fs, const char *path, int64_t length, int64_t extend_max_bytes,
                     struct err *reterr) MUST_CHECK;
 

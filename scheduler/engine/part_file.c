@@ -37,7 +37,7 @@ static bool is_sequence(const Cairn__JobSpecProto *job)
 
 static int part_file_create(struct part_file *p, struct err *reterr)
 {
-    unsigned umask_bits = (unsigned)strtoul(config_str(dfs_config(p->task->fs), "fs.permissions.umask-mode"), NULL, 8);
+    unsigned umask_bits = dfs_umask(dfs_config(p->task->fs));
     struct file_create how = {.mode = (uint16_t)(0666 & ~umask_bits), .overwrite = true, .create_folder = true};
     /* Of its parents only the last is made: a straggler must not bring back the folder of a job that is over. */
     int rc = file_writer_create(p->task->fs, p->path, &how, &p->writer, reterr);

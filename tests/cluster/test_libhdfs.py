@@ -259,6 +259,50 @@ def test_paths_relative_to_the_working_directory(fs):
     assert fs.get("libhdfs/w") == b"here"
 
 
+def test_a_path_relative_to_a_deep_working_directory_may_go_up_further_than_home(fs):
+    fs.put("/libhdfs/w", b"here")
+    fs.call("hdfsSetWorkingDirectory", "/libhdfs/a/b/c")
+    assert fs.get("../../../w") == b"here"
+
+
+def test_a_path_with_a_scheme_only_is_of_this_file_system(ours):
+    fs = Hdfs(ours.uri)
+    fs.put("/schemes", b"x")
+    assert [fs.get(path) for path in ("hdfs:/schemes", "hdfs:///schemes", f"{ours.uri}/schemes")] == [b"x"] * 3
+    with pytest.raises(HdfsError) as error:
+        fs.get("viewfs:///schemes")
+    assert error.value.errno == errno.EINVAL
+    fs.call("hdfsDelete", "/schemes", 0)
+    fs.disconnect()
+
+
+def test_the_default_mount_table(ours):
+    """viewfs:/// has no name; what a listing calls its files can be opened."""
+    table = "fs.viewfs.mounttable.default."
+    view = Hdfs("viewfs:///", user="ann", settings={
+        f"{table}link./data": f"{ours.uri}/libhdfs-view", f"{table}link./home": f"{ours.uri}/libhdfs-view", f"{table}homedir": "/home"})
+    fs = Hdfs(ours.uri)
+    fs.call("hdfsCreateDirectory", "/libhdfs-view/ann")
+    fs.call("hdfsChmod", "/libhdfs-view/ann", 0o777)
+    view.put("relative", b"at home")
+    assert fs.get("/libhdfs-view/ann/relative") == b"at home"
+    assert [info["name"] for info in view.ls("/data/ann")] == [b"viewfs:///data/ann/relative"]
+    assert view.get("viewfs:///data/ann/relative") == view.get("viewfs:/data/ann/relative") == b"at home"
+    fs.call("hdfsDelete", "/libhdfs-view", 1)
+    view.disconnect()
+    fs.disconnect()
+
+
+@pytest.mark.parametrize("mask, mode", [("027", 0o640), ("u=rwx,g=r-x,o=", 0o640), ("u=rwx,go=rx", 0o644), ("077", 0o600)])
+def test_the_umask_is_octal_or_symbolic(ours, mask, mode):
+    fs = Hdfs(ours.uri, settings={"fs.permissions.umask-mode": mask})
+    fs.call("hdfsCreateDirectory", "/masked")
+    fs.put("/masked/f", b"x")
+    assert (fs.info("/masked/f")["permissions"], fs.info("/masked")["permissions"]) == (mode, mode | mode >> 2 & 0o111)
+    fs.call("hdfsDelete", "/masked", 1)
+    fs.disconnect()
+
+
 def test_hosts_capacity_and_sizes(fs):
     fs.put("/libhdfs/f", DATA, replication=2)
 

@@ -3,7 +3,6 @@ import errno
 import hashlib
 import os
 import random
-import re
 import signal
 import stat
 import subprocess
@@ -13,6 +12,7 @@ import pytest
 
 from lib.cluster import Cluster, cairn_path, client_env, run_cairn
 from lib.data import MIB, sha256_file, tree_hashes, write_file
+from lib.replicas import replicas_synced
 from lib.waiting import wait_for
 
 
@@ -73,16 +73,6 @@ def test_append_and_read_back_while_open(here):
         assert os.stat(here + "/log").st_size == 6
     subprocess.run(["sh", "-c", f"echo second >> {here}/log; echo third >> {here}/log"], check=True)
     assert open(here + "/log").read() == "first\nsecond\nthird\n"
-
-
-def replicas_synced(cluster):
-    total = 0
-    for node in range(1, 4):
-        daemon = cluster.daemon(f"datanode-{node}")
-        port = re.search(r" http=(\d+) ", open(daemon["log"]).read()).group(1)
-        text = cluster.http_get("/metrics", f"{daemon['address'].split(':')[0]}:{port}").decode()
-        total += int(re.search(r"^cairn_datanode_replicas_synced_total (\d+)$", text, re.M).group(1))
-    return total
 
 
 def test_fsync_covers_the_blocks_that_have_ended(cluster, here):

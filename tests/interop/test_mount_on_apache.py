@@ -1,11 +1,12 @@
-"""The mount on Apache's servers: the tests of tests/cluster/test_mount.py, but for what only our namenode has."""
+"""The mount on Apache's servers: the tests of tests/cluster/test_mount.py, but for what only our namenode has, and those
+of test_mount_plain.py."""
 import errno
 import os
 import subprocess
 
 import pytest
 
-from cluster import test_mount as on_cairn
+from cluster import test_mount as on_cairn, test_mount_plain as plain
 from lib.apache import ApacheCluster
 from lib.cluster import cairn_path, client_env, run_cairn
 from lib.data import MIB
@@ -20,9 +21,11 @@ NOT_HERE = {
     "test_directories_links_and_counts",
     "test_namenode_restart_under_the_mount",
     "test_a_datanode_dies_under_a_writer_and_a_reader",
+    "test_fsync_covers_what_another_handle_has_completed",
+    "test_a_file_that_could_not_be_closed_can_be_written_again",
 }
 
-for name, function in vars(on_cairn).items():
+for name, function in (vars(on_cairn) | vars(plain)).items():
     if name.startswith("test_") and name not in NOT_HERE:
         globals()[name] = function
 here = on_cairn.here

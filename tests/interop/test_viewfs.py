@@ -1,4 +1,5 @@
 """viewfs:// mount tables over two clusters: our shell as Hadoop's own, libhdfs and the mount."""
+import errno
 import os
 import subprocess
 
@@ -117,6 +118,30 @@ def test_fallback_merge_and_home(two, tmp_path):
     assert done.returncode == 1 and b"no mount table" in done.stderr
 
 
+def test_a_link_is_not_removed_renamed_or_replaced(two, tmp_path):
+    """Its name is the table's: as Hadoop's view, ours leaves what is behind it alone."""
+    a, b = two
+    b.fs("-mkdir", "-p", "/kept/below", check=True)
+    b.fs("-put", "-", "/one-file", stdin=b"old", check=True)
+    links = {
+        "fs.defaultFS": "viewfs://k",
+        "fs.viewfs.mounttable.k.link./kept": f"{b.uri}/kept",
+        "fs.viewfs.mounttable.k.link./file": f"{b.uri}/one-file",
+        "fs.viewfs.mounttable.k.link./else": f"{b.uri}/",
+        "dfs.replication": 1,
+    }
+    write_site(tmp_path / "core-site.xml", links)
+    for command in ("-rm", "-r", "/kept"), ("-mv", "/kept", "/else/moved"), ("-rm", "/file"), ("-put", "-f", "-d", "-", "/file"):
+        done = fs(tmp_path, *command, stdin=b"new")
+        assert done.returncode == 1 and b"readonly" in done.stderr, (command, done.stderr)
+        assert b.fs("-cat", "/one-file", check=True).stdout == b"old"
+        b.fs("-test", "-d", "/kept/below", check=True)
+    fs(tmp_path, "-appendToFile", "-", "/file", stdin=b"er", check=True)
+    fs(tmp_path, "-rm", "-r", "/kept/below", check=True)
+    assert b.fs("-cat", "/one-file", check=True).stdout == b"older"
+    b.fs("-rm", "-r", "/kept", "/one-file", check=True)
+
+
 def test_the_doctor_says_what_it_looks_at(conf, two):
     told = run_cairn("doctor", env={"HADOOP_CONF_DIR": str(conf)})
     assert told.returncode == 0 and b"of the file systems behind viewfs://town only the one at" in told.stdout, told
@@ -151,6 +176,13 @@ def test_the_mount(conf, tmp_path):
         assert len(set(numbers)) == 3
         with pytest.raises(PermissionError):
             (folder / "deep" / "no").write_bytes(b"")
+        (folder / "data" / "goes").write_bytes(b"to the other cluster")
+        with pytest.raises(OSError) as refused:
+            os.rename(folder / "data" / "goes", folder / "rest" / "goes")
+        assert refused.value.errno == errno.EXDEV
+        subprocess.run(["mv", folder / "data" / "goes", folder / "rest" / "goes"], check=True)  # which copies
+        assert (folder / "rest" / "goes").read_bytes() == b"to the other cluster"
+        (folder / "rest" / "goes").unlink()
     finally:
         subprocess.run(["umount", folder], check=False)
         mount.wait(30)

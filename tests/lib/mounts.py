@@ -11,15 +11,16 @@ from lib.waiting import wait_for
 class Mount:
     """`cairn mount --foreground` on a folder. As a context manager it is unmounted after, whatever state it is in."""
 
-    def __init__(self, cluster, path, log, *options):
+    def __init__(self, cluster, path, log, *options, user=None):
         self.path, self.log = str(path), str(log)
+        self._env = client_env() | ({"HADOOP_USER_NAME": user} if user else {})
         self._command = [cairn_path(), "mount", "-fs", cluster.uri, "--foreground", self.path, *map(str, options)]
         os.makedirs(self.path, exist_ok=True)
         self.start()
 
     def start(self):
         """Also after kill_both."""
-        self._keeper = Daemon("mount", self._command, self.log, env=client_env())
+        self._keeper = Daemon("mount", self._command, self.log, env=self._env)
         wait_for(self.is_served, 30, "the mount")
         return self
 

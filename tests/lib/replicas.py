@@ -63,3 +63,14 @@ def replicas(folder, node="datanode-*", block=None):
     for segment in glob.glob(f"{folder}/{node}/**/current/small/*.log", recursive=True):
         found += small_replicas(segment)
     return sorted(one for one in found if block is None or one.block == int(block))
+
+
+def replicas_synced(cluster):
+    """How many replicas three datanodes have put onto their disks because they were asked to."""
+    total = 0
+    for node in range(1, 4):
+        daemon = cluster.daemon(f"datanode-{node}")
+        port = re.search(r" http=(\d+) ", open(daemon["log"]).read()).group(1)
+        text = cluster.http_get("/metrics", f"{daemon['address'].split(':')[0]}:{port}").decode()
+        total += int(re.search(r"^cairn_datanode_replicas_synced_total (\d+)$", text, re.M).group(1))
+    return total

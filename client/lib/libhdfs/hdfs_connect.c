@@ -146,12 +146,19 @@ static char *uri_of(const char *namenode, tPort port)
 {
     if (strcmp(namenode, "default") == 0)
         return NULL;
-    const char *scheme = strstr(namenode, "://") ? "" : "hdfs://";
-    size_t len = strlen(namenode);
-    while (len && namenode[len - 1] == '/')
+    const char *authority = strstr(namenode, "://"), *scheme = authority ? "" : "hdfs://";
+    size_t least = authority ? (size_t)(authority - namenode) + 3 : 0, len = strlen(namenode);
+    while (len > least && namenode[len - 1] == '/')
         len--;
     return port ? mem_printf("%s%.*s:%u", scheme, (int)len, namenode, port)
                 : mem_printf("%s%.*s", scheme, (int)len, namenode);
+}
+
+static char *home_of(const struct dfs *dfs)
+{
+    AUTO(arena_free) struct arena a;
+    arena_init(&a, 1u << 16);
+    return mem_strdup(dfs_home(dfs, &a));
 }
 
 static int builder_connect(const struct hdfsBuilder *b, hdfsFS *ret, struct err *reterr)
@@ -175,9 +182,8 @@ static int builder_connect(const struct hdfsBuilder *b, hdfsFS *ret, struct err 
         return rc;
     hdfsFS fs = mem_new(struct hdfs_internal);
     fs->dfs = dfs;
-    fs->umask = (uint16_t)(strtoul(config_str(c, "fs.permissions.umask-mode"), NULL, 8) & 0777);
-    AUTO_ARENA(a, 1 << 16);
-    fs->working_dir = mem_strdup(dfs_home(dfs, &a));
+    fs->umask = dfs_umask(c);
+    fs->working_dir = home_of(dfs);
     pthread_mutex_init(&fs->lock, NULL);
     *ret = fs;
     return 0;
@@ -241,21 +247,29 @@ static bool same_authority(const char *a, const char *b) /* both "hdfs://..." */
            strcmp(x.host, y.host) == 0 && x.port == y.port;
 }
 
+/* uri is what stands in front of a path; without a host it means the one that is connected to. */
+static bool names_this(const char *uri, const char *connected)
+{
+    size_t scheme = strcspn(uri, ":") + 1;
+    const char *authority = uri + scheme;
+    return strncmp(uri, connected, scheme) == 0 &&
+           (!*authority || strcmp(authority, "//") == 0 || same_authority(uri, connected));
+}
+
 int hdfs_path(hdfsFS fs, const char *text, struct arena *a, const char **ret, struct err *reterr)
 {
     if (!fs || !text || strlen(text) > 1u << 16)
         return err_set(reterr, ERR_ILLEGAL_ARGUMENT, "no file system, or no path");
-    const char *uri, *path;
-    int rc = dfs_resolve(fs->dfs, text, a, &path, &uri, reterr);
-    if (rc == 0 && !uri && text[0] != '/') { /* relative to the working directory, which may have been changed */
+    const char *uri, *path, *whole = text;
+    if (text[0] != '/' && !dfs_path_has_scheme(text)) { /* relative to the working directory */
         pthread_mutex_lock(&fs->lock);
-        const char *whole = dfs_path_join(a, fs->working_dir, text);
+        whole = dfs_path_join(a, fs->working_dir, text);
         pthread_mutex_unlock(&fs->lock);
-        rc = dfs_resolve(fs->dfs, whole, a, &path, &uri, reterr);
     }
+    int rc = dfs_resolve(fs->dfs, whole, a, &path, &uri, reterr);
     if (rc < 0)
         return rc;
-    if (uri && strcmp(uri, "hdfs:") != 0 && !same_authority(uri, dfs_uri(fs->dfs)))
+    if (uri && !names_this(uri, dfs_uri(fs->dfs)))
         return err_set(reterr, ERR_ILLEGAL_ARGUMENT, "Wrong FS: %s, expected: %s", text, dfs_uri(fs->dfs));
     *ret = path;
     return 0;

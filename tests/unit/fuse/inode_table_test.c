@@ -101,13 +101,26 @@ static void only_open_files_are_hidden_and_only_once(void **state)
     uint64_t number = inode_hide(table, root(), "a");
     assert_true(number > 0);
     inode_renamed(table, root(), "a", root(), ".hidden");
-    inode_hidden(table, root(), ".hidden");
+    assert_true(inode_hidden(table, root(), ".hidden", NULL));
     assert_int_equal(inode_hide(table, root(), ".hidden"), 0);
     assert_false(inode_closed(table, a));
     assert_true(inode_closed(table, a)); /* the last one: now it is to be removed */
     inode_unref(table, a);
     inode_unref(table, a);
     inode_forget(table, a, 1);
+}
+
+static void one_that_is_closed_while_it_is_hidden_is_removed_at_once(void **state)
+{
+    struct inode *a = inode_lookup(table, root(), "a", 10);
+    inode_opened(table, a);
+    assert_true(inode_hide(table, root(), "a") > 0);
+    assert_false(inode_closed(table, a)); /* while the namenode renames it */
+    inode_unref(table, a);
+    inode_renamed(table, root(), "a", root(), ".hidden");
+    assert_false(inode_hidden(table, root(), ".hidden", NULL)); /* nobody is left who would remove it */
+    inode_forget(table, a, 1);
+    assert_false(inode_hidden(table, root(), ".forgotten", NULL));
 }
 
 static void thousands_of_names_are_found_again(void **state)
@@ -131,9 +144,13 @@ static void thousands_of_names_are_found_again(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(paths_follow_a_rename_of_an_ancestor),         TEST(the_same_name_is_one_inode_until_it_is_forgotten),
-        TEST(another_file_of_the_name_is_another_inode),    TEST(a_target_renamed_over_loses_its_name),
-        TEST(children_of_a_removed_directory_have_no_path), TEST(only_open_files_are_hidden_and_only_once),
+        TEST(paths_follow_a_rename_of_an_ancestor),
+        TEST(the_same_name_is_one_inode_until_it_is_forgotten),
+        TEST(another_file_of_the_name_is_another_inode),
+        TEST(a_target_renamed_over_loses_its_name),
+        TEST(children_of_a_removed_directory_have_no_path),
+        TEST(only_open_files_are_hidden_and_only_once),
+        TEST(one_that_is_closed_while_it_is_hidden_is_removed_at_once),
         TEST(thousands_of_names_are_found_again),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -29,6 +29,7 @@ static void classes(void **state)
     yes("[abc]", "b"), no("[abc]", "d"), yes("[a-c]x", "bx"), no("[^a-c]", "b"), yes("[^a-c]", "d"),
         yes("[a\\-c]", "-");
     no("[a\\-c]", "b"), yes("[ä-ü]", "ö"), yes("[]]", "]");
+    no("[!a-c]x", "bx"), yes("[!a-c]x", "dx"), yes("[a!]", "!"), yes("[a!]", "a"), yes("[\\!a]", "!"), no("[!]]", "]");
 }
 
 static void alternatives(void **state)
@@ -47,7 +48,7 @@ static void escapes(void **state)
 
 static void broken_patterns_are_named(void **state)
 {
-    const char *broken[] = {"[", "[a", "{", "{a", "a{b,c", "{a,{b}", "a\\", "[^", "\\\\["};
+    const char *broken[] = {"[", "[a", "{", "{a", "a{b,c", "{a,{b}", "a\\", "[^", "[!", "\\\\["};
     for (size_t i = 0; i < ARRAY_COUNT(broken); i++) {
         struct err e;
         assert_int_equal(glob_check(broken[i], &e), ERR_ILLEGAL_ARGUMENT);

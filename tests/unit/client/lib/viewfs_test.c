@@ -115,8 +115,8 @@ static void a_bad_table_names_the_setting(void **state)
 
 static void nameservices_stand_for_namenodes(void **state)
 {
-    static const char *const settings[][2] = {{"dfs.nameservices", "one, two"},
-                                              {"dfs.ha.namenodes.one", "a,b"},
+    static const char *const settings[][2] = {{"dfs.nameservices", "one,\n\ttwo"},
+                                              {"dfs.ha.namenodes.one", "a,\r\n  b"},
                                               {"dfs.namenode.rpc-address.one.a", "h1:1"},
                                               {"dfs.namenode.rpc-address.one.b", "h2"},
                                               {"dfs.namenode.rpc-address.two", "h3:3"},

@@ -1,0 +1,157 @@
+"""A mount of what HDFS has words for: not by the namenode's superuser, or of any other HDFS."""
+import errno
+import os
+import subprocess
+import tempfile
+
+import pytest
+
+from lib.cluster import Cluster
+from lib.data import MIB
+from lib.mounts import Mount
+from lib.replicas import replicas_synced
+from lib.waiting import wait_for
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("mount-plain")
+    mount = tempfile.mkdtemp(prefix="cairn-mount-")  # where other users may go too
+    os.chmod(mount, 0o755)
+    with Cluster(folder / "cluster", nodes=3, properties={"dfs.blocksize": 4 * MIB}) as running:
+        running.fs("-chmod", "777", "/", check=True)
+        with Mount(running, mount, folder / "mount.log", user="ann"):
+            running.mount = mount
+            yield running
+    os.rmdir(mount)
+
+
+@pytest.fixture
+def here(cluster, request):
+    """A folder of its own in the mount for each test."""
+    path = os.path.join(cluster.mount, request.node.name.replace("/", "_"))
+    os.mkdir(path)
+    return path
+
+
+def path_in_dfs(cluster, path):
+    return path[len(cluster.mount):]
+
+
+def replace_elsewhere(cluster, path, content):
+    """Another client gives the name to another file."""
+    cluster.fs("-put", "-f", "-", path_in_dfs(cluster, path), stdin=content, check=True)
+    cluster.fs("-chmod", "666", path_in_dfs(cluster, path), check=True)
+
+
+def test_who_has_a_file_open_sees_what_was_written_after_a_truncation(here):
+    open(here + "/f", "w").write("what it was, and long")
+    reading = os.open(here + "/f", os.O_RDONLY)
+    assert os.pread(reading, 100, 0) == b"what it was, and long"
+    open(here + "/f", "w").write("what it is")
+    assert os.pread(reading, 100, 0) == b"what it is"
+    os.truncate(here + "/f", 4)
+    open(here + "/f", "a").write(" now")
+    assert os.pread(reading, 100, 0) == b"what now"
+    os.close(reading)
+
+
+def test_a_file_is_read_on_under_its_new_name(here):
+    """A log that is rotated while it is read, and still written."""
+    open(here + "/log", "w").write("one ")
+    reading = os.open(here + "/log", os.O_RDONLY)
+    assert os.pread(reading, 100, 0) == b"one "
+    os.rename(here + "/log", here + "/log.1")
+    open(here + "/log", "w").write("another file of that name")
+    open(here + "/log.1", "a").write("two")
+    assert os.fstat(reading).st_size == 7
+    assert os.pread(reading, 100, 0) == b"one two"
+    os.close(reading)
+
+
+def test_a_file_that_was_read_and_unlinked_is_written_and_read_on(here):
+    both = os.open(here + "/f", os.O_RDWR | os.O_CREAT)
+    os.write(both, b"first ")
+    assert os.pread(both, 100, 0) == b"first "
+    os.unlink(here + "/f")
+    os.write(both, b"second")
+    assert os.pread(both, 100, 0) == b"first second"
+    os.close(both)
+
+
+def test_what_another_client_put_in_its_place_is_not_changed(cluster, here):
+    writing = os.open(here + "/f", os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+    os.write(writing, b"mine")
+    os.close(os.dup(writing))  # which completes it
+    replace_elsewhere(cluster, here + "/f", b"another's, and longer")
+    for change in (lambda: os.write(writing, b"late"), lambda: os.ftruncate(writing, 3)):
+        with pytest.raises(OSError) as refused:
+            change()
+        assert refused.value.errno == errno.ENOENT
+        assert cluster.fs("-cat", path_in_dfs(cluster, here) + "/f").stdout == b"another's, and longer"
+    os.close(writing)
+
+
+def test_a_name_that_was_believed_too_long_is_looked_up_again(cluster, here):
+    for text in b"first", b"second", b"3":
+        replace_elsewhere(cluster, here + "/f", text)
+        assert open(here + "/f", "rb").read() == text
+    os.stat(here + "/f")
+    replace_elsewhere(cluster, here + "/f", b"fourth")
+    open(here + "/f", "w").write("by the mount")
+    assert cluster.fs("-cat", path_in_dfs(cluster, here) + "/f").stdout == b"by the mount"
+    os.stat(here + "/f")
+    replace_elsewhere(cluster, here + "/f", b"fifth")
+    os.truncate(here + "/f", 3)
+    assert cluster.fs("-cat", path_in_dfs(cluster, here) + "/f").stdout == b"fif"
+
+
+def test_fsync_covers_what_another_handle_has_completed(cluster, here):
+    with open(here + "/f", "wb", buffering=0) as f:
+        f.write(os.urandom(5 * MIB))
+        before = replicas_synced(cluster)
+        os.close(os.dup(f.fileno()))
+        assert replicas_synced(cluster) == before
+        os.fsync(f.fileno())
+        assert replicas_synced(cluster) == before + 2 * 3
+
+
+def test_a_hidden_file_goes_when_somebody_else_closes_it(cluster, here):
+    """Who has it open may read it, but change nothing in its directory."""
+    open(here + "/f", "w").write("still here")
+    reader = subprocess.Popen(
+        ["setpriv", "--reuid", "65534", "--clear-groups", "sh", "-c", "exec 3<f; echo open; read line; cat <&3"],
+        cwd=here, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    assert reader.stdout.readline() == b"open\n"
+    os.unlink(here + "/f")
+    assert b".cairn-unlinked-" in cluster.fs("-ls", path_in_dfs(cluster, here)).stdout
+    assert reader.communicate(b"\n", timeout=60)[0] == b"still here"
+    wait_for(lambda: cluster.fs("-ls", path_in_dfs(cluster, here)).stdout == b"", 10, "the hidden file to go")
+
+
+def test_a_file_that_could_not_be_closed_can_be_written_again(cluster, here):
+    """Though the mount goes on writing others, and so keeps what it has open."""
+    other = os.open(here + "/other", os.O_WRONLY | os.O_CREAT)
+    os.write(other, b"begun")
+    writing = os.open(here + "/f", os.O_WRONLY | os.O_CREAT)
+    os.write(writing, b"reached the datanodes, ")
+    os.fsync(writing)
+    killed = [cluster.kill(f"datanode-{i}")["name"] for i in (1, 2, 3)]
+    os.write(writing, b"did not")
+    with pytest.raises(OSError):
+        os.close(writing)
+    for name in killed:
+        cluster.start_again(name)
+    cluster.wait_for_datanodes()
+
+    def appends():
+        try:
+            with open(here + "/f", "ab", buffering=0) as f:
+                return f.write(b"and went on")
+        except OSError as error:
+            assert error.errno in (errno.EBUSY, errno.EAGAIN, errno.EIO), error
+            return 0
+
+    wait_for(appends, 60, "the file to be writable again")
+    assert open(here + "/f", "rb").read() in (b"reached the datanodes, and went on", b"reached the datanodes, did notand went on")
+    os.close(other)
