@@ -23,10 +23,11 @@ struct rpc_client {
     struct net_address *addresses;
     size_t address_count;
     char *protocol, *user, *local_ip;
-    int connect_timeout_ms, call_timeout_ms;
-    struct failover_policy policy;
+    int connect_timeout_ms;
+    struct failover_policy policy; /* but for how long */
     uint8_t client_id[RPC_CLIENT_ID_BYTES];
 
+    _Atomic int call_timeout_ms, retry_for_ms;
     _Atomic int32_t next_call_id;
 
     pthread_mutex_t lock;
@@ -56,8 +57,8 @@ int rpc_client_new(const struct rpc_client_options *o, struct rpc_client **ret, 
     c->local_ip = o->local_ip ? mem_strdup(o->local_ip) : NULL;
     c->connect_timeout_ms = o->connect_timeout_ms > 0 ? o->connect_timeout_ms : CONNECT_TIMEOUT_MS;
     c->call_timeout_ms = o->call_timeout_ms > 0 ? o->call_timeout_ms : CALL_TIMEOUT_MS;
+    c->retry_for_ms = o->retry_for_ms;
     c->policy = (struct failover_policy){.address_count = o->address_count,
-                                         .retry_for_ms = o->retry_for_ms,
                                          .failovers_max = o->failovers_max,
                                          .delay_min_ms = o->failover_delay_min_ms,
                                          .delay_max_ms = o->failover_delay_max_ms};
@@ -91,6 +92,12 @@ void rpc_client_cancel(struct rpc_client *c)
         client_connection_break(c->connection, &why);
     pthread_cond_broadcast(&c->changed);
     pthread_mutex_unlock(&c->lock);
+}
+
+void rpc_client_set_patience(struct rpc_client *c, int ms)
+{
+    c->retry_for_ms = ms < c->retry_for_ms ? ms : c->retry_for_ms;
+    c->call_timeout_ms = ms < c->call_timeout_ms ? ms : c->call_timeout_ms;
 }
 
 const char *rpc_client_user(const struct rpc_client *c)
@@ -282,7 +289,8 @@ static bool failure_event(const struct attempt *a, int rc, enum failover_event *
 
 static bool try_again(struct rpc_client *c, struct failover *f, const struct attempt *a, int rc)
 {
-    const struct failover_policy policy = c->policy;
+    struct failover_policy policy = c->policy;
+    policy.retry_for_ms = c->retry_for_ms;
     enum failover_event event;
     if (!failure_event(a, rc, &event))
         return false;

@@ -58,6 +58,9 @@ struct rpc_call_id {
 int rpc_client_call_as(struct rpc_client *c, const struct rpc_call_id *id, const char *method,
                        const ProtobufCMessage *request, const ProtobufCMessageDescriptor *response_type,
                        struct arena *arena, ProtobufCMessage **ret_response, struct err *reterr) MUST_CHECK;
+/* From now on, in running calls too, a server that is away is awaited no longer than that, and no answer either that was
+ * not awaited yet. */
+void rpc_client_set_patience(struct rpc_client *c, int ms);
 /* Makes running and later calls fail with ERR_CANCELLED; for shutdown. */
 void rpc_client_cancel(struct rpc_client *c);
 /* Same client under another protocol name, sharing address, user and settings but with a connection of its

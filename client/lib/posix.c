@@ -30,6 +30,13 @@ int posix_call_as(struct dfs *fs, const struct rpc_call_id *id, const char *meth
     return call_on(fs, POSIX_CALLS, id, method, request, response_type, a, ret, reterr);
 }
 
+void posix_set_patience(struct dfs *fs, int ms)
+{
+    struct rpc_client *client = NULL;
+    if (dfs_posix_client(fs, POSIX_PROTOCOL, POSIX_CALLS, &client, NULL) == 0)
+        rpc_client_set_patience(client, ms);
+}
+
 void posix_cancel(struct dfs *fs)
 {
     for (enum posix_connection which = POSIX_CALLS; which <= POSIX_WAITS; which++) {

@@ -82,6 +82,8 @@ int posix_await_changes(struct dfs *fs, uint64_t session, uint64_t cursor, uint3
                         struct posix_changes *ret, struct err *reterr) MUST_CHECK;
 /* Ends running and later calls of this file with ERR_CANCELLED: for shutdown, once the session is closed. */
 void posix_cancel(struct dfs *fs);
+/* From now on, a namenode that is away or does not answer is awaited no longer than that. */
+void posix_set_patience(struct dfs *fs, int ms);
 
 /* ---- names ----
  * call_id: whoever may have made this very call before, and died, makes it under the same one again (rpc/rpc_client.h):

@@ -21,6 +21,7 @@
 #define MALLOC_MMAP_BYTES (256 << 10)
 #define PROBE_ARENA_BYTES (1 << 20)
 #define BEGIN_AGAIN_MS    1000
+#define FAREWELL_MS       5000 /* a namenode that does not hear it notices later by itself */
 
 /* Whoever mounts must be the namenode's superuser, since the kernel checks permissions for all. */
 static bool is_other_kind(int rc)
@@ -213,6 +214,7 @@ static size_t end(struct posix_mount *m)
     struct err err = {0};
     late_saves_stop(m->late_saves);
     size_t lost = node_save_all(m->nodes);
+    posix_set_patience(m->store.fs, FAREWELL_MS);
     if (posix_close_session(m->store.fs, m->store.memory->session, &err) < 0)
         log_warn("mount", "the session is left to its end: err=%s", err.text);
     if (!watch_stop(m->watch))

@@ -4,6 +4,7 @@ import errno
 import json
 import os
 import random
+import signal
 import subprocess
 import sys
 import threading
@@ -219,6 +220,25 @@ def test_what_was_synced_survives_the_namenode(cluster, here):
         os.pwrite(f.fileno(), b"later", 100)
     data = hdfs_bytes(cluster, here + "/f")
     assert data[:6] == b"staged" and data[100:105] == b"later" and data[MIB:MIB + 6] == b"synced" and len(data) == 2 * MIB
+
+
+@pytest.mark.parametrize("sig", [signal.SIGKILL, signal.SIGSTOP], ids=["dead", "silent"])
+def test_a_mount_that_has_nothing_to_save_ends_without_the_namenode(cluster, here, tmp_path, sig):
+    """However long its programs would have waited for it."""
+    with mount_on(cluster, tmp_path / "mnt", tmp_path / "log", "-o", "hard") as daemon:
+        with open(str(tmp_path / "mnt") + path_in_dfs(cluster, here) + "/f", "wb") as f:
+            f.write(b"saved")
+        cluster.kill("namenode", sig)
+        try:
+            daemon.kill(signal.SIGTERM)
+            wait_for(lambda: not daemon.is_alive(), 60, "the mount to end")
+            assert daemon.returncode == 0
+        finally:
+            if sig == signal.SIGKILL:
+                cluster.start_again("namenode")
+            else:
+                cluster.kill("namenode", signal.SIGCONT)
+    assert hdfs_bytes(cluster, here + "/f") == b"saved"
 
 
 def test_a_datanode_dies_under_edits(cluster, here):
