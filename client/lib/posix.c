@@ -198,11 +198,9 @@ int posix_await_changes(struct dfs *fs, uint64_t session, uint64_t cursor, uint3
 
 /* ---- locks ---- */
 
-static int lock_call(struct dfs *fs, uint64_t session, const struct posix_lock *lock, uint32_t wait_ms, bool test,
-                     bool *ret_granted, struct posix_lock *ret_in_the_way, struct err *reterr)
+static Cairn__LockRequestProto lock_request(uint64_t session, const struct posix_lock *lock)
 {
     Cairn__LockRequestProto request = CAIRN__LOCK_REQUEST_PROTO__INIT;
-    AUTO_ARENA(a, SMALL_ANSWER_BYTES);
     request.session = session;
     request.id = lock->id;
     request.owner = lock->owner;
@@ -213,19 +211,23 @@ static int lock_call(struct dfs *fs, uint64_t session, const struct posix_lock *
     request.type = lock->type;
     request.has_pid = 1;
     request.pid = lock->pid;
-    request.has_wait_ms = 1;
-    request.wait_ms = wait_ms;
-    request.has_test = request.test = test;
+    return request;
+}
+
+static int lock_call(struct dfs *fs, const Cairn__LockRequestProto *request, bool *ret_granted,
+                     struct posix_lock *ret_in_the_way, struct err *reterr)
+{
+    AUTO_ARENA(a, SMALL_ANSWER_BYTES);
     ProtobufCMessage *answer;
-    int rc = call_on(fs, wait_ms ? POSIX_WAITS : POSIX_CALLS, NULL, "lock", &request.base,
+    int rc = call_on(fs, request->wait_ms ? POSIX_WAITS : POSIX_CALLS, NULL, "lock", &request->base,
                      &cairn__lock_response_proto__descriptor, &a, &answer, reterr);
     if (rc < 0)
         return rc;
     const Cairn__LockResponseProto *r = (const void *)answer;
     *ret_granted = r->granted;
     if (!r->granted && ret_in_the_way)
-        *ret_in_the_way = (struct posix_lock){.id = lock->id,
-                                              .whole = lock->whole,
+        *ret_in_the_way = (struct posix_lock){.id = request->id,
+                                              .whole = request->whole,
                                               .start = r->start,
                                               .end = r->end,
                                               .type = (enum posix_lock_type)r->type,
@@ -236,11 +238,24 @@ static int lock_call(struct dfs *fs, uint64_t session, const struct posix_lock *
 int posix_lock(struct dfs *fs, uint64_t session, const struct posix_lock *lock, uint32_t wait_ms, bool *ret_granted,
                struct posix_lock *ret_in_the_way, struct err *reterr)
 {
-    return lock_call(fs, session, lock, wait_ms, false, ret_granted, ret_in_the_way, reterr);
+    Cairn__LockRequestProto request = lock_request(session, lock);
+    request.has_wait_ms = 1;
+    request.wait_ms = wait_ms;
+    return lock_call(fs, &request, ret_granted, ret_in_the_way, reterr);
+}
+
+int posix_lock_again(struct dfs *fs, uint64_t session, const struct posix_lock *lock, bool *ret_granted,
+                     struct err *reterr)
+{
+    Cairn__LockRequestProto request = lock_request(session, lock);
+    request.has_again = request.again = true;
+    return lock_call(fs, &request, ret_granted, NULL, reterr);
 }
 
 int posix_test_lock(struct dfs *fs, uint64_t session, const struct posix_lock *lock, bool *ret_granted,
                     struct posix_lock *ret_in_the_way, struct err *reterr)
 {
-    return lock_call(fs, session, lock, 0, true, ret_granted, ret_in_the_way, reterr);
+    Cairn__LockRequestProto request = lock_request(session, lock);
+    request.has_test = request.test = true;
+    return lock_call(fs, &request, ret_granted, ret_in_the_way, reterr);
 }

@@ -192,10 +192,14 @@ struct posix_lock {
     uint32_t pid;
     uint64_t handle; /* through which the caller set it, for itself: the namenode does not hear of it */
 };
-/* wait_ms 0: at once. *ret_granted false: *ret_in_the_way has what is (NULL is fine); ask again to wait longer.
+/* wait_ms 0: at once. *ret_granted false: *ret_in_the_way has what is (NULL is fine); ask again to wait longer. If that
+ * is of type POSIX_LOCK_NONE, the namenode has just been started and does not know yet: to be asked again in any case.
  * ERR_DEADLOCK: waiting would never end. */
 int posix_lock(struct dfs *fs, uint64_t session, const struct posix_lock *lock, uint32_t wait_ms, bool *ret_granted,
                struct posix_lock *ret_in_the_way, struct err *reterr) MUST_CHECK;
+/* One that was granted before the namenode was started again. */
+int posix_lock_again(struct dfs *fs, uint64_t session, const struct posix_lock *lock, bool *ret_granted,
+                     struct err *reterr) MUST_CHECK;
 /* F_GETLK: would it be granted? */
 int posix_test_lock(struct dfs *fs, uint64_t session, const struct posix_lock *lock, bool *ret_granted,
                     struct posix_lock *ret_in_the_way, struct err *reterr) MUST_CHECK;

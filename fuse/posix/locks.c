@@ -24,6 +24,7 @@ struct waiting {
     struct request op;
     struct posix_lock lock;
     struct node *node;
+    bool is_patient; /* F_SETLKW */
     _Atomic bool is_interrupted;
 };
 
@@ -75,14 +76,21 @@ static void waiting_end(struct waiting *w, int rc, bool granted)
     free(w);
 }
 
+/* It is known whether something is in the way, unless the namenode has just been started. */
+static bool is_known(const struct posix_lock *in_the_way)
+{
+    return in_the_way->type != POSIX_LOCK_NONE;
+}
+
 static void *wait_for_lock(void *arg)
 {
     struct waiting *w = arg;
+    struct posix_lock there = {.type = POSIX_LOCK_NONE};
     bool granted = false;
     int rc = 0;
-    while (rc == 0 && !granted && !w->is_interrupted) {
+    while (rc == 0 && !granted && (w->is_patient || !is_known(&there)) && !w->is_interrupted) {
         int64_t since_ms = clock_mono_ms();
-        rc = posix_lock(w->op.fs, w->op.m->store.memory->session, &w->lock, WAIT_STEP_MS, &granted, NULL, &w->op.err);
+        rc = posix_lock(w->op.fs, w->op.m->store.memory->session, &w->lock, WAIT_STEP_MS, &granted, &there, &w->op.err);
         if (rc == 0 && !granted && clock_mono_ms() - since_ms < WAIT_PAUSE_MS)
             clock_sleep_ms(WAIT_PAUSE_MS);
     }
@@ -101,19 +109,21 @@ static void set_lock(fuse_req_t req, const struct fuse_file_info *fi, struct pos
     struct waiting *w = mem_new(struct waiting);
     pthread_attr_t detached;
     pthread_t thread;
+    struct posix_lock there = {0};
     bool granted = false;
     request_begin(&w->op, req);
     w->lock = lock;
+    w->is_patient = wait;
     w->lock.handle = fi->fh;
     int rc = node_need(w->op.m->nodes, lock.id, &w->node, &w->op.err);
     if (rc == 0) {
         pthread_mutex_lock(&w->node->locks_lock);
-        rc = posix_lock(w->op.fs, w->op.m->store.memory->session, &lock, 0, &granted, NULL, &w->op.err);
+        rc = posix_lock(w->op.fs, w->op.m->store.memory->session, &lock, 0, &granted, &there, &w->op.err);
         if (rc == 0 && granted)
             note_granted(w);
         pthread_mutex_unlock(&w->node->locks_lock);
     }
-    if (rc < 0 || granted || !wait || lock.type == POSIX_LOCK_NONE) {
+    if (rc < 0 || granted || (!wait && is_known(&there)) || lock.type == POSIX_LOCK_NONE) {
         waiting_end(w, rc, granted);
         return;
     }
@@ -249,7 +259,7 @@ static void lock_again(struct posix_mount *m, const struct posix_lock *lock)
     if (rc == 0) {
         pthread_mutex_lock(&n->locks_lock);
         if (is_held_still(m, lock))
-            rc = posix_lock(m->store.fs, m->store.memory->session, lock, 0, &granted, NULL, &err);
+            rc = posix_lock_again(m->store.fs, m->store.memory->session, lock, &granted, &err);
         else
             granted = true;
         pthread_mutex_unlock(&n->locks_lock);

@@ -137,6 +137,14 @@ void session_released(struct session *session, uint64_t inode)
     memmove(session->held + i, session->held + i + 1, (session->held_count - i) * sizeof *session->held);
 }
 
+bool sessions_owe_locks(const struct sessions *s)
+{
+    for (const struct session *at = s ? s->first : NULL; at; at = at->next)
+        if (at->locks != LOCKS_SETTLED && !at->is_ended)
+            return true;
+    return false;
+}
+
 bool sessions_hold(const struct sessions *s, uint64_t inode, const struct session * not )
 {
     for (const struct session *at = s ? s->first : NULL; at; at = at->next)
@@ -158,22 +166,28 @@ struct session *sessions_next_ended(struct sessions *s, uint64_t now_ms)
 
 /* ---- the store ---- */
 
-int session_put_new(struct sessions *s, struct txn *t, const char *name, uint64_t *ret_id, struct err *reterr)
+static void put_record(struct txn *t, uint64_t id, const char *name, bool has_locked)
 {
     Cairn__SessionRecord r = CAIRN__SESSION_RECORD__INIT;
     AUTO(buf_free) struct buf record = {0};
-    uint8_t next[8];
     struct key k;
+    r.name = (char *)(uintptr_t)name;
+    r.has_locks = r.locks = has_locked;
+    message_pack(&record, &r.base);
+    key_of(&k, 'H', id);
+    store_batch_put(txn_batch(t), k.bytes, k.len, record.base, record.len);
+}
+
+int session_put_new(struct sessions *s, struct txn *t, const char *name, uint64_t *ret_id, struct err *reterr)
+{
+    uint8_t next[8];
     if (s->count >= SESSIONS_MAX)
         return err_posix(reterr, EBUSY, "there are %zu mounts already", s->count);
     if (strlen(name) > NAME_KEPT_MAX)
         return err_set(reterr, ERR_ILLEGAL_ARGUMENT, "a client's name is longer than %d bytes", NAME_KEPT_MAX);
-    r.name = (char *)(uintptr_t)name;
-    message_pack(&record, &r.base);
     /* Not 1, 2, ...: another cluster that gets this one's address must not take a mount for one of its own. */
     uint64_t id = s->next_id > t->now_ns ? s->next_id : t->now_ns;
-    key_of(&k, 'H', id);
-    store_batch_put(txn_batch(t), k.bytes, k.len, record.base, record.len);
+    put_record(t, id, name, false);
     be64_put(next, id + 1);
     store_batch_put(txn_batch(t), "H", 1, next, sizeof next);
     *ret_id = id;
@@ -206,6 +220,11 @@ void session_drop(struct txn *t, uint64_t session)
     store_batch_delete(txn_batch(t), k.bytes, k.len);
 }
 
+void session_put_locked(struct txn *t, const struct session *session)
+{
+    put_record(t, session->id, session->name, true);
+}
+
 static int load_session(struct sessions *s, struct slice key, struct slice value, uint64_t now_ms, struct err *reterr)
 {
     if (key.len == 1 && value.len == 8) {
@@ -215,7 +234,9 @@ static int load_session(struct sessions *s, struct slice key, struct slice value
     Cairn__SessionRecord *r = key.len == 9 ? cairn__session_record__unpack(NULL, value.len, value.base) : NULL;
     if (!r)
         return err_set(reterr, ERR_IO, "metadata store: the record of a session is damaged");
-    sessions_add(s, be64_get(key.base + 1), r->name, now_ms);
+    struct session *session = sessions_add(s, be64_get(key.base + 1), r->name, now_ms);
+    session->has_locked = r->locks;
+    session->locks = r->locks ? LOCKS_OWED : LOCKS_SETTLED;
     cairn__session_record__free_unpacked(r, NULL);
     return 0;
 }

@@ -10,6 +10,12 @@
 #define SESSION_CLIENTS_MAX   8
 #define SESSION_CLIENT_ID_LEN 16
 
+enum owed_locks {
+    LOCKS_SETTLED,
+    LOCKS_OWED,   /* it may have some, and has not come back yet */
+    LOCKS_COMING, /* it has, and says one after the other which; then it waits for changes */
+};
+
 struct session {
     uint64_t id;
     char *name; /* the mount's client name: whose leases are its */
@@ -19,7 +25,9 @@ struct session {
     size_t client_count;
     uint64_t *held; /* inodes, sorted */
     size_t held_count, held_capacity;
-    bool is_ended; /* gone for everybody; what it holds is being let go. It expired: nothing was heard of it */
+    bool has_locked;       /* ever, and the store knows */
+    enum owed_locks locks; /* that were set before the namenode was started */
+    bool is_ended;         /* gone for everybody; what it holds is being let go. It expired: nothing was heard of it */
     bool has_expired;
     struct session *next;
 };
@@ -35,6 +43,8 @@ size_t sessions_count(const struct sessions *s); /* that have not ended */
 struct session *sessions_find(const struct sessions *s, uint64_t id);               /* NULL: not there, or ended */
 uint64_t sessions_of_client(const struct sessions *s, const uint8_t client_id[16]); /* 0: nobody's */
 uint64_t sessions_of_writer(const struct sessions *s, const char *client_name);     /* likewise */
+/* Somebody may have locks that are not known. */
+bool sessions_owe_locks(const struct sessions *s);
 bool sessions_hold(const struct sessions *s, uint64_t inode,
                    const struct session * not ); /* somebody else than `not` */
 /* One that has ended, or of which nothing was heard for too long: it counts as ended from now on. NULL: none. */
@@ -48,6 +58,8 @@ int session_put_new(struct sessions *s, struct txn *t, const char *name, uint64_
 int session_drop_hold(struct sessions *s, struct txn *t, const struct session *session, uint64_t inode,
                       struct err *reterr) MUST_CHECK;
 void session_drop(struct txn *t, uint64_t session);
+/* Whoever has this store next knows that it may have locks. */
+void session_put_locked(struct txn *t, const struct session *session);
 
 /* ---- in memory ---- */
 struct session *sessions_add(struct sessions *s, uint64_t id, const char *name, uint64_t now_ms);

@@ -51,6 +51,8 @@ void posix_call_open_session(struct rpc_call *call, const ProtobufCMessage *mess
         if (strcmp(s->name, name)) /* its process is gone, and another goes on */
             leases_disconnected(op.nn->leases, s->name, true);
         session_set_name(s, name);
+        if (s->locks == LOCKS_OWED)
+            s->locks = LOCKS_COMING;
         set_clients(s, call, q);
         rc = posix_opens_anew(&op, s, q->opened);
     }
@@ -111,6 +113,8 @@ void posix_call_await_changes(struct rpc_call *call, const ProtobufCMessage *mes
         op_end_read(&op, rc, NULL);
         return;
     }
+    if (s->locks == LOCKS_COMING)
+        posix_locks_settled(op.nn, s);
     uint64_t cursor = q->cursor, wait_ms = q->wait_ms < WAIT_MS_MAX ? q->wait_ms : WAIT_MS_MAX;
     bool any = change_log_any(op.nn->dir->changes, &cursor, s->id);
     bool waits = !any && wait_ms && posix_wait_for_changes(op.nn, call, s, cursor, op.file.now_ms + wait_ms);
@@ -140,6 +144,17 @@ static void drop_converted(struct op *op, uint64_t inode, const struct file_lock
         posix_locks_freed(op->nn, inode);
 }
 
+/* Once for all that it will have: without that, others would be given its locks after the next start. */
+static int note_locking(struct op *op, struct session *s)
+{
+    if (s->has_locked)
+        return 0;
+    session_put_locked(&op->t, s);
+    int rc = file_commit(&op->file, &op->err);
+    s->has_locked = rc == 0;
+    return rc;
+}
+
 /* Grants it, or says what is in the way, or waits; the call has its answer then, or is taken over. */
 static int lock(struct op *op, const Cairn__LockRequestProto *q, struct session *s)
 {
@@ -153,10 +168,14 @@ static int lock(struct op *op, const Cairn__LockRequestProto *q, struct session 
                                       .pid = q->pid,
                                       .type = (uint8_t)q->type,
                                       .whole = q->whole}};
-    bool is_free = !locks_conflict(all, q->id, &want.want, &there);
+    bool is_early = !q->again && !q->test && q->type != LOCK_NONE && posix_locks_are_owed(op->nn);
+    bool is_free = !is_early && !locks_conflict(all, q->id, &want.want, &there);
     uint64_t wait_ms = q->wait_ms < WAIT_MS_MAX ? q->wait_ms : WAIT_MS_MAX;
-    int rc = is_free && !q->test ? locks_set(all, q->id, &want.want, &op->err) : 0;
-    if (!is_free && !q->test && q->whole)
+    bool may_get_it = !q->test && q->type != LOCK_NONE && (is_free || wait_ms);
+    int rc = may_get_it ? note_locking(op, s) : 0;
+    if (!rc && is_free && !q->test)
+        rc = locks_set(all, q->id, &want.want, &op->err);
+    if (!is_free && !is_early && !q->test && q->whole)
         drop_converted(op, q->id, &want.want);
     if (!rc && !is_free && !q->test && wait_ms) {
         if (posix_wait_deadlocks(op->nn, &want))
@@ -167,7 +186,7 @@ static int lock(struct op *op, const Cairn__LockRequestProto *q, struct session 
     }
     if (rc)
         return rc;
-    posix_prepare_lock(op->call, is_free, &there);
+    posix_prepare_lock(op->call, is_free, is_early ? NULL : &there);
     answer_when_synced(op->nn, op->call);
     if (is_free && !q->test)
         posix_locks_freed(op->nn, q->id); /* less than before may be locked now */

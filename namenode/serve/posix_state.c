@@ -55,6 +55,7 @@ int posix_end_session(struct namenode *nn, struct session *session, struct err *
     opens_end_session(nn->dir->opens, session->id, UINT64_MAX);
     posix_waits_end_session(nn, session);
     locks_end_session(nn->locks, session->id, on_freed, nn);
+    posix_locks_settled(nn, session);
     change_log_listeners(nn->dir->changes, sessions_count(nn->sessions));
     txn_begin(&t, nn->dir, (uint64_t)clock_wall_ns());
     int rc = let_go_some(nn, session, &t, count, reterr);

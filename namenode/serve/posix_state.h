@@ -28,6 +28,10 @@ bool posix_wait_for_lock(struct namenode *nn, struct rpc_call *call, struct sess
 void posix_connection_closed(struct namenode *nn, uint64_t connection);
 /* Locks went: who waited for them may have them now. */
 void posix_locks_freed(struct namenode *nn, uint64_t inode);
+/* No new ones are given away yet: mounts are still to say which they had before the namenode was started. */
+bool posix_locks_are_owed(const struct namenode *nn);
+/* One of them has said so, or has ended. */
+void posix_locks_settled(struct namenode *nn, struct session *session);
 /* Would waiting never end? */
 bool posix_wait_deadlocks(struct namenode *nn, const struct lock_wait *wait);
 /* Somebody changed something: those who wait to hear of it are answered first. A program that hears from the other that
@@ -35,6 +39,7 @@ bool posix_wait_deadlocks(struct namenode *nn, const struct lock_wait *wait);
 void posix_tell_changes(struct namenode *nn);
 /* Answers with what changed after the cursor so far: what awaitChanges says when it stops waiting. */
 void posix_prepare_changes(struct namenode *nn, struct rpc_call *call, uint64_t session, uint64_t cursor);
+/* Not granted and NULL: it is not known yet what is in the way. */
 void posix_prepare_lock(struct rpc_call *call, bool granted, const struct file_lock *in_the_way);
 
 #endif

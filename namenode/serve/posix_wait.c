@@ -13,6 +13,7 @@
 #define WAITS_MAX       8192
 #define LOCK_WAITS_MAX  128 /* of a session: its connection is read no further when it has too many calls under way */
 #define CHANGES_AT_ONCE 1000
+#define LOCKS_OWED_MS   15000 /* after a start; a mount comes back within two seconds, if it does */
 
 struct posix_wait {
     struct rpc_call *call;
@@ -137,7 +138,10 @@ void posix_prepare_lock(struct rpc_call *call, bool granted, const struct file_l
 {
     Cairn__LockResponseProto response = CAIRN__LOCK_RESPONSE_PROTO__INIT;
     response.granted = granted;
-    if (!granted) {
+    if (!granted && !in_the_way) {
+        response.has_type = 1;
+        response.type = LOCK_NONE;
+    } else if (!granted) {
         response.has_start = response.has_end = response.has_type = response.has_pid = 1;
         response.start = in_the_way->start;
         response.end = in_the_way->end;
@@ -147,18 +151,24 @@ void posix_prepare_lock(struct rpc_call *call, bool granted, const struct file_l
     rpc_call_prepare(call, &response.base);
 }
 
+bool posix_locks_are_owed(const struct namenode *nn)
+{
+    return (uint64_t)clock_mono_ms() < nn->started_ms + LOCKS_OWED_MS && sessions_owe_locks(nn->sessions);
+}
+
 /* One that waits gets its lock if nothing is in the way any more. false: it goes on waiting. */
 static bool try_lock(struct namenode *nn, struct posix_wait *at, bool is_late)
 {
     struct file_lock there = {0};
     struct err why = {0};
-    bool free = !locks_conflict(nn->locks, at->lock.inode, &at->lock.want, &there);
+    bool are_owed = posix_locks_are_owed(nn);
+    bool free = !are_owed && !locks_conflict(nn->locks, at->lock.inode, &at->lock.want, &there);
     if (!free && !is_late)
         return false;
     if (free && locks_set(nn->locks, at->lock.inode, &at->lock.want, &why))
         rpc_call_prepare_fail(at->call, &why);
     else
-        posix_prepare_lock(at->call, free, &there);
+        posix_prepare_lock(at->call, free, are_owed ? NULL : &there);
     return true;
 }
 
@@ -179,6 +189,18 @@ void posix_locks_freed(struct namenode *nn, uint64_t inode)
 {
     for (struct posix_wait **link = &nn->posix_waits->first; *link;)
         if ((*link)->lock.inode == inode && try_lock(nn, *link, false))
+            answer(nn, link);
+        else
+            link = &(*link)->next;
+}
+
+void posix_locks_settled(struct namenode *nn, struct session *session)
+{
+    if (session->locks == LOCKS_SETTLED)
+        return;
+    session->locks = LOCKS_SETTLED;
+    for (struct posix_wait **link = &nn->posix_waits->first; *link;)
+        if ((*link)->lock.inode && try_lock(nn, *link, false))
             answer(nn, link);
         else
             link = &(*link)->next;

@@ -520,6 +520,43 @@ def test_locks_outlive_the_namenode(cluster, here, other, tmp_path, killed):
     daemon.stop()
 
 
+@pytest.mark.parametrize("comes_back", [True, False])
+def test_a_namenode_that_was_started_again_gives_nobody_a_lock_that_another_has(cluster, here, other, tmp_path, comes_back):
+    """Until that one has said so, or has let the time pass in which it could."""
+    daemon = mount_on(cluster, tmp_path / "mnt", tmp_path / "log")
+    path = path_in_dfs(cluster, here) + "/f"
+    open(here + "/f", "w").close()
+    with _locked(str(tmp_path / "mnt") + path, 10, 5):
+        with _suspended(serving_of(daemon.pid)):
+            cluster.kill("namenode")
+            cluster.start_again("namenode")
+            assert os.listdir(here) == ["f"], "this mount has reached the namenode"
+            command = f"import fcntl; fcntl.lockf(open({here + '/f'!r}, 'r+'), fcntl.LOCK_EX | fcntl.LOCK_NB)"
+            asked = subprocess.Popen([sys.executable, "-c", command], stderr=subprocess.DEVNULL)
+            seen = []
+            wait_for(lambda: asked.poll() is not None or seen.append(_waits_for_its_mount(asked)) or sum(seen) == 20, 10, "an answer")
+            assert asked.poll() is None, "it was answered before it could be known"
+            if not comes_back:
+                assert asked.wait(30) == 0
+        if comes_back:
+            assert asked.wait(20) == 1, "another has the lock"
+    daemon.stop()
+
+
+@contextlib.contextmanager
+def _suspended(pid):
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(pid, signal.SIGCONT)
+
+
+def _waits_for_its_mount(process):
+    with open(f"/proc/{process.pid}/wchan") as file:
+        return "request_wait" in file.read()
+
+
 def test_a_mount_ends_while_somebody_waits_for_a_lock(cluster, here, tmp_path):
     target = tmp_path / "mnt"
     daemon = mount_on(cluster, target, tmp_path / "log")
