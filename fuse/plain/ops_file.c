@@ -313,6 +313,8 @@ void op_write_buf(fuse_req_t req, fuse_ino_t ino, struct fuse_bufvec *in, off_t 
                                    : err_set(&err, ERR_NOT_FOUND, "the file was removed");
     if (rc == 0)
         rc = stream_write(inode, bytes, (size_t)copied, &err);
+    if (rc < 0)
+        inode->seen_length = -1; /* what was written through a mapping is in the kernel's pages all the same */
     pthread_mutex_unlock(&inode->lock);
     if (rc == ERR_STALE)
         err.code = ERR_NOT_FOUND;

@@ -1,5 +1,6 @@
 """A mount of what HDFS has words for: not by the namenode's superuser, or of any other HDFS."""
 import errno
+import mmap
 import os
 import subprocess
 import tempfile
@@ -104,6 +105,19 @@ def test_a_name_that_was_believed_too_long_is_looked_up_again(cluster, here):
     replace_elsewhere(cluster, here + "/f", b"fifth")
     os.truncate(here + "/f", 3)
     assert cluster.fs("-cat", path_in_dfs(cluster, here) + "/f").stdout == b"fif"
+
+
+def test_what_is_written_through_a_mapping_is_refused_and_not_kept(here):
+    open(here + "/f", "w").write("x" * 8192)
+    both = os.open(here + "/f", os.O_RDWR)
+    mapping = mmap.mmap(both, 8192)
+    mapping[:5] = b"12345"
+    with pytest.raises(OSError) as refused:
+        mapping.flush()
+    assert refused.value.errno == errno.EOPNOTSUPP
+    mapping.close()
+    os.close(both)
+    assert open(here + "/f").read() == "x" * 8192
 
 
 def test_fsync_covers_what_another_handle_has_completed(cluster, here):
