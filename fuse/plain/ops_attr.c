@@ -79,6 +79,10 @@ void op_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
     struct dfs *fs;
     struct err err = {0};
     struct fuse_entry_param entry;
+    if (mount_check_name(m, name, &err) < 0) {
+        fuse_reply_err(req, ENOENT);
+        return;
+    }
     if (mount_dfs(req, &fs) < 0)
         return;
     int rc = mount_entry(m, fs, parent, name, &entry, &err);

@@ -36,7 +36,8 @@ static int name_op_begin(struct name_op *op, fuse_req_t req, fuse_ino_t parent, 
         return -1;
     arena_init(&op->arena, OP_ARENA_BYTES);
     op->path = inode_path(op->m->inodes, op->m->root, inode_of(op->m->inodes, parent), name, &op->arena);
-    return op->path ? 0 : err_set(&op->err, ERR_NOT_FOUND, "the directory was removed");
+    return op->path ? mount_check_name(op->m, name, &op->err)
+                    : err_set(&op->err, ERR_NOT_FOUND, "the directory was removed");
 }
 
 static void name_op_end(struct name_op *op)
@@ -217,6 +218,8 @@ void op_rename(fuse_req_t req, fuse_ino_t parent, const char *name, fuse_ino_t n
     size_t len = op.path ? strlen(op.path) : 0;
     if (rc == 0 && !to)
         rc = err_set(&op.err, ERR_NOT_FOUND, "the new directory was removed");
+    if (rc == 0)
+        rc = mount_check_name(op.m, new_name, &op.err);
     if (rc == 0 && (flags & ~(unsigned)RENAME_NOREPLACE))
         rc = err_set(&op.err, ERR_ILLEGAL_ARGUMENT, "exchanging two names is not possible");
     if (rc == 0 && strncmp(to, op.path, len) == 0 && to[len] == '/')

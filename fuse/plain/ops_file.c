@@ -118,8 +118,9 @@ void op_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode,
         return;
     arena_init(&a, OP_ARENA_BYTES);
     const char *path = inode_path(m->inodes, m->root, inode_of(m->inodes, parent), name, &a);
-    int rc = path ? file_writer_create(fs, path, &(struct file_create){.mode = mode & 01777}, &writer, &err)
-                  : err_set(&err, ERR_NOT_FOUND, "the directory was removed");
+    int rc = path ? mount_check_name(m, name, &err) : err_set(&err, ERR_NOT_FOUND, "the directory was removed");
+    if (rc == 0)
+        rc = file_writer_create(fs, path, &(struct file_create){.mode = mode & 01777}, &writer, &err);
     /* O_CREAT without O_EXCL of a name that another client made meanwhile opens it. */
     bool made = rc == 0;
     if (rc == ERR_EXISTS && !(fi->flags & O_EXCL))

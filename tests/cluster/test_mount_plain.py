@@ -120,6 +120,13 @@ def test_what_is_written_through_a_mapping_is_refused_and_not_kept(here):
     assert open(here + "/f").read() == "x" * 8192
 
 
+def test_a_cairn_namenode_takes_names_of_any_bytes(here):
+    for name in b"a\xff", b"a\xfe", b"\xed\xa0\x80":
+        open(os.path.join(os.fsencode(here), name), "wb").write(name)
+    assert sorted(os.listdir(os.fsencode(here))) == [b"a\xfe", b"a\xff", b"\xed\xa0\x80"]
+    assert open(os.fsencode(here) + b"/a\xff", "rb").read() == b"a\xff"
+
+
 def test_fsync_covers_what_another_handle_has_completed(cluster, here):
     with open(here + "/f", "wb", buffering=0) as f:
         f.write(os.urandom(5 * MIB))
