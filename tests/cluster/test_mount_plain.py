@@ -2,6 +2,7 @@
 import errno
 import mmap
 import os
+import stat
 import subprocess
 import tempfile
 
@@ -77,7 +78,18 @@ def test_a_file_that_was_read_and_unlinked_is_written_and_read_on(here):
     os.unlink(here + "/f")
     os.write(both, b"second")
     assert os.pread(both, 100, 0) == b"first second"
+    assert (os.fstat(both).st_nlink, os.fstat(both).st_size) == (0, 12)
     os.close(both)
+
+
+def test_a_directory_that_was_removed_is_still_one_for_who_is_in_it(here):
+    os.mkdir(here + "/d", 0o750)
+    folder = os.open(here + "/d", os.O_RDONLY)
+    os.rmdir(here + "/d")
+    st = os.fstat(folder)
+    assert (st.st_mode, st.st_nlink) == (stat.S_IFDIR | 0o750, 0)
+    assert os.listdir(folder) == []
+    os.close(folder)
 
 
 def test_what_another_client_put_in_its_place_is_not_changed(cluster, here):
