@@ -172,6 +172,10 @@ static int set_attributes(struct mount *m, struct dfs *fs, struct inode *inode, 
                           const struct stat *attr, int to_set, struct arena *a, struct err *reterr)
 {
     int rc = 0;
+    if (S_ISLNK(inode->known_mode)) /* HDFS would do it to what the link leads to; of its own times nobody makes much */
+        return to_set & (FUSE_SET_ATTR_UID | FUSE_SET_ATTR_GID)
+                   ? err_set(reterr, ERR_UNSUPPORTED, "a symbolic link has no owner that could be changed")
+                   : 0;
     if (to_set & FUSE_SET_ATTR_SIZE) {
         pthread_mutex_lock(&inode->lock);
         rc = stream_truncate(inode, fs, path, attr->st_size, m->extend_max_bytes, reterr);

@@ -92,6 +92,19 @@ def test_a_directory_that_was_removed_is_still_one_for_who_is_in_it(here):
     os.close(folder)
 
 
+def test_what_is_done_to_a_link_is_not_done_to_what_it_leads_to(here):
+    open(here + "/f", "w").close()
+    os.symlink("f", here + "/s")
+    os.utime(here + "/f", (1400000000, 1400000000))
+    os.utime(here + "/s", (1500000000, 1500000000), follow_symlinks=False)
+    with pytest.raises(OSError) as refused:
+        os.chown(here + "/s", 0, 0, follow_symlinks=False)
+    assert refused.value.errno == errno.EOPNOTSUPP
+    assert os.stat(here + "/f").st_mtime == 1400000000
+    os.utime(here + "/s", (1300000000, 1300000000))
+    assert os.stat(here + "/f").st_mtime == 1300000000
+
+
 def test_what_another_client_put_in_its_place_is_not_changed(cluster, here):
     writing = os.open(here + "/f", os.O_WRONLY | os.O_APPEND | os.O_CREAT)
     os.write(writing, b"mine")
