@@ -1,5 +1,6 @@
 /* The table libfuse calls, what the kernel is asked for, and how failures are answered. */
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -52,6 +53,8 @@ void mount_fail(fuse_req_t req, const char *operation, const char *path, const s
 
 int mount_check_name(const struct mount *m, const char *name, struct err *reterr)
 {
+    if (strlen(name) > NAME_MAX) /* as statfs says; the kernel lets them pass */
+        return err_set(reterr, ERR_NAME_TOO_LONG, "a name of %zu bytes", strlen(name));
     if (!m->names_are_text || utf8_is_text(name))
         return 0;
     return err_set(reterr, ERR_INVALID_PATH, "names are UTF-8 for this namenode");

@@ -84,8 +84,9 @@ void op_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
     struct dfs *fs;
     struct err err = {0};
     struct fuse_entry_param entry;
-    if (mount_check_name(m, name, &err) < 0) {
-        fuse_reply_err(req, ENOENT);
+    int refused = mount_check_name(m, name, &err);
+    if (refused < 0) {
+        fuse_reply_err(req, refused == ERR_NAME_TOO_LONG ? ENAMETOOLONG : ENOENT);
         return;
     }
     if (mount_dfs(req, &fs) < 0)

@@ -37,7 +37,7 @@ static inline struct mount *mount_of(fuse_req_t req)
 int mount_dfs(fuse_req_t req, struct dfs **ret);
 /* Answers a request with err's errno; unexpected ones (EIO and worse) are logged with the operation and the path. */
 void mount_fail(fuse_req_t req, const char *operation, const char *path, const struct err *why);
-/* ERR_INVALID_PATH: another name than this one would be meant. */
+/* ERR_INVALID_PATH: another name than this one would be meant. ERR_NAME_TOO_LONG */
 int mount_check_name(const struct mount *m, const char *name, struct err *reterr) MUST_CHECK;
 /* status as the kernel wants it; path only for nothing but logs. A file being written in this mount has its stream's
  * length. */

@@ -92,6 +92,17 @@ def test_a_directory_that_was_removed_is_still_one_for_who_is_in_it(here):
     os.close(folder)
 
 
+def test_a_name_that_is_too_long_is_said_to_be(here):
+    for length, want in (255, errno.ENOENT), (256, errno.ENAMETOOLONG), (1000, errno.ENAMETOOLONG):
+        for ask in os.stat, os.unlink, os.rmdir, os.listdir, lambda name: os.open(name, os.O_RDONLY):
+            with pytest.raises(OSError) as error:
+                ask(here + "/" + "n" * length)
+            assert error.value.errno == want
+    with pytest.raises(OSError) as error:
+        open(here + "/" + "n" * 256, "w")
+    assert error.value.errno == errno.ENAMETOOLONG
+
+
 def test_what_is_done_to_a_link_is_not_done_to_what_it_leads_to(here):
     open(here + "/f", "w").close()
     os.symlink("f", here + "/s")
