@@ -103,6 +103,20 @@ def test_a_name_that_is_too_long_is_said_to_be(here):
     assert error.value.errno == errno.ENAMETOOLONG
 
 
+def test_a_directory_that_may_not_be_read_is_not_opened(here):
+    os.mkdir(here + "/d", 0o711)
+    os.mkdir(here + "/d/e")
+    script = "import os\nfor name in 'd', 'd/e':\n try: os.close(os.open(name, os.O_RDONLY)); print('open')\n except PermissionError: print('denied')"
+    as_nobody = ["setpriv", "--reuid", "65534", "--clear-groups", "/usr/bin/python3", "-c", script]
+    assert subprocess.run(as_nobody, cwd=here, capture_output=True, check=True).stdout == b"denied\nopen\n"
+    folder = os.open(here + "/d", os.O_RDONLY)
+    os.rmdir(here + "/d/e")
+    os.mkdir(here + "/d/new")
+    assert os.listdir(folder) in (["e"], ["new"])  # as it was when it was opened, or is now
+    assert os.listdir(folder) == ["new"]
+    os.close(folder)
+
+
 def test_what_is_done_to_a_link_is_not_done_to_what_it_leads_to(here):
     open(here + "/f", "w").close()
     os.symlink("f", here + "/s")
