@@ -1,5 +1,6 @@
 """A mount of what HDFS has words for: not by the namenode's superuser, or of any other HDFS."""
 import errno
+import fcntl
 import mmap
 import os
 import stat
@@ -90,6 +91,27 @@ def test_a_directory_that_was_removed_is_still_one_for_who_is_in_it(here):
     assert (st.st_mode, st.st_nlink) == (stat.S_IFDIR | 0o750, 0)
     assert os.listdir(folder) == []
     os.close(folder)
+
+
+def test_what_is_written_elsewhere_is_not_appended(cluster, here):
+    """O_APPEND is what the descriptor has at the time, and is nothing for a mapping."""
+    both = os.open(here + "/f", os.O_RDWR | os.O_CREAT | os.O_APPEND)
+    os.write(both, b"x" * 8192)
+    with mmap.mmap(both, 8192) as mapping:
+        mapping[:5] = b"12345"
+        with pytest.raises(OSError):
+            mapping.flush()
+    fcntl.fcntl(both, fcntl.F_SETFL, 0)
+    with pytest.raises(OSError) as refused:
+        os.pwrite(both, b"y", 3)
+    assert refused.value.errno == errno.EOPNOTSUPP
+    assert cluster.fs("-cat", path_in_dfs(cluster, here) + "/f").stdout == b"x" * 8192
+    os.close(os.dup(both))
+    cluster.fs("-appendToFile", "-", path_in_dfs(cluster, here) + "/f", stdin=b"another's", check=True)
+    fcntl.fcntl(both, fcntl.F_SETFL, os.O_APPEND)
+    os.write(both, b" and mine")
+    os.close(both)
+    assert cluster.fs("-cat", path_in_dfs(cluster, here) + "/f").stdout == b"x" * 8192 + b"another's and mine"
 
 
 def test_a_name_that_is_too_long_is_said_to_be(here):
