@@ -84,7 +84,7 @@ static int mount_repair_target(const char *target, struct err *reterr)
 
 /* The folder must be there now: a mount of nothing helps nobody. On a connection of its own, which is gone before the
  * mount forks into the background: threads and locks of the client do not survive that. */
-static int mount_check_root(const struct mount *m, const struct config *config, const char *uri, struct err *reterr)
+static int mount_check_root(struct mount *m, const struct config *config, const char *uri, struct err *reterr)
 {
     struct dfs *fs;
     struct arena a;
@@ -95,6 +95,7 @@ static int mount_check_root(const struct mount *m, const struct config *config, 
         return rc;
     arena_init(&a, 1 << 20);
     rc = dfs_stat(fs, path, &a, &status, reterr);
+    m->names_are_text = rc == 0 && !status.ctime_ns; /* ours takes them as bytes */
     if (rc == 0 && status.type != DFS_DIR)
         rc = err_set(reterr, ERR_NOT_DIR, "%s%s is not a directory", dfs_uri(fs), path);
     else if (rc == ERR_NOT_FOUND)

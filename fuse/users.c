@@ -69,6 +69,18 @@ static struct user_dfs *users_find_locked(struct users *u, uid_t uid)
     return NULL;
 }
 
+/* Where the next one goes: in place of the one that was not used for longest, if there is no more room. */
+static struct user_dfs *users_room_locked(struct users *u)
+{
+    if (u->dfs_count < USERS_DFS_MAX)
+        return &u->dfs[u->dfs_count++];
+    struct user_dfs *entry = &u->dfs[0];
+    for (size_t i = 1; i < u->dfs_count; i++)
+        if (u->dfs[i].used_at < entry->used_at)
+            entry = &u->dfs[i];
+    return entry;
+}
+
 int users_dfs(struct users *u, uid_t uid, struct dfs **ret, struct err *reterr)
 {
     struct arena a;
@@ -77,18 +89,13 @@ int users_dfs(struct users *u, uid_t uid, struct dfs **ret, struct err *reterr)
     const char *name = uid == getuid() ? NULL : users_uid_name(u, uid, &a);
     pthread_mutex_lock(&u->lock);
     struct user_dfs *entry = users_find_locked(u, uid);
-    if (!entry) {
+    /* The account may have come only now, as those of a directory service do after the machine has started. */
+    if (!entry || (name && strcmp(dfs_user(entry->fs), name) != 0)) {
         struct dfs *fs;
         rc = dfs_connect(u->config, u->uri, name, &fs, reterr);
         if (rc == 0) {
-            entry = &u->dfs[0];
-            for (size_t i = 1; i < u->dfs_count; i++)
-                if (u->dfs[i].used_at < entry->used_at)
-                    entry = &u->dfs[i];
-            if (u->dfs_count < USERS_DFS_MAX)
-                entry = &u->dfs[u->dfs_count++];
-            else
-                dfs_unref(entry->fs); /* requests that use it hold references of their own */
+            entry = entry ? entry : users_room_locked(u);
+            dfs_unref(entry->fs); /* requests that use it hold references of their own */
             *entry = (struct user_dfs){.uid = uid, .fs = fs};
         }
     }

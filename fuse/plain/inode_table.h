@@ -26,9 +26,10 @@ struct inode {
     bool remove_at_close; /* unlinked while open: it has a hidden name until then */
     struct dfs *remover;  /* a reference: as who unlinked it, which those who have it open may not be able to */
 
-    _Atomic uint64_t file_id;       /* the namenode's, which does not change; 0 unknown */
-    _Atomic unsigned cuts;          /* how often it was cut short here: what was known of its blocks is old then */
-    _Atomic int64_t known_length;   /* as the namenode last said */
+    _Atomic uint64_t file_id;     /* the namenode's, which does not change; 0 unknown */
+    _Atomic unsigned cuts;        /* how often it was cut short here: what was known of its blocks is old then */
+    _Atomic int64_t known_length; /* this and the next: as the namenode last said */
+    _Atomic uint32_t known_mode, known_uid, known_gid;
     _Atomic int64_t written_length; /* while it is being written: its length; else -1 */
 
     /* guarded by lock, which may be held across I/O */

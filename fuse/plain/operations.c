@@ -1,9 +1,11 @@
 /* The table libfuse calls, what the kernel is asked for, and how failures are answered. */
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "common/log.h"
+#include "common/utf8.h"
 #include "fuse/plain/plain_mount.h"
 
 #define MOUNT_BACKGROUND_MAX 64
@@ -47,6 +49,15 @@ void mount_fail(fuse_req_t req, const char *operation, const char *path, const s
     if (errnum == 0)
         errnum = EIO;
     fuse_reply_err(req, errnum);
+}
+
+int mount_check_name(const struct mount *m, const char *name, struct err *reterr)
+{
+    if (strlen(name) > NAME_MAX) /* as statfs says; the kernel lets them pass */
+        return err_set(reterr, ERR_NAME_TOO_LONG, "a name of %zu bytes", strlen(name));
+    if (!m->names_are_text || utf8_is_text(name))
+        return 0;
+    return err_set(reterr, ERR_INVALID_PATH, "names are UTF-8 for this namenode");
 }
 
 const struct fuse_lowlevel_ops mount_operations = {

@@ -45,6 +45,11 @@ void mount_stat(struct mount *m, struct inode *inode, const struct dfs_status *s
         st.st_atim = st.st_mtim; /* access times are turned off */
     if (inode) {
         inode->known_length = status->length;
+        inode->known_mode = st.st_mode;
+        inode->known_uid = st.st_uid;
+        inode->known_gid = st.st_gid;
+        if (inode_is_unlinked(m->inodes, inode)) /* but for its hidden name */
+            st.st_nlink = 0;
         int64_t length = inode->written_length; /* without its lock: a write that waits must not make ls wait */
         if (length >= 0)
             st.st_size = length;
@@ -79,6 +84,11 @@ void op_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
     struct dfs *fs;
     struct err err = {0};
     struct fuse_entry_param entry;
+    int refused = mount_check_name(m, name, &err);
+    if (refused < 0) {
+        fuse_reply_err(req, refused == ERR_NAME_TOO_LONG ? ENAMETOOLONG : ENOENT);
+        return;
+    }
     if (mount_dfs(req, &fs) < 0)
         return;
     int rc = mount_entry(m, fs, parent, name, &entry, &err);
@@ -104,13 +114,20 @@ void op_forget_multi(fuse_req_t req, size_t count, struct fuse_forget_data *forg
     fuse_reply_none(req);
 }
 
-/* An unlinked file that is still open has no name to ask for: what we last knew of it. */
-static void stat_unlinked(struct mount *m, struct inode *inode, struct stat *ret)
+/* What is unlinked and still open has no name to ask for: what we last knew of it. */
+static void stat_unlinked(const struct inode *inode, struct stat *ret)
 {
-    struct dfs_status status = {
-        .type = DFS_FILE, .mode = 0600, .owner = "root", .group = "root", .nlink = 1, .length = inode->known_length};
-    mount_stat(m, inode, &status, ret);
-    ret->st_nlink = 0;
+    bool is_dir = S_ISDIR(inode->known_mode);
+    *ret = (struct stat){.st_ino = inode->file_id,
+                         .st_mode = inode->known_mode,
+                         .st_uid = inode->known_uid,
+                         .st_gid = inode->known_gid,
+                         .st_size = is_dir ? 4096 : inode->known_length,
+                         .st_blksize = MOUNT_IO_MAX_BYTES};
+    int64_t length = inode->written_length;
+    if (length >= 0)
+        ret->st_size = length;
+    ret->st_blocks = (ret->st_size + OP_STAT_BLOCK_BYTES - 1) / OP_STAT_BLOCK_BYTES;
 }
 
 static int inode_stat(struct mount *m, struct dfs *fs, fuse_ino_t ino, struct stat *ret, struct err *reterr)
@@ -122,7 +139,7 @@ static int inode_stat(struct mount *m, struct dfs *fs, fuse_ino_t ino, struct st
     const char *path = inode_path(m->inodes, m->root, inode, NULL, &a);
     int rc = path ? dfs_lstat(fs, path, &a, &status, reterr) : 0;
     if (!path)
-        stat_unlinked(m, inode, ret);
+        stat_unlinked(inode, ret);
     else if (rc == 0)
         mount_stat(m, inode, &status, ret);
     arena_free(&a);
@@ -156,6 +173,10 @@ static int set_attributes(struct mount *m, struct dfs *fs, struct inode *inode, 
                           const struct stat *attr, int to_set, struct arena *a, struct err *reterr)
 {
     int rc = 0;
+    if (S_ISLNK(inode->known_mode)) /* HDFS would do it to what the link leads to; of its own times nobody makes much */
+        return to_set & (FUSE_SET_ATTR_UID | FUSE_SET_ATTR_GID)
+                   ? err_set(reterr, ERR_UNSUPPORTED, "a symbolic link has no owner that could be changed")
+                   : 0;
     if (to_set & FUSE_SET_ATTR_SIZE) {
         pthread_mutex_lock(&inode->lock);
         rc = stream_truncate(inode, fs, path, attr->st_size, m->extend_max_bytes, reterr);

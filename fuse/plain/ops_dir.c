@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "client/lib/dfs_path.h"
+#include "common/clock.h"
 #include "common/mem.h"
 #include "fuse/plain/plain_mount.h"
 #include "fuse/plain/write_stream.h"
@@ -36,7 +37,8 @@ static int name_op_begin(struct name_op *op, fuse_req_t req, fuse_ino_t parent, 
         return -1;
     arena_init(&op->arena, OP_ARENA_BYTES);
     op->path = inode_path(op->m->inodes, op->m->root, inode_of(op->m->inodes, parent), name, &op->arena);
-    return op->path ? 0 : err_set(&op->err, ERR_NOT_FOUND, "the directory was removed");
+    return op->path ? mount_check_name(op->m, name, &op->err)
+                    : err_set(&op->err, ERR_NOT_FOUND, "the directory was removed");
 }
 
 static void name_op_end(struct name_op *op)
@@ -217,6 +219,8 @@ void op_rename(fuse_req_t req, fuse_ino_t parent, const char *name, fuse_ino_t n
     size_t len = op.path ? strlen(op.path) : 0;
     if (rc == 0 && !to)
         rc = err_set(&op.err, ERR_NOT_FOUND, "the new directory was removed");
+    if (rc == 0)
+        rc = mount_check_name(op.m, new_name, &op.err);
     if (rc == 0 && (flags & ~(unsigned)RENAME_NOREPLACE))
         rc = err_set(&op.err, ERR_ILLEGAL_ARGUMENT, "exchanging two names is not possible");
     if (rc == 0 && strncmp(to, op.path, len) == 0 && to[len] == '/')
@@ -243,6 +247,8 @@ struct listing {
     struct dfs_listing page;
     off_t page_start; /* position of its first entry */
     bool loaded;
+    bool begun;       /* names were asked for */
+    int64_t since_ms; /* when it was opened */
 };
 
 static void listing_end(struct mount *m, struct open_handle *h)
@@ -253,22 +259,6 @@ static void listing_end(struct mount *m, struct open_handle *h)
     arena_free(&l->arena);
     pthread_mutex_destroy(&l->lock);
     free(l);
-}
-
-void op_opendir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
-{
-    struct dfs *fs;
-    if (mount_dfs(req, &fs) < 0)
-        return;
-    struct listing *l = mem_new(struct listing);
-    pthread_mutex_init(&l->lock, NULL);
-    l->fs = fs;
-    arena_init(&l->arena, LISTING_ARENA_BYTES);
-    fi->fh = (uint64_t)(uintptr_t)l;
-    struct mount *m = mount_of(req);
-    open_handles_add(&m->handles, &l->handle, listing_end);
-    if (fuse_reply_open(req, fi) < 0) /* the caller was interrupted: nobody will close it */
-        listing_end(m, &l->handle);
 }
 
 void op_releasedir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
@@ -299,6 +289,28 @@ static int listing_load(struct listing *l, struct mount *m, fuse_ino_t ino, cons
     l->page_start = start;
     l->loaded = true;
     return 0;
+}
+
+/* The first names come with it: it costs no more than asking whether the user may have them. */
+void op_opendir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
+{
+    struct mount *m = mount_of(req);
+    struct dfs *fs;
+    struct err err = {0};
+    if (mount_dfs(req, &fs) < 0)
+        return;
+    struct listing *l = mem_new(struct listing);
+    pthread_mutex_init(&l->lock, NULL);
+    l->fs = fs;
+    l->since_ms = clock_mono_ms();
+    arena_init(&l->arena, LISTING_ARENA_BYTES);
+    fi->fh = (uint64_t)(uintptr_t)l;
+    open_handles_add(&m->handles, &l->handle, listing_end);
+    int rc = listing_load(l, m, ino, NULL, 2, &err);
+    if (rc < 0)
+        mount_fail(req, "opendir", "", &err);
+    if (rc < 0 || fuse_reply_open(req, fi) < 0) /* the caller was interrupted: nobody will close it */
+        listing_end(m, &l->handle);
 }
 
 /* The entry at a position, or NULL at the end. */
@@ -351,8 +363,10 @@ static void list_directory(fuse_req_t req, fuse_ino_t ino, size_t size, off_t of
     size_t used = 0;
     int rc = 0;
     pthread_mutex_lock(&l->lock);
-    if (offset == 0)
+    bool is_old = (double)(clock_mono_ms() - l->since_ms) > m->cache_timeout_s * 1000;
+    if (offset == 0 && (l->begun || is_old))
         l->loaded = false; /* rewinddir(3) sees what is there now */
+    l->begun = true;
     for (off_t position = offset;; position++) {
         const struct dfs_status *status = NULL;
         if (position >= 2)

@@ -17,7 +17,7 @@ struct open_file {
     struct open_handle handle;
     struct inode *inode;
     struct dfs *fs; /* as the user that opened it */
-    bool may_write, append;
+    bool may_write;
     pthread_mutex_t lock;       /* guards reader; not held while it reads */
     struct file_reader *reader; /* opened by the first read */
     unsigned cuts;              /* the inode's when it was */
@@ -42,7 +42,6 @@ static void file_attach(struct fuse_file_info *fi, struct mount *m, struct inode
     struct open_file *file = mem_new(struct open_file);
     file->fs = dfs_ref(fs);
     file->may_write = (fi->flags & O_ACCMODE) != O_RDONLY;
-    file->append = fi->flags & O_APPEND;
     pthread_mutex_init(&file->lock, NULL);
     pthread_cond_init(&file->idle, NULL);
     file->inode = inode;
@@ -118,8 +117,9 @@ void op_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode,
         return;
     arena_init(&a, OP_ARENA_BYTES);
     const char *path = inode_path(m->inodes, m->root, inode_of(m->inodes, parent), name, &a);
-    int rc = path ? file_writer_create(fs, path, &(struct file_create){.mode = mode & 01777}, &writer, &err)
-                  : err_set(&err, ERR_NOT_FOUND, "the directory was removed");
+    int rc = path ? mount_check_name(m, name, &err) : err_set(&err, ERR_NOT_FOUND, "the directory was removed");
+    if (rc == 0)
+        rc = file_writer_create(fs, path, &(struct file_create){.mode = mode & 01777}, &writer, &err);
     /* O_CREAT without O_EXCL of a name that another client made meanwhile opens it. */
     bool made = rc == 0;
     if (rc == ERR_EXISTS && !(fi->flags & O_EXCL))
@@ -306,13 +306,16 @@ void op_write_buf(fuse_req_t req, fuse_ino_t ino, struct fuse_bufvec *in, off_t 
         fuse_reply_err(req, (int)-copied);
         return;
     }
+    bool appends = (fi->flags & O_APPEND) && !fi->writepage; /* as it is now; a page of a mapping has its place */
     arena_init(&a, OP_ARENA_BYTES);
     const char *path = inode_path(m->inodes, m->root, inode, NULL, &a);
     pthread_mutex_lock(&inode->lock);
-    int rc = path || inode->stream ? stream_at(inode, file->fs, path, file->append ? -1 : offset, &err)
+    int rc = path || inode->stream ? stream_at(inode, file->fs, path, appends ? -1 : offset, &err)
                                    : err_set(&err, ERR_NOT_FOUND, "the file was removed");
     if (rc == 0)
         rc = stream_write(inode, bytes, (size_t)copied, &err);
+    if (rc < 0)
+        inode->seen_length = -1; /* what was written through a mapping is in the kernel's pages all the same */
     pthread_mutex_unlock(&inode->lock);
     if (rc == ERR_STALE)
         err.code = ERR_NOT_FOUND;

@@ -26,6 +26,7 @@ struct mount {
     char *root;               /* path in the file system that the mount point shows; "" for "/" */
     double cache_timeout_s;   /* how long the kernel may believe names and attributes */
     int64_t extend_max_bytes; /* truncate upwards writes zeros: at most this many */
+    bool names_are_text;      /* for the namenode, which makes the same one of all that are not */
 };
 
 static inline struct mount *mount_of(fuse_req_t req)
@@ -36,6 +37,8 @@ static inline struct mount *mount_of(fuse_req_t req)
 int mount_dfs(fuse_req_t req, struct dfs **ret);
 /* Answers a request with err's errno; unexpected ones (EIO and worse) are logged with the operation and the path. */
 void mount_fail(fuse_req_t req, const char *operation, const char *path, const struct err *why);
+/* ERR_INVALID_PATH: another name than this one would be meant. ERR_NAME_TOO_LONG */
+int mount_check_name(const struct mount *m, const char *name, struct err *reterr) MUST_CHECK;
 /* status as the kernel wants it; path only for nothing but logs. A file being written in this mount has its stream's
  * length. */
 void mount_stat(struct mount *m, struct inode *inode, const struct dfs_status *status, struct stat *ret);

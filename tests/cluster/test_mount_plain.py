@@ -1,6 +1,9 @@
 """A mount of what HDFS has words for: not by the namenode's superuser, or of any other HDFS."""
 import errno
+import fcntl
+import mmap
 import os
+import stat
 import subprocess
 import tempfile
 
@@ -76,7 +79,77 @@ def test_a_file_that_was_read_and_unlinked_is_written_and_read_on(here):
     os.unlink(here + "/f")
     os.write(both, b"second")
     assert os.pread(both, 100, 0) == b"first second"
+    assert (os.fstat(both).st_nlink, os.fstat(both).st_size) == (0, 12)
     os.close(both)
+
+
+def test_a_directory_that_was_removed_is_still_one_for_who_is_in_it(here):
+    os.mkdir(here + "/d", 0o750)
+    folder = os.open(here + "/d", os.O_RDONLY)
+    os.rmdir(here + "/d")
+    st = os.fstat(folder)
+    assert (st.st_mode, st.st_nlink) == (stat.S_IFDIR | 0o750, 0)
+    assert os.listdir(folder) == []
+    os.close(folder)
+
+
+def test_what_is_written_elsewhere_is_not_appended(cluster, here):
+    """O_APPEND is what the descriptor has at the time, and is nothing for a mapping."""
+    both = os.open(here + "/f", os.O_RDWR | os.O_CREAT | os.O_APPEND)
+    os.write(both, b"x" * 8192)
+    with mmap.mmap(both, 8192) as mapping:
+        mapping[:5] = b"12345"
+        with pytest.raises(OSError):
+            mapping.flush()
+    fcntl.fcntl(both, fcntl.F_SETFL, 0)
+    with pytest.raises(OSError) as refused:
+        os.pwrite(both, b"y", 3)
+    assert refused.value.errno == errno.EOPNOTSUPP
+    assert cluster.fs("-cat", path_in_dfs(cluster, here) + "/f").stdout == b"x" * 8192
+    os.close(os.dup(both))
+    cluster.fs("-appendToFile", "-", path_in_dfs(cluster, here) + "/f", stdin=b"another's", check=True)
+    fcntl.fcntl(both, fcntl.F_SETFL, os.O_APPEND)
+    os.write(both, b" and mine")
+    os.close(both)
+    assert cluster.fs("-cat", path_in_dfs(cluster, here) + "/f").stdout == b"x" * 8192 + b"another's and mine"
+
+
+def test_a_name_that_is_too_long_is_said_to_be(here):
+    for length, want in (255, errno.ENOENT), (256, errno.ENAMETOOLONG), (1000, errno.ENAMETOOLONG):
+        for ask in os.stat, os.unlink, os.rmdir, os.listdir, lambda name: os.open(name, os.O_RDONLY):
+            with pytest.raises(OSError) as error:
+                ask(here + "/" + "n" * length)
+            assert error.value.errno == want
+    with pytest.raises(OSError) as error:
+        open(here + "/" + "n" * 256, "w")
+    assert error.value.errno == errno.ENAMETOOLONG
+
+
+def test_a_directory_that_may_not_be_read_is_not_opened(here):
+    os.mkdir(here + "/d", 0o711)
+    os.mkdir(here + "/d/e")
+    script = "import os\nfor name in 'd', 'd/e':\n try: os.close(os.open(name, os.O_RDONLY)); print('open')\n except PermissionError: print('denied')"
+    as_nobody = ["setpriv", "--reuid", "65534", "--clear-groups", "/usr/bin/python3", "-c", script]
+    assert subprocess.run(as_nobody, cwd=here, capture_output=True, check=True).stdout == b"denied\nopen\n"
+    folder = os.open(here + "/d", os.O_RDONLY)
+    os.rmdir(here + "/d/e")
+    os.mkdir(here + "/d/new")
+    assert os.listdir(folder) in (["e"], ["new"])  # as it was when it was opened, or is now
+    assert os.listdir(folder) == ["new"]
+    os.close(folder)
+
+
+def test_what_is_done_to_a_link_is_not_done_to_what_it_leads_to(here):
+    open(here + "/f", "w").close()
+    os.symlink("f", here + "/s")
+    os.utime(here + "/f", (1400000000, 1400000000))
+    os.utime(here + "/s", (1500000000, 1500000000), follow_symlinks=False)
+    with pytest.raises(OSError) as refused:
+        os.chown(here + "/s", 0, 0, follow_symlinks=False)
+    assert refused.value.errno == errno.EOPNOTSUPP
+    assert os.stat(here + "/f").st_mtime == 1400000000
+    os.utime(here + "/s", (1300000000, 1300000000))
+    assert os.stat(here + "/f").st_mtime == 1300000000
 
 
 def test_what_another_client_put_in_its_place_is_not_changed(cluster, here):
@@ -104,6 +177,26 @@ def test_a_name_that_was_believed_too_long_is_looked_up_again(cluster, here):
     replace_elsewhere(cluster, here + "/f", b"fifth")
     os.truncate(here + "/f", 3)
     assert cluster.fs("-cat", path_in_dfs(cluster, here) + "/f").stdout == b"fif"
+
+
+def test_what_is_written_through_a_mapping_is_refused_and_not_kept(here):
+    open(here + "/f", "w").write("x" * 8192)
+    both = os.open(here + "/f", os.O_RDWR)
+    mapping = mmap.mmap(both, 8192)
+    mapping[:5] = b"12345"
+    with pytest.raises(OSError) as refused:
+        mapping.flush()
+    assert refused.value.errno == errno.EOPNOTSUPP
+    mapping.close()
+    os.close(both)
+    assert open(here + "/f").read() == "x" * 8192
+
+
+def test_a_cairn_namenode_takes_names_of_any_bytes(here):
+    for name in b"a\xff", b"a\xfe", b"\xed\xa0\x80":
+        open(os.path.join(os.fsencode(here), name), "wb").write(name)
+    assert sorted(os.listdir(os.fsencode(here))) == [b"a\xfe", b"a\xff", b"\xed\xa0\x80"]
+    assert open(os.fsencode(here) + b"/a\xff", "rb").read() == b"a\xff"
 
 
 def test_fsync_covers_what_another_handle_has_completed(cluster, here):

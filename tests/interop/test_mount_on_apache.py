@@ -22,6 +22,8 @@ NOT_HERE = {
     "test_namenode_restart_under_the_mount",
     "test_a_datanode_dies_under_a_writer_and_a_reader",
     "test_fsync_covers_what_another_handle_has_completed",
+    "test_a_cairn_namenode_takes_names_of_any_bytes",
+    "test_what_is_done_to_a_link_is_not_done_to_what_it_leads_to",
     "test_a_file_that_could_not_be_closed_can_be_written_again",
 }
 
@@ -86,3 +88,20 @@ def test_random_write_is_refused_and_harms_nothing(here):
     os.close(fd)
     assert refused.value.errno == errno.EOPNOTSUPP
     assert open(here + "/f", "rb").read() == b"0123456789"
+
+
+def test_names_that_are_no_text_are_not_taken_for_one_another(here):
+    """Java makes the same name of all of them."""
+    at = os.fsencode(here)
+    open(at + b"/a\xef\xbf\xbd", "w").write("what Java would make of them")
+    for make in (lambda: open(at + b"/a\xff", "w"), lambda: os.mkdir(at + b"/a\xff"),
+                 lambda: os.rename(at + b"/a\xef\xbf\xbd", at + b"/a\xff")):
+        with pytest.raises(OSError) as refused:
+            make()
+        assert refused.value.errno == errno.EINVAL
+    assert not os.path.exists(at + b"/a\xff")
+    assert os.listdir(at) == [b"a\xef\xbf\xbd"]
+    assert open(at + b"/a\xef\xbf\xbd").read() == "what Java would make of them"
+    for name in "ü", "\U0001f600", "a\\b", "a\nb":
+        open(f"{here}/{name}", "w").write(name)
+        assert open(f"{here}/{name}").read() == name
