@@ -1,5 +1,7 @@
 """A namenode with ports of their own for datanodes and lifelines, and one whose queue is short."""
 import json
+import resource
+import socket
 import subprocess
 
 import pytest
@@ -52,6 +54,25 @@ def test_webhdfs_renames_where_quotas_are_counted(cluster):
     done = subprocess.run(["curl", "-s", "-X", "PUT", url], capture_output=True, timeout=60)
     assert json.loads(done.stdout) == {"boolean": True}
     assert cluster.fs("-test", "-d", "/to/tree/a").returncode == 0
+
+
+@pytest.fixture
+def few_files():
+    """Daemons begin with as few files as most systems let a process have, unless it asks for more."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (256, hard))
+    yield lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+def test_more_clients_than_files_to_begin_with(tmp_path, few_files):
+    with Cluster(tmp_path / "cluster", nodes=1) as cluster:
+        few_files()
+        host, port = cluster.namenode.rsplit(":", 1)
+        clients = [socket.create_connection((host, int(port))) for _ in range(400)]
+        cluster.fs("-mkdir", "/d", check=True, deadline_s=20)
+        for client in clients:
+            client.close()
 
 
 def test_a_wrong_address_is_named(tmp_path):
