@@ -18,6 +18,8 @@ const struct config_key config_keys[] = {
     K("hadoop.http.staticuser.user", STRING, "dr.who", 0, 0, "User of web requests that name none."),
     K("ipc.maximum.data.length", SIZE, "134217728", 65536, 1 << 30, "Largest RPC frame accepted."),
     K("ipc.server.handler.queue.size", INT, "100", 1, 1000000, "Calls that may wait for each handler."),
+    K("ipc.server.max.connections", INT, "0", 0, INT32_MAX,
+      "Connections that each RPC port of the namenode takes; 0: half of the files that it may have."),
     K("ipc.backoff.enable", BOOL, "false", 0, 0,
       "When too many calls wait, further ones are refused (RetriableException), not just left unread; for one server: "
       "ipc.PORT.backoff.enable."),

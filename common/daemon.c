@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "common/cli.h"
@@ -36,12 +37,23 @@ static int take_ready_fd(struct daemon *d, int *argc, char **argv, struct err *r
     return 0;
 }
 
+/* Most systems let a process have a thousand unless it asks for more, as Java's do: each client is one. */
+static void raise_files(void)
+{
+    struct rlimit files;
+    if (getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_cur < files.rlim_max) {
+        files.rlim_cur = files.rlim_max;
+        (void)setrlimit(RLIMIT_NOFILE, &files); /* then fewer must do */
+    }
+}
+
 int daemon_begin(struct daemon *d, int *argc, char **argv, struct config **ret_config, struct err *reterr)
 {
     *d = (struct daemon){.name = argv[0], .ready_fd = -1};
     sigset_t set;
     stop_signals(&set);
     pthread_sigmask(SIG_BLOCK, &set, NULL);
+    raise_files();
     int rc = take_ready_fd(d, argc, argv, reterr);
     return rc < 0 ? rc : cli_load_settings(argc, argv, ret_config, reterr);
 }

@@ -16,8 +16,8 @@ struct daemon {
     int ready_fd; /* -1 = nobody asked */
 };
 
-/* Loads the settings (cli_load_settings), takes --ready-fd N, blocks SIGTERM/SIGINT/SIGHUP for this and later threads.
- * Words left in argv are the daemon's own. */
+/* Loads the settings (cli_load_settings), takes --ready-fd N, blocks SIGTERM/SIGINT/SIGHUP for this and later threads,
+ * and lets the process have as many files as it may. Words left in argv are the daemon's own. */
 int daemon_begin(struct daemon *d, int *argc, char **argv, struct config **ret_config, struct err *reterr) MUST_CHECK;
 void daemon_ready(struct daemon *d); /* writes one byte to the descriptor and closes it */
 void daemon_wait(struct daemon *d);  /* logs which signal it was */

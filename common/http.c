@@ -13,6 +13,7 @@
 #include "common/mem.h"
 
 #define HTTP_CONNECTIONS_MAX 4096
+#define HTTP_CONNECTIONS_MIN 64
 /* The heads of a request and its answer: a path may have 8000 bytes, each as %XX, and come back as a Location. */
 #define HTTP_CONNECTION_MEMORY_BYTES 65536
 #define HTTP_IDLE_TIMEOUT_S          60
@@ -273,6 +274,15 @@ static int pool_start_if_needed(struct http_server *s, struct err *reterr)
     return 0;
 }
 
+/* Others need files, too. */
+static int connections_max(void)
+{
+    int most = net_files_max() / 4;
+    return most > HTTP_CONNECTIONS_MAX   ? HTTP_CONNECTIONS_MAX
+           : most < HTTP_CONNECTIONS_MIN ? HTTP_CONNECTIONS_MIN
+                                         : most;
+}
+
 int http_start(const struct http_options *options, struct http_server **ret, struct err *reterr)
 {
     struct http_server *s = server_new(options);
@@ -290,7 +300,7 @@ int http_start(const struct http_options *options, struct http_server **ret, str
         MHD_USE_POLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG, 0, NULL, NULL, http_on_request, s,
         MHD_OPTION_EXTERNAL_LOGGER, http_on_log, NULL, MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_THREAD_POOL_SIZE,
         (unsigned)(s->options.threads > 1 ? s->options.threads : 0), MHD_OPTION_THREAD_STACK_SIZE,
-        (size_t)HTTP_THREAD_STACK_BYTES, MHD_OPTION_CONNECTION_LIMIT, (unsigned)HTTP_CONNECTIONS_MAX,
+        (size_t)HTTP_THREAD_STACK_BYTES, MHD_OPTION_CONNECTION_LIMIT, (unsigned)connections_max(),
         MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)HTTP_CONNECTION_MEMORY_BYTES, MHD_OPTION_CONNECTION_TIMEOUT,
         (unsigned)HTTP_IDLE_TIMEOUT_S, MHD_OPTION_URI_LOG_CALLBACK, http_on_uri, s, MHD_OPTION_NOTIFY_COMPLETED,
         http_on_done, NULL, MHD_OPTION_END);

@@ -38,6 +38,7 @@ int net_writev_full(int fd, struct iovec *iov, int count, struct err *reterr) MU
 int net_wait_readable(int fd, int timeout_ms, struct err *reterr) MUST_CHECK;
 
 bool net_is_literal(const char *host);
+int net_files_max(void); /* how many files, connections among them, this process may have */
 /* First address of a name as a literal. */
 int net_resolve(const char *host, char ret_ip[64], struct err *reterr) MUST_CHECK;
 void net_closep(int *fd); /* AUTO(net_closep) int fd = -1; */

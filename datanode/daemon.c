@@ -9,7 +9,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include "common/clock.h"
@@ -239,16 +238,6 @@ static int wait_ready(struct datanode *dn, struct daemon *d, struct err *reterr)
     }
 }
 
-/* Four for each of dfs.datanode.max.transfer.threads: a connection, the next node's, a replica's two files. */
-static void raise_file_limit(void)
-{
-    struct rlimit files;
-    if (getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_cur < files.rlim_max) {
-        files.rlim_cur = files.rlim_max;
-        (void)setrlimit(RLIMIT_NOFILE, &files); /* then fewer must do */
-    }
-}
-
 static void limit_memory(void)
 {
     mallopt(M_ARENA_MAX, MALLOC_ARENAS);
@@ -268,7 +257,6 @@ int datanode_main(int argc, char **argv)
         return 0;
     }
     limit_memory();
-    raise_file_limit();
     if (daemon_begin(&d, &argc, argv, &config, &why) < 0)
         return daemon_fail("datanode", &why);
     if (argc > 1) {

@@ -7,7 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
-#include <sys/resource.h>
 #include <sys/sysmacros.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -32,16 +31,6 @@
 #define MOUNT_STAGING_BYTES    ((int64_t)1 << 30)
 
 /* ---- before and after the loop ---- */
-
-/* Each file that is open and was written has two of its own in the staging folder, or a connection. */
-static void mount_raise_files(void)
-{
-    struct rlimit files;
-    if (getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_cur < files.rlim_max) {
-        files.rlim_cur = files.rlim_max;
-        (void)setrlimit(RLIMIT_NOFILE, &files); /* then fewer must do */
-    }
-}
 
 /* Who is not root unmounts through FUSE's own helper. */
 static bool fusermount_detach(const char *target)
@@ -267,7 +256,6 @@ static int kind_choose(struct mount_kind *k, struct config *config, const struct
 
 static int set_defaults(struct config *config, struct err *reterr)
 {
-    mount_raise_files();
     if (!config_is_set(config, "cairn.client.retry-for"))
         return config_set(config, "cairn.client.retry-for", MOUNT_RETRY_DEFAULT, "mount", reterr);
     return 0;

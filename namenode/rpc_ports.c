@@ -5,6 +5,7 @@
 
 #include "common/clock.h"
 #include "common/log.h"
+#include "common/net.h"
 #include "namenode/namespace/tokens.h"
 #include "namenode/serve/admin.h"
 #include "namenode/serve/namenode_calls.h"
@@ -67,6 +68,13 @@ static void on_batch(void *context, int events)
         journal_batch_ends(nn->journal);
 }
 
+/* The rest is for metadata: a file of the store that cannot be opened ends all changes. */
+static int connections_max(const struct config *c)
+{
+    int64_t given = config_int(c, "ipc.server.max.connections");
+    return given ? (int)given : net_files_max() / 2;
+}
+
 static int start(struct namenode *nn, struct net_address address, const char *bind_setting, int threads,
                  const struct rpc_service *services, size_t count, struct rpc_server **ret, struct err *reterr)
 {
@@ -74,6 +82,7 @@ static int start(struct namenode *nn, struct net_address address, const char *bi
     struct rpc_server_options o = {
         .listen = address,
         .pool_threads = threads,
+        .connections_max = connections_max(nn->config),
         .services = services,
         .service_count = count,
         .proxy_users = nn->proxy_users,

@@ -96,6 +96,16 @@ static struct host_entry *add(struct host_list *list, const char *host, size_t l
     return e;
 }
 
+void host_list_also(struct host_list *list, size_t index, const char *host)
+{
+    struct host_entry *made = add(list, host, strlen(host));
+    const struct host_entry *like = &list->entries[index];
+    char *name = made->host;
+    *made = *like;
+    made->host = name;
+    made->upgrade_domain = like->upgrade_domain ? mem_strdup(like->upgrade_domain) : NULL;
+}
+
 void host_list_free(struct host_list *list)
 {
     for (size_t i = 0; i < list->count; i++) {

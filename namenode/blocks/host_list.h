@@ -23,6 +23,8 @@ struct host_list {
 void host_list_from_names(const char *include_text, const char *exclude_text, struct host_list *ret);
 /* An array of objects, or (as older versions wrote it) one object after another. ERR_CONFIG says what is wrong. */
 int host_list_from_json(struct slice text, struct host_list *ret, struct err *reterr) MUST_CHECK;
+/* What the entry says holds of this host, too. */
+void host_list_also(struct host_list *list, size_t index, const char *host);
 void host_list_free(struct host_list *list);
 
 struct host_wish {

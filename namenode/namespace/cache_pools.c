@@ -289,7 +289,7 @@ int cache_pool_add(struct cache_pools *c, struct txn *t, const struct fs_user *u
                    struct err *reterr)
 {
     const struct cache_pool defaults = {.owner = (char *)(uintptr_t)u->name,
-                                        .group = (char *)(uintptr_t)(u->groups.count ? u->groups.names : u->name),
+                                        .group = (char *)(uintptr_t)u->name,
                                         .mode = CACHE_POOL_MODE,
                                         .limit_bytes = CACHE_LIMIT_NONE,
                                         .max_relative_expiry_ms = CACHE_EXPIRY_NEVER_MS,

@@ -29,7 +29,12 @@ void client_add_cache_pool(struct rpc_call *call, const ProtobufCMessage *messag
 {
     const Hdfs__AddCachePoolRequestProto *q = (const void *)message;
     struct cache_pool_args args = pool_args(q->info);
+    struct user_groups groups;
     struct op op;
+    if (!args.group) { /* whom we let do everything is not asked for his groups otherwise */
+        user_groups_load(&groups, op_caller(call));
+        args.group = user_groups_next(&groups, NULL);
+    }
     op_begin(&op, context, call);
     OP_RESPONSE(&op, hdfs__add_cache_pool_response_proto, Hdfs__AddCachePoolResponseProto);
     int rc = op_check_super(&op);

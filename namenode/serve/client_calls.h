@@ -55,7 +55,7 @@
     X(saveNamespace, save_namespace, 0) \
     X(rollEdits, roll_edits, 0) \
     X(restoreFailedStorage, restore_failed_storage, 0) \
-    X(refreshNodes, refresh_nodes, 0) \
+    X(refreshNodes, refresh_nodes, RPC_MAY_BLOCK) \
     X(finalizeUpgrade, finalize_upgrade, 0) \
     X(upgradeStatus, upgrade_status, 0) \
     X(rollingUpgrade, rolling_upgrade, 0) \

@@ -1,6 +1,7 @@
 #include "namenode/serve/membership.h"
 
 #include <errno.h>
+#include <netdb.h>
 #include <poll.h>
 #include <signal.h>
 #include <spawn.h>
@@ -12,6 +13,7 @@
 #include "common/clock.h"
 #include "common/file.h"
 #include "common/log.h"
+#include "common/net.h"
 #include "namenode/blocks/blocks.h"
 #include "namenode/blocks/host_list.h"
 
@@ -62,6 +64,23 @@ static int read_hosts(const struct namenode *nn, struct host_list *ret, struct e
     return rc;
 }
 
+/* A datanode may call itself otherwise: its addresses count as well, as in HDFS. May block on the name service. */
+static void add_addresses(struct host_list *hosts)
+{
+    size_t count = hosts->count;
+    for (size_t i = 0; i < count; i++) {
+        const char *name = hosts->entries[i].host;
+        struct addrinfo hints = {.ai_socktype = SOCK_STREAM}, *found = NULL;
+        char ip[NI_MAXHOST];
+        if (net_is_literal(name) || getaddrinfo(name, NULL, &hints, &found) != 0)
+            continue;
+        for (const struct addrinfo *a = found; a; a = a->ai_next)
+            if (!getnameinfo(a->ai_addr, a->ai_addrlen, ip, sizeof ip, NULL, 0, NI_NUMERICHOST))
+                host_list_also(hosts, i, ip);
+        freeaddrinfo(found);
+    }
+}
+
 int membership_load(struct namenode *nn, struct err *reterr)
 {
     AUTO(buf_free) struct buf table = {0};
@@ -71,6 +90,7 @@ int membership_load(struct namenode *nn, struct err *reterr)
         rc = read_setting(nn, "net.topology.table.file.name", &table, reterr);
     if (rc)
         return rc;
+    add_addresses(&hosts);
     namenode_lock(nn);
     if (*config_str(nn->config, "net.topology.table.file.name"))
         rc = blocks_set_topology(nn->blocks, buf_cstr(&table), reterr);

@@ -1,11 +1,14 @@
 """A namenode with ports of their own for datanodes and lifelines, and one whose queue is short."""
 import json
+import resource
+import socket
 import subprocess
 
 import pytest
 
 from lib.cluster import Cluster, run_cairn
 from lib.ports import port_block, release_port_block
+from lib.waiting import wait_for
 
 
 @pytest.fixture(scope="module")
@@ -52,6 +55,47 @@ def test_webhdfs_renames_where_quotas_are_counted(cluster):
     done = subprocess.run(["curl", "-s", "-X", "PUT", url], capture_output=True, timeout=60)
     assert json.loads(done.stdout) == {"boolean": True}
     assert cluster.fs("-test", "-d", "/to/tree/a").returncode == 0
+
+
+@pytest.fixture
+def few_files():
+    """Daemons begin with as few files as most systems let a process have, unless it asks for more."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (256, hard))
+    yield lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+def test_more_clients_than_files_to_begin_with(tmp_path, few_files):
+    with Cluster(tmp_path / "cluster", nodes=1) as cluster:
+        few_files()
+        host, port = cluster.namenode.rsplit(":", 1)
+        clients = [socket.create_connection((host, int(port))) for _ in range(400)]
+        cluster.fs("-mkdir", "/d", check=True, deadline_s=20)
+        for client in clients:
+            client.close()
+
+
+def is_closed(client):
+    try:
+        return client.recv(1, socket.MSG_DONTWAIT) == b""
+    except BlockingIOError:
+        return False
+    except ConnectionError:
+        return True
+
+
+def test_clients_leave_files_for_metadata(cluster):
+    """A namenode that cannot open a file of its store takes no changes any more until it is started again."""
+    cluster.kill("namenode")
+    cluster.start_again("namenode", through=("prlimit", "--nofile=400:400"))
+    cluster.wait_for_datanodes()
+    host, port = cluster.namenode.rsplit(":", 1)
+    clients = [socket.create_connection((host, int(port))) for _ in range(500)]
+    wait_for(lambda: sum(map(is_closed, clients)) >= 300, 20, "those that are too many to be refused")
+    for client in clients:
+        client.close()
+    wait_for(lambda: cluster.fs("-mkdir", "-p", "/after").returncode == 0, 60, "those that are not to be served")
 
 
 def test_a_wrong_address_is_named(tmp_path):

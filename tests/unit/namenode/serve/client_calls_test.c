@@ -109,6 +109,31 @@ static void test_a_link_is_summed_up_as_itself(void **state)
     arena_free(&a);
 }
 
+/* ---- cache pools ---- */
+
+static void test_a_pool_has_its_makers_first_group(void **state)
+{
+    struct fixture *f = *state;
+    struct arena a;
+    arena_init(&a, 1 << 20);
+    user_groups_fix("root=wheel,staff;");
+    user_groups_forget();
+    Hdfs__AddCachePoolRequestProto q = HDFS__ADD_CACHE_POOL_REQUEST_PROTO__INIT;
+    Hdfs__CachePoolInfoProto info = HDFS__CACHE_POOL_INFO_PROTO__INIT;
+    info.poolname = (char *)(uintptr_t) "pool";
+    q.info = &info;
+    (void)answer(f, &a, "addCachePool", &q.base, &hdfs__add_cache_pool_response_proto__descriptor);
+    user_groups_fix("");
+    user_groups_forget();
+    Hdfs__ListCachePoolsRequestProto list = HDFS__LIST_CACHE_POOLS_REQUEST_PROTO__INIT;
+    list.prevpoolname = (char *)(uintptr_t) "";
+    const Hdfs__ListCachePoolsResponseProto *r =
+        answer(f, &a, "listCachePools", &list.base, &hdfs__list_cache_pools_response_proto__descriptor);
+    assert_string_equal(r->entries[0]->info->ownername, "root");
+    assert_string_equal(r->entries[0]->info->groupname, "wheel");
+    arena_free(&a);
+}
+
 /* ---- differences between snapshots ---- */
 
 static const Hdfs__SnapshotDiffReportListingProto *list_differences(struct fixture *f, struct arena *a,
@@ -173,6 +198,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_lost_files_are_found_behind_many_others, setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(test_a_link_is_summed_up_as_itself, setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(test_a_pool_has_its_makers_first_group, setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(test_pages_of_differences_are_of_one_moment, setup, fixture_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

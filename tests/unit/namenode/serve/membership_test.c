@@ -1,6 +1,9 @@
 /* The files and the program that say who may join and on which rack. */
 #include "../../check.h"
 
+#include <arpa/inet.h>
+#include <netdb.h>
+#include <netinet/in.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -60,6 +63,49 @@ static const struct datanode_info *join(struct fixture *f, const char *ip, struc
     struct datanode_registration r = {.uuid = ip, .ip = ip, .hostname = ip, .xfer_port = 9866};
     membership_resolve_rack(&f->nn, ip);
     return blocks_register(f->nn.blocks, &r, 1, NULL, reterr) ? NULL : blocks_datanode_by_uuid(f->nn.blocks, ip);
+}
+
+/* A name service that knows dn1 and dn2, under two names each. */
+int getaddrinfo(const char *name, const char *service, const struct addrinfo *hints, struct addrinfo **ret)
+{
+    static struct sockaddr_in address[2];
+    static struct addrinfo list[2];
+    const char *number = !strncmp(name, "dn", 2) ? name + 2 : "";
+    if ((*number != '1' && *number != '2') || (number[1] && strcmp(number + 1, ".example.com")))
+        return EAI_NONAME;
+    for (size_t i = 0; i < 2; i++) { /* each has a second address that is nobody's */
+        address[i] = (struct sockaddr_in){.sin_family = AF_INET};
+        address[i].sin_addr.s_addr = htonl(0x0a000000u + (i ? 100 : 0) + (uint32_t)(*number - '0'));
+        list[i] = (struct addrinfo){.ai_family = AF_INET,
+                                    .ai_addr = (struct sockaddr *)&address[i],
+                                    .ai_addrlen = sizeof address[i],
+                                    .ai_next = i ? NULL : &list[1]};
+    }
+    *ret = list;
+    return 0;
+}
+
+void freeaddrinfo(struct addrinfo *list)
+{
+}
+
+static void names_stand_for_addresses(void **state)
+{
+    struct fixture *f = *state;
+    struct err e;
+    put(f, "dfs.hosts", "hosts", "dn1.example.com:9866 dn2 unknown.example.com 10.0.0.3\n", 0644);
+    assert_int_equal(membership_load(&f->nn, &e), 0);
+    const struct datanode_info *n = join(f, "10.0.0.1", &e);
+    assert_non_null(n);
+    assert_non_null(join(f, "10.0.0.2", &e));
+    assert_non_null(join(f, "10.0.0.3", &e));
+    assert_null(join(f, "10.0.0.4", &e));
+    put(f, "dfs.hosts.exclude", "exclude", "dn1\n", 0644);
+    assert_int_equal(membership_load(&f->nn, &e), 0);
+    assert_int_equal(n->admin, DATANODE_DECOMMISSION_IN_PROGRESS);
+    put(f, "dfs.hosts.exclude", "exclude", "dn1:9999\n", 0644);
+    assert_int_equal(membership_load(&f->nn, &e), 0);
+    assert_int_equal(n->admin, DATANODE_NORMAL);
 }
 
 static void files_are_read_again(void **state)
@@ -139,8 +185,8 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
-        TEST(files_are_read_again),  TEST(json_takes_the_place_of_both_files),    TEST(unreadable_file_changes_nothing),
-        TEST(script_names_the_rack), TEST(script_trouble_means_the_default_rack),
+        TEST(names_stand_for_addresses),       TEST(files_are_read_again),  TEST(json_takes_the_place_of_both_files),
+        TEST(unreadable_file_changes_nothing), TEST(script_names_the_rack), TEST(script_trouble_means_the_default_rack),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
