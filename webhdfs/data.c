@@ -97,8 +97,10 @@ static int download_start(struct webhdfs_call *c, struct download *d)
         return rc;
     int64_t bytes = file_reader_length(d->reader);
     rc = webhdfs_check_offset(c, (uint64_t)bytes);
-    rc = rc < 0 || offset > bytes ? rc : file_reader_seek(d->reader, offset, &c->err);
-    d->left = offset > bytes ? 0 : bytes - offset;
+    if (rc == 0 && offset > bytes)
+        rc = err_remote(&c->err, "java.io.EOFException", "Cannot seek after EOF");
+    rc = rc < 0 ? rc : file_reader_seek(d->reader, offset, &c->err);
+    d->left = bytes - offset;
     if (length->is_set && length->number < d->left)
         d->left = length->number;
     return rc;
@@ -214,8 +216,8 @@ static void create_options(const struct webhdfs_call *c, struct file_create *ret
     *ret = (struct file_create){
         .mode = mode->is_set ? (uint16_t)mode->number : FILE_MODE_DEFAULT,
         .unmasked = unmasked->is_set ? (uint16_t)unmasked->number : 0,
-        .overwrite = param(c, PARAM_OVERWRITE)->number ||
-                     (param(c, PARAM_CREATEFLAG)->number & HDFS__CREATE_FLAG_PROTO__OVERWRITE),
+        .overwrite = param(c, PARAM_OVERWRITE)->number,
+        .flags = (uint32_t)param(c, PARAM_CREATEFLAG)->number,
         .create_parent = param(c, PARAM_CREATEPARENT)->number,
         .replication = replication->is_set ? (uint32_t)replication->number : 0,
         .block_bytes = block->is_set ? block->number : 0,
