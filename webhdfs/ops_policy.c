@@ -204,17 +204,22 @@ int webhdfs_unset_ec_policy(struct webhdfs_call *c)
 int webhdfs_set_quota(struct webhdfs_call *c)
 {
     REQUEST(SetQuota, set_quota, q);
+    int rc = param_required(c, PARAM_NS_QUOTA);
+    rc = rc < 0 ? rc : param_required(c, PARAM_DS_QUOTA);
+    if (rc < 0)
+        return rc;
     q.path = (char *)c->path;
     q.namespacequota = (uint64_t)param(c, PARAM_NS_QUOTA)->number;
     q.storagespacequota = (uint64_t)param(c, PARAM_DS_QUOTA)->number;
-    int rc = DO(c, "setQuota", set_quota, &q);
+    rc = DO(c, "setQuota", set_quota, &q);
     return rc < 0 ? rc : reply_empty(c);
 }
 
 int webhdfs_set_quota_by_type(struct webhdfs_call *c)
 {
     REQUEST(SetQuota, set_quota, q);
-    int rc = param_required(c, PARAM_STORAGETYPE);
+    int rc = param_required(c, PARAM_DS_QUOTA);
+    rc = rc < 0 ? rc : param_required(c, PARAM_STORAGETYPE);
     if (rc < 0)
         return rc;
     const char *name = param_text(c, PARAM_STORAGETYPE);

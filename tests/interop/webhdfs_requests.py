@@ -402,6 +402,8 @@ REQUESTS = [
     PUT("{d}/quota/1/2/3", "MKDIRS"),
     PUT("{d}/quota", "SETQUOTA", namespacequota="-1", storagespacequota="-1"),
     PUT("{d}/quota", "SETQUOTA", namespacequota="x"),
+    PUT("{d}/quota", "SETQUOTA", namespacequota="null"),
+    PUT("{d}/quota", "SETQUOTABYSTORAGETYPE", storagetype="SSD", storagespacequota="null"),
     PUT("{d}/quota", "SETQUOTA", namespacequota="-2"),
     PUT("{d}/quota", "SETQUOTA", namespacequota="3", user="ada"),
     PUT("{d}/quota", "SETQUOTABYSTORAGETYPE", storagetype="SSD", storagespacequota="1000"),
