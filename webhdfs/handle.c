@@ -145,8 +145,14 @@ static int identify_by_token(struct webhdfs_call *c)
     Hdfs__TokenProto token;
     if (!text || !*text || !caller->token_user)
         return 0;
-    int rc = token_from_url_text(text, &c->arena, &token, &c->err);
-    rc = rc ? rc : caller->token_user(caller->context, &token, &c->arena, &user, &c->err);
+    int broken = token_from_url_text(text, &c->arena, &token, &c->err);
+    if (broken) { /* which counts for nothing where no token does */
+        struct err ignored;
+        hdfs__token_proto__init(&token);
+        token.kind = token.service = (char *)"";
+        return caller->token_user(caller->context, &token, &c->arena, &user, &ignored) ? broken : 0;
+    }
+    int rc = caller->token_user(caller->context, &token, &c->arena, &user, &c->err);
     if (!rc && user) {
         c->user = c->real_user = user;
         c->has_token = true;

@@ -223,6 +223,7 @@ REQUESTS = [
     GET("{d}/sticky/notmine", "GETFILESTATUS"),
     GET("{d}/f", "GETFILESTATUS", user="12!"),
     GET("{d}/f", "GETFILESTATUS", user=""),
+    GET("{d}/f", "GETFILESTATUS", delegation="nonsense"),
     GET("{d}/f", "GETFILESTATUS", user="Ada-1._x$"),
     GET("{d}/f", "GETFILELINKSTATUS"),
     GET("{d}/missing", "GETFILELINKSTATUS"),
