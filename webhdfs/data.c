@@ -97,8 +97,10 @@ static int download_start(struct webhdfs_call *c, struct download *d)
         return rc;
     int64_t bytes = file_reader_length(d->reader);
     rc = webhdfs_check_offset(c, (uint64_t)bytes);
-    rc = rc < 0 || offset > bytes ? rc : file_reader_seek(d->reader, offset, &c->err);
-    d->left = offset > bytes ? 0 : bytes - offset;
+    if (rc == 0 && offset > bytes)
+        rc = err_remote(&c->err, "java.io.EOFException", "Cannot seek after EOF");
+    rc = rc < 0 ? rc : file_reader_seek(d->reader, offset, &c->err);
+    d->left = bytes - offset;
     if (length->is_set && length->number < d->left)
         d->left = length->number;
     return rc;

@@ -276,6 +276,7 @@ REQUESTS = [
     GET("{d}/f", "OPEN", body=b"", length="0"),
     GET("{d}/f", "OPEN", body=b"", length="999999"),
     GET("{d}/empty", "OPEN", body=b""),
+    GET("{d}/empty", "OPEN", body=b"", offset="5"),
     GET("{d}/sp ace/f +%25 &?", "OPEN", body=b""),
     GET("{d}/f", "OPEN", offset="999999"),
     GET("{d}/f", "OPEN", offset="-1"),
