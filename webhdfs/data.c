@@ -216,8 +216,8 @@ static void create_options(const struct webhdfs_call *c, struct file_create *ret
     *ret = (struct file_create){
         .mode = mode->is_set ? (uint16_t)mode->number : FILE_MODE_DEFAULT,
         .unmasked = unmasked->is_set ? (uint16_t)unmasked->number : 0,
-        .overwrite = param(c, PARAM_OVERWRITE)->number ||
-                     (param(c, PARAM_CREATEFLAG)->number & HDFS__CREATE_FLAG_PROTO__OVERWRITE),
+        .overwrite = param(c, PARAM_OVERWRITE)->number,
+        .flags = (uint32_t)param(c, PARAM_CREATEFLAG)->number,
         .create_parent = param(c, PARAM_CREATEPARENT)->number,
         .replication = replication->is_set ? (uint32_t)replication->number : 0,
         .block_bytes = block->is_set ? block->number : 0,

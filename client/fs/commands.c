@@ -80,7 +80,8 @@ const struct shell_command shell_commands[] = {
     {"moveToLocal", "<src> <localdst>", NULL, move_to_local_run, "Not implemented, as in Hadoop."},
     {"mv", "<src> ... <dst>", NULL, mv_run, "Renames, within one file system."},
     {"put", "[-f] [-p] [-l] [-d] [-t <thread count>] [-q <thread pool queue size>] <localsrc> ... <dst>", NULL, put_run,
-     "Copies local files and directories; - is standard input.\n" COPY_HELP "-l: one replica.\n" CLUSTER_COPY_HELP},
+     "Copies local files and directories; - is standard input.\n" COPY_HELP
+     "-l: one replica, which may be in memory at first.\n" CLUSTER_COPY_HELP},
     {"renameSnapshot", "<snapshotDir> <oldName> <newName>", NULL, rename_snapshot_run,
      "Gives a snapshot another name."},
     {"rm", "[-f] [-r|-R] [-skipTrash] [-safely] <src> ...", NULL, rm_run,

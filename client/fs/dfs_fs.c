@@ -195,6 +195,7 @@ static int op_create(struct shell_fs *fs, const char *path, const struct sink_op
         .unmasked = 0666,
         .overwrite = how->overwrite,
         .create_parent = true,
+        .flags = how->lazy ? FILE_CREATE_LAZY : 0,
         .replication = how->lazy ? 1 : 0,
     };
     struct file_writer *writer;

@@ -25,7 +25,7 @@ struct sink {
 struct sink_options {
     bool overwrite;
     bool side_file; /* local files: write .name.crc too */
-    bool lazy;      /* one replica, as `-put -l` asks for */
+    bool lazy;      /* one replica, in memory first if the datanodes can, as `-put -l` asks for */
 };
 
 struct shell_fs_ops {

@@ -232,9 +232,11 @@ struct file_create {
     bool overwrite, create_parent;
     bool create_folder;   /* the file's directory is made, but none above it; other namenodes than ours say
                              ERR_NOT_FOUND, as without it */
+    uint32_t flags;       /* HDFS's CreateFlag, to which overwrite adds its own; 0 = CREATE */
     uint32_t replication; /* 0 = dfs.replication, else the server's default */
     int64_t block_bytes;  /* 0 = dfs.blocksize, else the server's default */
 };
+#define FILE_CREATE_LAZY 0x11 /* flags: CREATE | LAZY_PERSIST */
 int file_writer_create(struct dfs *fs, const char *path, const struct file_create *how, struct file_writer **ret,
                        struct err *reterr) MUST_CHECK;
 int file_writer_append(struct dfs *fs, const char *path, bool new_block, struct file_writer **ret,

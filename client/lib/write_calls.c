@@ -50,7 +50,8 @@ int call_create(struct dfs *fs, const char *path, const struct file_create *how,
         request.unmasked = &unmasked;
     }
     request.clientname = fs->client_name;
-    request.createflag = HDFS__CREATE_FLAG_PROTO__CREATE | (how->overwrite ? HDFS__CREATE_FLAG_PROTO__OVERWRITE : 0);
+    request.createflag = (how->flags ? how->flags : HDFS__CREATE_FLAG_PROTO__CREATE) |
+                         (how->overwrite ? HDFS__CREATE_FLAG_PROTO__OVERWRITE : 0);
     request.createparent = how->create_parent;
     request.has_createfolder = request.createfolder = how->create_folder;
     request.replication = how->replication;

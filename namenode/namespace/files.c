@@ -63,8 +63,7 @@ static int check_create(const struct file_op *o, const struct file_create_args *
     if (there && inode_is_dir(there))
         return err_set(reterr, ERR_EXISTS, "%s already exists as a directory", p->text);
     if (!there && !args->create)
-        return err_set(reterr, ERR_NOT_FOUND, "Can't overwrite non-existent %s for client %s", p->text,
-                       args->client_machine);
+        return err_set(reterr, ERR_NOT_FOUND, "Can't overwrite non-existent %s", p->text);
     if (args->block_bytes < limits->block_bytes_min)
         return err_set(reterr, ERR_IO,
                        "Specified block size %llu is less than configured minimum value "

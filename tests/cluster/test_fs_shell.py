@@ -328,6 +328,14 @@ def test_get_with_crc_files(fs, tmp_path):
     assert not (tmp_path / ".f.crc").exists(), "a side file of another copy must not stay"
 
 
+def test_a_lazy_put_is_told_to_the_namenode(cluster, fs):
+    fs.ok("-put", "-l", "-", "{w}/lazy", stdin=b"x")
+    where = fs.ok("-ls", "-C", "{w}").decode().strip()
+    assert fs.ok("-stat", "%r", "{w}/lazy") == b"1\n"
+    told = run_cairn("storagepolicies", "-fs", cluster.uri, "-getStoragePolicy", "-path", where, check=True).stdout
+    assert b"BlockStoragePolicy{LAZY_PERSIST:15" in told
+
+
 def test_setrep_waits_until_it_is_so(cluster, fs):
     fs.ok("-put", "-", "{w}/f", stdin=b"x" * (2 * MIB))
     assert b" done" in fs.ok("-setrep", "-w", "2", "{w}/f", deadline_s=60)
