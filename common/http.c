@@ -167,7 +167,7 @@ static enum MHD_Result http_on_head(struct http_request *r)
 
 static enum MHD_Result http_on_body(struct http_request *r, const char *bytes, size_t *len)
 {
-    if (r->uploading) {
+    if (r->uploading && !r->upload_failed) {
         size_t room = HTTP_PIECE_BYTES - r->piece_len, n = *len < room ? *len : room;
         memcpy(r->piece + r->piece_len, bytes, n);
         r->piece_len += n;
@@ -178,7 +178,7 @@ static enum MHD_Result http_on_body(struct http_request *r, const char *bytes, s
          * who may have sent all. And only with bytes left: or else it goes on to the next chunk although we rest. */
         return http_rest(r, http_step_write) ? MHD_YES : MHD_NO;
     }
-    if (r->handled) {
+    if (r->handled) { /* answered, or to be told what went wrong */
         r->dropped_bytes += *len;
     } else if (r->body.len + *len > r->server->options.max_body_bytes) {
         r->body_too_large = true;
