@@ -117,12 +117,21 @@ static void address_text(struct MHD_Connection *connection, char out[64])
         inet_ntop(AF_INET6, &v6->sin6_addr, out, 64);
 }
 
+/* "http://host/path?query", as clients write it who think that we are their proxy: "/path?query". */
+static const char *origin_form(const char *uri)
+{
+    if (strncasecmp(uri, "http://", 7) != 0)
+        return uri;
+    const char *path = strchr(uri + 7, '/');
+    return path ? path : "/";
+}
+
 static void *http_on_uri(void *arg, const char *uri, struct MHD_Connection *connection)
 {
     struct http_request *r = mem_new(struct http_request);
     r->server = arg;
     r->connection = connection;
-    r->raw_uri = mem_strdup(uri);
+    r->raw_uri = mem_strdup(origin_form(uri));
     r->reply = (struct http_reply){.status = 200, .file_fd = -1};
     address_text(connection, r->client_ip);
     return r;
@@ -206,7 +215,7 @@ static enum MHD_Result http_on_request(void *arg, struct MHD_Connection *connect
                                        void **state)
 {
     struct http_request *r = *state;
-    r->path = url;
+    r->path = origin_form(url);
     r->method = method;
     switch (r->phase) {
     case HTTP_NEW: return http_on_head(r);
