@@ -143,6 +143,30 @@ static bool has_body(const struct http_request *r)
     return http_header(r, "Transfer-Encoding") || (length && strcmp(length, "0") != 0);
 }
 
+struct framing {
+    const char *length;
+    bool is_odd;
+};
+
+static enum MHD_Result look_at_framing(void *arg, enum MHD_ValueKind kind, const char *name, const char *value)
+{
+    struct framing *f = arg;
+    if (value && !strcasecmp(name, "Content-Length")) {
+        f->is_odd |= f->length && strcmp(f->length, value) != 0;
+        f->length = value;
+    }
+    f->is_odd |= value && !strcasecmp(name, "Transfer-Encoding") && strcasecmp(value, "chunked") != 0;
+    return MHD_YES;
+}
+
+/* Where the body ends must be beyond doubt: what is left of it would be the next request, or all of it half a file. */
+static bool has_odd_framing(const struct http_request *r)
+{
+    struct framing f = {0};
+    MHD_get_connection_values(r->connection, MHD_HEADER_KIND, look_at_framing, &f);
+    return f.is_odd;
+}
+
 static void answer_no_route(struct http_request *r, bool path_known)
 {
     if (path_known)
@@ -157,6 +181,11 @@ static enum MHD_Result http_on_head(struct http_request *r)
 {
     bool path_known = true;
     if (!r->route && !r->handled) {
+        if (has_odd_framing(r)) {
+            http_fail(&r->reply, 400, "the length of the request's body is not clear");
+            r->reply.close_connection = true;
+            return http_send(r);
+        }
         r->route = http_match(r->server, r->method, r->path, &path_known);
         if (!r->route)
             answer_no_route(r, path_known);

@@ -182,6 +182,14 @@ def test_requests_as_to_a_proxy(cluster):
         assert got.startswith(b"HTTP/1.1 200 ") and b'"length":5000' in got
 
 
+def test_a_body_whose_end_is_not_clear_is_refused(cluster):
+    head = b"PUT /webhdfs/v1/odd?op=CREATE&data=true&user.name=root HTTP/1.1\r\nHost: x\r\nContent-Type: application/octet-stream\r\n"
+    for framing in b"Content-Length: 5\r\nContent-Length: 7\r\n", b"Transfer-Encoding: gzip, chunked\r\n":
+        got = answer_to(cluster.httpfs, head + framing + b"\r\n7\r\nabcdefg\r\n0\r\n\r\n")
+        assert got.startswith(b"HTTP/1.1 400 ") and got.count(b"HTTP/1.1") == 1, framing
+        assert cluster.fs("-test", "-e", "/odd").returncode == 1
+
+
 def test_idle_connections_cost_little(cluster):
     host, port = cluster.namenode_http.split(":")
     before = cluster.resident_mib("namenode")
