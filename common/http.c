@@ -118,12 +118,21 @@ static void address_text(struct MHD_Connection *connection, char out[64])
         inet_ntop(AF_INET6, &v6->sin6_addr, out, 64);
 }
 
+/* "http://host/path?query", as clients write it who think that we are their proxy: "/path?query". */
+static const char *origin_form(const char *uri)
+{
+    if (strncasecmp(uri, "http://", 7) != 0)
+        return uri;
+    const char *path = strchr(uri + 7, '/');
+    return path ? path : "/";
+}
+
 static void *http_on_uri(void *arg, const char *uri, struct MHD_Connection *connection)
 {
     struct http_request *r = mem_new(struct http_request);
     r->server = arg;
     r->connection = connection;
-    r->raw_uri = mem_strdup(uri);
+    r->raw_uri = mem_strdup(origin_form(uri));
     r->reply = (struct http_reply){.status = 200, .file_fd = -1};
     address_text(connection, r->client_ip);
     return r;
@@ -133,6 +142,30 @@ static bool has_body(const struct http_request *r)
 {
     const char *length = http_header(r, "Content-Length");
     return http_header(r, "Transfer-Encoding") || (length && strcmp(length, "0") != 0);
+}
+
+struct framing {
+    const char *length;
+    bool is_odd;
+};
+
+static enum MHD_Result look_at_framing(void *arg, enum MHD_ValueKind kind, const char *name, const char *value)
+{
+    struct framing *f = arg;
+    if (value && !strcasecmp(name, "Content-Length")) {
+        f->is_odd |= f->length && strcmp(f->length, value) != 0;
+        f->length = value;
+    }
+    f->is_odd |= value && !strcasecmp(name, "Transfer-Encoding") && strcasecmp(value, "chunked") != 0;
+    return MHD_YES;
+}
+
+/* Where the body ends must be beyond doubt: what is left of it would be the next request, or all of it half a file. */
+static bool has_odd_framing(const struct http_request *r)
+{
+    struct framing f = {0};
+    MHD_get_connection_values(r->connection, MHD_HEADER_KIND, look_at_framing, &f);
+    return f.is_odd;
 }
 
 static void answer_no_route(struct http_request *r, bool path_known)
@@ -149,6 +182,11 @@ static enum MHD_Result http_on_head(struct http_request *r)
 {
     bool path_known = true;
     if (!r->route && !r->handled) {
+        if (has_odd_framing(r)) {
+            http_fail(&r->reply, 400, "the length of the request's body is not clear");
+            r->reply.close_connection = true;
+            return http_send(r);
+        }
         r->route = http_match(r->server, r->method, r->path, &path_known);
         if (!r->route)
             answer_no_route(r, path_known);
@@ -168,7 +206,7 @@ static enum MHD_Result http_on_head(struct http_request *r)
 
 static enum MHD_Result http_on_body(struct http_request *r, const char *bytes, size_t *len)
 {
-    if (r->uploading) {
+    if (r->uploading && !r->upload_failed) {
         size_t room = HTTP_PIECE_BYTES - r->piece_len, n = *len < room ? *len : room;
         memcpy(r->piece + r->piece_len, bytes, n);
         r->piece_len += n;
@@ -179,7 +217,7 @@ static enum MHD_Result http_on_body(struct http_request *r, const char *bytes, s
          * who may have sent all. And only with bytes left: or else it goes on to the next chunk although we rest. */
         return http_rest(r, http_step_write) ? MHD_YES : MHD_NO;
     }
-    if (r->handled) {
+    if (r->handled) { /* answered, or to be told what went wrong */
         r->dropped_bytes += *len;
     } else if (r->body.len + *len > r->server->options.max_body_bytes) {
         r->body_too_large = true;
@@ -207,7 +245,7 @@ static enum MHD_Result http_on_request(void *arg, struct MHD_Connection *connect
                                        void **state)
 {
     struct http_request *r = *state;
-    r->path = url;
+    r->path = origin_form(url);
     r->method = method;
     switch (r->phase) {
     case HTTP_NEW: return http_on_head(r);

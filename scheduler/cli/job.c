@@ -10,6 +10,7 @@
 #include "common/clock.h"
 #include "common/http.h"
 #include "common/mem.h"
+#include "common/terminal.h"
 #include "client/lib/dfs.h"
 #include "main/commands.h"
 #include "scheduler/cli/job_client.h"
@@ -360,6 +361,8 @@ int job_main(int argc, char **argv)
     if (rc == 0 && argc == 2 && (!strcmp(argv[1], "-help") || !strcmp(argv[1], "--help"))) {
         fputs(usage_text, stdout);
     } else if (rc == 0) {
+        if (argc > 1 && strcmp(argv[1], "-logs") != 0) /* what tasks write may be in colour */
+            terminal_guard(&stdout);
         rc = dfs_connect(config, NULL, NULL, &fs, &err); /* only for who we are */
         if (rc == 0)
             rc = job_client_connect(config, dfs_user(fs), &client, &err);

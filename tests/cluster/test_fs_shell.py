@@ -1,6 +1,5 @@
 """`cairn fs`, `dfsadmin` and `fsck` on a cluster of ours: what the comparison with Hadoop's shell does not reach
 (tests/interop/test_cairn_fs_on_apache.py holds every command against Hadoop's own)."""
-import contextlib
 import getpass
 import gzip
 import hashlib
@@ -17,6 +16,7 @@ import pytest
 from lib import sanitizer
 from lib.cluster import Cluster, cairn_path, client_env, run_cairn
 from lib.data import MIB, sha256_file, tree_hashes, write_file
+from lib.process import on_a_terminal
 from lib.reader import Reader
 from lib.waiting import wait_for
 
@@ -260,20 +260,6 @@ def test_progress_is_drawn_on_a_terminal_only(cluster, fs, tmp_path):
     assert fs("-put", "-", "{w}/quiet", stdin=b"x").stderr == b""
 
 
-def on_a_terminal(command):
-    """What `command` writes to a terminal."""
-    parent, child = pty.openpty()
-    with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=child, stderr=child, env=client_env()) as running:
-        os.close(child)
-        seen = b""
-        with contextlib.suppress(OSError):  # EIO: the other end is closed
-            while piece := os.read(parent, 65536):
-                seen += piece
-        assert running.wait(20) in (0, 1)
-    os.close(parent)
-    return seen
-
-
 def test_names_do_not_command_a_terminal(cluster, fs, tmp_path):
     evil = "\x1b]0;owned\x07-\u009b2J-\x7f-ü"
     (tmp_path / evil).write_text("\x1b[7m")
@@ -281,10 +267,10 @@ def test_names_do_not_command_a_terminal(cluster, fs, tmp_path):
     fs.ok("-put", tmp_path / evil, "/evil/")
     shown = "/evil/?]0;owned?-?2J-?-ü".encode()
     for words in ("fs", "-ls", "-C", "/evil"), ("fs", "-find", "/evil"), ("fs", "-rmdir", f"/evil/{evil}"), ("fsck", "/evil", "-files"):
-        seen = on_a_terminal([cairn_path(), words[0], "-fs", cluster.uri, *words[1:]])
+        seen = on_a_terminal([cairn_path(), words[0], "-fs", cluster.uri, *words[1:]], client_env())
         assert shown in seen and not re.search(rb"\x1b|\x07|\x7f|\xc2[\x80-\x9f]", seen), words
     assert fs.ok("-ls", "-C", "/evil") == f"/evil/{evil}\n".encode(), "a pipe gets what there is"
-    assert on_a_terminal([cairn_path(), "fs", "-fs", cluster.uri, "-cat", f"/evil/{evil}"]) == b"\x1b[7m"
+    assert on_a_terminal([cairn_path(), "fs", "-fs", cluster.uri, "-cat", f"/evil/{evil}"], client_env()) == b"\x1b[7m"
 
 
 def test_a_file_is_not_written_over_itself(fs, tmp_path):

@@ -1,4 +1,5 @@
 """The HTTP ports of all daemons: /jmx as exporters ask for it, and the servlets that Hadoop's daemons have."""
+import contextlib
 import http.client
 import json
 import socket
@@ -161,6 +162,32 @@ def test_paths_as_long_as_there_are(cluster):
         assert ask(where.netloc, "PUT", f"{where.path}?{where.query}", upload)[0] == 201
         assert ask(address, "GET", url + "OPEN", {})[0] in (200, 307)
         assert json.loads(ask(address, "DELETE", url + "DELETE", {})[2]) == {"boolean": True}
+
+
+def answer_to(address, request):
+    """All that comes back for these bytes, until the server hangs up."""
+    with socket.create_connection(address.split(":"), 30) as connection:
+        connection.sendall(request)
+        got = b""
+        with contextlib.suppress(ConnectionResetError):  # what was not read of the request
+            while piece := connection.recv(65536):
+                got += piece
+        return got
+
+
+def test_requests_as_to_a_proxy(cluster):
+    for address in (cluster.namenode_http, cluster.httpfs):
+        head = f"GET http://{address}/webhdfs/v1/file?op=GETFILESTATUS HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n"
+        got = answer_to(address, head.encode())
+        assert got.startswith(b"HTTP/1.1 200 ") and b'"length":5000' in got
+
+
+def test_a_body_whose_end_is_not_clear_is_refused(cluster):
+    head = b"PUT /webhdfs/v1/odd?op=CREATE&data=true&user.name=root HTTP/1.1\r\nHost: x\r\nContent-Type: application/octet-stream\r\n"
+    for framing in b"Content-Length: 5\r\nContent-Length: 7\r\n", b"Transfer-Encoding: gzip, chunked\r\n":
+        got = answer_to(cluster.httpfs, head + framing + b"\r\n7\r\nabcdefg\r\n0\r\n\r\n")
+        assert got.startswith(b"HTTP/1.1 400 ") and got.count(b"HTTP/1.1") == 1, framing
+        assert cluster.fs("-test", "-e", "/odd").returncode == 1
 
 
 def test_idle_connections_cost_little(cluster):

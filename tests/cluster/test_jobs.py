@@ -4,8 +4,9 @@ import gzip
 import json
 import signal
 
-from lib.cluster import cairn_path
+from lib.cluster import cairn_path, client_env
 from lib.jobs import WORDCOUNT, WORDS, check_words, counter, generate, job, job_id, output, put, run, running, state, submit, word_counts
+from lib.process import on_a_terminal
 
 
 def test_word_count_with_a_combiner_and_several_reduces(running):
@@ -53,6 +54,15 @@ def test_paths_with_the_file_systems_name(running):
 
 
 # ---- Hadoop's contract ----
+
+
+def test_the_name_of_a_job_does_not_command_a_terminal(running):
+    put(running, "/i/evil", b"x\n")
+    text = run(running, "-D", "mapreduce.job.name=\x1b[2Jevil", "-input", "/i/evil", "-mapper", "cat", out="/o/evil")
+    for words in ["-list", "all"], ["-status", job_id(text)], ["-history", job_id(text)]:
+        seen = on_a_terminal([cairn_path(), "job", "-fs", running.uri, *words], client_env())
+        assert b"?[2Jevil" in seen and b"\x1b" not in seen, words
+    assert b"\x1b[2Jevil" in job(running, "-list", "all").stdout, "a pipe gets what there is"
 
 
 def test_two_files_of_one_name_are_not_taken_for_each_other(running, tmp_path):

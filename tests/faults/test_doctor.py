@@ -1,4 +1,5 @@
 """`cairn doctor`: each fault is made for real, and has to be found, explained and answered with a remedy."""
+import contextlib
 import http.server
 import json
 import os
@@ -123,6 +124,28 @@ def test_a_port_that_speaks_something_else(well):
     with socket.create_server(("127.0.0.1", 0)) as silent:
         code, found = doctor(f"hdfs://127.0.0.1:{silent.getsockname()[1]}", "-timeout", "1", **{"ipc.client.rpc-timeout.ms": 1000})
         assert code == 1 and "does not speak Hadoop RPC" in the(found, "namenode-port", "error")
+
+
+def test_a_port_that_answers_without_end(well):
+    def drip(connection):
+        with connection, contextlib.suppress(OSError):
+            while True:
+                connection.sendall(b"x")
+                threading.Event().wait(0.3)
+
+    def serve():
+        with contextlib.suppress(OSError):
+            while True:
+                threading.Thread(target=drip, args=(dripping.accept()[0],), daemon=True).start()
+
+    with socket.create_server(("127.0.0.1", 0)) as dripping:
+        threading.Thread(target=serve, daemon=True).start()
+        address = "127.0.0.1:%d" % dripping.getsockname()[1]
+        code, found = doctor(f"hdfs://{address}", "-timeout", "1", **{"ipc.client.rpc-timeout.ms": 1000})
+        assert code == 1 and "does not speak Hadoop RPC" in the(found, "namenode-port", "error")
+        code, found = doctor(well.uri, "-timeout", "1", **{"dfs.namenode.http-address": address})
+        assert code == 0 and "the answer has no end" in found["namenode-pages"][0]["text"]
+        dripping.shutdown(socket.SHUT_RDWR)
 
 
 def test_safe_mode_by_hand_and_for_want_of_blocks(sick, tmp_path):

@@ -1,5 +1,7 @@
 """A child process with a log file: started, watched and ended by its pid."""
+import contextlib
 import os
+import pty
 import signal
 import subprocess
 
@@ -78,3 +80,17 @@ class Daemon:
         except subprocess.TimeoutExpired:
             self.kill()
             self._process.wait(patience_s)
+
+
+def on_a_terminal(command, env):
+    """What `command` writes to a terminal."""
+    parent, child = pty.openpty()
+    with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=child, stderr=child, env=env) as running:
+        os.close(child)
+        seen = b""
+        with contextlib.suppress(OSError):  # EIO: the other end is closed
+            while piece := os.read(parent, 65536):
+                seen += piece
+        assert running.wait(20) in (0, 1)
+    os.close(parent)
+    return seen

@@ -8,9 +8,11 @@
 #include <time.h>
 
 #include "client/admin/doctor/doctor.h"
+#include "common/clock.h"
 
 #define PAGE_MAX_BYTES (8u << 20)
 #define HEAD_SHOWN     512
+#define TIMEOUTS_MAX   10 /* for all of an answer: what comes byte by byte never times out */
 
 /* Whatever comes back for these bytes, at most `capacity` of it. */
 static size_t ask(const struct net_address *a, const void *bytes, size_t len, int timeout_ms, char *out,
@@ -24,7 +26,8 @@ static size_t ask(const struct net_address *a, const void *bytes, size_t len, in
     if (net_write_full(fd, bytes, len, NULL) < 0)
         return 0;
     size_t got = 0;
-    for (ssize_t n; got < capacity && (n = recv(fd, out + got, capacity - got, 0)) > 0;)
+    int64_t end_ms = clock_mono_ms() + (int64_t)TIMEOUTS_MAX * timeout_ms;
+    for (ssize_t n; got < capacity && clock_mono_ms() < end_ms && (n = recv(fd, out + got, capacity - got, 0)) > 0;)
         got += (size_t)n;
     return got;
 }
@@ -99,8 +102,11 @@ int page_get(const struct net_address *a, const char *path, int timeout_ms, stru
     buf_clear(&raw);
     char piece[16384];
     ssize_t n;
-    while ((n = recv(fd, piece, sizeof piece, 0)) > 0 && raw.len < PAGE_MAX_BYTES)
+    int64_t end_ms = clock_mono_ms() + (int64_t)TIMEOUTS_MAX * timeout_ms;
+    while ((n = recv(fd, piece, sizeof piece, 0)) > 0 && raw.len < PAGE_MAX_BYTES && clock_mono_ms() < end_ms)
         buf_append(&raw, piece, (size_t)n);
+    if (n > 0)
+        return err_set(reterr, ERR_TIMEOUT, "%s: the answer has no end", name);
     if (n < 0 && !raw.len)
         return errno == EAGAIN ? err_set(reterr, ERR_TIMEOUT, "%s did not answer within %d ms", name, timeout_ms)
                                : err_errno(reterr, errno, "%s", name);

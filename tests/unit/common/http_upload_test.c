@@ -68,10 +68,28 @@ static void on_cut_upload(struct http_request *request, struct http_reply *reply
         .write = take_when_the_client_is_gone, .finish = finish, .abort = give_up, .context = mem_new(struct upload)};
 }
 
+static int refuse(void *context, const void *bytes, size_t len, struct err *reterr)
+{
+    return err_set(reterr, ERR_DS_QUOTA, "there is no room");
+}
+
+static void say_why(void *context, const struct err *why, struct http_reply *reply)
+{
+    buf_append_str(&reply->body, why ? why->text : "fine");
+    free(context);
+}
+
+static void on_refused_upload(struct http_request *request, struct http_reply *reply, void *context)
+{
+    reply->upload =
+        (struct http_upload){.write = refuse, .finish = say_why, .abort = give_up, .context = mem_new(struct upload)};
+}
+
 static int start(void **state)
 {
     static const struct http_route routes[] = {{"PUT", "/up", on_upload, .may_block = true},
-                                               {"PUT", "/cut", on_cut_upload, .may_block = true}};
+                                               {"PUT", "/cut", on_cut_upload, .may_block = true},
+                                               {"PUT", "/refused", on_refused_upload, .may_block = true}};
     struct http_options options = {
         .listen = {.host = "127.0.0.1"}, .routes = routes, .route_count = ARRAY_COUNT(routes)};
     struct err why;
@@ -171,11 +189,45 @@ static void a_client_that_goes_while_its_upload_rests_is_noticed(void **state)
     }
 }
 
+/* Sends a body of so many MiB, as far as the server takes it; what it answers. */
+static size_t send_refused(struct http_server *s, size_t mib, char answer[1024])
+{
+    struct net_address to = {.host = "127.0.0.1", .port = http_port(s)};
+    struct err why;
+    char head[100];
+    AUTO(mem_freep) char *piece = mem_calloc(1, 1 << 20);
+    AUTO(net_closep) int fd = -1;
+    size_t sent = 0, len = 0;
+    assert_int_equal(net_connect(&to, NULL, 5000, &fd, &why), 0);
+    net_set_timeouts(fd, 20000, 20000);
+    snprintf(head, sizeof head, "PUT /refused HTTP/1.1\r\nHost: here\r\nContent-Length: %zu\r\n\r\n", mib << 20);
+    assert_int_equal(net_write_full(fd, head, strlen(head), &why), 0);
+    while (sent < mib && net_write_full(fd, piece, 1 << 20, &why) == 0)
+        sent++;
+    for (ssize_t got; sent == mib && !strstr(answer, "room"); len += (size_t)got)
+        if ((got = recv(fd, answer + len, 1023 - len, 0)) <= 0)
+            break;
+    return sent;
+}
+
+static void an_upload_that_has_failed_is_not_taken_to_its_end(void **state)
+{
+    char answer[1024] = "";
+    struct timespec until;
+    assert_int_equal(send_refused(*state, 8, answer), 8);
+    assert_non_null(strstr(answer, "there is no room"));
+    assert_true(send_refused(*state, 4096, answer) < 4096);
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_sec += 20;
+    assert_int_equal(sem_timedwait(&cut.given_up, &until), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(an_upload_ends_wherever_its_last_piece_does, start, stop),
         cmocka_unit_test_setup_teardown(a_client_that_goes_while_its_upload_rests_is_noticed, start, stop),
+        cmocka_unit_test_setup_teardown(an_upload_that_has_failed_is_not_taken_to_its_end, start, stop),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
