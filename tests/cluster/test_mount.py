@@ -12,6 +12,7 @@ import pytest
 
 from lib.cluster import Cluster, cairn_path, client_env, run_cairn
 from lib.data import MIB, sha256_file, tree_hashes, write_file
+from lib.posix_mounts import here, path_in_dfs
 from lib.replicas import replicas_synced
 from lib.waiting import wait_for
 
@@ -24,18 +25,6 @@ def cluster(tmp_path_factory):
     with Cluster(folder / "cluster", nodes=3, mount=mount, properties={"dfs.blocksize": 4 * MIB}) as running:
         yield running
     os.rmdir(mount)
-
-
-@pytest.fixture
-def here(cluster, request):
-    """A folder of its own in the mount for each test."""
-    path = os.path.join(cluster.mount, request.node.name.replace("/", "_"))
-    os.mkdir(path)
-    return path
-
-
-def path_in_dfs(cluster, path):
-    return path[len(cluster.mount):]
 
 
 def test_copy_in_and_out_gives_the_same_bytes(cluster, here, tmp_path):

@@ -12,6 +12,7 @@ import pytest
 from lib.cluster import Cluster
 from lib.data import MIB
 from lib.mounts import Mount
+from lib.posix_mounts import here, path_in_dfs
 from lib.replicas import replicas_synced
 from lib.waiting import wait_for
 
@@ -27,18 +28,6 @@ def cluster(tmp_path_factory):
             running.mount = mount
             yield running
     os.rmdir(mount)
-
-
-@pytest.fixture
-def here(cluster, request):
-    """A folder of its own in the mount for each test."""
-    path = os.path.join(cluster.mount, request.node.name.replace("/", "_"))
-    os.mkdir(path)
-    return path
-
-
-def path_in_dfs(cluster, path):
-    return path[len(cluster.mount):]
 
 
 def replace_elsewhere(cluster, path, content):
