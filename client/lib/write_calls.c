@@ -59,7 +59,13 @@ int call_create(struct dfs *fs, const char *path, const struct file_create *how,
     ProtobufCMessage *answer;
     int rc = dfs_path_call(fs, "create", &request.base, &request.src, &hdfs__create_response_proto__descriptor, a,
                            &answer, reterr);
-    return rc < 0 ? rc : answer_of_status(((Hdfs__CreateResponseProto *)answer)->fs, request.src, ret, reterr);
+    if (rc < 0)
+        return rc;
+    rc = answer_of_status(((Hdfs__CreateResponseProto *)answer)->fs, request.src, ret, reterr);
+    bool deleted;
+    if (rc < 0) /* it was made, and is open for this client, which will not write it */
+        (void)!dfs_delete(fs, request.src, false, &deleted, NULL);
+    return rc;
 }
 
 int call_append(struct dfs *fs, const char *path, bool new_block, struct arena *a, struct create_answer *ret,
@@ -77,6 +83,9 @@ int call_append(struct dfs *fs, const char *path, bool new_block, struct arena *
         return rc;
     const Hdfs__AppendResponseProto *answer = (Hdfs__AppendResponseProto *)message;
     rc = answer_of_status(answer->stat, request.src, ret, reterr);
+    bool closed;
+    if (rc < 0) /* ditto */
+        (void)!dfs_recover_lease(fs, request.src, &closed, NULL);
     if (rc < 0 || !answer->block)
         return rc;
     ret->has_block = true;
