@@ -283,6 +283,7 @@ static void http_on_log(void *arg, const char *format, va_list args)
 static void server_free(struct http_server *s)
 {
     pool_free(s->pool);
+    pool_free(s->data_pool);
     pthread_cond_destroy(&s->idle);
     pthread_mutex_destroy(&s->lock);
     free(s->routes);
@@ -295,6 +296,7 @@ static struct http_server *server_new(const struct http_options *options)
     s->options = *options;
     s->options.threads = options->threads > 0 ? options->threads : HTTP_THREADS_DEFAULT;
     s->options.pool_threads = options->pool_threads > 0 ? options->pool_threads : HTTP_POOL_THREADS_DEFAULT;
+    s->options.data_threads = options->data_threads > 0 ? options->data_threads : s->options.pool_threads;
     s->routes = mem_alloc(options->route_count * sizeof *s->routes);
     if (options->route_count)
         memcpy(s->routes, options->routes, options->route_count * sizeof *s->routes);
@@ -306,10 +308,13 @@ static struct http_server *server_new(const struct http_options *options)
 
 static int pool_start_if_needed(struct http_server *s, struct err *reterr)
 {
+    bool some_block = false;
     for (size_t i = 0; i < s->route_count; i++)
-        if (s->routes[i].may_block)
-            return pool_new("http-pool", s->options.pool_threads, &s->pool, reterr);
-    return 0;
+        some_block |= s->routes[i].may_block;
+    if (!some_block)
+        return 0;
+    int rc = pool_new("http-pool", s->options.pool_threads, &s->pool, reterr);
+    return rc < 0 ? rc : pool_new("http-data", s->options.data_threads, &s->data_pool, reterr);
 }
 
 /* Others need files, too. */

@@ -2,9 +2,10 @@
  * pieces.
  *
  * Handlers run on the server's few own threads (http_options.threads) and may block briefly; those of routes with
- * `may_block`, and all sources and uploads, run on a pool while their connection rests, so a slow client or a slow disk
- * costs memory for one piece and no thread. Requests are bounded (URL, headers, body); a client that neither sends nor
- * takes for a minute is dropped. Every page is plain: HTML with its CSS inline, no scripts from elsewhere. */
+ * `may_block` run on a pool, sources and uploads on another, while their connection rests, so a slow client costs
+ * memory for one piece and no thread, and bodies that wait for a slow disk leave the handlers alone. Requests are
+ * bounded (URL, headers, body); a client that neither sends nor takes for a minute is dropped. Every page is plain:
+ * HTML with its CSS inline, no scripts from elsewhere. */
 #ifndef CAIRN_COMMON_HTTP_H
 #define CAIRN_COMMON_HTTP_H
 
@@ -61,6 +62,7 @@ struct http_options {
     void *context;
     int threads;           /* 0 => 2 */
     int pool_threads;      /* for may_block routes; 0 => 8 */
+    int data_threads;      /* for sources and uploads; 0 => as many */
     size_t max_body_bytes; /* of other routes; 0 => no body accepted */
     /* Called with every answer before it is sent (headers that all of them have); may be NULL. Any thread. */
     http_handler on_reply;

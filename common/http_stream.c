@@ -49,7 +49,7 @@ bool http_rest(struct http_request *r, void (*run)(struct http_request *r))
     step->request = r;
     step->run = run;
     MHD_suspend_connection(r->connection);
-    pool_submit(r->server->pool, &step->task);
+    pool_submit(run == http_step_handle ? r->server->pool : r->server->data_pool, &step->task);
     return true;
 }
 
@@ -174,5 +174,5 @@ void http_stream_end(struct http_request *r)
     *g = (struct http_goodbye){.task.run = goodbye_run, .server = s, .source = r->reply.source};
     if (r->uploading)
         g->upload = r->reply.upload;
-    pool_submit(s->pool, &g->task);
+    pool_submit(s->data_pool, &g->task);
 }

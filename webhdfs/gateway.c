@@ -16,7 +16,8 @@
 #include "webhdfs/webhdfs.h"
 
 #define GATEWAY_POOL_THREADS 24
-#define MALLOC_ARENAS        2 /* pool threads must not have a heap each */
+#define GATEWAY_DATA_THREADS 64 /* each may wait for a datanode that hangs, for a minute */
+#define MALLOC_ARENAS        2  /* pool threads must not have a heap each */
 
 static const char usage[] =
     "Usage: cairn httpfs [generic options] [--ready-fd N]\n\n"
@@ -54,6 +55,7 @@ static int gateway_run(struct daemon *d, const struct config *config, struct err
                                   .route_count = ARRAY_COUNT(routes),
                                   .context = &started_wall_ms,
                                   .pool_threads = GATEWAY_POOL_THREADS,
+                                  .data_threads = GATEWAY_DATA_THREADS,
                                   .on_reply = origin_add_headers,
                                   .on_reply_context = (void *)(uintptr_t)config};
     char text[NET_ADDRESS_MAX];

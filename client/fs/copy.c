@@ -134,8 +134,10 @@ static int copy_descend_into(struct copy *c, struct item *src, struct arena *a, 
     if (dst->exists && dst->status.type != DFS_DIR)
         return path_error(reterr, ERR_NOT_DIR, dst->text, "Is not a directory");
     if (!dst->exists) {
-        int rc = dst->fs->ops->mkdirs(dst->fs, dst->path, (uint16_t)(0777 & ~dst->fs->umask), reterr);
-        if (rc < 0 || (rc = item_refresh(dst, a, reterr)) < 0)
+        uint16_t mode;
+        int rc = shell_fs_mode(dst->fs, 0777, &mode, reterr);
+        if (rc < 0 || (rc = dst->fs->ops->mkdirs(dst->fs, dst->path, mode, reterr)) < 0 ||
+            (rc = item_refresh(dst, a, reterr)) < 0)
             return rc;
     }
     int rc = walk_children(&c->walk, src, reterr);

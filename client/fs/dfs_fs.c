@@ -191,7 +191,6 @@ static int op_create(struct shell_fs *fs, const char *path, const struct sink_op
                      struct err *reterr)
 {
     struct file_create create = {
-        .mode = (uint16_t)(0666 & ~fs->umask),
         .unmasked = 0666,
         .overwrite = how->overwrite,
         .create_parent = true,
@@ -199,7 +198,9 @@ static int op_create(struct shell_fs *fs, const char *path, const struct sink_op
         .replication = how->lazy ? 1 : 0,
     };
     struct file_writer *writer;
-    int rc = file_writer_create(fs->dfs, path, &create, &writer, reterr);
+    int rc = shell_fs_mode(fs, 0666, &create.mode, reterr);
+    if (rc == 0)
+        rc = file_writer_create(fs->dfs, path, &create, &writer, reterr);
     if (rc == 0)
         *ret = sink_new(writer);
     return rc;

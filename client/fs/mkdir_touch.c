@@ -30,7 +30,9 @@ static int mkdir_missing(struct walk *w, struct item *it, struct err *reterr)
         if (!there)
             return path_not_found(reterr, item_qualified(&parent, a));
     }
-    return it->fs->ops->mkdirs(it->fs, it->path, (uint16_t)(0777 & ~it->fs->umask), reterr);
+    uint16_t mode;
+    int rc = shell_fs_mode(it->fs, 0777, &mode, reterr);
+    return rc < 0 ? rc : it->fs->ops->mkdirs(it->fs, it->path, mode, reterr);
 }
 
 int mkdir_run(struct shell *sh, struct args *args, struct err *reterr)

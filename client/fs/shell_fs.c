@@ -11,7 +11,7 @@ static struct shell_fs *fs_add(struct shell *sh, struct shell_fs fs)
 {
     struct shell_fs *added = arena_new(&sh->arena, struct shell_fs);
     *added = fs;
-    added->umask = dfs_umask(sh->config);
+    added->config = sh->config;
     added->next = sh->filesystems;
     sh->filesystems = added;
     return added;
@@ -98,6 +98,14 @@ void shell_fs_close_all(struct shell *sh)
     for (struct shell_fs *fs = sh->filesystems; fs; fs = fs->next)
         dfs_unref(fs->dfs);
     sh->filesystems = NULL;
+}
+
+int shell_fs_mode(const struct shell_fs *fs, unsigned all, uint16_t *ret, struct err *reterr)
+{
+    uint16_t umask_bits = 0;
+    int rc = dfs_umask(fs->config, &umask_bits, reterr);
+    *ret = (uint16_t)(all & ~umask_bits);
+    return rc;
 }
 
 int shell_fs_exists(struct shell_fs *fs, const char *path, bool *ret_exists, struct err *reterr)

@@ -74,7 +74,7 @@ struct shell_fs {
     const char *uri;       /* "hdfs://host:port", "file:///" */
     const char *qualifier; /* what stands before a path to qualify it: "hdfs://host:port", "file://" */
     const char *working_dir;
-    uint16_t umask;
+    const struct config *config;
     struct shell_fs *next;
 };
 
@@ -86,6 +86,8 @@ void shell_fs_close_all(struct shell *sh);
 
 extern const struct shell_fs_ops dfs_fs_ops, local_fs_ops;
 
+/* `all` without what fs.permissions.umask-mode takes away. */
+int shell_fs_mode(const struct shell_fs *fs, unsigned all, uint16_t *ret, struct err *reterr) MUST_CHECK;
 int shell_fs_exists(struct shell_fs *fs, const char *path, bool *ret_exists, struct err *reterr) MUST_CHECK;
 
 #endif

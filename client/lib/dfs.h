@@ -39,8 +39,8 @@ int dfs_behind_view(struct dfs *fs, const char *path, struct arena *a, struct df
                     struct err *reterr) MUST_CHECK;
 struct rpc_client *dfs_namenode(struct dfs *fs); /* ClientProtocol, for calls that have no function here */
 /* fs.permissions.umask-mode, which whoever makes files and directories applies: octal, or symbolic as "u=rwx,g=r-x,o="
- * (what stays allowed). */
-uint16_t dfs_umask(const struct config *config);
+ * (what stays allowed). ERR_CONFIG. */
+int dfs_umask(const struct config *config, uint16_t *ret, struct err *reterr) MUST_CHECK;
 
 /* ---- files and directories ---- */
 enum dfs_type { DFS_DIR = 1, DFS_FILE = 2, DFS_SYMLINK = 3 };

@@ -266,6 +266,7 @@ int pages_start(struct namenode *nn, struct rpc_server *rpc, const char *user, c
                                    .route_count = ARRAY_COUNT(routes),
                                    .context = nn,
                                    .pool_threads = 16,
+                                   .data_threads = 4, /* listings */
                                    .on_reply = origin_add_headers,
                                    .on_reply_context = (void *)(uintptr_t)nn->config};
     rc = http_start(&options, &p->http, reterr);

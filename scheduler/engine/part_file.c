@@ -37,10 +37,13 @@ static bool is_sequence(const Cairn__JobSpecProto *job)
 
 static int part_file_create(struct part_file *p, struct err *reterr)
 {
-    unsigned umask_bits = dfs_umask(dfs_config(p->task->fs));
+    uint16_t umask_bits;
+    int rc = dfs_umask(dfs_config(p->task->fs), &umask_bits, reterr);
+    if (rc < 0)
+        return rc;
     struct file_create how = {.mode = (uint16_t)(0666 & ~umask_bits), .overwrite = true, .create_folder = true};
     /* Of its parents only the last is made: a straggler must not bring back the folder of a job that is over. */
-    int rc = file_writer_create(p->task->fs, p->path, &how, &p->writer, reterr);
+    rc = file_writer_create(p->task->fs, p->path, &how, &p->writer, reterr);
     if (rc != ERR_NOT_FOUND)
         return rc;
     rc = dfs_mkdirs(p->task->fs, p->dir, (uint16_t)(0777 & ~umask_bits), false, reterr);

@@ -402,6 +402,24 @@ def test_an_empty_operand_is_wrong_usage_before_anything_is_done(fs, tmp_path):
     assert fs.ok("-ls", "-C", "{w}").decode().split("/")[-1] == "f\n" and os.listdir(tmp_path) == ["f"]
 
 
+@pytest.mark.parametrize("mask", ["bogus", "9", "27 7", "u=rwxs"])
+def test_a_umask_that_says_nothing_is_refused(fs, tmp_path, mask):
+    """Not taken for 022, which would open to all what was meant to be closed."""
+    (tmp_path / "d").mkdir()
+    setting = ["-D", f"fs.permissions.umask-mode={mask}"]
+    for command in (["-touchz", "{w}/f"], ["-mkdir", "{w}/f"], ["-put", tmp_path / "d", "{w}/f"]):
+        done = fs(*setting, *command)
+        assert done.returncode == 1, command
+        assert b"fs.permissions.umask-mode with value " + mask.encode() in done.stderr
+    assert fs.ok(*setting, "-ls", "{w}") == b""
+
+
+@pytest.mark.parametrize("mask, mode", [("=rx", "-r--r--r--"), ("u=rw, g=r", "-rw-r-----"), ("a+rw", "-rw-rw-rw-")])
+def test_a_symbolic_umask_is_read_as_hadoop_reads_it(fs, mask, mode):
+    fs.ok("-D", f"fs.permissions.umask-mode={mask}", "-touchz", "{w}/f")
+    assert fs.ok("-stat", "%A", "{w}/f").decode() == mode[1:] + "\n"
+
+
 def test_without_a_cluster_the_remedy_is_told():
     alone = ["unshare", "-rn"]  # a network of its own: no cluster is found, nothing listens
     done = subprocess.run([*alone, cairn_path(), "fs", "-ls", "/"], capture_output=True, env=client_env(), check=False)

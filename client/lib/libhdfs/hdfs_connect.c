@@ -175,6 +175,9 @@ static int builder_connect(const struct hdfsBuilder *b, hdfsFS *ret, struct err 
     AUTO(mem_freep) char *uri = uri_of(b->namenode, b->port);
     if (!uri && !config_is_set(c, "fs.defaultFS"))
         rc = cli_find_cluster(c, reterr);
+    uint16_t umask_bits;
+    if (rc == 0)
+        rc = dfs_umask(c, &umask_bits, reterr);
     struct dfs *dfs;
     if (rc == 0)
         rc = dfs_connect(c, uri, b->user, &dfs, reterr);
@@ -182,7 +185,7 @@ static int builder_connect(const struct hdfsBuilder *b, hdfsFS *ret, struct err 
         return rc;
     hdfsFS fs = mem_new(struct hdfs_internal);
     fs->dfs = dfs;
-    fs->umask = dfs_umask(c);
+    fs->umask = umask_bits;
     fs->working_dir = home_of(dfs);
     pthread_mutex_init(&fs->lock, NULL);
     *ret = fs;
