@@ -44,6 +44,19 @@ void edit_turns_lost(struct edit_turns *t, uint64_t inode, uint64_t session, uin
     *s = (struct turn){inode, session, now_ms + EDIT_TURN_MS, is_own ? s->losses + 1 : 1};
 }
 
+void edit_turns_give(struct edit_turns *t, uint64_t inode, uint64_t session, bool is_here, uint64_t now_ms)
+{
+    uint64_t until_ms = now_ms + (is_here ? EDIT_TURN_MS : EDIT_TURN_AWAY_MS);
+    t->slots[inode % SLOTS] = (struct turn){inode, session, until_ms, LOSSES_TO_TURN};
+}
+
+void edit_turns_is_back(struct edit_turns *t, uint64_t session, uint64_t now_ms)
+{
+    for (size_t i = 0; i < SLOTS; i++)
+        if (t->slots[i].session == session && is_turn(&t->slots[i], now_ms))
+            t->slots[i].until_ms = now_ms + EDIT_TURN_MS;
+}
+
 void edit_turns_won(struct edit_turns *t, uint64_t inode, uint64_t session)
 {
     struct turn *s = &t->slots[inode % SLOTS];

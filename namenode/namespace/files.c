@@ -6,13 +6,16 @@
 
 #include "common/log.h"
 #include "namenode/namespace/change_log.h"
+#include "namenode/namespace/edit_turns.h"
 #include "namenode/namespace/files_edit.h"
 #include "namenode/namespace/graves.h"
 #include "namenode/namespace/leases.h"
 #include "namenode/namespace/links.h"
+#include "namenode/namespace/lost_streams.h"
 #include "namenode/namespace/policy.h"
 #include "namenode/namespace/sessions.h"
 #include "namenode/namespace/tree.h"
+#include "namenode/namespace/writers.h"
 
 static void tell_sessions(const struct file_op *o)
 {
@@ -376,7 +379,19 @@ int file_abandon_block(const struct file_op *o, const struct fs_user *u, const s
     return file_commit(o, reterr);
 }
 
-int file_try_close(const struct file_op *o, struct inode *n, bool *ret_closed, struct err *reterr)
+/* What the mount has written may be in the file in part, so the rest goes first, unless nothing came into the file
+ * since the stream of another one was lost: then the end is still that one's. */
+static void give_turn(const struct file_op *o, const struct inode *n, uint64_t session)
+{
+    const struct session *s = sessions_find(o->nn->sessions, session);
+    for (size_t i = 0; i < n->lost_count; i++)
+        if (n->lost[i].session != session && !n->lost[i].is_saved && n->lost[i].length_bytes == inode_length(n))
+            return;
+    if (s)
+        edit_turns_give(o->nn->edit_turns, n->id, session, writers_is_here(o->nn->writers, s->name), o->now_ms);
+}
+
+int file_try_close(const struct file_op *o, struct inode *n, bool is_lost, bool *ret_closed, struct err *reterr)
 {
     *ret_closed = false;
     for (size_t i = 0; i < n->block_count; i++) {
@@ -395,10 +410,15 @@ int file_try_close(const struct file_op *o, struct inode *n, bool *ret_closed, s
         }
     n->mtime_ns = n->written_ns ? n->written_ns : o->t->now_ns;
     n->ctime_ns = n->mtime_ns > n->ctime_ns ? n->mtime_ns : n->ctime_ns;
+    uint64_t lost = is_lost ? n->session : 0;
+    if (lost)
+        lost_stream_add(o->t, n, lost, inode_length(n));
     txn_close_file(o->t, n);
     int rc = file_commit(o, reterr);
     if (rc)
         return rc;
+    if (lost)
+        give_turn(o, n, lost);
     for (size_t i = 0; i < count; i++)
         blocks_complete(o->nn->blocks, now_complete[i], o->now_ms);
     *ret_closed = true;
@@ -430,7 +450,7 @@ int file_complete(const struct file_op *o, const struct fs_user *u, const struct
         return err_set(reterr, ERR_IO, "complete of %s names no last block, but block blk_%llu is still being written",
                        ref->path, (unsigned long long)inode_last_block(n)->id);
     rc = commit_last_block(o, n, last, reterr);
-    return rc ? rc : file_try_close(o, n, ret_closed, reterr);
+    return rc ? rc : file_try_close(o, n, false, ret_closed, reterr);
 }
 
 int file_fsync(const struct file_op *o, const struct fs_user *u, const struct file_ref *ref, int64_t last_length,

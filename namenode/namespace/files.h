@@ -66,8 +66,10 @@ int file_abandon_block(const struct file_op *o, const struct fs_user *u, const s
 int file_complete(const struct file_op *o, const struct fs_user *u, const struct file_ref *ref,
                   const struct block_id_stamp *last, uint64_t written_ns, bool *ret_closed, uint64_t *ret_inode,
                   struct err *reterr) MUST_CHECK;
-/* Closes an open file whose blocks are all complete (or committed with enough replicas). */
-int file_try_close(const struct file_op *o, struct inode *n, bool *ret_closed, struct err *reterr) MUST_CHECK;
+/* Closes an open file whose blocks are all complete (or committed with enough replicas). is_lost: its writer has not
+ * said that this is all. */
+int file_try_close(const struct file_op *o, struct inode *n, bool is_lost, bool *ret_closed,
+                   struct err *reterr) MUST_CHECK;
 int file_fsync(const struct file_op *o, const struct fs_user *u, const struct file_ref *ref, int64_t last_length,
                struct err *reterr) MUST_CHECK;
 /* The file and block that a client repairs the pipeline of: last block, being written, lease held; or a detached one

@@ -3,11 +3,14 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "namenode/namespace/edit_turns.h"
 #include "namenode/namespace/files.h"
 #include "namenode/namespace/history.h"
 #include "namenode/namespace/leases.h"
 #include "namenode/namespace/links.h"
+#include "namenode/namespace/lost_streams.h"
 #include "namenode/namespace/policy.h"
+#include "namenode/namespace/sessions.h"
 
 /* The last block is being written again, on the replicas it has. */
 static int reopen_last_block(const struct file_op *o, struct inode *n, struct err *reterr)
@@ -64,13 +67,20 @@ int file_append(const struct file_op *o, const struct fs_user *u, const char *pa
         return err_set(reterr, ERR_EXISTS, "Cannot append to directory %s; already exists as a directory.", p.text);
     rc = access_check(u, n, ACCESS_WRITE, p.text, reterr);
     rc = rc ? rc : check_not_lazy(&p, "append to", reterr);
+    uint64_t session = sessions_of_writer(o->nn->sessions, client_name);
     rc = rc ? rc : file_take_over(o, n, "APPEND_FILE", p.text, client_name, client_machine, false, &closed, reterr);
+    if (!rc && edit_turns_must_wait(o->nn->edit_turns, n->id, session, o->now_ms))
+        rc = err_set(reterr, ERR_RECOVERY_IN_PROGRESS,
+                     "Failed to APPEND_FILE %s for %s on %s because a mount's edit goes first", p.text, client_name,
+                     client_machine);
     rc = rc ? rc : check_last_replicated(o, n, p.text, reterr);
     if (rc)
         return rc;
     struct file_block *b = inode_last_block(n);
     bool in_last_block = b && !new_block && b->length_bytes < n->block_bytes && !file_block_is_hole(b);
     txn_open_file(o->t, n, client_name, client_machine);
+    n->session = session;
+    lost_stream_forget(n, session);
     drop_set_ids(u, n);
     txn_final(o->t, n->id);
     rc = in_last_block ? reopen_last_block(o, n, reterr) : file_commit(o, reterr);

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "namenode/namespace/edit_turns.h"
+#include "namenode/namespace/lost_streams.h"
 #include "namenode/namespace/policy.h"
 
 /* ---- new blocks ---- */
@@ -303,23 +304,50 @@ static int end_writer(const struct file_op *o, const struct edit *e, struct err 
     return rc;
 }
 
+static bool lacks_something(const struct edit *e)
+{
+    const struct lost_stream *s = lost_stream_of(e->file, e->stream);
+    return s && !s->is_saved && (e->count || s->length_bytes < e->stream_end);
+}
+
+static int check_turn(const struct file_op *o, const struct edit *e, struct err *reterr)
+{
+    const struct edit_turns *turns = o->nn->edit_turns;
+    if (!edit_turns_must_wait(turns, e->file->id, e->session, o->now_ms) ||
+        !edit_turns_must_wait(turns, e->file->id, e->stream, o->now_ms))
+        return 0;
+    return err_set(reterr, ERR_RECOVERY_IN_PROGRESS, "inode %" PRIu64 ": another mount's edit goes first", e->file->id);
+}
+
+static void end_turn(const struct file_op *o, const struct edit *e)
+{
+    edit_turns_won(o->nn->edit_turns, e->file->id, e->session);
+    edit_turns_won(o->nn->edit_turns, e->file->id, e->stream);
+}
+
 int file_edit(const struct file_op *o, const struct edit *e, bool *ret_done, struct err *reterr)
 {
     struct inode *n = e->file;
     struct edited r;
     *ret_done = false;
-    if (e->count && edit_turns_must_wait(o->nn->edit_turns, n->id, e->session, o->now_ms))
-        return err_set(reterr, ERR_RECOVERY_IN_PROGRESS, "inode %" PRIu64 ": another mount's edit goes first", n->id);
     int rc = end_writer(o, e, reterr);
+    if (rc)
+        return rc;
+    if (!e->count) {
+        if (e->stream && !lacks_something(e))
+            edit_turns_won(o->nn->edit_turns, n->id, e->stream);
+        *ret_done = true;
+        return 0;
+    }
+    rc = check_turn(o, e, reterr);
+    if (!rc && e->stream && !lacks_something(e)) /* the mount may have been killed when it had put it in */
+        return err_posix(reterr, ESTALE, "inode %" PRIu64 " lacks nothing of the stream of session %" PRIu64, n->id,
+                         e->stream);
     rc = rc ? rc : prepare(o, e, &r, reterr);
     if (rc == ERR_STALE)
         edit_turns_lost(o->nn->edit_turns, n->id, e->session, o->now_ms);
     if (rc)
         return rc;
-    if (!e->count) {
-        *ret_done = true;
-        return 0;
-    }
     bool all_safe = true;
     for (size_t i = 0; i < r.added_count; i++)
         all_safe &= is_safe(o, r.added[i]);
@@ -328,12 +356,13 @@ int file_edit(const struct file_op *o, const struct edit *e, bool *ret_done, str
     txn_edit_blocks(o->t, n, r.list, r.count);
     n->mtime_ns = e->mtime_ns ? e->mtime_ns : o->t->now_ns;
     n->ctime_ns = n->mtime_ns > n->ctime_ns ? n->mtime_ns : n->ctime_ns;
+    lost_stream_saved(n, e->stream);
     txn_final(o->t, n->id);
     rc = file_commit(o, reterr);
     for (size_t i = 0; !rc && i < r.added_count; i++)
         take_over(o, n, r.added[i]);
     if (!rc)
-        edit_turns_won(o->nn->edit_turns, n->id, e->session);
+        end_turn(o, e);
     *ret_done = !rc;
     return rc;
 }

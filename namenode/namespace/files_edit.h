@@ -35,11 +35,14 @@ struct edit {
     const struct edit_span *spans; /* in rising order */
     size_t count;
     uint64_t mtime_ns;                   /* 0: now */
+    uint64_t stream;                     /* 0, or of this session, a lost one: the spans put in what it did not bring */
+    uint64_t stream_end;                 /* without spans: so long it was to make the file */
     const char *client_name, *client_ip; /* who edits */
 };
 /* A writer that is gone is ended, as by an append; without spans nothing else happens, and the editor's own stream,
  * which failed, is ended too. *ret_done false: some new block has not been reported by enough datanodes, and nothing
- * was changed; when one has, it is worth asking again. ERR_STALE: the old blocks are not there as named;
+ * was changed; when one has, it is worth asking again. ERR_STALE: the old blocks are not there as named, or no stream
+ * was lost that lacks something;
  * ERR_ALREADY_BEING_CREATED, or ERR_RECOVERY_IN_PROGRESS: somebody holds the lease, or did until now;
  * ERR_REPLICA_NOT_FOUND: a new block is not known. */
 int file_edit(const struct file_op *o, const struct edit *e, bool *ret_done, struct err *reterr) MUST_CHECK;

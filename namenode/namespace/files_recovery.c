@@ -58,7 +58,7 @@ int file_release_lease(const struct file_op *o, struct inode *n, const char *pat
         *ret_closed = true;
         return 0;
     }
-    int rc = file_try_close(o, n, ret_closed, reterr);
+    int rc = file_try_close(o, n, true, ret_closed, reterr);
     if (rc || *ret_closed)
         return rc;
     struct file_block *b = inode_last_block(n);
@@ -74,7 +74,7 @@ int file_release_lease(const struct file_op *o, struct inode *n, const char *pat
         if (b->id < o->nn->first_block_since_start && o->now_ms - o->nn->started_ms < REPORTS_AWAITED_MS)
             return 0;
         txn_drop_last_block(o->t, n);
-        return file_try_close(o, n, ret_closed, reterr);
+        return file_try_close(o, n, true, ret_closed, reterr);
     }
     return file_begin_recovery(o, n, reterr);
 }
@@ -185,5 +185,5 @@ int file_block_recovered(const struct file_op *o, const struct block_recovery *r
         rc = set_recovered(o, n, b, r, reterr);
     }
     bool closed = false;
-    return rc || !r->close_file ? rc : file_try_close(o, n, &closed, reterr);
+    return rc || !r->close_file ? rc : file_try_close(o, n, true, &closed, reterr);
 }

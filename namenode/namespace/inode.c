@@ -100,6 +100,16 @@ Cairn__SnapshotRefRecord **snapshot_refs_encode(const struct snapshot_ref *refs,
     return pointers;
 }
 
+static void lost_decode(const Cairn__InodeRecord *r, struct inode *n, struct arena *a)
+{
+    n->lost_count = r->n_lost_stream;
+    n->lost = arena_array(a, struct lost_stream, n->lost_count);
+    for (size_t i = 0; i < n->lost_count; i++) {
+        const Cairn__LostStreamRecord *s = r->lost_stream[i];
+        n->lost[i] = (struct lost_stream){s->session, s->length, s->saved};
+    }
+}
+
 int inode_decode(uint64_t id, struct slice record, struct arena *a, struct inode **ret, struct err *reterr)
 {
     ProtobufCMessage *message = NULL;
@@ -141,7 +151,9 @@ int inode_decode(uint64_t id, struct slice record, struct arena *a, struct inode
             n->truncate_length = r->open->truncate_length;
         n->truncate_source = r->open->truncate_source;
         n->written_ns = r->open->written_ns;
+        n->session = r->open->session;
     }
+    lost_decode(r, n, a);
     if (r->has_target)
         n->target = arena_strndup(a, (const char *)r->target.data, r->target.len);
     n->storage_policy = (uint8_t)r->storage_policy;
@@ -175,6 +187,22 @@ static void blocks_encode(const struct inode *n, Cairn__InodeRecord *r)
     }
     r->n_block_id = r->n_block_stamp = r->n_block_length = count;
     r->n_block_state = inode_all_complete(n) ? 0 : count;
+}
+
+/* As acl_encode. */
+static void lost_encode(const struct inode *n, Cairn__InodeRecord *r)
+{
+    r->n_lost_stream = n->lost_count;
+    r->lost_stream = mem_calloc(n->lost_count, sizeof *r->lost_stream + sizeof **r->lost_stream);
+    Cairn__LostStreamRecord *records = (void *)(r->lost_stream + n->lost_count);
+    for (size_t i = 0; i < n->lost_count; i++) {
+        const struct lost_stream *s = &n->lost[i];
+        cairn__lost_stream_record__init(&records[i]);
+        records[i].session = s->session;
+        records[i].length = s->length_bytes;
+        records[i].has_saved = records[i].saved = s->is_saved;
+        r->lost_stream[i] = &records[i];
+    }
 }
 
 static void snapshots_encode(const struct inode *n, Cairn__InodeRecord *r)
@@ -294,6 +322,8 @@ void inode_encode(const struct inode *n, struct buf *to)
         open.truncate_source = n->truncate_source;
         open.has_written_ns = n->written_ns != 0;
         open.written_ns = n->written_ns;
+        open.has_session = n->session != 0;
+        open.session = n->session;
         r.open = &open;
     }
     r.has_storage_policy = n->storage_policy != POLICY_UNSPECIFIED;
@@ -304,12 +334,15 @@ void inode_encode(const struct inode *n, struct buf *to)
         acl_encode(n, &r);
     if (n->xattr_count)
         xattrs_encode(n, &r);
+    if (n->lost_count)
+        lost_encode(n, &r);
     snapshots_encode(n, &r);
     message_pack(to, &r.base);
     free(r.block_id);
     free(r.acl);
     free(r.xattr);
     free(r.floor);
+    free(r.lost_stream);
 }
 
 uint64_t inode_length(const struct inode *n)

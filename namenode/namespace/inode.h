@@ -48,6 +48,11 @@ static inline bool file_block_is_hole(const struct file_block *b)
     return b->id == ZERO_BLOCK_ID;
 }
 
+struct lost_stream { /* see lost_streams.h */
+    uint64_t session, length_bytes;
+    bool is_saved;
+};
+
 enum acl_scope { ACL_ACCESS = 0, ACL_DEFAULT = 1 };                         /* the protocol's numbers */
 enum acl_type { ACL_USER = 0, ACL_GROUP = 1, ACL_MASK = 2, ACL_OTHER = 3 }; /* sorted in this order */
 struct acl_entry {
@@ -85,12 +90,15 @@ struct inode {
     uint64_t block_bytes;
     struct file_block *blocks;
     size_t block_count, block_capacity;
-    bool is_open; /* under construction; the five below belong to that */
+    struct lost_stream *lost; /* oldest first */
+    size_t lost_count;
+    bool is_open; /* under construction; the six below belong to that */
     const char *client_name, *client_machine;
     uint64_t recovery_stamp;  /* 0: none */
     uint64_t truncate_length; /* BLOCKS_NO_TRUNCATE: none */
     uint64_t truncate_source; /* the block that the last one is to be a copy of, up to there; 0: none */
     uint64_t written_ns;      /* when its writer says that it wrote last; 0: it does not */
+    uint64_t session;         /* of the mount that began to write it; 0: it was no mount */
 
     const char *target; /* symlinks */
     uint64_t rdev;      /* devices */

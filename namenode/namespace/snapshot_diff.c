@@ -286,6 +286,7 @@ static void essence(const struct inode *n, struct buf *to)
     e.parent = e.mtime_ns = e.atime_ns = e.ctime_ns = e.child_count = e.subdir_count = 0;
     e.entered = e.saved = e.floor_count = e.snapshot_count = e.block_count = 0;
     e.more_links = e.kept_replication = 0;
+    e.lost_count = 0;
     e.is_snapshottable = e.is_open = e.is_held = false;
     e.name = "";
     inode_encode(&e, to);

@@ -405,7 +405,7 @@ void txn_close_file(struct txn *t, struct inode *n)
     n->truncate_length = BLOCKS_NO_TRUNCATE;
     if (n->truncate_source)
         block_drop(t, n, &(struct file_block){.id = n->truncate_source, .state = BLOCK_COMPLETE}, false);
-    n->truncate_source = n->written_ns = 0;
+    n->truncate_source = n->written_ns = n->session = 0;
     txn_dirty(n);
     key_drop(t, 'o', n->id);
 }

@@ -188,7 +188,7 @@ static void complete_again(struct namenode *nn, struct rpc_call *call, uint64_t 
     if (!rc && n->is_open) /* the writer waits for this: it is its own change */
         op.t.session = sessions_of_writer(nn->sessions, n->client_name);
     if (!rc && n->is_open && txn_is_attached(&op.t, n))
-        rc = file_try_close(&op.file, n, &closed, &op.err);
+        rc = file_try_close(&op.file, n, false, &closed, &op.err);
     if (rc)
         log_warn("files", "inode %llu could not be closed: %s", (unsigned long long)inode, op.err.text);
     response->result = closed;

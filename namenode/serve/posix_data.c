@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "namenode/namespace/files_edit.h"
+#include "namenode/namespace/lost_streams.h"
 #include "namenode/namespace/sessions.h"
 #include "namenode/serve/park.h"
 #include "namenode/serve/posix_calls.h"
@@ -182,6 +183,8 @@ static int edit(struct op *op, const Cairn__EditRequestProto *q, Cairn__EditResp
     struct edit e = {.session = q->session,
                      .count = q->n_span,
                      .mtime_ns = q->has_mtime_ns ? q->mtime_ns : 0,
+                     .stream = q->stream,
+                     .stream_end = q->stream_end,
                      .client_name = session ? session->name : "",
                      .client_ip = rpc_call_client_ip(op->call)};
     struct edit_span *spans = arena_array(op->arena, struct edit_span, q->n_span);
@@ -199,9 +202,14 @@ static int edit(struct op *op, const Cairn__EditRequestProto *q, Cairn__EditResp
     e.spans = spans;
     int rc = find_file(op, q->id, &e.file);
     rc = rc ? rc : file_edit(&op->file, &e, ret_done, &op->err);
-    if (!rc && *ret_done)
-        response->attr = posix_attr(op, e.file);
-    return rc;
+    if (rc || !*ret_done)
+        return rc;
+    response->attr = posix_attr(op, e.file);
+    const struct lost_stream *lost = e.stream ? lost_stream_of(e.file, e.stream) : NULL;
+    response->has_stream_length = lost != NULL;
+    response->stream_length = lost ? lost->length_bytes : 0;
+    response->has_stream_saved = response->stream_saved = lost && lost->is_saved;
+    return 0;
 }
 
 static int not_yet(struct op *op, uint64_t id)

@@ -4,6 +4,7 @@
 
 #include "common/log.h"
 #include "namenode/namespace/change_log.h"
+#include "namenode/namespace/edit_turns.h"
 #include "namenode/namespace/leases.h"
 #include "namenode/serve/posix_calls.h"
 #include "namenode/serve/posix_state.h"
@@ -54,6 +55,8 @@ void posix_call_open_session(struct rpc_call *call, const ProtobufCMessage *mess
         if (s->locks == LOCKS_OWED)
             s->locks = LOCKS_COMING;
         set_clients(s, call, q);
+        op_writer(&op, name);
+        edit_turns_is_back(op.nn->edit_turns, s->id, op.file.now_ms);
         rc = posix_opens_anew(&op, s, q->opened);
     }
     if (!rc) {
