@@ -317,28 +317,33 @@ static Cairn__PieceProto **pieces_of(const struct posix_piece *pieces, size_t co
     return list;
 }
 
-int posix_edit(struct dfs *fs, uint64_t session, uint64_t file_id, const struct posix_span *spans, size_t count,
-               uint64_t mtime_ns, struct arena *a, struct posix_attr *ret_attr, struct err *reterr)
+static int call_edit(struct dfs *fs, uint64_t session, uint64_t file_id, const struct posix_edit *what, struct arena *a,
+                     const Cairn__EditResponseProto **ret, struct err *reterr)
 {
     Cairn__EditRequestProto request = CAIRN__EDIT_REQUEST_PROTO__INIT;
     ProtobufCMessage *message;
     request.session = session;
     request.id = file_id;
-    request.has_mtime_ns = mtime_ns != 0;
-    request.mtime_ns = mtime_ns;
-    request.n_span = count;
-    request.span = arena_array(a, Cairn__SpanProto *, count);
-    for (size_t i = 0; i < count; i++) {
+    request.has_mtime_ns = what->mtime_ns != 0;
+    request.mtime_ns = what->mtime_ns;
+    request.has_stream = what->stream != 0;
+    request.stream = what->stream;
+    request.has_stream_end = what->stream_end != 0;
+    request.stream_end = what->stream_end;
+    request.n_span = what->count;
+    request.span = arena_array(a, Cairn__SpanProto *, what->count);
+    for (size_t i = 0; i < what->count; i++) {
+        const struct posix_span *from = &what->spans[i];
         Cairn__SpanProto *s = request.span[i] = arena_new(a, Cairn__SpanProto);
         cairn__span_proto__init(s);
-        s->index = spans[i].index;
+        s->index = from->index;
         s->has_start = 1;
-        s->start = spans[i].start;
-        s->has_at_end = s->at_end = spans[i].at_end;
-        s->n_old = spans[i].old_count;
-        s->old = pieces_of(spans[i].old_pieces, s->n_old, a);
-        s->n_new_ = spans[i].new_count;
-        s->new_ = pieces_of(spans[i].new_pieces, s->n_new_, a);
+        s->start = from->start;
+        s->has_at_end = s->at_end = from->at_end;
+        s->n_old = from->old_count;
+        s->old = pieces_of(from->old_pieces, s->n_old, a);
+        s->n_new_ = from->new_count;
+        s->new_ = pieces_of(from->new_pieces, s->n_new_, a);
     }
     int64_t until_ms = clock_mono_ms() + EDIT_WAIT_MS;
     int rc;
@@ -346,6 +351,28 @@ int posix_edit(struct dfs *fs, uint64_t session, uint64_t file_id, const struct 
         rc = posix_call(fs, "edit", &request.base, &cairn__edit_response_proto__descriptor, a, &message, reterr);
     while (rc == ERR_NOT_REPLICATED_YET && clock_mono_ms() < until_ms);
     if (!rc)
-        posix_attr_of(((const Cairn__EditResponseProto *)message)->attr, a, ret_attr);
+        *ret = (const void *)message;
+    return rc;
+}
+
+int posix_edit(struct dfs *fs, uint64_t session, uint64_t file_id, const struct posix_edit *what, struct arena *a,
+               struct posix_attr *ret_attr, struct err *reterr)
+{
+    const Cairn__EditResponseProto *answer;
+    int rc = call_edit(fs, session, file_id, what, a, &answer, reterr);
+    if (!rc)
+        posix_attr_of(answer->attr, a, ret_attr);
+    return rc;
+}
+
+int posix_end_stream(struct dfs *fs, uint64_t session, uint64_t file_id, uint64_t stream, uint64_t end,
+                     struct posix_lost_stream *ret, struct err *reterr)
+{
+    AUTO_ARENA(a, SMALL_BYTES);
+    const Cairn__EditResponseProto *answer;
+    const struct posix_edit what = {.stream = stream, .stream_end = end};
+    int rc = call_edit(fs, session, file_id, &what, &a, &answer, reterr);
+    if (!rc)
+        *ret = (struct posix_lost_stream){answer->has_stream_length, answer->stream_saved, answer->stream_length};
     return rc;
 }

@@ -5,6 +5,7 @@
  *     posix_write_block     uploads bytes as a new block that belongs to no file yet
  *     posix_clone_blocks    .. or has such ones that share the bytes of another file's
  *     posix_edit            swaps pieces, all spans or none; ERR_STALE: somebody was first, look again
+ *     posix_end_stream      ends what was written front to back, and failed
  *     posix_drop_blocks     for blocks that will not be needed after all
  *
  * Any thread may call; results live in the caller's arena. A block that was written and is not edited into its file is
@@ -79,12 +80,30 @@ struct posix_span {
     const struct posix_piece *new_pieces;
     size_t new_count;
 };
-/* Spans in rising order, not overlapping. Pieces of the file that are not named stay. mtime_ns 0: now. Without spans:
- * only ends the stream of a writer that is gone, or of this client's own that failed.
- * ERR_STALE: the old pieces are not there as named, or the file is gone; ERR_ALREADY_BEING_CREATED: somebody writes it
- * as HDFS clients do; ERR_RECOVERY_IN_PROGRESS: ask again, its writer was gone and it is being closed, or another edit
- * goes first; ERR_REPLICA_NOT_FOUND: a new block is not known (any more); quota errors. */
-int posix_edit(struct dfs *fs, uint64_t session, uint64_t file_id, const struct posix_span *spans, size_t count,
-               uint64_t mtime_ns, struct arena *a, struct posix_attr *ret_attr, struct err *reterr) MUST_CHECK;
+struct posix_edit {
+    const struct posix_span *spans; /* in rising order, not overlapping; pieces of the file that are not named stay */
+    size_t count;
+    uint64_t mtime_ns; /* 0: now */
+    uint64_t stream;   /* 0, or the session whose lost stream this makes whole, see below */
+    uint64_t stream_end;
+};
+/* ERR_STALE: the old pieces are not there as named, or the file is gone, or the stream lacks nothing any more;
+ * ERR_ALREADY_BEING_CREATED: somebody writes it as HDFS clients do; ERR_RECOVERY_IN_PROGRESS: ask again, its writer was
+ * gone and it is being closed, or another edit goes first; ERR_REPLICA_NOT_FOUND: a new block is not known (any more);
+ * quota errors. */
+int posix_edit(struct dfs *fs, uint64_t session, uint64_t file_id, const struct posix_edit *what, struct arena *a,
+               struct posix_attr *ret_attr, struct err *reterr) MUST_CHECK;
+
+/* What became of a stream into a file that failed, or whose process is gone. */
+struct posix_lost_stream {
+    bool is_known;   /* else it was ended as streams are, or nobody knows of it any more */
+    bool is_saved;   /* what it had not brought was put in since */
+    uint64_t length; /* the file's when the stream was ended */
+};
+/* Ends the stream of a writer that is gone, or of this client's own that failed. stream: the session that it was of,
+ * this one or one before it. end: so long it was to make the file; if it did not, others wait a moment with appending.
+ * Errors as above. */
+int posix_end_stream(struct dfs *fs, uint64_t session, uint64_t file_id, uint64_t stream, uint64_t end,
+                     struct posix_lost_stream *ret, struct err *reterr) MUST_CHECK;
 
 #endif

@@ -190,6 +190,20 @@ void edit_plan_put(const struct piece *pieces, size_t count, int64_t at, const s
         span_add(s, start - end, is_hole);
 }
 
+void edit_plan_append(const struct piece *pieces, size_t count, int64_t from, int64_t end, int64_t block_bytes,
+                      struct edit_plan *ret)
+{
+    int64_t size = 0;
+    for (size_t i = 0; i < count; i++)
+        size += pieces[i].length;
+    *ret = (struct edit_plan){.shift = size - from};
+    struct edit_span *s = span_new(ret, count, size);
+    for (int64_t at = from, next; at < end; at = next) {
+        next = end - at < block_bytes ? end : at + block_bytes;
+        span_add(s, next - at, false);
+    }
+}
+
 int64_t edit_plan_upload_bytes(const struct edit_plan *plan)
 {
     int64_t bytes = 0;

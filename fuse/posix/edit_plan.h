@@ -33,6 +33,8 @@ struct edit_span {
 struct edit_plan { /* {0} is empty */
     struct edit_span *spans;
     size_t count, capacity;
+    int64_t shift;   /* what is to be written comes from so many bytes before its place */
+    uint64_t stream; /* 0, or the session whose lost stream is whole with that: see posix_data.h */
 };
 
 /* A power of two between the bounds: a file of any size becomes at most some hundreds of pieces, unless it is huge. */
@@ -46,6 +48,9 @@ void edit_plan_make(const struct piece *pieces, size_t count, const struct exten
  * piece that is only covered in part has its rest written anew. */
 void edit_plan_put(const struct piece *pieces, size_t count, int64_t at, const struct piece *put, size_t put_count,
                    struct edit_plan *ret);
+/* What was appended, from `from` to `end` as it was written, goes behind the last piece. */
+void edit_plan_append(const struct piece *pieces, size_t count, int64_t from, int64_t end, int64_t block_bytes,
+                      struct edit_plan *ret);
 int64_t
 edit_plan_upload_bytes(const struct edit_plan *plan); /* of its new pieces, those that are still to be written */
 void edit_plan_free(struct edit_plan *plan);

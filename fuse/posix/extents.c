@@ -76,6 +76,24 @@ void extents_add(struct extents *e, int64_t start, int64_t end, bool is_zero)
     replace(e, first, last - first, new, count);
 }
 
+void extents_remove(struct extents *e, int64_t start, int64_t end)
+{
+    size_t first = index_from(e, start), last = first, count = 0;
+    struct extent new[2];
+    if (start >= end)
+        return;
+    while (last < e->count && e->items[last].start < end)
+        last++;
+    if (first == last)
+        return;
+    struct extent left = e->items[first], right = e->items[last - 1];
+    if (left.start < start)
+        new[count++] = (struct extent){left.start, start, left.is_zero};
+    if (right.end > end)
+        new[count++] = (struct extent){end, right.end, right.is_zero};
+    replace(e, first, last - first, new, count);
+}
+
 void extents_cut(struct extents *e, int64_t size)
 {
     size_t index = index_from(e, size);

@@ -20,8 +20,13 @@ struct extents { /* {0} is empty */
 
 /* What was there in the range before is replaced. */
 void extents_add(struct extents *e, int64_t start, int64_t end, bool is_zero);
-void extents_cut(struct extents *e, int64_t size); /* nothing at and behind size */
-void extents_clear(struct extents *e);             /* and frees */
+void extents_remove(struct extents *e, int64_t start, int64_t end); /* nothing in the range */
+void extents_cut(struct extents *e, int64_t size);                  /* nothing at and behind size */
+void extents_clear(struct extents *e);                              /* and frees */
+static inline int64_t extents_end(const struct extents *e)          /* of the last one; 0: there is none */
+{
+    return e->count ? e->items[e->count - 1].end : 0;
+}
 /* The first one that ends behind offset; NULL: none. Valid until the next change. */
 const struct extent *extents_from(const struct extents *e, int64_t offset);
 

@@ -191,12 +191,12 @@ static void save_if_staged(struct node *n, void *arg)
 /* When the staging disk is full, what is there is saved, and it is tried once more. */
 static int write_some(struct request *op, struct node *n, const void *bytes, size_t len, int64_t offset)
 {
-    _Atomic uint64_t *placed = &kernel_io_request()->noted->done;
-    int rc = node_write(&op->m->store, n, bytes, len, offset, placed, &op->err);
+    struct keeper_request *noted = kernel_io_request()->noted;
+    int rc = node_write(&op->m->store, n, bytes, len, offset, noted, &op->err);
     if (rc != ERR_NO_SPACE)
         return rc;
     node_each(op->m->nodes, save_if_staged, op->m);
-    return node_write(&op->m->store, n, bytes, len, offset, placed, &op->err);
+    return node_write(&op->m->store, n, bytes, len, offset, noted, &op->err);
 }
 
 /* Where libfuse has them, if they came in one piece by read(2). */

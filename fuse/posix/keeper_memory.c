@@ -97,6 +97,37 @@ void keeper_request_answered(struct keeper_memory *k, uint64_t unique)
         give_up(r);
 }
 
+/* ---- appends ---- */
+
+#define UNDER_WAY ((uint64_t)1 << 63)
+
+void keeper_append_begins(struct keeper_request *r, uint64_t inode, int64_t end)
+{
+    r->inode = (uint32_t)inode;
+    r->done = (uint64_t)end | UNDER_WAY;
+}
+
+void keeper_append_staged(struct keeper_request *r)
+{
+    r->done &= ~UNDER_WAY;
+}
+
+bool keeper_append_is_done(const struct keeper_request *r)
+{
+    uint64_t done = r->done;
+    return done && !(done & UNDER_WAY);
+}
+
+void keeper_appends_settle(struct keeper_memory *k, uint64_t inode, int64_t end)
+{
+    for (size_t i = 0; i < KEEPER_REQUESTS_MAX; i++) {
+        struct keeper_request *r = &k->requests[i];
+        uint64_t done = r->done;
+        if ((done & UNDER_WAY) && r->inode == (uint32_t)inode)
+            r->done = (int64_t)(done & ~UNDER_WAY) <= end ? done & ~UNDER_WAY : 0;
+    }
+}
+
 /* ---- handles ---- */
 
 #define PLACES_TRIED 64

@@ -18,6 +18,7 @@ struct keeper_request {
     _Atomic uint64_t unique; /* the kernel's number of it; 0: a free place */
     _Atomic uint64_t done;   /* what must not be done again, as its operation has it; 0: nothing yet */
     _Atomic uint32_t process;
+    _Atomic uint32_t inode; /* of an append, the lower half */
 };
 
 struct keeper_memory {
@@ -64,6 +65,14 @@ bool keeper_is_fruitless(const struct keeper_memory *k);
 /* Its place: with what was done by a process before, if that took it. NULL: there are too many. */
 struct keeper_request *keeper_request_taken(struct keeper_memory *k, uint64_t unique, bool is_again);
 void keeper_request_answered(struct keeper_memory *k, uint64_t unique);
+
+/* ---- appends: .done says as far as the file went with it, and whether that is staged yet ---- */
+void keeper_append_begins(struct keeper_request *r, uint64_t inode, int64_t end);
+void keeper_append_staged(struct keeper_request *r);
+bool keeper_append_is_done(const struct keeper_request *r);
+/* After a death, before what is staged of the inode changes: that goes as far as `end`. Of an append that nothing is
+ * staged of at all it is right that it is not done. */
+void keeper_appends_settle(struct keeper_memory *k, uint64_t inode, int64_t end);
 
 /* ---- handles ---- */
 /* One handle more or less, or (0) none. *ret: how many there are now; false: it is not counted, there or at all. One

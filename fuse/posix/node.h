@@ -55,8 +55,10 @@ struct node {
 
     struct file_writer *writer; /* streaming */
     bool has_written, is_pushed;
-    bool is_unsynced;     /* what was closed may not be on the datanodes' disks yet */
-    int64_t trimmed_at;   /* what was written before is on datanodes, and not staged any more */
+    bool is_unsynced;      /* what was closed may not be on the datanodes' disks yet */
+    int64_t trimmed_at;    /* what was written before is on datanodes, and not staged any more */
+    int64_t appended_from; /* what was written from here on goes to the file's end (O_APPEND); -1: nothing */
+    uint64_t stream;       /* the session whose stream it is, or was */
     bool has_lost_stream; /* one that failed, or a dead process's: its lease has to be ended before anything is saved */
 
     bool is_edited, was_edited; /* was: and will probably be again */
@@ -139,14 +141,14 @@ void node_each(struct node_table *t, void (*fn)(struct node *n, void *arg), void
 /* Before the end: saves all, counts those that could not be. */
 size_t node_save_all(struct node_table *t);
 
-/* ---- bytes: node_read.c, node_write.c, node_save.c ---- */
+/* ---- bytes: node_read.c, node_write.c, node_save.c, node_append.c ---- */
 int node_read(struct node_store *s, struct node *n, void *bytes, size_t len, int64_t offset, size_t *ret,
               struct err *reterr) MUST_CHECK;
 #define NODE_AT_END (-1) /* as offset: wherever the end is now */
-/* At the end: where that was is noted in *placed, + 1. What is noted there already, and in the file, was written by a
- * process that died, and is not written again. */
+/* At the end: *noted says so. What is noted as done there was written by a process that died, and is not written again.
+ */
 int node_write(struct node_store *s, struct node *n, const void *bytes, size_t len, int64_t offset,
-               _Atomic uint64_t *placed, struct err *reterr) MUST_CHECK;
+               struct keeper_request *noted, struct err *reterr) MUST_CHECK;
 /* Bytes of another file, or of other places of the same one, without moving them: whole pieces from from_offset on, as
  * many of them as lie within len; *ret: bytes. ERR_UNSUPPORTED: not a single one, or it is not worth it; they can be
  * read and written, and only so far as what is unsaved in either file is saved now has anything been changed. */
@@ -178,9 +180,16 @@ void node_unload(struct node *n);
 /* After a failure that lost nothing the node is edited: what may be on no datanode is staged. */
 int node_finish_stream(struct node *n, struct err *reterr) MUST_CHECK;
 #define LEASE_WAIT_MS 30000 /* for another client that writes the same file */
-/* Waits for another client's stream to end, or for a recovery, up to patience_ms; node_is_busy: not yet. */
+/* And what was appended by it, and has not got into the file, is put behind its end. Waits for another client's stream
+ * to end, or for a recovery, up to patience_ms; node_is_busy: not yet. */
 int node_end_lost_stream(struct node_store *s, struct node *n, int64_t patience_ms, struct err *reterr) MUST_CHECK;
+/* The same for who reads: what cannot be saved now stays where it was written to. */
+int node_find_end(struct node_store *s, struct node *n, struct err *reterr) MUST_CHECK;
 bool node_is_busy(int rc);
+/* Another writer was first, or the namenode was started again and forgot blocks that were not in their place yet. */
+bool node_is_worth_another_try(int rc);
+#define SAVE_TRIES    8
+#define LEASE_POLL_MS 50
 /* Takes up what a process that died had staged of it. */
 int node_resume(struct node_store *s, struct node *n, struct err *reterr) MUST_CHECK;
 /* sync: what it writes is on disks of the cluster then. So it is in any case if blocks are replaced by it. */

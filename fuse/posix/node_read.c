@@ -37,8 +37,8 @@ static void node_loaded(struct node *n, const struct posix_attr *attr)
     bool was_only_written = n->is_edited && !n->is_sized; /* another client may have made it longer or shorter */
     if ((!n->is_edited && !n->writer) || was_only_written)
         n->size = n->saved_size;
-    if (was_only_written && n->changed.count)
-        n->size = max64(n->size, n->changed.items[n->changed.count - 1].end);
+    if (was_only_written)
+        n->size = max64(n->size, extents_end(&n->changed));
 }
 
 int node_load_attr(struct node_store *s, struct node *n, struct err *reterr)
@@ -132,7 +132,7 @@ static bool is_ready(const struct node *n, int64_t end)
 
 static int make_ready(struct node_store *s, struct node *n, struct err *reterr)
 {
-    int rc = node_end_lost_stream(s, n, LEASE_WAIT_MS, reterr);
+    int rc = node_find_end(s, n, reterr);
     if (rc == 0 && n->is_stale && !n->writer)
         rc = node_load_attr(s, n, reterr);
     if (rc == 0 && n->writer && !n->is_pushed) {
@@ -230,7 +230,7 @@ int node_seek(struct node_store *s, struct node *n, int64_t offset, bool data, i
     if (n->writer)
         rc = node_finish_stream(n, reterr);
     if (rc == 0)
-        rc = node_end_lost_stream(s, n, LEASE_WAIT_MS, reterr);
+        rc = node_find_end(s, n, reterr);
     if (rc == 0 && n->is_stale && !n->is_edited)
         rc = node_load_attr(s, n, reterr);
     if (rc == 0)

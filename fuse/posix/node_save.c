@@ -11,10 +11,8 @@
 #define SAVE_THREADS        4
 #define UPLOAD_WINDOW_BYTES ((int64_t)4 << 20)  /* as much of a block as may be without acknowledgement */
 #define UPLOADS_MAX_BYTES   ((int64_t)10 << 20) /* of all files */
-#define SAVE_TRIES          8
 #define SAVE_ARENA_BYTES    (256 << 20)
 #define NEW_BLOCKS_MAX      1024 /* the namenode's, of one call */
-#define LEASE_POLL_MS       50
 
 /* One new block: where its bytes are in the file, and what it became. */
 struct upload {
@@ -133,7 +131,8 @@ static void find_uploads(struct save *save)
         for (size_t k = 0; k < save->plan->spans[i].new_count; k++) {
             struct piece *p = &save->plan->spans[i].new[k];
             if (piece_is_unwritten(p))
-                save->uploads[save->upload_count++] = (struct upload){.save = save, .start = at, .piece = p};
+                save->uploads[save->upload_count++] =
+                    (struct upload){.save = save, .start = at - save->plan->shift, .piece = p};
             at += p->length;
         }
     }
@@ -194,8 +193,9 @@ static int put_in_place(struct save *save, struct posix_attr *ret, struct err *r
                                        .new_pieces = pieces_for_call(&save->arena, s->new, s->new_count),
                                        .new_count = s->new_count};
     }
-    return posix_edit(save->store->fs, save->store->memory->session, n->id, spans, save->plan->count,
-                      n->unsaved_mtime_ns, &save->arena, ret, reterr);
+    const struct posix_edit what = {
+        .spans = spans, .count = save->plan->count, .mtime_ns = n->unsaved_mtime_ns, .stream = save->plan->stream};
+    return posix_edit(save->store->fs, save->store->memory->session, n->id, &what, &save->arena, ret, reterr);
 }
 
 /* The pieces as they are after the edit: the next one need not ask. */
@@ -283,8 +283,7 @@ static int save_once(struct node_store *s, struct node *n, bool sync, int64_t de
     return rc;
 }
 
-/* Another writer was first, or the namenode was started again and forgot blocks that were not in their place yet. */
-static bool is_worth_another_try(int rc)
+bool node_is_worth_another_try(int rc)
 {
     return rc == ERR_STALE || rc == ERR_REPLICA_NOT_FOUND;
 }
@@ -294,12 +293,12 @@ int node_save_edits(struct node_store *s, struct node *n, bool sync, struct err 
     bool was_new = node_is_new(n), had_first = n->first_block != NULL;
     int64_t deadline = clock_mono_ms() + LEASE_WAIT_MS;
     int rc = node_end_lost_stream(s, n, LEASE_WAIT_MS, reterr);
-    if (rc < 0)
+    if (rc < 0 || !n->is_edited) /* what was appended may have been all */
         return rc;
     rc = save_once(s, n, sync, deadline, reterr);
     if (rc < 0 && had_first && !n->first_block) /* it may have been that block, which is old */
         rc = save_once(s, n, sync, deadline, reterr);
-    for (int tries = 1; is_worth_another_try(rc) && tries < SAVE_TRIES; tries++)
+    for (int tries = 1; node_is_worth_another_try(rc) && tries < SAVE_TRIES; tries++)
         rc = save_once(s, n, sync, deadline, reterr);
     if (rc < 0)
         return rc;

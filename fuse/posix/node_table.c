@@ -173,7 +173,7 @@ static struct node *node_new(const struct posix_attr *attr)
     struct node *n = mem_new(struct node);
     n->id = attr->id;
     snprintf(n->path, sizeof n->path, "/.reserved/.inodes/%" PRIu64, attr->id);
-    n->unsaved_size = -1;
+    n->unsaved_size = n->appended_from = -1;
     n->is_held = attr->nlink == 0;
     pthread_rwlock_init(&n->lock, NULL);
     pthread_mutex_init(&n->locks_lock, NULL);

@@ -11,10 +11,13 @@
 /* More than this, and it is saved before the program asks: bounds the disk, and the time of the save that is asked. */
 #define EDIT_DATA_MAX_BYTES ((int64_t)64 << 20)
 #define EDIT_EXTENTS_MAX    16384
-#define LEASE_POLL_MS       50
-#define ATTR_ARENA_BYTES    (1 << 20)
 #define COPY_BYTES          ((size_t)64 << 10)
 #define STREAM_TRIM_BYTES   ((int64_t)8 << 20) /* how much of a stream is staged, as long as it may be in no datanode */
+
+static int64_t max64(int64_t a, int64_t b)
+{
+    return a > b ? a : b;
+}
 
 void node_note(struct node *n)
 {
@@ -46,6 +49,8 @@ int node_finish_stream(struct node *n, struct err *reterr)
     n->is_unsynced |= written;
     bool is_taken = rc == ERR_LEASE_EXPIRED || rc == ERR_NOT_FOUND; /* by another client */
     n->has_lost_stream = rc < 0 && written && n->staging && !is_taken;
+    if (n->appended_from >= 0) /* what is not staged any more is in the file */
+        n->appended_from = !n->has_lost_stream ? -1 : max64(n->appended_from, n->trimmed_at);
     if (n->has_lost_stream) {
         extents_add(&n->changed, n->trimmed_at, n->size, false);
         n->is_edited = n->was_edited = true;
@@ -79,16 +84,21 @@ bool node_is_busy(int rc)
 /* Another client may be writing: its turn ends with its close. */
 static int stream_append(struct node_store *s, struct node *n, struct err *reterr)
 {
+    uint64_t session = s->memory->session;
     int rc = file_writer_append(s->fs, n->path, false, &n->writer, reterr);
     for (int64_t deadline = clock_mono_ms() + LEASE_WAIT_MS; node_is_busy(rc) && clock_mono_ms() < deadline;) {
         clock_sleep_ms(LEASE_POLL_MS);
         rc = file_writer_append(s->fs, n->path, false, &n->writer, reterr);
     }
-    if (rc < 0)
+    if (rc < 0) {
         n->writer = NULL;
-    else
-        n->size = n->trimmed_at = file_writer_tell(n->writer);
-    return rc;
+        return rc;
+    }
+    n->size = n->trimmed_at = file_writer_tell(n->writer);
+    n->appended_from = -1;
+    n->has_lost_stream = false;
+    n->stream = s->memory->session == session ? session : 0; /* else it may be either's */
+    return 0;
 }
 
 static int begin_edit(struct node_store *s, struct node *n, struct err *reterr)
@@ -96,6 +106,8 @@ static int begin_edit(struct node_store *s, struct node *n, struct err *reterr)
     int rc = node_finish_stream(n, reterr);
     if (rc < 0 && n->is_edited) /* saving will say whether it goes better that way */
         rc = 0;
+    if (rc == 0 && n->appended_from >= 0) /* it may be taken from where it was written to, this must not */
+        rc = node_find_end(s, n, reterr);
     if (rc == 0 && n->is_stale && !n->is_edited)
         rc = node_load_attr(s, n, reterr);
     if (rc == 0)
@@ -138,6 +150,7 @@ static int set_size(struct node *n, int64_t size, struct err *reterr)
         rc = grow(n, size, reterr);
     n->size = size;
     n->is_sized = true;
+    n->appended_from = n->appended_from < size ? n->appended_from : -1;
     return rc == 0 && n->staging ? staging_note_size(n->staging, size, reterr) : rc;
 }
 
@@ -164,17 +177,20 @@ static int stage(struct node_store *s, struct node *n, const void *bytes, size_t
 
 /* The end of a stream is staged too, until datanodes have it: or it would be gone with this process. */
 static int stage_stream(struct node_store *s, struct node *n, const void *bytes, size_t len, int64_t offset,
-                        struct err *reterr)
+                        bool appends, struct err *reterr)
 {
     int rc = need_staging(s, n, reterr);
+    rc = rc == 0 ? staging_note_stream(n->staging, n->stream, reterr) : rc;
     if (rc == 0)
-        rc = staging_write(n->staging, bytes, len, offset, reterr);
+        rc = (appends ? staging_append : staging_write)(n->staging, bytes, len, offset, reterr);
+    if (rc == 0 && appends && n->appended_from < 0)
+        n->appended_from = offset;
     int64_t end = offset + (int64_t)len, acked = file_writer_acked(n->writer);
     if (rc < 0 || end - n->trimmed_at < 2 * STREAM_TRIM_BYTES || acked - n->trimmed_at < STREAM_TRIM_BYTES)
         return rc;
     struct extents kept = {0};
     extents_add(&kept, acked, end, false);
-    rc = staging_trim(n->staging, &kept, reterr);
+    rc = staging_trim(n->staging, &kept, n->appended_from, reterr);
     extents_clear(&kept);
     n->trimmed_at = acked;
     return rc;
@@ -231,7 +247,8 @@ static int place(struct node_store *s, struct node *n, size_t len, int64_t *offs
     int rc = 0;
     bool appends = *offset == NODE_AT_END; /* in turn with those of other mounts: they hold the lease meanwhile */
     *ret_stream = false;
-    if (appends && n->is_edited && !node_is_new(n) && !n->is_held) /* then it can be its turn */
+    bool may_stream = node_is_new(n) && !n->has_lost_stream;
+    if (appends && n->is_edited && !may_stream && !n->is_held) /* then it can be its turn */
         rc = node_save_edits(s, n, false, reterr);
     if (rc == 0 && !n->writer && !n->is_edited && (appends || n->is_stale))
         rc = node_load_attr(s, n, reterr);
@@ -246,7 +263,7 @@ static int place(struct node_store *s, struct node *n, size_t len, int64_t *offs
         rc = stream_append(s, n, reterr);
         if (rc == 0 && appends)
             *offset = n->size; /* it may have grown before it was our turn */
-    } else if (!is_small && *offset == n->size && node_is_new(n) && !n->is_held) {
+    } else if (!is_small && *offset == n->size && node_is_new(n) && !n->has_lost_stream && !n->is_held) {
         rc = stream_new(s, n, reterr);
     }
     if (rc == 0 && n->writer && *offset == file_writer_tell(n->writer))
@@ -256,35 +273,38 @@ static int place(struct node_store *s, struct node *n, size_t len, int64_t *offs
     return rc;
 }
 
-/* Was it written by a process that died? Else it is noted where it will be. */
-static bool was_appended(const struct node *n, _Atomic uint64_t *placed, size_t len, int64_t offset)
+static int write_placed(struct node_store *s, struct node *n, const void *bytes, size_t len, int64_t offset,
+                        bool streams, struct keeper_request *appended, struct err *reterr)
 {
-    if (*placed && (int64_t)(*placed - 1) + (int64_t)len <= n->size)
-        return true;
-    *placed = (uint64_t)offset + 1;
-    return false;
+    if (appended)
+        keeper_append_begins(appended, n->id, offset + (int64_t)len);
+    int rc = streams ? stage_stream(s, n, bytes, len, offset, appended != NULL, reterr)
+                     : stage(s, n, bytes, len, offset, reterr);
+    if (rc == 0 && appended)
+        keeper_append_staged(appended);
+    if (!streams)
+        return rc;
+    n->has_written = true;
+    n->is_pushed = false;
+    rc = rc == 0 ? file_writer_write(n->writer, bytes, len, reterr) : rc;
+    n->size = file_writer_tell(n->writer);
+    return rc;
 }
 
 int node_write(struct node_store *s, struct node *n, const void *bytes, size_t len, int64_t offset,
-               _Atomic uint64_t *placed, struct err *reterr)
+               struct keeper_request *noted, struct err *reterr)
 {
-    bool stream, at_end = offset == NODE_AT_END;
+    bool streams, at_end = offset == NODE_AT_END;
     pthread_rwlock_wrlock(&n->lock);
+    bool is_there = at_end && keeper_append_is_done(noted);
     int rc = check_size(offset + (int64_t)len, reterr);
-    rc = rc == 0 ? place(s, n, len, &offset, &stream, reterr) : rc;
-    bool is_there = rc == 0 && at_end && was_appended(n, placed, len, offset);
-    if (rc == 0 && stream && !is_there) {
-        n->has_written = true;
-        n->is_pushed = false;
-        rc = stage_stream(s, n, bytes, len, offset, reterr);
-        rc = rc == 0 ? file_writer_write(n->writer, bytes, len, reterr) : rc;
-        n->size = file_writer_tell(n->writer);
-    } else if (rc == 0 && !is_there) {
-        rc = stage(s, n, bytes, len, offset, reterr);
+    if (rc == 0 && !is_there) {
+        rc = place(s, n, len, &offset, &streams, reterr);
+        rc = rc == 0 ? write_placed(s, n, bytes, len, offset, streams, at_end ? noted : NULL, reterr) : rc;
+        note_change(n);
     }
     if (rc < 0 && at_end)
-        *placed = 0;
-    note_change(n);
+        noted->done = 0;
     pthread_rwlock_unlock(&n->lock);
     return rc;
 }
@@ -302,7 +322,7 @@ static int save_if_bare(struct node_store *s, struct node *n, struct err *reterr
     n->is_edited = n->is_sized = false;
     n->is_stale = true;
     n->size = n->saved_size;
-    if (n->staging && staging_trim(n->staging, &n->changed, &err) < 0)
+    if (n->staging && staging_trim(n->staging, &n->changed, -1, &err) < 0)
         log_warn("mount", "inode=%" PRIu64 " err=%s", n->id, err.text);
     return rc;
 }
@@ -311,6 +331,8 @@ static int resize(struct node_store *s, struct node *n, int64_t size, bool may_s
 {
     pthread_rwlock_wrlock(&n->lock);
     int rc = check_size(size, reterr);
+    if (rc == 0 && n->appended_from >= 0)
+        rc = node_find_end(s, n, reterr);
     if (rc == 0 && !n->writer && !n->is_edited && n->is_stale)
         rc = node_load_attr(s, n, reterr);
     if (rc == 0 && (may_shrink ? size != n->size : size > n->size))
@@ -348,32 +370,18 @@ int node_zero(struct node_store *s, struct node *n, int64_t start, int64_t end, 
     return rc;
 }
 
-/* An edit of nothing ends it, if it is ours, or of a process of ours that is gone. */
-int node_end_lost_stream(struct node_store *s, struct node *n, int64_t patience_ms, struct err *reterr)
-{
-    AUTO_ARENA(a, ATTR_ARENA_BYTES);
-    struct posix_attr attr;
-    if (!n->has_lost_stream)
-        return 0;
-    int rc = posix_edit(s->fs, s->memory->session, n->id, NULL, 0, 0, &a, &attr, reterr);
-    for (int64_t deadline = clock_mono_ms() + patience_ms; node_is_busy(rc) && clock_mono_ms() < deadline;) {
-        clock_sleep_ms(LEASE_POLL_MS);
-        rc = posix_edit(s->fs, s->memory->session, n->id, NULL, 0, 0, &a, &attr, reterr);
-    }
-    if (rc < 0)
-        return rc;
-    n->has_lost_stream = false;
-    n->was_changed = true;
-    n->is_stale = true; /* its end is known now */
-    node_unload(n);
-    return 0;
-}
-
 int node_resume(struct node_store *s, struct node *n, struct err *reterr)
 {
-    int rc = staging_resume(s->staging, n->id, &n->changed, &n->size, &n->is_sized, &n->staging, reterr);
+    struct staged what = {.size = n->size};
+    int rc = staging_resume(s->staging, n->id, &what, &n->staging, reterr);
     if (rc < 0)
         return rc;
+    keeper_appends_settle(s->memory, n->id, extents_end(&what.changed));
+    n->changed = what.changed;
+    n->size = what.size;
+    n->is_sized = what.is_sized;
+    n->appended_from = what.appended_from;
+    n->stream = what.session;
     n->is_edited = n->changed.count > 0 || n->size != n->saved_size;
     n->has_lost_stream = true;
     n->is_stale = true;
@@ -389,6 +397,7 @@ void node_forget(struct node *n)
         log_debug("mount", "a file that nobody will see was not completed: err=%s", err.text);
     extents_clear(&n->changed);
     n->is_edited = false;
+    n->appended_from = -1;
     node_note(n);
     pthread_rwlock_unlock(&n->lock);
 }

@@ -26,11 +26,11 @@
 #define NEW_SUFFIX     ".new"
 #define NAME_MAX_BYTES 32
 
-enum record_kind { RECORD_DATA = 1, RECORD_ZEROS, RECORD_SIZE, RECORD_OWNER };
+enum record_kind { RECORD_DATA = 1, RECORD_ZEROS, RECORD_SIZE, RECORD_OWNER, RECORD_APPENDED };
 #define KIND_BITS 3
 #define KIND_MASK ((uint64_t)(1 << KIND_BITS) - 1)
 struct record {
-    int64_t start, end; /* of an owner: its inode, twice */
+    int64_t start, end; /* of an owner: its inode; and the session of the stream, or the inode again */
     uint64_t
         kind; /* and above KIND_BITS which use of the file it belongs to: behind it those of earlier ones may lie */
 };
@@ -63,6 +63,8 @@ struct staging {
     size_t records;
     struct extents ranges; /* what the log says, for writing it anew */
     int64_t cut, size;     /* the least and the last one that was set; -1: none */
+    int64_t appended_from; /* -1: nothing was */
+    uint64_t session;      /* 0: no stream */
 };
 
 static void staging_close(struct staging *s)
@@ -237,7 +239,8 @@ static void begin(struct staging *s, uint64_t inode)
     s->use = s->area->uses++;
     s->log_bytes = s->used_bytes = 0;
     s->records = 0;
-    s->cut = s->size = -1;
+    s->cut = s->size = s->appended_from = -1;
+    s->session = 0;
     extents_clear(&s->ranges);
 }
 
@@ -346,11 +349,28 @@ static struct record record_of(const struct staging *s, enum record_kind kind, i
     return (struct record){start, end, s->use << KIND_BITS | kind};
 }
 
+static struct record owner_record(const struct staging *s)
+{
+    uint64_t session = s->session > s->inode ? s->session : s->inode;
+    return record_of(s, RECORD_OWNER, (int64_t)s->inode, (int64_t)session);
+}
+
+int staging_note_stream(struct staging *s, uint64_t session, struct err *reterr)
+{
+    if (s->session == session)
+        return 0;
+    s->session = session;
+    const struct record r = owner_record(s);
+    if (s->log_bytes == 0 || pwrite(s->log_fd, &r, sizeof r, 0) == sizeof r)
+        return 0;
+    return err_errno(reterr, errno, "staging folder '%s'", s->area->folder);
+}
+
 /* The first one goes behind the word whose file it is, in one piece. Of a record that a full disk did not take whole
  * some bytes may be there: they belong to no use, and the next one is written over them. */
 static int log_add(struct staging *s, int fd, struct record r, struct err *reterr)
 {
-    const struct record both[2] = {record_of(s, RECORD_OWNER, (int64_t)s->inode, (int64_t)s->inode), r};
+    const struct record both[2] = {owner_record(s), r};
     size_t skip = s->log_bytes ? sizeof r : 0;
     ssize_t n = pwrite(fd, (const char *)both + skip, sizeof both - skip, s->log_bytes);
     if (n == (ssize_t)(sizeof both - skip)) {
@@ -372,6 +392,15 @@ static int take_name(const char *fresh, const char *path)
     return 0;
 }
 
+static int log_add_range(struct staging *s, int fd, const struct extent *x, struct err *reterr)
+{
+    int64_t middle = s->appended_from < 0 || s->appended_from > x->end ? x->end : s->appended_from;
+    middle = x->is_zero || middle < x->start ? x->start : middle;
+    int rc = middle > x->start ? log_add(s, fd, record_of(s, RECORD_DATA, x->start, middle), reterr) : 0;
+    enum record_kind kind = x->is_zero ? RECORD_ZEROS : RECORD_APPENDED;
+    return rc == 0 && middle < x->end ? log_add(s, fd, record_of(s, kind, middle, x->end), reterr) : rc;
+}
+
 /* The new one takes the old one's name, so that there is always one that says all. */
 static int log_anew(struct staging *s, struct err *reterr)
 {
@@ -385,10 +414,8 @@ static int log_anew(struct staging *s, struct err *reterr)
     s->log_bytes = 0;
     if (s->cut >= 0)
         rc = log_add(s, fd, record_of(s, RECORD_SIZE, s->cut, s->cut), reterr);
-    for (size_t i = 0; rc == 0 && i < s->ranges.count; i++) {
-        const struct extent *x = &s->ranges.items[i];
-        rc = log_add(s, fd, record_of(s, x->is_zero ? RECORD_ZEROS : RECORD_DATA, x->start, x->end), reterr);
-    }
+    for (size_t i = 0; rc == 0 && i < s->ranges.count; i++)
+        rc = log_add_range(s, fd, &s->ranges.items[i], reterr);
     if (rc == 0 && s->size >= 0)
         rc = log_add(s, fd, record_of(s, RECORD_SIZE, s->size, s->size), reterr);
     if (rc == 0 && take_name(fresh, path) < 0)
@@ -410,8 +437,11 @@ static void follow(struct staging *s, const struct record *r)
         extents_cut(&s->ranges, r->start);
         s->cut = s->cut < 0 || r->start < s->cut ? r->start : s->cut;
         s->size = r->start;
+        s->appended_from = s->appended_from < r->start ? s->appended_from : -1;
     } else {
         extents_add(&s->ranges, r->start, r->end, kind == RECORD_ZEROS);
+        if (kind == RECORD_APPENDED && (s->appended_from < 0 || r->start < s->appended_from))
+            s->appended_from = r->start;
         s->size = s->size >= 0 && r->end > s->size ? r->end : s->size;
     }
 }
@@ -433,11 +463,33 @@ int staging_note_size(struct staging *s, int64_t size, struct err *reterr)
     return note(s, RECORD_SIZE, size, size, reterr);
 }
 
-int staging_resume(struct staging_area *a, uint64_t inode, struct extents *changed, int64_t *size, bool *ret_sized,
-                   struct staging **ret, struct err *reterr)
+static void read_log(struct staging *s, struct staged *what)
+{
+    struct record r;
+    if (pread(s->log_fd, &r, sizeof r, 0) == sizeof r) {
+        bool is_owner = (r.kind & KIND_MASK) == RECORD_OWNER;
+        s->use = r.kind >> KIND_BITS;
+        s->log_bytes = is_owner ? sizeof r : 0;
+        s->session = is_owner && r.end > r.start ? (uint64_t)r.end : 0;
+    }
+    while (pread(s->log_fd, &r, sizeof r, s->log_bytes) == sizeof r && is_sound(&r, s->use)) {
+        uint64_t kind = r.kind & KIND_MASK;
+        follow(s, &r);
+        s->records++;
+        s->log_bytes += sizeof r;
+        what->size = kind == RECORD_SIZE || r.end > what->size ? r.end : what->size;
+        if (kind == RECORD_SIZE)
+            extents_cut(&what->changed, r.start);
+        else
+            extents_add(&what->changed, r.start, r.end, kind == RECORD_ZEROS);
+        s->end = r.end > s->end ? r.end : s->end;
+    }
+}
+
+int staging_resume(struct staging_area *a, uint64_t inode, struct staged *what, struct staging **ret,
+                   struct err *reterr)
 {
     struct staging *s;
-    struct record r;
     const char *name = left_name(a, inode);
     if (!name)
         return err_set(reterr, ERR_NOT_FOUND, "nothing is staged of inode %" PRIu64, inode);
@@ -445,32 +497,20 @@ int staging_resume(struct staging_area *a, uint64_t inode, struct extents *chang
     if (rc < 0)
         return rc;
     begin(s, inode);
-    if (pread(s->log_fd, &r, sizeof r, 0) == sizeof r) {
-        s->use = r.kind >> KIND_BITS;
-        s->log_bytes = (r.kind & KIND_MASK) == RECORD_OWNER ? sizeof r : 0;
-    }
-    while (pread(s->log_fd, &r, sizeof r, s->log_bytes) == sizeof r && is_sound(&r, s->use)) {
-        uint64_t kind = r.kind & KIND_MASK;
-        follow(s, &r);
-        s->records++;
-        s->log_bytes += sizeof r;
-        *size = kind == RECORD_SIZE || r.end > *size ? r.end : *size;
-        if (kind == RECORD_SIZE)
-            extents_cut(changed, r.start);
-        else
-            extents_add(changed, r.start, r.end, kind == RECORD_ZEROS);
-        s->end = r.end > s->end ? r.end : s->end;
-    }
-    s->used_bytes = changed->data_bytes;
+    read_log(s, what);
+    s->used_bytes = what->changed.data_bytes;
     a->used_bytes += s->used_bytes;
-    *ret_sized = s->size >= 0;
+    what->is_sized = s->size >= 0;
+    what->appended_from = s->appended_from;
+    what->session = s->session;
     *ret = s;
     return 0;
 }
 
 /* ---- the bytes ---- */
 
-int staging_write(struct staging *s, const void *bytes, size_t len, int64_t offset, struct err *reterr)
+static int write_noted(struct staging *s, enum record_kind kind, const void *bytes, size_t len, int64_t offset,
+                       struct err *reterr)
 {
     for (size_t done = 0; done < len;) {
         ssize_t n = pwrite(s->fd, (const char *)bytes + done, len - done, offset + (off_t)done);
@@ -481,7 +521,17 @@ int staging_write(struct staging *s, const void *bytes, size_t len, int64_t offs
     s->used_bytes += (int64_t)len;
     s->area->used_bytes += (int64_t)len;
     s->end = offset + (int64_t)len > s->end ? offset + (int64_t)len : s->end;
-    return note(s, RECORD_DATA, offset, offset + (int64_t)len, reterr);
+    return note(s, kind, offset, offset + (int64_t)len, reterr);
+}
+
+int staging_write(struct staging *s, const void *bytes, size_t len, int64_t offset, struct err *reterr)
+{
+    return write_noted(s, RECORD_DATA, bytes, len, offset, reterr);
+}
+
+int staging_append(struct staging *s, const void *bytes, size_t len, int64_t offset, struct err *reterr)
+{
+    return write_noted(s, RECORD_APPENDED, bytes, len, offset, reterr);
 }
 
 int staging_read(const struct staging *s, void *bytes, size_t len, int64_t offset, struct err *reterr)
@@ -505,13 +555,14 @@ static void punch(struct staging *s, int64_t start, int64_t end)
         log_debug("mount", "staged bytes keep their room until the file is closed: errno=%d", errno);
 }
 
-int staging_trim(struct staging *s, const struct extents *kept, struct err *reterr)
+int staging_trim(struct staging *s, const struct extents *kept, int64_t appended_from, struct err *reterr)
 {
     int64_t used_bytes = s->used_bytes;
     extents_clear(&s->ranges);
     for (size_t i = 0; i < kept->count; i++)
         extents_add(&s->ranges, kept->items[i].start, kept->items[i].end, kept->items[i].is_zero);
     s->cut = s->size = -1;
+    s->appended_from = appended_from;
     int rc = kept->count ? log_anew(s, reterr) : 0;
     if (rc < 0)
         return rc;

@@ -3,8 +3,9 @@
  * next process if this one is killed (a machine that goes down takes it along, as any file system would).
  *
  * FOLDER/staged-NUMBER, FOLDER/staged-NUMBER.log: records of 24 bytes, start, end and kind, in this machine's byte
- * order; the first one says whose file it is. The files serve one inode after the other, without being made, renamed or
- * emptied, so each record says of which use it is; what lies behind the last one of this use is of earlier ones. */
+ * order; the first one says whose file it is, and of which session's stream into it. The files serve one inode after
+ * the other, without being made, renamed or emptied, so each record says of which use it is; what lies behind the last
+ * one of this use is of earlier ones. */
 #ifndef CAIRN_FUSE_POSIX_STAGING_H
 #define CAIRN_FUSE_POSIX_STAGING_H
 
@@ -24,22 +25,33 @@ void staging_area_discard(struct staging_area *a, uint64_t inode); /* its files:
 
 struct staging; /* one thread at a time, but for staging_read */
 
+struct staged { /* what the files say */
+    struct extents changed;
+    int64_t size;          /* given: the file's; it is more, if it is with this, or as it was set */
+    bool is_sized;         /* it was set */
+    int64_t appended_from; /* from here on it was appended, by a stream; -1: nothing was */
+    uint64_t session;      /* whose stream that was; 0: nobody has said */
+};
+
 int staging_new(struct staging_area *a, uint64_t inode, struct staging **ret, struct err *reterr) MUST_CHECK;
-/* What was left (ERR_NOT_FOUND: nothing): its ranges, and the size the file has with them if that is more than *size,
- * or was set. */
-int staging_resume(struct staging_area *a, uint64_t inode, struct extents *changed, int64_t *size, bool *ret_sized,
-                   struct staging **ret, struct err *reterr) MUST_CHECK;
+/* What was left (ERR_NOT_FOUND: nothing). what->changed is added to, and the caller's. */
+int staging_resume(struct staging_area *a, uint64_t inode, struct staged *what, struct staging **ret,
+                   struct err *reterr) MUST_CHECK;
 void staging_free(struct staging *s); /* and its files; NULL is fine */
 /* Nothing of it is needed any more: the files are nobody's, and some of them are kept for who stages next. NULL is
  * fine. */
 void staging_give_back(struct staging *s);
 bool staging_is_full(const struct staging *s);
+/* What is written from now on is of this session's stream. */
+int staging_note_stream(struct staging *s, uint64_t session, struct err *reterr) MUST_CHECK;
 /* The bytes, and that they are there. */
 int staging_write(struct staging *s, const void *bytes, size_t len, int64_t offset, struct err *reterr) MUST_CHECK;
+int staging_append(struct staging *s, const void *bytes, size_t len, int64_t offset, struct err *reterr) MUST_CHECK;
 int staging_note_zeros(struct staging *s, int64_t start, int64_t end, struct err *reterr) MUST_CHECK;
 int staging_note_size(struct staging *s, int64_t size, struct err *reterr) MUST_CHECK; /* cut off or grown */
 int staging_read(const struct staging *s, void *bytes, size_t len, int64_t offset, struct err *reterr) MUST_CHECK;
-/* Of all that was written only what is in `kept` is needed any more. */
-int staging_trim(struct staging *s, const struct extents *kept, struct err *reterr) MUST_CHECK;
+/* Of all that was written only what is in `kept` is needed any more, and that was appended from there on, or (-1) was
+ * not. */
+int staging_trim(struct staging *s, const struct extents *kept, int64_t appended_from, struct err *reterr) MUST_CHECK;
 
 #endif

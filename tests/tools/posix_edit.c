@@ -133,7 +133,8 @@ static int edit(struct tool *t)
                               .new_count = count};
     for (size_t i = 0; i < index; i++)
         span.start += p.list[i].length;
-    rc = posix_edit(t->fs, t->session, id, &span, 1, 0, &t->arena, &attr, &t->err);
+    const struct posix_edit what = {.spans = &span, .count = 1};
+    rc = posix_edit(t->fs, t->session, id, &what, &t->arena, &attr, &t->err);
     if (!rc)
         printf("ok %" PRIu64 " %" PRIu64, attr.size, attr.allocated);
     return rc;

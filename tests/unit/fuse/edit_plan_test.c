@@ -30,7 +30,11 @@ static void test_extents_are_what_was_added_last(void **state)
             int64_t start = random_below(SIZE), end = start + random_below(100);
             end = end < SIZE ? end : SIZE;
             bool zero = random_below(2);
-            if (random_below(10) == 0) {
+            unsigned dice = random_below(10);
+            if (dice == 1) {
+                extents_remove(&e, start, end);
+                memset(model + start, 0, (size_t)(end - start));
+            } else if (dice == 0) {
                 extents_cut(&e, start);
                 memset(model + start, 0, (size_t)(SIZE - start));
             } else {
@@ -280,12 +284,27 @@ static void test_no_new_block_is_longer_than_the_file_s(void **state)
     extents_clear(&changed);
 }
 
+static void test_what_was_appended_goes_behind_the_last_piece(void **state)
+{
+    static const struct piece pieces[] = {{.length = 100, .block_id = 1}, {.length = 30, .is_hole = true}};
+    struct edit_plan plan;
+    edit_plan_append(pieces, 2, 60, 85, 10, &plan);
+    assert_int_equal(plan.count, 1);
+    const struct edit_span *s = plan.spans;
+    assert_true(s->index == 2 && s->old_count == 0 && s->start == 130 && plan.shift == 70);
+    assert_int_equal(s->new_count, 3);
+    assert_true(s->new[0].length == 10 && s->new[1].length == 10 && s->new[2].length == 5);
+    assert_int_equal(edit_plan_upload_bytes(&plan), 25);
+    edit_plan_free(&plan);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_extents_are_what_was_added_last),
         cmocka_unit_test(test_plans_make_the_file_that_was_written),
         cmocka_unit_test(test_pieces_lie_over_what_was_there),
+        cmocka_unit_test(test_what_was_appended_goes_behind_the_last_piece),
         cmocka_unit_test(test_nothing_changed_needs_nothing),
         cmocka_unit_test(test_one_byte_in_a_large_block_keeps_the_rest_together),
         cmocka_unit_test(test_a_terabyte_of_hole_is_one_step),

@@ -72,6 +72,30 @@ static void test_a_request_that_is_sent_again_is_known(void **state)
     assert_int_equal(other->unique, 0); /* it was not sent again to the process before */
 }
 
+static void test_an_append_is_done_when_it_is_staged(void **state)
+{
+    struct keeper_memory *k = keeper_memory_new();
+    struct keeper_request *r[6];
+    keeper_next_process(k, 0);
+    for (uint64_t i = 0; i < 6; i++)
+        r[i] = keeper_request_taken(k, 10 + 2 * i, false);
+    for (size_t i = 0; i < 4; i++)
+        keeper_append_begins(r[i], i == 3 ? 20001 : 20000, i == 2 ? 300 : 200);
+    keeper_append_staged(r[0]);
+    r[4]->done = 1; /* another kind of request */
+    keeper_next_process(k, 0);
+    assert_true(keeper_append_is_done(r[0]));
+    assert_false(keeper_append_is_done(r[1]));
+    keeper_appends_settle(k, 20000, 200);
+    static const bool is_done[] = {true, true, false, false, true, false};
+    for (size_t i = 0; i < 6; i++)
+        assert_int_equal(keeper_append_is_done(r[i]), is_done[i]);
+    keeper_appends_settle(k, 20001, 0); /* nothing more of it is staged */
+    keeper_appends_settle(k, 20000, 1000);
+    assert_false(keeper_append_is_done(r[2])); /* it was said before */
+    assert_false(keeper_append_is_done(r[3]));
+}
+
 static void test_as_many_requests_as_there_are_places(void **state)
 {
     struct keeper_memory *k = keeper_memory_new();
@@ -110,6 +134,7 @@ int main(void)
         cmocka_unit_test(test_too_many_in_one_place_are_not_counted),
         cmocka_unit_test(test_the_next_process_has_them),
         cmocka_unit_test(test_a_request_that_is_sent_again_is_known),
+        cmocka_unit_test(test_an_append_is_done_when_it_is_staged),
         cmocka_unit_test(test_as_many_requests_as_there_are_places),
         cmocka_unit_test(test_processes_that_die_of_what_they_are_asked_are_noticed),
     };

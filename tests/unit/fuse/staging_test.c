@@ -13,8 +13,9 @@
 #include "fuse/posix/staging.h"
 #include "tests/unit/check.h"
 
-#define SIZE  4096
-#define INODE 20000
+#define SIZE    4096
+#define INODE   20000
+#define SESSION 1700000000000000000u
 
 static unsigned random_state = 7;
 
@@ -41,7 +42,7 @@ static int teardown(void **state)
 }
 
 struct change {
-    enum { WRITE, ZEROS, CUT, TRIM } what;
+    enum { WRITE, APPEND, ZEROS, CUT, TRIM, STREAM } what;
     int64_t at;
     size_t len;
     int byte;
@@ -60,10 +61,12 @@ static void do_and_die(const struct change *changes, size_t count)
             memset(bytes, c->byte, sizeof bytes);
             struct extent range = {c->at, c->at + (int64_t)c->len, false};
             struct extents kept = {.items = &range, .count = 1, .data_bytes = (int64_t)c->len};
-            rc = c->what == WRITE   ? staging_write(s, bytes, c->len, c->at, NULL)
-                 : c->what == ZEROS ? staging_note_zeros(s, c->at, c->at + (int64_t)c->len, NULL)
-                 : c->what == CUT   ? staging_note_size(s, c->at, NULL)
-                                    : staging_trim(s, &kept, NULL);
+            rc = c->what == WRITE    ? staging_write(s, bytes, c->len, c->at, NULL)
+                 : c->what == APPEND ? staging_append(s, bytes, c->len, c->at, NULL)
+                 : c->what == ZEROS  ? staging_note_zeros(s, c->at, c->at + (int64_t)c->len, NULL)
+                 : c->what == CUT    ? staging_note_size(s, c->at, NULL)
+                 : c->what == STREAM ? staging_note_stream(s, SESSION, NULL)
+                                     : staging_trim(s, &kept, c->byte, NULL);
         }
         _exit(rc == 0 ? 0 : 1);
     }
@@ -79,16 +82,24 @@ static void next_process(void)
     assert_int_equal(staging_area_open(folder, 1 << 20, &area, NULL), 0);
 }
 
-static struct staging *resume(struct extents *changed, int64_t *size)
+static struct staging *resume_all(struct staged *what)
 {
     struct staging *next;
     uint64_t *left;
-    bool sized;
     next_process();
     assert_int_equal(staging_area_left(area, &left), 1);
     assert_int_equal(left[0], INODE);
     free(left);
-    assert_int_equal(staging_resume(area, INODE, changed, size, &sized, &next, NULL), 0);
+    assert_int_equal(staging_resume(area, INODE, what, &next, NULL), 0);
+    return next;
+}
+
+static struct staging *resume(struct extents *changed, int64_t *size)
+{
+    struct staged what = {.size = *size};
+    struct staging *next = resume_all(&what);
+    *changed = what.changed;
+    *size = what.size;
     return next;
 }
 
@@ -139,7 +150,7 @@ static void test_what_was_trimmed_is_not_taken_up_again(void **state)
     struct change changes[52];
     for (int i = 0; i < 50; i++)
         changes[i] = (struct change){WRITE, i * 1000, 1000, 1};
-    changes[50] = (struct change){TRIM, 48000, 2000, 0};
+    changes[50] = (struct change){TRIM, 48000, 2000, -1};
     changes[51] = (struct change){WRITE, 50000, 1000, 1};
     do_and_die(changes, 52);
     struct staging *s = resume(&changed, &size);
@@ -147,7 +158,46 @@ static void test_what_was_trimmed_is_not_taken_up_again(void **state)
     assert_int_equal(changed.items[0].start, 48000);
     assert_int_equal(changed.items[0].end, 51000);
     extents_clear(&changed);
-    assert_int_equal(staging_trim(s, &none, NULL), 0);
+    assert_int_equal(staging_trim(s, &none, -1, NULL), 0);
+    staging_free(s);
+}
+
+/* What was written to a place, and what was appended behind it: through another use of the files, and logs that were
+ * written anew. */
+static void test_what_was_appended_is_known_as_that(void **state)
+{
+    static const struct change changes[] = {
+        {WRITE, 0, 100, 1},   {STREAM, 0, 0, 0},    {WRITE, 100, 50, 2},   {APPEND, 150, 100, 3}, {APPEND, 250, 100, 4},
+        {TRIM, 90, 260, 150}, {APPEND, 350, 10, 5}, {TRIM, 200, 160, 200}, {TRIM, 200, 160, -1},  {CUT, 240, 0, 0},
+    };
+    static const struct {
+        size_t count;
+        int64_t appended_from, end;
+        uint64_t session;
+    } expected[] = {{1, -1, 100, 0},        {3, -1, 150, SESSION},  {4, 150, 250, SESSION},
+                    {5, 150, 350, SESSION}, {6, 150, 350, SESSION}, {7, 150, 360, SESSION},
+                    {8, 200, 360, SESSION}, {9, -1, 360, SESSION},  {10, -1, 240, SESSION}};
+    for (size_t i = 0; i < ARRAY_COUNT(expected); i++) {
+        struct staged what = {0};
+        do_and_die(changes, expected[i].count);
+        struct staging *s = resume_all(&what);
+        assert_int_equal(what.appended_from, expected[i].appended_from);
+        assert_int_equal(extents_end(&what.changed), expected[i].end);
+        assert_int_equal(what.session, expected[i].session);
+        assert_int_equal(what.is_sized, i + 1 == ARRAY_COUNT(expected));
+        extents_clear(&what.changed);
+        staging_free(s);
+    }
+}
+
+static void test_what_was_appended_and_cut_off_is_not(void **state)
+{
+    static const struct change changes[] = {{APPEND, 100, 100, 1}, {CUT, 50, 0, 0}, {WRITE, 120, 10, 2}};
+    struct staged what = {0};
+    do_and_die(changes, 3);
+    struct staging *s = resume_all(&what);
+    assert_int_equal(what.appended_from, -1);
+    extents_clear(&what.changed);
     staging_free(s);
 }
 
@@ -162,7 +212,7 @@ static void test_a_full_area_says_so(void **state)
     assert_int_equal(staging_write(s, bytes, sizeof bytes, 0, NULL), 0);
     assert_true(staging_is_full(s));
     struct extents none = {0};
-    assert_int_equal(staging_trim(s, &none, NULL), 0);
+    assert_int_equal(staging_trim(s, &none, -1, NULL), 0);
     assert_false(staging_is_full(s));
     staging_free(s);
 }
@@ -231,11 +281,10 @@ static void take_up_and_die(bool forget, int64_t offset)
     pid_t pid = fork();
     if (pid == 0) {
         struct staging *s;
-        struct extents changed = {0}, none = {0};
-        int64_t size = 0;
-        bool sized;
-        int rc = staging_resume(area, INODE, &changed, &size, &sized, &s, NULL);
-        rc = rc == 0 && forget ? staging_trim(s, &none, NULL) : rc;
+        struct staged what = {0};
+        struct extents none = {0};
+        int rc = staging_resume(area, INODE, &what, &s, NULL);
+        rc = rc == 0 && forget ? staging_trim(s, &none, -1, NULL) : rc;
         rc = rc == 0 ? staging_write(s, "cd", 2, offset, NULL) : rc;
         _exit(rc == 0 ? 0 : 1);
     }
@@ -407,6 +456,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_random_changes_are_there_for_the_next_process),
         cmocka_unit_test(test_what_was_trimmed_is_not_taken_up_again),
+        cmocka_unit_test(test_what_was_appended_is_known_as_that),
+        cmocka_unit_test(test_what_was_appended_and_cut_off_is_not),
         cmocka_unit_test(test_a_full_area_says_so),
         cmocka_unit_test(test_what_is_of_no_use_is_swept_away),
         cmocka_unit_test(test_a_log_that_had_no_room_is_still_a_log),
