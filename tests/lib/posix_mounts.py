@@ -69,9 +69,9 @@ def beside(cluster, other, path):
 
 
 def serving_of(keeper):
-    """The process that serves a mount, once there is one."""
+    """The process that serves a mount, once there is one; not one that was killed and still has threads in the kernel."""
     def child():
-        return subprocess.run(["pgrep", "-P", str(keeper)], capture_output=True, text=True).stdout.split()
+        return subprocess.run(["pgrep", "-P", str(keeper), "-r", "D,R,S,T"], capture_output=True, text=True).stdout.split()
     wait_for(child, 10, "a process that serves")
     return int(child()[0])
 
