@@ -238,7 +238,7 @@ def test_a_mount_that_has_nothing_to_save_ends_without_the_namenode(cluster, her
                 cluster.start_again("namenode")
             else:
                 cluster.kill("namenode", signal.SIGCONT)
-    assert hdfs_bytes(cluster, here + "/f") == b"saved"
+    wait_for(lambda: cluster.fs("-cat", path_in_dfs(cluster, here + "/f")).stdout == b"saved", 30, "what was saved")
 
 
 def test_a_datanode_dies_under_edits(cluster, here):
