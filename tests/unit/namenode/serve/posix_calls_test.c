@@ -529,15 +529,28 @@ static void an_ended_session_lets_go(void **state)
     assert_int_equal(posix_lock(m->one, session, &lock, 0, &granted, NULL, &m->err), ERR_STALE);
 }
 
+static bool is_here(struct namenode *nn, const char *client_name)
+{
+    namenode_lock(nn);
+    bool here = writers_is_here(nn->writers, client_name);
+    namenode_unlock(nn);
+    return here;
+}
+
 /* However long it has said nothing: other clients close what is idle, and come back. */
 static void a_mount_whose_connection_ends_is_gone(void **state)
 {
     struct mounts *m = *state;
     struct namenode *nn = &m->f->nn;
-    static const char *const names[] = {"no mount's", NULL};
     session_of(m, m->one);
+    AUTO(mem_freep) char *of_mount = mem_strdup(dfs_client_name(m->one));
+    const char *const names[] = {"no mount's", of_mount};
+    dfs_unref(m->one);
+    m->one = mount(m, "root");
+    while (is_here(nn, of_mount)) /* by the connection that has opened the session */
+        ;
     for (size_t i = 0; i < ARRAY_COUNT(names); i++) {
-        const char *name = names[i] ? names[i] : dfs_client_name(m->one);
+        const char *name = names[i];
         namenode_lock(nn);
         leases_add(nn->leases, name, 900 + i, (uint64_t)clock_mono_ms());
         writers_seen(nn->writers, name, 1000000 + i);
