@@ -5,8 +5,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "common/mem.h"
-
 #define PIECE_BYTES 4096
 
 struct guarded {
@@ -90,11 +88,12 @@ void terminal_text(char *text)
 
 void terminal_guard(FILE **stream)
 {
+    static struct guarded all[2];
     int fd = fileno(*stream);
     if (!isatty(fd))
         return;
-    struct guarded *g = mem_new(struct guarded); /* as long as the process */
-    g->fd = fd;
+    struct guarded *g = &all[*stream == stderr];
+    *g = (struct guarded){.fd = fd};
     FILE *guarded = fopencookie(g, "w", (cookie_io_functions_t){.write = guarded_write});
     if (!guarded)
         return;
