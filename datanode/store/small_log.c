@@ -367,6 +367,16 @@ void small_log_left(struct small_log *l, struct small_place at, const struct sma
     pthread_mutex_unlock(&l->lock);
 }
 
+void small_log_mark_left(struct small_log *l, struct small_place at, uint64_t block_id)
+{
+    uint32_t ignored;
+    pthread_mutex_lock(&l->lock);
+    const struct small_segment *s = find(l, at.segment);
+    if (s) /* if it fails, the next start may find two, and drops one */
+        (void)!mark(l, s, at, block_id, SMALL_REMOVED, &ignored, NULL);
+    pthread_mutex_unlock(&l->lock);
+}
+
 void small_log_reap(struct small_log *l)
 {
     for (bool found = true; found;) {

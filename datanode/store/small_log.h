@@ -56,6 +56,9 @@ int small_log_remove(struct small_log *l, struct small_place at, uint64_t block_
                      struct err *reterr) MUST_CHECK;
 /* The record was copied to elsewhere: it no longer counts as living, though it looks so until its segment is gone. */
 void small_log_left(struct small_log *l, struct small_place at, const struct small_record *r);
+/* The copy is on the disk, and the segment may stay: the next start is not to find the record there, long after the
+ * copy was removed. */
+void small_log_mark_left(struct small_log *l, struct small_place at, uint64_t block_id);
 /* Removes segments without living records. */
 void small_log_reap(struct small_log *l);
 /* A segment that is mostly dead, and a walk over it, whose fd is to be closed. Each is offered once, and again when

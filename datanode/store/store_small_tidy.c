@@ -3,11 +3,17 @@
 #include <inttypes.h>
 #include <unistd.h>
 
+#include "common/buf.h"
 #include "common/file.h"
 #include "common/log.h"
 #include "common/mem.h"
 #include "common/net.h"
 #include "datanode/store/store_impl.h"
+
+struct left {
+    uint64_t block_id;
+    uint32_t offset;
+};
 
 struct emptying {
     struct block_store *store;
@@ -17,6 +23,7 @@ struct emptying {
     struct small_walk walk;
     struct small_place last; /* what was copied ends here, and is not synced yet */
     uint32_t last_bytes;
+    struct buf left; /* struct left: what was copied */
 };
 
 static struct replica *claim_at(const struct emptying *e, uint64_t block_id, struct small_place at)
@@ -66,14 +73,16 @@ static int move_record(struct emptying *e, const struct small_record *record, st
         store_set_small_place(r, to);
     store_release_locked(s, r);
     pthread_mutex_unlock(&s->lock);
-    if (rc == 0)
-        small_log_left(e->log, from, record);
-    return rc;
+    if (rc < 0)
+        return rc;
+    const struct left left = {record->block_id, from.offset};
+    buf_append(&e->left, &left, sizeof left);
+    small_log_left(e->log, from, record);
+    return 0;
 }
 
-/* The copies are on the disk before what they were copied from goes. A record whose place could not be changed keeps
- * the segment alive. */
-static int empty_segment(struct emptying *e, struct err *reterr)
+/* A record whose place could not be changed keeps the segment alive. */
+static int copy_living(struct emptying *e, struct err *reterr)
 {
     struct small_record record;
     struct small_place at = {.segment = e->segment};
@@ -83,7 +92,29 @@ static int empty_segment(struct emptying *e, struct err *reterr)
         if (rc < 0)
             break;
     }
-    return rc == 0 && e->last.segment ? small_log_sync(e->log, e->last, e->last_bytes, reterr) : rc;
+    return rc;
+}
+
+static void mark_left(const struct emptying *e)
+{
+    const struct left *left = (const void *)e->left.base;
+    for (size_t i = 0; i < e->left.len / sizeof *left; i++)
+        small_log_mark_left(e->log, (struct small_place){e->segment, left[i].offset}, left[i].block_id);
+}
+
+/* The copies are on the disk before what they were copied from goes. */
+static int empty_segment(struct emptying *e, struct err *reterr)
+{
+    e->last = (struct small_place){0, 0};
+    buf_clear(&e->left);
+    int rc = copy_living(e, reterr);
+    int synced = e->last.segment ? small_log_sync(e->log, e->last, e->last_bytes, rc == 0 ? reterr : NULL) : 0;
+    rc = rc == 0 ? synced : rc;
+    if (rc == 0)
+        small_log_reap(e->log);
+    if (synced == 0)
+        mark_left(e); /* of a segment that is gone, nothing */
+    return rc;
 }
 
 static bool is_stopping(struct block_store *s)
@@ -104,12 +135,10 @@ void store_small_tidy(struct block_store *s)
         int rc = 0;
         small_log_reap(e.log);
         while (rc == 0 && !is_stopping(s) && small_log_sparse(e.log, &e.segment, &e.walk)) {
-            e.last = (struct small_place){0, 0};
             rc = empty_segment(&e, &why);
             net_closep(&e.walk.fd);
-            if (rc == 0)
-                small_log_reap(e.log);
         }
+        buf_free(&e.left);
         if (rc < 0)
             log_warn("store", "the small replicas of '%s' cannot be tidied up: %s", s->volumes[i]->dir, why.text);
     }

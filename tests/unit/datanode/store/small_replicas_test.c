@@ -419,6 +419,50 @@ static void removed_ones_give_their_space_back(void **state)
     assert_int_equal(segments(), 0);
 }
 
+static void file_of(uint64_t id, char ret[200])
+{
+    struct replica_reader r;
+    char link[64];
+    assert_int_equal(block_store_open_reader(store, id, 0, 0, &r, NULL), 0);
+    snprintf(link, sizeof link, "/proc/self/fd/%d", r.data_fd);
+    ssize_t n = readlink(link, ret, 199);
+    assert_true(n > 0);
+    ret[n] = 0;
+    replica_reader_close(&r);
+}
+
+/* One that is being written keeps its segment, and what was copied out of that must not be found in it again. */
+static void what_is_removed_after_it_was_copied_stays_removed(void **state)
+{
+    const uint64_t count = (40u << 20) / LIMIT;
+    struct replica_writer *writers[2];
+    char before[200], now[200];
+    (void)state;
+    for (size_t i = 0; i < 2; i++) { /* one on each volume */
+        writers[i] = create(count + 1 + i);
+        write_at(writers[i], 0, 4096);
+        assert_int_equal(replica_writer_keep(writers[i], NULL), 0);
+    }
+    for (uint64_t id = 1; id <= count; id++)
+        make(id, LIMIT);
+    file_of(16, before);
+    for (uint64_t id = 1; id <= count; id++)
+        if (id % 16)
+            remove_block(id);
+    file_of(16, now);
+    for (int i = 0; i < 3000 && !strcmp(now, before); i++) {
+        clock_sleep_ms(10);
+        file_of(16, now);
+    }
+    assert_string_not_equal(now, before);
+    for (uint64_t id = 16; id <= count; id += 16)
+        remove_block(id);
+    for (size_t i = 0; i < 2; i++)
+        finalize(writers[i]);
+    restart(LIMIT);
+    assert_int_equal(block_store_count(store), 2);
+}
+
 #define WORKERS    4
 #define PER_WORKER 1200
 
@@ -631,6 +675,7 @@ int main(void)
         TEST(what_was_synced_stays_so),
         TEST(a_new_stamp_is_on_the_disk_before_it_is_used),
         TEST(removed_ones_give_their_space_back),
+        TEST(what_is_removed_after_it_was_copied_stays_removed),
         TEST(segments_are_emptied_under_readers_and_writers),
         TEST(one_moves_to_another_volume),
         TEST(one_that_is_asked_to_gets_files),
