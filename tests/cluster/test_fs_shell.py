@@ -118,8 +118,11 @@ def test_an_interrupted_put_leaves_no_file_of_the_final_name(cluster, fs):
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP], ids=lambda number: number.name)
 def test_a_copy_that_a_signal_ends_leaves_nothing(cluster, fs, tmp_path, number):
+    def heed():  # whoever runs the tests in the background ignores Ctrl-C, and so would they
+        signal.signal(number, signal.SIG_DFL)
+
     into_cluster = [cairn_path(), "fs", "-fs", cluster.uri, "-put", "-", f"/ended_{number.name}"]
-    with subprocess.Popen(into_cluster, stdin=subprocess.PIPE, stderr=subprocess.PIPE, env=client_env()) as put:
+    with subprocess.Popen(into_cluster, stdin=subprocess.PIPE, stderr=subprocess.PIPE, env=client_env(), preexec_fn=heed) as put:
         put.stdin.write(b"x" * MIB)
         put.stdin.flush()
         wait_for(lambda: fs("-test", "-e", f"/ended_{number.name}._COPYING_").returncode == 0, 20, "the temporary file")
@@ -128,7 +131,7 @@ def test_a_copy_that_a_signal_ends_leaves_nothing(cluster, fs, tmp_path, number)
     assert fs("-ls", "-C", f"/ended_{number.name}*").stdout == b""
     os.mkfifo(tmp_path / "pipe")
     to_local = [cairn_path(), "fs", "-fs", cluster.uri, "-cp", f"file://{tmp_path}/pipe", f"file://{tmp_path}/copy"]
-    with subprocess.Popen(to_local, env=client_env()) as cp, open(tmp_path / "pipe", "wb") as pipe:
+    with subprocess.Popen(to_local, env=client_env(), preexec_fn=heed) as cp, open(tmp_path / "pipe", "wb") as pipe:
         pipe.write(b"x")
         pipe.flush()
         wait_for(lambda: os.path.exists(tmp_path / "copy._COPYING_"), 20, "the temporary file")
