@@ -7,7 +7,7 @@
 #include "common/mem.h"
 
 #define KEPT_MAX       4
-#define KEPT_BYTES_MAX (1u << 30)
+#define KEPT_BYTES_MAX (64u << 20) /* a larger one is made anew for each page */
 #define KEPT_MS        60000
 
 struct diff_pages {
