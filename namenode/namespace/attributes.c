@@ -106,10 +106,8 @@ int tree_set_replication(struct txn *t, const struct fs_user *u, const char *tex
         return rc;
     struct inode *n = path_target(&p);
     *ret_file = NULL;
-    if (!n || !inode_is_file(n))
-        return 0;
-    rc = access_check(u, n, ACCESS_WRITE, p.text, reterr);
-    if (rc)
+    rc = n ? access_check(u, n, ACCESS_WRITE, p.text, reterr) : 0;
+    if (rc || !n || !inode_is_file(n))
         return rc;
     if (n->replication != replication) {
         uint16_t kept = 0;

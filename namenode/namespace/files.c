@@ -58,15 +58,29 @@ int file_commit(const struct file_op *o, struct err *reterr)
 
 /* ---- create ---- */
 
+/* May the user have a file there? In HDFS's order: who may not write to the directory is told only that. */
+static int check_place(const struct file_op *o, const struct fs_user *u, const struct file_create_args *args,
+                       const struct path *p, struct err *reterr)
+{
+    size_t parents_made_max = args->create_parents ? PARENTS_ANY : args->create_folder ? 1 : 0;
+    const struct inode *there = path_target(p);
+    int rc = tree_check_ancestor(o->t, u, p, reterr);
+    if (rc)
+        return rc;
+    if (there && inode_is_dir(there))
+        return err_set(reterr, ERR_EXISTS, "%s already exists as a directory", p->text);
+    if (there)
+        return args->overwrite ? access_check(u, there, ACCESS_WRITE, p->text, reterr) : 0;
+    rc = tree_check_parent(o->t, p, parents_made_max, reterr);
+    if (!rc && !args->create)
+        rc = err_set(reterr, ERR_NOT_FOUND, "Can't overwrite non-existent %s", p->text);
+    return rc;
+}
+
 static int check_create(const struct file_op *o, const struct file_create_args *args, const struct path *p,
                         struct err *reterr)
 {
     const struct fsdir_limits *limits = &o->t->dir->limits;
-    struct inode *there = path_target(p);
-    if (there && inode_is_dir(there))
-        return err_set(reterr, ERR_EXISTS, "%s already exists as a directory", p->text);
-    if (!there && !args->create)
-        return err_set(reterr, ERR_NOT_FOUND, "Can't overwrite non-existent %s", p->text);
     if (args->block_bytes < limits->block_bytes_min)
         return err_set(reterr, ERR_IO,
                        "Specified block size %llu is less than configured minimum value "
@@ -82,15 +96,11 @@ static int check_create(const struct file_op *o, const struct file_create_args *
 }
 
 /* The file that is in the way: removed, or an error. */
-static int make_way(const struct file_op *o, const struct fs_user *u, const struct file_create_args *args,
-                    struct path *p, struct err *reterr)
+static int make_way(const struct file_op *o, const struct file_create_args *args, struct path *p, struct err *reterr)
 {
     struct inode *there = path_target(p);
     if (args->overwrite) {
-        int rc = access_check(u, there, ACCESS_WRITE, p->text, reterr);
-        if (rc)
-            return rc;
-        rc = txn_unlink(o->t, path_parent(p), path_name(p), there, reterr);
+        int rc = txn_unlink(o->t, path_parent(p), path_name(p), there, reterr);
         if (!rc)
             txn_discard(o->t, there);
         return rc;
@@ -108,11 +118,11 @@ int file_create(const struct file_op *o, const struct fs_user *u, const struct f
     struct inode *parent = NULL;
     int rc = path_check_new(o->t->dir, args->path, "create", reterr);
     rc = rc ? rc : path_resolve(o->t, u, args->path, PATH_CREATE | PATH_MAY_MISS, &p, reterr);
+    rc = rc ? rc : check_place(o, u, args, &p, reterr);
     rc = rc ? rc : check_create(o, args, &p, reterr);
-    size_t parents_made_max = args->create_parents ? PARENTS_ANY : args->create_folder ? 1 : 0;
-    rc = rc ? rc : tree_prepare_parent(o->t, u, &p, parents_made_max, &parent, reterr);
+    rc = rc ? rc : tree_make_parents(o->t, u, &p, &parent, reterr);
     if (!rc && path_target(&p))
-        rc = make_way(o, u, args, &p, reterr);
+        rc = make_way(o, args, &p, reterr);
     if (rc)
         return rc;
     struct inode *n = txn_new_inode(o->t, INODE_FILE, args->mode, u->name, parent->group);

@@ -126,9 +126,9 @@ int file_truncate(const struct file_op *o, const struct fs_user *u, const char *
     if (rc)
         return rc;
     struct inode *n = path_target(&p);
-    if (!inode_is_file(n))
-        return err_set(reterr, ERR_NOT_FOUND, "Path is not a file: %s", p.text);
     rc = access_check(u, n, ACCESS_WRITE, p.text, reterr);
+    if (!rc && !inode_is_file(n))
+        rc = err_set(reterr, ERR_NOT_FOUND, "Path is not a file: %s", p.text);
     rc = rc ? rc : check_not_lazy(&p, "truncate", reterr);
     *ret_done = false;
     if (!rc && is_being_truncated_to(n, length))

@@ -26,8 +26,10 @@ static size_t ancestor_index(const struct path *p)
     return p->found > p->count ? p->count - 1 : p->found - 1;
 }
 
-static int check_ancestor_write(struct txn *t, const struct fs_user *u, const struct path *p, struct err *reterr)
+int tree_check_ancestor(struct txn *t, const struct fs_user *u, const struct path *p, struct err *reterr)
 {
+    if (!p->count)
+        return 0; /* the root has none */
     size_t i = ancestor_index(p);
     return access_check(u, p->inodes[i], ACCESS_WRITE, u->is_super ? "" : path_prefix(t, p, i), reterr);
 }
@@ -56,6 +58,13 @@ static struct create_mode on_the_way(struct create_mode mode)
     return mode;
 }
 
+int tree_check_parent(struct txn *t, const struct path *p, size_t parents_made_max, struct err *reterr)
+{
+    if (!p->count || path_parent(p) || p->count - p->found <= parents_made_max)
+        return 0;
+    return err_set(reterr, ERR_NOT_FOUND, "Parent directory doesn't exist: %s", path_prefix(t, p, p->count - 1));
+}
+
 int tree_mkdirs_as(struct txn *t, const struct fs_user *u, const char *text, struct create_mode mode,
                    bool create_parent, struct err *reterr)
 {
@@ -67,11 +76,10 @@ int tree_mkdirs_as(struct txn *t, const struct fs_user *u, const char *text, str
     struct inode *target = path_target(&p);
     if (target)
         return inode_is_dir(target) ? 0 : err_set(reterr, ERR_EXISTS, "Path is not a directory: %s", p.text);
-    rc = check_ancestor_write(t, u, &p, reterr);
+    rc = tree_check_ancestor(t, u, &p, reterr);
+    rc = rc ? rc : tree_check_parent(t, &p, create_parent ? PARENTS_ANY : 0, reterr);
     if (rc)
         return rc;
-    if (!create_parent && !path_parent(&p))
-        return err_set(reterr, ERR_NOT_FOUND, "Parent directory doesn't exist: %s", path_prefix(t, &p, p.count - 1));
     while (p.found <= p.count) {
         size_t at = p.found - 1;
         rc = make_directory(t, u, &p, at, at + 1 < p.count ? on_the_way(mode) : mode, reterr);
@@ -81,17 +89,12 @@ int tree_mkdirs_as(struct txn *t, const struct fs_user *u, const char *text, str
     return 0;
 }
 
-int tree_prepare_parent(struct txn *t, const struct fs_user *u, struct path *p, size_t parents_made_max,
-                        struct inode **ret_parent, struct err *reterr)
+int tree_make_parents(struct txn *t, const struct fs_user *u, struct path *p, struct inode **ret_parent,
+                      struct err *reterr)
 {
-    int rc = check_ancestor_write(t, u, p, reterr);
-    if (rc)
-        return rc;
-    if (!path_parent(p) && p->count - p->found > parents_made_max)
-        return err_set(reterr, ERR_NOT_FOUND, "Parent directory doesn't exist: %s", path_prefix(t, p, p->count - 1));
     while (p->found < p->count) {
         struct create_mode mode = {.masked = p->inodes[p->found - 1]->mode};
-        rc = make_directory(t, u, p, p->found - 1, on_the_way(mode), reterr);
+        int rc = make_directory(t, u, p, p->found - 1, on_the_way(mode), reterr);
         if (rc)
             return rc;
     }
@@ -112,10 +115,12 @@ int tree_symlink(struct txn *t, const struct fs_user *u, const char *target, con
     rc = rc ? rc : path_resolve(t, u, link, PATH_CREATE | PATH_MAY_MISS | PATH_NO_FOLLOW, &p, reterr);
     if (rc)
         return rc;
-    if (path_target(&p) || !p.count)
-        return err_set(reterr, ERR_EXISTS,
-                       "failed to create link %s either because the filename is invalid or the file exists", p.text);
-    rc = tree_prepare_parent(t, u, &p, create_parent ? PARENTS_ANY : 0, &parent, reterr);
+    rc = tree_check_parent(t, &p, create_parent ? PARENTS_ANY : 0, reterr);
+    if (!rc && (path_target(&p) || !p.count))
+        rc = err_set(reterr, ERR_EXISTS,
+                     "failed to create link %s either because the filename is invalid or the file exists", p.text);
+    rc = rc ? rc : tree_check_ancestor(t, u, &p, reterr);
+    rc = rc ? rc : tree_make_parents(t, u, &p, &parent, reterr);
     if (rc)
         return rc;
     struct inode *n = txn_new_inode(t, INODE_SYMLINK, 0777, u->name, parent->group);
@@ -126,13 +131,14 @@ int tree_symlink(struct txn *t, const struct fs_user *u, const char *target, con
 
 /* ---- removing ---- */
 
+/* Asked before whether there is anything: who may not remove it need not know. */
 static int check_remove(struct txn *t, const struct fs_user *u, const struct path *p, struct err *reterr)
 {
-    if (u->is_super)
+    if (u->is_super || !path_parent(p))
         return 0;
     const char *parent_text = path_prefix(t, p, p->count - 1);
     int rc = access_check(u, path_parent(p), ACCESS_WRITE, parent_text, reterr);
-    return rc ? rc : access_check_sticky(u, path_parent(p), path_target(p), p->text, reterr);
+    return rc || !path_target(p) ? rc : access_check_sticky(u, path_parent(p), path_target(p), p->text, reterr);
 }
 
 int tree_delete(struct txn *t, const struct fs_user *u, const char *text, bool recursive, bool *ret_deleted,
@@ -144,10 +150,8 @@ int tree_delete(struct txn *t, const struct fs_user *u, const char *text, bool r
         return rc;
     struct inode *target = path_target(&p);
     *ret_deleted = false;
-    if (!target)
-        return 0;
-    rc = p.count ? check_remove(t, u, &p, reterr) : 0;
-    if (rc)
+    rc = check_remove(t, u, &p, reterr);
+    if (rc || !target)
         return rc;
     if (inode_is_dir(target) && target->child_count && !recursive)
         return err_set(reterr, ERR_NOT_EMPTY, "`%s is non empty': Directory is not empty", p.text);
@@ -232,8 +236,7 @@ int tree_check_delete(struct fsdir *dir, const struct fs_user *u, const char *te
     txn_begin_snapshot(&t, dir);
     int rc = path_resolve(&t, u, text, PATH_NO_FOLLOW | PATH_MAY_MISS, &p, reterr);
     struct inode *target = rc ? NULL : path_target(&p);
-    if (target && p.count)
-        rc = check_remove(&t, u, &p, reterr);
+    rc = rc ? rc : check_remove(&t, u, &p, reterr);
     if (!rc && target && inode_is_dir(target)) {
         struct inode top = {.id = target->id};
         char *path = strdup(p.text);
@@ -320,6 +323,13 @@ static int resolve_both(struct txn *t, const struct fs_user *u, const char *from
     return rc ? rc : path_resolve(t, u, to, PATH_NO_FOLLOW | PATH_MAY_MISS | PATH_CREATE, ret_to, reterr);
 }
 
+/* Something new is to be put into it. */
+static int check_enter(const struct fs_user *u, const struct inode *dir, const char *path, struct err *reterr)
+{
+    int rc = access_check(u, dir, ACCESS_EXECUTE, path, reterr);
+    return rc ? rc : access_check(u, dir, ACCESS_WRITE, path, reterr);
+}
+
 int tree_rename(struct txn *t, const struct fs_user *u, const char *from_text, const char *to_text, bool *ret_done,
                 struct err *reterr)
 {
@@ -329,27 +339,22 @@ int tree_rename(struct txn *t, const struct fs_user *u, const char *from_text, c
         return rc;
     *ret_done = false;
     struct inode *n = path_target(&from), *there = path_target(&to);
-    if (!n || !from.count)
-        return 0;
-    bool has_snapshottable = false;
-    rc = protected_check(t, &from, reterr);
-    rc = rc ? rc : check_remove(t, u, &from, reterr);
-    rc = rc ? rc : snapshot_check_removal(t, n, &has_snapshottable, reterr);
-    if (rc)
-        return rc;
     struct inode *to_parent = path_parent(&to);
     const char *name = path_name(&to);
     size_t parent_index = to.count ? to.count - 1 : 0;
-    if (there && inode_is_dir(there)) { /* into it, under its own name */
+    bool goes_into = there && inode_is_dir(there), has_snapshottable = false;
+    rc = protected_check(t, &from, reterr);
+    rc = rc ? rc : check_remove(t, u, &from, reterr);
+    rc = rc ? rc : goes_into ? check_enter(u, there, to.text, reterr) : tree_check_ancestor(t, u, &to, reterr);
+    if (rc || !n || !from.count)
+        return rc;
+    if (goes_into) {
         to_parent = there;
         parent_index = to.count;
         name = path_name(&from);
-        rc = access_check(u, there, ACCESS_EXECUTE, to.text, reterr);
-        rc = rc ? rc : access_check(u, there, ACCESS_WRITE, to.text, reterr);
-        rc = rc ? rc : txn_child(t, there, name, &there, reterr);
-    } else {
-        rc = to.count ? check_ancestor_write(t, u, &to, reterr) : 0;
+        rc = txn_child(t, there, name, &there, reterr);
     }
+    rc = rc ? rc : snapshot_check_removal(t, n, &has_snapshottable, reterr);
     if (rc)
         return rc;
     bool is_same_name = to_parent == path_parent(&from) && !strcmp(name, path_name(&from));
@@ -418,10 +423,8 @@ int tree_rename2(struct txn *t, const struct fs_user *u, const char *from_text, 
     struct path from, to;
     int rc = resolve_both(t, u, from_text, to_text, &from, &to, reterr);
     rc = rc ? rc : protected_check(t, &from, reterr);
-    if (!rc && path_target(&from) && from.count)
-        rc = check_remove(t, u, &from, reterr);
-    if (!rc && to.count)
-        rc = path_target(&to) ? check_remove(t, u, &to, reterr) : check_ancestor_write(t, u, &to, reterr);
+    rc = rc ? rc : check_remove(t, u, &from, reterr);
+    rc = rc ? rc : path_target(&to) ? check_remove(t, u, &to, reterr) : tree_check_ancestor(t, u, &to, reterr);
     rc = rc ? rc : rename2_check(t, &from, &to, overwrite, reterr);
     if (rc)
         return rc;

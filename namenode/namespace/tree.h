@@ -15,12 +15,14 @@ static inline int tree_mkdirs(struct txn *t, const struct fs_user *u, const char
 {
     return tree_mkdirs_as(t, u, path, (struct create_mode){.masked = mode}, create_parent, reterr);
 }
-/* For create: the parents of p that are not there are made if they are not more than may be, each with the mode of the
- * one above it; w on the nearest ancestor is checked.
+/* For create, in HDFS's order: w on the nearest ancestor of p's target; whether more parents are missing than may be
+ * made; then those are made, each with the mode of the one above it.
  * *ret_parent: the directory the new entry goes into. */
 #define PARENTS_ANY SIZE_MAX
-int tree_prepare_parent(struct txn *t, const struct fs_user *u, struct path *p, size_t parents_made_max,
-                        struct inode **ret_parent, struct err *reterr) MUST_CHECK;
+int tree_check_ancestor(struct txn *t, const struct fs_user *u, const struct path *p, struct err *reterr) MUST_CHECK;
+int tree_check_parent(struct txn *t, const struct path *p, size_t parents_made_max, struct err *reterr) MUST_CHECK;
+int tree_make_parents(struct txn *t, const struct fs_user *u, struct path *p, struct inode **ret_parent,
+                      struct err *reterr) MUST_CHECK;
 
 /* O(1): what hangs below goes to the reaper. *ret_deleted false: there was nothing, or it was "/". The caller has seen
  * (tree_check_delete) that the user may remove everything below. */
