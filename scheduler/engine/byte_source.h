@@ -11,6 +11,7 @@ struct byte_source {
     /* Sequential from wherever it was opened; *ret_read 0 = end. */
     int (*read)(void *context, void *bytes, size_t len, size_t *ret_read, struct err *reterr);
     void *context;
+    int (*seek)(void *context, int64_t offset, struct err *reterr); /* NULL: it only goes forward */
 };
 
 #endif

@@ -6,10 +6,9 @@
 #include "scheduler/engine/record_input.h"
 
 struct input_split {
-    struct byte_source source; /* at `start` */
+    struct byte_source source; /* at `start`; can seek unless it is compressed */
     const char *name;          /* the file's */
     int64_t start, length;     /* length -1: to the end */
-    struct file_reader *file;  /* under the source, for formats that need to move in it; NULL: compressed */
 };
 
 /* ---- lines (input_lines.c) ---- */

@@ -3,7 +3,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "client/lib/dfs.h"
 #include "common/mem.h"
 #include "scheduler/engine/input_formats.h"
 #include "scheduler/engine/job_conf.h"
@@ -13,7 +12,8 @@
 struct marks_format {
     struct byte_source source;
     struct slice begin, end; /* begin.len 0: records follow each other, `end` between them */
-    int64_t pos, split_end;  /* file offset of bytes[next] */
+    int64_t pos;             /* file offset of bytes[next] */
+    int64_t split_start, split_end;
     struct buf bytes;
     size_t next;
     bool at_end, skipping, over;
@@ -35,7 +35,7 @@ static struct marks_format *marks_new(const struct input_split *s)
 {
     struct marks_format *f = mem_new(struct marks_format);
     f->source = s->source;
-    f->pos = s->start;
+    f->pos = f->split_start = s->start;
     f->split_end = s->length < 0 ? INT64_MAX : s->start + s->length;
     return f;
 }
@@ -46,24 +46,6 @@ void *xml_format_new(const struct input_split *s, const Cairn__JobSpecProto *job
     f->begin = text_slice(job_conf_get(job, "stream.recordreader.begin"));
     f->end = text_slice(job_conf_get(job, "stream.recordreader.end"));
     return f;
-}
-
-int delimited_format_new(const struct input_split *s, const char *delimiter, void **ret, struct err *reterr)
-{
-    struct marks_format *f = marks_new(s);
-    f->end = text_slice(delimiter);
-    f->skipping = s->start > 0;
-    int rc = 0;
-    if (f->skipping) { /* the delimiter before this split's first record may have begun in the split before */
-        int64_t back = (int64_t)f->end.len - 1;
-        f->pos = s->start > back ? s->start - back : 0;
-        rc = file_reader_seek(s->file, f->pos, reterr);
-    }
-    if (rc < 0)
-        marks_free(f);
-    else
-        *ret = f;
-    return rc;
 }
 
 static int read_more(struct marks_format *f, struct err *reterr)
@@ -80,6 +62,67 @@ static int read_more(struct marks_format *f, struct err *reterr)
     int rc = f->source.read(f->source.context, to, READ_BYTES, &got, reterr);
     f->bytes.len += rc < 0 ? 0 : got;
     f->at_end = got == 0;
+    return rc;
+}
+
+static void move_on(struct marks_format *f, size_t bytes)
+{
+    f->next += bytes;
+    f->pos += (int64_t)bytes;
+}
+
+/* The last offset up to `upto` that is inside of nothing that looks like the mark. */
+static size_t last_outside(struct slice bytes, struct slice mark, size_t upto)
+{
+    size_t begin = 0, end = 0; /* of what overlaps, one after the other */
+    for (size_t from = 0; from < bytes.len;) {
+        const uint8_t *found = memmem(bytes.base + from, bytes.len - from, mark.base, mark.len);
+        size_t at = found ? (size_t)(found - bytes.base) : upto;
+        if (at >= upto)
+            break;
+        if (at >= end)
+            begin = at;
+        end = at + mark.len;
+        from = at + 1;
+    }
+    return end <= upto ? upto : begin;
+}
+
+/* Delimiters are found from the file's beginning on, one behind the other: in "ababab" the second "abab" is none. So
+ * reading begins before the split, where it makes no difference what came before. */
+static int begin_before_split(struct marks_format *f, struct err *reterr)
+{
+    size_t across = f->end.len - 1; /* a delimiter has so many bytes before a place that it lies across, or behind */
+    for (int64_t back = 2 * (int64_t)f->end.len;; back *= 2) {
+        f->pos = f->split_start > back ? f->split_start - back : 0;
+        size_t upto = (size_t)(f->split_start - f->pos);
+        buf_clear(&f->bytes);
+        f->at_end = false;
+        int rc = f->source.seek(f->source.context, f->pos, reterr);
+        while (rc == 0 && !f->at_end && f->bytes.len < upto + across)
+            rc = read_more(f, reterr);
+        if (rc < 0)
+            return rc;
+        struct slice seen = buf_slice(&f->bytes);
+        seen.len = seen.len < upto + across ? seen.len : upto + across;
+        size_t at = last_outside(seen, f->end, upto);
+        if (f->pos && at < across)
+            continue; /* what was not read may lie across it */
+        move_on(f, at);
+        return 0;
+    }
+}
+
+int delimited_format_new(const struct input_split *s, const char *delimiter, void **ret, struct err *reterr)
+{
+    struct marks_format *f = marks_new(s);
+    f->end = text_slice(delimiter);
+    f->skipping = s->start > 0;
+    int rc = f->skipping ? begin_before_split(f, reterr) : 0;
+    if (rc < 0)
+        marks_free(f);
+    else
+        *ret = f;
     return rc;
 }
 
@@ -101,12 +144,6 @@ static int find(struct marks_format *f, struct slice mark, size_t from, size_t *
         if (rc < 0)
             return rc;
     }
-}
-
-static void move_on(struct marks_format *f, size_t bytes)
-{
-    f->next += bytes;
-    f->pos += (int64_t)bytes;
 }
 
 static int xml_next(void *state, struct record *ret, bool *ret_more, struct err *reterr)
@@ -137,21 +174,24 @@ static int delimited_next(void *state, struct record *ret, bool *ret_more, struc
     size_t at;
     bool found;
     *ret_more = false;
-    if (f->skipping) {
+    while (f->skipping) {
         int rc = find(f, f->end, 0, &at, &found, reterr);
-        f->skipping = false;
         if (rc < 0)
             return rc;
         f->over = !found;
         move_on(f, at + (found ? f->end.len : 0));
+        f->skipping = found && f->pos <= f->split_start;
     }
     if (f->over || f->pos > f->split_end)
         return 0;
     int rc = find(f, f->end, 0, &at, &found, reterr);
     f->over = !found;
-    if (rc < 0 || (!found && at == 0))
+    if (rc < 0)
         return rc;
-    *ret = (struct record){(const uint8_t *)"", f->bytes.base + f->next, 0, (uint32_t)at};
+    size_t bom = f->pos == 0 && at >= 3 && !memcmp(f->bytes.base + f->next, "\xef\xbb\xbf", 3) ? 3 : 0;
+    if (!found && at == bom)
+        return 0;
+    *ret = (struct record){(const uint8_t *)"", f->bytes.base + f->next + bom, 0, (uint32_t)(at - bom)};
     *ret_more = true;
     move_on(f, at + (found ? f->end.len : 0));
     return 0;

@@ -1,7 +1,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "client/lib/dfs.h"
 #include "common/mem.h"
 #include "scheduler/engine/input_formats.h"
 #include "scheduler/engine/job_conf.h"
@@ -29,10 +28,11 @@ int sequence_format_new(const struct input_split *s, const Cairn__JobSpecProto *
     const char *bytes = job_conf_get(job, "cairn.sequence.bytes");
     f->hex = bytes && !strcmp(bytes, "hex");
     f->end = s->length < 0 ? INT64_MAX : s->start + s->length;
-    int rc = s->file ? file_reader_seek(s->file, 0, reterr) : 0;
+    const struct byte_source *source = &s->source;
+    int rc = source->seek ? source->seek(source->context, 0, reterr) : 0;
     if (rc == 0)
         rc = sequence_reader_new(s->source, s->name, &f->reader, reterr);
-    if (rc == 0 && s->start > 0 && (rc = file_reader_seek(s->file, s->start, reterr)) == 0)
+    if (rc == 0 && s->start > 0 && (rc = source->seek(source->context, s->start, reterr)) == 0)
         rc = sequence_reader_sync(f->reader, s->start, reterr);
     if (rc < 0)
         sequence_free(f);

@@ -21,11 +21,16 @@ static int read_dfs(void *context, void *bytes, size_t len, size_t *ret_read, st
     return file_reader_read(context, bytes, len, ret_read, reterr);
 }
 
+static int seek_dfs(void *context, int64_t offset, struct err *reterr)
+{
+    return file_reader_seek(context, offset, reterr);
+}
+
 static int open_format(struct record_input *in, bool for_program, struct err *reterr)
 {
     const Cairn__SplitProto *split = in->task->spec->split;
     const Cairn__JobSpecProto *job = in->task->job;
-    struct byte_source source = {read_dfs, in->reader};
+    struct byte_source source = {read_dfs, in->reader, seek_dfs};
     int rc = 0;
     bool compressed = split->whole && decompressor_knows(split->path);
     if (compressed && (rc = decompressor_new(source, split->path, &in->decompressor, reterr)) < 0)
@@ -33,8 +38,7 @@ static int open_format(struct record_input *in, bool for_program, struct err *re
     struct input_split s = {.source = compressed ? decompressor_source(in->decompressor) : source,
                             .name = split->path,
                             .start = split->start,
-                            .length = compressed ? -1 : split->length,
-                            .file = compressed ? NULL : in->reader};
+                            .length = compressed ? -1 : split->length};
     const char *delimiter = job_conf_get(job, "textinputformat.record.delimiter");
     switch (job->inputformat) {
     case CAIRN__INPUT_FORMAT__INPUT_TEXT:
