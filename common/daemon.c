@@ -38,10 +38,12 @@ static int take_ready_fd(struct daemon *d, int *argc, char **argv, struct err *r
 }
 
 /* Most systems let a process have a thousand unless it asks for more, as Java's do: each client is one. */
-static void raise_files(void)
+static void raise_files(struct daemon *d)
 {
-    struct rlimit files;
-    if (getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_cur < files.rlim_max) {
+    struct rlimit files = {RLIM_INFINITY, RLIM_INFINITY};
+    bool known = getrlimit(RLIMIT_NOFILE, &files) == 0;
+    d->files_max = files.rlim_cur;
+    if (known && files.rlim_cur < files.rlim_max) {
         files.rlim_cur = files.rlim_max;
         (void)setrlimit(RLIMIT_NOFILE, &files); /* then fewer must do */
     }
@@ -53,7 +55,7 @@ int daemon_begin(struct daemon *d, int *argc, char **argv, struct config **ret_c
     sigset_t set;
     stop_signals(&set);
     pthread_sigmask(SIG_BLOCK, &set, NULL);
-    raise_files();
+    raise_files(d);
     int rc = take_ready_fd(d, argc, argv, reterr);
     return rc < 0 ? rc : cli_load_settings(argc, argv, ret_config, reterr);
 }

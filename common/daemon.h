@@ -13,7 +13,8 @@
 
 struct daemon {
     const char *name;
-    int ready_fd; /* -1 = nobody asked */
+    int ready_fd;       /* -1 = nobody asked */
+    uint64_t files_max; /* how many files the process could open when it was started: what its children should */
 };
 
 /* Loads the settings (cli_load_settings), takes --ready-fd N, blocks SIGTERM/SIGINT/SIGHUP for this and later threads,

@@ -320,6 +320,7 @@ int worker_main(int argc, char **argv)
         if (!config_bool(config, "cairn.worker.cgroups") || geteuid() != 0 || !confine_open(w.group))
             w.group[0] = 0;
         prctl(PR_SET_CHILD_SUBREAPER, 1); /* see task_process_end */
+        w.spawner.files_max = d.files_max;
         rc = spawner_start(&w.spawner, &err);
     }
     if (rc == 0)

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <sched.h>
 #include <signal.h>
 #include <spawn.h>
@@ -10,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -30,7 +32,8 @@ extern char **environ;
 int spawner_start(struct spawner *s, struct err *reterr)
 {
     int fds[2];
-    char *argv[] = {"cairn", "spawner", NULL};
+    char files_max[24], *argv[] = {"cairn", "spawner", files_max, NULL};
+    snprintf(files_max, sizeof files_max, "%" PRIu64, s->files_max);
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fds) < 0)
         return err_errno(reterr, errno, "socketpair");
     posix_spawn_file_actions_t actions;
@@ -143,11 +146,21 @@ static int become_attempt(char **words, int count, const int fds[FD_COUNT])
     return attempt_main(count - 2, words + 2);
 }
 
+static void limit_files(const char *text)
+{
+    struct rlimit files;
+    if (!text || getrlimit(RLIMIT_NOFILE, &files) < 0)
+        return;
+    files.rlim_cur = (rlim_t)strtoull(text, NULL, 10);
+    (void)setrlimit(RLIMIT_NOFILE, &files);
+}
+
 int spawner_main(int argc, char **argv)
 {
     static char bytes[REQUEST_BYTES + 1];
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     prctl(PR_SET_NAME, "cairn-spawner");
+    limit_files(argv[1]);
     _Static_assert(SPAWNER_FD == TASK_CHANNEL_FD, "an attempt's channel takes our socket's place");
     fcntl(SPAWNER_FD, F_SETFD, FD_CLOEXEC);
     for (;;) {

@@ -6,6 +6,7 @@
 #ifndef CAIRN_SCHEDULER_WORKER_SPAWNER_H
 #define CAIRN_SCHEDULER_WORKER_SPAWNER_H
 
+#include <stdint.h>
 #include <sys/types.h>
 
 #include "common/err.h"
@@ -13,6 +14,7 @@
 struct spawner {
     pid_t pid; /* 0 = none */
     int fd;
+    uint64_t files_max; /* what attempts may open; the worker needs more itself */
 };
 int spawner_start(struct spawner *s, struct err *reterr) MUST_CHECK;
 void spawner_stop(struct spawner *s);

@@ -101,6 +101,17 @@ def test_limits_of_size_processor_and_time(running):
         assert done.returncode == 1 and words in done.stderr.decode(), done.stderr
 
 
+def test_tasks_may_open_as_many_files_as_the_worker_was_given(tmp_path):
+    """The worker itself takes all it can get. Programs that close every descriptor they may have, or keep sets of them, do not want that many."""
+    with Cluster(tmp_path / "cluster", nodes=1) as cluster:
+        put(cluster, "/in", b"a\n")
+        cluster.kill("worker-1")
+        again = cluster.start_again("worker-1", through=("prlimit", "--nofile=700:5000"))
+        run(cluster, "-numReduceTasks", 0, "-mapper", "sh -c 'ulimit -Sn; ulimit -Hn'", "-input", "/in", out="/out")
+        assert output(cluster, "/out").split() == [b"700", b"5000"]
+        again.stop()
+
+
 def test_failure_shows_the_last_forty_lines(running):
     put(running, "/forty/in", b"a\nb\n")
     done = submit(running, "-D", "mapreduce.map.maxattempts=1", "-numReduceTasks", 0, "-mapper", "sh -c 'cat >/dev/null; seq -f line-%g 100 >&2; exit 7'",
