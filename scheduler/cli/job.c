@@ -81,6 +81,14 @@ static int list_jobs(struct job_client *c, bool all, bool only_finished, struct 
     return 0;
 }
 
+static void print_tasks(const char *kind, uint32_t all, uint32_t done, uint32_t running, uint32_t failed)
+{
+    printf("Number of %s: %u (%u done, %u running", kind, all, done, running);
+    if (failed)
+        printf(", %u failed", failed);
+    printf(")\n");
+}
+
 static void print_status(const Cairn__JobStatusProto *s)
 {
     char when[32];
@@ -90,8 +98,8 @@ static void print_status(const Cairn__JobStatusProto *s)
         printf("Finished: %s (took %.1f s)\n", time_text(s->finishedatms, when),
                (double)(s->finishedatms - s->submittedatms) / 1000);
     printf("Output: %s\n", s->output ? s->output : "");
-    printf("Number of maps: %u (%u done, %u running)\nNumber of reduces: %u (%u done, %u running)\n", s->maps,
-           s->mapsdone, s->mapsrunning, s->reduces, s->reducesdone, s->reducesrunning);
+    print_tasks("maps", s->maps, s->mapsdone, s->mapsrunning, s->mapsfailed);
+    print_tasks("reduces", s->reduces, s->reducesdone, s->reducesrunning, s->reducesfailed);
     printf("map() completion: %.2f\nreduce() completion: %.2f\n", (double)s->mapprogress, (double)s->reduceprogress);
     if (s->waitingfor)
         printf("Waiting for: %s\n", s->waitingfor);

@@ -201,7 +201,11 @@ static int run(struct streaming_args *args, struct config *config, struct arena 
             bool good = status->state == CAIRN__JOB_STATE__JOB_SUCCEEDED;
             if (good)
                 job_say("Job %s completed successfully", id);
-            else
+            if (good && status->mapsfailed + status->reducesfailed)
+                job_say("%u of %u maps and %u of %u reduces failed for good and are missing. The last: %s",
+                        status->mapsfailed, status->maps, status->reducesfailed, status->reduces,
+                        status->diagnostics ? status->diagnostics : "no reason given");
+            if (!good)
                 job_say("Job %s failed with state %s due to: %s", id, job_state_name(status->state),
                         status->diagnostics ? status->diagnostics : "no reason given");
             job_print_counters(status);

@@ -29,6 +29,8 @@ static const struct {
     {"stream.num.map.output.key.fields", 1, 1000},
     {"stream.num.reduce.output.key.fields", 1, 1000},
     {"mapreduce.map.combine.minspills", 1, INT32_MAX},
+    {"mapreduce.map.failures.maxpercent", 0, INT32_MAX},
+    {"mapreduce.reduce.failures.maxpercent", 0, INT32_MAX},
     {"cairn.program.fold.mb", 1, 1024},
 };
 

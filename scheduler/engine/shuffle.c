@@ -91,11 +91,26 @@ static void wait_changed_locked(struct shuffle *s, int64_t ms)
 
 /* ---- which outputs are there ---- */
 
+/* The map will have no output. What is being fetched may still come. */
+static void pass_over_locked(struct shuffle *s, struct map_source *source)
+{
+    if (source->state != SOURCE_UNKNOWN && source->state != SOURCE_READY)
+        return;
+    source->state = SOURCE_HERE;
+    s->here++;
+    s->none++;
+}
+
 static void source_event_locked(struct shuffle *s, const Cairn__MapOutputProto *e)
 {
     if (e->map >= s->maps)
         return;
     struct map_source *source = &s->sources[e->map];
+    if (e->failed) {
+        source->is_none = true;
+        pass_over_locked(s, source);
+        return;
+    }
     if (e->lost) {
         if (source->state == SOURCE_READY && source->attempt && !strcmp(source->attempt, e->attemptid))
             source->state = SOURCE_UNKNOWN;
@@ -318,6 +333,8 @@ static void fetch_one_locked(struct shuffle *s, struct map_source *source)
         source->state = SOURCE_READY;
         if (strcmp(source->attempt, attempt)) /* another attempt's output came up meanwhile */
             source->not_before_ms = 0;
+        if (source->is_none)
+            pass_over_locked(s, source);
     }
     free(attempt);
     pthread_cond_broadcast(&s->changed);
@@ -417,7 +434,7 @@ static int by_size(const void *a, const void *b)
 int shuffle_merge(struct shuffle *s, struct merge **ret, struct err *reterr)
 {
     size_t factor = (size_t)s->task->sort_factor;
-    counters_add(s->task->counters, COUNTER_MERGED_MAP_OUTPUTS, s->here);
+    counters_add(s->task->counters, COUNTER_MERGED_MAP_OUTPUTS, s->here - s->none);
     size_t files = 0;
     for (size_t i = 0; i < s->run_count; i++)
         files += s->runs[i].path != NULL;

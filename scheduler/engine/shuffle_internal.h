@@ -12,6 +12,7 @@ enum source_state { SOURCE_UNKNOWN, SOURCE_READY, SOURCE_FETCHING, SOURCE_HERE }
 
 struct map_source { /* guarded by shuffle.lock */
     enum source_state state;
+    bool is_none; /* the map has failed for good: its output is not awaited */
     char *attempt;
     struct net_address address;
     int failures;
@@ -29,7 +30,7 @@ struct shuffle {
     pthread_mutex_t lock;
     pthread_cond_t changed;
     struct map_source *sources;
-    uint32_t maps, here;
+    uint32_t maps, here, none; /* none: of those that are here */
     struct fetched *runs;
     size_t run_count, run_capacity;
     size_t memory_used, memory_max; /* reserved by fetches too */

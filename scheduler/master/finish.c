@@ -35,6 +35,8 @@ static void add_winners(struct finish_work *w, const struct job *j)
     w->winners = arena_array(&w->arena, char *, count);
     for (uint32_t i = 0; i < count; i++) {
         char id[ATTEMPT_ID_MAX];
+        if (tasks[i].state != TASK_DONE)
+            continue; /* the job does without it */
         job_attempt_id(j, j->attempts[tasks[i].winner], id);
         w->winners[w->winner_count++] = arena_strdup(&w->arena, id);
     }

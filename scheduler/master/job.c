@@ -144,6 +144,8 @@ int job_new(struct arena *arena, const Cairn__JobSpecProto *spec, int64_t now_ms
     take_spec(j, spec);
     j->max_attempts_map = conf_count(spec, "mapreduce.map.maxattempts", 4);
     j->max_attempts_reduce = conf_count(spec, "mapreduce.reduce.maxattempts", 4);
+    j->maps_failed_percent_max = conf_count(spec, "mapreduce.map.failures.maxpercent", 0);
+    j->reduces_failed_percent_max = conf_count(spec, "mapreduce.reduce.failures.maxpercent", 0);
     j->worker_failures_max = conf_count(spec, "mapreduce.job.maxtaskfailures.per.tracker", 3);
     j->map_ask = (struct ask){conf_count(spec, "mapreduce.map.memory.mb", ASK_MEMORY_MB),
                               conf_count(spec, "mapreduce.map.cpu.vcores", 1)};
@@ -332,13 +334,29 @@ void job_attempt_id(const struct job *j, const struct attempt *a, char out[ATTEM
     attempt_id_format(&id, out);
 }
 
-void job_add_event(struct job *j, uint32_t map, uint32_t attempt, bool lost)
+bool job_maps_are_over(const struct job *j)
+{
+    return j->maps_done + j->maps_failed == j->map_count;
+}
+
+bool job_reduces_are_over(const struct job *j)
+{
+    return j->reduces_done + j->reduces_failed == j->reduce_count;
+}
+
+bool job_may_lose_one(const struct job *j, bool map)
+{
+    uint64_t lost = map ? j->maps_failed : j->reduces_failed, of = map ? j->map_count : j->reduce_count;
+    return (lost + 1) * 100 <= of * (map ? j->maps_failed_percent_max : j->reduces_failed_percent_max);
+}
+
+void job_add_event(struct job *j, uint32_t map, uint32_t attempt, enum map_event_kind kind)
 {
     if (j->event_count == j->event_capacity) {
         j->event_capacity = j->event_capacity ? 2 * j->event_capacity : 16;
         j->events = mem_realloc_array(j->events, j->event_capacity, sizeof *j->events);
     }
-    j->events[j->event_count++] = (struct map_event){map, lost, attempt};
+    j->events[j->event_count++] = (struct map_event){map, kind, attempt};
 }
 
 void job_set_text(char **where, const char *text)
@@ -398,7 +416,7 @@ static float progress_of(const struct job *j, bool map)
     uint32_t count = map ? j->map_count : j->reduce_count;
     if (count == 0)
         return 1;
-    double sum = map ? j->maps_done : j->reduces_done;
+    double sum = map ? j->maps_done + j->maps_failed : j->reduces_done + j->reduces_failed;
     for (size_t i = 0; i < j->live_count; i++)
         if (j->live[i]->map == map)
             sum += j->live[i]->progress;
@@ -409,7 +427,7 @@ static float progress_of(const struct job *j, bool map)
 /* A reduce spends its first third fetching (shuffle), the next merging. */
 static float shuffle_progress(const struct job *j)
 {
-    double sum = j->reduces_done;
+    double sum = j->reduces_done + j->reduces_failed;
     for (size_t i = 0; i < j->live_count; i++)
         if (!j->live[i]->map)
             sum += j->live[i]->progress < 1 / 3.0f ? j->live[i]->progress * 3 : 1;
@@ -474,6 +492,9 @@ void job_status_message(const struct job *j, int64_t epoch_ms, struct arena *a, 
     ret->priority = j->priority;
     ret->mapslocal = j->maps_local;
     ret->mapsplaced = j->maps_placed;
+    ret->has_mapsfailed = ret->has_reducesfailed = true;
+    ret->mapsfailed = j->maps_failed;
+    ret->reducesfailed = j->reduces_failed;
     ret->has_inputbytes = true;
     ret->inputbytes = j->input_bytes;
     if (j->waiting_for[0] && !job_is_over(j))

@@ -17,10 +17,10 @@
 #define TASK_FAILED_ON_MAX 4
 #define JOB_WAITING_MAX    160
 
-enum task_state { TASK_PENDING, TASK_RUNNING, TASK_DONE };
+enum task_state { TASK_PENDING, TASK_RUNNING, TASK_DONE, TASK_FAILED };
 
 /*  PENDING --launch--> RUNNING --succeeded--> DONE;  RUNNING --failed, killed, lost--> PENDING;  DONE --output lost-->
- * PENDING */
+ * PENDING;  PENDING --failed too often, and the job may do without it--> FAILED */
 struct task_info {
     enum task_state state;
     uint32_t attempts; /* number of the next one */
@@ -54,9 +54,10 @@ struct attempt {
     int64_t fetch_failed_ms; /* the first of them */
     int64_t before;          /* the same task's attempt before, index in job->attempts, -1 */
 };
+enum map_event_kind { MAP_DONE, MAP_LOST, MAP_FAILED };
 struct map_event {
     uint32_t map;
-    bool lost;
+    enum map_event_kind kind;
     uint32_t attempt; /* index in job->attempts */
 };
 struct map_list { /* maps in order, read by a cursor that passes those that are not pending */
@@ -81,6 +82,7 @@ struct job {
     struct task_info *maps, *reduces;
     uint32_t map_count, reduce_count;
     uint32_t maps_pending, maps_done, reduces_pending, reduces_done, maps_running, reduces_running;
+    uint32_t maps_failed, reduces_failed, maps_failed_percent_max, reduces_failed_percent_max;
     uint32_t max_attempts_map, max_attempts_reduce, worker_failures_max;
     double slow_start;
     struct ask map_ask, reduce_ask;
@@ -147,7 +149,12 @@ void job_attempt_id(const struct job *j, const struct attempt *a, char out[ATTEM
 #define JOB_EVENTS_PER_INCARNATION (1ull << 24)
 /* Number of the first event: larger after each restart, so that who asks with an older number is told all again. */
 uint64_t job_event_base(const struct job *j);
-void job_add_event(struct job *j, uint32_t map, uint32_t attempt, bool lost);
+void job_add_event(struct job *j, uint32_t map, uint32_t attempt, enum map_event_kind kind);
+/* All maps, or all reduces, are done or given up. */
+bool job_maps_are_over(const struct job *j);
+bool job_reduces_are_over(const struct job *j);
+/* May one task more of them fail for good? */
+bool job_may_lose_one(const struct job *j, bool map);
 #define JOB_TEXT_MAX 8192 /* what others send us is cut */
 void job_set_text(char **where, const char *text);
 

@@ -47,11 +47,13 @@ void job_json(struct buf *b, const Cairn__JobStatusProto *s, bool counters)
     json_int(b, "finished_at_ms", s->has_finishedatms ? s->finishedatms : 0);
     json_int(b, "maps", s->maps);
     json_int(b, "maps_done", s->mapsdone);
+    json_int(b, "maps_failed", s->mapsfailed);
     json_int(b, "maps_running", s->mapsrunning);
     json_int(b, "maps_placed", s->mapsplaced);
     json_int(b, "maps_local", s->mapslocal);
     json_int(b, "reduces", s->reduces);
     json_int(b, "reduces_done", s->reducesdone);
+    json_int(b, "reduces_failed", s->reducesfailed);
     json_int(b, "reduces_running", s->reducesrunning);
     json_double(b, "map_progress", (double)s->mapprogress);
     json_double(b, "shuffle_progress", (double)s->shuffleprogress);

@@ -186,7 +186,7 @@ static int64_t pick_map(struct sched *s, struct job *j, const struct worker *w, 
 
 static int64_t pick_reduce(const struct sched *s, struct job *j, const struct worker *w, int64_t now_ms)
 {
-    if (j->reduces_pending == 0 || j->maps_pending > 0 || j->maps_done < j->slow_start * j->map_count)
+    if (j->reduces_pending == 0 || j->maps_pending > 0 || j->maps_done + j->maps_failed < j->slow_start * j->map_count)
         return -1;
     for (uint32_t r = 0; r < j->reduce_count; r++)
         if (j->reduces[r].state == TASK_PENDING && worker_suits(s, j, &j->reduces[r], w, now_ms))

@@ -59,21 +59,29 @@ static void recover_attempt(struct sched *s, struct job *j, const Cairn__Attempt
     sched_move_task(j, a->map, t, TASK_RUNNING);
     sched_move_task(j, a->map, t, TASK_DONE);
     if (a->map && j->reduce_count)
-        job_add_event(j, a->task, (uint32_t)t->winner, false);
+        job_add_event(j, a->task, (uint32_t)t->winner, MAP_DONE);
 }
 
 /* A finished map whose worker nobody can come back as is of no use to reduces. */
 static void drop_outputs_of_nobody(struct job *j)
 {
-    for (uint32_t m = 0; j->reduces_done < j->reduce_count && m < j->map_count; m++) {
+    for (uint32_t m = 0; !job_reduces_are_over(j) && m < j->map_count; m++) {
         struct task_info *t = &j->maps[m];
         if (t->state != TASK_DONE || j->attempts[t->winner]->worker_id)
             continue;
         attempt_apply_counters(j, j->attempts[t->winner], -1);
-        job_add_event(j, m, (uint32_t)t->winner, true);
+        job_add_event(j, m, (uint32_t)t->winner, MAP_LOST);
         t->winner = -1;
         sched_move_task(j, true, t, TASK_PENDING);
     }
+}
+
+static void give_up_again(struct job *j, bool map, uint32_t task)
+{
+    const struct task_info *t = job_task(j, map, task);
+    uint32_t most = map ? j->max_attempts_map : j->max_attempts_reduce;
+    if (t->state == TASK_PENDING && t->last >= 0 && t->failures >= most && job_may_lose_one(j, map))
+        sched_give_up(j, map, task);
 }
 
 void sched_recover(struct sched *s, int64_t now_ms, struct job *j, const struct sched_recovery *how,
@@ -91,6 +99,10 @@ void sched_recover(struct sched *s, int64_t now_ms, struct job *j, const struct 
     for (uint32_t i = 0; i < j->map_count + j->reduce_count; i++) {
         struct task_info *t = i < j->map_count ? &j->maps[i] : &j->reduces[i - j->map_count];
         t->attempts = how->incarnation * ATTEMPTS_PER_INCARNATION;
+        if (i < j->map_count)
+            give_up_again(j, true, i);
+        else
+            give_up_again(j, false, i - j->map_count);
     }
     drop_outputs_of_nobody(j);
     j->committing_before = how->committing;
@@ -120,7 +132,7 @@ static void move_address(struct job *j, const struct worker *w)
             continue;
         a->http_address = kept = kept ? kept : job_intern(j, address);
         if (a->map && j->maps[a->task].winner == (int64_t)i && j->reduce_count)
-            job_add_event(j, a->task, (uint32_t)i, false);
+            job_add_event(j, a->task, (uint32_t)i, MAP_DONE);
     }
     mem_freep(&address);
 }
@@ -151,7 +163,7 @@ static struct attempt *adopt(struct job *j, const struct attempt_id *id, struct 
         id->attempt >= j->incarnation * ATTEMPTS_PER_INCARNATION)
         return NULL;
     struct task_info *t = job_task(j, id->map, id->partition);
-    if (t->state == TASK_DONE)
+    if (t->state == TASK_DONE || t->state == TASK_FAILED)
         return NULL;
     uint32_t next = t->attempts;
     struct attempt *a = sched_begin_attempt(j, id->map, id->partition, w, now_ms);

@@ -1,6 +1,6 @@
-/* Failing: an attempt that fails is tried again on another worker, up to the job's limit, then the job fails. A worker
- * that is silent takes its running attempts with it, and for jobs with reduces still to come also its finished map
- * output. */
+/* Failing: an attempt that fails is tried again on another worker, up to the job's limit, then the job fails, unless
+ * it may do without some of its tasks. A worker that is silent takes its running attempts with it, and for jobs with
+ * reduces still to come also its finished map output. */
 #include "scheduler/master/sched_internal.h"
 
 #include <assert.h>
@@ -70,10 +70,11 @@ const struct resources *sched_resources(const struct sched *s)
 void sched_move_task(struct job *j, bool map, struct task_info *t, enum task_state to)
 {
     uint32_t *counts[] = {map ? &j->maps_pending : &j->reduces_pending, map ? &j->maps_running : &j->reduces_running,
-                          map ? &j->maps_done : &j->reduces_done};
-    static const unsigned moves[] = {[TASK_PENDING] = BIT(TASK_RUNNING),
+                          map ? &j->maps_done : &j->reduces_done, map ? &j->maps_failed : &j->reduces_failed};
+    static const unsigned moves[] = {[TASK_PENDING] = BIT(TASK_RUNNING) | BIT(TASK_FAILED),
                                      [TASK_RUNNING] = BIT(TASK_DONE) | BIT(TASK_PENDING),
-                                     [TASK_DONE] = BIT(TASK_PENDING)};
+                                     [TASK_DONE] = BIT(TASK_PENDING),
+                                     [TASK_FAILED] = 0};
     assert(moves[t->state] & BIT(to));
     if (to == TASK_PENDING)
         job_rewind(j);
@@ -121,6 +122,16 @@ static void kill_attempt(struct sched *s, struct job *j, struct attempt *a, cons
     attempt_killed(s, j, a, why, now_ms, out);
 }
 
+/* Attempts of that task that run beside `a`, which does not any more. */
+static void kill_others(struct sched *s, struct job *j, const struct attempt *a, const char *why, int64_t now_ms,
+                        struct sched_actions *out)
+{
+    const struct task_info *t = job_task(j, a->map, a->task);
+    for (size_t i = j->live_count; t->running && i-- > 0;)
+        if (j->live[i]->map == a->map && j->live[i]->task == a->task)
+            kill_attempt(s, j, j->live[i], why, now_ms, out);
+}
+
 /* Over, however it went: stop what runs, let the workers and the shell clean up. */
 void sched_job_end(struct sched *s, struct job *j, Cairn__JobState state, const char *why, int64_t now_ms,
                    struct sched_actions *out)
@@ -142,7 +153,7 @@ void sched_job_end(struct sched *s, struct job *j, Cairn__JobState state, const 
 
 void sched_maybe_commit(struct job *j, struct sched_actions *out)
 {
-    if (j->state != CAIRN__JOB_STATE__JOB_RUNNING || j->maps_done < j->map_count || j->reduces_done < j->reduce_count)
+    if (j->state != CAIRN__JOB_STATE__JOB_RUNNING || !job_maps_are_over(j) || !job_reduces_are_over(j))
         return;
     j->state = CAIRN__JOB_STATE__JOB_COMMITTING;
     j->version++;
@@ -174,16 +185,22 @@ static void attempt_succeeded(struct sched *s, struct job *j, struct attempt *a,
     j->done_count[a->map]++;
     j->done_ms_total[a->map] += now_ms - a->started_ms;
     t->winner = (int64_t)index;
-    for (size_t i = j->live_count; t->running && i-- > 0;)
-        if (j->live[i]->map == a->map && j->live[i]->task == a->task)
-            kill_attempt(s, j, j->live[i], "another attempt of the task was first", now_ms, out);
+    kill_others(s, j, a, "another attempt of the task was first", now_ms, out);
     sched_move_task(j, a->map, t, TASK_DONE);
     if (a->map && j->reduce_count)
-        job_add_event(j, a->task, (uint32_t)index, false);
+        job_add_event(j, a->task, (uint32_t)index, MAP_DONE);
     sched_maybe_commit(j, out);
 }
 
-/* One failure more of the attempt's task; the job fails at its limit. */
+void sched_give_up(struct job *j, bool map, uint32_t task)
+{
+    struct task_info *t = job_task(j, map, task);
+    sched_move_task(j, map, t, TASK_FAILED);
+    if (map && j->reduce_count)
+        job_add_event(j, task, (uint32_t)t->last, MAP_FAILED);
+}
+
+/* One failure more of the attempt's task; at its limit the job does without it, if it may, or fails. */
 static void task_failed(struct sched *s, struct job *j, const struct attempt *a, int64_t now_ms,
                         struct sched_actions *out)
 {
@@ -198,7 +215,14 @@ static void task_failed(struct sched *s, struct job *j, const struct attempt *a,
     char *why = mem_printf("%s %06u failed %u times. Last attempt %s on %s (%s): %s", a->map ? "map" : "reduce",
                            a->task, t->failures, id, a->worker_name, a->http_address,
                            a->diagnostics ? a->diagnostics : "no reason given");
-    sched_job_end(s, j, CAIRN__JOB_STATE__JOB_FAILED, why, now_ms, out);
+    if (job_may_lose_one(j, a->map)) {
+        kill_others(s, j, a, "the task has failed", now_ms, out);
+        job_set_text(&j->diagnostics, why);
+        sched_give_up(j, a->map, a->task);
+        sched_maybe_commit(j, out);
+    } else {
+        sched_job_end(s, j, CAIRN__JOB_STATE__JOB_FAILED, why, now_ms, out);
+    }
     free(why);
 }
 
@@ -247,7 +271,7 @@ static void map_output_lost(struct job *j, uint32_t map, struct sched_actions *o
 {
     struct task_info *t = &j->maps[map];
     struct attempt *a = j->attempts[t->winner];
-    job_add_event(j, map, (uint32_t)t->winner, true);
+    job_add_event(j, map, (uint32_t)t->winner, MAP_LOST);
     attempt_apply_counters(j, a, -1);
     a->state = CAIRN__ATTEMPT_STATE__ATTEMPT_KILLED;
     job_set_text(&a->diagnostics, "its output was lost with its worker or could not be fetched");
@@ -266,7 +290,7 @@ void worker_lost(struct sched *s, struct worker *w, int64_t now_ms, struct sched
         for (size_t k = j->live_count; k-- > 0;)
             if (j->live[k]->worker_id == w->id)
                 attempt_killed(s, j, j->live[k], "its worker was lost", now_ms, out);
-        for (uint32_t m = 0; j->reduces_done < j->reduce_count && m < j->map_count; m++)
+        for (uint32_t m = 0; !job_reduces_are_over(j) && m < j->map_count; m++)
             if (j->maps[m].state == TASK_DONE && j->attempts[j->maps[m].winner]->worker_id == w->id)
                 map_output_lost(j, m, out);
     }

@@ -18,6 +18,8 @@ void sched_act(struct sched_actions *out, enum sched_action_kind kind, uint64_t 
                struct attempt *attempt);
 /* The one door for a task's state; keeps the job's counts. */
 void sched_move_task(struct job *j, bool map, struct task_info *t, enum task_state to);
+/* A pending task that failed too often: the job does without it. */
+void sched_give_up(struct job *j, bool map, uint32_t task);
 void sched_add_job(struct sched *s, struct job *job);
 void sched_maybe_commit(struct job *j, struct sched_actions *out);
 void sched_job_end(struct sched *s, struct job *j, Cairn__JobState state, const char *why, int64_t now_ms,

@@ -208,7 +208,8 @@ static bool map_outputs_answer(struct master *m, struct waiter *w, bool last)
         output->map = event->map;
         output->attemptid = arena_strdup(a, id);
         output->httpaddress = arena_strdup(a, at->http_address);
-        output->has_lost = output->lost = event->lost;
+        output->has_lost = output->lost = event->kind == MAP_LOST;
+        output->has_failed = output->failed = event->kind == MAP_FAILED;
         response.outputs[response.n_outputs++] = output;
     }
     response.has_next = true;

@@ -136,3 +136,32 @@ def test_interrupt_leaves_the_job_running(running):
     assert process.wait(10) == 130 and b"goes on running" in rest
     assert job(running, "-wait", job_id(seen.decode())).returncode == 0
     assert output(running, "/o/int") == b"a\t\n"
+
+
+def test_a_job_may_do_without_some_tasks(running):
+    """Its output is that of the others, and it says what is missing."""
+    put(running, "/some/in", b"".join(b"%d\n" % n for n in range(10)))
+    split = ["-D", "mapreduce.input.fileinputformat.split.maxsize=4", "-D", "mapreduce.map.maxattempts=2", "-D", "mapreduce.reduce.maxattempts=1"]
+    mapper = "awk '{if ($1 == 4) exit 3; print}'"
+    text = run(running, *split, "-D", "mapreduce.map.failures.maxpercent=20", "-mapper", mapper, "-reducer", "cat", "-numReduceTasks", 2, "-input", "/some/in", out="/o/some")
+    lines = sorted(output(running, "/o/some").split())
+    assert b"0" in lines and b"9" in lines and b"4" not in lines and len(lines) in (7, 8), lines
+    assert "1 of 5 maps and 0 of 2 reduces failed for good" in text and "exit status 3" in text, text
+    assert counter(text, "Failed map tasks") == 2 and counter(text, "Launched map tasks") == 6
+    assert counter(text, "Merged Map outputs") == 8
+    status = job(running, "-status", job_id(text), check=True).stdout.decode()
+    assert "Job State: SUCCEEDED" in status and "(4 done, 0 running, 1 failed)" in status, status
+    shown = json.loads(running.http_get(f"/v1/jobs/{job_id(text)}", running.scheduler_http))["job"]
+    assert (shown["maps_done"], shown["maps_failed"], shown["reduces_failed"]) == (4, 1, 0)
+    assert running.fs("-test", "-e", "/o/some/_SUCCESS").returncode == 0 and running.fs("-test", "-e", "/o/some/_temporary").returncode == 1
+    done = submit(running, *split, "-D", "mapreduce.map.failures.maxpercent=19", "-mapper", mapper, "-numReduceTasks", 0, "-input", "/some/in", out="/o/none")
+    assert done.returncode == 1 and "exit status 3" in done.stderr.decode()
+
+
+def test_a_job_may_do_without_some_reduces(running):
+    put(running, "/some/words", b"a\nb\nc\nd\ne\nf\n")
+    text = run(running, "-D", "mapreduce.reduce.maxattempts=1", "-D", "mapreduce.reduce.failures.maxpercent=50", "-mapper", "cat",
+               "-reducer", "sh -c 'test $mapreduce_task_partition != 1 || exit 4; cat'", "-numReduceTasks", 2, "-input", "/some/words", out="/o/reduces")
+    assert "0 of 1 maps and 1 of 2 reduces failed for good" in text
+    names = running.fs("-ls", "-C", "/o/reduces", check=True).stdout.decode().split()
+    assert [name.rsplit("/", 1)[1] for name in names] == ["_SUCCESS", "part-00000"]

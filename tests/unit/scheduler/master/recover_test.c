@@ -32,7 +32,8 @@ static void keep(struct kept *k, const struct world *w)
     }
 }
 
-static struct job *restart(struct world *w, struct kept *k, uint32_t maps, uint32_t reduces)
+static struct job *restart_with(struct world *w, struct kept *k, uint32_t maps, uint32_t reduces,
+                                const char *const *properties)
 {
     sched_actions_free(&w->actions);
     sched_free(w->sched);
@@ -42,13 +43,18 @@ static struct job *restart(struct world *w, struct kept *k, uint32_t maps, uint3
                                                 .recovery_grace_ms = GRACE_MS,
                                                 .worker_id_base = 1000,
                                                 .locality = true});
-    struct job *j = job_make(w, 1, maps, 2, 2, reduces);
+    struct job *j = job_make_with(w, 1, maps, 2, 2, reduces, "x", properties);
     struct sched_recovery how = {.attempts = (const Cairn__AttemptRecordProto *const *)k->records,
                                  .attempt_count = k->count,
                                  .submitted_ms = 1,
                                  .incarnation = 1};
     sched_recover(w->sched, w->now_ms, j, &how, &w->actions);
     return j;
+}
+
+static struct job *restart(struct world *w, struct kept *k, uint32_t maps, uint32_t reduces)
+{
+    return restart_with(w, k, maps, reduces, NULL);
 }
 
 static uint64_t come_back(struct world *w, int number, const char *instance, const char *attempt,
@@ -128,6 +134,36 @@ static void what_ended_is_not_run_again_and_what_runs_goes_on(void **state)
         for (size_t n = 0; n < i; n++)
             assert_false(j->attempts[i]->map == j->attempts[n]->map && j->attempts[i]->task == j->attempts[n]->task &&
                          j->attempts[i]->number == j->attempts[n]->number);
+    close_all(&w, &k);
+}
+
+static void a_task_that_failed_for_good_stays_so(void **state)
+{
+    struct world w;
+    struct kept k;
+    open_two(&w, &k);
+    const char *properties[] = {"mapreduce.map.failures.maxpercent", "50", "mapreduce.map.maxattempts", "1", NULL};
+    struct job *j = job_make_with(&w, 1, 2, 2, 2, 1, "x", properties);
+    sched_submit(w.sched, w.now_ms, j, &w.actions);
+    report(&w, j, j->attempts[0], CAIRN__ATTEMPT_STATE__ATTEMPT_FAILED);
+    report(&w, j, j->attempts[1], CAIRN__ATTEMPT_STATE__ATTEMPT_SUCCEEDED);
+    assert_int_equal(j->maps_failed, 1);
+    keep(&k, &w);
+    char failed[ATTEMPT_ID_MAX];
+    job_attempt_id(j, j->attempts[0], failed);
+
+    j = restart_with(&w, &k, 2, 1, properties);
+    assert_int_equal(j->maps_failed, 1);
+    assert_int_equal(j->event_count, 2); /* reduces are told again */
+    bool kill = false;
+    come_back(&w, 1, "one", failed, CAIRN__ATTEMPT_STATE__ATTEMPT_RUNNING, &kill);
+    assert_true(kill); /* nobody waits for it, whatever the worker says */
+    come_back(&w, 2, "two", NULL, 0, NULL);
+    w.now_ms += GRACE_MS;
+    sched_tick(w.sched, w.now_ms, &w.actions);
+    assert_int_equal(j->live_count, 1);
+    finish_all(&w, j, false);
+    assert_int_equal(j->state, CAIRN__JOB_STATE__JOB_COMMITTING);
     close_all(&w, &k);
 }
 
@@ -223,6 +259,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_ended_is_not_run_again_and_what_runs_goes_on),
+        cmocka_unit_test(a_task_that_failed_for_good_stays_so),
         cmocka_unit_test(worker_that_does_not_come_back_takes_its_output_along),
         cmocka_unit_test(all_done_before_the_restart_is_committed_after_it),
         cmocka_unit_test(attempt_nobody_waits_for_is_killed),

@@ -320,8 +320,18 @@ static void random_days_end_well(void **state)
         srand(seed);
         int nodes = 2 + rand() % 4;
         world_open(&w, nodes, 1 + (uint32_t)rand() % 3);
-        for (unsigned n = 1; n <= 3; n++)
-            submit(&w, n, 1 + (uint32_t)rand() % 12, nodes, 1 + rand() % nodes, (uint32_t)rand() % 4);
+        for (unsigned n = 1; n <= 3; n++) {
+            const char *properties[] = {"mapreduce.map.failures.maxpercent",
+                                        rand() % 2 ? "0" : "30",
+                                        "mapreduce.reduce.failures.maxpercent",
+                                        rand() % 2 ? "0" : "60",
+                                        "mapreduce.map.maxattempts",
+                                        rand() % 2 ? "1" : "4",
+                                        NULL};
+            struct job *j = job_make_with(&w, n, 1 + (uint32_t)rand() % 12, nodes, 1 + rand() % nodes,
+                                          (uint32_t)rand() % 4, "x", properties);
+            sched_submit(w.sched, w.now_ms, j, &w.actions);
+        }
         int steps = 0;
         for (struct job *j; (j = sched_job_at(w.sched, 0)); steps++) {
             assert_true(steps < 20000);
@@ -350,8 +360,9 @@ static void random_days_end_well(void **state)
                     snprintf(id.job, sizeof id.job, "%s", j->spec->jobid);
                     sched_fetch_failed(w.sched, w.now_ms, &id, true, &w.actions);
                 }
-                assert_int_equal(j->maps_pending + j->maps_running + j->maps_done, j->map_count);
-                assert_int_equal(j->reduces_pending + j->reduces_running + j->reduces_done, j->reduce_count);
+                assert_int_equal(j->maps_pending + j->maps_running + j->maps_done + j->maps_failed, j->map_count);
+                assert_int_equal(j->reduces_pending + j->reduces_running + j->reduces_done + j->reduces_failed,
+                                 j->reduce_count);
             }
             for (size_t i = 0; i < w.actions.count; i++) {
                 struct sched_action action = w.actions.list[i];

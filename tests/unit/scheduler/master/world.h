@@ -112,7 +112,8 @@ UNUSED static struct job *job_make(struct world *w, unsigned number, uint32_t ma
     return job_make_with(w, number, maps, nodes, replicas, reduces, "x", NULL);
 }
 
-static struct job *submit(struct world *w, unsigned number, uint32_t maps, int nodes, int replicas, uint32_t reduces)
+UNUSED static struct job *submit(struct world *w, unsigned number, uint32_t maps, int nodes, int replicas,
+                                 uint32_t reduces)
 {
     struct job *j = job_make(w, number, maps, nodes, replicas, reduces);
     sched_submit(w->sched, w->now_ms, j, &w->actions);
