@@ -284,6 +284,7 @@ static void server_free(struct http_server *s)
 {
     pool_free(s->pool);
     pool_free(s->data_pool);
+    pool_free(s->later_pool);
     pthread_cond_destroy(&s->idle);
     pthread_mutex_destroy(&s->lock);
     free(s->routes);
@@ -314,7 +315,10 @@ static int pool_start_if_needed(struct http_server *s, struct err *reterr)
     if (!some_block)
         return 0;
     int rc = pool_new("http-pool", s->options.pool_threads, &s->pool, reterr);
-    return rc < 0 ? rc : pool_new("http-data", s->options.data_threads, &s->data_pool, reterr);
+    rc = rc < 0 ? rc : pool_new("http-data", s->options.data_threads, &s->data_pool, reterr);
+    return rc < 0 || !s->options.later_threads
+               ? rc
+               : pool_new("http-later", s->options.later_threads, &s->later_pool, reterr);
 }
 
 /* Others need files, too. */

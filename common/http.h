@@ -2,8 +2,9 @@
  * pieces.
  *
  * Handlers run on the server's few own threads (http_options.threads) and may block briefly; those of routes with
- * `may_block` run on a pool, sources and uploads on another, while their connection rests, so a slow client costs
- * memory for one piece and no thread, and bodies that wait for a slow disk leave the handlers alone. Requests are
+ * `may_block` run on a pool, sources and uploads on another, answers that wait for other machines on a third, while
+ * their connection rests, so a slow client costs memory for one piece and no thread, and bodies that wait for a slow
+ * disk leave the handlers alone. Requests are
  * bounded (URL, headers, body); a client that neither sends nor takes for a minute is dropped. Every page is plain:
  * HTML with its CSS inline, no scripts from elsewhere. */
 #ifndef CAIRN_COMMON_HTTP_H
@@ -28,6 +29,11 @@ struct http_source {
     void *context;
     int64_t bytes; /* how many there will be; -1 = not known: a chunked body */
 };
+/* An answer that waits for other machines. Comes once, whatever happened, and frees the context. */
+struct http_later {
+    void (*run)(void *context, struct http_reply *reply);
+    void *context;
+};
 /* Takes a request's body. One thread at a time. Ends with one of finish and abort, which free the context. */
 struct http_upload {
     int (*write)(void *context, const void *bytes, size_t len, struct err *reterr);
@@ -46,6 +52,7 @@ struct http_reply {
     bool close_connection;     /* after this answer */
     struct http_source source; /* .read set: the body (may_block routes only) */
     struct http_upload upload; /* .write set: not answered yet, the request's body goes there (may_block routes only) */
+    struct http_later later;   /* .run set: not answered yet, it will do so (may_block routes only) */
 };
 typedef void (*http_handler)(struct http_request *request, struct http_reply *reply, void *context);
 struct http_route {
@@ -63,6 +70,7 @@ struct http_options {
     int threads;           /* 0 => 2 */
     int pool_threads;      /* for may_block routes; 0 => 8 */
     int data_threads;      /* for sources and uploads; 0 => as many */
+    int later_threads;     /* for answers that come later; 0 => those of the pool make them */
     size_t max_body_bytes; /* of other routes; 0 => no body accepted */
     /* Called with every answer before it is sent (headers that all of them have); may be NULL. Any thread. */
     http_handler on_reply;

@@ -20,8 +20,9 @@ struct http_server {
     struct http_route *routes;
     size_t route_count;
     struct http_options options;
-    struct pool *pool;      /* handlers; NULL: no route blocks */
-    struct pool *data_pool; /* bodies: who waits for a datanode there keeps nobody from what needs none */
+    struct pool *pool;       /* handlers; NULL: no route blocks */
+    struct pool *data_pool;  /* bodies: who waits for a datanode there keeps nobody from what needs none */
+    struct pool *later_pool; /* NULL: the handlers' */
     uint16_t port;
 
     pthread_mutex_t lock;

@@ -29,12 +29,24 @@ struct http_step {
     void (*run)(struct http_request *r);
 };
 
+static void step_answer(struct http_request *r)
+{
+    struct http_later later = r->reply.later;
+    r->reply.later = (struct http_later){0};
+    later.run(later.context, &r->reply);
+}
+
 static void step_run(struct pool_task *t)
 {
     struct http_step *step = container_of(t, struct http_step, task);
     struct http_request *r = step->request;
     struct http_server *s = r->server;
     step->run(r);
+    if (r->reply.later.run) { /* the connection rests on */
+        step->run = step_answer;
+        pool_submit(s->later_pool ? s->later_pool : s->pool, &step->task);
+        return;
+    }
     free(step);
     MHD_resume_connection(r->connection); /* from here on the request is the connection's again */
     server_end_work(s);

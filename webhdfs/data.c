@@ -269,6 +269,39 @@ int webhdfs_append(struct webhdfs_call *c)
 
 /* ---- GETFILECHECKSUM ---- */
 
+struct summing {
+    enum webhdfs_role role;
+    struct dfs *fs;
+    char *path;
+};
+
+static void summing_run(void *context, struct http_reply *reply)
+{
+    struct summing *s = context;
+    struct arena a;
+    struct err why;
+    const char *algorithm, *hex;
+    arena_init(&a, WEBHDFS_CALL_MAX_BYTES);
+    if (dfs_checksum(s->fs, s->path, &a, &algorithm, &hex, &why) < 0) {
+        webhdfs_reply_error(s->role, &why, reply);
+    } else {
+        struct buf *b = &reply->body;
+        reply->content_type = "application/json";
+        json_begin(b, NULL, '{');
+        json_begin(b, "FileChecksum", '{');
+        json_text(b, "algorithm", algorithm);
+        json_text(b, "bytes", arena_printf(&a, "%s00000000", hex)); /* Hadoop sends its whole buffer */
+        json_int(b, "length", (int64_t)strlen(hex) / 2);
+        json_end(b, '}');
+        json_end(b, '}');
+    }
+    arena_free(&a);
+    dfs_unref(s->fs);
+    free(s->path);
+    free(s);
+}
+
+/* Every block's datanode is asked, and one that hangs is waited for: that keeps no thread from other requests. */
 int webhdfs_file_checksum(struct webhdfs_call *c)
 {
     if (c->w->options.role == WEBHDFS_NAMENODE)
@@ -276,21 +309,11 @@ int webhdfs_file_checksum(struct webhdfs_call *c)
     if (c->w->options.role == WEBHDFS_GATEWAY && param(c, PARAM_NOREDIRECT)->number)
         return reply_own_location(c, false);
     struct dfs *fs;
-    const char *algorithm, *hex;
     int rc = user_clients_get(c->w->clients, c->user, &fs, &c->err);
     if (rc < 0)
         return rc;
-    rc = dfs_checksum(fs, c->path, &c->answers, &algorithm, &hex, &c->err);
-    dfs_unref(fs);
-    if (rc < 0)
-        return rc;
-    struct buf *b = reply_json(c);
-    json_begin(b, NULL, '{');
-    json_begin(b, "FileChecksum", '{');
-    json_text(b, "algorithm", algorithm);
-    json_text(b, "bytes", arena_printf(&c->answers, "%s00000000", hex)); /* Hadoop sends its whole buffer */
-    json_int(b, "length", (int64_t)strlen(hex) / 2);
-    json_end(b, '}');
-    json_end(b, '}');
+    struct summing *s = mem_new(struct summing);
+    *s = (struct summing){c->w->options.role, fs, mem_strdup(c->path)};
+    c->reply->later = (struct http_later){summing_run, s};
     return 0;
 }

@@ -17,6 +17,7 @@
 
 #define GATEWAY_POOL_THREADS 24
 #define GATEWAY_DATA_THREADS 64 /* each may wait for a datanode that hangs, for a minute */
+#define GATEWAY_SUM_THREADS  8  /* so may these */
 #define MALLOC_ARENAS        2  /* pool threads must not have a heap each */
 
 static const char usage[] =
@@ -56,6 +57,7 @@ static int gateway_run(struct daemon *d, const struct config *config, struct err
                                   .context = &started_wall_ms,
                                   .pool_threads = GATEWAY_POOL_THREADS,
                                   .data_threads = GATEWAY_DATA_THREADS,
+                                  .later_threads = GATEWAY_SUM_THREADS,
                                   .on_reply = origin_add_headers,
                                   .on_reply_context = (void *)(uintptr_t)config};
     char text[NET_ADDRESS_MAX];

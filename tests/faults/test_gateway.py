@@ -2,13 +2,16 @@
 import http.client
 import json
 import os
+import select
 import signal
+import socket
 from concurrent.futures import ThreadPoolExecutor
 
 from lib.cluster import Cluster
 from lib.waiting import wait_for
 
 UPLOADS = 100  # more than the gateway has threads
+SUMS = 100
 
 
 def ask(address, verb, path, body=None):
@@ -35,3 +38,38 @@ def test_uploads_that_wait_for_a_datanode_keep_nobody_from_looking(tmp_path):
         finally:
             os.kill(hung, signal.SIGCONT)
         assert {upload.result()[0] for upload in uploads} == {201}
+
+
+def begin_to_ask(address, path):
+    """A request that is under way; its answer is read from the socket later."""
+    client = socket.create_connection(address.split(":"), timeout=100)
+    client.sendall(f"GET /webhdfs/v1{path}&user.name=root HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n".encode())
+    return client
+
+
+def whole_answer(client):
+    with client, client.makefile("rb") as file:
+        return file.read()
+
+
+def test_checksums_that_wait_for_a_datanode_keep_nobody_from_the_rest(tmp_path):
+    """Not from looking at names, and not from reading and writing at another datanode."""
+    with Cluster(tmp_path / "cluster", nodes=2) as cluster:
+        assert ask(cluster.httpfs, "PUT", "/one?op=CREATE&data=true&replication=1", b"x" * 500000)[0] == 201
+        place = json.loads(ask(cluster.namenode_http, "GET", "/one?op=OPEN&noredirect=true")[1])["Location"].split("/")[2]
+        host, http_port = place.split(":")
+        hung = next(d["pid"] for d in cluster.daemons_named("datanode") if d["address"].startswith(f"{host}:"))
+        other = next(d["address"].split(":")[0] for d in cluster.daemons_named("datanode") if not d["address"].startswith(f"{host}:"))
+        datanode, asked_by_namenode = f"{other}:{http_port}", f"&namenoderpcaddress={cluster.namenode}"
+        sums = []
+        os.kill(hung, signal.SIGSTOP)
+        try:
+            for address, more in ((cluster.httpfs, ""), (datanode, asked_by_namenode)):
+                sums += [begin_to_ask(address, f"/one?op=GETFILECHECKSUM{more}") for _ in range(SUMS)]
+            assert ask(cluster.httpfs, "GET", "/one?op=GETFILESTATUS")[0] == 200
+            assert ask(cluster.httpfs, "GET", "/one?op=OPEN&length=0") == (200, b"")
+            assert ask(datanode, "GET", f"/one?op=OPEN&length=0{asked_by_namenode}") == (200, b"")
+            assert not select.select(sums, [], [], 0)[0], "they wait all the while"
+        finally:
+            os.kill(hung, signal.SIGCONT)
+        assert all(b"MD5-of-0MD5-of-512CRC32C" in whole_answer(client) for client in sums)
