@@ -9,6 +9,7 @@
 #include "client/lib/datanode.h"
 #include "client/lib/dfs_convert.h"
 #include "client/lib/dfs_internal.h"
+#include "client/lib/lost_nodes.h"
 #include "common/digest.h"
 #include "common/md5.h"
 #include "common/rd.h"
@@ -65,25 +66,49 @@ static int sum_from_node(struct dfs *fs, const struct dfs_block *b, const struct
     return 0;
 }
 
-static int sum_of_block(struct dfs *fs, const char *path, const struct dfs_block *b, bool composite,
-                        struct block_sum *ret, struct err *reterr)
+static bool is_silent(const struct lost_nodes *silent, const struct dfs_datanode *d)
+{
+    for (size_t i = 0; i < silent->count; i++)
+        if (!strcmp(silent->nodes[i].uuid, d->uuid))
+            return true;
+    return false;
+}
+
+/* Those that did not answer for a block before are asked last: one that hangs is waited for once, not for each block.
+ */
+static void silent_last(struct dfs_block *b, const struct lost_nodes *silent)
+{
+    size_t others = 0;
+    for (size_t i = 0; i < b->node_count; i++)
+        if (!is_silent(silent, &b->nodes[i])) {
+            struct dfs_datanode d = b->nodes[i];
+            b->nodes[i] = b->nodes[others];
+            b->nodes[others++] = d;
+        }
+}
+
+static int sum_of_block(struct dfs *fs, const char *path, struct dfs_block *b, bool composite,
+                        struct lost_nodes *silent, struct block_sum *ret, struct err *reterr)
 {
     int rc = err_set(reterr, ERR_IO, "no datanode has it");
+    silent_last(b, silent);
     for (size_t i = 0; i < b->node_count; i++) {
         rc = sum_from_node(fs, b, &b->nodes[i], composite, ret, reterr);
         if (rc == 0)
             return 0;
+        if (rc == ERR_CONNECT || rc == ERR_TIMEOUT)
+            lost_nodes_add(silent, &b->nodes[i]);
     }
     return err_prefix(reterr, rc, "%s: checksum of block %" PRIu64, path, b->block_id);
 }
 
 /* *ret is the first block's, but for the CRC, which is that of all blocks. */
 static int sum_of_blocks(struct dfs *fs, const char *path, const struct dfs_blocks *blocks, bool composite,
-                         struct buf *md5s, struct block_sum *ret, struct err *reterr)
+                         struct lost_nodes *silent, struct buf *md5s, struct block_sum *ret, struct err *reterr)
 {
     for (size_t i = 0; i < blocks->count; i++) {
         struct block_sum sum = {0};
-        int rc = sum_of_block(fs, path, &blocks->blocks[i], composite, &sum, reterr);
+        int rc = sum_of_block(fs, path, &blocks->blocks[i], composite, silent, &sum, reterr);
         if (rc < 0)
             return rc;
         if (i == 0)
@@ -139,7 +164,9 @@ int dfs_checksum(struct dfs *fs, const char *path, struct arena *a, const char *
         return err_set(reterr, ERR_IO, "Fail to get checksum, since file %s is under construction.", path);
     AUTO(buf_free) struct buf bytes = {0};
     struct block_sum first = {.type = HDFS__CHECKSUM_TYPE_PROTO__CHECKSUM_CRC32};
-    rc = sum_of_blocks(fs, path, &blocks, composite, &bytes, &first, reterr);
+    struct lost_nodes silent = {0};
+    rc = sum_of_blocks(fs, path, &blocks, composite, &silent, &bytes, &first, reterr);
+    lost_nodes_clear(&silent);
     if (rc < 0)
         return rc;
     if (composite) {

@@ -3,6 +3,7 @@ replicas are made again."""
 import hashlib
 import os
 import re
+import signal
 import subprocess
 import threading
 
@@ -95,3 +96,26 @@ def test_job_survives(four_nodes, tmp_path):
     counts = four_nodes.fs("-cat", "/out/part-*", check=True).stdout.split()
     assert counts[0::2] == [b"400"] * 1000 and len(set(counts[1::2])) == 1000
     heals(four_nodes)
+
+
+def connections_at(address):
+    """Also those that who listens there has not taken yet."""
+    host, port = address.split(":")
+    at = "".join(f"{int(part):02X}" for part in reversed(host.split("."))) + f":{int(port):04X}"
+    with open("/proc/net/tcp") as file:
+        return sum(line.split()[1] == at and line.split()[3] != "0A" for line in file.readlines()[1:])
+
+
+def test_a_checksum_waits_for_a_datanode_that_hangs_only_once(tmp_path):
+    """Not once for each block of the file."""
+    with Cluster(tmp_path / "cluster", nodes=2, properties={"dfs.replication": 2, "dfs.blocksize": MIB}) as cluster:
+        cluster.fs("-put", "-", "/f", stdin=os.urandom(12 * MIB), check=True)
+        want = cluster.fs("-checksum", "/f", check=True).stdout
+        hung = cluster.daemon("datanode-1")
+        os.kill(hung["pid"], signal.SIGSTOP)
+        try:
+            before = connections_at(hung["address"])
+            assert cluster.fs("-D", "dfs.client.socket-timeout=1000", "-checksum", "/f", check=True).stdout == want
+            assert connections_at(hung["address"]) <= before + 1
+        finally:
+            os.kill(hung["pid"], signal.SIGCONT)
