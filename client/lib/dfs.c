@@ -8,19 +8,23 @@
 #include <unistd.h>
 
 #include "client/lib/dfs_path.h"
+#include "client/lib/file_writer_internal.h"
 #include "client/lib/lease_renewer.h"
 #include "client/lib/local_addresses.h"
 #include "client/lib/nameservice.h"
 #include "client/lib/peer_cache.h"
 #include "client/lib/viewfs.h"
 #include "client/lib/short_circuit.h"
+#include "client/lib/write_calls.h"
 #include "common/mem.h"
 #include "proto/message.h"
 #include "rpc/rpc_client.h"
 
-#define DFS_LINKS_MAX   32 /* as Hadoop: symlinks followed for one call */
-#define VIEW_SCHEME     "viewfs://"
-#define CLIENT_PROTOCOL "org.apache.hadoop.hdfs.protocol.ClientProtocol"
+#define LEASE_RENEW_EVERY_MS 30000 /* half of the soft limit, at which others may take the file over */
+#define WRITERS_LOOKED_AT_MS 5000  /* how often their connections are looked after */
+#define DFS_LINKS_MAX        32    /* as Hadoop: symlinks followed for one call */
+#define VIEW_SCHEME          "viewfs://"
+#define CLIENT_PROTOCOL      "org.apache.hadoop.hdfs.protocol.ClientProtocol"
 
 /* ---- where the namenode is ---- */
 
@@ -142,6 +146,11 @@ int dfs_posix_client(struct dfs *fs, const char *protocol, enum posix_connection
     return rc;
 }
 
+static int renew_lease(void *fs)
+{
+    return call_renew_lease(fs, NULL);
+}
+
 int dfs_connect(const struct config *config, const char *uri, const char *user, struct dfs **ret, struct err *reterr)
 {
     const char *chosen = uri ? uri : config_get(config, "fs.defaultFS");
@@ -171,7 +180,11 @@ int dfs_connect(const struct config *config, const char *uri, const char *user, 
     rc = connect_namenode(fs, addresses, count, CLIENT_PROTOCOL, &fs->namenode, reterr);
     if (rc < 0)
         return rc;
-    fs->leases = lease_renewer_new(fs);
+    fs->leases = lease_renewer_new(&(struct lease_renewer_options){.renew = renew_lease,
+                                                                   .context = fs,
+                                                                   .heartbeat = file_writer_heartbeat,
+                                                                   .renew_every_ms = LEASE_RENEW_EVERY_MS,
+                                                                   .heartbeat_every_ms = WRITERS_LOOKED_AT_MS});
     *ret = STEAL(fs);
     return 0;
 }

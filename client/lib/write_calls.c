@@ -194,6 +194,16 @@ int call_complete(const struct open_file *f, const struct dfs_block *last, uint6
 
 /* ---- repairing a pipeline ---- */
 
+int call_renew_lease(struct dfs *fs, struct err *reterr)
+{
+    Hdfs__RenewLeaseRequestProto request = HDFS__RENEW_LEASE_REQUEST_PROTO__INIT;
+    request.clientname = fs->client_name;
+    AUTO_ARENA(a, 4096);
+    ProtobufCMessage *response;
+    return dfs_call(fs, "renewLease", &request.base, &hdfs__renew_lease_response_proto__descriptor, &a, &response,
+                    reterr);
+}
+
 int call_update_block(const struct open_file *f, const struct dfs_block *b, struct arena *a, uint64_t *ret_gen_stamp,
                       struct dfs_token *ret_token, struct err *reterr)
 {

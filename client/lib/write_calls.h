@@ -33,6 +33,9 @@ int call_fsync(const struct open_file *f, int64_t last_block_bytes,
 int call_complete(const struct open_file *f, const struct dfs_block *last, uint64_t written_ns,
                   struct err *reterr) MUST_CHECK;
 
+/* Of all files that this client writes. */
+int call_renew_lease(struct dfs *fs, struct err *reterr) MUST_CHECK;
+
 /* A new generation stamp, and leave to write with it. */
 int call_update_block(const struct open_file *f, const struct dfs_block *b, struct arena *a, uint64_t *ret_gen_stamp,
                       struct dfs_token *ret_token, struct err *reterr) MUST_CHECK;
