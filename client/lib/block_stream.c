@@ -15,11 +15,18 @@
 #include "common/rd.h"
 #include "proto/message.h"
 
-#define HEARTBEAT_MS 30000
+#define HEARTBEAT_MAX_MS 30000
 
 static int64_t silence_max_ms(const struct block_writer *w)
 {
     return config_ms(w->fs->config, "dfs.client.socket-timeout") + pipeline_extra_ms(w->block.node_count);
+}
+
+/* Half of what datanodes, which read the same setting, wait for a writer, as Hadoop's clients do. */
+static int64_t heartbeat_ms(const struct block_writer *w)
+{
+    int64_t half_ms = config_ms(w->fs->config, "dfs.client.socket-timeout") / 2;
+    return half_ms < HEARTBEAT_MAX_MS ? half_ms : HEARTBEAT_MAX_MS;
 }
 
 /* ---- acknowledgements ---- */
@@ -191,7 +198,7 @@ static void heartbeat_send(struct block_writer *w)
 
 void block_writer_idle(struct block_writer *w)
 {
-    if (w->fd >= 0 && !w->unsent && clock_mono_ms() - w->sent_ms >= HEARTBEAT_MS)
+    if (w->fd >= 0 && !w->unsent && clock_mono_ms() - w->sent_ms >= heartbeat_ms(w))
         heartbeat_send(w);
 }
 
@@ -203,11 +210,11 @@ static int wait_for_socket(struct block_writer *w, struct trouble *t)
         t->bad = BAD_UNKNOWN;
         return err_set(&t->why, ERR_TIMEOUT, "no acknowledgement for %" PRId64 " ms", silence_ms);
     }
-    if (!w->unsent && now_ms - w->sent_ms >= HEARTBEAT_MS)
+    int64_t every_ms = heartbeat_ms(w), wait_ms = max_ms - silence_ms;
+    if (!w->unsent && now_ms - w->sent_ms >= every_ms)
         heartbeat_send(w);
-    int64_t wait_ms = max_ms - silence_ms;
-    if (wait_ms > HEARTBEAT_MS)
-        wait_ms = HEARTBEAT_MS;
+    if (wait_ms > every_ms)
+        wait_ms = every_ms;
     struct pollfd p = {.fd = w->fd, .events = (short)(POLLIN | (w->unsent ? POLLOUT : 0))};
     if (poll(&p, 1, (int)wait_ms) < 0 && errno != EINTR) {
         t->bad = BAD_UNKNOWN;

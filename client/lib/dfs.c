@@ -21,7 +21,7 @@
 #include "rpc/rpc_client.h"
 
 #define LEASE_RENEW_EVERY_MS 30000 /* half of the soft limit, at which others may take the file over */
-#define WRITERS_LOOKED_AT_MS 5000  /* how often their connections are looked after */
+#define WRITERS_LOOKED_AT_MS 5000  /* how often their connections are looked after, if not even more often */
 #define DFS_LINKS_MAX        32    /* as Hadoop: symlinks followed for one call */
 #define VIEW_SCHEME          "viewfs://"
 #define CLIENT_PROTOCOL      "org.apache.hadoop.hdfs.protocol.ClientProtocol"
@@ -146,6 +146,13 @@ int dfs_posix_client(struct dfs *fs, const char *protocol, enum posix_connection
     return rc;
 }
 
+/* Often enough for a heartbeat at half of the time that datanodes wait for one. */
+static int64_t look_at_writers_every_ms(const struct config *c)
+{
+    int64_t often_ms = config_ms(c, "dfs.client.socket-timeout") / 4;
+    return often_ms >= WRITERS_LOOKED_AT_MS ? WRITERS_LOOKED_AT_MS : often_ms > 0 ? often_ms : 1;
+}
+
 static int renew_lease(void *fs)
 {
     return call_renew_lease(fs, NULL);
@@ -180,11 +187,12 @@ int dfs_connect(const struct config *config, const char *uri, const char *user, 
     rc = connect_namenode(fs, addresses, count, CLIENT_PROTOCOL, &fs->namenode, reterr);
     if (rc < 0)
         return rc;
-    fs->leases = lease_renewer_new(&(struct lease_renewer_options){.renew = renew_lease,
-                                                                   .context = fs,
-                                                                   .heartbeat = file_writer_heartbeat,
-                                                                   .renew_every_ms = LEASE_RENEW_EVERY_MS,
-                                                                   .heartbeat_every_ms = WRITERS_LOOKED_AT_MS});
+    fs->leases =
+        lease_renewer_new(&(struct lease_renewer_options){.renew = renew_lease,
+                                                          .context = fs,
+                                                          .heartbeat = file_writer_heartbeat,
+                                                          .renew_every_ms = LEASE_RENEW_EVERY_MS,
+                                                          .heartbeat_every_ms = look_at_writers_every_ms(config)});
     *ret = STEAL(fs);
     return 0;
 }

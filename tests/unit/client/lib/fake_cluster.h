@@ -70,7 +70,7 @@ struct fake_node {
     _Atomic int refusals;       /* of pipelines, from now on */
     _Atomic int hang_ups;       /* on a connection that was kept, when the next op has come */
     _Atomic bool mute;          /* takes ops and answers none */
-    _Atomic int reads, setups;
+    _Atomic int reads, setups, heartbeats;
     _Atomic bool died_at_end; /* of a block */
 };
 struct fake_cluster {
@@ -246,6 +246,11 @@ static bool fake_write(struct fake_node *n, int fd, const Hdfs__OpWriteBlockProt
         if (len && net_read_full(fd, buf_reserve(&packet, len), len, NULL) < 0)
             break;
         int bad = -1;
+        if (h.seqno == PACKET_SEQNO_HEARTBEAT) {
+            n->heartbeats++;
+            fake_ack(fd, h.seqno, count, bad);
+            continue;
+        }
         for (int i = 0; i < count; i++)
             if (c->nodes[pipeline[i]].dead || c->nodes[pipeline[i]].dies_at_packet-- == 0) {
                 c->nodes[pipeline[i]].died_at_end |= h.last_in_block && !c->nodes[pipeline[i]].dead;

@@ -238,6 +238,34 @@ static void nodes_that_are_just_being_started_are_waited_for(void **state)
     free(bytes);
 }
 
+static int heartbeats_of(const struct fake_cluster *c)
+{
+    int sum = 0;
+    for (int i = 0; i < FAKE_NODES; i++)
+        sum += c->nodes[i].heartbeats;
+    return sum;
+}
+
+/* A datanode waits no longer for a writer than dfs.client.socket-timeout says, which is 2 s here. */
+static void an_idle_writer_is_heard_of_in_time(void **state)
+{
+    struct fake_cluster *c = fake_start(3, BLOCK_BYTES);
+    struct dfs *fs = fake_connect(c);
+    uint8_t *bytes = pattern(2000);
+    struct file_writer *w = create(fs);
+    expect_write(w, bytes, 1000);
+    assert_int_equal(file_writer_hflush(w, NULL), 0);
+    for (int64_t until = clock_mono_ms() + 20000; heartbeats_of(c) < 2 && clock_mono_ms() < until;)
+        clock_sleep_ms(10);
+    assert_true(heartbeats_of(c) >= 2);
+    expect_write(w, bytes + 1000, 1000);
+    expect_close(w);
+    expect_content(fs, bytes, 2000);
+    dfs_unref(fs);
+    fake_stop(c);
+    free(bytes);
+}
+
 static void lost_nodes_are_kept_for_a_while_and_once(void **state)
 {
     struct lost_nodes l = {0};
@@ -439,6 +467,7 @@ int main(void)
         cmocka_unit_test(with_no_datanode_left_the_error_names_them),
         cmocka_unit_test(a_node_that_is_down_at_the_start_is_avoided),
         cmocka_unit_test(nodes_that_are_just_being_started_are_waited_for),
+        cmocka_unit_test(an_idle_writer_is_heard_of_in_time),
         cmocka_unit_test(lost_nodes_are_kept_for_a_while_and_once),
         cmocka_unit_test(the_namenode_may_be_slow_to_agree),
         cmocka_unit_test(false_acknowledgements_lose_nothing),
