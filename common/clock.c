@@ -36,3 +36,9 @@ void clock_sleep_ms(int64_t ms)
     while (nanosleep(&left, &left) < 0 && errno == EINTR)
         ;
 }
+
+struct timespec clock_timespec(int64_t ns)
+{
+    int64_t seconds = ns / 1000000000, rest = ns % 1000000000;
+    return rest < 0 ? (struct timespec){seconds - 1, rest + 1000000000} : (struct timespec){seconds, rest};
+}

@@ -330,6 +330,9 @@ static int call_edit(struct dfs *fs, uint64_t session, uint64_t file_id, const s
     request.stream = what->stream;
     request.has_stream_end = what->stream_end != 0;
     request.stream_end = what->stream_end;
+    Cairn__SetAttrRequestProto set;
+    if (what->set)
+        posix_set_proto(file_id, what->set, request.set = &set);
     request.n_span = what->count;
     request.span = arena_array(a, Cairn__SpanProto *, what->count);
     for (size_t i = 0; i < what->count; i++) {
@@ -360,8 +363,11 @@ int posix_edit(struct dfs *fs, uint64_t session, uint64_t file_id, const struct 
 {
     const Cairn__EditResponseProto *answer;
     int rc = call_edit(fs, session, file_id, what, a, &answer, reterr);
-    if (!rc)
-        posix_attr_of(answer->attr, a, ret_attr);
+    if (rc)
+        return rc;
+    posix_attr_of(answer->attr, a, ret_attr);
+    if (what->set && !answer->is_set) /* a namenode of an earlier version */
+        rc = posix_setattr(fs, session, file_id, what->set, a, ret_attr, reterr);
     return rc;
 }
 

@@ -86,6 +86,7 @@ struct posix_edit {
     uint64_t mtime_ns; /* 0: now */
     uint64_t stream;   /* 0, or the session whose lost stream this makes whole, see below */
     uint64_t stream_end;
+    const struct posix_set *set; /* with spans: attributes that are set by the same change; NULL: none */
 };
 /* ERR_STALE: the old pieces are not there as named, or the file is gone, or the stream lacks nothing any more;
  * ERR_ALREADY_BEING_CREATED: somebody writes it as HDFS clients do; ERR_RECOVERY_IN_PROGRESS: ask again, its writer was

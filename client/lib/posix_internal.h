@@ -20,6 +20,8 @@ int posix_call_as(struct dfs *fs, const struct rpc_call_id *id, const char *meth
                   struct err *reterr) MUST_CHECK;
 /* Borrows; handles NULL: NULL. */
 Cairn__HandlesProto *posix_handles_proto(const struct posix_handles *handles, struct arena *a);
+/* setAttr's request, which borrows from set. */
+void posix_set_proto(uint64_t id, const struct posix_set *set, Cairn__SetAttrRequestProto *ret);
 /* Borrows strings of the answer. from NULL: all zero. */
 void posix_attr_of(const Cairn__AttrProto *from, struct arena *a, struct posix_attr *ret);
 void posix_attr_in(const Cairn__AttrProto *from, const Cairn__AttrProto *directory, struct arena *a,

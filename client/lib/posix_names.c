@@ -73,24 +73,30 @@ int posix_open(struct dfs *fs, uint64_t session, uint64_t id, const struct posix
     return rc;
 }
 
+void posix_set_proto(uint64_t id, const struct posix_set *set, Cairn__SetAttrRequestProto *ret)
+{
+    cairn__set_attr_request_proto__init(ret);
+    ret->id = id;
+    ret->has_mode = (set->what & POSIX_SET_MODE) != 0;
+    ret->mode = set->mode;
+    ret->owner = set->what & POSIX_SET_OWNER ? borrowed(set->owner) : NULL;
+    ret->group = set->what & POSIX_SET_GROUP ? borrowed(set->group) : NULL;
+    ret->has_atime_ns = (set->what & POSIX_SET_ATIME) != 0;
+    ret->atime_ns = set->atime_ns;
+    ret->has_mtime_ns = (set->what & POSIX_SET_MTIME) != 0;
+    ret->mtime_ns = set->mtime_ns;
+    ret->has_is_read = ret->is_read = (set->what & POSIX_SET_READ) != 0;
+    ret->has_atime_now = ret->atime_now = (set->what & (POSIX_SET_ATIME_NOW | POSIX_SET_READ)) != 0;
+    ret->has_mtime_now = ret->mtime_now = (set->what & POSIX_SET_MTIME_NOW) != 0;
+}
+
 int posix_setattr(struct dfs *fs, uint64_t session, uint64_t id, const struct posix_set *set, struct arena *a,
                   struct posix_attr *ret, struct err *reterr)
 {
-    Cairn__SetAttrRequestProto request = CAIRN__SET_ATTR_REQUEST_PROTO__INIT;
-    request.id = id;
+    Cairn__SetAttrRequestProto request;
+    posix_set_proto(id, set, &request);
     request.has_session = session != 0;
     request.session = session;
-    request.has_mode = (set->what & POSIX_SET_MODE) != 0;
-    request.mode = set->mode;
-    request.owner = set->what & POSIX_SET_OWNER ? borrowed(set->owner) : NULL;
-    request.group = set->what & POSIX_SET_GROUP ? borrowed(set->group) : NULL;
-    request.has_atime_ns = (set->what & POSIX_SET_ATIME) != 0;
-    request.atime_ns = set->atime_ns;
-    request.has_mtime_ns = (set->what & POSIX_SET_MTIME) != 0;
-    request.mtime_ns = set->mtime_ns;
-    request.has_is_read = request.is_read = (set->what & POSIX_SET_READ) != 0;
-    request.has_atime_now = request.atime_now = (set->what & (POSIX_SET_ATIME_NOW | POSIX_SET_READ)) != 0;
-    request.has_mtime_now = request.mtime_now = (set->what & POSIX_SET_MTIME_NOW) != 0;
     ProtobufCMessage *answer;
     int rc = posix_call(fs, "setAttr", &request.base, &cairn__set_attr_response_proto__descriptor, a, &answer, reterr);
     if (rc == 0)

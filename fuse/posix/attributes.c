@@ -4,6 +4,7 @@
 
 #include "common/clock.h"
 #include "common/log.h"
+#include "fuse/posix/new_attributes.h"
 #include "fuse/posix/posix_mount.h"
 
 #define STAT_BLOCK_BYTES 512
@@ -11,11 +12,9 @@
 #define GETATTR_TRIES    3
 #define RELATIME_NS      ((int64_t)24 * 3600 * 1000000000)
 
-/* Times before 1970 are negative ones. */
 static struct timespec timespec_of(uint64_t ns)
 {
-    int64_t seconds = (int64_t)ns / 1000000000, rest = (int64_t)ns % 1000000000;
-    return rest < 0 ? (struct timespec){seconds - 1, rest + 1000000000} : (struct timespec){seconds, rest};
+    return clock_timespec((int64_t)ns);
 }
 
 /* What 64 bits cannot say is the last that they can, as on other file systems. */
@@ -41,10 +40,20 @@ void attr_note_read(struct request *op, uint64_t inode)
     struct posix_attr attr;
     struct posix_set set = {.what = POSIX_SET_READ};
     struct err err = {0};
-    if (posix_setattr(op->fs, op->m->store.memory->session, inode, &set, &op->arena, &attr, &err) < 0)
+    if (attr_settle(op, inode, &err) < 0 ||
+        posix_setattr(op->fs, op->m->store.memory->session, inode, &set, &op->arena, &attr, &err) < 0)
         log_debug("mount", "an access time was not noted: inode=%" PRIu64 " err=%s", inode, err.text);
     known_names_inode_changed(op->m->known, inode);
     dir_stats_changed(op->m->dir_stats);
+}
+
+int attr_settle(struct request *op, uint64_t inode, struct err *reterr)
+{
+    struct node *n = node_get(op->m->nodes, inode);
+    int rc = n ? new_attributes_flush(&op->m->store, n, reterr) : 0;
+    if (n)
+        node_put(op->m->nodes, n);
+    return rc;
 }
 
 void attr_note_directory(struct request *op, const struct posix_attr *in)
@@ -54,6 +63,21 @@ void attr_note_directory(struct request *op, const struct posix_attr *in)
         return;
     attr_to_stat(op->m, in->directory, &st);
     dir_stats_put(op->m->dir_stats, &st, op->since);
+}
+
+/* What is not saved yet. allocated: bytes that are. Without the node's lock: a write that waits must not make ls wait.
+ */
+static void show_unsaved(struct node *n, uint64_t allocated, struct stat *st)
+{
+    int64_t size = n->unsaved_size;
+    if (size >= 0) {
+        n->is_guessed = true;
+        st->st_size = size;
+        int64_t bytes = n->unsaved_bytes + (n->is_streaming ? 0 : (int64_t)allocated);
+        st->st_blocks = (bytes + STAT_BLOCK_BYTES - 1) / STAT_BLOCK_BYTES;
+        st->st_mtim = st->st_ctim = timespec_of(n->unsaved_mtime_ns);
+    }
+    new_attributes_show(n, st);
 }
 
 void attr_to_stat(struct posix_mount *m, const struct posix_attr *attr, struct stat *ret)
@@ -77,14 +101,7 @@ void attr_to_stat(struct posix_mount *m, const struct posix_attr *attr, struct s
     xattr_remember(m, attr);
     struct node *n = S_ISREG(attr->mode) ? node_get(m->nodes, attr->id) : NULL;
     if (n) {
-        int64_t size = n->unsaved_size; /* without its lock: a write that waits must not make ls wait */
-        if (size >= 0) {
-            n->is_guessed = true;
-            st.st_size = size;
-            int64_t bytes = n->unsaved_bytes + (n->is_streaming ? 0 : (int64_t)attr->allocated);
-            st.st_blocks = (bytes + STAT_BLOCK_BYTES - 1) / STAT_BLOCK_BYTES;
-            st.st_mtim = st.st_ctim = timespec_of(n->unsaved_mtime_ns);
-        }
+        show_unsaved(n, attr->allocated, &st);
         node_put(m->nodes, n);
     }
     *ret = st;
@@ -108,6 +125,17 @@ void attr_to_entry(struct posix_mount *m, struct known_since since, const struct
     *ret = (struct fuse_entry_param){.ino = ino_of_inode(m, attr->id), .entry_timeout = cache_seconds(m)};
     attr_to_stat(m, attr, &ret->attr); /* before it is looked whether something was noted */
     ret->attr_timeout = attr_is_outdated(m, since, attr->id) ? 0 : cache_seconds(m);
+}
+
+/* A new file whose first bytes are not saved yet: nobody else knows more. */
+static bool reply_new(struct request *op, struct node *n)
+{
+    struct stat st;
+    if (!n || !new_attributes_known(n, &st))
+        return false;
+    show_unsaved(n, 0, &st);
+    fuse_reply_attr(op->req, &st, cache_seconds(op->m));
+    return true;
 }
 
 static void reply_attr(struct request *op, const char *name, int rc, const struct posix_attr *attr, bool is_outdated)
@@ -145,6 +173,14 @@ void posix_op_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
     uint64_t inode = inode_of_ino(op.m, ino);
     if (dir_stats_get(op.m->dir_stats, inode, &st)) {
         fuse_reply_attr(req, &st, cache_seconds(op.m));
+        request_end(&op);
+        return;
+    }
+    struct node *n = node_get(op.m->nodes, inode);
+    bool replied = reply_new(&op, n);
+    if (n)
+        node_put(op.m->nodes, n);
+    if (replied) {
         request_end(&op);
         return;
     }
@@ -202,6 +238,39 @@ static struct posix_set set_of(struct request *op, const struct stat *attr, int 
     return set;
 }
 
+/* The same as it may wait for a new file's bytes; nothing if it is about the size, too. */
+static struct staged_set staged_set_of(const struct stat *attr, int to_set)
+{
+    static const struct {
+        int fuse;
+        enum staged_field field;
+    } kinds[] = {{FUSE_SET_ATTR_MODE, STAGED_MODE},
+                 {FUSE_SET_ATTR_UID, STAGED_UID},
+                 {FUSE_SET_ATTR_GID, STAGED_GID},
+                 {FUSE_SET_ATTR_ATIME | FUSE_SET_ATTR_ATIME_NOW, STAGED_ATIME},
+                 {FUSE_SET_ATTR_MTIME | FUSE_SET_ATTR_MTIME_NOW, STAGED_MTIME}};
+    int64_t now_ns = clock_wall_ns();
+    struct staged_set set = {
+        .values = {[STAGED_MODE] = attr->st_mode & 07777,
+                   [STAGED_UID] = attr->st_uid,
+                   [STAGED_GID] = attr->st_gid,
+                   [STAGED_ATIME] = to_set & FUSE_SET_ATTR_ATIME_NOW ? now_ns : (int64_t)ns_of(&attr->st_atim),
+                   [STAGED_MTIME] = to_set & FUSE_SET_ATTR_MTIME_NOW ? now_ns : (int64_t)ns_of(&attr->st_mtim)}};
+    for (size_t i = 0; i < ARRAY_COUNT(kinds) && !(to_set & FUSE_SET_ATTR_SIZE); i++)
+        set.fields |= to_set & kinds[i].fuse ? 1u << kinds[i].field : 0;
+    return set;
+}
+
+/* true: it will be saved with the file's first bytes. Else what waits so is saved before. */
+static bool set_later(struct request *op, struct node *n, const struct stat *attr, int to_set, int *rc)
+{
+    struct staged_set later = staged_set_of(attr, to_set);
+    if (later.fields && new_attributes_set(n, &later))
+        return true;
+    *rc = new_attributes_flush(&op->m->store, n, &op->err);
+    return false;
+}
+
 void posix_op_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *attr, int to_set, struct fuse_file_info *fi)
 {
     struct request op;
@@ -215,7 +284,13 @@ void posix_op_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *attr, int to_
         rc = node_need(op.m->nodes, inode, &n, &op.err);
     if (rc == 0 && (to_set & FUSE_SET_ATTR_SIZE))
         rc = set_size(&op, n, attr->st_size, fi != NULL, &set);
-    bool sets = set.what != 0;
+    bool sets = set.what != 0, is_later = rc == 0 && n && sets && set_later(&op, n, attr, to_set, &rc);
+    set.what = is_later ? 0 : set.what;
+    if (is_later && reply_new(&op, n)) {
+        node_put(op.m->nodes, n);
+        request_end(&op);
+        return;
+    }
     if (rc == 0 && n && (set.what & (POSIX_SET_MTIME | POSIX_SET_MTIME_NOW)))
         rc = save_before_times(&op, n, &set);
     if (n)

@@ -11,6 +11,7 @@
 #include "fuse/posix/backing.h"
 #include "fuse/posix/first_block.h"
 #include "fuse/posix/kernel_io.h"
+#include "fuse/posix/new_attributes.h"
 #include "fuse/posix/opens.h"
 #include "fuse/posix/posix_mount.h"
 
@@ -73,6 +74,17 @@ static void file_reply(struct request *op, struct node *n, const char *name, int
     request_reply(op, name, rc);
 }
 
+static void made_here(const struct request *op, struct node *n, const struct posix_attr *attr,
+                      const struct dfs_block *b)
+{
+    struct stat st;
+    node_made(n, b);
+    if (attr->has_acl) /* then the mode is not all that there is to set */
+        return;
+    attr_to_stat(op->m, attr, &st);
+    new_attributes_made(n, &st);
+}
+
 void posix_op_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode, struct fuse_file_info *fi)
 {
     struct request op;
@@ -97,7 +109,7 @@ void posix_op_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t
     }
     struct node *n = node_of_attr(op.m->nodes, &attr, op.known_since);
     if (made)
-        node_made(n, writes && first.node_count ? &first : NULL);
+        made_here(&op, n, &attr, writes && first.node_count ? &first : NULL);
     else if (fi->flags & O_TRUNC) /* another client made it meanwhile */
         rc = node_resize(&op.m->store, n, 0, &op.err);
     if (rc < 0) {

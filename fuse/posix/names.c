@@ -167,7 +167,9 @@ void posix_op_link(fuse_req_t req, fuse_ino_t ino, fuse_ino_t parent, const char
     struct request op;
     struct posix_attr attr;
     request_begin(&op, req);
-    int rc = posix_link(op.fs, op.m->store.memory->session, call_id_of(&op), inode_of_ino(op.m, ino),
+    int rc = attr_settle(&op, inode_of_ino(op.m, ino), &op.err);
+    if (rc == 0)
+        rc = posix_link(op.fs, op.m->store.memory->session, call_id_of(&op), inode_of_ino(op.m, ino),
                         inode_of_ino(op.m, parent), name, &op.arena, &attr, &op.err);
     note_names(&op, rc, &(struct known_change){inode_of_ino(op.m, parent), name, &attr}, 1);
     known_names_inode_changed(op.m->known, inode_of_ino(op.m, ino));

@@ -48,6 +48,8 @@ struct node {
     pthread_mutex_t locks_lock;                    /* setting one, against letting go of all */
     _Atomic bool has_range_locks, has_whole_locks; /* ever had: closing has to let go of them */
 
+    struct new_attributes *_Atomic new_attributes; /* NULL: none; once there, it stays */
+
     pthread_rwlock_t lock; /* what follows; shared: reading bytes */
     int64_t size;          /* unless the node is clean and nothing was loaded yet */
     uint32_t replication;
@@ -82,6 +84,7 @@ struct node_store { /* what all nodes of a mount share */
     pthread_mutex_t held_lock;    /* of memory->locks */
     struct staging_area *staging;
     struct unused_blocks *unused;
+    struct users *users;
     struct known_names *known;    /* what is not asked while the file is open */
     pthread_mutex_t uploads_lock; /* of: */
     pthread_cond_t uploads_ended;

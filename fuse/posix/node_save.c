@@ -7,6 +7,7 @@
 #include "common/log.h"
 #include "common/mem.h"
 #include "fuse/posix/first_block.h"
+#include "fuse/posix/new_attributes.h"
 
 #define SAVE_THREADS        4
 #define UPLOAD_WINDOW_BYTES ((int64_t)4 << 20)  /* as much of a block as may be without acknowledgement */
@@ -193,9 +194,17 @@ static int put_in_place(struct save *save, struct posix_attr *ret, struct err *r
                                        .new_pieces = pieces_for_call(&save->arena, s->new, s->new_count),
                                        .new_count = s->new_count};
     }
-    const struct posix_edit what = {
-        .spans = spans, .count = save->plan->count, .mtime_ns = n->unsaved_mtime_ns, .stream = save->plan->stream};
-    return posix_edit(save->store->fs, save->store->memory->session, n->id, &what, &save->arena, ret, reterr);
+    struct posix_set set;
+    bool sets = new_attributes_unsaved(save->store, n, &save->arena, &set);
+    const struct posix_edit what = {.spans = spans,
+                                    .count = save->plan->count,
+                                    .mtime_ns = n->unsaved_mtime_ns,
+                                    .stream = save->plan->stream,
+                                    .set = sets ? &set : NULL};
+    int rc = posix_edit(save->store->fs, save->store->memory->session, n->id, &what, &save->arena, ret, reterr);
+    if (rc == 0 && sets)
+        new_attributes_saved(n);
+    return rc;
 }
 
 /* The pieces as they are after the edit: the next one need not ask. */
@@ -302,6 +311,7 @@ int node_save_edits(struct node_store *s, struct node *n, bool sync, struct err 
         rc = save_once(s, n, sync, deadline, reterr);
     if (rc < 0)
         return rc;
+    new_attributes_outdated(n);
     extents_clear(&n->changed);
     n->is_edited = n->is_sized = false;
     n->was_edited &= !was_new; /* what is appended to it may be a stream */

@@ -7,6 +7,7 @@
 #include "common/log.h"
 #include "common/mem.h"
 #include "fuse/posix/first_block.h"
+#include "fuse/posix/new_attributes.h"
 
 #define NODE_SLOTS     4096
 #define VERSION_SLOTS  16384
@@ -45,6 +46,7 @@ static void node_free(struct node *n)
     node_unload(n);
     extents_clear(&n->changed);
     staging_free(n->staging);
+    new_attributes_free(n);
     pthread_rwlock_destroy(&n->lock);
     pthread_mutex_destroy(&n->locks_lock);
     free(n);
@@ -474,6 +476,7 @@ void node_invalidate(struct node_table *t, uint64_t id)
     if (!n)
         return;
     n->is_stale = true;
+    new_attributes_outdated(n);
     node_put(t, n);
 }
 

@@ -7,6 +7,7 @@
 #include "common/log.h"
 #include "common/mem.h"
 #include "fuse/posix/first_block.h"
+#include "fuse/posix/new_attributes.h"
 
 /* More than this, and it is saved before the program asks: bounds the disk, and the time of the save that is asked. */
 #define EDIT_DATA_MAX_BYTES ((int64_t)64 << 20)
@@ -222,7 +223,8 @@ static int copy_staged(struct node *n, struct err *reterr)
 static int stream_new(struct node_store *s, struct node *n, struct err *reterr)
 {
     int64_t size = n->size;
-    int rc = stream_append(s, n, reterr);
+    int rc = new_attributes_save(s, n, reterr);
+    rc = rc == 0 ? stream_append(s, n, reterr) : rc;
     if (rc < 0)
         return rc;
     bool is_empty = n->size == 0;
@@ -382,6 +384,7 @@ int node_resume(struct node_store *s, struct node *n, struct err *reterr)
     n->is_sized = what.is_sized;
     n->appended_from = what.appended_from;
     n->stream = what.session;
+    new_attributes_resume(n, &what.set);
     n->is_edited = n->changed.count > 0 || n->size != n->saved_size;
     n->has_lost_stream = true;
     n->is_stale = true;
@@ -398,6 +401,7 @@ void node_forget(struct node *n)
     extents_clear(&n->changed);
     n->is_edited = false;
     n->appended_from = -1;
+    new_attributes_saved(n);
     node_note(n);
     pthread_rwlock_unlock(&n->lock);
 }
@@ -411,6 +415,7 @@ int node_save_as_of(struct node_store *s, struct node *n, uint64_t mtime_ns, boo
     int rc = node_finish_stream(n, reterr);
     if (n->is_edited)
         rc = node_save_edits(s, n, false, reterr);
+    rc = rc == 0 ? new_attributes_save(s, n, reterr) : rc; /* without what they were to go with */
     node_note(n);
     pthread_rwlock_unlock(&n->lock);
     return rc;
@@ -432,6 +437,7 @@ int node_sync(struct node_store *s, struct node *n, struct err *reterr)
         rc = node_finish_stream(n, reterr);
     if (n->is_edited)
         rc = node_save_edits(s, n, true, reterr);
+    rc = rc == 0 ? new_attributes_save(s, n, reterr) : rc;
     if (rc == 0 && n->is_unsynced) {
         rc = block_sync_file(s->fs, n->path, reterr);
         n->is_unsynced = rc < 0;

@@ -182,7 +182,7 @@ static int begin(struct posix_mount *m, struct posix_session *ret_session, struc
     }
     m->store.unused = unused_blocks_new();
     m->nodes = node_table_new(&m->store);
-    m->users = users_new(o->config, o->uri, &o->users);
+    m->users = m->store.users = users_new(o->config, o->uri, &o->users);
     m->facts = xattr_facts_new();
     m->listings = listings_new();
     m->removed = removed_new();

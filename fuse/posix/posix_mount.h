@@ -75,6 +75,8 @@ fuse_ino_t ino_of_inode(const struct posix_mount *m, uint64_t inode);
 void attr_to_stat(struct posix_mount *m, const struct posix_attr *attr, struct stat *ret);
 bool attr_wants_atime(const struct posix_attr *attr); /* a read now is to be noted */
 void attr_note_read(struct request *op, uint64_t inode);
+/* What waits to be saved with a new file's bytes is saved: something else is to change its attributes, or to ask. */
+int attr_settle(struct request *op, uint64_t inode, struct err *reterr) MUST_CHECK;
 void attr_note_directory(struct request *op, const struct posix_attr *in); /* of an answer that changed one */
 /* Has it changed since it was asked for? Then the kernel must not believe it. */
 bool attr_is_outdated(struct posix_mount *m, struct known_since since, uint64_t inode);

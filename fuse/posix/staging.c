@@ -26,11 +26,14 @@
 #define NEW_SUFFIX     ".new"
 #define NAME_MAX_BYTES 32
 
-enum record_kind { RECORD_DATA = 1, RECORD_ZEROS, RECORD_SIZE, RECORD_OWNER, RECORD_APPENDED };
-#define KIND_BITS 3
-#define KIND_MASK ((uint64_t)(1 << KIND_BITS) - 1)
+enum record_kind { RECORD_DATA = 1, RECORD_ZEROS, RECORD_SIZE, RECORD_OWNER, RECORD_APPENDED, RECORD_SET };
+#define KIND_BITS   3
+#define KIND_MASK   ((uint64_t)(1 << KIND_BITS) - 1)
+#define NOTHING_SET (-1 - STAGED_FIELDS) /* in place of an attribute: none of those before */
 struct record {
-    int64_t start, end; /* of an owner: its inode; and the session of the stream, or the inode again */
+    /* Of an owner: its inode; and the session of the stream, or the inode again. Of what was set: which attribute, as a
+     * negative number, where others that do not know of it read no further; and its value. */
+    int64_t start, end;
     uint64_t
         kind; /* and above KIND_BITS which use of the file it belongs to: behind it those of earlier ones may lie */
 };
@@ -65,6 +68,7 @@ struct staging {
     int64_t cut, size;     /* the least and the last one that was set; -1: none */
     int64_t appended_from; /* -1: nothing was */
     uint64_t session;      /* 0: no stream */
+    struct staged_set set;
 };
 
 static void staging_close(struct staging *s)
@@ -78,7 +82,8 @@ static void staging_close(struct staging *s)
 static bool is_sound(const struct record *r, uint64_t use)
 {
     uint64_t kind = r->kind & KIND_MASK;
-    return r->kind >> KIND_BITS == use && kind >= RECORD_DATA && r->start >= 0 && r->end >= r->start;
+    bool is_range = r->start >= 0 && r->end >= r->start, is_field = r->start < 0 && r->start >= NOTHING_SET;
+    return r->kind >> KIND_BITS == use && kind >= RECORD_DATA && (kind == RECORD_SET ? is_field : is_range);
 }
 
 /* Those of earlier versions are called as their inode, and their logs begin with what they say: all of use 0. */
@@ -241,6 +246,7 @@ static void begin(struct staging *s, uint64_t inode)
     s->records = 0;
     s->cut = s->size = s->appended_from = -1;
     s->session = 0;
+    s->set.fields = 0;
     extents_clear(&s->ranges);
 }
 
@@ -401,6 +407,15 @@ static int log_add_range(struct staging *s, int fd, const struct extent *x, stru
     return rc == 0 && middle < x->end ? log_add(s, fd, record_of(s, kind, middle, x->end), reterr) : rc;
 }
 
+static int log_add_set(struct staging *s, int fd, struct err *reterr)
+{
+    int rc = 0;
+    for (int i = 0; rc == 0 && i < STAGED_FIELDS; i++)
+        if (staged_has(&s->set, i))
+            rc = log_add(s, fd, record_of(s, RECORD_SET, -1 - i, s->set.values[i]), reterr);
+    return rc;
+}
+
 /* The new one takes the old one's name, so that there is always one that says all. */
 static int log_anew(struct staging *s, struct err *reterr)
 {
@@ -418,6 +433,7 @@ static int log_anew(struct staging *s, struct err *reterr)
         rc = log_add_range(s, fd, &s->ranges.items[i], reterr);
     if (rc == 0 && s->size >= 0)
         rc = log_add(s, fd, record_of(s, RECORD_SIZE, s->size, s->size), reterr);
+    rc = rc == 0 ? log_add_set(s, fd, reterr) : rc;
     if (rc == 0 && take_name(fresh, path) < 0)
         rc = err_errno(reterr, errno, "staging file '%s'", fresh);
     if (rc < 0) {
@@ -430,9 +446,24 @@ static int log_anew(struct staging *s, struct err *reterr)
     return 0;
 }
 
+static void follow_set(struct staged_set *set, int64_t field, int64_t value)
+{
+    if (field == STAGED_FIELDS) {
+        set->fields = 0;
+        return;
+    }
+    set->fields |= 1u << field;
+    set->values[field] = value;
+}
+
 static void follow(struct staging *s, const struct record *r)
 {
     uint64_t kind = r->kind & KIND_MASK;
+    if (kind == RECORD_SET) {
+        follow_set(&s->set, -1 - r->start, r->end);
+        return;
+    }
+    s->set.fields &= ~(1u << STAGED_MTIME);
     if (kind == RECORD_SIZE) {
         extents_cut(&s->ranges, r->start);
         s->cut = s->cut < 0 || r->start < s->cut ? r->start : s->cut;
@@ -463,6 +494,20 @@ int staging_note_size(struct staging *s, int64_t size, struct err *reterr)
     return note(s, RECORD_SIZE, size, size, reterr);
 }
 
+int staging_note_set(struct staging *s, const struct staged_set *set, struct err *reterr)
+{
+    int rc = 0;
+    for (int i = 0; rc == 0 && i < STAGED_FIELDS; i++)
+        if (staged_has(set, i))
+            rc = note(s, RECORD_SET, -1 - i, set->values[i], reterr);
+    return rc;
+}
+
+int staging_forget_set(struct staging *s, struct err *reterr)
+{
+    return s->set.fields ? note(s, RECORD_SET, NOTHING_SET, 0, reterr) : 0;
+}
+
 static void read_log(struct staging *s, struct staged *what)
 {
     struct record r;
@@ -477,6 +522,8 @@ static void read_log(struct staging *s, struct staged *what)
         follow(s, &r);
         s->records++;
         s->log_bytes += sizeof r;
+        if (kind == RECORD_SET)
+            continue;
         what->size = kind == RECORD_SIZE || r.end > what->size ? r.end : what->size;
         if (kind == RECORD_SIZE)
             extents_cut(&what->changed, r.start);
@@ -503,6 +550,7 @@ int staging_resume(struct staging_area *a, uint64_t inode, struct staged *what, 
     what->is_sized = s->size >= 0;
     what->appended_from = s->appended_from;
     what->session = s->session;
+    what->set = s->set;
     *ret = s;
     return 0;
 }

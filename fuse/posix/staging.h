@@ -25,12 +25,24 @@ void staging_area_discard(struct staging_area *a, uint64_t inode); /* its files:
 
 struct staging; /* one thread at a time, but for staging_read */
 
+/* Attributes that were set and are to be saved with the bytes. */
+enum staged_field { STAGED_MODE, STAGED_UID, STAGED_GID, STAGED_ATIME, STAGED_MTIME, STAGED_FIELDS };
+struct staged_set {
+    unsigned fields; /* 1 << each that was set */
+    int64_t values[STAGED_FIELDS];
+};
+static inline bool staged_has(const struct staged_set *set, enum staged_field field)
+{
+    return set->fields >> field & 1;
+}
+
 struct staged { /* what the files say */
     struct extents changed;
     int64_t size;          /* given: the file's; it is more, if it is with this, or as it was set */
     bool is_sized;         /* it was set */
     int64_t appended_from; /* from here on it was appended, by a stream; -1: nothing was */
     uint64_t session;      /* whose stream that was; 0: nobody has said */
+    struct staged_set set;
 };
 
 int staging_new(struct staging_area *a, uint64_t inode, struct staging **ret, struct err *reterr) MUST_CHECK;
@@ -49,6 +61,9 @@ int staging_write(struct staging *s, const void *bytes, size_t len, int64_t offs
 int staging_append(struct staging *s, const void *bytes, size_t len, int64_t offset, struct err *reterr) MUST_CHECK;
 int staging_note_zeros(struct staging *s, int64_t start, int64_t end, struct err *reterr) MUST_CHECK;
 int staging_note_size(struct staging *s, int64_t size, struct err *reterr) MUST_CHECK; /* cut off or grown */
+/* Of times of change only one that was set after the last byte was written is still known afterwards. */
+int staging_note_set(struct staging *s, const struct staged_set *set, struct err *reterr) MUST_CHECK;
+int staging_forget_set(struct staging *s, struct err *reterr) MUST_CHECK; /* it is saved */
 int staging_read(const struct staging *s, void *bytes, size_t len, int64_t offset, struct err *reterr) MUST_CHECK;
 /* Of all that was written only what is in `kept` is needed any more, and that was appended from there on, or (-1) was
  * not. */

@@ -133,7 +133,8 @@ static void reply_changed(struct request *op, fuse_ino_t ino, const char *name, 
 static int load_acl(struct request *op, fuse_ino_t ino, struct dfs_acl *ret)
 {
     struct posix_attr attr;
-    int rc = dfs_get_acl(op->fs, path_of(op, ino), &op->arena, ret, &op->err);
+    int rc = attr_settle(op, inode_of_ino(op->m, ino), &op->err);
+    rc = rc == 0 ? dfs_get_acl(op->fs, path_of(op, ino), &op->arena, ret, &op->err) : rc;
     if (rc == 0 && !ret->has_mode) {
         rc = posix_getattr(op->fs, inode_of_ino(op->m, ino), &op->arena, &attr, &op->err);
         ret->mode = rc == 0 ? attr.mode & 0777 : 0;
@@ -162,6 +163,7 @@ static void set_acl(struct request *op, fuse_ino_t ino, bool is_default, const c
     struct dfs_acl_entry *entries;
     size_t count;
     int rc = acl_from_xattr(value, size, is_default, op->m->users, &op->arena, &entries, &count, &op->err);
+    rc = rc == 0 ? attr_settle(op, inode_of_ino(op->m, ino), &op->err) : rc;
     if (rc == 0)
         rc = dfs_change_acl(op->fs, path_of(op, ino), DFS_ACL_SET, entries, count, &op->err);
     reply_changed(op, ino, "setxattr", rc);
@@ -283,7 +285,8 @@ void posix_op_setxattr(fuse_req_t req, fuse_ino_t ino, const char *name, const c
         reply_errno(&op, x.name ? EINVAL : EOPNOTSUPP);
         return;
     }
-    int rc = flags ? find_xattr(&op, ino, x.name, &there) : 0;
+    int rc = attr_settle(&op, inode_of_ino(op.m, ino), &op.err);
+    rc = rc == 0 && flags ? find_xattr(&op, ino, x.name, &there) : rc;
     bool is_ours = kernel_io_request()->is_again && rc == 0 && is_value(&there, value, size); /* made just before */
     if (flags == XATTR_CREATE && rc == 0 && !is_ours)
         rc = err_set(&op.err, ERR_EXISTS, "%s", name);
@@ -305,6 +308,8 @@ void posix_op_removexattr(fuse_req_t req, fuse_ino_t ino, const char *name)
     }
     const char *stored = stored_name(&op, name);
     int rc = stored ? find_xattr(&op, ino, stored, &there) : err_set(&op.err, ERR_UNSUPPORTED, "%s", name);
+    if (rc == 0)
+        rc = attr_settle(&op, inode_of_ino(op.m, ino), &op.err);
     if (rc == 0)
         rc = dfs_remove_xattr(op.fs, path_of(&op, ino), stored, &op.err);
     else if (rc == ERR_XATTR_NOT_FOUND && kernel_io_request()->is_again) /* removed just before */

@@ -353,6 +353,9 @@ int file_edit(const struct file_op *o, const struct edit *e, bool *ret_done, str
         all_safe &= is_safe(o, r.added[i]);
     if (!all_safe)
         return 0;
+    rc = e->set ? node_set(o->t, n->id, e->set, &n, reterr) : 0;
+    if (rc)
+        return rc;
     txn_edit_blocks(o->t, n, r.list, r.count);
     n->mtime_ns = e->mtime_ns ? e->mtime_ns : o->t->now_ns;
     n->ctime_ns = n->mtime_ns > n->ctime_ns ? n->mtime_ns : n->ctime_ns;

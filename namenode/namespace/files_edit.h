@@ -5,6 +5,7 @@
 
 #include "namenode/namespace/detached.h"
 #include "namenode/namespace/files.h"
+#include "namenode/namespace/nodes.h"
 
 #define NEW_BLOCKS_MAX 1024 /* at once */
 
@@ -38,6 +39,7 @@ struct edit {
     uint64_t stream;                     /* 0, or of this session, a lost one: the spans put in what it did not bring */
     uint64_t stream_end;                 /* without spans: so long it was to make the file */
     const char *client_name, *client_ip; /* who edits */
+    const struct node_set *set;          /* with spans: attributes that are set with them; NULL: none */
 };
 /* A writer that is gone is ended, as by an append; without spans nothing else happens, and the editor's own stream,
  * which failed, is ended too. *ret_done false: some new block has not been reported by enough datanodes, and nothing

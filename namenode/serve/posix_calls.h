@@ -5,6 +5,7 @@
 #define CAIRN_NAMENODE_SERVE_POSIX_CALLS_H
 
 #include "cairn/posix.pb-c.h"
+#include "namenode/namespace/nodes.h"
 #include "namenode/namespace/sessions.h"
 #include "namenode/serve/op.h"
 
@@ -46,6 +47,8 @@ bool posix_session_is_alive(struct namenode *nn, uint64_t session);
 int posix_inode(struct op *op, uint64_t id, struct inode **ret) MUST_CHECK;
 /* ERR_SAFE_MODE, as op_check_safe_mode. */
 int posix_check_writable(struct op *op, const char *doing, uint64_t id) MUST_CHECK;
+/* What setAttr is to do; borrows from q. */
+struct node_set posix_set_of(const struct op *op, const Cairn__SetAttrRequestProto *q);
 /* newBlocks for posix_call_make_node: one, with room for `length` or the longest that the file may have. */
 int posix_new_block(struct op *op, struct inode *file, uint64_t session, const char *client_name, uint64_t length,
                     Hdfs__LocatedBlockProto **ret) MUST_CHECK;

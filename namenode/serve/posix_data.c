@@ -200,11 +200,17 @@ static int edit(struct op *op, const Cairn__EditRequestProto *q, Cairn__EditResp
                                       .new_count = s->n_new_};
     }
     e.spans = spans;
+    struct node_set set = q->set ? posix_set_of(op, q->set) : (struct node_set){0};
+    e.set = q->set ? &set : NULL;
     int rc = find_file(op, q->id, &e.file);
+    if (!rc && q->set && q->set->id != q->id)
+        rc = err_set(&op->err, ERR_ILLEGAL_ARGUMENT, "an edit of inode %" PRIu64 " that sets attributes of another",
+                     q->id);
     rc = rc ? rc : file_edit(&op->file, &e, ret_done, &op->err);
     if (rc || !*ret_done)
         return rc;
     response->attr = posix_attr(op, e.file);
+    response->has_is_set = response->is_set = q->set && e.count;
     const struct lost_stream *lost = e.stream ? lost_stream_of(e.file, e.stream) : NULL;
     response->has_stream_length = lost != NULL;
     response->stream_length = lost ? lost->length_bytes : 0;

@@ -126,6 +126,19 @@ void posix_call_read_dir(struct rpc_call *call, const ProtobufCMessage *message,
 
 /* ---- changing ---- */
 
+struct node_set posix_set_of(const struct op *op, const Cairn__SetAttrRequestProto *q)
+{
+    return (struct node_set){.has_mode = q->has_mode,
+                             .mode = q->mode,
+                             .keeps_ctime = q->is_read,
+                             .owner = q->owner,
+                             .group = q->group,
+                             .has_atime = q->has_atime_ns || q->atime_now,
+                             .atime_ns = q->atime_now ? op->t.now_ns : q->atime_ns,
+                             .has_mtime = q->has_mtime_ns || q->mtime_now,
+                             .mtime_ns = q->mtime_now ? op->t.now_ns : q->mtime_ns};
+}
+
 void posix_call_set_attr(struct rpc_call *call, const ProtobufCMessage *message, void *context)
 {
     const Cairn__SetAttrRequestProto *q = (const void *)message;
@@ -133,15 +146,7 @@ void posix_call_set_attr(struct rpc_call *call, const ProtobufCMessage *message,
     struct inode *n = NULL;
     int rc = posix_begin(&op, context, call, q->session);
     OP_RESPONSE(&op, cairn__set_attr_response_proto, Cairn__SetAttrResponseProto);
-    struct node_set set = {.has_mode = q->has_mode,
-                           .mode = q->mode,
-                           .keeps_ctime = q->is_read,
-                           .owner = q->owner,
-                           .group = q->group,
-                           .has_atime = q->has_atime_ns || q->atime_now,
-                           .atime_ns = q->atime_now ? op.t.now_ns : q->atime_ns,
-                           .has_mtime = q->has_mtime_ns || q->mtime_now,
-                           .mtime_ns = q->mtime_now ? op.t.now_ns : q->mtime_ns};
+    struct node_set set = posix_set_of(&op, q);
     rc = rc ? rc : posix_check_writable(&op, "set attributes of", q->id);
     rc = rc ? rc : node_set(&op.t, q->id, &set, &n, &op.err);
     if (!rc)

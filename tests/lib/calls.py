@@ -52,6 +52,11 @@ def _counters(beans):
     return found
 
 
+def calls_of(address):
+    """{method: calls so far} of a server, by the address of its pages."""
+    return {method: count for (_protocol, method), count in _counters(_beans(address)).items()}
+
+
 def _servers(cluster):
     """(address, beans) of the namenode and the datanodes it has."""
     beans = _beans(cluster.namenode_http)

@@ -25,6 +25,11 @@ static unsigned random_below(unsigned n)
     return (random_state >> 8) % n;
 }
 
+struct record {
+    int64_t start, end;
+    uint64_t kind;
+};
+
 static char folder[64];
 static struct staging_area *area;
 
@@ -42,7 +47,7 @@ static int teardown(void **state)
 }
 
 struct change {
-    enum { WRITE, APPEND, ZEROS, CUT, TRIM, STREAM } what;
+    enum { WRITE, APPEND, ZEROS, CUT, TRIM, STREAM, SET, FORGET } what; /* SET: the attribute `at` to `byte` */
     int64_t at;
     size_t len;
     int byte;
@@ -60,12 +65,16 @@ static void do_and_die(const struct change *changes, size_t count)
             const struct change *c = &changes[i];
             memset(bytes, c->byte, sizeof bytes);
             struct extent range = {c->at, c->at + (int64_t)c->len, false};
+            struct staged_set set = {.fields = 1u << (c->at % STAGED_FIELDS)};
+            set.values[c->at % STAGED_FIELDS] = c->byte;
             struct extents kept = {.items = &range, .count = 1, .data_bytes = (int64_t)c->len};
             rc = c->what == WRITE    ? staging_write(s, bytes, c->len, c->at, NULL)
                  : c->what == APPEND ? staging_append(s, bytes, c->len, c->at, NULL)
                  : c->what == ZEROS  ? staging_note_zeros(s, c->at, c->at + (int64_t)c->len, NULL)
                  : c->what == CUT    ? staging_note_size(s, c->at, NULL)
                  : c->what == STREAM ? staging_note_stream(s, SESSION, NULL)
+                 : c->what == SET    ? staging_note_set(s, &set, NULL)
+                 : c->what == FORGET ? staging_forget_set(s, NULL)
                                      : staging_trim(s, &kept, c->byte, NULL);
         }
         _exit(rc == 0 ? 0 : 1);
@@ -201,6 +210,73 @@ static void test_what_was_appended_and_cut_off_is_not(void **state)
     staging_free(s);
 }
 
+/* Through a log that was written anew, too; and a time of change is that of the last write. */
+static void test_attributes_that_were_set_are_known(void **state)
+{
+    static const struct change changes[] = {
+        {WRITE, 0, 100, 1},         {SET, STAGED_MODE, 0, 0644}, {SET, STAGED_ATIME, 0, -5}, {SET, STAGED_MTIME, 0, 7},
+        {TRIM, 0, 100, -1},         {SET, STAGED_MODE, 0, 0600}, {WRITE, 100, 10, 1},        {SET, STAGED_UID, 0, 1000},
+        {SET, STAGED_MTIME, 0, -9}, {FORGET, 0, 0, 0},           {SET, STAGED_GID, 0, 50},   {CUT, 20, 0, 0},
+    };
+    enum { MODE = 1 << STAGED_MODE, UID = 1 << STAGED_UID, GID = 1 << STAGED_GID, ATIME = 1 << STAGED_ATIME };
+    enum { MTIME = 1 << STAGED_MTIME };
+    static const unsigned fields[] = {0,
+                                      MODE,
+                                      MODE | ATIME,
+                                      MODE | ATIME | MTIME,
+                                      MODE | ATIME | MTIME,
+                                      MODE | ATIME | MTIME,
+                                      MODE | ATIME,
+                                      MODE | ATIME | UID,
+                                      MODE | ATIME | UID | MTIME,
+                                      0,
+                                      GID,
+                                      GID};
+    for (size_t i = 0; i < ARRAY_COUNT(fields); i++) {
+        struct staged what = {0};
+        do_and_die(changes, i + 1);
+        struct staging *s = resume_all(&what);
+        assert_int_equal(what.set.fields, fields[i]);
+        if (staged_has(&what.set, STAGED_MODE))
+            assert_int_equal(what.set.values[STAGED_MODE], i < 5 ? 0644 : 0600);
+        if (staged_has(&what.set, STAGED_ATIME))
+            assert_int_equal(what.set.values[STAGED_ATIME], -5);
+        if (staged_has(&what.set, STAGED_MTIME))
+            assert_int_equal(what.set.values[STAGED_MTIME], i < 8 ? 7 : -9);
+        assert_int_equal(extents_end(&what.changed), i < 6 ? 100 : i < 11 ? 110 : 20);
+        extents_clear(&what.changed);
+        staging_free(s);
+    }
+}
+
+/* Whoever does not know of them reads their records as unsound, and no further: not as bytes. */
+static void test_attributes_are_no_ranges_for_an_earlier_version(void **state)
+{
+    static const struct change changes[] = {{WRITE, 0, 100, 1}, {SET, STAGED_MTIME, 0, 1 << 30}, {FORGET, 0, 0, 0}};
+    char path[128];
+    struct record r;
+    do_and_die(changes, 3);
+    snprintf(path, sizeof path, "%s", folder);
+    DIR *d = opendir(folder);
+    int checked = 0;
+    for (struct dirent *e; d && (e = readdir(d));) {
+        if (!strstr(e->d_name, ".log"))
+            continue;
+        snprintf(path, sizeof path, "%s/%.60s", folder, e->d_name);
+        FILE *f = fopen(path, "r");
+        for (int i = 0; f && fread(&r, sizeof r, 1, f) == 1; i++) {
+            assert_true(i < 2 ? r.start >= 0 : r.start < 0);
+            checked++;
+        }
+        assert_int_equal(f ? fclose(f) : -1, 0);
+    }
+    closedir(d);
+    assert_int_equal(checked, 4);
+    struct staged what = {0};
+    staging_free(resume_all(&what));
+    extents_clear(&what.changed);
+}
+
 static void test_a_full_area_says_so(void **state)
 {
     struct staging *s;
@@ -231,11 +307,6 @@ static bool is_there(const char *name)
     snprintf(path, sizeof path, "%s/%s", folder, name);
     return access(path, F_OK) == 0;
 }
-
-struct record {
-    int64_t start, end;
-    uint64_t kind;
-};
 
 static void put_log(const char *name, const struct record *records, size_t count)
 {
@@ -458,6 +529,8 @@ int main(void)
         cmocka_unit_test(test_what_was_trimmed_is_not_taken_up_again),
         cmocka_unit_test(test_what_was_appended_is_known_as_that),
         cmocka_unit_test(test_what_was_appended_and_cut_off_is_not),
+        cmocka_unit_test(test_attributes_that_were_set_are_known),
+        cmocka_unit_test(test_attributes_are_no_ranges_for_an_earlier_version),
         cmocka_unit_test(test_a_full_area_says_so),
         cmocka_unit_test(test_what_is_of_no_use_is_swept_away),
         cmocka_unit_test(test_a_log_that_had_no_room_is_still_a_log),
