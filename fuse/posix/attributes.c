@@ -138,26 +138,29 @@ static bool reply_new(struct request *op, struct node *n)
     return true;
 }
 
-static void reply_attr(struct request *op, const char *name, int rc, const struct posix_attr *attr, bool is_outdated)
+static void reply_attr(struct request *op, const char *name, int rc, const struct stat *st, bool is_outdated)
 {
-    struct stat st;
     if (rc < 0) {
         request_fail(op, name);
         return;
     }
-    attr_to_stat(op->m, attr, &st);
-    fuse_reply_attr(op->req, &st, is_outdated ? 0 : cache_seconds(op->m));
+    fuse_reply_attr(op->req, st, is_outdated ? 0 : cache_seconds(op->m));
     request_end(op);
 }
 
 /* Asked once more if it was saved meanwhile: what was just closed is not to be seen as it was before. */
-static int get_attr(struct request *op, uint64_t inode, struct posix_attr *ret, bool *ret_outdated)
+static int get_attr(struct request *op, uint64_t inode, struct stat *ret, bool *ret_outdated)
 {
     int rc = 0;
+    struct posix_attr attr;
     *ret_outdated = true;
     for (int tries = 0; rc == 0 && *ret_outdated && tries < GETATTR_TRIES; tries++) {
         struct known_since since = known_names_now(op->m->known);
-        rc = posix_getattr(op->fs, inode, &op->arena, ret, &op->err);
+        rc = posix_getattr(op->fs, inode, &op->arena, &attr, &op->err);
+        if (rc == ERR_STALE && removed_find(op->m->removed, inode, &op->arena, &attr)) /* somebody is still in it */
+            rc = 0;
+        if (rc == 0)
+            attr_to_stat(op->m, &attr, ret); /* before it is looked whether something was noted */
         *ret_outdated = rc == 0 && attr_is_outdated(op->m, since, inode);
     }
     return rc;
@@ -166,7 +169,6 @@ static int get_attr(struct request *op, uint64_t inode, struct posix_attr *ret, 
 void posix_op_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
     struct request op;
-    struct posix_attr attr;
     struct stat st;
     bool is_outdated;
     request_begin(&op, req);
@@ -184,10 +186,8 @@ void posix_op_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
         request_end(&op);
         return;
     }
-    int rc = get_attr(&op, inode, &attr, &is_outdated);
-    if (rc == ERR_STALE && removed_find(op.m->removed, inode, &op.arena, &attr)) /* somebody is still in it */
-        rc = 0;
-    reply_attr(&op, "getattr", rc, &attr, is_outdated);
+    int rc = get_attr(&op, inode, &st, &is_outdated);
+    reply_attr(&op, "getattr", rc, &st, is_outdated);
 }
 
 /* Times that are set are to stay: what was written before must not be saved over them. It is saved with the time of
@@ -275,6 +275,7 @@ void posix_op_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *attr, int to_
 {
     struct request op;
     struct posix_attr now;
+    struct stat st;
     int rc = 0;
     request_begin(&op, req);
     uint64_t inode = inode_of_ino(op.m, ino);
@@ -300,12 +301,14 @@ void posix_op_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *attr, int to_
         rc = posix_setattr(op.fs, op.m->store.memory->session, inode, &set, &op.arena, &now, &op.err);
     else if (rc == 0)
         rc = posix_getattr(op.fs, inode, &op.arena, &now, &op.err);
+    if (rc == 0)
+        attr_to_stat(op.m, &now, &st); /* before it is looked whether something was noted */
     bool is_outdated = attr_is_outdated(op.m, since, inode);
     if (sets)
         known_names_inode_changed(op.m->known, inode);
     if (rc == 0 && S_ISDIR(now.mode))
         dir_stats_changed(op.m->dir_stats);
-    reply_attr(&op, "setattr", rc, &now, is_outdated);
+    reply_attr(&op, "setattr", rc, &st, is_outdated);
 }
 
 void posix_op_statfs(fuse_req_t req, fuse_ino_t ino)

@@ -145,11 +145,11 @@ void new_attributes_saved(struct node *n)
     struct new_attributes *a = n->new_attributes;
     if (!a)
         return;
+    a->is_known = false;
+    n->was_changed = true; /* before they are not shown any more */
     pthread_mutex_lock(&a->lock);
     a->set.fields = 0;
     pthread_mutex_unlock(&a->lock);
-    a->is_known = false;
-    n->was_changed = true;
 }
 
 void new_attributes_resume(struct node *n, const struct staged_set *set)

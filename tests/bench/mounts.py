@@ -368,7 +368,8 @@ def note_of(size, local, has_moose, lacking):
         "the kernel forgets all names. The pass-through is the least that any FUSE file system costs; the copy chain hands bytes "
         f"through {COPIES} processes into as many files, with no checksum and no metadata. **Cairn syncs every change of metadata to "
         "the disk before it answers. MooseFS syncs none,** and writes what changed in the background; it runs with Debian's "
-        "defaults, but at the same priority as all else and without its trash. The aim is 0.7 of the copy chain for writing streams, "
+        "defaults, but at the same priority as all else and without its trash. (Mode, owner and times of a file that was just made "
+        "and not closed yet, as tar sets them, Cairn syncs with its bytes, before it answers the close.) The aim is 0.7 of the copy chain for writing streams, "
         "0.9 of the pass-through for reading (with -o ro,passthrough, where the kernel reads the datanode's file by itself, 0.9 of "
         f"{local}), and else twice MooseFS or 0.9 of the pass-through, whichever is lower."
     )
