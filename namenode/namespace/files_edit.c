@@ -7,6 +7,7 @@
 
 #include "namenode/namespace/edit_turns.h"
 #include "namenode/namespace/lost_streams.h"
+#include "namenode/namespace/nodes.h"
 #include "namenode/namespace/policy.h"
 
 /* ---- new blocks ---- */

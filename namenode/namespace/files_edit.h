@@ -5,7 +5,6 @@
 
 #include "namenode/namespace/detached.h"
 #include "namenode/namespace/files.h"
-#include "namenode/namespace/nodes.h"
 
 #define NEW_BLOCKS_MAX 1024 /* at once */
 
@@ -30,6 +29,7 @@ struct edit_span {
     bool has_start, at_end; /* it begins at `start`; nothing comes behind the old blocks: else ERR_STALE, too */
     uint64_t start;
 };
+struct node_set;
 struct edit {
     struct inode *file;
     uint64_t session;
