@@ -213,6 +213,7 @@ void posix_call_make_node(struct rpc_call *call, const ProtobufCMessage *message
         rc = make_open(&op, q->client_name, n);
     if (!rc && made && q->has_block_length && inode_is_file(n))
         rc = make_block(&op, q, n, response);
+    rc = rc ? rc : file_commit(&op.file, &op.err);
     if (!rc) {
         posix_opened(&op, q->session, q->handles, n);
         response->attr = posix_attr(&op, n);

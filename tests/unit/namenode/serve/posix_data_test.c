@@ -3,6 +3,8 @@
 
 #include "cairn/posix.pb-c.h"
 #include "namenode/namespace/files_edit.h"
+#include "namenode/namespace/opens.h"
+#include "namenode/namespace/quota.h"
 #include "namenode/namespace/sessions.h"
 #include "tests/unit/namenode/namespace/nodes.h"
 
@@ -271,6 +273,32 @@ static void test_a_file_is_made_with_a_block(void **state)
     assert_null(detached_find(f->nn.detached, id));
 }
 
+/* Its number is the next file's. */
+static void test_what_was_not_made_is_not_open(void **state)
+{
+    struct fixture *f = *state;
+    AUTO(buf_free) struct buf answer = {0};
+    Cairn__MakeNodeRequestProto request = CAIRN__MAKE_NODE_REQUEST_PROTO__INIT;
+    Cairn__HandlesProto handles = CAIRN__HANDLES_PROTO__INIT;
+    nodes_up(f);
+    mkdirs(f, "/d");
+    assert_int_equal(IN_TXN(f, tree_set_quota(t, &f->root, "/d", 1, QUOTA_LEAVE, 0, ERR(f))), 0);
+    request.parent = look(f, "/d").id;
+    request.name = (ProtobufCBinaryData){1, (uint8_t *)(uintptr_t) "x"};
+    request.mode = 0100644;
+    request.owner = request.group = (char *)"ann";
+    request.session = open_session(f);
+    request.has_session = handles.has_opened = 1;
+    request.handles = &handles;
+    handles.opened = 1;
+    one_call(f, 3, "makeNode", &request.base, &answer);
+    assert_true(says(&answer, "QuotaExceeded"));
+    assert_int_equal(opens_count(f->nn.dir->opens), 0);
+    request.parent = INODE_ROOT;
+    one_call(f, 4, "makeNode", &request.base, &answer);
+    assert_int_equal(opens_count(f->nn.dir->opens), 1);
+}
+
 /* Programs write to files that they have removed already. */
 static void test_a_file_without_a_name_is_edited_too(void **state)
 {
@@ -311,6 +339,7 @@ int main(void)
                                        T(test_an_edit_waits_for_datanodes),
                                        T(test_who_may),
                                        T(test_a_file_is_made_with_a_block),
+                                       T(test_what_was_not_made_is_not_open),
                                        T(test_a_file_without_a_name_is_edited_too),
                                        T(test_an_end_over_the_wire),
                                        T(test_new_blocks_are_like_as_many_others_or_none)};
