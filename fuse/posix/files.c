@@ -85,6 +85,15 @@ static void made_here(const struct request *op, struct node *n, const struct pos
     new_attributes_made(n, &st);
 }
 
+static void create_fail(struct request *op, struct node *n)
+{
+    if (n) {
+        opens_closed(op->m, n->id);
+        node_put(op->m->nodes, n);
+    }
+    request_fail(op, "create");
+}
+
 void posix_op_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode, struct fuse_file_info *fi)
 {
     struct request op;
@@ -103,21 +112,18 @@ void posix_op_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t
                              .dropped_count = unused_blocks_take(op.m->store.unused, unused),
                              .handles = opens_tell(op.m, true, &telling)};
     int rc = make_node(&op, parent, name, &how, &attr, &made);
-    if (rc < 0) {
-        request_fail(&op, "create");
-        return;
-    }
-    struct node *n = node_of_attr(op.m->nodes, &attr, op.known_since);
-    if (made)
+    struct node *n = rc == 0 ? node_of_attr(op.m->nodes, &attr, op.known_since) : NULL;
+    if (n && made)
         made_here(&op, n, &attr, writes && first.node_count ? &first : NULL);
-    else if (fi->flags & O_TRUNC) /* another client made it meanwhile */
+    else if (n && (fi->flags & O_TRUNC)) /* another client made it meanwhile */
         rc = node_resize(&op.m->store, n, 0, &op.err);
+    if (rc == 0)
+        handle_set(&op, n, fi);
+    opens_tell_end(op.m, &telling);
     if (rc < 0) {
-        opens_closed(op.m, n->id);
-        file_fail(&op, n, "create");
+        create_fail(&op, n);
         return;
     }
-    handle_set(&op, n, fi);
     attr_to_entry(op.m, op.known_since, &attr, &entry);
     if (fuse_reply_create(req, &entry, fi) < 0) /* the caller was interrupted: nobody will close it */
         handle_gone(&op, n);
@@ -137,6 +143,7 @@ void posix_op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
                         &op.err);
     if (rc < 0) {
         passage_end(op.m->passages, &p);
+        opens_tell_end(op.m, &telling);
         opens_closed(op.m, inode);
         known_names_inode_changed(op.m->known, inode); /* the kernel looks its name up again, if it is gone */
         request_fail(&op, "open");
@@ -156,6 +163,7 @@ void posix_op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
     backing_end(op.m);
     net_closep(&fd);
     passage_end(op.m->passages, &p);
+    opens_tell_end(op.m, &telling);
     if (rc < 0 || backing_reply(req, fi, backing) < 0) /* interrupted: nobody will close it */
         handle_gone(&op, n);
     if (rc < 0)

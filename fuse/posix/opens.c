@@ -11,6 +11,7 @@ struct opens_told {
     pthread_mutex_t lock;
     uint64_t closed[OPENS_CLOSED_MAX];
     size_t count;
+    struct opens_telling *opening; /* a few: as many as there are threads */
 };
 
 struct opens_told *opens_told_new(void)
@@ -43,6 +44,38 @@ static size_t take_closed(struct opens_told *o, uint64_t ret[OPENS_CLOSED_MAX])
     return count;
 }
 
+static void begin_opening(struct posix_mount *m, struct opens_telling *t)
+{
+    pthread_mutex_lock(&m->opens->lock);
+    t->handles.opened = ++m->store.memory->openings;
+    t->next = m->opens->opening;
+    m->opens->opening = t;
+    pthread_mutex_unlock(&m->opens->lock);
+}
+
+void opens_tell_end(struct posix_mount *m, struct opens_telling *t)
+{
+    pthread_mutex_lock(&m->opens->lock);
+    struct opens_telling **at = &m->opens->opening;
+    while (*at != t)
+        at = &(*at)->next;
+    *at = t->next;
+    pthread_mutex_unlock(&m->opens->lock);
+}
+
+/* The last number before those of what is just being opened. */
+static uint64_t last_opened(struct posix_mount *m)
+{
+    if (!m->opens) /* this process has just begun */
+        return m->store.memory->openings;
+    pthread_mutex_lock(&m->opens->lock);
+    uint64_t last = m->store.memory->openings;
+    for (const struct opens_telling *t = m->opens->opening; t; t = t->next)
+        last = t->handles.opened <= last ? t->handles.opened - 1 : last;
+    pthread_mutex_unlock(&m->opens->lock);
+    return last;
+}
+
 const struct posix_handles *opens_tell(struct posix_mount *m, bool opens, struct opens_telling *t)
 {
     uint64_t until = m->store.memory->openings; /* whoever begins to open one from here on gets a higher one */
@@ -50,8 +83,9 @@ const struct posix_handles *opens_tell(struct posix_mount *m, bool opens, struct
     for (size_t i = 0; i < count; i++)
         if (!is_open(m, t->closed[i]))
             t->closed[kept++] = t->closed[i];
-    t->handles = (struct posix_handles){
-        .opened = opens ? ++m->store.memory->openings : 0, .closed = t->closed, .closed_count = kept, .until = until};
+    t->handles = (struct posix_handles){.closed = t->closed, .closed_count = kept, .until = until};
+    if (opens)
+        begin_opening(m, t);
     return &t->handles;
 }
 
@@ -99,7 +133,7 @@ void opens_list(struct posix_mount *m, struct posix_opened *ret)
 {
     const struct keeper_memory *memory = m->store.memory;
     struct buf ids = {0};
-    *ret = (struct posix_opened){.until = memory->openings, .all = !memory->has_uncounted};
+    *ret = (struct posix_opened){.until = last_opened(m), .all = !memory->has_uncounted};
     if (m->passages)
         passage_each_opening(m->passages, add_id, &ids);
     for (size_t i = 0; i < KEEPER_OPENS_MAX; i++)

@@ -17,14 +17,18 @@ void opens_told_free(struct opens_told *o); /* NULL is fine */
 struct opens_telling {
     struct posix_handles handles;
     uint64_t closed[OPENS_CLOSED_MAX];
+    struct opens_telling *next; /* of those that open something */
 };
-/* What the call of an open (opens: its file is inside a passage) or another one says beside: into *t. */
+/* What the call of an open (opens: its file is inside a passage, or just being made) or another one says beside: into
+ * *t. One that opens ends with opens_tell_end: the file has a handle then, or none. */
 const struct posix_handles *opens_tell(struct posix_mount *m, bool opens, struct opens_telling *t);
+void opens_tell_end(struct posix_mount *m, struct opens_telling *t);
 void opens_tell_closed(struct posix_mount *m); /* by a call of its own, if there is something to tell */
 /* It has one handle less, or did not get one. */
 void opens_closed(struct posix_mount *m, uint64_t inode);
 
-/* All that is open, for a new session or one that goes on. Then opens_listed, which frees it. */
+/* All that is open, for a new session or one that goes on: of what is just being made it does not speak. Then
+ * opens_listed, which frees it. */
 void opens_list(struct posix_mount *m, struct posix_opened *ret);
 void opens_listed(struct posix_mount *m, struct posix_opened *opened);
 
