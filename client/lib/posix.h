@@ -141,6 +141,7 @@ struct posix_make {
     uint32_t replication;  /* 0 = dfs.replication or the server's default; block_bytes likewise */
     uint64_t block_bytes;
     const struct rpc_call_id *call_id;
+    bool is_unnamed; /* a regular file that is in no directory: the session holds it, until it is linked or released */
     /* Of a regular file: not NULL: a new block with room for block_room bytes, as of posix_new_blocks; without nodes if
      * there was none to be had. And ids that posix_drop_blocks would drop. */
     struct dfs_block *ret_block;

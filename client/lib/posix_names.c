@@ -138,6 +138,7 @@ int posix_make(struct dfs *fs, uint64_t session, const struct posix_make *how, s
     defaults(fs, &request);
     request.has_exclusive = 1;
     request.exclusive = !how->existing_is_fine;
+    request.has_unnamed = request.unnamed = how->is_unnamed;
     request.has_session = session != 0;
     request.session = session;
     request.has_block_length = how->ret_block != NULL;

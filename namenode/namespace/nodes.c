@@ -171,12 +171,29 @@ static struct inode *new_node(struct txn *t, const struct node_make *how, enum i
     return n;
 }
 
+static int make_unnamed(struct txn *t, const struct node_make *how, enum inode_type type, struct inode **ret,
+                        bool *ret_made, struct err *reterr)
+{
+    struct inode *parent = NULL;
+    int rc = type == INODE_FILE
+                 ? node_directory(t, how->parent, &parent, reterr)
+                 : err_set(reterr, ERR_ILLEGAL_ARGUMENT, "only a regular file can be made without a name");
+    if (rc)
+        return rc;
+    *ret = new_node(t, how, type, parent);
+    *ret_made = true;
+    txn_hold(t, how->holder, *ret);
+    return 0;
+}
+
 int node_make(struct txn *t, const struct node_make *how, struct inode **ret, bool *ret_made, struct err *reterr)
 {
     struct entry at;
     enum inode_type type;
     int rc = check_make(t, how, &type, reterr);
     rc = rc ? rc : check_owner(how->owner, how->group, reterr);
+    if (!rc && how->holder)
+        return make_unnamed(t, how, type, ret, ret_made, reterr);
     rc = rc ? rc : find_entry(t, how->parent, how->name, &at, reterr);
     if (rc)
         return rc;

@@ -26,9 +26,13 @@ struct node_make {
     uint32_t replication; /* regular files */
     uint64_t block_bytes;
     bool existing_is_fine; /* a regular file that is there: *ret_made false */
+    /* Not 0: a regular file in no directory, which this session holds (txn_hold) until it is linked or let go. What is
+     * inherited it has of the parent; the name is not looked at. */
+    uint64_t holder;
 };
 int node_make(struct txn *t, const struct node_make *how, struct inode **ret, bool *ret_made,
               struct err *reterr) MUST_CHECK;
+/* Also of what is held and has no name. */
 int node_link(struct txn *t, uint64_t id, uint64_t parent, struct slice name, struct inode **ret,
               struct err *reterr) MUST_CHECK;
 

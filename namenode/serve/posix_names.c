@@ -154,6 +154,12 @@ void posix_call_set_attr(struct rpc_call *call, const ProtobufCMessage *message,
     op_end(&op, rc, &response->base);
 }
 
+static int check_holder(struct op *op, bool hold, uint64_t session)
+{
+    bool is_one = !hold || sessions_find(op->nn->sessions, session);
+    return is_one ? 0 : err_set(&op->err, ERR_ILLEGAL_ARGUMENT, "only a session can hold a file");
+}
+
 /* Open for writing, as create does it. */
 static int make_open(struct op *op, const char *client_name, struct inode *n)
 {
@@ -201,11 +207,13 @@ void posix_call_make_node(struct rpc_call *call, const ProtobufCMessage *message
         .replication = q->has_replication ? q->replication : (uint32_t)config_int(c, "dfs.replication"),
         .block_bytes = q->has_block_bytes ? q->block_bytes : (uint64_t)config_size(c, "dfs.blocksize"),
         .existing_is_fine = !q->exclusive,
+        .holder = q->unnamed ? q->session : 0,
     };
     if (!rc && q->session)
         posix_drop_new_blocks(&op, q->session, q->drop_block_id, q->n_drop_block_id);
     rc = rc ? rc : posix_closed(&op, q->session, q->handles);
     rc = rc ? rc : posix_check_writable(&op, "make an entry in", q->parent);
+    rc = rc ? rc : check_holder(&op, q->unnamed, q->session);
     rc = rc ? rc : node_make(&op.t, &how, &n, &made, &op.err);
     if (!rc)
         txn_final(&op.t, n->id);
@@ -238,12 +246,6 @@ void posix_call_link(struct rpc_call *call, const ProtobufCMessage *message, voi
         response->directory = posix_directory_attr(&op, q->parent);
     }
     op_end(&op, rc, &response->base);
-}
-
-static int check_holder(struct op *op, bool hold, uint64_t session)
-{
-    bool is_one = !hold || sessions_find(op->nn->sessions, session);
-    return is_one ? 0 : err_set(&op->err, ERR_ILLEGAL_ARGUMENT, "only a session can hold a file");
 }
 
 void posix_call_unlink(struct rpc_call *call, const ProtobufCMessage *message, void *context)

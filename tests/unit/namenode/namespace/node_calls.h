@@ -41,6 +41,24 @@ static inline int make(struct fixture *f, uint64_t parent, const char *name, uin
     return make_as(f, &how, ret_id, &made);
 }
 
+static inline int make_unnamed(struct fixture *f, uint64_t parent, uint32_t mode, const struct session *holder,
+                               uint64_t *ret_id)
+{
+    struct node_make how = {.parent = parent,
+                            .name = name_of("/"),
+                            .mode = mode,
+                            .umask = 022,
+                            .owner = "ann",
+                            .group = "staff",
+                            .replication = 3,
+                            .block_bytes = BLOCK,
+                            .holder = holder->id};
+    bool made = false;
+    int rc = make_as(f, &how, ret_id, &made);
+    assert_int_equal(made, rc == 0);
+    return rc;
+}
+
 static inline uint64_t must_make(struct fixture *f, uint64_t parent, const char *name, uint32_t mode)
 {
     uint64_t id = 0;

@@ -124,6 +124,20 @@ static void step_make(struct model *m)
     model_add(m, parent, name, m->inode_count++);
 }
 
+static void step_make_unnamed(struct model *m)
+{
+    size_t parent = any(m, true), holder = below(m, 2);
+    uint64_t id = 0;
+    int wanted = is_there(m, parent) ? 0 : ERR_STALE;
+    if (m->inode_count == MODEL_INODES)
+        return;
+    assert_int_equal(make_unnamed(m->f, m->inodes[parent].id, S_IFREG | 0644, session_of(m, (int)holder), &id), wanted);
+    m->refused += wanted != 0;
+    m->held += wanted == 0;
+    if (!wanted)
+        m->inodes[m->inode_count++] = (struct model_inode){.id = id, .format = S_IFREG, .holders = 1u << holder};
+}
+
 static void step_link(struct model *m)
 {
     size_t child = any(m, !below(m, 10)), parent = any(m, true);
@@ -300,8 +314,10 @@ static void run(void **state, uint64_t seed, size_t steps)
         m->sessions[i] = open_session(m->f, "mount")->id;
     for (size_t i = 0; i < steps; i++, m->done++) {
         size_t what = below(m, 100);
-        if (what < 35)
+        if (what < 32)
             step_make(m);
+        else if (what < 35)
+            step_make_unnamed(m);
         else if (what < 50)
             step_link(m);
         else if (what < 65)

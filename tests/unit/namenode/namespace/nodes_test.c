@@ -274,6 +274,38 @@ static void what_is_held_lives_on(void **state)
     assert_int_not_equal(open_session(f, "three")->id, one_id); /* a number is never given out again */
 }
 
+static void a_file_is_made_without_a_name(void **state)
+{
+    struct fixture *f = *state;
+    struct session *s = open_session(f, "s");
+    uint64_t session = s->id, kept = 0, dropped = 0, other, d = must_make(f, INODE_ROOT, "d", S_IFDIR | 02755);
+    assert_int_equal(IN_TXN(f, tree_set_owner(t, &f->root, "/d", NULL, "others", ERR(f))), 0);
+    assert_int_equal(make_unnamed(f, d, S_IFREG | 04666, s, &kept), 0);
+    assert_int_equal(make_unnamed(f, d, S_IFREG | 04666, s, &dropped), 0);
+    assert_string_equal(names(f, "/d", ""), "");
+    for (int again = 0; again < 2; again++) {
+        struct inode n = attr_of(f, kept);
+        assert_int_equal(inode_nlink(&n), 0);
+        assert_int_equal(n.mode, 04644);
+        s = sessions_find(f->nn.sessions, session);
+        assert_true(s && session_holds(s, kept) && session_holds(s, dropped));
+        if (!again)
+            fixture_reopen(f);
+    }
+    assert_int_equal(link_to(f, kept, d, "f"), 0);
+    assert_string_equal(look(f, "/d/f").group, "others");
+    assert_int_equal(release(f, s, kept), 0);
+    assert_int_equal(gone(f, kept), 0);
+    end_session(f, session);
+    assert_int_equal(gone(f, dropped), ERR_STALE);
+    assert_int_equal(f->nn.dir->counters.inodes, 3);
+
+    s = open_session(f, "s");
+    assert_int_equal(make_unnamed(f, d, S_IFDIR | 0755, s, &other), ERR_ILLEGAL_ARGUMENT);
+    assert_int_equal(make_unnamed(f, kept, S_IFREG | 0644, s, &other), ERR_NOT_DIR);
+    assert_int_equal(make_unnamed(f, 999999, S_IFREG | 0644, s, &other), ERR_STALE);
+}
+
 static void a_silent_session_ends(void **state)
 {
     struct fixture *f = *state;
@@ -463,6 +495,26 @@ static void differences_of_snapshots_know_several_names(void **state)
     assert_non_null(strstr(difference(f, "/d", "s"), "+/l2 "));
 }
 
+static void what_gets_its_name_after_a_snapshot_is_not_in_it(void **state)
+{
+    struct fixture *f = *state;
+    const char *path = NULL;
+    struct session *s = open_session(f, "s");
+    uint64_t file = 0, d = must_make(f, INODE_ROOT, "d", S_IFDIR);
+    assert_int_equal(IN_TXN(f, snapshot_allow(t, "/d", ERR(f))), 0);
+    assert_int_equal(IN_TXN(f, snapshot_create(t, &f->root, "/d", "before", &path, ERR(f))), 0);
+    assert_int_equal(make_unnamed(f, d, S_IFREG | 0644, s, &file), 0);
+    assert_int_equal(IN_TXN(f, snapshot_create(t, &f->root, "/d", "s", &path, ERR(f))), 0);
+    assert_int_equal(link_to(f, file, d, "f"), 0);
+    assert_int_equal(IN_TXN(f, tree_set_permission(t, &f->root, "/d/f", 0600, ERR(f))), 0);
+    assert_string_equal(difference(f, "/d", "s"), "+/f ");
+    assert_int_equal(release(f, s, file), 0);
+    assert_int_equal(unlink_from(f, d, "f", false, NULL), 0);
+    assert_string_equal(difference(f, "/d", "s"), "");
+    assert_int_equal(gone(f, file), ERR_STALE);
+    assert_int_equal(f->nn.dir->counters.inodes, 2); /* nothing is kept of it */
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
@@ -475,6 +527,7 @@ int main(void)
         TEST(a_path_by_number_goes_by_a_name_that_is_there),
         TEST(too_many_links),
         TEST(what_is_held_lives_on),
+        TEST(a_file_is_made_without_a_name),
         TEST(a_silent_session_ends),
         TEST(an_open_file_without_a_name_is_written_on),
         TEST(renames_replace_as_posix_says),
@@ -482,6 +535,7 @@ int main(void)
         TEST(directories_are_removed_empty),
         TEST(snapshots_forbid_what_they_do_for_others),
         TEST(differences_of_snapshots_know_several_names),
+        TEST(what_gets_its_name_after_a_snapshot_is_not_in_it),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
