@@ -102,11 +102,13 @@ void posix_op_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t
     struct dfs_block first;
     uint64_t unused[UNUSED_MAX];
     struct opens_telling telling;
-    bool made = false, writes = (fi->flags & O_ACCMODE) != O_RDONLY;
+    bool made = false, is_unnamed = (fi->flags & O_TMPFILE) == O_TMPFILE;
+    bool wants_block = !is_unnamed && (fi->flags & O_ACCMODE) != O_RDONLY; /* most that have no name never need one */
     request_begin(&op, req);
     struct posix_make how = {.mode = S_IFREG | (mode & 07777),
                              .existing_is_fine = !(fi->flags & O_EXCL),
-                             .ret_block = writes ? &first : NULL,
+                             .is_unnamed = is_unnamed,
+                             .ret_block = wants_block ? &first : NULL,
                              .block_room = FIRST_BLOCK_BYTES,
                              .dropped = unused,
                              .dropped_count = unused_blocks_take(op.m->store.unused, unused),
@@ -114,7 +116,7 @@ void posix_op_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t
     int rc = make_node(&op, parent, name, &how, &attr, &made);
     struct node *n = rc == 0 ? node_of_attr(op.m->nodes, &attr, op.known_since) : NULL;
     if (n && made)
-        made_here(&op, n, &attr, writes && first.node_count ? &first : NULL);
+        made_here(&op, n, &attr, wants_block && first.node_count ? &first : NULL);
     else if (n && (fi->flags & O_TRUNC)) /* another client made it meanwhile */
         rc = node_resize(&op.m->store, n, 0, &op.err);
     if (rc == 0)

@@ -13,6 +13,7 @@
 #include "fuse/posix/backing.h"
 
 enum {                       /* Debian's headers are older */
+       TMPFILE = 51,         /* Linux 6.2 */
        NOTIFY_RESEND = 7,    /* Linux 6.9 */
        NOTIFY_INC_EPOCH = 8, /* Linux 6.16 */
 };
@@ -55,6 +56,16 @@ static void make_pages(char *bytes, size_t size)
     made = bytes;
 }
 
+/* An older libfuse does not know O_TMPFILE's request. It looks like a create's, and so does its answer; the flags say
+ * which it is. */
+static void tmpfile_to_create(char *bytes, struct fuse_in_header *head)
+{
+    if (head->opcode != TMPFILE)
+        return;
+    head->opcode = FUSE_CREATE;
+    memcpy(bytes, head, sizeof *head);
+}
+
 static ssize_t io_read(int fd, void *bytes, size_t size, void *userdata)
 {
     make_pages(bytes, size);
@@ -68,6 +79,7 @@ static ssize_t io_read(int fd, void *bytes, size_t size, void *userdata)
     if (n < (ssize_t)sizeof head)
         return n;
     memcpy(&head, bytes, sizeof head);
+    tmpfile_to_create(bytes, &head);
     if (head.opcode == FUSE_INIT && n <= KEEPER_INIT_MAX) {
         memcpy(memory->init, bytes, (size_t)n);
         memory->init_bytes = (uint32_t)n;

@@ -117,18 +117,30 @@ static const struct rpc_call_id *call_id_of(struct request *op)
     return id;
 }
 
+/* The answer to a process that died is given again, but what it held went when this one said what is open. */
+static int make_unnamed_again(struct request *op, struct posix_make *how, struct posix_attr *ret, bool *ret_made)
+{
+    uint64_t session = op->m->store.memory->session;
+    int rc = posix_open(op->fs, session, ret->id, how->handles, &op->arena, ret, &op->err);
+    how->call_id = NULL;
+    return rc == ERR_STALE ? posix_make(op->fs, session, how, &op->arena, ret, ret_made, &op->err) : rc;
+}
+
 int make_node(struct request *op, fuse_ino_t parent, const char *name, struct posix_make *how, struct posix_attr *ret,
               bool *ret_made)
 {
     const struct fuse_ctx *who = fuse_req_ctx(op->req);
     how->parent = inode_of_ino(op->m, parent);
-    how->name = name;
+    how->name = how->is_unnamed ? "" : name;
     how->umask = who->umask;
     how->owner = users_uid_name(op->m->users, who->uid, &op->arena);
     how->group = users_gid_name(op->m->users, who->gid, &op->arena);
     how->call_id = call_id_of(op);
     int rc = posix_make(op->fs, op->m->store.memory->session, how, &op->arena, ret, ret_made, &op->err);
-    note_names(op, rc, &(struct known_change){how->parent, name, ret}, 1);
+    if (rc == 0 && how->is_unnamed && kernel_io_request()->is_again)
+        rc = make_unnamed_again(op, how, ret, ret_made);
+    if (!how->is_unnamed)
+        note_names(op, rc, &(struct known_change){how->parent, name, ret}, 1);
     if (rc == 0)
         attr_note_directory(op, ret);
     if (rc == 0 && S_ISDIR(ret->mode) && !kernel_io_request()->is_again && may_be_known(op->m, name))
@@ -162,17 +174,36 @@ void posix_op_symlink(fuse_req_t req, const char *target, fuse_ino_t parent, con
     make_and_reply(req, "symlink", parent, name, (struct posix_make){.mode = S_IFLNK | 0777, .target = target});
 }
 
+/* What had no name has one from now on, or soon. That is said before: whoever closes it meanwhile has to save it. And
+ * after: somebody may have seen meanwhile that it had none. */
+static int link_node(struct request *op, uint64_t inode, uint64_t parent, const char *name, struct posix_attr *ret)
+{
+    struct node *n = NULL;
+    int rc = attr_settle(op, inode, &op->err);
+    if (rc == 0 && node_is_open(op->m->nodes, inode))
+        rc = node_need(op->m->nodes, inode, &n, &op->err);
+    if (rc < 0)
+        return rc;
+    if (n)
+        node_named(op->m->nodes, n);
+    rc = posix_link(op->fs, op->m->store.memory->session, call_id_of(op), inode, parent, name, &op->arena, ret,
+                    &op->err);
+    if (n) {
+        node_named(op->m->nodes, n);
+        node_put(op->m->nodes, n);
+    }
+    return rc;
+}
+
 void posix_op_link(fuse_req_t req, fuse_ino_t ino, fuse_ino_t parent, const char *name)
 {
     struct request op;
     struct posix_attr attr;
     request_begin(&op, req);
-    int rc = attr_settle(&op, inode_of_ino(op.m, ino), &op.err);
-    if (rc == 0)
-        rc = posix_link(op.fs, op.m->store.memory->session, call_id_of(&op), inode_of_ino(op.m, ino),
-                        inode_of_ino(op.m, parent), name, &op.arena, &attr, &op.err);
-    note_names(&op, rc, &(struct known_change){inode_of_ino(op.m, parent), name, &attr}, 1);
-    known_names_inode_changed(op.m->known, inode_of_ino(op.m, ino));
+    uint64_t inode = inode_of_ino(op.m, ino), dir = inode_of_ino(op.m, parent);
+    int rc = link_node(&op, inode, dir, name, &attr);
+    note_names(&op, rc, &(struct known_change){dir, name, &attr}, 1);
+    known_names_inode_changed(op.m->known, inode);
     op.known_since = known_names_now(op.m->known); /* what was noted just now, the answer knows */
     if (rc == 0)
         attr_note_directory(&op, &attr);
@@ -196,7 +227,7 @@ static bool is_open_here(struct request *op, struct passage *p, uint64_t parent,
 static void note_held(struct request *op, uint64_t inode)
 {
     passage_wait_opened(op->m->passages, inode);
-    node_held(op->m->nodes, inode);
+    node_held(op->m->nodes, inode, node_namings(op->m->nodes, inode)); /* the kernel links and removes in turn */
 }
 
 static void remove_and_reply(fuse_req_t req, const char *operation, fuse_ino_t parent, const char *name, bool directory)

@@ -29,10 +29,11 @@ struct node {
 
     /* guarded by the table's lock */
     struct node *next;
-    uint32_t refs;   /* requests under way, and handles */
-    uint32_t opens;  /* the kernel's handles */
-    bool is_counted; /* they hold a reference, all together */
-    bool is_kept;    /* what is staged could not be saved: that holds a reference */
+    uint32_t refs;    /* requests under way, and handles */
+    uint32_t opens;   /* the kernel's handles */
+    bool is_counted;  /* they hold a reference, all together */
+    bool is_kept;     /* what is staged could not be saved: that holds a reference */
+    uint32_t namings; /* how often it was named */
 
     /* for stat without waiting for a write that is under way */
     _Atomic int64_t unsaved_size;  /* -1: clean, the namenode knows it */
@@ -41,7 +42,7 @@ struct node {
     _Atomic bool is_guessed; /* the kernel was told of those */
     _Atomic uint64_t unsaved_mtime_ns;
 
-    _Atomic bool is_held;     /* unlinked, and kept by the namenode for us */
+    _Atomic bool is_held;     /* without a link, and kept by the namenode for us */
     _Atomic bool was_changed; /* since known_names.h was told; set after it was */
 
     _Atomic bool wants_atime;                      /* the next read is to be noted */
@@ -111,8 +112,11 @@ bool node_is_open(struct node_table *t, uint64_t id); /* or a request is under w
 bool node_has_handles(struct node_table *t, uint64_t id);
 bool node_any_open(struct node_table *t);
 /* Its last link is gone, and the namenode keeps it for us: until the last close, or not at all if it is closed by now.
- */
-void node_held(struct node_table *t, uint64_t id);
+ * namings: as of before that was seen; what was named since is not held. */
+void node_held(struct node_table *t, uint64_t id, uint32_t namings);
+uint32_t node_namings(struct node_table *t, uint64_t id);
+/* It has a link, or is just getting one: when it is closed, it is saved. */
+void node_named(struct node_table *t, struct node *n);
 void node_look(struct node *n, const struct posix_attr *attr); /* what the namenode says now */
 static inline void node_note_lock(struct node *n, bool whole)
 {

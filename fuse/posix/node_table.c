@@ -138,12 +138,34 @@ static void release_held(struct node_table *t, uint64_t id)
         log_warn("mount", "a file unlinked while open is not removed yet: inode=%" PRIu64 " err=%s", id, err.text);
 }
 
-void node_held(struct node_table *t, uint64_t id)
+static uint32_t namings_locked(struct node_table *t, uint64_t id)
+{
+    const struct node *n = *slot_of(t, id);
+    return n ? n->namings : 0;
+}
+
+uint32_t node_namings(struct node_table *t, uint64_t id)
+{
+    pthread_mutex_lock(&t->lock);
+    uint32_t namings = namings_locked(t, id);
+    pthread_mutex_unlock(&t->lock);
+    return namings;
+}
+
+void node_named(struct node_table *t, struct node *n)
+{
+    pthread_mutex_lock(&t->lock);
+    n->namings++;
+    n->is_held = false;
+    pthread_mutex_unlock(&t->lock);
+}
+
+void node_held(struct node_table *t, uint64_t id, uint32_t namings)
 {
     pthread_mutex_lock(&t->lock);
     struct node *n = *slot_of(t, id);
-    bool open = is_open_locked(t, id);
-    if (n)
+    bool open = is_open_locked(t, id), was_named = namings != namings_locked(t, id);
+    if (n && !was_named)
         n->is_held = true; /* one that is not loaded is told by its attributes */
     pthread_mutex_unlock(&t->lock);
     if (!open)

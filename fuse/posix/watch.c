@@ -38,8 +38,9 @@ static void look_whether_held(struct posix_mount *m, uint64_t inode)
 {
     AUTO_ARENA(a, LOOK_ARENA_BYTES);
     struct posix_attr attr;
+    uint32_t namings = node_namings(m->nodes, inode);
     if (node_has_handles(m->nodes, inode) && posix_getattr(m->store.fs, inode, &a, &attr, NULL) == 0 && attr.nlink == 0)
-        node_held(m->nodes, inode);
+        node_held(m->nodes, inode, namings);
 }
 
 static void pass_on(struct watch *w, const struct posix_change *c)

@@ -72,6 +72,13 @@ def test_a_file_that_was_read_and_unlinked_is_written_and_read_on(here):
     os.close(both)
 
 
+def test_a_file_without_a_name_is_refused(here):
+    for _ in range(2):
+        with pytest.raises(OSError) as refused:
+            os.open(here, os.O_TMPFILE | os.O_RDWR, 0o600)
+        assert refused.value.errno == errno.EOPNOTSUPP
+
+
 def test_a_directory_that_was_removed_is_still_one_for_who_is_in_it(here):
     os.mkdir(here + "/d", 0o750)
     folder = os.open(here + "/d", os.O_RDONLY)

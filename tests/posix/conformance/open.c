@@ -91,18 +91,6 @@ static void other_flags(void)
     memset(aligned, 0, 8192);
     IS(4096, pread(fd, aligned, 4096, 4096), "O_DIRECT");
     HOLDS(*(char *)aligned == 'D', "read by O_DIRECT");
-    OK(fd = open(".", O_RDWR | O_TMPFILE, 0600));
-    IS(0, ({
-           struct stat st;
-           fstat(fd, &st);
-           st.st_nlink;
-       }),
-       "O_TMPFILE");
-    IS(3, write(fd, "tmp", 3), "O_TMPFILE");
-    OK(linkat(fd, "", AT_FDCWD, "linked", AT_EMPTY_PATH), "O_TMPFILE");
-    HOLDS(file_has("linked", "tmp", 3), "O_TMPFILE");
-    OK(fd = open(".", O_RDWR | O_TMPFILE | O_EXCL, 0600));
-    FAILS(ENOENT, linkat(fd, "", AT_FDCWD, "linked2", AT_EMPTY_PATH), "O_TMPFILE with O_EXCL");
 }
 
 void subject_open_flags(void)

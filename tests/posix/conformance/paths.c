@@ -306,6 +306,7 @@ void subject_read_only(void)
     FAILS(EROFS, open("file", O_WRONLY));
     FAILS(EROFS, open("file", O_RDWR));
     FAILS(EROFS, open("file", O_RDONLY | O_TRUNC));
+    FAILS(EROFS, open(".", O_RDWR | O_TMPFILE, 0600));
     FAILS(EROFS, access("file", W_OK));
     OK(open("file", O_RDONLY));
     OK(open("file", O_RDONLY | O_CREAT, 0644));

@@ -1,6 +1,7 @@
 /* A process that goes on where another one served, before a kernel that is a socket. */
 #include "fuse/posix/kernel_io.h"
 
+#include <fcntl.h>
 #include <linux/fuse.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -22,7 +23,18 @@ static void statfs_(fuse_req_t req, fuse_ino_t ino)
     fuse_reply_statfs(req, &st);
 }
 
-static const struct fuse_lowlevel_ops operations = {.init = init, .statfs = statfs_};
+static int creates, create_flags;
+
+static void create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode, struct fuse_file_info *fi)
+{
+    creates++;
+    create_flags = fi->flags;
+    assert_int_equal(parent, FUSE_ROOT_ID);
+    assert_int_equal(mode, S_IFREG | 0640);
+    fuse_reply_create(req, &(struct fuse_entry_param){.ino = 5, .attr = {.st_mode = mode}}, fi);
+}
+
+static const struct fuse_lowlevel_ops operations = {.init = init, .statfs = statfs_, .create = create};
 
 struct first_request {
     struct fuse_in_header head;
@@ -40,6 +52,34 @@ static struct keeper_memory *of_a_process_before(void)
     k->init_bytes = sizeof first;
     k->wanted = 1;
     return k;
+}
+
+/* As Linux has it since 6.2, whatever libfuse knows. */
+static void a_file_without_a_name_is_created(struct fuse_session *session, int kernel)
+{
+    struct {
+        struct fuse_in_header head;
+        struct fuse_create_in create;
+        char name[2];
+    } ask = {.head = {.opcode = 51, .unique = 6, .nodeid = FUSE_ROOT_ID},
+             .create = {.flags = O_TMPFILE | O_RDWR, .mode = S_IFREG | 0640},
+             .name = "/"};
+    struct {
+        struct fuse_out_header head;
+        struct fuse_entry_out entry;
+        struct fuse_open_out open;
+    } answer;
+    struct fuse_buf asked = {0};
+    ask.head.len = offsetof(typeof(ask), name) + sizeof ask.name;
+    assert_int_equal(write(kernel, &ask, ask.head.len), ask.head.len);
+    assert_true(fuse_session_receive_buf(session, &asked) > 0);
+    fuse_session_process_buf(session, &asked);
+    free(asked.mem);
+    assert_int_equal(creates, 1);
+    assert_int_equal(create_flags, O_TMPFILE | O_RDWR);
+    assert_int_equal(recv(kernel, &answer, sizeof answer, MSG_DONTWAIT), sizeof answer);
+    assert_int_equal(answer.head.error, 0);
+    assert_int_equal(answer.entry.nodeid, 5);
 }
 
 /* Else a thread that is quicker than the one that hears the first request would have libfuse fail what it read. */
@@ -75,6 +115,7 @@ static void test_the_first_request_is_heard_before_any_other_is_read(void **stat
     assert_int_equal(head.unique, ask.unique);
     assert_int_equal(head.error, 0);
     assert_int_equal(recv(fds[1], bytes, sizeof bytes, MSG_DONTWAIT), -1);
+    a_file_without_a_name_is_created(session, fds[1]);
     fuse_session_destroy(session);
     fuse_opt_free_args(&args);
     close(fds[1]);
