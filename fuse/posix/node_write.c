@@ -249,8 +249,7 @@ static int place(struct node_store *s, struct node *n, size_t len, int64_t *offs
     int rc = 0;
     bool appends = *offset == NODE_AT_END; /* in turn with those of other mounts: they hold the lease meanwhile */
     *ret_stream = false;
-    bool may_stream = node_is_new(n) && !n->has_lost_stream;
-    if (appends && n->is_edited && !may_stream && !n->is_held) /* then it can be its turn */
+    if (appends && n->is_edited && !n->is_held) /* then it can be its turn */
         rc = node_save_edits(s, n, false, reterr);
     if (rc == 0 && !n->writer && !n->is_edited && (appends || n->is_stale))
         rc = node_load_attr(s, n, reterr);

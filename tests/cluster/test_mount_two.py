@@ -275,6 +275,18 @@ def test_an_append_to_what_is_edited_does_not_overwrite_another(cluster, here, o
     assert hdfs_bytes(cluster, here + "/f") in (b"FirsT here there", b"FirsT there here")
 
 
+@pytest.mark.parametrize("length", [4, MIB], ids=["little", "much"])
+def test_an_append_to_a_new_file_that_is_not_saved_does_not_overwrite_another(cluster, here, other, length):
+    f = os.open(here + "/f", os.O_CREAT | os.O_RDWR)
+    os.pwrite(f, b"placed", 0)
+    with open(beside(cluster, other, here + "/f"), "ab") as b:
+        b.write(b"appended there")
+    with open(here + "/f", "ab", buffering=0) as a:
+        a.write(b"h" * length)
+    os.close(f)
+    assert hdfs_bytes(cluster, here + "/f") == b"placed" + b"appended there"[6:] + b"h" * length
+
+
 def some_names(folder):
     """As many at a time as the C library of a small system asks for."""
     libc, entries = ctypes.CDLL(None, use_errno=True), ctypes.create_string_buffer(2048)
