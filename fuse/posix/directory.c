@@ -2,7 +2,9 @@
  *
  * The kernel resumes at any offset it was given before, however long ago and whatever changed since. An offset says:
  * page of this handle, index in it, and some bits of the name there, so that in a page that was loaded anew the place
- * is found again though entries before it came or went. A page is remembered by the name it begins behind. */
+ * is found again though entries before it came or went. A page is remembered by the name it begins behind; behind the
+ * last entry of one is the start of the next, wherever that is by then: who removes what he is told, which is all of
+ * the page, goes on there. */
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,7 +21,9 @@
 
 #define OFFSET_HASH_BITS  24
 #define OFFSET_INDEX_BITS 12
-#define OFFSET_FIRST      3 /* 1 is behind ".", 2 behind ".." */
+#define OFFSET_INDEX_MASK ((1u << OFFSET_INDEX_BITS) - 1)
+#define OFFSET_AT_START   OFFSET_INDEX_MASK /* as index: of the page, behind none of its entries */
+#define OFFSET_FIRST      3                 /* 1 is behind ".", 2 behind ".." */
 
 struct listing {
     uint64_t number; /* the handle's */
@@ -143,11 +147,13 @@ static uint64_t name_bits(const char *name)
     return XXH3_64bits(name, strlen(name)) >> (64 - OFFSET_HASH_BITS);
 }
 
-/* Of the place behind an entry. */
-static off_t offset_behind(size_t page, size_t index, const char *name)
+/* Of the place behind an entry of the page that is loaded. */
+static off_t offset_behind(const struct listing *l, size_t index)
 {
-    uint64_t place = ((uint64_t)page << OFFSET_INDEX_BITS | index) + 1;
-    return (off_t)(place << OFFSET_HASH_BITS | name_bits(name));
+    bool is_last = index + 1 == l->page.count && l->page_number + 1 < l->start_count;
+    uint64_t page = l->page_number + is_last, at = is_last ? OFFSET_AT_START : index;
+    uint64_t place = (page << OFFSET_INDEX_BITS | at) + 1;
+    return (off_t)(place << OFFSET_HASH_BITS | name_bits(l->page.entries[index].name));
 }
 
 /* What comes behind the page is what is behind its last name now, not what was there when it was seen before. */
@@ -193,6 +199,17 @@ static int listing_load(struct listing *l, struct request *op, size_t number, st
     return 0;
 }
 
+/* In a page that was loaded anew. The entry may have gone: then the next one has taken its place. */
+static size_t index_behind(const struct posix_page *page, size_t index, uint64_t bits)
+{
+    if (index < page->count && name_bits(page->entries[index].name) == bits)
+        return index + 1;
+    for (size_t i = 0; i < page->count; i++)
+        if (name_bits(page->entries[i].name) == bits)
+            return i + 1;
+    return index;
+}
+
 /* Loads the page and finds the entry that comes after the offset. */
 static int listing_seek(struct listing *l, struct request *op, off_t offset, size_t *ret, struct err *reterr)
 {
@@ -200,7 +217,7 @@ static int listing_seek(struct listing *l, struct request *op, off_t offset, siz
     size_t page = 0, index = 0;
     if (place > 0) {
         page = (place - 1) >> OFFSET_INDEX_BITS;
-        index = (place - 1) & ((1u << OFFSET_INDEX_BITS) - 1);
+        index = (place - 1) & OFFSET_INDEX_MASK;
     }
     bool was_loaded = l->is_loaded && l->page_number == page;
     int rc = 0;
@@ -212,17 +229,11 @@ static int listing_seek(struct listing *l, struct request *op, off_t offset, siz
     }
     if (rc == 0)
         rc = listing_load(l, op, page, reterr);
-    if (rc < 0 || place == 0) {
+    if (rc < 0 || place == 0 || index == OFFSET_AT_START)
         *ret = 0;
-        return rc;
-    }
-    for (size_t i = 0; !was_loaded && i < l->page.count; i++)
-        if (name_bits(l->page.entries[i].name) == bits) {
-            index = i;
-            break;
-        }
-    *ret = index + 1;
-    return 0;
+    else
+        *ret = was_loaded ? index + 1 : index_behind(&l->page, index, bits);
+    return rc;
 }
 
 struct filler {
@@ -278,7 +289,7 @@ static int fill_page(struct filler *f, struct listing *l, off_t offset, struct e
             const struct posix_entry *e = &l->page.entries[index];
             bool has_room =
                 strlen(e->name) <= POSIX_NAME_MAX; /* HDFS's clients can make longer ones, programs read none */
-            if (has_room && !fill_entry(f, l, e, offset_behind(l->page_number, index, e->name)))
+            if (has_room && !fill_entry(f, l, e, offset_behind(l, index)))
                 return 0;
         }
         if (!l->page.more || l->page_number + 1 >= l->start_count)

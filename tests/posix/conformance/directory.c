@@ -2,6 +2,7 @@
 #include "check.h"
 
 #include <dirent.h>
+#include <sys/syscall.h>
 
 enum { MANY = 3000, KEPT = 100 };
 
@@ -65,6 +66,31 @@ static void change_while_reading(void)
         gone += seen[i];
     IS(0, gone, "rewinddir sees nothing that is gone");
     closedir(dir);
+}
+
+/* As many entries at a time as fit into `room`, and these go before the next ones are asked for. */
+static void remove_while_reading(size_t room)
+{
+    struct entry {
+        uint64_t inode, cookie;
+        uint16_t length;
+        uint8_t type;
+        char name[];
+    };
+    char *entries = malloc(room), name[80];
+    MUST(mkdir("emptied", 0755));
+    int fd = MUST(open("emptied", O_RDONLY | O_DIRECTORY));
+    for (int i = 0; i < MANY; i++) {
+        sprintf(name, "%05d", i);
+        MUST(mknodat(fd, name, S_IFREG | 0644, 0));
+    }
+    for (long length; (length = MUST(syscall(SYS_getdents64, fd, entries, room))) > 0;)
+        for (char *at = entries; at < entries + length; at += ((struct entry *)at)->length)
+            if (((struct entry *)at)->name[0] != '.')
+                MUST(unlinkat(fd, ((struct entry *)at)->name, 0));
+    MUST(close(fd));
+    OK(rmdir("emptied"), "all that was there was listed, though what was listed before went meanwhile");
+    free(entries);
 }
 
 static void seek_back(void)
@@ -133,6 +159,8 @@ void subject_readdir(void)
     closedir(dir);
     seek_back();
     change_while_reading();
+    remove_while_reading(167 * 160); /* 1002 of these are six times as much: a thousand names, "." and ".." */
+    remove_while_reading(4096);
 
     /* what an entry says of its file */
     MUST(mkdir("kinds", 0755));
