@@ -300,6 +300,7 @@ static int mount_start(struct daemon *d, struct config *config, struct mount_opt
                                      .cache_timeout_s = cache_seconds(o, MOUNT_CACHE_S),
                                      .extend_max_bytes = MOUNT_EXTEND_MAX_BYTES}};
     pthread_mutex_init(&k.plain.handles.lock, NULL);
+    replacing_init(&k.plain.replacing);
     k.plain.root = mem_strdup(strcmp(root, "/") == 0 ? "" : root);
     k.plain.users = users_new(config, o->uri, &o->users);
     k.plain.inodes = inode_table_new();
@@ -317,6 +318,7 @@ static int mount_start(struct daemon *d, struct config *config, struct mount_opt
     free(k.plain.root);
     free(k.name);
     pthread_mutex_destroy(&k.plain.handles.lock);
+    replacing_destroy(&k.plain.replacing);
     arena_free(&a);
     return rc;
 }

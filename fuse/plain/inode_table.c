@@ -266,13 +266,13 @@ void inode_opened(struct inode_table *t, struct inode *inode)
     pthread_mutex_unlock(&t->lock);
 }
 
-bool inode_closed(struct inode_table *t, struct inode *inode)
+struct dfs *inode_closed(struct inode_table *t, struct inode *inode)
 {
     pthread_mutex_lock(&t->lock);
     assert(inode->opens > 0);
-    bool last = --inode->opens == 0 && inode->remove_at_close;
+    struct dfs *remover = --inode->opens == 0 ? STEAL(inode->remover) : NULL;
     pthread_mutex_unlock(&t->lock);
-    return last;
+    return remover;
 }
 
 uint64_t inode_hide(struct inode_table *t, struct inode *parent, const char *name)

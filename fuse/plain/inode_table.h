@@ -60,12 +60,13 @@ const char *inode_path(struct inode_table *t, const char *prefix, struct inode *
 /* After the namenode did it. */
 void inode_renamed(struct inode_table *t, struct inode *from, const char *name, struct inode *to, const char *new_name);
 void inode_unlinked(struct inode_table *t, struct inode *parent, const char *name);
-/* A handle more, with a reference; and one less: true when it was the last one of a file to be removed now. */
+/* A handle more, with a reference; and one less: when it was the last one of a file that is to be removed now, as whom,
+ * which is the caller's reference then. Who opens it still, before it has gone, does not remove it again. */
 void inode_opened(struct inode_table *t, struct inode *inode);
-bool inode_closed(struct inode_table *t, struct inode *inode);
+struct dfs *inode_closed(struct inode_table *t, struct inode *inode);
 /* If the child has open handles: the number to make a hidden name of, else 0. */
 uint64_t inode_hide(struct inode_table *t, struct inode *parent, const char *name);
-/* After the rename. true: it is still open; the one who closes it last takes `remover` from it and removes it. */
+/* After the rename. true: it is still open, and whoever closes it last gets `remover`. */
 bool inode_hidden(struct inode_table *t, struct inode *parent, const char *hidden_name, struct dfs *remover);
 /* Calls fn for every inode with a referenced copy of the list (for the last flush). */
 void inode_each(struct inode_table *t, void (*fn)(struct inode *inode, void *arg), void *arg);

@@ -91,7 +91,12 @@ void op_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
     }
     if (mount_dfs(req, &fs) < 0)
         return;
-    int rc = mount_entry(m, fs, parent, name, &entry, &err);
+    unsigned since;
+    int rc;
+    do {
+        since = replacing_now(&m->replacing);
+        rc = mount_entry(m, fs, parent, name, &entry, &err);
+    } while (rc == ERR_NOT_FOUND && replacing_was(&m->replacing, since));
     dfs_unref(fs);
     if (rc < 0)
         mount_fail(req, "lookup", name, &err);

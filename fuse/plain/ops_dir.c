@@ -8,6 +8,7 @@
 
 #include "client/lib/dfs_path.h"
 #include "common/clock.h"
+#include "common/log.h"
 #include "common/mem.h"
 #include "fuse/plain/plain_mount.h"
 #include "fuse/plain/write_stream.h"
@@ -109,26 +110,55 @@ static bool is_hidden(const char *name)
     return strncmp(name, HIDDEN_PREFIX, strlen(HIDDEN_PREFIX)) == 0;
 }
 
-/* unlink(2) of a file that is open here: it takes a hidden name until its last handle is closed. */
+/* A file that is open here, and whose name goes to nobody or to another file. */
+struct hiding {
+    struct inode *dir;
+    const char *name, *path;
+    uint64_t number;
+    const char *hidden_name, *hidden_path;
+};
+
+static int hide(struct name_op *op, struct hiding *h)
+{
+    h->hidden_name = arena_printf(&op->arena, HIDDEN_PREFIX "%s-%" PRIu64, dfs_client_name(op->fs), h->number);
+    h->hidden_path = inode_path(op->m->inodes, op->m->root, h->dir, h->hidden_name, &op->arena);
+    if (!h->hidden_path)
+        return err_set(&op->err, ERR_NOT_FOUND, "the directory was removed");
+    int rc = dfs_rename2(op->fs, h->path, h->hidden_path, false, false, &op->err);
+    if (rc == 0)
+        inode_renamed(op->m->inodes, h->dir, h->name, h->dir, h->hidden_name);
+    return rc;
+}
+
+/* It goes with its last close, or now if that has been. */
+static int remove_when_closed(struct name_op *op, const struct hiding *h, struct err *reterr)
+{
+    struct dfs *remover = dfs_ref(op->fs);
+    if (inode_hidden(op->m->inodes, h->dir, h->hidden_name, remover))
+        return 0;
+    dfs_unref(remover);
+    bool deleted;
+    int rc = dfs_delete(op->fs, h->hidden_path, false, &deleted, reterr);
+    inode_unlinked(op->m->inodes, h->dir, h->hidden_name);
+    return rc;
+}
+
+static void show_again(struct name_op *op, const struct hiding *h)
+{
+    struct err err = {0};
+    if (dfs_rename2(op->fs, h->hidden_path, h->path, false, false, &err) == 0)
+        inode_renamed(op->m->inodes, h->dir, h->hidden_name, h->dir, h->name);
+    else
+        log_error("mount", "a file that was not replaced is now called another name: path=%s name=%s err=%s", h->path,
+                  h->hidden_name, err.text);
+}
+
+/* unlink(2): it takes a hidden name until its last handle is closed. */
 static int unlink_open(struct name_op *op, fuse_ino_t parent, const char *name, uint64_t number)
 {
-    struct inode *dir = inode_of(op->m->inodes, parent);
-    const char *hidden = arena_printf(&op->arena, HIDDEN_PREFIX "%s-%" PRIu64, dfs_client_name(op->fs), number);
-    const char *to = inode_path(op->m->inodes, op->m->root, dir, hidden, &op->arena);
-    if (!to)
-        return err_set(&op->err, ERR_NOT_FOUND, "the directory was removed");
-    int rc = dfs_rename2(op->fs, op->path, to, false, false, &op->err);
-    if (rc < 0)
-        return rc;
-    inode_renamed(op->m->inodes, dir, name, dir, hidden);
-    struct dfs *remover = dfs_ref(op->fs);
-    if (inode_hidden(op->m->inodes, dir, hidden, remover))
-        return 0;
-    dfs_unref(remover); /* it was closed meanwhile */
-    bool deleted;
-    rc = dfs_delete(op->fs, to, false, &deleted, &op->err);
-    inode_unlinked(op->m->inodes, dir, hidden);
-    return rc;
+    struct hiding h = {.dir = inode_of(op->m->inodes, parent), .name = name, .path = op->path, .number = number};
+    int rc = hide(op, &h);
+    return rc == 0 ? remove_when_closed(op, &h, &op->err) : rc;
 }
 
 /* A directory in which only hidden files are left counts as empty. */
@@ -207,6 +237,42 @@ static int rename_reason(struct name_op *op, const char *to, int rc)
     return target.type == DFS_DIR ? err_set(&op->err, ERR_NOT_EMPTY, "%s", to) : rc;
 }
 
+/* A file that is open here is about to be replaced by another one. */
+static bool replaces_open(struct name_op *op, struct hiding *h)
+{
+    struct dfs_status source, target;
+    h->number = inode_hide(op->m->inodes, h->dir, h->name);
+    return h->number && dfs_lstat(op->fs, op->path, &op->arena, &source, NULL) == 0 && source.type != DFS_DIR &&
+           dfs_lstat(op->fs, h->path, &op->arena, &target, NULL) == 0 && target.type == DFS_FILE;
+}
+
+/* What is open under the new name is read and written on under a hidden one. HDFS cannot do both at once: for a moment
+ * nobody has the name, which those who look here wait for, and other clients may see. */
+static int rename_over(struct name_op *op, struct inode *dir, const char *name, const char *to)
+{
+    struct hiding h = {.dir = dir, .name = name, .path = to};
+    struct err why = {0};
+    bool hides = replaces_open(op, &h);
+    if (hides)
+        replacing_begin(&op->m->replacing);
+    bool hidden = hides && hide(op, &h) == 0; /* if not, it is as without */
+    int rc = rename_reason(op, to, dfs_rename2(op->fs, op->path, to, true, false, &op->err));
+    if (hidden && rc < 0)
+        show_again(op, &h);
+    if (hides)
+        replacing_end(&op->m->replacing);
+    if (hidden && rc == 0 && remove_when_closed(op, &h, &why) < 0)
+        log_error("mount", "a file that was replaced could not be removed: path=%s err=%s", h.hidden_path, why.text);
+    return rc;
+}
+
+static int rename_to(struct name_op *op, struct inode *dir, const char *name, const char *to, unsigned flags)
+{
+    if (!(flags & RENAME_NOREPLACE))
+        return rename_over(op, dir, name, to);
+    return rename_reason(op, to, dfs_rename2(op->fs, op->path, to, false, false, &op->err));
+}
+
 void op_rename(fuse_req_t req, fuse_ino_t parent, const char *name, fuse_ino_t new_parent, const char *new_name,
                unsigned flags)
 {
@@ -226,7 +292,7 @@ void op_rename(fuse_req_t req, fuse_ino_t parent, const char *name, fuse_ino_t n
     if (rc == 0 && strncmp(to, op.path, len) == 0 && to[len] == '/')
         rc = err_set(&op.err, ERR_ILLEGAL_ARGUMENT, "a directory cannot go below itself");
     if (rc == 0 && strcmp(op.path, to) != 0)
-        rc = rename_reason(&op, to, dfs_rename2(op.fs, op.path, to, !(flags & RENAME_NOREPLACE), false, &op.err));
+        rc = rename_to(&op, to_dir, new_name, to, flags);
     if (rc < 0) {
         mount_fail(req, "rename", op.path ? op.path : name, &op.err);
     } else {

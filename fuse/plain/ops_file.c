@@ -60,12 +60,11 @@ static void file_free(struct open_file *file)
 }
 
 /* The last handle of a file that was unlinked takes its hidden name away. */
-static void hidden_remove(struct mount *m, struct inode *inode)
+static void hidden_remove(struct mount *m, struct inode *inode, struct dfs *fs)
 {
     struct arena a;
     struct err err = {0};
     bool deleted;
-    struct dfs *fs = STEAL(inode->remover);
     arena_init(&a, OP_ARENA_BYTES);
     const char *path = inode_path(m->inodes, m->root, inode, NULL, &a);
     if (path && dfs_delete(fs, path, false, &deleted, &err) < 0 && err.code != ERR_NOT_FOUND)
@@ -80,15 +79,15 @@ static void file_detach(struct mount *m, struct open_file *file)
     struct err err = {0};
     struct inode *inode = file->inode;
     open_handles_remove(&m->handles, &file->handle);
-    bool last = inode_closed(m->inodes, inode);
+    struct dfs *remover = inode_closed(m->inodes, inode);
     if (file->may_write) { /* only a stream without bytes is left, or one whose last close failed */
         pthread_mutex_lock(&inode->lock);
         if (stream_finish(inode, &err) < 0)
             log_error("mount", "a file could not be completed after its last close: err=%s", err.text);
         pthread_mutex_unlock(&inode->lock);
     }
-    if (last)
-        hidden_remove(m, inode);
+    if (remover)
+        hidden_remove(m, inode, remover);
     file_free(file);
     inode_unref(m->inodes, inode);
 }
@@ -192,6 +191,8 @@ void op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
         fi->keep_cache = rc == 0 && !inode->stream && !(fi->flags & O_TRUNC) && same_version(inode, &status);
         pthread_mutex_unlock(&inode->lock);
     }
+    if (rc == ERR_NOT_FOUND) /* the kernel looks the name up again, which may be another file's */
+        rc = err_set(&err, ERR_STALE, "it was removed or replaced");
     if (rc < 0) {
         file_reader_close(reader);
         mount_fail(req, "open", path ? path : "", &err);

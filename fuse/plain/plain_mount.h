@@ -14,6 +14,7 @@
 #include "common/daemon.h"
 #include "fuse/plain/inode_table.h"
 #include "fuse/plain/open_handles.h"
+#include "fuse/plain/replacing.h"
 #include "fuse/users.h"
 
 #define MOUNT_IO_MAX_BYTES (1 << 20)
@@ -22,6 +23,7 @@ struct mount {
     struct inode_table *inodes;
     struct users *users;
     struct open_handles handles;
+    struct replacing replacing;
     struct daemon *daemon;    /* told ready when the kernel has said hello */
     char *root;               /* path in the file system that the mount point shows; "" for "/" */
     double cache_timeout_s;   /* how long the kernel may believe names and attributes */

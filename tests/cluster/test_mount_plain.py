@@ -1,4 +1,5 @@
 """A mount of what HDFS has words for: not by the namenode's superuser, or of any other HDFS."""
+import concurrent.futures
 import errno
 import fcntl
 import mmap
@@ -6,6 +7,7 @@ import os
 import stat
 import subprocess
 import tempfile
+import threading
 
 import pytest
 
@@ -216,6 +218,58 @@ def test_a_hidden_file_goes_when_somebody_else_closes_it(cluster, here):
     assert b".cairn-unlinked-" in cluster.fs("-ls", path_in_dfs(cluster, here)).stdout
     assert reader.communicate(b"\n", timeout=60)[0] == b"still here"
     wait_for(lambda: cluster.fs("-ls", path_in_dfs(cluster, here)).stdout == b"", 10, "the hidden file to go")
+
+
+def test_a_file_that_is_replaced_is_written_and_read_on(cluster, here):
+    open(here + "/f", "w").write("what it was")
+    both = os.open(here + "/f", os.O_RDWR | os.O_APPEND)
+    open(here + "/new", "w").write("what it is")
+    os.rename(here + "/new", here + "/f")
+    assert os.write(both, b", and more") == 10
+    assert os.pread(both, 100, 0) == b"what it was, and more"
+    assert (os.fstat(both).st_nlink, os.listdir(here)) == (0, ["f"])
+    assert open(here + "/f").read() == "what it is"
+    os.close(both)
+    wait_for(lambda: cluster.fs("-ls", path_in_dfs(cluster, here)).stdout.count(b"/") == 2, 10, "the hidden file to go")
+
+
+def test_who_opens_a_file_that_is_replaced_finds_the_old_or_the_new_one(here):
+    contents = [f"version {i} ".encode() * 1000 for i in range(100)]
+    open(here + "/f", "wb").write(contents[0])
+    found, has_ended = set(), threading.Event()
+
+    def look():
+        while not has_ended.is_set():
+            try:
+                with open(here + "/f", "rb") as f:
+                    found.add(f.read())
+            except OSError as error:
+                assert error.errno == errno.ESTALE, error  # it was replaced twice while the kernel looked for it
+
+    with concurrent.futures.ThreadPoolExecutor() as threads:
+        looking = [threads.submit(look) for _ in range(3)]
+        for content in contents:
+            with open(here + "/f", "rb"):
+                open(here + "/new", "wb").write(content)
+                os.rename(here + "/new", here + "/f")
+        has_ended.set()
+    for each in looking:
+        each.result()
+    assert found <= set(contents)
+
+
+def test_a_file_that_was_not_replaced_keeps_its_name(cluster, here):
+    cluster.fs("-mkdir", path_in_dfs(cluster, here) + "/locked", check=True)
+    cluster.fs("-put", "-", path_in_dfs(cluster, here) + "/locked/f", stdin=b"stays there", check=True)
+    cluster.fs("-chmod", "755", path_in_dfs(cluster, here) + "/locked", check=True)
+    open(here + "/f", "w").write("what it is")
+    with open(here + "/f", "a", buffering=1) as f:
+        with pytest.raises(PermissionError):
+            os.rename(here + "/locked/f", here + "/f")
+        f.write(" still\n")
+        assert os.fstat(f.fileno()).st_nlink == 1
+    assert open(here + "/f").read() == "what it is still\n"
+    assert cluster.fs("-cat", path_in_dfs(cluster, here) + "/f").stdout == b"what it is still\n"
 
 
 def test_a_file_that_could_not_be_closed_can_be_written_again(cluster, here):
