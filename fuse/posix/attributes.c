@@ -201,8 +201,8 @@ static int save_before_times(struct request *op, struct node *n, struct posix_se
     return rc;
 }
 
-/* By a handle it may wait for the close or fsync with the other changes, and changes the times in any case; else it is
- * done now. */
+/* By a handle what cannot be saved now waits for the close or fsync, as other changes do, and the times change in any
+ * case. */
 static int set_size(struct request *op, struct node *n, int64_t size, bool by_handle, struct posix_set *set)
 {
     int rc = node_resize(&op->m->store, n, size, &op->err);

@@ -65,7 +65,8 @@ struct node {
     bool has_lost_stream; /* one that failed, or a dead process's: its lease has to be ended before anything is saved */
 
     bool is_edited, was_edited; /* was: and will probably be again */
-    bool is_sized;              /* the size was set, and not only written up to */
+    bool is_sized;              /* the size was set: it is that whatever others have made of it */
+    int64_t grown_to;           /* it was made at least so long without writing; 0: it was not */
     struct extents changed;
     struct staging *staging;         /* of what is changed; NULL: nothing yet */
     struct first_block *first_block; /* that it may be saved to; or NULL */
@@ -183,6 +184,7 @@ int node_sync(struct node_store *s, struct node *n, struct err *reterr) MUST_CHE
 int node_load_attr(struct node_store *s, struct node *n, struct err *reterr) MUST_CHECK; /* size of a clean node */
 int node_load_pieces(struct node_store *s, struct node *n, struct err *reterr) MUST_CHECK;
 int node_load_reader(struct node_store *s, struct node *n, struct err *reterr) MUST_CHECK;
+int64_t node_written_size(const struct node *n); /* as edited, unless the size was set */
 void node_unload(struct node *n);
 /* After a failure that lost nothing the node is edited: what may be on no datanode is staged. */
 int node_finish_stream(struct node *n, struct err *reterr) MUST_CHECK;

@@ -25,6 +25,8 @@ static void stage_less(struct node *n)
     int rc = staging_trim(n->staging, &n->changed, n->appended_from, &err);
     if (rc == 0 && n->is_sized)
         rc = staging_note_size(n->staging, n->size, &err);
+    else if (rc == 0 && n->grown_to)
+        rc = staging_note_grown(n->staging, n->grown_to, &err);
     if (rc < 0) /* the next process would hear from the namenode what is there */
         log_warn("mount", "inode=%" PRIu64 " err=%s", n->id, err.text);
 }
@@ -34,10 +36,10 @@ static void appended_is_there(struct node *n)
 {
     extents_remove(&n->changed, n->appended_from, run_end(n, n->appended_from));
     n->appended_from = -1;
-    n->is_edited = n->changed.count > 0 || n->is_sized;
-    int64_t end = extents_end(&n->changed);
+    n->grown_to = n->grown_to > n->saved_size ? n->grown_to : 0;
+    n->is_edited = n->changed.count > 0 || n->is_sized || n->grown_to;
     if (!n->is_sized)
-        n->size = end > n->saved_size ? end : n->saved_size;
+        n->size = node_written_size(n);
     if (n->is_edited) {
         stage_less(n);
     } else {

@@ -28,17 +28,21 @@ void node_unload(struct node *n)
     n->has_pieces = false;
 }
 
+int64_t node_written_size(const struct node *n)
+{
+    return max64(n->saved_size, max64(n->grown_to, extents_end(&n->changed)));
+}
+
 static void node_loaded(struct node *n, const struct posix_attr *attr)
 {
     n->saved_size = (int64_t)attr->size;
     n->saved_mtime_ns = attr->mtime_ns;
     n->saved_ctime_ns = attr->ctime_ns;
     n->replication = attr->replication;
-    bool was_only_written = n->is_edited && !n->is_sized; /* another client may have made it longer or shorter */
-    if ((!n->is_edited && !n->writer) || was_only_written)
+    if (!n->is_edited && !n->writer)
         n->size = n->saved_size;
-    if (was_only_written)
-        n->size = max64(n->size, extents_end(&n->changed));
+    else if (n->is_edited && !n->is_sized) /* another client may have made it longer or shorter */
+        n->size = node_written_size(n);
 }
 
 int node_load_attr(struct node_store *s, struct node *n, struct err *reterr)

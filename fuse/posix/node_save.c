@@ -314,6 +314,7 @@ int node_save_edits(struct node_store *s, struct node *n, bool sync, struct err 
     new_attributes_outdated(n);
     extents_clear(&n->changed);
     n->is_edited = n->is_sized = false;
+    n->grown_to = 0;
     n->was_edited &= !was_new; /* what is appended to it may be a stream */
     n->size = n->saved_size;
     staging_give_back(n->staging);

@@ -151,8 +151,24 @@ static int set_size(struct node *n, int64_t size, struct err *reterr)
         rc = grow(n, size, reterr);
     n->size = size;
     n->is_sized = true;
+    n->grown_to = 0;
     n->appended_from = n->appended_from < size ? n->appended_from : -1;
     return rc == 0 && n->staging ? staging_note_size(n->staging, size, reterr) : rc;
+}
+
+/* Others may make it longer still. */
+static int make_longer(struct node *n, int64_t size, struct err *reterr)
+{
+    if (n->is_sized)
+        return set_size(n, size, reterr);
+    n->size = n->grown_to = size;
+    return n->staging ? staging_note_grown(n->staging, size, reterr) : 0;
+}
+
+/* What others have made of it counts, too, for what is compared with its size. */
+static int load_size(struct node_store *s, struct node *n, struct err *reterr)
+{
+    return n->is_stale && !n->writer ? node_load_attr(s, n, reterr) : 0;
 }
 
 static int stage(struct node_store *s, struct node *n, const void *bytes, size_t len, int64_t offset,
@@ -238,6 +254,7 @@ static int stream_new(struct node_store *s, struct node *n, struct err *reterr)
     }
     extents_clear(&n->changed);
     n->is_edited = n->was_edited = n->is_pushed = false;
+    n->grown_to = 0;
     n->has_written = true;
     return 0;
 }
@@ -321,11 +338,21 @@ static int save_if_bare(struct node_store *s, struct node *n, struct err *reterr
         return 0;
     extents_clear(&n->changed);
     n->is_edited = n->is_sized = false;
+    n->grown_to = 0;
     n->is_stale = true;
     n->size = n->saved_size;
     if (n->staging && staging_trim(n->staging, &n->changed, -1, &err) < 0)
         log_warn("mount", "inode=%" PRIu64 " err=%s", n->id, err.text);
     return rc;
+}
+
+/* A size that was set is saved at once, too, or what others append from now on would be cut off later. A file without a
+ * name has no others; and what cannot be saved now is left to who closes the file, as all that is staged. */
+static void save_if_sized(struct node_store *s, struct node *n)
+{
+    struct err err = {0};
+    if (n->is_sized && !n->is_held && node_save_edits(s, n, false, &err) < 0)
+        log_debug("mount", "the size is set when the file is saved: inode=%" PRIu64 " err=%s", n->id, err.text);
 }
 
 static int resize(struct node_store *s, struct node *n, int64_t size, bool may_shrink, struct err *reterr)
@@ -334,13 +361,16 @@ static int resize(struct node_store *s, struct node *n, int64_t size, bool may_s
     int rc = check_size(size, reterr);
     if (rc == 0 && n->appended_from >= 0)
         rc = node_find_end(s, n, reterr);
-    if (rc == 0 && !n->writer && !n->is_edited && n->is_stale)
-        rc = node_load_attr(s, n, reterr);
+    rc = rc == 0 ? load_size(s, n, reterr) : rc;
     if (rc == 0 && (may_shrink ? size != n->size : size > n->size))
         rc = begin_edit(s, n, reterr);
-    if (rc == 0 && n->is_edited && (may_shrink || size > n->size))
+    if (rc == 0 && n->is_edited && may_shrink)
         rc = set_size(n, size, reterr);
+    else if (rc == 0 && n->is_edited && size > n->size)
+        rc = make_longer(n, size, reterr);
     rc = rc == 0 ? save_if_bare(s, n, reterr) : rc;
+    if (rc == 0)
+        save_if_sized(s, n);
     node_note(n);
     pthread_rwlock_unlock(&n->lock);
     return rc;
@@ -361,8 +391,9 @@ int node_zero(struct node_store *s, struct node *n, int64_t start, int64_t end, 
     pthread_rwlock_wrlock(&n->lock);
     int rc = check_size(end, reterr);
     rc = rc == 0 ? begin_edit(s, n, reterr) : rc;
+    rc = rc == 0 ? load_size(s, n, reterr) : rc;
     if (rc == 0 && may_grow && end > n->size)
-        rc = set_size(n, end, reterr);
+        rc = make_longer(n, end, reterr);
     if (rc == 0 && start < n->size)
         rc = add_zeros(n, start, end < n->size ? end : n->size, reterr);
     rc = rc == 0 ? save_if_bare(s, n, reterr) : rc;
@@ -381,6 +412,7 @@ int node_resume(struct node_store *s, struct node *n, struct err *reterr)
     n->changed = what.changed;
     n->size = what.size;
     n->is_sized = what.is_sized;
+    n->grown_to = what.grown_to;
     n->appended_from = what.appended_from;
     n->stream = what.session;
     new_attributes_resume(n, &what.set);
@@ -399,6 +431,7 @@ void node_forget(struct node *n)
         log_debug("mount", "a file that nobody will see was not completed: err=%s", err.text);
     extents_clear(&n->changed);
     n->is_edited = false;
+    n->grown_to = 0;
     n->appended_from = -1;
     new_attributes_saved(n);
     node_note(n);

@@ -66,6 +66,7 @@ struct staging {
     size_t records;
     struct extents ranges; /* what the log says, for writing it anew */
     int64_t cut, size;     /* the least and the last one that was set; -1: none */
+    int64_t grown;         /* at least so long; 0: nothing was said */
     int64_t appended_from; /* -1: nothing was */
     uint64_t session;      /* 0: no stream */
     struct staged_set set;
@@ -245,6 +246,7 @@ static void begin(struct staging *s, uint64_t inode)
     s->log_bytes = s->used_bytes = 0;
     s->records = 0;
     s->cut = s->size = s->appended_from = -1;
+    s->grown = 0;
     s->session = 0;
     s->set.fields = 0;
     extents_clear(&s->ranges);
@@ -433,6 +435,8 @@ static int log_anew(struct staging *s, struct err *reterr)
         rc = log_add_range(s, fd, &s->ranges.items[i], reterr);
     if (rc == 0 && s->size >= 0)
         rc = log_add(s, fd, record_of(s, RECORD_SIZE, s->size, s->size), reterr);
+    else if (rc == 0 && s->grown)
+        rc = log_add(s, fd, record_of(s, RECORD_ZEROS, s->grown, s->grown), reterr);
     rc = rc == 0 ? log_add_set(s, fd, reterr) : rc;
     if (rc == 0 && take_name(fresh, path) < 0)
         rc = err_errno(reterr, errno, "staging file '%s'", fresh);
@@ -468,12 +472,14 @@ static void follow(struct staging *s, const struct record *r)
         extents_cut(&s->ranges, r->start);
         s->cut = s->cut < 0 || r->start < s->cut ? r->start : s->cut;
         s->size = r->start;
+        s->grown = 0;
         s->appended_from = s->appended_from < r->start ? s->appended_from : -1;
     } else {
         extents_add(&s->ranges, r->start, r->end, kind == RECORD_ZEROS);
         if (kind == RECORD_APPENDED && (s->appended_from < 0 || r->start < s->appended_from))
             s->appended_from = r->start;
         s->size = s->size >= 0 && r->end > s->size ? r->end : s->size;
+        s->grown = r->start == r->end && r->end > s->grown ? r->end : s->grown;
     }
 }
 
@@ -506,6 +512,11 @@ int staging_note_set(struct staging *s, const struct staged_set *set, struct err
 int staging_forget_set(struct staging *s, struct err *reterr)
 {
     return s->set.fields ? note(s, RECORD_SET, NOTHING_SET, 0, reterr) : 0;
+}
+
+int staging_note_grown(struct staging *s, int64_t size, struct err *reterr)
+{
+    return note(s, RECORD_ZEROS, size, size, reterr); /* no zeros, but as far as that */
 }
 
 static void read_log(struct staging *s, struct staged *what)
@@ -548,6 +559,7 @@ int staging_resume(struct staging_area *a, uint64_t inode, struct staged *what, 
     s->used_bytes = what->changed.data_bytes;
     a->used_bytes += s->used_bytes;
     what->is_sized = s->size >= 0;
+    what->grown_to = s->grown;
     what->appended_from = s->appended_from;
     what->session = s->session;
     what->set = s->set;
@@ -610,6 +622,7 @@ int staging_trim(struct staging *s, const struct extents *kept, int64_t appended
     for (size_t i = 0; i < kept->count; i++)
         extents_add(&s->ranges, kept->items[i].start, kept->items[i].end, kept->items[i].is_zero);
     s->cut = s->size = -1;
+    s->grown = 0;
     s->appended_from = appended_from;
     int rc = kept->count ? log_anew(s, reterr) : 0;
     if (rc < 0)

@@ -40,6 +40,7 @@ struct staged { /* what the files say */
     struct extents changed;
     int64_t size;          /* given: the file's; it is more, if it is with this, or as it was set */
     bool is_sized;         /* it was set */
+    int64_t grown_to;      /* it was made at least so long; 0: it was not */
     int64_t appended_from; /* from here on it was appended, by a stream; -1: nothing was */
     uint64_t session;      /* whose stream that was; 0: nobody has said */
     struct staged_set set;
@@ -60,7 +61,8 @@ int staging_note_stream(struct staging *s, uint64_t session, struct err *reterr)
 int staging_write(struct staging *s, const void *bytes, size_t len, int64_t offset, struct err *reterr) MUST_CHECK;
 int staging_append(struct staging *s, const void *bytes, size_t len, int64_t offset, struct err *reterr) MUST_CHECK;
 int staging_note_zeros(struct staging *s, int64_t start, int64_t end, struct err *reterr) MUST_CHECK;
-int staging_note_size(struct staging *s, int64_t size, struct err *reterr) MUST_CHECK; /* cut off or grown */
+int staging_note_size(struct staging *s, int64_t size, struct err *reterr) MUST_CHECK;  /* set to that */
+int staging_note_grown(struct staging *s, int64_t size, struct err *reterr) MUST_CHECK; /* at least so long now */
 /* Of times of change only one that was set after the last byte was written is still known afterwards. */
 int staging_note_set(struct staging *s, const struct staged_set *set, struct err *reterr) MUST_CHECK;
 int staging_forget_set(struct staging *s, struct err *reterr) MUST_CHECK; /* it is saved */

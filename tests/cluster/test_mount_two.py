@@ -287,6 +287,38 @@ def test_an_append_to_a_new_file_that_is_not_saved_does_not_overwrite_another(cl
     assert hdfs_bytes(cluster, here + "/f") == b"placed" + b"appended there"[6:] + b"h" * length
 
 
+@pytest.mark.parametrize("first", ["here", "there"])
+@pytest.mark.parametrize("resize", [lambda fd: os.posix_fallocate(fd, 0, 2000), lambda fd: os.ftruncate(fd, 2000), lambda fd: os.ftruncate(fd, 500)],
+                         ids=["allocated", "longer", "shorter"])
+def test_what_another_appends_is_not_cut_off_by_a_change_of_size_that_is_not_saved(cluster, here, other, resize, first):
+    with open(here + "/f", "wb") as f:
+        f.write(b"before " * 100)
+    model = bytearray(b"before " * 100)
+    with open(here + "/f", "r+b", buffering=0) as f:
+        os.pwrite(f.fileno(), b"HERE", 50)
+        model[50:54] = b"HERE"
+
+        def append():
+            with open(beside(cluster, other, here + "/f"), "ab") as g:
+                g.write(b"there " * 10000)
+
+        if first == "there":
+            assert not os.path.exists(here + "/told")
+            append()
+            open(beside(cluster, other, here + "/told"), "w").close()
+            wait_for(lambda: os.path.exists(here + "/told"), 10, "word of it")
+        resize(f.fileno())
+        if first == "here":
+            append()
+    whole = hdfs_bytes(cluster, here + "/f")
+    if first == "here":
+        assert whole.replace(b"\0", b"") == model[:500 if "shorter" in here else None] + b"there " * 10000
+    elif "shorter" in here:
+        assert whole == model[:500]
+    else:
+        assert whole[:2000] == (model + b"there " * 10000)[:2000] and (len(whole) == 2000) == ("longer" in here)
+
+
 def some_names(folder):
     """As many at a time as the C library of a small system asks for."""
     libc, entries = ctypes.CDLL(None, use_errno=True), ctypes.create_string_buffer(2048)

@@ -47,7 +47,7 @@ static int teardown(void **state)
 }
 
 struct change {
-    enum { WRITE, APPEND, ZEROS, CUT, TRIM, STREAM, SET, FORGET } what; /* SET: the attribute `at` to `byte` */
+    enum { WRITE, APPEND, ZEROS, CUT, GROW, TRIM, STREAM, SET, FORGET } what; /* SET: the attribute `at` to `byte` */
     int64_t at;
     size_t len;
     int byte;
@@ -72,6 +72,7 @@ static void do_and_die(const struct change *changes, size_t count)
                  : c->what == APPEND ? staging_append(s, bytes, c->len, c->at, NULL)
                  : c->what == ZEROS  ? staging_note_zeros(s, c->at, c->at + (int64_t)c->len, NULL)
                  : c->what == CUT    ? staging_note_size(s, c->at, NULL)
+                 : c->what == GROW   ? staging_note_grown(s, c->at, NULL)
                  : c->what == STREAM ? staging_note_stream(s, SESSION, NULL)
                  : c->what == SET    ? staging_note_set(s, &set, NULL)
                  : c->what == FORGET ? staging_forget_set(s, NULL)
@@ -244,6 +245,32 @@ static void test_attributes_that_were_set_are_known(void **state)
         if (staged_has(&what.set, STAGED_MTIME))
             assert_int_equal(what.set.values[STAGED_MTIME], i < 8 ? 7 : -9);
         assert_int_equal(extents_end(&what.changed), i < 6 ? 100 : i < 11 ? 110 : 20);
+        extents_clear(&what.changed);
+        staging_free(s);
+    }
+}
+
+/* Also by a log that was written anew, since it had become too long. */
+static void test_what_was_made_longer_is_at_least_so_long(void **state)
+{
+    enum { MANY = 70000 };
+    static struct change changes[MANY] = {{WRITE, 0, 100, 1}, {GROW, 500, 0, 0}};
+    static const struct {
+        size_t count;
+        int64_t size, grown_to;
+        bool is_sized;
+    } expected[] = {{2, 500, 500, false}, {3, 500, 500, false}, {MANY - 1, 700, 500, false}, {MANY, 300, 0, true}};
+    for (size_t i = 2; i < MANY - 2; i++)
+        changes[i] = (struct change){WRITE, (int64_t)i % 100, 1, 2};
+    changes[MANY - 2] = (struct change){WRITE, 690, 10, 3};
+    changes[MANY - 1] = (struct change){CUT, 300, 0, 0};
+    for (size_t i = 0; i < ARRAY_COUNT(expected); i++) {
+        struct staged what = {0};
+        do_and_die(changes, expected[i].count);
+        struct staging *s = resume_all(&what);
+        assert_int_equal(what.size, expected[i].size);
+        assert_int_equal(what.grown_to, expected[i].grown_to);
+        assert_int_equal(what.is_sized, expected[i].is_sized);
         extents_clear(&what.changed);
         staging_free(s);
     }
@@ -531,6 +558,7 @@ int main(void)
         cmocka_unit_test(test_what_was_appended_and_cut_off_is_not),
         cmocka_unit_test(test_attributes_that_were_set_are_known),
         cmocka_unit_test(test_attributes_are_no_ranges_for_an_earlier_version),
+        cmocka_unit_test(test_what_was_made_longer_is_at_least_so_long),
         cmocka_unit_test(test_a_full_area_says_so),
         cmocka_unit_test(test_what_is_of_no_use_is_swept_away),
         cmocka_unit_test(test_a_log_that_had_no_room_is_still_a_log),
