@@ -275,6 +275,21 @@ void posix_op_fallocate(fuse_req_t req, fuse_ino_t ino, int mode, off_t offset, 
     file_reply(&op, n, "fallocate", rc);
 }
 
+/* What was written through a mapping the kernel has alone until it writes it back, and that is data, too. Letting go of
+ * its pages it does so now, by requests of its own while this one waits: one at a time, so that there is a thread for
+ * them. false: another one is at it. */
+static bool fetch_mapped(const struct request *op, struct node *n, fuse_ino_t ino, off_t offset, uint64_t handle)
+{
+    struct posix_mount *m = op->m;
+    if (!(handle & HANDLE_WRITES) && !node_is_shared(m->nodes, n)) /* who has mapped a file has it open */
+        return true;
+    if (pthread_mutex_trylock(&m->fetching_lock) != 0)
+        return false;
+    fuse_lowlevel_notify_inval_inode(m->fuse, ino, offset, 0);
+    pthread_mutex_unlock(&m->fetching_lock);
+    return true;
+}
+
 void posix_op_lseek(fuse_req_t req, fuse_ino_t ino, off_t offset, int whence, struct fuse_file_info *fi)
 {
     struct request op;
@@ -282,7 +297,8 @@ void posix_op_lseek(fuse_req_t req, fuse_ino_t ino, off_t offset, int whence, st
     int64_t at = -1;
     if (file_begin(&op, req, ino, "lseek", &n) < 0)
         return;
-    if (node_seek(&op.m->store, n, offset, whence == SEEK_DATA, &at, &op.err) < 0) {
+    bool is_known = fetch_mapped(&op, n, ino, offset, fi->fh);
+    if (node_seek(&op.m->store, n, offset, whence == SEEK_DATA, is_known, &at, &op.err) < 0) {
         file_fail(&op, n, "lseek");
         return;
     }

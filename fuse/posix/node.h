@@ -111,6 +111,7 @@ void node_opened(struct node_table *t, struct node *n);
 void node_released(struct node_table *t, struct node *n);
 bool node_is_open(struct node_table *t, uint64_t id); /* or a request is under way */
 bool node_has_handles(struct node_table *t, uint64_t id);
+bool node_is_shared(struct node_table *t, const struct node *n); /* has more handles than one */
 bool node_any_open(struct node_table *t);
 /* Its last link is gone, and the namenode keeps it for us: until the last close, or not at all if it is closed by now.
  * namings: as of before that was seen; what was named since is not held. */
@@ -167,8 +168,9 @@ int node_grow(struct node_store *s, struct node *n, int64_t size, struct err *re
 /* Zeros from start to end, which take no room; the file grows if it has to and `grow`. */
 int node_zero(struct node_store *s, struct node *n, int64_t start, int64_t end, bool grow,
               struct err *reterr) MUST_CHECK;
-/* SEEK_DATA and SEEK_HOLE; *ret -1: offset is negative, at the end or behind it, or there is no more data. */
-int node_seek(struct node_store *s, struct node *n, int64_t offset, bool data, int64_t *ret,
+/* SEEK_DATA and SEEK_HOLE; *ret -1: offset is negative, at the end or behind it, or there is no more data. Unless all
+ * is known, there are no holes before the end. */
+int node_seek(struct node_store *s, struct node *n, int64_t offset, bool data, bool is_known, int64_t *ret,
               struct err *reterr) MUST_CHECK;
 /* Its file, just now, by this mount: it has no pieces. first: the block it was given with that, copied; or NULL. */
 void node_made(struct node *n, const struct dfs_block *first);

@@ -227,7 +227,8 @@ static bool seek_run(const struct node *n, int64_t at, int64_t *ret_end)
     return i < n->piece_count && !n->pieces[i].is_hole;
 }
 
-int node_seek(struct node_store *s, struct node *n, int64_t offset, bool data, int64_t *ret, struct err *reterr)
+int node_seek(struct node_store *s, struct node *n, int64_t offset, bool data, bool is_known, int64_t *ret,
+              struct err *reterr)
 {
     int rc = 0;
     pthread_rwlock_wrlock(&n->lock);
@@ -241,6 +242,8 @@ int node_seek(struct node_store *s, struct node *n, int64_t offset, bool data, i
         rc = node_load_pieces(s, n, reterr);
     if (rc == 0 && (offset < 0 || offset >= n->size)) {
         *ret = -1;
+    } else if (rc == 0 && !is_known) {
+        *ret = data ? offset : n->size;
     } else if (rc == 0) {
         int64_t at = offset, end;
         while (at < n->size && seek_run(n, at, &end) != data)

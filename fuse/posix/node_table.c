@@ -123,6 +123,14 @@ bool node_has_handles(struct node_table *t, uint64_t id)
     return has;
 }
 
+bool node_is_shared(struct node_table *t, const struct node *n)
+{
+    pthread_mutex_lock(&t->lock);
+    bool is_shared = n->opens > 1;
+    pthread_mutex_unlock(&t->lock);
+    return is_shared;
+}
+
 bool node_any_open(struct node_table *t)
 {
     pthread_mutex_lock(&t->lock);

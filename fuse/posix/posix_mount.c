@@ -81,6 +81,7 @@ static struct posix_mount *mount_new(struct keeper_memory *memory, int lock_fd, 
     pthread_mutex_init(&m->store.uploads_lock, NULL);
     pthread_mutex_init(&m->store.held_lock, NULL);
     pthread_mutex_init(&m->backing_lock, NULL);
+    pthread_mutex_init(&m->fetching_lock, NULL);
     read_buffers_init(&m->read_buffers);
     pthread_cond_init(&m->store.uploads_ended, NULL);
     m->staging_lock_fd = lock_fd;
@@ -283,6 +284,7 @@ void posix_mount_free(struct posix_mount *m)
     pthread_mutex_destroy(&m->store.uploads_lock);
     pthread_mutex_destroy(&m->store.held_lock);
     pthread_mutex_destroy(&m->backing_lock);
+    pthread_mutex_destroy(&m->fetching_lock);
     read_buffers_free(&m->read_buffers);
     pthread_cond_destroy(&m->store.uploads_ended);
     free(m);

@@ -35,7 +35,8 @@ struct posix_mount {
     int staging_lock_fd;
     struct daemon *daemon; /* told ready when the kernel has said hello */
     struct fuse_session *fuse;
-    pthread_mutex_t backing_lock; /* backing.h */
+    pthread_mutex_t backing_lock;  /* backing.h */
+    pthread_mutex_t fetching_lock; /* of who has the kernel write back what is mapped */
     struct watch *watch;
     struct xattr_facts *facts;
     struct listings *listings;

@@ -187,6 +187,16 @@ void subject_seek(void)
     IS(6 * MIB, lseek(sparse, 6 * MIB, SEEK_HOLE), "within a hole");
     FAILS(ENXIO, lseek(sparse, 6 * MIB, SEEK_DATA), "in the last hole");
     HOLDS(stat_of("sparse").st_blocks * 512 <= 2 * MIB, "holes take no room");
+
+    int mapped = fd_of("mapped", O_RDWR), reader = MUST(open("mapped", O_RDONLY));
+    MUST(ftruncate(mapped, 8 * MIB));
+    char *map = mmap(NULL, 8 * MIB, PROT_READ | PROT_WRITE, MAP_SHARED, mapped, 0);
+    MUST(map == MAP_FAILED ? -1 : 0);
+    for (int i = 0; i < 2; i++) {
+        map[(i ? 2 : 5) * MIB] = 'm';
+        IS((i ? 2 : 5) * MIB, lseek(i ? reader : mapped, 0, SEEK_DATA), "written through a mapping, and not synced");
+    }
+    HOLDS(map[2 * MIB] == 'm' && map[5 * MIB] == 'm', "what is mapped stays");
 }
 
 void subject_truncate(void)
