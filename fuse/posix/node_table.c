@@ -341,11 +341,22 @@ bool node_is_same_version(struct node_table *t, struct node *n, const struct pos
     return false;
 }
 
+static void keep_locked(struct node_table *t, struct node *n)
+{
+    t->kept += n->is_kept ? 0 : 1;
+    n->refs += n->is_kept ? 0 : 1;
+    n->is_kept = true;
+    pthread_cond_broadcast(&t->kept_more);
+}
+
+/* What is not saved has a handle, which holds it, unless those were too many to be counted over a death. */
 void node_put(struct node_table *t, struct node *n)
 {
     if (n->was_changed && atomic_exchange(&n->was_changed, false))
         known_names_inode_changed(t->store->known, n->id);
     pthread_mutex_lock(&t->lock);
+    if (n->refs == 1 && n->unsaved_size >= 0 && !n->is_held)
+        keep_locked(t, n);
     bool last = --n->refs == 0;
     if (last) {
         *slot_of(t, n->id) = n->next;
@@ -427,10 +438,7 @@ void node_released(struct node_table *t, struct node *n)
 void node_keep(struct node_table *t, struct node *n)
 {
     pthread_mutex_lock(&t->lock);
-    t->kept += n->is_kept ? 0 : 1;
-    n->refs += n->is_kept ? 0 : 1;
-    n->is_kept = true;
-    pthread_cond_broadcast(&t->kept_more);
+    keep_locked(t, n);
     pthread_mutex_unlock(&t->lock);
 }
 
