@@ -43,12 +43,17 @@ int file_begin_recovery(const struct file_op *o, struct inode *n, struct err *re
     return 0;
 }
 
-/* A block of which nothing was ever written anywhere. */
-static bool is_empty(const struct file_op *o, const struct file_block *b)
+/* Nobody has said that it is there. */
+static bool is_unheard_of(const struct file_op *o, const struct file_block *b)
 {
     struct block_location location;
-    return !b->length_bytes && !blocks_locations(o->nn->blocks, b->id, NULL, &location, 1) &&
-           !blocks_may_come_back(o->nn->blocks, b->id);
+    return !blocks_locations(o->nn->blocks, b->id, NULL, &location, 1) && !blocks_may_come_back(o->nn->blocks, b->id);
+}
+
+/* There may be some who still will: whoever asks is to ask again. */
+static bool is_soon_reported(const struct file_op *o, const struct file_block *b)
+{
+    return b->id < o->nn->first_block_since_start && o->now_ms - o->nn->started_ms < REPORTS_AWAITED_MS;
 }
 
 int file_release_lease(const struct file_op *o, struct inode *n, const char *path, bool *ret_closed, struct err *reterr)
@@ -70,9 +75,9 @@ int file_release_lease(const struct file_op *o, struct inode *n, const char *pat
                        path);
     if (leases_is_recovering(o->nn->leases, n->id, o->now_ms))
         return 0;
-    if (is_empty(o, b)) {
-        if (b->id < o->nn->first_block_since_start && o->now_ms - o->nn->started_ms < REPORTS_AWAITED_MS)
-            return 0;
+    if (is_unheard_of(o, b) && is_soon_reported(o, b))
+        return 0;
+    if (is_unheard_of(o, b) && !b->length_bytes) { /* nothing was ever written anywhere */
         txn_drop_last_block(o->t, n);
         return file_try_close(o, n, true, ret_closed, reterr);
     }

@@ -2,6 +2,7 @@
 what another has appended."""
 import contextlib
 import os
+import platform
 import signal
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from lib.posix_mounts import beside, cluster, hdfs_bytes, here, keeper_of, mount
 from lib.waiting import wait_for
 
 FIRST = b"staged when it was killed " * 4
+CLOSE = {"x86_64": 3}.get(platform.machine(), 57)
 BETWEEN = b"appended by the other mount " * 3
 
 
@@ -204,3 +206,38 @@ def test_every_record_is_there_once_whoever_is_killed_when(cluster, here, other,
         lost = set(expected[name]) - set(seen[name])
         assert not lost, f"{len(lost)} of {len(expected[name])} lost: {sorted(lost)[:5]}"
         assert seen[name] == expected[name], f"{len(seen[name])} for {len(expected[name])}"
+
+
+PROGRAM = """
+import os, sys
+fd = os.open(sys.argv[1], os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+os.write(fd, b"a" * 300000)
+os.fsync(fd)
+os.write(fd, b"b" * 300000)
+print("written", flush=True)
+sys.stdin.readline()
+os.close(fd)
+"""
+
+
+def _is_closing(pid):
+    with open(f"/proc/{pid}/syscall") as file:
+        return file.read().split()[0] == str(CLOSE)
+
+
+def test_the_namenode_and_the_mounts_process_are_killed_together(cluster, here, tmp_path):
+    """What is appended by a program of its own: this one starts daemons, whose processes close what it has open."""
+    target = tmp_path / "mnt"
+    daemon = mount_on(cluster, target, tmp_path / "log")
+    path = f"{target}{path_in_dfs(cluster, here)}/f"
+    program = subprocess.Popen([sys.executable, "-c", PROGRAM, path], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    assert program.stdout.readline()
+    cluster.kill("namenode")
+    os.kill(serving_of(daemon.pid), signal.SIGKILL)
+    program.stdin.write("\n")
+    program.stdin.flush()
+    wait_for(lambda: _is_closing(program.pid), 10, "the program to wait for its close")
+    cluster.start_again("namenode")
+    program.communicate(timeout=60)
+    assert program.returncode == 0 and hdfs_bytes(cluster, here + "/f") == b"a" * 300000 + b"b" * 300000
+    daemon.stop()

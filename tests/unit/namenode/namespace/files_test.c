@@ -505,6 +505,35 @@ static void test_dead_writer_of_dead_nodes(void **state)
     assert_true(blocks_recovery_id(f->nn.blocks, b.id) > 0);
 }
 
+/* The namenode was started again with the writer gone, and is asked before any datanode has said what it has. */
+static void test_dead_writer_before_the_first_report(void **state)
+{
+    struct fixture *f = *state;
+    uint64_t id;
+    struct block_id_stamp b;
+    bool closed = true;
+    nodes_up(f);
+    assert_int_equal(create(f, &f->root, "/x", "a", false, &id), 0);
+    assert_int_equal(add_block(f, "/x", id, "a", NULL, &b), 0);
+    struct file_ref ref = {"/x", id, "a"};
+    assert_int_equal(IN_TXN(f, file_fsync(o, &f->root, &ref, 55, ERR(f))), 0);
+    fixture_reopen(f);
+    f->nn.started_ms = f->now_ms;
+    assert_int_equal(IN_TXN(f, file_recover_lease(o, &f->root, "/x", "b", "h", &closed, ERR(f))), 0);
+    assert_false(closed);
+    nodes_up(f);
+    struct replica_event e = {.kind = REPLICA_RECEIVING, .block_id = b.id, .gen_stamp = b.stamp, .bytes = 60};
+    blocks_replica_event(f->nn.blocks, node_of(f, 1), "DS-1", 1, &e, f->now_ms);
+    assert_int_equal(IN_TXN(f, file_recover_lease(o, &f->root, "/x", "b", "h", &closed, ERR(f))), 0);
+    assert_false(closed);
+    struct arena a;
+    struct datanode_commands commands[NODES] = {0};
+    arena_init(&a, 1 << 20);
+    beat(f, commands, &a);
+    assert_int_equal(commands[1].recovery_count, 1);
+    arena_free(&a);
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
 
 int main(void)
@@ -530,6 +559,7 @@ int main(void)
         T(test_add_block_again_after_a_restart),
         T(test_lazy_persist_is_not_appended_to),
         T(test_dead_writer_of_dead_nodes),
+        T(test_dead_writer_before_the_first_report),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
