@@ -5,7 +5,7 @@
  * FOLDER/staged-NUMBER, FOLDER/staged-NUMBER.log: records of 24 bytes, start, end and kind, in this machine's byte
  * order; the first one says whose file it is, and of which session's stream into it. The files serve one inode after
  * the other, without being made, renamed or emptied, so each record says of which use it is; what lies behind the last
- * one of this use is of earlier ones. */
+ * one of this use is of earlier ones. A range of zeros that is empty says that the file is at least so long. */
 #ifndef CAIRN_FUSE_POSIX_STAGING_H
 #define CAIRN_FUSE_POSIX_STAGING_H
 
