@@ -8,6 +8,7 @@
 
 #include "client/lib/dfs_path.h"
 #include "common/clock.h"
+#include "common/trash_names.h"
 
 #define MKDIR_TRIES      100
 #define CHECKPOINT_TRIES 1000
@@ -174,19 +175,6 @@ int trash_move(struct shell *sh, const struct item *given, bool *ret_moved, stru
     return 0;
 }
 
-/* Checkpoints are called yyMMddHHmmss (or yyMMddHHmm), with "-N" when two fell into one second. */
-static bool checkpoint_time(const char *name, int64_t *ret_ms)
-{
-    struct tm tm = {.tm_isdst = -1};
-    size_t digits = strspn(name, "0123456789");
-    if ((digits != 10 && digits != 12) || (name[digits] && name[digits] != '-'))
-        return false;
-    if (!strptime(name, digits == 12 ? "%y%m%d%H%M%S" : "%y%m%d%H%M", &tm))
-        return false;
-    *ret_ms = (int64_t)mktime(&tm) * 1000;
-    return true;
-}
-
 static int checkpoints_remove(struct shell_fs *fs, const char *root, int64_t older_than_ms, struct err *reterr)
 {
     AUTO(arena_free) struct arena a;
@@ -204,7 +192,7 @@ static int checkpoints_remove(struct shell_fs *fs, const char *root, int64_t old
             int64_t made_ms;
             if (!strcmp(name, "Current"))
                 continue;
-            if (!checkpoint_time(name, &made_ms)) {
+            if (!trash_checkpoint_made_ms(name, &made_ms)) {
                 trash_log("Unexpected item in trash: %s. Ignoring.", path);
                 continue;
             }
@@ -228,19 +216,17 @@ static int checkpoint_create(struct shell *sh, struct shell_fs *fs, const char *
     int rc = shell_fs_exists(fs, current, &there, reterr);
     if (rc < 0 || !there)
         return rc;
-    time_t now = (time_t)(clock_wall_ms() / 1000);
-    struct tm local;
-    localtime_r(&now, &local);
-    const char *name = arena_printf(a, "%02d%02d%02d%02d%02d%02d", local.tm_year % 100, local.tm_mon + 1, local.tm_mday,
-                                    local.tm_hour, local.tm_min, local.tm_sec);
-    const char *base = dfs_path_join(a, root, name), *checkpoint = base;
-    for (int i = 1; i <= CHECKPOINT_TRIES; i++) {
+    int64_t now_ms = clock_wall_ms();
+    const char *checkpoint = root;
+    for (int i = 0; i <= CHECKPOINT_TRIES; i++) {
+        char name[TRASH_CHECKPOINT_BYTES];
+        trash_checkpoint_name(now_ms, i, name);
+        checkpoint = dfs_path_join(a, root, name);
         rc = trash_rename(fs, current, checkpoint, false, reterr);
         if (rc == 0)
             trash_log("Created trash checkpoint: %s", checkpoint);
         if (rc != ERR_EXISTS)
             return rc;
-        checkpoint = arena_printf(a, "%s-%d", base, i);
     }
     return err_set(reterr, ERR_EXISTS, "Failed to checkpoint trash: %s", checkpoint);
 }

@@ -19,7 +19,7 @@ void client_get_server_defaults(struct rpc_call *call, const ProtobufCMessage *m
     d.replication = (uint32_t)config_int(c, "dfs.replication");
     d.bytesperchecksum = (uint32_t)config_int(c, "dfs.bytes-per-checksum");
     d.writepacketsize = (uint32_t)config_size(c, "dfs.client-write-packet-size");
-    d.filebuffersize = 4096;
+    d.filebuffersize = (uint32_t)config_size(c, "io.file.buffer.size");
     d.has_encryptdatatransfer = d.has_trashinterval = d.has_checksumtype = d.has_policyid =
         d.has_snapshottrashrootenabled = 1;
     d.trashinterval = (uint64_t)(config_ms(c, "fs.trash.interval") / 60000);
