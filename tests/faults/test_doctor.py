@@ -311,6 +311,7 @@ def test_settings_that_contradict_each_other(well, tmp_path):
     found = doctor(well.uri, env={"HADOOP_CONF_DIR": str(tmp_path)})[1]
     assert "core-site.xml" in the(found, "conf-dir", "warning")
     write_site(tmp_path / "core-site.xml", {"fs.defaultFS": "hdfs://ours"})
+    assert "conf-dir" not in doctor(well.uri, env={"HADOOP_CONF_DIR": f"{well.folder}/conf"})[1]
     write_site(tmp_path / "hdfs-site.xml", {"dfs.ha.namenodes.ours": "a,b"})
     found = doctor(None, env={"HADOOP_CONF_DIR": str(tmp_path)})[1]
     assert "dfs.nameservices" in the(found, "nameservice", "error")

@@ -42,7 +42,8 @@ static void check_folder(struct doctor *d)
     }
     for (size_t i = 0; i < ARRAY_COUNT(files); i++) {
         AUTO(mem_freep) char *path = mem_printf("%s/%s", dir, files[i]);
-        if (access(path, R_OK) < 0)
+        bool is_needed = i == 0; /* core-site.xml may say it all, as `cairn up` has it */
+        if (access(path, R_OK) < 0 && (is_needed || errno != ENOENT))
             doctor_say(d, SEVERITY_WARNING, "conf-dir", "put the cluster's files there, or correct HADOOP_CONF_DIR",
                        "HADOOP_CONF_DIR: %s: %s", path, strerror(errno));
     }
