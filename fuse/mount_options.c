@@ -30,6 +30,19 @@ const char mount_usage[] =
     "  -o ro, allow_other, ... go to FUSE (allow_other is the default for root)\n"
     "Also as: mount -t fuse.cairn hdfs://HOST:PORT/PATH TARGET [-o OPTION,...]\n";
 
+/* Words of fstab that say when and by whom something is mounted, and what every FUSE file system does anyway: libfuse
+ * does not know them. */
+static bool is_for_mount8(const char *word)
+{
+    static const char *const words[] = {"_netdev",  "nofail",   "auto",  "noauto",     "user",
+                                        "nouser",   "users",    "owner", "group",      "defaults",
+                                        "relatime", "diratime", "loud",  "norelatime", "nolazytime"};
+    for (size_t i = 0; i < ARRAY_COUNT(words); i++)
+        if (strcmp(word, words[i]) == 0)
+            return true;
+    return strncmp(word, "x-", 2) == 0 || strncmp(word, "X-", 2) == 0 || strncmp(word, "comment=", 8) == 0;
+}
+
 static int mount_option(struct mount_options *o, struct config *config, char *word, struct err *reterr)
 {
     if (strncmp(word, "cache=", 6) == 0) {
@@ -74,7 +87,10 @@ static int mount_option(struct mount_options *o, struct config *config, char *wo
         o->allow_other = true;
     else if (strcmp(word, "passthrough") == 0)
         o->passthrough = true;
-    else if (strncmp(word, "x-", 2) != 0 && strcmp(word, "_netdev") != 0 && strcmp(word, "nofail") != 0)
+    else if (strcmp(word, "remount") == 0)
+        return err_set(reterr, ERR_CONFIG,
+                       "-o remount: what is mounted cannot be changed; umount it, and mount it anew");
+    else if (!is_for_mount8(word))
         buf_printf(&o->fuse, ",%s", word);
     if (strcmp(word, "ro") == 0 || strcmp(word, "rw") == 0)
         o->read_only = word[1] == 'o';
@@ -98,8 +114,10 @@ static bool is_source(const char *word)
 /* "hdfs://host:port/path" splits into the file system and the folder. */
 static void mount_source(struct mount_options *o, const char *source)
 {
-    const char *slash = strchr(strstr(source, "://") + 3, '/');
-    o->uri = slash ? mem_strndup(source, (size_t)(slash - source)) : mem_strdup(source);
+    const char *authority = strstr(source, "://") + 3, *slash = strchr(authority, '/');
+    bool names_none = !*authority || slash == authority;
+    if (!names_none || source[0] != 'h') /* hdfs:/// is the default one, as everywhere */
+        o->uri = slash ? mem_strndup(source, (size_t)(slash - source)) : mem_strdup(source);
     if (slash && slash[1])
         o->path = slash;
 }
