@@ -162,11 +162,16 @@ int cli_reload_settings(struct config **ret, struct err *reterr)
     return cli_load_settings(&count, words, ret, reterr);
 }
 
+bool cli_asks_help(int argc, char **argv)
+{
+    return argc > 1 && (!strcmp(argv[1], "-help") || !strcmp(argv[1], "--help") || !strcmp(argv[1], "-h"));
+}
+
 int cli_load(int *argc, char **argv, struct config **ret, struct err *reterr)
 {
     struct config *c = NULL;
     int rc = cli_load_options(argc, argv, false, &c, reterr);
-    if (rc == 0)
+    if (rc == 0 && !cli_asks_help(*argc, argv))
         rc = cli_find_cluster(c, reterr);
     if (rc < 0) {
         config_free(c);

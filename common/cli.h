@@ -12,6 +12,9 @@
  * own --debug. Errors are ready to print after "argv0: ". */
 int cli_load(int *argc, char **argv, struct config **ret, struct err *reterr) MUST_CHECK;
 
+/* -help, --help or -h comes first: for that, cli_load looks for no cluster. */
+bool cli_asks_help(int argc, char **argv);
+
 /* For daemons and `cairn up`: the same sources, the generic options may stand anywhere before "--", and no cluster is
  * looked for. */
 int cli_load_settings(int *argc, char **argv, struct config **ret, struct err *reterr) MUST_CHECK;

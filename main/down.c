@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "common/cli.h"
 #include "common/clock.h"
 #include "common/file.h"
 #include "common/mem.h"
@@ -80,6 +81,9 @@ static int down_cluster(const char *dir, const char *path, json_t *root)
 int down_main(int argc, char **argv)
 {
     const char *given = "cairn-cluster";
+    if (argc == 2 && cli_asks_help(argc, argv))
+        return printf("Usage: cairn down [--dir DIR]\n"
+                      "  --dir DIR      of the cluster that `cairn up` started (default ./cairn-cluster)\n") < 0;
     if (argc == 3 && strcmp(argv[1], "--dir") == 0) {
         given = argv[2];
     } else if (argc != 1) {

@@ -99,6 +99,10 @@ static int print_key(const struct config *config, const char *key)
     return 0;
 }
 
+static const char getconf_usage[] = "Usage: hdfs getconf [-namenodes | -secondaryNameNodes | -backupNodes | "
+                                    "-journalNodes | -includeFile | -excludeFile | "
+                                    "-nnRpcAddresses | -confKey <key>]\n";
+
 int getconf_main(int argc, char **argv)
 {
     struct config *config;
@@ -123,11 +127,10 @@ int getconf_main(int argc, char **argv)
         code = print_journal_nodes(config);
     else if (argc == 2 && (!strcasecmp(word, "-includeFile") || !strcasecmp(word, "-excludeFile")))
         code = print_key(config, !strcasecmp(word, "-includeFile") ? "dfs.hosts" : "dfs.hosts.exclude");
+    else if (argc == 2 && cli_asks_help(argc, argv))
+        code = fputs(getconf_usage, stdout) < 0;
     else
-        fputs("Usage: hdfs getconf [-namenodes | -secondaryNameNodes | -backupNodes | -journalNodes | -includeFile | "
-              "-excludeFile | "
-              "-nnRpcAddresses | -confKey <key>]\n",
-              stderr);
+        fputs(getconf_usage, stderr);
     config_free(config);
     return code;
 }
@@ -156,6 +159,11 @@ int groups_main(int argc, char **argv)
     if (cli_load(&argc, argv, &config, &e) < 0) {
         fprintf(stderr, "%s: %s\n", argv[0], e.text);
         return EXIT_FAILED;
+    }
+    if (argc == 2 && cli_asks_help(argc, argv)) {
+        puts("Usage: hdfs groups [username ...]");
+        config_free(config);
+        return 0;
     }
     struct admin a = {.config = config};
     arena_init(&a.arena, 16 << 20);

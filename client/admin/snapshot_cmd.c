@@ -263,7 +263,10 @@ static int run_tool(int argc, char **argv, int wanted, const char *name, const c
     struct admin a = {.config = config};
     int rc = ERR_ILLEGAL_ARGUMENT;
     arena_init(&a.arena, ANSWER_BYTES_MAX);
-    if (argc - 1 != wanted) {
+    if (argc == 2 && cli_asks_help(argc, argv)) {
+        fputs(usage, stdout);
+        rc = 0;
+    } else if (argc - 1 != wanted) {
         fputs(usage, stderr);
     } else {
         rc = dfs_connect(config, NULL, NULL, &a.fs, &e);

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/cli.h"
 #include "common/http.h"
 #include "common/log.h"
 #include "common/proxy_users.h"
@@ -27,6 +28,13 @@ static int start_rpc(const struct config *config, struct master *m, struct proxy
     return rc < 0 ? rc : rpc_server_start(&options, ret, reterr);
 }
 
+static const char scheduler_usage[] = "Usage: cairn scheduler [generic options] [--ready-fd N]\n"
+                                      "\n"
+                                      "Gives jobs to workers: RPC on cairn.scheduler.address (7077), pages and REST on "
+                                      "cairn.scheduler.http-address (8080), REST once\n"
+                                      "more on cairn.scheduler.rest-address (6066). Its state is in "
+                                      "cairn.scheduler.dir, its file system that of fs.defaultFS.\n";
+
 int scheduler_main(int argc, char **argv)
 {
     struct daemon d;
@@ -39,6 +47,8 @@ int scheduler_main(int argc, char **argv)
     struct proxy_users *proxy_users = NULL;
     struct net_address http_at;
     struct err err = {0};
+    if (cli_asks_help(argc, argv))
+        return fputs(scheduler_usage, stdout) < 0;
     int rc = daemon_begin(&d, &argc, argv, &config, &err);
     if (rc == 0 && argc > 1)
         rc =

@@ -17,6 +17,7 @@
 #include <unistd.h>
 #include <fcntl.h>
 
+#include "common/cli.h"
 #include "common/clock.h"
 #include "common/file.h"
 #include "common/http.h"
@@ -288,8 +289,17 @@ static void worker_release(struct worker_daemon *w)
     net_closep(&w->wake_fd);
 }
 
+static const char worker_usage[] =
+    "Usage: cairn worker [generic options] [--ready-fd N]\n"
+    "\n"
+    "Runs tasks of jobs, cairn.worker.slots at once, for the scheduler at cairn.scheduler.address. Keeps their files "
+    "in\n"
+    "cairn.worker.dir, and serves map output and logs on cairn.worker.http-address (8081).\n";
+
 int worker_main(int argc, char **argv)
 {
+    if (cli_asks_help(argc, argv))
+        return fputs(worker_usage, stdout) < 0;
     struct daemon d;
     struct config *config = NULL;
     struct http_server *http = NULL;
