@@ -45,6 +45,7 @@ void blocks_options_from_config(struct blocks_options *ret, const struct config 
         .recheck_ms = (uint64_t)config_ms(c, "dfs.namenode.heartbeat.recheck-interval"),
         .stale_ms = (uint64_t)config_ms(c, "dfs.namenode.stale.datanode.interval"),
         .max_streams = (uint32_t)config_int(c, "dfs.namenode.replication.max-streams"),
+        .max_streams_urgent = (uint32_t)config_int(c, "dfs.namenode.replication.max-streams-hard-limit"),
         .pending_timeout_ms = (uint64_t)config_ms(c, "dfs.namenode.reconstruction.pending.timeout-sec"),
         .invalidate_limit = (uint32_t)config_int(c, "dfs.block.invalidate.limit"),
         .consider_load = true,
@@ -60,6 +61,7 @@ void blocks_reconfigure(struct blocks *b, const struct config *c)
     b->options.heartbeat_ms = fresh.heartbeat_ms;
     b->options.recheck_ms = fresh.recheck_ms;
     b->options.max_streams = fresh.max_streams;
+    b->options.max_streams_urgent = fresh.max_streams_urgent;
     b->options.pending_timeout_ms = fresh.pending_timeout_ms;
     b->options.invalidate_limit = fresh.invalidate_limit;
 }

@@ -86,6 +86,7 @@ struct blocks_options {
     uint64_t safe_mode_extension_ms;
     uint64_t heartbeat_ms, recheck_ms, stale_ms; /* dead after 2 * recheck + 10 * heartbeat */
     uint32_t max_streams;        /* dfs.namenode.replication.max-streams: copies a source sends at once */
+    uint32_t max_streams_urgent; /* ...max-streams-hard-limit: of blocks that are nearly lost */
     uint64_t pending_timeout_ms; /* dfs.namenode.reconstruction.pending.timeout-sec */
     uint32_t invalidate_limit;   /* dfs.block.invalidate.limit, per heartbeat */
     bool consider_load;

@@ -181,11 +181,13 @@ static void pending_expire(struct blocks *b, uint64_t now_ms)
 
 enum scheduled { SCHEDULED, NOT_NEEDED, NO_SOURCE, NO_TARGET };
 
-static bool has_room_to_send(const struct blocks *b, const struct datanode *node, uint64_t bytes)
+static bool has_room_to_send(const struct blocks *b, const struct datanode *node, const struct block *blk)
 {
-    uint32_t streams = b->options.max_streams;
-    return node->copies_out < streams ||
-           (node->copies_out < streams * STREAM_BLOCKS && node->bytes_out + bytes <= (uint64_t)streams * STREAM_BYTES);
+    const struct blocks_options *o = &b->options;
+    bool is_urgent = blk->priority == PRIORITY_HIGHEST && o->max_streams_urgent > o->max_streams;
+    uint32_t streams = is_urgent ? o->max_streams_urgent : o->max_streams;
+    return node->copies_out < streams || (node->copies_out < streams * STREAM_BLOCKS &&
+                                          node->bytes_out + block_bytes(blk) <= (uint64_t)streams * STREAM_BYTES);
 }
 
 /* A good replica's node that can send. Rather none that is silent or whose digest is doubted; else a leaving one first
@@ -199,7 +201,7 @@ static struct datanode *choose_source(struct blocks *b, const struct block *blk)
     for (unsigned i = 0; i < blk->replica_count; i++) {
         const struct storage *s = b->storages[r[i].storage];
         if (!storage_is_reachable(s) || r[i].flags & (REPLICA_CORRUPT | REPLICA_EXCESS) || s->node->must_register ||
-            s->node->info.admin == DATANODE_IN_MAINTENANCE || !has_room_to_send(b, s->node, block_bytes(blk)))
+            s->node->info.admin == DATANODE_IN_MAINTENANCE || !has_room_to_send(b, s->node, blk))
             continue;
         bool is_stale = b->now_ms > s->node->info.last_heartbeat_ms + b->options.stale_ms;
         bool is_doubted = blk->digest && doubt_find(b, blk->block_id, r[i].storage);

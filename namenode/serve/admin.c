@@ -206,6 +206,7 @@ static const char *const reconfigurable[] = {
     "dfs.namenode.heartbeat.recheck-interval",
     "dfs.namenode.reconstruction.pending.timeout-sec",
     "dfs.namenode.replication.max-streams",
+    "dfs.namenode.replication.max-streams-hard-limit",
     "fs.protected.directories",
     NULL,
 };

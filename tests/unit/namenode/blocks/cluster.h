@@ -145,6 +145,7 @@ static inline struct blocks *sim_blocks(struct sim *sim, uint64_t seed)
                                      .recheck_ms = 300000,
                                      .stale_ms = 30000,
                                      .max_streams = 2,
+                                     .max_streams_urgent = 4,
                                      .pending_timeout_ms = 300000,
                                      .invalidate_limit = 1000,
                                      .consider_load = true,

@@ -439,10 +439,41 @@ static void blocks_on_one_rack_spread_when_a_second_one_appears(void **state)
     sim_free(sim);
 }
 
+static uint32_t most_copies_out(const struct sim *sim)
+{
+    uint32_t most = 0;
+    for (size_t i = 0; i < sim->b->node_count; i++)
+        if (sim->b->nodes[i] && sim->b->nodes[i]->copies_out > most)
+            most = sim->b->nodes[i]->copies_out;
+    return most;
+}
+
+/* Large blocks, of which a source sends few at once. */
+static uint32_t copies_out_after_a_loss(uint16_t replication)
+{
+    struct sim *sim = sim_new(4, 21);
+    sim_start(sim);
+    for (int i = 0; i < 60; i++)
+        assert_int_not_equal(sim_write(sim, 0, replication, 128u * MIB), 0);
+    sim->drop_transfers = true;
+    sim_kill(sim, 1);
+    sim_run(sim, DEAD_MS + 20000);
+    uint32_t most = most_copies_out(sim);
+    sim_free(sim);
+    return most;
+}
+
+static void sources_send_more_at_once_of_what_is_nearly_lost(void **state)
+{
+    assert_int_equal(copies_out_after_a_loss(3), 2);
+    assert_int_equal(copies_out_after_a_loss(2), 4);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(lost_datanode_is_replaced),
+        cmocka_unit_test(sources_send_more_at_once_of_what_is_nearly_lost),
         cmocka_unit_test(returning_datanode_makes_excess_replicas_go),
         cmocka_unit_test(corrupt_replica_is_replaced_then_deleted),
         cmocka_unit_test(corrupt_replica_is_replaced_where_every_node_has_one),
