@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -37,10 +38,33 @@ static void xml_property(struct buf *b, const char *name, const char *value)
     buf_append_str(b, "</value></property>\n");
 }
 
-static void xml_explicit_setting(const char *name, const char *value, const char *source, void *arg)
+struct given_settings {
+    struct buf *xml;
+    const char
+        *own; /* the file that this folder's last start wrote, which may be there as $HADOOP_CONF_DIR: not heard */
+};
+
+/* Where this cluster's daemons are is not what the settings of another one say, only what the command line does. */
+static bool is_own_address(const char *name)
 {
-    if (strcmp(source, "default") != 0 && strcmp(name, "fs.defaultFS") != 0)
-        xml_property(arg, name, value);
+    return !strcmp(name, "dfs.namenode.http-address") || !strcmp(name, "cairn.namenode.http-address") ||
+           !strcmp(name, "cairn.scheduler.address");
+}
+
+static bool is_same_file(const char *a, const char *b)
+{
+    struct stat of_a, of_b;
+    return stat(a, &of_a) == 0 && stat(b, &of_b) == 0 && of_a.st_dev == of_b.st_dev && of_a.st_ino == of_b.st_ino;
+}
+
+static void xml_given_setting(const char *name, const char *value, const char *source, void *arg)
+{
+    const struct given_settings *given = arg;
+    bool by_hand = strcmp(source, "-D") == 0;
+    if (!strcmp(source, "default") || !strcmp(name, "fs.defaultFS") || (!by_hand && is_own_address(name)) ||
+        is_same_file(source, given->own))
+        return;
+    xml_property(given->xml, name, value);
 }
 
 /* One file for our daemons and for foreign clients: HADOOP_CONF_DIR=DIR/conf works for both. */
@@ -59,7 +83,7 @@ static int cluster_write_conf(const struct cluster *c, struct err *reterr)
     xml_property(&xml, "dfs.namenode.http-address", c->namenode_http);
     xml_property(&xml, "cairn.namenode.http-address", c->namenode_http);
     xml_property(&xml, "cairn.scheduler.address", c->scheduler);
-    config_each(c->options.config, xml_explicit_setting, &xml);
+    config_each(c->options.config, xml_given_setting, &(struct given_settings){&xml, path});
     buf_append_str(&xml, "</configuration>\n");
     rc = file_write_atomic(path, xml.base, xml.len, 0644, reterr);
     buf_free(&xml);
