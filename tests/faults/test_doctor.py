@@ -65,7 +65,7 @@ def test_a_good_cluster_is_well(well):
     bad = [finding for findings in found.values() for finding in findings if finding["severity"] in ("error", "warning")]
     assert code == 0 and not [finding for finding in bad if finding["code"] != "open-files"], bad
     assert "3 datanode(s) live" in found["datanodes"][0]["text"]
-    assert "wrote and read 1024 KiB with 3 replica(s)" in found["write-test"][0]["text"]
+    assert "wrote and read 1024 KiB with replication 3" in found["write-test"][0]["text"]
     assert b".cairn-doctor" not in well.fs("-ls", "-R", "/", check=True).stdout
     text = run_cairn("doctor", well.uri)
     assert text.returncode == 0 and b"ok       the namenode at" in text.stdout

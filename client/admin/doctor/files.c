@@ -200,7 +200,7 @@ void doctor_test_write(struct doctor *d)
                    "a test file could not be written and read: %.*s", (int)strcspn(why.text, "\n"), why.text);
     else if (dfs_stat(d->fs, path, &d->arena, &status, NULL) == 0)
         doctor_say(d, SEVERITY_OK, "write-test", NULL,
-                   "wrote and read %d KiB with %u replica(s) in %s/, in %" PRId64 " ms", TEST_BYTES >> 10,
+                   "wrote and read %d KiB with replication %u in %s/, in %" PRId64 " ms", TEST_BYTES >> 10,
                    status.replication, folder, clock_mono_ms() - started_ms);
     if (dfs_delete(d->fs, path, false, &deleted, &why) < 0 && rc == 0)
         doctor_say(d, SEVERITY_NOTE, "write-test", "delete it by hand", "the test file %s could not be deleted: %s",
