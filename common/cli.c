@@ -85,6 +85,47 @@ static int cli_parse_one(struct cli_options *o, int argc, char **argv, int *ret_
     return 0;
 }
 
+/* Of a URI, without the path. */
+static size_t fs_part(const char *uri)
+{
+    const char *authority = strstr(uri, "://");
+    size_t len = authority ? (size_t)(authority - uri) + 3 : 0;
+    return len + strcspn(uri + len, "/");
+}
+
+/* A file system, however it is written: without path, default port and the name of this machine. */
+static char *fs_named(const char *uri)
+{
+    static const char local[] = "hdfs://localhost", port[] = ":8020";
+    size_t len = fs_part(uri);
+    if (len > strlen(port) && !strncmp(uri + len - strlen(port), port, strlen(port)))
+        len -= strlen(port);
+    size_t at = strlen(local);
+    bool is_local = len >= at && !strncmp(uri, local, at) && (len == at || uri[at] == ':');
+    return is_local ? mem_printf("hdfs://127.0.0.1%.*s", (int)(len - at), uri + at) : mem_strndup(uri, len);
+}
+
+/* Pages that the settings name are those of the file system that they name. */
+static void forget_pages_of_others(struct config *c, const char *uri)
+{
+    if (!config_is_set(c, "fs.defaultFS"))
+        return;
+    AUTO(mem_freep) char *said = fs_named(config_str(c, "fs.defaultFS"));
+    AUTO(mem_freep) char *meant = fs_named(uri);
+    if (!strcmp(said, meant))
+        return;
+    config_forget(c, "cairn.namenode.http-address", "-D");
+    config_forget(c, "dfs.namenode.http-address", "-D");
+}
+
+int cli_turn_to(struct config *c, const char *uri, struct err *reterr)
+{
+    AUTO(mem_freep) char *fs = mem_strndup(uri, fs_part(uri));
+    forget_pages_of_others(c, fs);
+    int rc = config_set(c, "fs.defaultFS", fs, "command line", reterr);
+    return rc < 0 ? rc : cli_find_cluster(c, reterr);
+}
+
 static int cli_load_sources(struct cli_options *o, struct config *c, struct err *reterr)
 {
     const char *dir = o->conf_dir ? o->conf_dir : getenv("HADOOP_CONF_DIR");
@@ -98,8 +139,11 @@ static int cli_load_sources(struct cli_options *o, struct config *c, struct err 
         rc = config_load_env(c, reterr);
     if (rc == 0 && o->conf_file)
         rc = config_load_xml(c, o->conf_file, reterr);
-    for (size_t i = 0; rc == 0 && i < o->set_count; i++)
+    for (size_t i = 0; rc == 0 && i < o->set_count; i++) {
+        if (strcmp(o->sets[i].source, "-fs") == 0)
+            forget_pages_of_others(c, o->sets[i].value);
         rc = config_set(c, o->sets[i].name, o->sets[i].value, o->sets[i].source, reterr);
+    }
     return rc;
 }
 

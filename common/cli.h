@@ -29,6 +29,9 @@ int cli_reload_settings(struct config **ret, struct err *reterr) MUST_CHECK;
  * unless $CAIRN_DIR chooses. When fs.defaultFS was set by someone, only clusters that serve it count (to find the pages
  * and the scheduler that belong to `-fs URI`). */
 int cli_find_cluster(struct config *c, struct err *reterr) MUST_CHECK;
+/* The file system meant is that of this URI from now on: what the settings say of another one's pages does not count
+ * for it (only -D does), and cli_find_cluster looks for those it has here. cli_load does that for -fs. */
+int cli_turn_to(struct config *c, const char *uri, struct err *reterr) MUST_CHECK;
 #define CLI_CLUSTER_SOCKET_PREFIX "cairn-cluster:"
 
 #endif

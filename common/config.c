@@ -283,6 +283,18 @@ int config_set_final(struct config *c, const char *name, const char *value, cons
     return config_put(c, name, value, source, final, reterr);
 }
 
+void config_forget(struct config *c, const char *name, const char *source)
+{
+    bool found;
+    size_t at = config_find(c, name, &found);
+    if (!found || !strcmp(c->values[at].source, source))
+        return;
+    free(c->values[at].name);
+    free(c->values[at].value);
+    free(c->values[at].source);
+    memmove(c->values + at, c->values + at + 1, (--c->count - at) * sizeof *c->values);
+}
+
 /* ---- getters ---- */
 
 bool config_is_set(const struct config *c, const char *name)

@@ -55,6 +55,9 @@ int config_set(struct config *c, const char *name, const char *value, const char
 int config_set_final(struct config *c, const char *name, const char *value, const char *source, bool final,
                      struct err *reterr) MUST_CHECK;
 
+/* As if nobody had set it; what `source` set stays. */
+void config_forget(struct config *c, const char *name, const char *source);
+
 const char *config_get(const struct config *c, const char *name); /* any key; NULL if unset */
 bool config_is_set(const struct config *c, const char *name);     /* by anyone but the built-in default */
 const char *config_str(const struct config *c, const char *name); /* "" if unset; known keys only, as all below */

@@ -283,6 +283,12 @@ static int fsck_run(struct fsck *f, const struct config *config, struct err *ret
     return rc < 0 ? rc : exit_code(a.last);
 }
 
+static bool names_file_system(const char *path)
+{
+    static const char scheme[] = "hdfs://";
+    return !strncmp(path, scheme, strlen(scheme)) && path[strlen(scheme)] && path[strlen(scheme)] != '/';
+}
+
 int fsck_main(int argc, char **argv)
 {
     struct config *config;
@@ -303,7 +309,8 @@ int fsck_main(int argc, char **argv)
     } else {
         if (!f.dir)
             f.dir = "/";
-        code = fsck_run(&f, config, &e);
+        code = names_file_system(f.dir) ? cli_turn_to(config, f.dir, &e) : 0;
+        code = code < 0 ? code : fsck_run(&f, config, &e);
         fflush(stdout);
         if (code < 0) {
             fprintf(stderr, "fsck: %s\n", e.text);

@@ -156,9 +156,7 @@ int doctor_main(int argc, char **argv)
             d.uri = argv[i];
         }
     }
-    int rc = d.uri ? config_set(config, "fs.defaultFS", d.uri, "command line", &why) : 0;
-    if (rc == 0)
-        rc = cli_find_cluster(config, &why); /* its pages, if it is the local one */
+    int rc = d.uri ? cli_turn_to(config, d.uri, &why) : cli_find_cluster(config, &why); /* for its pages */
     char connect_ms[16];
     snprintf(connect_ms, sizeof connect_ms, "%d", d.timeout_ms);
     if (rc == 0)
