@@ -404,7 +404,7 @@ static void removed_ones_give_their_space_back(void **state)
             remove_block(id);
     for (int i = 0; i < 3000 && segments() > 2; i++) /* the newest of each volume, with what lived elsewhere */
         clock_sleep_ms(10);
-    assert_int_equal(segments(), 2);
+    assert_in_range(segments(), 1, 2); /* a volume where nothing lives may have lost that one, too */
     for (uint64_t id = 16; id <= count; id += 16)
         assert_true(is_good(id, LIMIT, true));
     restart(LIMIT);
