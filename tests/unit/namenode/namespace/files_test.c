@@ -384,21 +384,28 @@ static void test_open_files_are_known_after_a_restart(void **state)
     assert_int_equal(look(f, "/x").length, 77);
 }
 
-static void test_dead_writer(void **state)
+/* By client "a", who is gone then: a file with one block, of which the namenode has heard. */
+static struct block_id_stamp written_and_left(struct fixture *f, int64_t length_bytes)
 {
-    struct fixture *f = *state;
     uint64_t id;
     struct block_id_stamp b;
-    bool closed = true;
     nodes_up(f);
     assert_int_equal(create(f, &f->root, "/x", "a", false, &id), 0);
     assert_int_equal(add_block(f, "/x", id, "a", NULL, &b), 0);
     struct file_ref ref = {"/x", id, "a"};
-    assert_int_equal(IN_TXN(f, file_fsync(o, &f->root, &ref, 55, ERR(f))), 0);
+    assert_int_equal(IN_TXN(f, file_fsync(o, &f->root, &ref, length_bytes, ERR(f))), 0);
+    return b;
+}
+
+static void test_dead_writer(void **state)
+{
+    struct fixture *f = *state;
+    bool closed = true;
+    struct block_id_stamp b = written_and_left(f, 55);
     assert_int_equal(look(f, "/x").length, 55);
     assert_int_equal(IN_TXN(f, file_recover_lease(o, &f->root, "/x", "b", "h", &closed, ERR(f))), 0);
     assert_false(closed);
-    assert_int_equal(add_block(f, "/x", id, "a", &b, &(struct block_id_stamp){0}),
+    assert_int_equal(add_block(f, "/x", look(f, "/x").id, "a", &b, &(struct block_id_stamp){0}),
                      ERR_LEASE_EXPIRED); /* the old writer is out */
     struct arena a;
     struct datanode_commands commands[NODES] = {0};
@@ -480,14 +487,8 @@ static void test_lazy_persist_is_not_appended_to(void **state)
 static void test_dead_writer_of_dead_nodes(void **state)
 {
     struct fixture *f = *state;
-    uint64_t id;
-    struct block_id_stamp b;
     bool closed = true;
-    nodes_up(f);
-    assert_int_equal(create(f, &f->root, "/x", "a", false, &id), 0);
-    assert_int_equal(add_block(f, "/x", id, "a", NULL, &b), 0);
-    struct file_ref ref = {"/x", id, "a"};
-    assert_int_equal(IN_TXN(f, file_fsync(o, &f->root, &ref, -1, ERR(f))), 0); /* as a client's hflush does */
+    struct block_id_stamp b = written_and_left(f, -1); /* as a client's hflush does */
     f->now_ms += 3600 * 1000;
     while (blocks_tick(f->nn.blocks, f->now_ms))
         ;
@@ -509,14 +510,8 @@ static void test_dead_writer_of_dead_nodes(void **state)
 static void test_dead_writer_before_the_first_report(void **state)
 {
     struct fixture *f = *state;
-    uint64_t id;
-    struct block_id_stamp b;
     bool closed = true;
-    nodes_up(f);
-    assert_int_equal(create(f, &f->root, "/x", "a", false, &id), 0);
-    assert_int_equal(add_block(f, "/x", id, "a", NULL, &b), 0);
-    struct file_ref ref = {"/x", id, "a"};
-    assert_int_equal(IN_TXN(f, file_fsync(o, &f->root, &ref, 55, ERR(f))), 0);
+    struct block_id_stamp b = written_and_left(f, 55);
     fixture_reopen(f);
     f->nn.started_ms = f->now_ms;
     assert_int_equal(IN_TXN(f, file_recover_lease(o, &f->root, "/x", "b", "h", &closed, ERR(f))), 0);

@@ -12,31 +12,9 @@
 #include "scheduler/engine/decompress.h"
 #include "scheduler/engine/key_order.h"
 #include "scheduler/engine/sequence_file.h"
-
-struct memory {
-    struct slice all;
-    size_t at, at_once;
-};
-
-static int memory_read(void *context, void *to, size_t len, size_t *ret_read, struct err *reterr)
-{
-    struct memory *m = context;
-    size_t n = m->all.len - m->at;
-    n = n < len ? n : len;
-    n = n < m->at_once ? n : m->at_once;
-    if (n)
-        memcpy(to, m->all.base + m->at, n);
-    m->at += n;
-    *ret_read = n;
-    return 0;
-}
+#include "tests/unit/scheduler/engine/memory_source.h"
 
 /* ---- CSV ---- */
-
-static struct slice text(const char *s)
-{
-    return (struct slice){(const uint8_t *)s, strlen(s)};
-}
 
 /* Lengths of the records, found in pieces of so many bytes. */
 static size_t record_lengths(struct slice all, size_t piece, size_t lengths[16])

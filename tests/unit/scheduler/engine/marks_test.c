@@ -6,24 +6,7 @@
 #include <string.h>
 
 #include "scheduler/engine/input_formats.h"
-
-struct memory {
-    struct slice all;
-    size_t at, at_once;
-};
-
-static int memory_read(void *context, void *to, size_t len, size_t *ret_read, struct err *reterr)
-{
-    struct memory *m = context;
-    size_t n = m->all.len - m->at;
-    n = n < len ? n : len;
-    n = n < m->at_once ? n : m->at_once;
-    if (n)
-        memcpy(to, m->all.base + m->at, n);
-    m->at += n;
-    *ret_read = n;
-    return 0;
-}
+#include "tests/unit/scheduler/engine/memory_source.h"
 
 static int memory_seek(void *context, int64_t offset, struct err *reterr)
 {
@@ -31,11 +14,6 @@ static int memory_seek(void *context, int64_t offset, struct err *reterr)
     assert_true(offset >= 0 && (size_t)offset <= m->all.len);
     m->at = (size_t)offset;
     return 0;
-}
-
-static struct slice text(const char *s)
-{
-    return (struct slice){(const uint8_t *)s, strlen(s)};
 }
 
 /* Each record in brackets, as those of splits of so many bytes. */
