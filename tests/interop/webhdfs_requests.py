@@ -216,7 +216,7 @@ REQUESTS = [
     PUT("{d}/closed/sub", "MKDIRS", user="ada"),
     PUT("{d}/closed/missing", "RENAME", user="ada", destination="{d}/x"),
     PUT("{d}/closed/missing", "RENAME", user="ada", destination="{d}/x", renameoptions="NONE"),
-    PUT("{d}/closed/no/missing", "RENAME", user="ada", destination="/tmp"),
+    PUT("{d}/closed/no/missing", "RENAME", user="ada", destination="/there-is-none"),
     DELETE("{d}/closed/missing", "DELETE", user="ada"),
     DELETE("{d}/closed/no/missing", "DELETE", user="ada"),
     POST("{d}/closed/sub", "TRUNCATE", user="ada", newlength="0"),
