@@ -1,10 +1,8 @@
 #include "fuse/posix/new_attributes.h"
 
-#include <inttypes.h>
 #include <stdlib.h>
 
 #include "common/clock.h"
-#include "common/log.h"
 #include "common/mem.h"
 #include "fuse/users.h"
 
@@ -90,7 +88,8 @@ static void note_set(struct node *n, const struct staged_set *set)
 bool new_attributes_set(struct node *n, const struct staged_set *set)
 {
     struct err err = {0};
-    if (!n->new_attributes || (staged_has(set, STAGED_MTIME) && !set->values[STAGED_MTIME]))
+    const struct new_attributes *a = n->new_attributes;
+    if (!a || !a->is_known || (staged_has(set, STAGED_MTIME) && !set->values[STAGED_MTIME]))
         return false;
     pthread_rwlock_wrlock(&n->lock);
     bool waits = is_as_made(n) && n->staging && staging_note_set(n->staging, set, &err) == 0;
@@ -177,9 +176,15 @@ int new_attributes_save(struct node_store *s, struct node *n, struct err *reterr
 
 int new_attributes_flush(struct node_store *s, struct node *n, struct err *reterr)
 {
-    if (!n->new_attributes)
+    struct new_attributes *a = n->new_attributes;
+    if (!a)
         return 0;
-    new_attributes_outdated(n);
+    new_attributes_outdated(n); /* from here on none are added: the kernel changes a file's attributes one at a time */
+    pthread_mutex_lock(&a->lock);
+    bool has_any = a->set.fields != 0;
+    pthread_mutex_unlock(&a->lock);
+    if (!has_any) /* nor does it wait for a stream that waits for a datanode */
+        return 0;
     pthread_rwlock_wrlock(&n->lock);
     int rc = new_attributes_save(s, n, reterr);
     pthread_rwlock_unlock(&n->lock);

@@ -98,6 +98,7 @@ static int stream_append(struct node_store *s, struct node *n, struct err *reter
     n->size = n->trimmed_at = file_writer_tell(n->writer);
     n->appended_from = -1;
     n->has_lost_stream = false;
+    new_attributes_outdated(n);
     n->stream = s->memory->session == session ? session : 0; /* else it may be either's */
     return 0;
 }

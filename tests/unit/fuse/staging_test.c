@@ -283,7 +283,6 @@ static void test_attributes_are_no_ranges_for_an_earlier_version(void **state)
     char path[128];
     struct record r;
     do_and_die(changes, 3);
-    snprintf(path, sizeof path, "%s", folder);
     DIR *d = opendir(folder);
     int checked = 0;
     for (struct dirent *e; d && (e = readdir(d));) {
