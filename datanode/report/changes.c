@@ -49,12 +49,18 @@ static struct change *place_locked(struct reporter *r, const struct replica_view
     return &r->changes[r->change_count++];
 }
 
+static bool is_sooner_locked(struct reporter *r, int64_t at_ms)
+{
+    bool sooner = at_ms < r->changes_due_ms;
+    if (sooner)
+        r->changes_due_ms = at_ms;
+    return sooner;
+}
+
 void changes_due_locked(struct reporter *r, int64_t at_ms)
 {
-    if (at_ms >= r->changes_due_ms)
-        return;
-    r->changes_due_ms = at_ms;
-    pthread_cond_signal(&r->sender_wake);
+    if (is_sooner_locked(r, at_ms))
+        pthread_cond_signal(&r->sender_wake);
 }
 
 static void enqueue(struct reporter *r, const struct replica_view *v,
@@ -75,8 +81,10 @@ static void enqueue(struct reporter *r, const struct replica_view *v,
                                           .storage_id = v->storage_id,
                                           .storage_type = v->storage_type,
                                           .delete_hint = delete_hint ? mem_strdup(delete_hint) : NULL};
-    changes_due_locked(r, due_ms);
+    bool wakes = is_sooner_locked(r, due_ms);
     pthread_mutex_unlock(&r->lock);
+    if (wakes) /* without the lock, or the sender would only wake up to wait for that */
+        pthread_cond_signal(&r->sender_wake);
 }
 
 void reporter_receiving(struct reporter *r, const struct replica_view *replica)

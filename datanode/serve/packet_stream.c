@@ -6,7 +6,8 @@
 
 #include "common/mem.h"
 
-#define BUFFER_AT_FIRST (256u << 10) /* four packets of Hadoop's clients: fewer calls and wake-ups; one of ours */
+#define BUFFER_AT_FIRST (16u << 10)  /* all of a small block, and malloc has it at hand */
+#define BUFFER_THEN     (256u << 10) /* four packets of Hadoop's clients: fewer calls and wake-ups; one of ours */
 #define PAGE_BYTES      4096
 
 void packet_stream_init(struct packet_stream *s, int fd)
@@ -45,11 +46,18 @@ int packet_stream_next(struct packet_stream *s, struct packet *ret, struct err *
 }
 
 /* Full with one packet: as much more as that takes, but no more than what has come already. */
+static size_t larger(const struct packet_stream *s)
+{
+    if (s->capacity < BUFFER_THEN)
+        return s->capacity ? BUFFER_THEN : BUFFER_AT_FIRST;
+    size_t needed = (s->end + s->missing + PAGE_BYTES - 1) / PAGE_BYTES * PAGE_BYTES;
+    size_t most = s->capacity * 2;
+    return needed > s->capacity && needed < most ? needed : most;
+}
+
 static void grow(struct packet_stream *s)
 {
-    size_t needed = (s->end + s->missing + PAGE_BYTES - 1) / PAGE_BYTES * PAGE_BYTES;
-    size_t most = s->capacity ? s->capacity * 2 : BUFFER_AT_FIRST;
-    s->capacity = needed > s->capacity && needed < most && s->capacity ? needed : most;
+    s->capacity = larger(s);
     s->base = mem_realloc(s->base, s->capacity);
 }
 

@@ -37,7 +37,6 @@ bool park(struct namenode *nn, struct rpc_call *call, uint64_t inode, const Prot
     *c = (struct parked_call){call, inode, deadline_ms, message, again, nn->parked->first};
     nn->parked->first = c;
     nn->parked->count++;
-    pthread_cond_signal(&nn->housekeeping_wake);
     return true;
 }
 

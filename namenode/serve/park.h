@@ -16,7 +16,8 @@ typedef void (*park_again)(struct namenode *nn, struct rpc_call *call, uint64_t 
 struct parked;
 struct parked *parked_new(void);
 void parked_free(struct parked *p); /* no call may be left */
-/* Takes over the call, unanswered; false if too many wait already, or at shutdown. */
+/* Takes over the call, unanswered; false if too many wait already, or at shutdown. The housekeeping is not woken: it
+ * looks every second, and most of these calls are answered before it would have. */
 bool park(struct namenode *nn, struct rpc_call *call, uint64_t inode, const ProtobufCMessage *message, park_again again,
           uint64_t deadline_ms);
 bool park_any(const struct namenode *nn);
