@@ -35,7 +35,6 @@ struct fan {
     size_t packet_count, packet_bytes;
     struct lane *lanes;
     size_t lane_count;
-    size_t awaited; /* so many of them have to report before the file can be closed: the first ones */
     int64_t deadline_ms;
 };
 
@@ -57,7 +56,7 @@ static int lane_open(struct fan *f, struct lane *l, bool fresh, struct err *rete
                                        .block = &l->block,
                                        .token = l->block.token,
                                        .block_bytes = f->o->block_bytes,
-                                       .is_unasked = f->o->reports_may_wait && (size_t)(l - f->lanes) >= f->awaited,
+                                       .is_unasked = f->o->reports_may_wait,
                                        .type = f->o->pool->type,
                                        .bytes_per_checksum = f->o->pool->bytes_per_checksum};
     net_closep(&l->fd);
@@ -337,7 +336,6 @@ int block_fan_write(const struct block_writer_options *options, const struct dfs
     }
     if (!b->node_count)
         return err_set(reterr, ERR_IO, "%s: block %" PRIu64 " has no datanode", options->file->path, b->block_id);
-    f.awaited = (size_t)config_int(f.fs->config, "dfs.namenode.replication.min"); /* most often it is known here */
     f.deadline_ms = clock_mono_ms() + config_ms(f.fs->config, "dfs.client.socket-timeout") + pipeline_extra_ms(1);
     lanes_make(&f, b);
     int rc = open_all(&f, &first);

@@ -22,8 +22,8 @@ struct block_writer_options {
     /* The whole block is at hand: it is sent right behind the op that sets up the pipeline. Nothing is repaired then:
      * after the first failure, whose node is among `lost`, the block has to be given up. */
     bool hurries;
-    /* The namenode is ours, which knows of replicas that are about to be reported: whose report nobody waits for may be
-     * a little late. To others, who appends too soon would be a writer without them. */
+    /* The namenode is ours, and the block is for an edit, which believes that what all of its datanodes acknowledged is
+     * there: their reports may be a little late. To others, who appends too soon would be a writer without them. */
     bool reports_may_wait;
 };
 

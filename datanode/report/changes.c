@@ -9,7 +9,7 @@
 
 #define CHANGES_MAX 200000 /* a namenode that is away that long gets a full report instead */
 #define RETRY_MS    200
-#define LATER_MS    10 /* what nobody waits for goes with what else comes meanwhile */
+#define LATER_MS    25 /* what nobody waits for goes with what else comes meanwhile */
 #define LOOK_BACK   64 /* a short block's end comes soon after its beginning */
 
 static void change_free(struct change *c)

@@ -22,7 +22,7 @@ bool reporter_registered(struct reporter *r);
  * delete_hint: NULL, or the uuid of the datanode that shall lose its replica. */
 void reporter_receiving(struct reporter *r, const struct replica_view *replica);
 void reporter_received(struct reporter *r, const struct replica_view *replica, const char *delete_hint);
-/* The same, where the writer waits for another datanode's report: it may be sent with what else comes in a moment. */
+/* The same, where the writer does not wait for the report: it may be sent with what else comes in a moment. */
 void reporter_received_unasked(struct reporter *r, const struct replica_view *replica);
 void reporter_deleted(struct reporter *r, const struct replica_view *replica);
 void reporter_bad_block(struct reporter *r, const struct replica_view *replica);

@@ -179,7 +179,11 @@ void blocks_update_pipeline(struct blocks *b, uint64_t block_id, uint64_t gen_st
 /* Length and stamp are final. Replicas reported so far with others are dropped. Returns true if min replicas are there
  * already; else on_min_replicas follows. */
 bool blocks_commit(struct blocks *b, uint64_t block_id, uint64_t gen_stamp, uint64_t bytes);
-/* The record says complete now: from here on the core keeps the block at its replication. */
+/* The same of a committed block whose writer says that all of its targets have all of it: those that have not reported
+ * yet count. */
+bool blocks_is_stored(const struct blocks *b, uint64_t block_id);
+/* The record says complete now: from here on the core keeps the block at its replication. Targets that have not
+ * reported yet are about to, and count as live until they should have. */
 void blocks_complete(struct blocks *b, uint64_t block_id, uint64_t now_ms);
 /* Append, truncate, recovery of a complete block: it is under construction again on its present replicas, and on those
  * of its last pipeline that are about to be reported. */

@@ -104,7 +104,7 @@ static bool is_still_wanted_gone(struct blocks *b, struct datanode *node, const 
             return r[i].flags & REPLICA_CORRUPT;
         struct replica_counts c;
         block_count(b, blk, &c);
-        if (c.live >= blk->expected)
+        if (counts_sure(&c) >= blk->expected)
             return true;
         r[i].flags &= (uint8_t) ~(REPLICA_EXCESS | REPLICA_QUEUED);
         b->excess_count--;

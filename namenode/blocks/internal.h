@@ -259,6 +259,7 @@ void admin_tick(struct blocks *b, uint64_t now_ms);
 struct replica_counts {
     unsigned live;     /* good, on a node that stays */
     unsigned readable; /* good, on any live node */
+    unsigned coming;   /* of `live`: those that took part in writing the block, and whose report is still to come */
     unsigned decommissioning, decommissioned;
     unsigned entering_maintenance;
     unsigned in_maintenance; /* known to be good, whether the node runs or not, but nobody is sent there */
@@ -266,6 +267,11 @@ struct replica_counts {
     bool unreported; /* some storage has not sent a full report yet */
 };
 void block_count(const struct blocks *b, const struct block *blk, struct replica_counts *ret);
+/* Those that have been reported: nothing is deleted for the sake of others. */
+static inline unsigned counts_sure(const struct replica_counts *c)
+{
+    return c->live - c->coming;
+}
 /* Live replicas that the block should have: those in maintenance come back, so only the minimum is made up for. */
 unsigned block_wanted(const struct blocks *b, const struct block *blk, const struct replica_counts *c);
 unsigned block_maintenance_min(const struct blocks *b, const struct block *blk);
@@ -322,7 +328,9 @@ void pending_add(struct blocks *b, struct block *blk, struct storage *target, st
 void pending_arrived(struct blocks *b, struct block *blk, const struct storage *s);
 /* The node was in the pipeline that finished the block, and its report of that is still to come. */
 bool pending_by_pipeline(const struct blocks *b, const struct block *blk, const struct datanode *node);
-void pending_cancel(struct blocks *b, uint64_t block_id);
+/* All those, of a complete block. Returns how many. */
+size_t pending_coming(const struct blocks *b, const struct block *blk, const struct storage *ret[REPLICAS_MAX]);
+void pending_cancel(struct blocks *b, uint64_t block_id); /* no update */
 void pending_cancel_node(struct blocks *b, const struct datanode *node);
 void pending_cancel_storage(struct blocks *b, const struct storage *s);
 unsigned pending_count(const struct blocks *b, const struct block *blk);

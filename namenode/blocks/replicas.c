@@ -23,10 +23,33 @@ struct replica *block_replica_on(const struct block *blk, const struct storage *
     return NULL;
 }
 
+/* One that is good. racks: those of the ones before. */
+static void count_good(const struct blocks *b, const struct storage *s, uint16_t racks[2 * REPLICAS_MAX],
+                       struct replica_counts *ret)
+{
+    const struct datanode_info *node = &s->node->info;
+    ret->unreported |= !s->reported;
+    ret->stale += b->now_ms > node->last_heartbeat_ms + b->options.stale_ms;
+    ret->readable += node->admin != DATANODE_IN_MAINTENANCE;
+    switch (node->admin) {
+    case DATANODE_DECOMMISSION_IN_PROGRESS: ret->decommissioning++; return;
+    case DATANODE_DECOMMISSIONED: ret->decommissioned++; return;
+    case DATANODE_ENTERING_MAINTENANCE: ret->entering_maintenance++; break;
+    case DATANODE_IN_MAINTENANCE: ret->in_maintenance++; break;
+    case DATANODE_NORMAL: ret->live++; break;
+    }
+    unsigned k = 0;
+    while (k < ret->racks && racks[k] != s->node->rack)
+        k++;
+    if (k == ret->racks)
+        racks[ret->racks++] = s->node->rack;
+}
+
 void block_count(const struct blocks *b, const struct block *blk, struct replica_counts *ret)
 {
     *ret = (struct replica_counts){0};
-    uint16_t racks[REPLICAS_MAX];
+    uint16_t racks[2 * REPLICAS_MAX];
+    const struct storage *coming[REPLICAS_MAX];
     const struct replica *r = block_replicas(blk);
     for (unsigned i = 0; i < blk->replica_count; i++) {
         const struct storage *s = b->storages[r[i].storage];
@@ -40,23 +63,12 @@ void block_count(const struct blocks *b, const struct block *blk, struct replica
             ret->excess++;
             continue;
         }
-        const struct datanode_info *node = &s->node->info;
-        ret->unreported |= !s->reported;
-        ret->stale += b->now_ms > node->last_heartbeat_ms + b->options.stale_ms;
-        ret->readable += node->admin != DATANODE_IN_MAINTENANCE;
-        switch (node->admin) {
-        case DATANODE_DECOMMISSION_IN_PROGRESS: ret->decommissioning++; continue;
-        case DATANODE_DECOMMISSIONED: ret->decommissioned++; continue;
-        case DATANODE_ENTERING_MAINTENANCE: ret->entering_maintenance++; break;
-        case DATANODE_IN_MAINTENANCE: ret->in_maintenance++; break;
-        case DATANODE_NORMAL: ret->live++; break;
-        }
-        unsigned k = 0;
-        while (k < ret->racks && racks[k] != s->node->rack)
-            k++;
-        if (k == ret->racks)
-            racks[ret->racks++] = s->node->rack;
+        count_good(b, s, racks, ret);
     }
+    unsigned reported = ret->live;
+    for (size_t i = pending_coming(b, blk, coming); i-- > 0;)
+        count_good(b, coming[i], racks, ret);
+    ret->coming = ret->live - reported;
 }
 
 unsigned block_maintenance_min(const struct blocks *b, const struct block *blk)
@@ -139,7 +151,8 @@ static bool has_free_node(const struct blocks *b, const struct block *blk)
 static void delete_corrupt(struct blocks *b, struct block *blk, const struct replica_counts *c)
 {
     unsigned enough = b->options.replication_min > 1 ? b->options.replication_min : 1;
-    if (c->live < blk->expected && (c->live < enough || has_free_node(b, blk)))
+    unsigned sure = counts_sure(c);
+    if (sure < blk->expected && (sure < enough || has_free_node(b, blk)))
         return;
     struct replica *r = block_replicas(blk);
     for (unsigned i = 0; i < blk->replica_count; i++)
@@ -214,7 +227,7 @@ static struct replica *choose_excess(const struct blocks *b, struct block *blk, 
 static void delete_excess(struct blocks *b, struct block *blk, const char *hint, struct replica_counts *c)
 {
     /* What a storage that has not reported fully still holds is not known for sure: wait for it. */
-    while (c->live > blk->expected && !c->unreported) {
+    while (counts_sure(c) > blk->expected && !c->unreported) {
         struct replica *r = choose_excess(b, blk, hint, c);
         if (!r)
             return;

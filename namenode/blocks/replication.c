@@ -56,9 +56,10 @@ void pending_add(struct blocks *b, struct block *blk, struct storage *target, st
     if (p->count == REPLICAS_MAX)
         return;
     p->copies[p->count++] = (struct copy){target->index, source ? source->index : NO_INDEX};
-    p->deadline_ms = now_ms + b->options.pending_timeout_ms;
-    struct pending_deadline deadline = {blk->block_id, p->deadline_ms};
-    QUEUE_PUSH(b->pending_deadlines, deadline);
+    struct pending_deadline deadline = {blk->block_id, now_ms + b->options.pending_timeout_ms};
+    if (p->deadline_ms != deadline.deadline_ms)
+        QUEUE_PUSH(b->pending_deadlines, deadline);
+    p->deadline_ms = deadline.deadline_ms;
     target->booked_bytes += p->bytes;
     target->node->copies_in++;
     if (source) {
@@ -99,6 +100,16 @@ bool pending_by_pipeline(const struct blocks *b, const struct block *blk, const 
     return false;
 }
 
+size_t pending_coming(const struct blocks *b, const struct block *blk, const struct storage *ret[REPLICAS_MAX])
+{
+    const struct pending *p = blk->complete ? pending_of(b, blk) : NULL;
+    size_t count = 0;
+    for (size_t i = 0; p && i < p->count; i++)
+        if (p->copies[i].source == NO_INDEX && storage_is_usable(b->storages[p->copies[i].target]))
+            ret[count++] = b->storages[p->copies[i].target];
+    return count;
+}
+
 void pending_arrived(struct blocks *b, struct block *blk, const struct storage *s)
 {
     struct pending *p = pending_of(b, blk);
@@ -127,25 +138,25 @@ void pending_cancel(struct blocks *b, uint64_t block_id)
 /* Ends the copies from or to a node, or to one storage. Bounded by what is under way at one time. */
 static void cancel_copies(struct blocks *b, const struct datanode *node, const struct storage *only_target)
 {
-    uint64_t *emptied = NULL;
-    size_t emptied_count = 0;
+    AUTO(buf_free) struct buf changed = {0};
     for (size_t i = 0; i < b->pending.capacity; i++) {
         struct pending *p = b->pending.slots[i].value;
-        if (!p)
-            continue;
-        for (size_t k = p->count; k-- > 0;) {
+        size_t before = p ? p->count : 0;
+        for (size_t k = before; k-- > 0;) {
             const struct storage *target = b->storages[p->copies[k].target];
             if (only_target ? target == only_target : p->copies[k].source == node->index || target->node == node)
                 copy_end(b, p, k);
         }
-        if (!p->count) {
-            emptied = mem_realloc_array(emptied, emptied_count + 1, sizeof *emptied);
-            emptied[emptied_count++] = p->block_id;
-        }
+        if (p && p->count < before)
+            buf_append(&changed, &p->block_id, sizeof p->block_id);
     }
-    for (size_t i = 0; i < emptied_count; i++)
-        pending_cancel(b, emptied[i]);
-    free(emptied);
+    const uint64_t *ids = (const void *)changed.base;
+    for (size_t i = 0; i < changed.len / sizeof *ids; i++) {
+        struct block *blk = block_table_find(&b->table, ids[i]);
+        pending_drop_if_empty(b, blk, id_map_get(&b->pending, ids[i]));
+        if (blk)
+            block_update(b, blk, b->now_ms); /* replicas that were about to be reported are not */
+    }
 }
 
 /* A dead node neither sends nor receives: let others take over at once. */
@@ -174,6 +185,9 @@ static void pending_expire(struct blocks *b, uint64_t now_ms)
         log_debug("blocks", "copy.timeout block=%llu copies=%u action=try-again", (unsigned long long)due.block_id,
                   p->count);
         pending_cancel(b, due.block_id);
+        struct block *blk = block_table_find(&b->table, due.block_id);
+        if (blk)
+            block_update(b, blk, now_ms);
     }
 }
 
@@ -230,11 +244,11 @@ static enum scheduled schedule_copies(struct blocks *b, struct block *blk, uint6
 {
     struct replica_counts c;
     block_count(b, blk, &c);
-    unsigned under_way = pending_count(b, blk);
+    unsigned under_way = pending_count(b, blk), sure = counts_sure(&c);
     bool is_misplaced = blk->priority == PRIORITY_MISPLACED;
     unsigned expected = block_wanted(b, blk, &c);
     unsigned wanted =
-        is_misplaced ? (under_way ? 0 : 1) : (c.live + under_way < expected ? expected - c.live - under_way : 0);
+        is_misplaced ? (under_way ? 0 : 1) : (sure + under_way < expected ? expected - sure - under_way : 0);
     if (!wanted)
         return NOT_NEEDED;
     struct datanode *source = choose_source(b, blk);

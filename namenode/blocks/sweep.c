@@ -52,10 +52,11 @@ static void count_insufficient(struct blocks *b, const struct block *blk)
 {
     struct replica_counts c;
     block_count(b, blk, &c);
-    if (!(c.decommissioning + c.entering_maintenance) || c.live >= block_wanted(b, blk, &c))
+    unsigned sure = counts_sure(&c);
+    if (!(c.decommissioning + c.entering_maintenance) || sure >= block_wanted(b, blk, &c))
         return;
-    bool is_below_min = c.live < block_maintenance_min(b, blk);
-    bool is_below_default = c.live < b->options.default_replication;
+    bool is_below_min = sure < block_maintenance_min(b, blk);
+    bool is_below_default = sure < b->options.default_replication;
     const struct replica *r = block_replicas(blk);
     for (unsigned i = 0; i < blk->replica_count; i++) {
         const struct storage *s = b->storages[r[i].storage];

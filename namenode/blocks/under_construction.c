@@ -272,6 +272,20 @@ bool blocks_commit(struct blocks *b, uint64_t block_id, uint64_t gen_stamp, uint
     return uc->notified;
 }
 
+bool blocks_is_stored(const struct blocks *b, uint64_t block_id)
+{
+    const struct block *blk = block_table_find(&b->table, block_id);
+    const struct uc *uc = blk ? uc_find(b, block_id) : NULL;
+    unsigned count = blk ? good_replicas(b, blk) : 0;
+    for (size_t i = 0; uc && i < uc->target_count; i++) {
+        const struct uc_target *t = &uc->targets[i];
+        const struct storage *s = b->storages[t->storage];
+        count +=
+            storage_is_usable(s) && (t->reported == UC_EXPECTED || t->reported == UC_RBW) && !block_replica_on(blk, s);
+    }
+    return count >= b->options.replication_min;
+}
+
 void blocks_complete(struct blocks *b, uint64_t block_id, uint64_t now_ms)
 {
     struct block *blk = block_table_find(&b->table, block_id);
@@ -416,6 +430,9 @@ static void copy_from(struct blocks *b, struct uc *uc, const struct block_record
         if (storage_is_usable(s) && !(r[i].flags & (REPLICA_CORRUPT | REPLICA_EXCESS)))
             uc_target_add(b, uc, s, false);
     }
+    const struct storage *coming[REPLICAS_MAX];
+    for (size_t i = blk ? pending_coming(b, blk, coming) : 0; i-- > 0;)
+        uc_target_add(b, uc, b->storages[coming[i]->index], false);
 }
 
 int blocks_start_recovery(struct blocks *b, const struct block_record *record, const struct block_record *source,

@@ -79,7 +79,8 @@ size_t blocks_locations(struct blocks *b, uint64_t block_id, const char *client_
     if (!blk)
         return 0;
     int client_rack = rack_of_client(b, client_ip);
-    struct ranked found[REPLICAS_MAX];
+    struct ranked found[2 * REPLICAS_MAX];
+    const struct storage *coming[REPLICAS_MAX];
     size_t count = 0;
     const struct uc *uc = blk->complete ? NULL : uc_find(b, block_id);
     for (size_t i = 0; uc && i < uc->target_count; i++) {
@@ -87,8 +88,12 @@ size_t blocks_locations(struct blocks *b, uint64_t block_id, const char *client_
         if (storage_is_reachable(s))
             found[count++] = (struct ranked){storage_location(s, false), rank_of(b, s, client_ip, client_rack)};
     }
+    for (size_t i = pending_coming(b, blk, coming); i-- > 0;)
+        if (storage_is_reachable(coming[i]) && coming[i]->node->info.admin != DATANODE_IN_MAINTENANCE)
+            found[count++] =
+                (struct ranked){storage_location(coming[i], false), rank_of(b, coming[i], client_ip, client_rack)};
     const struct replica *r = block_replicas(blk);
-    for (int corrupt = 0; corrupt < 2 && !uc && !count; corrupt++)
+    for (int corrupt = 0; corrupt < 2 && !uc && (!corrupt || !count); corrupt++)
         for (unsigned i = 0; i < blk->replica_count; i++) {
             const struct storage *s = b->storages[r[i].storage];
             if (!storage_is_reachable(s) || !!(r[i].flags & REPLICA_CORRUPT) != corrupt ||
@@ -115,6 +120,9 @@ size_t blocks_replicas(const struct blocks *b, uint64_t block_id, struct block_l
         ret[count] = storage_location(b->storages[r[i].storage], r[i].flags & REPLICA_CORRUPT);
         ret[count++].excess = r[i].flags & REPLICA_EXCESS;
     }
+    const struct storage *coming[REPLICAS_MAX];
+    for (size_t i = blk ? pending_coming(b, blk, coming) : 0; i-- > 0 && count < ret_max;)
+        ret[count++] = storage_location(coming[i], false);
     return count;
 }
 

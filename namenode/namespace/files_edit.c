@@ -274,15 +274,16 @@ static int prepare(const struct file_op *o, const struct edit *e, struct edited 
     return rc ? rc : check_once_each(o, ret->added, ret->added_count, reterr);
 }
 
-/* Length and stamp are final now; are there replicas of that? */
+/* Length and stamp are final now; are there replicas of that? All of its datanodes have acknowledged it to who edits:
+ * their reports need not have come. */
 static bool is_safe(const struct file_op *o, const struct file_block *b)
 {
     struct detached_block *d = detached_find(o->nn->detached, b->id);
-    if (d->is_committed)
-        return blocks_has_min_replicas(o->nn->blocks, b->id);
+    if (!d->is_committed)
+        (void)blocks_commit(o->nn->blocks, b->id, b->stamp, b->length_bytes);
     d->is_committed = true;
     d->known_bytes = b->length_bytes;
-    return blocks_commit(o->nn->blocks, b->id, b->stamp, b->length_bytes);
+    return blocks_is_stored(o->nn->blocks, b->id);
 }
 
 static void take_over(const struct file_op *o, const struct inode *n, const struct file_block *b)

@@ -360,6 +360,100 @@ static void a_block_is_reopened_on_those_that_are_about_to_report(void **state)
     sim_free(sim);
 }
 
+/* ---- acknowledged to the writer by all, and not reported yet ---- */
+
+static uint64_t block_that_all_acknowledged(struct sim *sim)
+{
+    uint64_t id = open_block(sim);
+    assert_false(commit(sim, id, record(sim, id)->gen_stamp, MIB));
+    assert_true(blocks_is_stored(sim->b, id));
+    sim_complete(sim, id);
+    return id;
+}
+
+static void what_all_acknowledged_is_there_before_they_report(void **state)
+{
+    struct sim *sim = sim_new(4, 21);
+    sim_start(sim);
+    uint64_t id = block_that_all_acknowledged(sim), gs = record(sim, id)->gen_stamp;
+    struct block_location l[8];
+    struct block_health h;
+    assert_int_equal(blocks_locations(sim->b, id, "10.0.0.3", l, 8), 3);
+    assert_string_equal(l[0].node->uuid, "uuid-2");
+    assert_int_equal(blocks_replicas(sim->b, id, l, 8), 3);
+    assert_true(blocks_has_min_replicas(sim->b, id));
+    assert_false(blocks_is_lost(sim->b, id));
+    blocks_health(sim->b, id, &h);
+    assert_int_equal(h.live, 3);
+    assert_int_equal(sim_stats(sim).under_replicated + sim_stats(sim).missing, 0);
+    sim_run(sim, 5000); /* and nobody makes copies */
+    assert_int_equal(sim_stats(sim).replicas_copied, 0);
+    for (size_t n = 0; n < 3; n++)
+        put(sim, n, id, gs, MIB, REPLICA_RECEIVED);
+    assert_int_equal(blocks_live_replicas(sim->b, id), 3);
+    assert_int_equal(blocks_locations(sim->b, id, NULL, l, 8), 3);
+    assert_int_equal(sim_stats(sim).pending_replication + sim_stats(sim).excess, 0);
+    sim_free(sim);
+}
+
+static void who_died_before_its_report_is_made_up_for(void **state)
+{
+    struct sim *sim = sim_new(4, 22);
+    sim_start(sim);
+    uint64_t id = block_that_all_acknowledged(sim), gs = record(sim, id)->gen_stamp;
+    sim->nodes[2].up = false;
+    put(sim, 0, id, gs, MIB, REPLICA_RECEIVED);
+    put(sim, 1, id, gs, MIB, REPLICA_RECEIVED);
+    assert_int_equal(blocks_live_replicas(sim->b, id), 3);
+    sim_run(sim, 11 * 60000);
+    assert_int_equal(blocks_live_replicas(sim->b, id), 3);
+    assert_true(sim->nodes[3].disk[id - FIRST_ID].there);
+    sim_free(sim);
+}
+
+/* They died, and then at least one more has to be waited for. */
+static void too_few_live_targets_are_not_enough(void **state)
+{
+    struct sim *sim = sim_new(3, 23);
+    sim_start(sim);
+    uint64_t id = open_block(sim), gs = record(sim, id)->gen_stamp;
+    for (size_t n = 0; n < 3; n++)
+        sim->nodes[n].up = false;
+    sim_run(sim, 11 * 60000);
+    assert_false(commit(sim, id, gs, MIB));
+    assert_false(blocks_is_stored(sim->b, id));
+    sim_free(sim);
+}
+
+/* Whoever said that they had it was wrong: that must show. */
+static void what_is_never_reported_is_missed_in_the_end(void **state)
+{
+    struct sim *sim = sim_new(3, 24);
+    sim_start(sim);
+    uint64_t id = block_that_all_acknowledged(sim);
+    sim_run(sim, 6 * 60000);
+    assert_int_equal(blocks_live_replicas(sim->b, id), 0);
+    assert_true(blocks_is_lost(sim->b, id));
+    assert_int_equal(sim_stats(sim).missing, 1);
+    sim_free(sim);
+}
+
+/* Nothing that was reported is given up for what was only said to be there. */
+static void excess_is_told_by_reports_alone(void **state)
+{
+    struct sim *sim = sim_new(4, 25);
+    sim_start(sim);
+    uint64_t id = block_that_all_acknowledged(sim), gs = record(sim, id)->gen_stamp;
+    put(sim, 3, id, gs, MIB, REPLICA_RECEIVED);
+    assert_int_equal(sim_stats(sim).excess, 0);
+    put(sim, 0, id, gs, MIB, REPLICA_RECEIVED);
+    put(sim, 1, id, gs, MIB, REPLICA_RECEIVED);
+    assert_int_equal(sim_stats(sim).excess, 0);
+    put(sim, 2, id, gs, MIB, REPLICA_RECEIVED);
+    assert_int_equal(sim_stats(sim).excess, 1);
+    sim_free(sim);
+}
+
 /* One node's report of the end may come before another's of the beginning. */
 static void old_news_of_the_pipeline_is_no_corruption(void **state)
 {
@@ -460,6 +554,11 @@ int main(void)
         cmocka_unit_test(open_and_committed_blocks_survive_a_namenode_restart),
         cmocka_unit_test(append_opens_and_closes_a_complete_block),
         cmocka_unit_test(a_block_is_reopened_on_those_that_are_about_to_report),
+        cmocka_unit_test(what_all_acknowledged_is_there_before_they_report),
+        cmocka_unit_test(who_died_before_its_report_is_made_up_for),
+        cmocka_unit_test(too_few_live_targets_are_not_enough),
+        cmocka_unit_test(what_is_never_reported_is_missed_in_the_end),
+        cmocka_unit_test(excess_is_told_by_reports_alone),
         cmocka_unit_test(old_news_of_the_pipeline_is_no_corruption),
         cmocka_unit_test(abandoned_block_is_deleted_everywhere),
         cmocka_unit_test(safe_mode_ends_when_the_blocks_are_reported),

@@ -179,6 +179,19 @@ static void test_a_block_in_the_middle_is_swapped(void **state)
     assert_int_equal(f->nn.dir->counters.complete_blocks, 4);
 }
 
+static void test_an_edit_needs_no_reports_of_what_was_acknowledged(void **state)
+{
+    struct fixture *f = *state;
+    nodes_up(f);
+    uint64_t file = file_of(f, "/x", BLOCK);
+    struct file_block fresh[2] = {written_block(f, file, 10), new_block(f, file, 20)};
+    assert_int_equal(replace(f, file, 1, 0, fresh, 2), 0);
+    assert_int_equal(look(f, "/x").length, BLOCK + 30);
+    assert_int_equal(blocks_live_replicas(f->nn.blocks, fresh[1].id), 3);
+    received(f, 1, fresh[1].id, fresh[1].stamp, 19); /* of another length than the mount said */
+    assert_int_equal(blocks_live_replicas(f->nn.blocks, fresh[1].id), 2);
+}
+
 static void test_an_edit_waits_for_a_replica_of_each_new_block(void **state)
 {
     struct fixture *f = *state;
@@ -186,10 +199,10 @@ static void test_an_edit_waits_for_a_replica_of_each_new_block(void **state)
     nodes_up(f);
     uint64_t file = file_of(f, "/x", BLOCK);
     struct file_block fresh[2] = {written_block(f, file, 10), new_block(f, file, 20)};
+    for (int i = 0; i < NODES; i++)
+        received(f, i, fresh[1].id, fresh[1].stamp, 19); /* of another length than the mount says */
     assert_int_equal(replace(f, file, 1, 0, fresh, 2), ERR_NOT_REPLICATED_YET);
     assert_int_equal((list_of(f, file, &count), count), 1);
-    received(f, 1, fresh[1].id, fresh[1].stamp, 19); /* of another length than the mount says */
-    assert_int_equal(replace(f, file, 1, 0, fresh, 2), ERR_NOT_REPLICATED_YET);
     received(f, 2, fresh[1].id, fresh[1].stamp, 20);
     fresh[1].length_bytes = 19; /* it was said once */
     assert_int_equal(replace(f, file, 1, 0, fresh, 2), ERR_ILLEGAL_ARGUMENT);
@@ -319,7 +332,8 @@ static void test_new_blocks_are_where_those_are_that_they_are_like(void **state)
     nodes_up(f);
     uint64_t file = file_of(f, "/x", BLOCK), target = file_of(f, "/y", BLOCK), lengths[] = {10, 20};
     struct file_block one = new_block(f, file, 10), three = written_block(f, file, 20), made[2];
-    received(f, 1, one.id, one.stamp, 10);
+    for (int i = 0; i < NODES; i++)
+        received(f, i, one.id, one.stamp, i == 1 ? 10 : 9); /* .. the others not as the mount says */
     struct file_block both[] = {one, three};
     struct edit_span span = {1, NULL, both, 0, 2};
     assert_int_equal(edit(f, file, &span, 1, &done), 0);
@@ -384,6 +398,8 @@ static void test_a_pipeline_of_a_new_block_is_repaired(void **state)
     assert_int_equal(IN_TXN(f, file_update_pipeline(o, "mount", &was, &never, nodes, storages, 2, ERR(f))), ERR_IO);
     assert_int_equal(IN_TXN(f, file_update_pipeline(o, "mount", &was, &is, nodes, storages, 2, ERR(f))), 0);
     received(f, 1, b.id, b.stamp, 100); /* who was left out of it */
+    received(f, 0, b.id, stamp, 99);
+    received(f, 2, b.id, stamp, 99);
     struct file_block old = b, now = {b.id, stamp, 100, BLOCK_COMPLETE};
     assert_int_equal(replace(f, file, 0, 1, &old, 1), ERR_ILLEGAL_ARGUMENT);
     now.length_bytes = 39;
@@ -588,6 +604,7 @@ int main(void)
 #define T(test) cmocka_unit_test_setup_teardown(test, fixture_setup, fixture_teardown)
     const struct CMUnitTest tests[] = {
         T(test_a_block_in_the_middle_is_swapped),
+        T(test_an_edit_needs_no_reports_of_what_was_acknowledged),
         T(test_an_edit_waits_for_a_replica_of_each_new_block),
         T(test_several_spans_are_one_change),
         T(test_a_span_is_where_it_was_seen),
