@@ -128,8 +128,8 @@ static inline bool node_has_locks(const struct node *n, bool whole)
 {
     return whole ? n->has_whole_locks : n->has_range_locks;
 }
-/* Another client changed it. */
-void node_invalidate(struct node_table *t, uint64_t id);
+/* Another client changed it: its bytes, too, or only its attributes. */
+void node_invalidate(struct node_table *t, uint64_t id, bool content);
 /* Is it what the kernel's pages of the file were read from? Remembers the answer's version for the next time. */
 bool node_is_same_version(struct node_table *t, struct node *n, const struct posix_attr *attr);
 /* Saves what is left of a file that is closed; locks end. */

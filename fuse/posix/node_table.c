@@ -508,12 +508,13 @@ void node_drop_left(struct node_table *t, uint64_t id)
         staging_area_discard(t->store->staging, id);
 }
 
-void node_invalidate(struct node_table *t, uint64_t id)
+void node_invalidate(struct node_table *t, uint64_t id, bool content)
 {
     struct node *n = node_get(t, id);
     if (!n)
         return;
-    n->is_stale = true;
+    if (content)
+        n->is_stale = true;
     new_attributes_outdated(n);
     node_put(t, n);
 }

@@ -54,8 +54,7 @@ static void pass_on(struct watch *w, const struct posix_change *c)
         fuse_lowlevel_notify_inval_inode(m->fuse, ino, -1, 0); /* the directory's times */
         return;
     }
-    if (c->content)
-        node_invalidate(m->nodes, c->id);
+    node_invalidate(m->nodes, c->id, c->content);
     xattr_forget(m, c->id);
     fuse_lowlevel_notify_inval_inode(m->fuse, ino, c->content ? 0 : -1, 0);
     look_whether_held(m, c->id);

@@ -187,3 +187,13 @@ def test_a_file_that_is_removed_before_it_is_saved(cluster, here):
         os.fchmod(fd, 0o600)
         assert stat.S_IMODE(os.fstat(fd).st_mode) == 0o600 and os.pread(fd, 100, 0) == DATA[:100]
     assert os.listdir(here) == []
+
+
+def test_attributes_that_others_set_are_seen_of_a_file_that_is_not_saved_yet(cluster, here, other):
+    path = here + "/f"
+    with _made(path) as fd:
+        os.write(fd, DATA)
+        wait_for(lambda: os.path.exists(beside(cluster, other, path)), 5, "the file")
+        os.chmod(beside(cluster, other, path), 0o604)
+        wait_for(lambda: stat.S_IMODE(os.fstat(fd).st_mode) == 0o604, 5, "the mode")
+    assert stat.S_IMODE(os.stat(path).st_mode) == stat.S_IMODE(os.stat(beside(cluster, other, path)).st_mode) == 0o604
