@@ -5,7 +5,7 @@
 #include "common/clock.h"
 #include "common/log.h"
 #include "fuse/posix/new_attributes.h"
-#include "fuse/posix/posix_mount.h"
+#include "fuse/posix/privileges.h"
 
 #define STAT_BLOCK_BYTES 512
 #define DIR_SIZE_BYTES   4096
@@ -78,6 +78,8 @@ static void show_unsaved(struct node *n, uint64_t allocated, struct stat *st)
         st->st_mtim = st->st_ctim = timespec_of(n->unsaved_mtime_ns);
     }
     new_attributes_show(n, st);
+    if (st->st_mode & (S_ISUID | S_ISGID))
+        n->may_be_setid = true;
 }
 
 void attr_to_stat(struct posix_mount *m, const struct posix_attr *attr, struct stat *ret)
@@ -279,10 +281,12 @@ void posix_op_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *attr, int to_
     int rc = 0;
     request_begin(&op, req);
     uint64_t inode = inode_of_ino(op.m, ino);
-    struct posix_set set = set_of(&op, attr, to_set);
     struct node *n = node_get(op.m->nodes, inode);
     if ((to_set & FUSE_SET_ATTR_SIZE) && !n)
         rc = node_need(op.m->nodes, inode, &n, &op.err);
+    if (rc == 0)
+        rc = to_set & FUSE_SET_ATTR_SIZE ? privileges_drop(&op, n) : privileges_drop_with(&op, inode, n, attr, &to_set);
+    struct posix_set set = set_of(&op, attr, to_set);
     if (rc == 0 && (to_set & FUSE_SET_ATTR_SIZE))
         rc = set_size(&op, n, attr->st_size, fi != NULL, &set);
     bool sets = set.what != 0, is_later = rc == 0 && n && sets && set_later(&op, n, attr, to_set, &rc);
@@ -306,6 +310,9 @@ void posix_op_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *attr, int to_
     bool is_outdated = attr_is_outdated(op.m, since, inode);
     if (sets)
         known_names_inode_changed(op.m->known, inode);
+    if (rc == 0 &&
+        (now.mode & (S_ISUID | S_ISGID))) /* who opened it meanwhile may have seen neither them nor the note */
+        node_invalidate(op.m->nodes, inode, false);
     if (rc == 0 && S_ISDIR(now.mode))
         dir_stats_changed(op.m->dir_stats);
     reply_attr(&op, "setattr", rc, &st, is_outdated);

@@ -13,7 +13,7 @@
 #include "fuse/posix/kernel_io.h"
 #include "fuse/posix/new_attributes.h"
 #include "fuse/posix/opens.h"
-#include "fuse/posix/posix_mount.h"
+#include "fuse/posix/privileges.h"
 
 /* What a handle is, is in its number: the process that made it may not be the one that is asked. */
 enum handle_bits { HANDLE_WRITES = 1, HANDLE_BITS = 1 };
@@ -85,6 +85,12 @@ static void made_here(const struct request *op, struct node *n, const struct pos
     new_attributes_made(n, &st);
 }
 
+static int empty(struct request *op, struct node *n)
+{
+    int rc = privileges_drop(op, n);
+    return rc == 0 ? node_resize(&op->m->store, n, 0, &op->err) : rc;
+}
+
 static void create_fail(struct request *op, struct node *n)
 {
     if (n) {
@@ -118,7 +124,7 @@ void posix_op_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t
     if (n && made)
         made_here(&op, n, &attr, wants_block && first.node_count ? &first : NULL);
     else if (n && (fi->flags & O_TRUNC)) /* another client made it meanwhile */
-        rc = node_resize(&op.m->store, n, 0, &op.err);
+        rc = empty(&op, n);
     if (rc == 0)
         handle_set(&op, n, fi);
     opens_tell_end(op.m, &telling);
@@ -247,9 +253,11 @@ void posix_op_write_buf(fuse_req_t req, fuse_ino_t ino, struct fuse_bufvec *in, 
     }
     if (file_begin(&op, req, ino, "write", &n) < 0)
         return;
-    /* Pages that were written through a mapping have their place, whatever handle they come by. */
+    /* Pages that were written through a mapping have their place, whatever handle they come by; and take no privileges,
+     * as on a local disk. */
     bool at_end = (fi->flags & O_APPEND) && !fi->writepage;
-    if (write_some(&op, n, bytes, size, at_end ? NODE_AT_END : offset) < 0) {
+    int rc = fi->writepage ? 0 : privileges_drop(&op, n);
+    if (rc < 0 || write_some(&op, n, bytes, size, at_end ? NODE_AT_END : offset) < 0) {
         file_fail(&op, n, "write");
         return;
     }
@@ -262,9 +270,13 @@ void posix_op_fallocate(fuse_req_t req, fuse_ino_t ino, int mode, off_t offset, 
 {
     struct request op;
     struct node *n;
-    int rc;
     if (file_begin(&op, req, ino, "fallocate", &n) < 0)
         return;
+    int rc = privileges_drop(&op, n);
+    if (rc < 0) {
+        file_fail(&op, n, "fallocate");
+        return;
+    }
     bool keep_size = mode & FALLOC_FL_KEEP_SIZE;
     switch (mode & ~FALLOC_FL_KEEP_SIZE) {
     case 0: rc = keep_size ? 0 : node_grow(&op.m->store, n, offset + length, &op.err); break;
@@ -324,8 +336,9 @@ void posix_op_copy_file_range(fuse_req_t req, fuse_ino_t ino_in, off_t offset_in
         file_fail(&op, in, "copy_file_range");
         return;
     }
-    int rc = flags ? err_posix(&op.err, EINVAL, "copy_file_range has no flags")
-                   : node_copy(&op.m->store, in, offset_in, out, offset_out, length, &copied, &op.err);
+    int rc = flags ? err_posix(&op.err, EINVAL, "copy_file_range has no flags") : privileges_drop(&op, out);
+    if (rc == 0)
+        rc = node_copy(&op.m->store, in, offset_in, out, offset_out, length, &copied, &op.err);
     node_put(op.m->nodes, out);
     if (rc < 0) {
         file_fail(&op, in, "copy_file_range");

@@ -52,7 +52,7 @@ struct keeper_memory {
 };
 
 #define KEEPER_LAYOUT                                                                                                  \
-    (1u << 24 | (uint32_t)sizeof(struct keeper_memory)) /* the first part changes with what fields mean */
+    (2u << 24 | (uint32_t)sizeof(struct keeper_memory)) /* the first part changes with what fields mean */
 struct keeper_memory *keeper_memory_new(void); /* shared with processes that are forked later; NULL: no memory */
 /* In a process that was executed: fd is the memory's. NULL: it is of a program that is too different. */
 struct keeper_memory *keeper_memory_map(int fd);

@@ -38,6 +38,29 @@ struct kernel_request *kernel_io_request(void)
     return &current;
 }
 
+/* The kernel says so, where it has a flag for it; libfuse does not hand them all on. It has none where a file's bytes
+ * change otherwise than by a write, and who has CAP_FSETID is root, then. A SETATTR of nothing comes before such a
+ * change and before a write if there are such bits, and of a chown(-1, -1). */
+static bool drops_setid(const struct fuse_in_header *head, const char *body, size_t size)
+{
+    union {
+        struct fuse_write_in write;
+        struct fuse_create_in create;
+        struct fuse_setattr_in setattr;
+    } in = {.setattr = {.valid = 0}};
+    memcpy(&in, body, size < sizeof in ? size : sizeof in);
+    switch (head->opcode) {
+    case FUSE_WRITE: return in.write.write_flags & FUSE_WRITE_KILL_SUIDGID;
+    case FUSE_CREATE: return in.create.open_flags & FUSE_OPEN_KILL_SUIDGID;
+    case FUSE_SETATTR:
+        return (in.setattr.valid & FATTR_KILL_SUIDGID) ||
+               ((in.setattr.valid & ~(uint32_t)(FATTR_FH | FATTR_LOCKOWNER)) == 0 && head->uid != 0);
+    case FUSE_FALLOCATE:
+    case FUSE_COPY_FILE_RANGE: return head->uid != 0;
+    default: return false;
+    }
+}
+
 static void request_taken(uint64_t unique)
 {
     current = (struct kernel_request){.unique = unique & ~UNIQUE_AGAIN, .is_again = (unique & UNIQUE_AGAIN) != 0};
@@ -85,6 +108,7 @@ static ssize_t io_read(int fd, void *bytes, size_t size, void *userdata)
         memory->init_bytes = (uint32_t)n;
     } else if (!wants_no_answer(head.opcode)) {
         request_taken(head.unique);
+        current.drops_setid = drops_setid(&head, (const char *)bytes + sizeof head, (size_t)n - sizeof head);
     }
     return n;
 }
@@ -102,14 +126,31 @@ static bool is_repeated_init(uint64_t unique)
     return is_successor && is_init(unique);
 }
 
+/* What libfuse does not know of is added to its answer to the first request: see privileges.h. */
+static void agree_on_privileges(void *answer, size_t answer_bytes)
+{
+    struct fuse_init_in in = {0};
+    struct fuse_init_out out;
+    size_t bytes = memory->init_bytes - sizeof(struct fuse_in_header);
+    if (answer_bytes < sizeof out)
+        return;
+    memcpy(&in, memory->init + sizeof(struct fuse_in_header), bytes < sizeof in ? bytes : sizeof in);
+    memcpy(&out, answer, sizeof out);
+    out.flags |= in.flags & FUSE_HANDLE_KILLPRIV_V2;
+    memcpy(answer, &out, sizeof out);
+}
+
 static ssize_t io_writev(int fd, struct iovec *iov, int count, void *userdata)
 {
     struct fuse_out_header head;
     memcpy(&head, iov[0].iov_base, sizeof head);
     if (head.unique && is_repeated_init(head.unique))
         return head.len;
-    if (wants_backing && is_init(head.unique) && count == 2)
-        memory->passes_through = backing_agree(memory->init, memory->init_bytes, iov[1].iov_base, iov[1].iov_len);
+    if (head.unique && is_init(head.unique) && count == 2) {
+        agree_on_privileges(iov[1].iov_base, iov[1].iov_len);
+        if (wants_backing)
+            memory->passes_through = backing_agree(memory->init, memory->init_bytes, iov[1].iov_base, iov[1].iov_len);
+    }
     ssize_t n = writev(fd, iov, count);
     if (head.unique)
         keeper_request_answered(memory, head.unique & ~UNIQUE_AGAIN);

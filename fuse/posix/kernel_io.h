@@ -10,6 +10,7 @@
 struct kernel_request {
     uint64_t unique;                /* the kernel's number of it, the same when it is sent again */
     bool is_again;                  /* a process that died may have done some of it, or all but the answer */
+    bool drops_setid;               /* who asks may not leave set-id bits to a file that is changed: privileges.h */
     struct keeper_request *noted;   /* what that one said about it, and this one says: .done */
     struct keeper_request no_place; /* .. if the keeper has no room */
 };

@@ -80,6 +80,8 @@ static void note_set(struct node *n, const struct staged_set *set)
     a->set.fields |= set->fields & ~(1u << STAGED_MTIME);
     a->changed_ns = clock_wall_ns();
     pthread_mutex_unlock(&a->lock);
+    if (staged_has(set, STAGED_MODE) && (set->values[STAGED_MODE] & (S_ISUID | S_ISGID)))
+        n->may_be_setid = true;
     if (staged_has(set, STAGED_MTIME))
         n->unsaved_mtime_ns = (uint64_t)set->values[STAGED_MTIME];
     node_note(n);

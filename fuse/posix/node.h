@@ -45,6 +45,9 @@ struct node {
     _Atomic bool is_held;     /* without a link, and kept by the namenode for us */
     _Atomic bool was_changed; /* since known_names.h was told; set after it was */
 
+    _Atomic bool may_be_setid, may_be_capable; /* privileges.h; false: it has no such bits, it has no capability but
+                                                  one that the kernel will ask for */
+
     _Atomic bool wants_atime;                      /* the next read is to be noted */
     pthread_mutex_t locks_lock;                    /* setting one, against letting go of all */
     _Atomic bool has_range_locks, has_whole_locks; /* ever had: closing has to let go of them */

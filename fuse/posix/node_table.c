@@ -200,6 +200,14 @@ static void unsynced_note_locked(struct node_table *t, const struct node *n)
         *slot = 0;
 }
 
+static void note_privileges(struct node *n, const struct posix_attr *attr)
+{
+    if (attr->mode & (S_ISUID | S_ISGID))
+        n->may_be_setid = true;
+    if (attr->has_xattrs)
+        n->may_be_capable = true;
+}
+
 static struct node *node_new(const struct posix_attr *attr)
 {
     struct node *n = mem_new(struct node);
@@ -210,6 +218,7 @@ static struct node *node_new(const struct posix_attr *attr)
     pthread_rwlock_init(&n->lock, NULL);
     pthread_mutex_init(&n->locks_lock, NULL);
     node_remember(n, attr);
+    note_privileges(n, attr);
     return n;
 }
 
@@ -284,7 +293,7 @@ struct node *node_of_attr(struct node_table *t, const struct posix_attr *attr, s
     if (n != fresh)
         node_look(n, attr);
     else if (known_names_were_noted(t->store->known, since, n->id, NULL)) /* from here on it would be told */
-        n->is_stale = true;
+        n->is_stale = n->may_be_setid = n->may_be_capable = true;
     take_up_left(t, n);
     return n;
 }
@@ -314,6 +323,7 @@ void node_look(struct node *n, const struct posix_attr *attr)
          n->saved_ctime_ns != attr->ctime_ns))
         n->is_stale = true; /* it may be the attributes that are old: a save may have come between */
     pthread_rwlock_unlock(&n->lock);
+    note_privileges(n, attr);
 }
 
 /* Written here, so by nobody else, since the version that the kernel has pages of? It has in them what it is about to
@@ -515,6 +525,7 @@ void node_invalidate(struct node_table *t, uint64_t id, bool content)
         return;
     if (content)
         n->is_stale = true;
+    n->may_be_setid = n->may_be_capable = true;
     new_attributes_outdated(n);
     node_put(t, n);
 }

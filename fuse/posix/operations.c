@@ -17,6 +17,8 @@ static void posix_op_init(void *userdata, struct fuse_conn_info *conn)
                    FUSE_CAP_DONT_MASK | FUSE_CAP_EXPORT_SUPPORT | FUSE_CAP_CACHE_SYMLINKS);
     /* Truncating at open is a request of its own: the kernel clears set-id bits with it. */
     conn->want &= ~(unsigned)FUSE_CAP_ATOMIC_O_TRUNC;
+    /* Of the two ways to leave set-id bits to us, the older one does not say who may keep them. */
+    conn->want &= ~(unsigned)FUSE_CAP_HANDLE_KILLPRIV;
     /* The write-back cache would send pages in any order and of any age; streams want them as they come. */
     conn->want &= ~(unsigned)FUSE_CAP_WRITEBACK_CACHE;
     struct keeper_memory *memory = m->store.memory; /* a process that takes over keeps to what was agreed on */

@@ -114,6 +114,7 @@ void xattr_facts_free(struct xattr_facts *f);
 void xattr_remember(struct posix_mount *m, const struct posix_attr *attr); /* which of these there are, just answered */
 bool attr_is_as_told(struct posix_mount *m, const struct posix_attr *attr); /* the kernel, by the last answer */
 void xattr_forget(struct posix_mount *m, uint64_t id);
+int xattr_remove_capability(struct request *op, uint64_t inode) MUST_CHECK; /* it need not have one */
 void xattr_forget_all(struct posix_mount *m);
 /* directory.c */
 struct listings *listings_new(void);

@@ -317,6 +317,21 @@ void posix_op_removexattr(fuse_req_t req, fuse_ino_t ino, const char *name)
     reply_changed(&op, ino, "removexattr", rc);
 }
 
+int xattr_remove_capability(struct request *op, uint64_t inode)
+{
+    static const char stored[] = SECURITY_KEPT "capability";
+    fuse_ino_t ino = ino_of_inode(op->m, inode);
+    struct dfs_xattr there;
+    int rc = find_xattr(op, ino, stored, &there);
+    if (rc == 0)
+        rc = attr_settle(op, inode, &op->err);
+    if (rc == 0)
+        rc = dfs_remove_xattr(op->fs, path_of(op, ino), stored, &op->err);
+    known_names_inode_changed(op->m->known, inode);
+    xattr_forget(op->m, inode);
+    return rc == ERR_XATTR_NOT_FOUND ? 0 : rc;
+}
+
 void posix_op_listxattr(fuse_req_t req, fuse_ino_t ino, size_t size)
 {
     struct request op;

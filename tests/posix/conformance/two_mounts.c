@@ -2,7 +2,9 @@
  * when it is opened there, and names and attributes follow within a moment. */
 #include "check.h"
 
+#include <linux/capability.h>
 #include <sys/mman.h>
+#include <sys/xattr.h>
 
 enum { PATIENCE_S = 10, RACES = 40, RACERS = 4, ROUNDS = 30 };
 
@@ -83,6 +85,75 @@ static void names(void)
     FAILS(ENOENT, unlink("linked"));
 }
 
+static int open_file;
+
+static bool is_setid(const char *path)
+{
+    return mode_of(path) == 06755;
+}
+
+static bool is_plain(const char *path)
+{
+    return mode_of(path) == 0755;
+}
+
+static bool write_takes_bits(const char *path)
+{
+    AS(BOB) MUST(pwrite(open_file, "p", 1, 0));
+    return is_plain(there(path));
+}
+
+/* By the open file: who looks by name may have the kernel ask for its attributes. */
+static bool open_is_capable(void)
+{
+    struct vfs_cap_data cap;
+    return fgetxattr(open_file, "security.capability", &cap, sizeof cap) > 0;
+}
+
+static bool write_takes_it(const char *path)
+{
+    MUST(pwrite(open_file, "p", 1, 0));
+    return !open_is_capable();
+}
+
+static bool truncate_takes_it(const char *path)
+{
+    MUST(ftruncate(open_file, 5));
+    return !open_is_capable();
+}
+
+static bool is_not_capable(const char *path)
+{
+    struct vfs_cap_data cap;
+    return getxattr(path, "security.capability", &cap, sizeof cap) < 0 && errno == ENODATA;
+}
+
+/* The kernel has seen here that there are none, and writes on. */
+static void privileges(void)
+{
+    struct vfs_cap_data cap = {.magic_etc = VFS_CAP_REVISION_2, .data = {{.permitted = 1u << CAP_NET_RAW}}};
+    put_file("program", "program");
+    MUST(chmod("program", 0755));
+    open_file = MUST(open("program", O_RDWR));
+    AS(BOB) MUST(write(open_file, "prog", 4));
+    MUST(chmod(there("program"), 06755));
+    HOLDS(soon(is_setid, "program"), "made setuid there");
+    AS(BOB) MUST(write(open_file, "ram", 3));
+    HOLDS(is_plain("program"), "made setuid there, written here");
+    HOLDS(soon(is_plain, there("program")), "made setuid there, written here: seen there");
+    MUST(fsync(open_file));
+    MUST(chmod(there("program"), 06755));
+    HOLDS(soon(write_takes_bits, "program"), "made setuid there, and never looked at here");
+    for (int i = 0; i < 2; i++) {
+        MUST(pwrite(open_file, "p", 1, 0));
+        MUST(pwrite(open_file, "p", 1, 0));
+        MUST(setxattr(there("program"), "security.capability", &cap, sizeof cap, 0));
+        HOLDS(soon(i ? truncate_takes_it : write_takes_it, "program"), "given a capability there, changed here");
+        HOLDS(soon(is_not_capable, there("program")), "given a capability there, changed here: seen there");
+    }
+    MUST(close(open_file));
+}
+
 static bool race(int number)
 {
     char name[32], mine[32];
@@ -102,6 +173,7 @@ void subject_two_mounts(void)
 {
     contents();
     names();
+    privileges();
     HOLDS(in_processes(RACERS, race), "O_EXCL from both sides is done or EEXIST");
     int wrong = 0;
     for (int i = 0; i < RACES; i++) {
