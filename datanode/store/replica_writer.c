@@ -279,15 +279,23 @@ void replica_writer_drop(struct replica_writer *w)
     writer_free(w);
 }
 
+/* A disk that is full takes no more; what it took before, and was acknowledged perhaps, stays. */
+static bool keep_something(struct replica_writer *w)
+{
+    struct err why;
+    if (replica_writer_keep(w, &why) == 0)
+        return true;
+    log_warn("store", "what came of it%s is lost: %s", w->kept ? " last" : "", why.text);
+    xxh3_free(w->replica->work->digest); /* it has seen what is lost */
+    w->replica->work->digest = NULL;
+    return w->kept;
+}
+
 void replica_writer_release(struct replica_writer *w)
 {
     if (!w)
         return;
-    struct err why;
-    bool kept = w->replica->state == REPLICA_TEMPORARY || replica_writer_keep(w, &why) == 0;
-    if (!kept)
-        log_warn("store", "what came of it is lost: %s", why.text);
-    if (!kept || w->replica->state == REPLICA_TEMPORARY) {
+    if (w->replica->state == REPLICA_TEMPORARY || !keep_something(w)) {
         replica_writer_drop(w);
         return;
     }

@@ -3,6 +3,7 @@
  * say, that becomes a record, too, which is called open; mostly nothing more comes, and it is finished by a mark. What
  * grows on, or too large, gets its files like any other. */
 #include <inttypes.h>
+#include <unistd.h>
 
 #include "common/file.h"
 #include "common/mem.h"
@@ -66,6 +67,17 @@ static bool is_kept_synced(const struct replica_writer *w)
     return w->kept && small_log_is_synced(w->store->small[w->replica->volume], store_small_place(w->replica));
 }
 
+/* On a full disk, say: half of a replica would be taken for one at the next start. */
+static void remove_files(const struct replica_writer *w)
+{
+    const struct replica *r = w->replica;
+    char path[PATH_MAX];
+    volume_data_path(w->volume, replica_place_of(r), r->block_id, path);
+    (void)unlink(path);
+    volume_meta_path(w->volume, replica_place_of(r), r->block_id, r->gen_stamp, path);
+    (void)unlink(path);
+}
+
 static int write_held(struct replica_writer *w, struct err *reterr)
 {
     AUTO(net_closep) int data_fd = -1;
@@ -75,8 +87,10 @@ static int write_held(struct replica_writer *w, struct err *reterr)
         rc = file_pwrite_full(data_fd, w->held_data.base, w->held_data.len, 0, reterr);
     if (rc == 0)
         rc = file_pwrite_full(meta_fd, w->held_meta.base, w->held_meta.len, 0, reterr);
-    if (rc < 0)
+    if (rc < 0) {
+        remove_files(w);
         return err_prefix(reterr, rc, "block %" PRId64 " on '%s'", (int64_t)w->replica->block_id, w->volume->dir);
+    }
     w->data_fd = data_fd;
     w->meta_fd = meta_fd;
     data_fd = meta_fd = -1;
@@ -84,6 +98,7 @@ static int write_held(struct replica_writer *w, struct err *reterr)
     if (rc < 0) {
         net_closep(&w->data_fd);
         net_closep(&w->meta_fd);
+        remove_files(w);
     }
     return rc;
 }

@@ -216,8 +216,8 @@ def test_an_append_that_fails_does_not_keep_the_file(cluster):
     assert fs.get("/once") == pattern(1500)
 
 
-@pytest.mark.parametrize("appending", [False, True])
-def test_a_disk_that_fills_up(cluster, two_disks, appending):
+@pytest.mark.parametrize("appending, size", [(False, MIB + 77), (True, MIB + 77), (False, 10077)])
+def test_a_disk_that_fills_up(cluster, two_disks, appending, size):
     """The write fails, for its only replica is there; what was flushed, or there before, stays, and can be written on."""
     start_datanode(cluster, two_disks[:1], 0)
     log = cluster.daemon("datanode-1")["log"]
@@ -227,26 +227,29 @@ def test_a_disk_that_fills_up(cluster, two_disks, appending):
     wait_for(lambda: b"Live datanodes (1)" in cluster.dfsadmin("-report").stdout, 60, "only one node to be left")
     fs = Hdfs(cluster.uri, settings={"dfs.blocksize": 64 * MIB, "dfs.replication": 1})
     if appending:
-        fs.put("/f", pattern(MIB + 77))
+        fs.put("/f", pattern(size))
     file = fs.open("/f", os.O_WRONLY | (O_APPEND if appending else 0))
     if not appending:
-        file.write(pattern(MIB + 77))
+        file.write(pattern(size))
         file.call("hdfsHFlush")
     with open(f"{two_disks[0]}/filler", "wb", buffering=0) as filler, pytest.raises(OSError):
         while True:
             filler.write(bytes(MIB))
     with pytest.raises(OSError):
+        file.write(bytes(5000))
+        file.call("hdfsHFlush")
         for _ in range(100):
             file.write(bytes(MIB))
         file.close()
     assert "write ended early" in open(log).read() and "failed and is taken out" not in open(log).read()
+    assert not [path for path in glob.glob(f"{two_disks[0]}/**/rbw/*", recursive=True) if os.path.getsize(path) == 0]
     os.unlink(f"{two_disks[0]}/filler")
-    assert fs.get("/f")[: MIB + 77] == pattern(MIB + 77)
+    assert fs.get("/f")[:size] == pattern(size)
     recovered = run_cairn("debug", "-fs", cluster.uri, "recoverLease", "-path", "/f", "-retries", 20)
     assert recovered.returncode == 0, recovered
     with fs.open("/f", os.O_WRONLY | O_APPEND) as file:
         file.write(b"more")
-    assert fs.get("/f")[: MIB + 77] == pattern(MIB + 77) and fs.get("/f").endswith(b"more")
+    assert fs.get("/f")[:size] == pattern(size) and fs.get("/f").endswith(b"more")
 
 
 def break_disk(disk):

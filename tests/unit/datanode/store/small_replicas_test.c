@@ -2,6 +2,7 @@
  * holds for all replicas is in block_store_test.c, which runs with small ones too. */
 #include "tests/unit/check.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <glob.h>
 #include <pthread.h>
@@ -28,11 +29,23 @@ static const struct pool_identity pool = {"BP-1", "CID-1", 42, 1000};
 static char folder[64];
 static struct block_store *store;
 static int syncs, folder_syncs;
+static bool is_full, cannot_sync; /* the disk */
+
+ssize_t pwrite(int fd, const void *from, size_t len, off_t offset)
+{
+    if (!is_full)
+        return (ssize_t)syscall(SYS_pwrite64, fd, from, len, offset);
+    errno = ENOSPC;
+    return -1;
+}
 
 int fdatasync(int fd)
 {
     syncs++;
-    return (int)syscall(SYS_fdatasync, fd);
+    if (!cannot_sync)
+        return (int)syscall(SYS_fdatasync, fd);
+    errno = EIO;
+    return -1;
 }
 
 int fsync(int fd)
@@ -241,6 +254,32 @@ static void what_grows_after_it_was_kept(void **state)
     restart(LIMIT);
     assert_int_equal(block_store_count(store), 3);
     assert_true(is_good(1, 1700, true) && is_good(2, 2700, false) && is_good(3, LIMIT + 700, false));
+}
+
+/* What was kept was acknowledged. */
+static void what_was_kept_outlives_a_full_disk(void **state)
+{
+    struct replica_reopen q = {
+        .block_id = 1, .gen_stamp = 1001, .new_gen_stamp = 1002, .min_bytes = 700, .max_bytes = 1700};
+    (void)state;
+    struct replica_writer *w = create(1);
+    write_at(w, 0, 700);
+    replica_writer_acked(w, 700);
+    assert_int_equal(replica_writer_keep(w, NULL), 0);
+    write_at(w, 700, 1000);
+    is_full = true;
+    assert_int_equal(replica_writer_keep(w, NULL), ERR_NO_SPACE);
+    assert_int_equal(rbw_files(), 0);
+    replica_writer_release(w);
+    is_full = false;
+    assert_int_equal(rbw_files(), 0);
+    assert_int_equal(view_of(1).state, REPLICA_RBW);
+    assert_int_equal(view_of(1).disk_bytes, 700);
+    assert_int_equal(view_of(1).visible_bytes, 700);
+    assert_int_equal(block_store_recover_stream(store, &q, &w, NULL), 0);
+    write_at(w, 700, 2000);
+    finalize(w);
+    assert_true(is_good(1, 2700, false));
 }
 
 static void what_was_kept_of_an_unfinished_one_can_be_recovered(void **state)
@@ -668,6 +707,7 @@ int main(void)
         TEST(small_ones_have_no_files),
         TEST(what_is_kept_before_its_end_is_finished_later),
         TEST(what_grows_after_it_was_kept),
+        TEST(what_was_kept_outlives_a_full_disk),
         TEST(what_was_kept_of_an_unfinished_one_can_be_recovered),
         TEST(nobody_sees_any_of_it_before),
         TEST(a_synced_one_is_synced_in_the_log),
