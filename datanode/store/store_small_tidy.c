@@ -67,7 +67,9 @@ static int move_record(struct emptying *e, const struct small_record *record, st
     struct small_place to;
     if (!r)
         return 0;
-    int rc = copy_record(e, record, from, &to, reterr);
+    struct small_record now = *record; /* it may have been finished since the walk came by */
+    now.state = r->state == REPLICA_FINALIZED ? SMALL_FINALIZED : SMALL_OPEN;
+    int rc = copy_record(e, &now, from, &to, reterr);
     pthread_mutex_lock(&s->lock);
     if (rc == 0)
         store_set_small_place(r, to);
