@@ -206,28 +206,66 @@ static int sync_names(const struct small_log *l, struct err *reterr)
     return rc < 0 ? rc : file_fsync_dir(parent, reterr);
 }
 
+/* What was to be synced may not be there, and no later sync would say so again. Others' records are written elsewhere.
+ */
+static void give_up(struct small_log *l, uint32_t segment)
+{
+    pthread_mutex_lock(&l->lock);
+    struct small_segment *s = find(l, segment);
+    if (s)
+        s->cannot_sync = true;
+    if (segment == l->newest) {
+        l->newest = 0;
+        net_closep(&l->fd);
+    }
+    pthread_mutex_unlock(&l->lock);
+}
+
+static int sync_segment(struct small_log *l, const struct small_segment *s, int fd, struct err *reterr)
+{
+    if (s->cannot_sync)
+        return err_set(reterr, ERR_IO, "segment %" PRIu32 " in '%s' could not be synced before", s->number, l->folder);
+    if (fdatasync(fd) < 0) {
+        int rc = err_errno(reterr, errno, "cannot sync segment %" PRIu32 " in '%s'", s->number, l->folder);
+        give_up(l, s->number);
+        return rc;
+    }
+    return s->safe_bytes ? 0 : sync_names(l, reterr);
+}
+
+static void note_synced(struct small_log *l, const struct small_segment *as_it_was)
+{
+    pthread_mutex_lock(&l->lock);
+    struct small_segment *s = find(l, as_it_was->number);
+    if (s && s->salt == as_it_was->salt) {
+        if (s->safe_bytes < as_it_was->length)
+            s->safe_bytes = as_it_was->length;
+        if (s->synced_bytes < as_it_was->length && s->finished == as_it_was->finished)
+            s->synced_bytes = as_it_was->length;
+    }
+    pthread_mutex_unlock(&l->lock);
+}
+
 int small_log_sync(struct small_log *l, struct small_place at, uint32_t bytes, struct err *reterr)
 {
     pthread_mutex_lock(&l->sync_lock); /* whoever waits here may find that the one before has done it all */
     pthread_mutex_lock(&l->lock);
     const struct small_segment *s = find(l, at.segment);
-    bool is_gone = !s, done = s && s->synced_bytes >= at.offset + bytes, named = s && s->synced_bytes;
-    uint32_t length = s ? s->length : 0, finished = s ? s->finished : 0;
+    struct small_segment now = {0};
+    if (s)
+        now = *s;
+    bool done = s && s->synced_bytes >= at.offset + bytes;
     AUTO(net_closep) int fd = s && !done ? open_segment(l, s, O_RDONLY) : -1;
-    int why = errno;
+    int why = errno, rc = 0;
     pthread_mutex_unlock(&l->lock);
-    int rc = 0;
-    if (is_gone)
+    if (!now.number)
         rc = gone(at, reterr);
-    else if (!done && (fd < 0 || fdatasync(fd) < 0))
-        rc = err_errno(reterr, fd < 0 ? why : errno, "cannot sync segment %" PRIu32 " in '%s'", at.segment, l->folder);
-    if (rc == 0 && !done && !named)
-        rc = sync_names(l, reterr);
-    pthread_mutex_lock(&l->lock);
-    struct small_segment *now = rc == 0 && !done ? find(l, at.segment) : NULL;
-    if (now && now->synced_bytes < length && now->finished == finished)
-        now->synced_bytes = length;
-    pthread_mutex_unlock(&l->lock);
+    else if (!done && fd < 0)
+        rc = err_errno(reterr, why, "cannot open segment %" PRIu32 " in '%s'", at.segment, l->folder);
+    else if (!done)
+        rc = sync_segment(l, &now, fd, reterr);
+    if (rc == 0 && !done)
+        note_synced(l, &now);
     pthread_mutex_unlock(&l->sync_lock);
     return rc;
 }
@@ -236,7 +274,7 @@ bool small_log_is_synced(struct small_log *l, struct small_place at)
 {
     pthread_mutex_lock(&l->lock);
     const struct small_segment *s = find(l, at.segment);
-    bool synced = s && s->synced_bytes > at.offset;
+    bool synced = s && s->safe_bytes > at.offset;
     pthread_mutex_unlock(&l->lock);
     return synced;
 }

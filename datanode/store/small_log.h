@@ -32,8 +32,10 @@ void small_log_close(struct small_log *l); /* NULL is fine */
 /* The bytes are the kernel's when it returns: they outlive this process. On failure nothing was appended. */
 int small_log_append(struct small_log *l, const struct small_record *r, const uint8_t *meta, const uint8_t *data,
                      struct small_place *ret, struct err *reterr) MUST_CHECK;
-/* The record, and all before it in its segment, survive power loss. One sync is for all that wait for it. */
+/* The record, and all before it in its segment, survive power loss. One sync is for all that wait for it. Once it has
+ * failed it fails for all in that segment that was not synced before. */
 int small_log_sync(struct small_log *l, struct small_place at, uint32_t bytes, struct err *reterr) MUST_CHECK;
+/* The record is on the disk; the mark of what it is need not be. */
 bool small_log_is_synced(struct small_log *l, struct small_place at);
 
 /* The file the record is in, and its header. The file stays readable whatever happens to the record. */

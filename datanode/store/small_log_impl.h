@@ -12,8 +12,10 @@ struct small_segment {
     uint64_t salt;
     uint32_t number, length;
     uint32_t living, living_bytes;
-    uint32_t synced_bytes; /* 0: perhaps not even its name */
+    uint32_t synced_bytes; /* records and their marks */
+    uint32_t safe_bytes;   /* records, whatever their marks; 0: perhaps not even the segment's name */
     uint32_t finished;     /* how many marks there were that must be synced, too */
+    bool cannot_sync;      /* it was tried, and what the kernel could not write it has forgotten since */
     bool offered;          /* by small_log_sparse */
 };
 struct small_log {

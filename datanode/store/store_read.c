@@ -1,7 +1,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <stdio.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
@@ -197,7 +196,7 @@ int block_store_open_reader(struct block_store *s, uint64_t block_id, uint64_t g
 }
 
 /* By its descriptors, so that nobody who wants to change it has to wait. */
-int block_store_sync(struct block_store *s, uint64_t block_id, uint64_t gen_stamp, struct err *reterr)
+static int sync_files(struct block_store *s, uint64_t block_id, uint64_t gen_stamp, struct err *reterr)
 {
     struct replica_reader r;
     char dir[PATH_MAX];
@@ -205,14 +204,47 @@ int block_store_sync(struct block_store *s, uint64_t block_id, uint64_t gen_stam
     if (rc < 0)
         return rc;
     const struct volume *v = s->volumes[r.volume];
-    if (r.shares_file)
-        snprintf(dir, sizeof dir, "%scurrent/small", v->pool);
-    else
-        volume_place_dir(v, r.state == REPLICA_FINALIZED ? PLACE_FINALIZED : PLACE_RBW, block_id, dir);
-    if (fdatasync(r.data_fd) < 0 || (!r.shares_file && fdatasync(r.meta_fd) < 0))
+    volume_place_dir(v, r.state == REPLICA_FINALIZED ? PLACE_FINALIZED : PLACE_RBW, block_id, dir);
+    if (fdatasync(r.data_fd) < 0 || fdatasync(r.meta_fd) < 0)
         rc = err_errno(reterr, errno, "sync block %" PRId64 " on '%s'", (int64_t)block_id, v->dir);
     replica_reader_close(&r);
     return rc < 0 ? rc : file_fsync_dir(dir, reterr);
+}
+
+/* Through the log: a sync that fails is told once only, and others count on what it said. */
+static int sync_record(struct small_log *log, struct small_place at, uint64_t block_id, struct err *reterr)
+{
+    struct small_record record;
+    AUTO(net_closep) int fd = -1;
+    int rc = small_log_find(log, at, block_id, &record, &fd, reterr);
+    return rc < 0 ? rc : small_log_sync(log, at, small_record_bytes(&record), reterr);
+}
+
+int block_store_sync(struct block_store *s, uint64_t block_id, uint64_t gen_stamp, struct err *reterr)
+{
+    struct small_place before = {0, 0};
+    for (;;) {
+        struct small_place at = {0, 0};
+        bool is_nothing = false;
+        size_t volume = 0;
+        pthread_mutex_lock(&s->lock);
+        const struct replica *r = replica_map_get(&s->map, block_id);
+        int rc = r ? replica_check_read(r, gen_stamp, reterr) : 0;
+        if (r && rc == 0) {
+            at = store_small_place(r);
+            volume = r->volume;
+            is_nothing = r->work && r->work->in_memory; /* nobody may see any of it yet */
+        }
+        pthread_mutex_unlock(&s->lock);
+        if (rc < 0 || is_nothing)
+            return rc;
+        if (!at.segment)
+            return sync_files(s, block_id, gen_stamp, reterr);
+        rc = sync_record(s->small[volume], at, block_id, reterr);
+        if (rc != ERR_NOT_FOUND || (at.segment == before.segment && at.offset == before.offset))
+            return rc;
+        before = at; /* it has just moved to another segment */
+    }
 }
 
 int replica_read_data(const struct replica_reader *r, void *bytes, size_t len, uint64_t offset, struct err *reterr)

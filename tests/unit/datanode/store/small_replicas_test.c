@@ -373,6 +373,65 @@ static void what_was_synced_stays_so(void **state)
         }
 }
 
+static struct replica_writer *begin(uint64_t id)
+{
+    struct replica_writer *w = create(id);
+    write_at(w, 0, 700);
+    replica_writer_acked(w, 700);
+    assert_int_equal(replica_writer_keep(w, NULL), 0);
+    return w;
+}
+
+/* That another one before it in the log was finished since says nothing about it. */
+static void what_was_synced_stays_so_beside_others(void **state)
+{
+    (void)state;
+    struct replica_writer *first = begin(1);
+    make(2, 100); /* on the other volume */
+    struct replica_writer *w = begin(3);
+    assert_int_equal(replica_writer_sync(w, NULL), 0);
+    finalize(first);
+    write_at(w, 700, 700);
+    int before = syncs;
+    assert_int_equal(replica_writer_keep(w, NULL), 0); /* two files */
+    assert_int_equal(syncs - before, 2);
+    finalize(w);
+    assert_true(is_good(1, 700, true) && is_good(3, 1400, false));
+}
+
+/* The kernel tells of what it could not write once only, and holds it for written from then on. */
+static void a_sync_that_failed_failed_for_all_in_the_file(void **state)
+{
+    (void)state;
+    struct replica_view v;
+    struct replica_writer *first = begin(1), *other = begin(2), *w = begin(3);
+    cannot_sync = true;
+    assert_int_equal(replica_writer_sync(first, NULL), ERR_IO);
+    cannot_sync = false;
+    assert_int_equal(replica_writer_sync(w, NULL), ERR_IO);
+    assert_int_equal(block_store_sync(store, 3, 1001, NULL), ERR_IO);
+    assert_int_equal(replica_writer_sync(other, NULL), 0); /* on the other volume */
+    finalize(other);
+    replica_writer_release(first);
+    replica_writer_release(w);
+    make(4, 700);
+    w = create(5);
+    write_at(w, 0, 700);
+    assert_int_equal(replica_writer_finalize(w, true, &v, NULL), 0); /* in a file of its own */
+    assert_true(is_good(5, 700, true));
+}
+
+static void what_is_in_memory_is_nothing_to_sync(void **state)
+{
+    (void)state;
+    struct replica_writer *w = create(1);
+    write_at(w, 0, 700);
+    assert_int_equal(block_store_sync(store, 1, 1001, NULL), 0);
+    assert_int_equal(block_store_sync(store, 1, 1002, NULL), ERR_IO); /* an older one */
+    finalize(w);
+    assert_int_equal(block_store_sync(store, 1, 1001, NULL), 0);
+}
+
 /* The namenode takes an older stamp for an older replica: what has been there for long must not be found under it, or
  * nowhere, after power failed. */
 static void a_new_stamp_is_on_the_disk_before_it_is_used(void **state)
@@ -412,7 +471,7 @@ static void a_finished_one_is_synced_when_asked(void **state)
         syncs = folder_syncs = 0;
         assert_int_equal(block_store_sync(store, 1 + i, 1001, NULL), 0);
         assert_int_equal(syncs, 1 + i);
-        assert_int_equal(folder_syncs, 1);
+        assert_int_equal(folder_syncs, i ? 1 : 2);
         assert_true(is_good(1 + i, len, !i));
     }
     assert_int_equal(block_store_sync(store, 9, 1001, NULL), ERR_REPLICA_NOT_FOUND);
@@ -713,6 +772,9 @@ int main(void)
         TEST(a_synced_one_is_synced_in_the_log),
         TEST(a_finished_one_is_synced_when_asked),
         TEST(what_was_synced_stays_so),
+        TEST(what_was_synced_stays_so_beside_others),
+        TEST(a_sync_that_failed_failed_for_all_in_the_file),
+        TEST(what_is_in_memory_is_nothing_to_sync),
         TEST(a_new_stamp_is_on_the_disk_before_it_is_used),
         TEST(removed_ones_give_their_space_back),
         TEST(what_is_removed_after_it_was_copied_stays_removed),
