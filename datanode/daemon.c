@@ -89,14 +89,47 @@ static void on_good_replica(void *context)
     metric_add(&datanode_blocks_verified, 1);
 }
 
+static struct scrubber_options scrubber_options(struct datanode *dn)
+{
+    return (struct scrubber_options){.store = dn->store,
+                                     .period_ms = dn->settings.scan_period_ms,
+                                     .bytes_per_second = dn->settings.scan_bytes_per_second,
+                                     .on_bad = on_bad_replica,
+                                     .on_good = on_good_replica,
+                                     .context = dn};
+}
+
+void datanode_suspect(struct datanode *dn, uint64_t block_id)
+{
+    static const _Atomic bool never = false;
+    struct scrubber_options options = scrubber_options(dn);
+    if (dn->scrubber)
+        scrubber_suspect(dn->scrubber, block_id);
+    else
+        replica_look_at(&options, block_id, &never);
+}
+
+bool datanode_read_failed(struct datanode *dn, uint64_t block_id, size_t storage_index, const struct err *why)
+{
+    if (why->code == ERR_CLOSED || why->code == ERR_TIMEOUT || why->code == ERR_NO_MEMORY)
+        return false;
+    datanode_check_storage(dn, storage_index);
+    datanode_suspect(dn, block_id);
+    return true;
+}
+
+/* Has its disk gone, or only this file? */
+void datanode_open_failed(struct datanode *dn, uint64_t block_id, int code)
+{
+    if (code == ERR_REPLICA_NOT_FOUND || code == ERR_ILLEGAL_ARGUMENT || code == ERR_RETRIABLE || code == ERR_NO_MEMORY)
+        return;
+    datanode_check_storages(dn);
+    datanode_suspect(dn, block_id);
+}
+
 static int start_scrubber(struct datanode *dn, struct err *reterr)
 {
-    struct scrubber_options options = {.store = dn->store,
-                                       .period_ms = dn->settings.scan_period_ms,
-                                       .bytes_per_second = dn->settings.scan_bytes_per_second,
-                                       .on_bad = on_bad_replica,
-                                       .on_good = on_good_replica,
-                                       .context = dn};
+    struct scrubber_options options = scrubber_options(dn);
     if (!options.period_ms || !options.bytes_per_second)
         return 0;
     return scrubber_start(&options, &dn->scrubber, reterr);
@@ -116,7 +149,7 @@ static void on_difference(void *context, const struct store_difference *d)
     else if (d->kind == DIFFERENCE_REMOVED)
         reporter_deleted(dn->reporter, &d->replica);
     if (d->kind != DIFFERENCE_REMOVED)
-        scrubber_suspect(dn->scrubber, d->replica.block_id); /* which knows whether it is good */
+        datanode_suspect(dn, d->replica.block_id); /* which knows whether it is good */
 }
 
 static void on_sick_storage(void *context, size_t storage_index, const char *why)

@@ -57,5 +57,11 @@ void datanode_metrics_register(void);
  * failed than dfs.datanode.failed.volumes.tolerated allows. */
 void datanode_check_storage(struct datanode *dn, size_t storage_index);
 void datanode_check_storages(struct datanode *dn); /* all of them, when it is not clear which one it was */
+/* Somebody had trouble with this replica: it is verified, and reported if it is bad. */
+void datanode_suspect(struct datanode *dn, uint64_t block_id);
+/* It could not be read out, on this storage. false: that was its reader's fault, or nobody's. */
+bool datanode_read_failed(struct datanode *dn, uint64_t block_id, size_t storage_index, const struct err *why);
+/* It should be there but could not be opened. */
+void datanode_open_failed(struct datanode *dn, uint64_t block_id, int code);
 
 #endif

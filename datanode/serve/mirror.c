@@ -149,9 +149,15 @@ static int send_to_target(struct datanode *dn, const struct transfer *t, const s
         return rc;
     transfer_op_fill(&op, dn, t, r, a);
     rc = op_write(fd, OP_WRITE_BLOCK, &op.op.base, reterr);
-    if (rc == 0)
-        rc = block_send(fd, r, &plan, NULL, reterr);
-    if (rc == 0 && *t->client_name)
+    if (rc < 0)
+        return rc;
+    struct err why;
+    rc = block_send(fd, r, &plan, NULL, &why);
+    if (rc < 0) {
+        (void)datanode_read_failed(dn, t->block->blockid, r->volume, &why);
+        return err_set(reterr, rc, "%s", why.text);
+    }
+    if (*t->client_name)
         rc = wait_for_answer(fd, a, reterr);
     return rc;
 }
@@ -162,8 +168,10 @@ int transfer_replica(struct datanode *dn, const struct transfer *t, struct arena
     if (t->target_count == 0)
         return err_set(reterr, ERR_PROTOCOL, "a transfer without a target");
     int rc = block_store_open_reader(dn->store, t->block->blockid, t->block->generationstamp, 0, &r, reterr);
-    if (rc < 0)
+    if (rc < 0) {
+        datanode_open_failed(dn, t->block->blockid, rc);
         return rc;
+    }
     char target[NET_ADDRESS_MAX];
     datanode_xfer_address(t->targets[0]->id, target);
     reporter_transfer_begin(dn->reporter);

@@ -8,7 +8,6 @@
 #include "datanode/serve/block_sender.h"
 #include "datanode/serve/xfer.h"
 #include "datanode/serve/zero_block.h"
-#include "datanode/store/scrubber.h"
 #include "proto/op_header.h"
 
 #define LONG_READ_BYTES     (256u << 10)
@@ -53,22 +52,17 @@ static int open_and_plan(struct xfer *x, const Hdfs__ExtendedBlockProto *block, 
 static void judge_send_error(struct xfer *x, const Hdfs__ExtendedBlockProto *block, const struct replica_reader *r,
                              const struct err *why)
 {
-    if (why->code == ERR_CLOSED || why->code == ERR_TIMEOUT || err_to_errno(why->code) == EPIPE) {
+    if (datanode_read_failed(x->dn, block->blockid, r->volume, why))
+        log_warn("xfer", "peer=%s block=%" PRId64 " read failed: %s", x->peer, (int64_t)block->blockid, why->text);
+    else
         log_debug("xfer", "peer=%s block=%" PRId64 " reader left: %s", x->peer, (int64_t)block->blockid, why->text);
-        return;
-    }
-    log_warn("xfer", "peer=%s block=%" PRId64 " read failed: %s", x->peer, (int64_t)block->blockid, why->text);
-    datanode_check_storage(x->dn, r->volume);
-    scrubber_suspect(x->dn->scrubber, block->blockid);
 }
 
-/* A replica that should be there but cannot be opened: has its disk gone, or only this file? */
-static void judge_open_error(struct xfer *x, const Hdfs__ExtendedBlockProto *block, int code)
+static int refuse_to_read(struct xfer *x, const char *op, const Hdfs__ExtendedBlockProto *block, const struct err *why)
 {
-    if (code == ERR_REPLICA_NOT_FOUND || code == ERR_ILLEGAL_ARGUMENT || code == ERR_RETRIABLE)
-        return;
-    datanode_check_storages(x->dn);
-    scrubber_suspect(x->dn->scrubber, block->blockid);
+    int rc = xfer_refuse(x, op, block, HDFS__STATUS__ERROR, why);
+    datanode_open_failed(x->dn, block->blockid, why->code);
+    return rc;
 }
 
 static uint64_t readahead_of(const Hdfs__CachingStrategyProto *c)
@@ -112,10 +106,8 @@ int xfer_read_block(struct xfer *x, const ProtobufCMessage *message)
     if (is_zero_block(block))
         return read_zeros(x, op, with_checksums);
     int rc = open_and_plan(x, block, op->offset, op->len, false, with_checksums, &r, &plan, &why);
-    if (rc < 0) {
-        judge_open_error(x, block, rc);
-        return xfer_refuse(x, "opReadBlock", block, HDFS__STATUS__ERROR, &why);
-    }
+    if (rc < 0)
+        return refuse_to_read(x, "opReadBlock", block, &why);
     bool is_long = plan.to - plan.from > LONG_READ_BYTES; /* short ones are not disturbed by what is meant for scans */
     if (is_long || (caching && caching->has_readahead))
         plan.readahead_bytes =
@@ -161,7 +153,7 @@ static int copy_block(struct xfer *x, const Hdfs__ExtendedBlockProto *block)
     struct err why;
     int rc = open_and_plan(x, block, 0, 0, true, true, &r, &plan, &why);
     if (rc < 0)
-        return xfer_refuse(x, "opCopyBlock", block, HDFS__STATUS__ERROR, &why);
+        return refuse_to_read(x, "opCopyBlock", block, &why);
     plan.drop_behind = true; /* nobody reads it here again soon: it leaves */
     rc = answer_success(x, &plan, &why);
     if (rc == 0)

@@ -97,19 +97,19 @@ int replica_verify(struct block_store *s, uint64_t block_id, int64_t bytes_per_s
 {
     struct replica_reader r;
     struct replica_view before, after;
+    *ret_storage = 0;
     int rc = block_store_view(s, block_id, &before, reterr);
     if (rc < 0 || before.state != REPLICA_FINALIZED)
         return rc;
+    while (*ret_storage + 1 < s->volume_count && s->volumes[*ret_storage]->storage_id != before.storage_id)
+        ++*ret_storage;
     rc = block_store_open_reader(s, block_id, before.gen_stamp, 0, &r, reterr);
-    if (rc < 0) {
-        *ret_storage = 0;
-        return rc;
+    if (rc == 0) {
+        struct verification v = {
+            .reader = &r, .bytes_per_second = bytes_per_second, .began_ms = clock_mono_ms(), .stopping = stopping};
+        rc = verify_all(&v, reterr);
+        replica_reader_close(&r);
     }
-    *ret_storage = r.volume;
-    struct verification v = {
-        .reader = &r, .bytes_per_second = bytes_per_second, .began_ms = clock_mono_ms(), .stopping = stopping};
-    rc = verify_all(&v, reterr);
-    replica_reader_close(&r);
     /* An append that began meanwhile changes the last chunk under our eyes: that is not rot. */
     if (rc < 0 && (block_store_view(s, block_id, &after, NULL) < 0 || after.state != REPLICA_FINALIZED ||
                    after.gen_stamp != before.gen_stamp || after.disk_bytes != before.disk_bytes))
@@ -119,18 +119,23 @@ int replica_verify(struct block_store *s, uint64_t block_id, int64_t bytes_per_s
 
 /* ---- rounds ---- */
 
-static void look_at(struct scrubber *s, uint64_t block_id)
+void replica_look_at(const struct scrubber_options *o, uint64_t block_id, const _Atomic bool *stopping)
 {
     struct replica_view view;
     struct err why;
     size_t storage = 0;
-    int rc = replica_verify(s->options.store, block_id, s->options.bytes_per_second, &s->stopping, &storage, &why);
-    if (rc == ERR_REPLICA_NOT_FOUND || rc == ERR_NO_MEMORY || atomic_load(&s->stopping))
+    int rc = replica_verify(o->store, block_id, o->bytes_per_second, stopping, &storage, &why);
+    if (rc == ERR_REPLICA_NOT_FOUND || rc == ERR_NO_MEMORY || atomic_load(stopping))
         return; /* it could not be looked at, which says nothing about it */
     if (rc == 0)
-        s->options.on_good(s->options.context);
-    else if (block_store_view(s->options.store, block_id, &view, NULL) == 0)
-        s->options.on_bad(s->options.context, &view, storage, rc != ERR_CHECKSUM, why.text);
+        o->on_good(o->context);
+    else if (block_store_view(o->store, block_id, &view, NULL) == 0)
+        o->on_bad(o->context, &view, storage, rc != ERR_CHECKSUM, why.text);
+}
+
+static void look_at(struct scrubber *s, uint64_t block_id)
+{
+    replica_look_at(&s->options, block_id, &s->stopping);
 }
 
 static bool next_suspect(struct scrubber *s, uint64_t *ret)
@@ -249,8 +254,6 @@ void scrubber_stop(struct scrubber *s)
 
 void scrubber_suspect(struct scrubber *s, uint64_t block_id)
 {
-    if (!s)
-        return;
     pthread_mutex_lock(&s->lock);
     if (s->suspect_count < SUSPECTS_MAX)
         s->suspects[s->suspect_count++] = block_id;

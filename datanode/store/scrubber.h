@@ -10,7 +10,7 @@ struct scrubber_options {
     struct block_store *store;
     int64_t period_ms;        /* between the beginnings of two rounds */
     int64_t bytes_per_second; /* per volume */
-    /* Called on the scrubber's thread. io_error: the disk would not give the bytes, else they are wrong. */
+    /* Called on the thread that looks. io_error: the disk would not give the bytes, else they are wrong. */
     void (*on_bad)(void *context, const struct replica_view *replica, size_t storage_index, bool io_error,
                    const char *why);
     void (*on_good)(void *context);
@@ -18,8 +18,10 @@ struct scrubber_options {
 };
 int scrubber_start(const struct scrubber_options *options, struct scrubber **ret, struct err *reterr) MUST_CHECK;
 void scrubber_stop(struct scrubber *s); /* NULL is fine */
-/* Somebody had trouble reading this: it is looked at soon. Any thread; NULL is fine. */
+/* Somebody had trouble reading this: it is looked at soon. Any thread. */
 void scrubber_suspect(struct scrubber *s, uint64_t block_id);
+/* The same at once, by the caller, if there is no scrubber. */
+void replica_look_at(const struct scrubber_options *options, uint64_t block_id, const _Atomic bool *stopping);
 
 /* One replica, now, as fast as it goes (or at the rate). 0: good, or changed meanwhile; ERR_CHECKSUM: it is not what
  * was written; ERR_REPLICA_NOT_FOUND; ERR_NO_MEMORY: it could not be looked at; else the disk's error. */

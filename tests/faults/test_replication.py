@@ -1,5 +1,6 @@
 """Replicas that rot, vanish, are one too many or on a node that leaves: the namenode notices and puts it right, with real
 daemons and real block files. (How it decides is tested on simulated time in tests/unit/namenode/blocks.)"""
+import glob
 import os
 import re
 
@@ -92,6 +93,22 @@ def test_rot_is_found_by_who_is_to_have_a_copy(tmp_path):
     with Cluster(tmp_path / "cluster", nodes=2, properties=properties) as cluster:
         cluster.fs("-D", "dfs.replication=1", "-put", "-", "/file", stdin=bytes(MIB), check=True)
         on_disk(cluster)[0].flip(5000)
+        cluster.fs("-setrep", "2", "/file", check=True)
+        wait_for(lambda: fsck_counts(cluster)[1]["Corrupt blocks"] == "1", DEADLINE_S, "the bad replica to be known")
+
+
+@pytest.mark.parametrize("what", ["", "_*.meta"])
+@pytest.mark.parametrize("happens", ["gone", "cut"])
+def test_a_replica_that_cannot_be_copied_is_looked_at(tmp_path, what, happens):
+    """Nobody else reads it: the datanode that is to send a copy of its replica finds out that it has none."""
+    properties = QUICK | {"dfs.datanode.scan.period.hours": -1}
+    with Cluster(tmp_path / "cluster", nodes=2, properties=properties) as cluster:
+        cluster.fs("-D", "dfs.replication=1", "-put", "-", "/file", stdin=bytes(MIB), check=True)
+        (path,) = glob.glob(on_disk(cluster)[0].path + what)
+        if happens == "gone":
+            os.unlink(path)
+        else:
+            os.truncate(path, 5000)
         cluster.fs("-setrep", "2", "/file", check=True)
         wait_for(lambda: fsck_counts(cluster)[1]["Corrupt blocks"] == "1", DEADLINE_S, "the bad replica to be known")
 
