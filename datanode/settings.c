@@ -8,6 +8,7 @@
 #include "common/advertised.h"
 
 #define NAMENODE_PORT 8020
+#define SCAN_HOURS    504 /* what HDFS takes 0 for */
 
 static int namenode_address(const struct config *c, struct net_address *ret, struct err *reterr)
 {
@@ -99,7 +100,7 @@ int settings_load(const struct config *c, struct settings *ret, struct err *rete
         .scan_bytes_per_second = config_size(c, "dfs.block.scanner.volume.bytes.per.second"),
     };
     int64_t hours = config_int(c, "dfs.datanode.scan.period.hours");
-    s.scan_period_ms = hours > 0 ? hours * 3600000 : 0;
+    s.scan_period_ms = hours < 0 ? 0 : (hours ? hours : SCAN_HOURS) * 3600000;
     s.use_hostnames = config_bool(c, "dfs.datanode.use.datanode.hostname");
     s.advertised = config_str(c, "cairn.datanode.advertised.addresses");
     AUTO(advertised_freep) struct advertised *checked = NULL;
