@@ -158,13 +158,48 @@ static void *scan_run(void *arg)
     return NULL;
 }
 
-/* All volumes at once; one that cannot be read has failed. ERR_BAD_STATE: too many have. */
-static int scan_volumes(struct block_store *s, struct err *reterr)
+static void fail_at_start(struct block_store *s, size_t index, const char *what, const struct err *why)
 {
-    struct err why = {0};
+    log_error("store", "volume '%s' cannot be %s and is taken out: %s", s->volumes[index]->dir, what, why->text);
+    pthread_mutex_lock(&s->lock);
+    fail_locked(s, index);
+    pthread_mutex_unlock(&s->lock);
+}
+
+/* That it is of another cluster is nothing that disks do, nor is a shortage, which passes. */
+static bool is_disks_fault(int code)
+{
+    return code != ERR_BAD_STATE && code != ERR_PROTOCOL && code != ERR_NO_SPACE && code != ERR_NO_MEMORY;
+}
+
+/* One that has no pool has failed, with *ret_why. */
+static int open_pools(struct block_store *s, const struct pool_identity *pool, bool ret_opened[VOLUMES_MAX],
+                      struct err *ret_why, struct err *reterr)
+{
+    for (size_t i = 0; i < s->volume_count; i++) {
+        struct err why;
+        int rc = volume_open_pool(s->volumes[i], pool, s->uuid, &why);
+        ret_opened[i] = rc == 0;
+        if (rc == 0)
+            continue;
+        if (!is_disks_fault(rc)) {
+            *reterr = why;
+            return rc;
+        }
+        fail_at_start(s, i, "used", &why);
+        *ret_why = why;
+    }
+    return 0;
+}
+
+/* All volumes with a pool at once; one that cannot be read has failed, with *ret_why. */
+static void scan_volumes(struct block_store *s, const bool opened[VOLUMES_MAX], struct err *ret_why)
+{
     struct scan_job *jobs = mem_calloc(s->volume_count, sizeof *jobs);
     for (size_t i = 0; i < s->volume_count; i++) {
         jobs[i] = (struct scan_job){.store = s, .volume_index = i};
+        if (!opened[i])
+            continue;
         jobs[i].threaded = s->volume_count > 1 && pthread_create(&jobs[i].thread, NULL, scan_run, &jobs[i]) == 0;
         if (!jobs[i].threaded)
             scan_run(&jobs[i]);
@@ -174,19 +209,11 @@ static int scan_volumes(struct block_store *s, struct err *reterr)
             pthread_join(jobs[i].thread, NULL);
         if (jobs[i].rc == 0)
             continue;
-        why = jobs[i].err;
-        log_error("store", "volume '%s' cannot be scanned and is taken out: %s", s->volumes[i]->dir, why.text);
-        pthread_mutex_lock(&s->lock);
-        fail_locked(s, i);
-        pthread_mutex_unlock(&s->lock);
+        *ret_why = jobs[i].err;
+        fail_at_start(s, i, "scanned", ret_why);
     }
     mem_freep(&jobs);
     store_remove_losers(s);
-    return why.code && too_many_failed(s)
-               ? err_set(reterr, ERR_BAD_STATE,
-                         "more volumes failed than dfs.datanode.failed.volumes.tolerated (%d) allows: %s",
-                         s->failed_volumes_tolerated, why.text)
-               : 0;
 }
 
 int block_store_open_pool(struct block_store *s, const struct pool_identity *pool, struct err *reterr)
@@ -200,17 +227,20 @@ int block_store_open_pool(struct block_store *s, const struct pool_identity *poo
         return 0;
     }
     int64_t began = clock_mono_ms();
-    for (size_t i = 0; i < s->volume_count; i++) {
-        int rc = volume_open_pool(s->volumes[i], pool, s->uuid, reterr);
-        if (rc < 0)
-            return rc;
-    }
-    s->pool = *pool;
-    int rc = s->deleter_started ? 0 : store_start_deleter(s, reterr);
-    if (rc == 0)
-        rc = scan_volumes(s, reterr);
+    bool opened[VOLUMES_MAX];
+    struct err why = {0};
+    int rc = open_pools(s, pool, opened, &why, reterr);
     if (rc < 0)
         return rc;
+    s->pool = *pool;
+    rc = s->deleter_started ? 0 : store_start_deleter(s, reterr);
+    if (rc < 0)
+        return rc;
+    scan_volumes(s, opened, &why);
+    if (why.code && too_many_failed(s))
+        return err_set(reterr, ERR_BAD_STATE,
+                       "more volumes failed than dfs.datanode.failed.volumes.tolerated (%d) allows: %s",
+                       s->failed_volumes_tolerated, why.text);
     atomic_store(&s->pool_open, true);
     log_info("store", "pool=%s blocks=%zu volumes=%zu took_ms=%" PRId64, pool->pool_id, block_store_count(s),
              s->volume_count, clock_mono_ms() - began);

@@ -661,6 +661,35 @@ static void a_volume_that_cannot_be_scanned_is_not_used(void **state)
     assert_int_equal(block_store_count(store), 2);
 }
 
+static void a_volume_whose_pool_cannot_be_opened_is_not_used(void **state)
+{
+    struct replica_view v;
+    struct err why;
+    char path[256], dirs[256];
+    finalize(create(1), &v);
+    finalize(create(2), &v);
+    block_store_close(store);
+    snprintf(path, sizeof path, "%s/a/current/BP-1/current/rbw", folder);
+    assert_int_equal(rmdir(path), 0);
+    AUTO(net_closep) int fd = open(path, O_WRONLY | O_CREAT, 0644);
+    assert_true(fd >= 0);
+    snprintf(dirs, sizeof dirs, "%s/a,%s/b", folder, folder);
+    struct block_store_options o = {.data_dirs = dirs};
+    assert_int_equal(block_store_open(&o, &store, &why), 0);
+    for (int tries = 0; tries < 2; tries++)
+        assert_int_equal(block_store_open_pool(store, &pool, &why), ERR_BAD_STATE);
+    assert_non_null(strstr(why.text, "rbw"));
+    block_store_close(store);
+    o.failed_volumes_tolerated = 1;
+    assert_int_equal(block_store_open(&o, &store, &why), 0);
+    assert_int_equal(block_store_open_pool(store, &pool, &why), 0);
+    assert_int_equal(block_store_count(store), 1);
+    struct storage_view views[2];
+    assert_int_equal(block_store_storages(store, views, 2), 2);
+    assert_true(views[0].failed && !views[1].failed);
+    finalize(create(3), &v);
+}
+
 static void bad_directories_are_named(void **state)
 {
     struct block_store *s;
@@ -709,6 +738,7 @@ int main(void)
         BOTH(a_folder_belongs_to_one_daemon_and_one_cluster),
         BOTH(a_disk_is_not_blamed_for_want_of_descriptors),
         BOTH(a_volume_that_cannot_be_scanned_is_not_used),
+        BOTH(a_volume_whose_pool_cannot_be_opened_is_not_used),
         TEST(bad_directories_are_named),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
