@@ -172,7 +172,8 @@ int meta_find_valid_length(int data_fd, int meta_fd, const struct meta_header *h
     return 0;
 }
 
-/* The new checksum of the chunk that is cut at new_bytes, after verifying it as it was. */
+/* The new checksum of the chunk that is cut at new_bytes, after verifying it as it was, or as an attempt that was cut
+ * short itself left it. */
 static int checksum_of_cut_chunk(int data_fd, int meta_fd, const struct meta_header *h, uint64_t old_bytes,
                                  uint64_t new_bytes, uint32_t *ret, struct err *reterr)
 {
@@ -183,10 +184,12 @@ static int checksum_of_cut_chunk(int data_fd, int meta_fd, const struct meta_hea
     int rc = file_pread_full(data_fd, data, old_len, (int64_t)from, reterr);
     if (rc == 0)
         rc = file_pread_full(meta_fd, stored, sizeof stored, meta_offset(h, chunk), reterr);
-    if (rc == 0 && checksum_of(h->type, data, old_len) != (uint32_t)get_be(stored, 4))
+    uint32_t new_checksum = rc == 0 ? checksum_of(h->type, data, (size_t)(new_bytes - from)) : 0;
+    if (rc == 0 && checksum_of(h->type, data, old_len) != (uint32_t)get_be(stored, 4) &&
+        new_checksum != (uint32_t)get_be(stored, 4))
         rc = err_set(reterr, ERR_CHECKSUM, "chunk at %" PRIu64 " is corrupt", from);
     if (rc == 0)
-        *ret = checksum_of(h->type, data, (size_t)(new_bytes - from));
+        *ret = new_checksum;
     mem_freep(&data);
     return rc;
 }

@@ -51,13 +51,15 @@ static int list_segments(struct small_log *l, struct err *reterr)
     return why ? err_errno(reterr, why, "cannot read '%s'", l->folder) : 0;
 }
 
-/* Of the newest segment: power that failed may have left a record's header without its data. */
-static bool data_is_there(int fd, uint32_t offset, const struct small_record *r)
+/* Of the newest segment: power that failed may have left a record's header without its data. What cannot be read may
+ * well be there. */
+static bool data_is_there(struct small_walk *w, uint32_t offset, const struct small_record *r)
 {
     AUTO(mem_freep) uint8_t *data = mem_alloc(r->data_bytes + 1);
     struct small_place at = {0, offset};
-    return file_pread_full(fd, data, r->data_bytes, small_data_offset(at, r), NULL) == 0 &&
-           xxh3_of(data, r->data_bytes) == r->xxh3;
+    bool is_read = file_pread_full(w->fd, data, r->data_bytes, small_data_offset(at, r), NULL) == 0;
+    w->is_unreadable |= !is_read;
+    return !is_read || xxh3_of(data, r->data_bytes) == r->xxh3;
 }
 
 struct ends { /* of the records of one segment, to go back from the end */
@@ -75,7 +77,7 @@ static void note(struct ends *e, uint32_t offset)
 }
 
 /* How far the newest segment is good: its length, or where its torn end begins. */
-static int good_length(const struct small_segment *s, int fd, uint32_t *ret, struct err *reterr)
+static int good_length(const struct small_segment *s, int fd, uint32_t *ret, bool *ret_unreadable, struct err *reterr)
 {
     struct small_walk w = {.fd = fd, .salt = s->salt, .length = s->length};
     struct small_record r;
@@ -89,20 +91,22 @@ static int good_length(const struct small_segment *s, int fd, uint32_t *ret, str
         uint8_t header[SMALL_HEADER_BYTES];
         offset = ends.offsets[--ends.count];
         rc = file_pread_full(fd, header, sizeof header, offset, reterr);
-        if (rc == 0 && small_record_decode(header, s->salt, offset, &r) && data_is_there(fd, offset, &r))
+        if (rc == 0 && small_record_decode(header, s->salt, offset, &r) && data_is_there(&w, offset, &r))
             break;
         *ret = offset;
     }
     mem_freep(&ends.offsets);
+    *ret_unreadable = w.is_unreadable;
     return rc;
 }
 
-/* It is appended to again, unless it is full. */
+/* It is appended to again, unless it is full or has a bad sector: then its end is not known. */
 static int open_newest(struct small_log *l, struct small_segment *s, int *fd, struct err *reterr)
 {
     uint32_t good;
-    int rc = good_length(s, *fd, &good, reterr);
-    if (rc < 0)
+    bool is_unreadable;
+    int rc = good_length(s, *fd, &good, &is_unreadable, reterr);
+    if (rc < 0 || is_unreadable)
         return rc;
     if (good < s->length) {
         log_warn("store", "segment %" PRIu32 " in '%s' was torn: %" PRIu32 " of %" PRIu32 " bytes are good", s->number,
@@ -136,13 +140,17 @@ static int read_segment(struct opening_log *o, struct small_segment *s, bool is_
     struct small_place at = {.segment = s->number};
     if (rc < 0)
         return rc;
+    bool is_empty = true;
     while ((rc = small_walk_next(&w, &r, &at.offset, reterr)) > 0) {
+        is_empty = false;
         if (r.state == SMALL_REMOVED)
             continue;
         s->living++;
         s->living_bytes += small_record_bytes(&r);
         o->fn(o->context, &r, at);
     }
+    if (rc == 0 && w.is_unreadable && is_empty)
+        return err_set(reterr, ERR_IO, "nothing of '%s' can be read", path);
     if (w.damaged_bytes || w.at < s->length)
         log_warn("store", "'%s' is damaged: %" PRIu32 " bytes of it hold no record", path,
                  w.damaged_bytes + s->length - w.at);

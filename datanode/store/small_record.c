@@ -9,6 +9,7 @@
 #include "datanode/store/meta_file.h"
 
 #define SEARCH_BYTES (64u << 10)
+#define PAGE_BYTES   4096u
 
 const uint8_t *small_record_mark(enum small_state state)
 {
@@ -81,35 +82,70 @@ bool small_record_decode(const uint8_t in[SMALL_HEADER_BYTES], uint64_t salt, ui
     return true;
 }
 
+/* 1: a record's header; 0: none, or it cannot be read. */
+static int read_header(struct small_walk *w, uint32_t at, struct small_record *ret, struct err *reterr)
+{
+    uint8_t header[SMALL_HEADER_BYTES];
+    int rc = file_pread_full(w->fd, header, sizeof header, at, reterr);
+    w->is_unreadable |= rc == ERR_IO;
+    if (rc < 0)
+        return rc == ERR_IO ? 0 : rc;
+    return small_record_decode(header, w->salt, at, ret) && small_record_bytes(ret) <= w->length - at;
+}
+
+/* Of a piece with a bad sector: each header by itself, but for the rest of a page that cannot be read. */
+static int search_slowly(struct small_walk *w, uint32_t from, uint32_t to, uint32_t *ret, struct err *reterr)
+{
+    struct small_record ignored;
+    for (uint32_t at = from, page; at < to && w->length - at >= SMALL_HEADER_BYTES; at = page) {
+        page = at / PAGE_BYTES * PAGE_BYTES + PAGE_BYTES;
+        uint8_t byte;
+        int rc = file_pread_full(w->fd, &byte, 1, at, reterr);
+        for (; rc == 0 && at < page && w->length - at >= SMALL_HEADER_BYTES; at += SMALL_ALIGN) {
+            int found = read_header(w, at, &ignored, reterr);
+            if (found > 0)
+                *ret = at;
+            if (found)
+                return found < 0 ? found : 0;
+        }
+        if (rc < 0 && rc != ERR_IO)
+            return rc;
+    }
+    return 0;
+}
+
 /* Where the next header is, behind one that is damaged; the end of the segment if there is none. */
-static int search(const struct small_walk *w, uint32_t from, uint32_t *ret, struct err *reterr)
+static int search(struct small_walk *w, uint32_t from, uint32_t *ret, struct err *reterr)
 {
     AUTO(mem_freep) uint8_t *piece = mem_alloc(SEARCH_BYTES + SMALL_HEADER_BYTES);
     struct small_record ignored;
     *ret = w->length;
-    for (uint32_t at = from; at < w->length && w->length - at >= SMALL_HEADER_BYTES; at += SEARCH_BYTES) {
+    for (uint32_t at = from; *ret == w->length && at < w->length && w->length - at >= SMALL_HEADER_BYTES;
+         at += SEARCH_BYTES) {
         uint32_t len =
             w->length - at < SEARCH_BYTES + SMALL_HEADER_BYTES ? w->length - at : SEARCH_BYTES + SMALL_HEADER_BYTES;
         int rc = file_pread_full(w->fd, piece, len, at, reterr);
+        w->is_unreadable |= rc == ERR_IO;
+        if (rc == ERR_IO)
+            rc = search_slowly(w, at, at + SEARCH_BYTES, ret, reterr);
+        else
+            for (uint32_t i = 0; rc == 0 && *ret == w->length && i < SEARCH_BYTES && i + SMALL_HEADER_BYTES <= len;
+                 i += SMALL_ALIGN)
+                if (small_record_decode(piece + i, w->salt, at + i, &ignored))
+                    *ret = at + i;
         if (rc < 0)
             return rc;
-        for (uint32_t i = 0; i < SEARCH_BYTES && i + SMALL_HEADER_BYTES <= len; i += SMALL_ALIGN)
-            if (small_record_decode(piece + i, w->salt, at + i, &ignored)) {
-                *ret = at + i;
-                return 0;
-            }
     }
     return 0;
 }
 
 int small_walk_next(struct small_walk *w, struct small_record *ret, uint32_t *ret_offset, struct err *reterr)
 {
-    uint8_t header[SMALL_HEADER_BYTES];
     while (w->at < w->length && w->length - w->at >= SMALL_HEADER_BYTES) {
-        int rc = file_pread_full(w->fd, header, sizeof header, w->at, reterr);
+        int rc = read_header(w, w->at, ret, reterr);
         if (rc < 0)
             return rc;
-        if (small_record_decode(header, w->salt, w->at, ret) && small_record_bytes(ret) <= w->length - w->at) {
+        if (rc > 0) {
             *ret_offset = w->at;
             w->at += small_record_bytes(ret);
             return 1;

@@ -53,8 +53,10 @@ struct small_walk {
     uint32_t length; /* of the segment */
     uint32_t at;     /* 0 to begin with; in the end, how far the records go: what is behind was torn */
     uint32_t damaged_bytes;
+    bool is_unreadable; /* the disk did not give some of it */
 };
-/* 1: the next record, at *ret_offset; 0: there is none; else the disk's error. Damaged records are passed over. */
+/* 1: the next record, at *ret_offset; 0: there is none; else the disk's error. Damaged records are passed over, and
+ * those whose headers cannot be read. */
 int small_walk_next(struct small_walk *w, struct small_record *ret, uint32_t *ret_offset,
                     struct err *reterr) MUST_CHECK;
 

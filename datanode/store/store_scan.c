@@ -126,8 +126,11 @@ static int validate_rbw(const struct scan *sc, struct found *data, uint64_t gen_
     if (meta_fd < 0 || data_fd < 0)
         return err_errno(reterr, errno, "cannot open '%s'", path);
     struct meta_header meta;
+    struct stat st;
     uint64_t valid;
     uint32_t tail;
+    if (fstat(meta_fd, &st) == 0 && st.st_size < META_HEADER_BYTES)
+        return err_set(reterr, ERR_CHECKSUM, "the meta file of '%s' has not even been begun", path);
     int rc = meta_read_header(meta_fd, path, &meta, reterr);
     if (rc == 0)
         rc = meta_find_valid_length(data_fd, meta_fd, &meta, data->bytes, &valid, &tail, reterr);
@@ -146,14 +149,19 @@ static int validate_rbw(const struct scan *sc, struct found *data, uint64_t gen_
     return 0;
 }
 
+/* That it cannot be read now says nothing about it: the next start may do better. */
 static void add_rwr(struct scan *sc, struct found *data, uint64_t gen_stamp)
 {
     struct err why;
-    if (validate_rbw(sc, data, gen_stamp, &why) < 0) {
-        log_warn("store", "block=%" PRId64 " is dropped: %s", (int64_t)data->block_id, why.text);
+    int rc = validate_rbw(sc, data, gen_stamp, &why);
+    bool is_bad = rc == ERR_CHECKSUM || rc == ERR_PROTOCOL || rc == ERR_ILLEGAL_ARGUMENT;
+    if (rc < 0)
+        log_warn("store", "block=%" PRId64 " is %s: %s", (int64_t)data->block_id, is_bad ? "dropped" : "left out",
+                 why.text);
+    if (is_bad)
         remove_files(sc->volume, PLACE_RBW, data->block_id, gen_stamp);
+    if (rc < 0)
         return;
-    }
     add_replica(sc, replica_found(sc, data, gen_stamp, REPLICA_RWR));
 }
 
@@ -185,6 +193,18 @@ static void add_finalized(struct scan *sc)
     }
 }
 
+/* The meta file in finalized is not that of a whole replica: power failed, and its end is not on the disk. */
+static bool undo_finalize(struct scan *sc, struct found *data, uint64_t gen_stamp)
+{
+    char from[PATH_MAX], to[PATH_MAX];
+    volume_meta_path(sc->volume, PLACE_FINALIZED, data->block_id, gen_stamp, from);
+    volume_meta_path(sc->volume, PLACE_RBW, data->block_id, gen_stamp, to);
+    if (rename(from, to) < 0)
+        return false;
+    add_rwr(sc, data, gen_stamp);
+    return true;
+}
+
 /* Data in rbw without its meta file: was it just being finalized? */
 static void finish_finalize(struct scan *sc, struct found *data)
 {
@@ -195,10 +215,10 @@ static void finish_finalize(struct scan *sc, struct found *data)
     const struct found *meta = folder_list_read(dir, &list, NULL) == 0 ? folder_list_meta(&list, data->block_id) : NULL;
     volume_data_path(sc->volume, PLACE_RBW, data->block_id, from);
     volume_data_path(sc->volume, PLACE_FINALIZED, data->block_id, to);
-    if (meta && has_trailer(sc, PLACE_FINALIZED, meta->gen_stamp, data, &xxh3) && access(to, F_OK) < 0 &&
-        rename(from, to) == 0)
+    bool is_finalizing = meta && access(to, F_OK) < 0;
+    if (is_finalizing && has_trailer(sc, PLACE_FINALIZED, meta->gen_stamp, data, &xxh3) && rename(from, to) == 0)
         log_info("store", "block=%" PRId64 " finalized at last", (int64_t)data->block_id);
-    else {
+    else if (!is_finalizing || !undo_finalize(sc, data, meta->gen_stamp)) {
         log_warn("store", "block=%" PRId64 " in rbw has no meta file and is dropped", (int64_t)data->block_id);
         (void)unlink(from);
     }

@@ -42,14 +42,10 @@ static struct replica *claim_at(const struct emptying *e, uint64_t block_id, str
     return r;
 }
 
-static int copy_record(struct emptying *e, const struct small_record *record, struct small_place from,
+static int copy_record(struct emptying *e, const struct small_record *record, const uint8_t *bytes,
                        struct small_place *ret, struct err *reterr)
 {
-    size_t len = (size_t)record->meta_bytes + record->data_bytes;
-    AUTO(mem_freep) uint8_t *bytes = mem_alloc(len);
-    int rc = file_pread_full(e->walk.fd, bytes, len, small_meta_offset(from), reterr);
-    if (rc == 0)
-        rc = small_log_append(e->log, record, bytes, bytes + record->meta_bytes, ret, reterr);
+    int rc = small_log_append(e->log, record, bytes, bytes + record->meta_bytes, ret, reterr);
     if (rc == 0 && e->last.segment && e->last.segment != ret->segment)
         rc = small_log_sync(e->log, e->last, e->last_bytes, reterr);
     if (rc == 0) {
@@ -69,13 +65,17 @@ static int move_record(struct emptying *e, const struct small_record *record, st
         return 0;
     struct small_record now = *record; /* it may have been finished since the walk came by */
     now.state = r->state == REPLICA_FINALIZED ? SMALL_FINALIZED : SMALL_OPEN;
-    int rc = copy_record(e, &now, from, &to, reterr);
+    size_t len = (size_t)record->meta_bytes + record->data_bytes;
+    AUTO(mem_freep) uint8_t *bytes = mem_alloc(len);
+    int unread =
+        file_pread_full(e->walk.fd, bytes, len, small_meta_offset(from), NULL); /* it stays, for the scrubber */
+    int rc = unread ? 0 : copy_record(e, &now, bytes, &to, reterr);
     pthread_mutex_lock(&s->lock);
-    if (rc == 0)
+    if (rc == 0 && !unread)
         store_set_small_place(r, to);
     store_release_locked(s, r);
     pthread_mutex_unlock(&s->lock);
-    if (rc < 0)
+    if (rc < 0 || unread)
         return rc;
     const struct left left = {record->block_id, from.offset};
     buf_append(&e->left, &left, sizeof left);

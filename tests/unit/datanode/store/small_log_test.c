@@ -3,11 +3,13 @@
 #include "tests/unit/check.h"
 
 #include <dirent.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "common/digest.h"
@@ -27,6 +29,16 @@ static struct found {
     struct small_place at;
 } found[RECORDS_MAX];
 static size_t found_count;
+
+static off_t bad_page = -1; /* the disk does not give it */
+
+ssize_t pread(int fd, void *to, size_t len, off_t offset)
+{
+    if (bad_page < 0 || offset >= bad_page + 4096 || offset + (off_t)len <= bad_page)
+        return (ssize_t)syscall(SYS_pread64, fd, to, len, offset);
+    errno = EIO;
+    return -1;
+}
 
 static void note(void *context, const struct small_record *r, struct small_place at)
 {
@@ -281,6 +293,38 @@ static void a_damaged_header_costs_its_own_record_alone(void **state)
     }
 }
 
+/* The rest of the disk may be fine, and hold all there is of many blocks. */
+static void a_bad_sector_costs_what_is_in_it_alone(void **state)
+{
+    struct small_place at[40];
+    (void)state;
+    for (uint64_t id = 0; id < 40; id++)
+        at[id] = append(id, 1000);
+    bad_page = 8192;
+    restart();
+    for (uint64_t id = 0; id < 40; id++)
+        assert_int_equal(found_of(id) != NULL,
+                         at[id].offset + SMALL_HEADER_BYTES <= 8192 || at[id].offset >= 8192 + 4096);
+    assert_int_not_equal(append(40, 1000).segment, at[0].segment); /* nothing more is written there */
+    bad_page = -1;
+    restart();
+    assert_int_equal(found_count, 41);
+}
+
+static void what_cannot_be_read_is_not_cut_off(void **state)
+{
+    (void)state;
+    for (uint64_t id = 0; id < 3; id++)
+        append(id, 10000);
+    uint64_t length = counts().bytes;
+    bad_page = (off_t)(length - 1) / 4096 * 4096;
+    restart();
+    bad_page = -1;
+    restart();
+    assert_int_equal(found_count, 3);
+    assert_int_equal(counts().bytes, length);
+}
+
 static void data_that_looks_like_a_record_is_none(void **state)
 {
     uint8_t data[4096];
@@ -435,6 +479,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_torn_end_is_cut, setup, teardown),
         cmocka_unit_test_setup_teardown(data_that_never_reached_the_disk_is_cut, setup, teardown),
         cmocka_unit_test_setup_teardown(a_damaged_header_costs_its_own_record_alone, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_bad_sector_costs_what_is_in_it_alone, setup, teardown),
+        cmocka_unit_test_setup_teardown(what_cannot_be_read_is_not_cut_off, setup, teardown),
         cmocka_unit_test_setup_teardown(data_that_looks_like_a_record_is_none, setup, teardown),
         cmocka_unit_test_setup_teardown(segments_are_begun_and_go_when_nothing_in_them_lives, setup, teardown),
         cmocka_unit_test_setup_teardown(the_newest_segment_is_given_up_when_it_is_long_and_empty, setup, teardown),
