@@ -453,6 +453,23 @@ bool small_log_sparse(struct small_log *l, uint32_t *ret_segment, struct small_w
     return found;
 }
 
+void small_log_offer_again(struct small_log *l, uint32_t segment)
+{
+    pthread_mutex_lock(&l->lock);
+    struct small_segment *s = find(l, segment);
+    if (s)
+        s->offered = false;
+    pthread_mutex_unlock(&l->lock);
+}
+
+bool small_log_has_any(struct small_log *l)
+{
+    pthread_mutex_lock(&l->lock);
+    bool any = l->count > 0;
+    pthread_mutex_unlock(&l->lock);
+    return any;
+}
+
 void small_log_count(struct small_log *l, struct small_log_counts *ret)
 {
     *ret = (struct small_log_counts){0};

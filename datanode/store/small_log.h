@@ -66,6 +66,9 @@ void small_log_reap(struct small_log *l);
 /* A segment that is mostly dead, and a walk over it, whose fd is to be closed. Each is offered once, and again when
  * more of it died. */
 bool small_log_sparse(struct small_log *l, uint32_t *ret_segment, struct small_walk *ret);
+void small_log_offer_again(struct small_log *l, uint32_t segment); /* it could not be emptied */
+
+bool small_log_has_any(struct small_log *l); /* segments */
 
 struct small_log_counts {
     size_t segments;

@@ -63,6 +63,8 @@ static int clone_record(struct block_store *s, const struct replica *from, struc
     int rc = small_log_find(log, at, from->block_id, &record, &fd, reterr);
     if (rc < 0)
         return rc;
+    if (store_room(s, from->volume) < small_record_bytes(&record))
+        return err_set(reterr, ERR_NO_SPACE, "no room for a copy of block %" PRId64, (int64_t)from->block_id);
     size_t len = (size_t)record.meta_bytes + record.data_bytes;
     AUTO(mem_freep) uint8_t *bytes = mem_alloc(len);
     rc = file_pread_full(fd, bytes, len, small_meta_offset(at), reterr);

@@ -68,6 +68,7 @@ struct block_store {
     pthread_cond_t deletions_changed;
     struct deletion *deletions, **deletions_end; /* guarded by lock */
     bool tidy_due;                               /* guarded by lock: in some log of small replicas */
+    bool tidy_fails[VOLUMES_MAX];                /* the deleter's: that was logged */
     struct small_loser *losers;                  /* guarded by lock; only while the pool is being opened */
     size_t loser_count;
 };
@@ -129,6 +130,9 @@ int store_create_file(struct block_store *s, uint16_t volume, const char *path, 
                       struct err *reterr) MUST_CHECK;
 int store_choose_volume(struct block_store *s, const char *storage_id, int storage_type, uint64_t bytes, uint16_t *ret,
                         struct err *reterr) MUST_CHECK;
+/* What replicas may still take of a volume. Where there are small ones, a segment of them has to fit in beside: to give
+ * back the room of those that are removed, what lives beside them is copied. */
+int64_t store_room(const struct block_store *s, size_t volume);
 /* Puts a new, claimed replica into the map; what is there under its id already must be replaceable and is removed. */
 int store_reserve_id(struct block_store *s, struct replica *fresh, enum replica_replace replace,
                      struct err *reterr) MUST_CHECK;

@@ -142,6 +142,10 @@ void store_small_tidy(struct block_store *s)
         }
         buf_free(&e.left);
         if (rc < 0)
+            small_log_offer_again(e.log, e.segment);
+        bool was_told = s->tidy_fails[i];
+        s->tidy_fails[i] = rc < 0;
+        if (rc < 0 && !was_told)
             log_warn("store", "the small replicas of '%s' cannot be tidied up: %s", s->volumes[i]->dir, why.text);
     }
 }

@@ -29,15 +29,25 @@ uint16_t volume_choose(const struct volume_choice *c, const struct volume_offer 
     return n ? chosen[turn % n] : offers[turn % count].index;
 }
 
+int64_t store_room(const struct block_store *s, size_t volume)
+{
+    const struct volume *v = s->volumes[volume];
+    struct volume_space space;
+    if (!volume_ok(v) || volume_space(v, &space, NULL) < 0)
+        return 0;
+    bool keeps_some = s->small[volume] && small_log_has_any(s->small[volume]);
+    return space.free_bytes - (keeps_some ? (int64_t)SMALL_SEGMENT_BYTES : 0);
+}
+
 static size_t offers_of(const struct block_store *s, int storage_type, uint64_t bytes, struct volume_offer *out)
 {
     size_t count = 0;
     for (size_t i = 0; i < s->volume_count; i++) {
-        const struct volume *v = s->volumes[i];
-        struct volume_space space;
-        if ((storage_type < 0 || v->storage_type == storage_type) && volume_ok(v) &&
-            volume_space(v, &space, NULL) == 0 && space.free_bytes > 0 && (uint64_t)space.free_bytes >= bytes)
-            out[count++] = (struct volume_offer){(uint16_t)i, space.free_bytes};
+        if (storage_type >= 0 && s->volumes[i]->storage_type != storage_type)
+            continue;
+        int64_t room = store_room(s, i);
+        if (room > 0 && (uint64_t)room >= bytes)
+            out[count++] = (struct volume_offer){(uint16_t)i, room};
     }
     return count;
 }

@@ -3,6 +3,7 @@ import contextlib
 import os
 import random
 import re
+import subprocess
 import threading
 
 import pytest
@@ -41,6 +42,11 @@ def small(cluster, node="datanode-*"):
 
 def log_of(cluster, node):
     return open(cluster.daemon(node)["log"]).read()
+
+
+def free(disk):
+    state = os.statvfs(disk)
+    return state.f_bavail * state.f_frsize
 
 
 def metric(cluster, name):
@@ -223,3 +229,30 @@ def test_they_are_copied_to_other_nodes(tmp_path):
         for number in range(1, 20):
             assert fs.get(f"/f{number}") == content(number)
         fs.disconnect()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="mounting a small file system needs root")
+def test_a_full_disk_has_room_again_when_some_of_them_go(tmp_path):
+    """What lives is spread over all segments: none can be removed before it is emptied, and that takes room, too."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=100m", "tmpfs", str(disk)], check=True)
+    try:
+        with Cluster(tmp_path / "cluster", nodes=1, properties=QUICK | {"dfs.replication": 1}) as cluster:
+            restart(cluster, "datanode-1", f"dfs.datanode.data.dir={disk}")
+            fs = Hdfs(cluster.uri, settings={"dfs.blocksize": MIB, "dfs.replication": 1})
+            count = 0
+            with pytest.raises(HdfsError):
+                while count * 30000 < 200 * MIB:
+                    fs.put(f"/{count}", content(count, 30000))
+                    count += 1
+            assert count * 30000 > 60 * MIB
+            for number in range(count):
+                if number % 5 < 3:
+                    fs.call("hdfsDelete", f"/{number}", 0)
+            wait_for(lambda: free(disk) > 40 * MIB, 60, "the room of what was removed")
+            for number in range(3, count, 5):
+                assert fs.get(f"/{number}") == content(number, 30000)
+            fs.disconnect()
+    finally:
+        subprocess.run(["umount", "-l", str(disk)], check=False)
