@@ -99,10 +99,10 @@ int xfer_replace_block(struct xfer *x, const ProtobufCMessage *message)
     struct err why;
     if (!xfer_move_begin(x, op->header->block, "receive"))
         return ERR_CLOSED;
-    int rc = say_in_progress(x);
-    if (rc == 0)
-        rc = replace(x, op, &why);
+    int left = say_in_progress(x), rc = left < 0 ? left : replace(x, op, &why);
     xfer_move_end(x);
+    if (left < 0)
+        return left;
     if (rc < 0)
         return xfer_refuse(x, "opReplaceBlock", op->header->block, HDFS__STATUS__ERROR, &why);
     Hdfs__BlockOpResponseProto answer = HDFS__BLOCK_OP_RESPONSE_PROTO__INIT;
