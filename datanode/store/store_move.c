@@ -105,6 +105,10 @@ static int move_claimed(struct block_store *s, struct replica *r, int storage_ty
         return rc;
     }
     pthread_mutex_lock(&s->lock);
+    if (!volume_ok(to)) { /* it failed meanwhile */
+        pthread_mutex_unlock(&s->lock);
+        return err_set(reterr, ERR_IO, "volume '%s' has failed", to->dir);
+    }
     int64_t bytes = replica_footprint(r->disk_bytes);
     atomic_fetch_add(&to->used_bytes, bytes);
     atomic_fetch_add(&to->replica_count, 1);
