@@ -61,20 +61,21 @@ static void take_in(const struct compare *c, const struct found *data, uint64_t 
         replica_free(r);
 }
 
-static void compare_one(const struct compare *c, const struct found *data, uint64_t gen_stamp)
+/* meta: NULL if there is none beside the data. */
+static void compare_one(const struct compare *c, const struct found *data, const struct found *meta)
 {
     struct block_store *s = c->store;
     struct replica_view view;
     pthread_mutex_lock(&s->lock);
     const struct replica *r = replica_map_get(&s->map, data->block_id);
     bool settled = r && r->state == REPLICA_FINALIZED && r->volume == c->index && !(r->work && r->work->claimed);
-    bool differs = settled && (r->disk_bytes != data->bytes || r->gen_stamp != gen_stamp);
+    bool differs = settled && (!meta || r->disk_bytes != data->bytes || r->gen_stamp != meta->gen_stamp);
     if (differs)
         store_fill_view(s, r, &view);
     bool unknown = !r;
     pthread_mutex_unlock(&s->lock);
-    if (unknown)
-        take_in(c, data, gen_stamp);
+    if (unknown && meta)
+        take_in(c, data, meta->gen_stamp);
     else if (differs)
         tell(c, DIFFERENCE_SUSPECT, &view);
 }
@@ -83,9 +84,12 @@ static void compare_folder(const struct compare *c, const struct folder_list *li
 {
     for (size_t i = 0; i < list->count; i++) {
         const struct found *f = &list->items[i];
-        const struct found *meta = f->is_meta ? NULL : folder_list_meta(list, f->block_id);
-        if (meta)
-            compare_one(c, f, meta->gen_stamp);
+        size_t newest = i;
+        while (newest + 1 < list->count && list->items[newest + 1].block_id == f->block_id)
+            newest++;
+        if (!f->is_meta)
+            compare_one(c, f, newest > i ? &list->items[newest] : NULL);
+        i = newest;
     }
 }
 

@@ -386,6 +386,7 @@ def stored(cluster, name):
 def scanned(tmp_path):
     properties = {"dfs.datanode.directoryscan.interval": "1s", "dfs.heartbeat.interval": 1, "dfs.namenode.redundancy.interval.seconds": 1}
     properties["cairn.datanode.small.replica.bytes"] = 0  # it is files that come and go
+    properties["dfs.datanode.scan.period.hours"] = -1  # nobody else looks
     with Cluster(tmp_path / "cluster", nodes=2, properties=properties) as running:
         yield running
 
@@ -409,6 +410,17 @@ def test_the_directory_scanner_forgets_what_is_gone_and_takes_in_what_came(scann
             os.rename(aside + os.path.basename(file), file)
     wait_for(lambda: os.path.exists(path) and len(fs.hosts("/scanned", 0, 1)[0]) == 2, 60, "both replicas")
     assert fs.get("/scanned") == DATA
+    fs.disconnect()
+
+
+def test_the_directory_scanner_sees_that_a_meta_file_is_gone(scanned):
+    cluster = scanned
+    fs = Hdfs(cluster.uri)
+    fs.put("/scanned", DATA, replication=2)
+    (path,) = wait_for(lambda: stored(cluster, "datanode-2"), 10, "the replica")
+    (meta,) = glob.glob(path + "_*.meta")
+    os.unlink(meta)
+    wait_for(lambda: os.path.exists(meta) and len(fs.hosts("/scanned", 0, 1)[0]) == 2, 60, "a whole replica in its place")
     fs.disconnect()
 
 
