@@ -34,6 +34,13 @@ static void task_done(struct command_task *t)
 }
 
 static void run_transfer(struct pool_task *task);
+static void run_cache(struct pool_task *task);
+
+/* What takes long has threads of its own: recoveries and deletions shall not wait behind it. */
+static struct pool *pool_for(const struct reporter *r, void (*run)(struct pool_task *))
+{
+    return run == run_transfer ? r->copiers : run == run_cache ? r->cachers : r->workers;
+}
 
 /* The command belongs to the heartbeat's answer, so each task gets its own copy. */
 static void submit(struct reporter *r, const Hdfs__DatanodeCommandProto *command, size_t index,
@@ -53,7 +60,7 @@ static void submit(struct reporter *r, const Hdfs__DatanodeCommandProto *command
         return;
     }
     t->command = (const Hdfs__DatanodeCommandProto *)copy;
-    pool_submit(run == run_transfer ? r->copiers : r->workers, &t->task);
+    pool_submit(pool_for(r, run), &t->task);
 }
 
 /* ---- the tasks ---- */

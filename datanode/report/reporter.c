@@ -395,6 +395,8 @@ int reporter_start(struct datanode *dn, struct reporter *_Atomic *ret, struct er
         rc = pool_new("dn-commands", WORKERS, &r->workers, reterr);
     if (rc == 0)
         rc = pool_new("dn-copies", WORKERS, &r->copiers, reterr);
+    if (rc == 0)
+        rc = pool_new("dn-cache", 1, &r->cachers, reterr);
     if (rc == 0) {
         int failed = pthread_create(&r->actor, NULL, actor_run, r);
         r->actor_started = failed == 0;
@@ -426,6 +428,7 @@ void reporter_stop(struct reporter *r)
         pthread_join(r->sender, NULL);
     pool_free(r->workers);
     pool_free(r->copiers);
+    pool_free(r->cachers);
     rpc_client_free(r->rpc);
     changes_free(r);
     peers_free(r->peers);

@@ -32,6 +32,7 @@ struct reporter {
     struct rpc_client *rpc;
     struct pool *workers; /* for commands */
     struct pool *copiers; /* for those to copy: a node that takes no bytes holds up its copies only */
+    struct pool *cachers; /* for those to take blocks into memory, which are read for that: minutes */
     pthread_t actor, sender;
     bool actor_started, sender_started;
 

@@ -4,11 +4,13 @@
 #include <semaphore.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 
 #include "common/clock.h"
 #include "common/file.h"
 #include "common/net.h"
 #include "datanode/report/reporter_impl.h"
+#include "datanode/store/block_cache.h"
 #include "datanode/store/replica_writer.h"
 
 static const struct pool_identity identity = {"BP-1", "CID-1", 42, 1000};
@@ -18,7 +20,15 @@ static struct reporter reporter;
 
 /* The only thread for commands has something else to do. */
 static struct pool_task busy;
-static sem_t go_on;
+static sem_t go_on, read_on;
+
+/* The disk is slow. */
+int mlock(const void *base, size_t len)
+{
+    (void)base, (void)len;
+    sem_wait(&read_on);
+    return 0;
+}
 
 static void wait_for_go(struct pool_task *task)
 {
@@ -42,7 +52,9 @@ static int setup(void **state)
     pthread_cond_init(&reporter.sender_wake, NULL);
     assert_int_equal(pool_new("commands", 1, &reporter.workers, &why), 0);
     assert_int_equal(pool_new("copies", 2, &reporter.copiers, &why), 0);
+    assert_int_equal(pool_new("cache", 1, &reporter.cachers, &why), 0);
     sem_init(&go_on, 0, 0);
+    sem_init(&read_on, 0, 0);
     busy.run = wait_for_go;
     pool_submit(reporter.workers, &busy);
     return 0;
@@ -57,6 +69,7 @@ static int teardown(void **state)
     pthread_mutex_destroy(&reporter.deletion_lock);
     pthread_mutex_destroy(&reporter.lock);
     sem_destroy(&go_on);
+    sem_destroy(&read_on);
     return file_remove_tree(folder, NULL);
 }
 
@@ -120,6 +133,7 @@ static void a_deletion_does_not_outlive_a_registration(void **state)
     sem_post(&go_on);
     pool_free(reporter.workers); /* when all is done */
     pool_free(reporter.copiers);
+    pool_free(reporter.cachers);
     assert_int_equal(block_store_view(dn.store, 1, &v, NULL), 0);
     assert_int_equal(block_store_view(dn.store, 2, &v, NULL), ERR_REPLICA_NOT_FOUND);
     assert_int_equal(reporter.change_count, 1);
@@ -129,6 +143,13 @@ static bool is_there(uint64_t id)
 {
     struct replica_view v;
     return block_store_view(dn.store, id, &v, NULL) == 0;
+}
+
+static void wait_until_gone(uint64_t id)
+{
+    for (int64_t until_ms = clock_mono_ms() + 20000; is_there(id) && clock_mono_ms() < until_ms;)
+        clock_sleep_ms(10);
+    assert_false(is_there(id));
 }
 
 /* Somebody may wait for a recovery. */
@@ -145,13 +166,39 @@ static void copies_that_hang_hold_up_nothing_else(void **state)
     }
     make(9);
     tell_to_delete(9);
-    for (int64_t until_ms = clock_mono_ms() + 20000; is_there(9) && clock_mono_ms() < until_ms;)
-        clock_sleep_ms(10);
-    assert_false(is_there(9));
+    wait_until_gone(9);
     reporter.stopping = true;
     net_closep(&fd); /* they fail */
     pool_free(reporter.workers);
     pool_free(reporter.copiers);
+    pool_free(reporter.cachers);
+}
+
+static void nor_do_blocks_that_are_read_to_be_cached(void **state)
+{
+    Hdfs__DatanodeCommandProto command = HDFS__DATANODE_COMMAND_PROTO__INIT;
+    Hdfs__BlockIdCommandProto ids = HDFS__BLOCK_ID_COMMAND_PROTO__INIT;
+    uint64_t id = 1;
+    (void)state;
+    make(1);
+    make(2);
+    dn.cache = block_cache_new(dn.store, 1u << 30);
+    ids.action = HDFS__BLOCK_ID_COMMAND_PROTO__ACTION__CACHE;
+    ids.blockpoolid = (char *)identity.pool_id;
+    ids.blockids = &id;
+    ids.n_blockids = 1;
+    command.cmdtype = HDFS__DATANODE_COMMAND_PROTO__TYPE__BlockIdCommand;
+    command.blkidcmd = &ids;
+    obey(&reporter, &command);
+    tell_to_delete(2);
+    sem_post(&go_on);
+    wait_until_gone(2);
+    sem_post(&read_on);
+    pool_free(reporter.workers);
+    pool_free(reporter.copiers);
+    pool_free(reporter.cachers);
+    assert_true(block_cache_has(dn.cache, 1));
+    block_cache_free(dn.cache);
 }
 
 int main(void)
@@ -159,6 +206,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_deletion_does_not_outlive_a_registration, setup, teardown),
         cmocka_unit_test_setup_teardown(copies_that_hang_hold_up_nothing_else, setup, teardown),
+        cmocka_unit_test_setup_teardown(nor_do_blocks_that_are_read_to_be_cached, setup, teardown),
     };
     signal(SIGPIPE, SIG_IGN); /* as the daemon does */
     return cmocka_run_group_tests(tests, NULL, NULL);
