@@ -320,7 +320,7 @@ int volume_probe(const struct volume *v, struct err *reterr)
         return is_shortage(errno) ? 0 : err_errno(reterr, errno, "cannot create '%s'", path);
     char wrote[16] = "probe", read_back[16] = "";
     int rc = 0;
-    if (pwrite(fd, wrote, sizeof wrote, 0) < 0 && !is_shortage(errno))
+    if ((pwrite(fd, wrote, sizeof wrote, 0) < 0 || fdatasync(fd) < 0) && !is_shortage(errno))
         rc = err_errno(reterr, errno, "cannot write '%s'", path);
     else if (pread(fd, read_back, sizeof read_back, 0) < 0)
         rc = err_errno(reterr, errno, "cannot read '%s'", path);

@@ -421,6 +421,18 @@ static void a_sync_that_failed_failed_for_all_in_the_file(void **state)
     assert_true(is_good(5, 700, true));
 }
 
+/* It takes everything, and loses it when the kernel writes it out. */
+static void a_disk_that_cannot_be_synced_has_failed(void **state)
+{
+    (void)state;
+    bool fatal = false;
+    assert_false(block_store_check_storages(store, &fatal));
+    cannot_sync = true;
+    bool failed = block_store_check_storages(store, &fatal);
+    cannot_sync = false;
+    assert_true(failed && fatal);
+}
+
 static void what_is_in_memory_is_nothing_to_sync(void **state)
 {
     (void)state;
@@ -774,6 +786,7 @@ int main(void)
         TEST(what_was_synced_stays_so),
         TEST(what_was_synced_stays_so_beside_others),
         TEST(a_sync_that_failed_failed_for_all_in_the_file),
+        TEST(a_disk_that_cannot_be_synced_has_failed),
         TEST(what_is_in_memory_is_nothing_to_sync),
         TEST(a_new_stamp_is_on_the_disk_before_it_is_used),
         TEST(removed_ones_give_their_space_back),
