@@ -154,6 +154,35 @@ static void kill_job(struct http_request *request, struct http_reply *reply, voi
     buf_printf(&reply->body, "{\"killed\":%s}\n", killed ? "true" : "false");
 }
 
+/* What is not known is refused: a job that is not what somebody asked for is worse than none. */
+static int check_fields(json_t *root, struct err *reterr)
+{
+    static const struct {
+        const char *name, *what;
+        json_type type;
+    } fields[] = {{"name", "a text", JSON_STRING},    {"output", "a text", JSON_STRING},
+                  {"mapper", "a text", JSON_STRING},  {"combiner", "a text", JSON_STRING},
+                  {"reducer", "a text", JSON_STRING}, {"reduces", "a whole number", JSON_INTEGER},
+                  {"inputs", "an array", JSON_ARRAY}, {"properties", "an object of texts", JSON_OBJECT},
+                  {"files", "an array", JSON_ARRAY},  {"archives", "an array", JSON_ARRAY}};
+    json_t *value;
+    const char *name;
+    json_object_foreach(root, name, value)
+    {
+        size_t i = 0;
+        while (i < ARRAY_COUNT(fields) && strcmp(fields[i].name, name))
+            i++;
+        if (i == ARRAY_COUNT(fields))
+            return err_set(reterr, ERR_ILLEGAL_ARGUMENT, "'%s' is nothing that a job has", name);
+        if (json_typeof(value) != fields[i].type && !json_is_null(value))
+            return err_set(reterr, ERR_ILLEGAL_ARGUMENT, "%s: %s is wanted", name, fields[i].what);
+    }
+    json_int_t reduces = json_integer_value(json_object_get(root, "reduces"));
+    if (reduces < 0 || reduces > JOB_TASKS_MAX)
+        return err_set(reterr, ERR_ILLEGAL_ARGUMENT, "reduces: a number from 0 to %d is wanted", JOB_TASKS_MAX);
+    return 0;
+}
+
 static char *text_of(json_t *root, const char *name)
 {
     return (char *)json_string_value(json_object_get(root, name));
@@ -173,7 +202,7 @@ static int take_list(json_t *root, const char *name, struct arena *a, char ***re
     return 0;
 }
 
-static void take_properties(json_t *root, struct arena *a, Cairn__JobSpecProto *job)
+static int take_properties(json_t *root, struct arena *a, Cairn__JobSpecProto *job, struct err *reterr)
 {
     json_t *properties = json_object_get(root, "properties"), *value;
     const char *name;
@@ -181,18 +210,22 @@ static void take_properties(json_t *root, struct arena *a, Cairn__JobSpecProto *
     json_object_foreach(properties, name, value)
     {
         if (!json_is_string(value))
-            continue;
+            return err_set(reterr, ERR_ILLEGAL_ARGUMENT, "property %s: a text is wanted", name);
         Cairn__PropertyProto *p = arena_new(a, Cairn__PropertyProto);
         cairn__property_proto__init(p);
         p->name = arena_strdup(a, name);
         p->value = arena_strdup(a, json_string_value(value));
         job->properties[job->n_properties++] = p;
     }
+    return 0;
 }
 
 static int job_of(json_t *root, const char *fs_uri, struct arena *a, Cairn__JobSpecProto *job, struct err *reterr)
 {
     json_t *reduces = json_object_get(root, "reduces");
+    int rc = check_fields(root, reterr);
+    if (rc < 0)
+        return rc;
     job->name = text_of(root, "name") ? text_of(root, "name") : "REST";
     job->fsuri = (char *)fs_uri;
     job->output = text_of(root, "output");
@@ -201,14 +234,13 @@ static int job_of(json_t *root, const char *fs_uri, struct arena *a, Cairn__JobS
     job->reducer = text_of(root, "reducer");
     job->inputformat = CAIRN__INPUT_FORMAT__INPUT_TEXT;
     job->has_planlater = job->planlater = true; /* the splits are ours to compute */
-    job->reduces = reduces ? (uint32_t)json_integer_value(reduces) : job->reducer ? 1 : 0;
+    job->reduces = json_is_integer(reduces) ? (uint32_t)json_integer_value(reduces) : job->reducer ? 1 : 0;
     if (job->reduces && !job->reducer)
         job->reducer = "cat";
     if (!job->output || !job->mapper || take_list(root, "inputs", a, &job->inputs, &job->n_inputs) < 0 ||
         job->n_inputs == 0)
         return err_set(reterr, ERR_ILLEGAL_ARGUMENT, "inputs (an array), output and mapper are wanted");
-    take_properties(root, a, job);
-    return 0;
+    return take_properties(root, a, job, reterr);
 }
 
 static int make_output(struct dfs *fs, const Cairn__JobSpecProto *job, struct arena *a, struct err *reterr)

@@ -37,6 +37,10 @@ def test_rest_submits_shows_and_kills(running):
     assert rest(at, "POST", "/v1/jobs?user.name=root", again, content_type="text/plain")[0] == 415
     for wrong in ({}, [], {"inputs": ["/rest/in"], "output": "x", "mapper": "cat"}, {"inputs": [1], "output": "/x", "mapper": "cat"}):
         assert rest(at, "POST", "/v1/jobs?user.name=root", wrong)[0] == 400, wrong
+    for field in ({"reducers": "cat"}, {"reduces": "2"}, {"reduces": -1}, {"reducer": ["cat"]}, {"properties": {"mapreduce.map.maxattempts": 3}}, {"properties": ["a"]}):
+        status, why = rest(at, "POST", "/v1/jobs?user.name=root", again | {"output": "/rest/fields"} | field)
+        name = next(iter(field))
+        assert status == 400 and (name in why or "mapreduce.map.maxattempts" in why), (field, status, why)
     refused = {"inputs": ["/rest/in"], "output": "/rest/refused", "mapper": "cat", "properties": {"mapreduce.map.maxattempts": "many"}}
     assert rest(at, "POST", "/v1/jobs?user.name=root", refused)[0] == 400
     assert running.fs("-test", "-e", "/rest/refused").returncode == 1, "nobody could use its output folder again"
