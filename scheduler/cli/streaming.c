@@ -74,6 +74,31 @@ static int take_flag(struct streaming_args *args, const char *name)
     return 1;
 }
 
+static int missing(const char *name, struct err *reterr)
+{
+    return err_set(reterr, ERR_ILLEGAL_ARGUMENT, "Missing argument for option: %s", name);
+}
+
+static int take_other(struct job_request *r, const char *name, const char *value, struct err *reterr)
+{
+    bool is_io = !strcmp(name, "io"), is_reduces = !strcmp(name, "numReduceTasks");
+    if (!is_io && !is_reduces && strcmp(name, "mapdebug") && strcmp(name, "reducedebug"))
+        return err_set(reterr, ERR_ILLEGAL_ARGUMENT, "Unrecognized option: -%s", name);
+    if (!value)
+        return missing(name, reterr);
+    if (is_io)
+        return strcmp(value, "text") ? err_set(reterr, ERR_UNSUPPORTED, "-io %s is not supported", value) : 0;
+    if (is_reduces) {
+        char *end;
+        r->reduces = strtoll(value, &end, 10);
+        return *end || end == value || r->reduces < 0
+                   ? err_set(reterr, ERR_ILLEGAL_ARGUMENT, "-numReduceTasks '%s' is not a number", value)
+                   : 0;
+    }
+    fprintf(stderr, "-%s: it is not run, as in Hadoop 3; the log of an attempt that fails is shown\n", name);
+    return 0;
+}
+
 static int take_value(struct streaming_args *args, const char *name, const char *value, struct err *reterr)
 {
     struct job_request *r = &args->request;
@@ -106,34 +131,21 @@ static int take_value(struct streaming_args *args, const char *name, const char 
     for (size_t i = 0; i < ARRAY_COUNT(refused); i++)
         if (!strcmp(name, refused[i]))
             return err_set(reterr, ERR_UNSUPPORTED, "option -%s is not supported", name);
-    if (!value)
-        return err_set(reterr, ERR_ILLEGAL_ARGUMENT, "Missing argument for option: %s", name);
     for (size_t i = 0; i < ARRAY_COUNT(single); i++)
         if (!strcmp(name, single[i].name)) {
             *single[i].text = value;
-            return 0;
+            return value ? 0 : missing(name, reterr);
         }
     for (size_t i = 0; i < ARRAY_COUNT(many); i++)
         if (!strcmp(name, many[i].name)) {
+            if (!value)
+                return missing(name, reterr);
             if (*many[i].count == LIST_MAX)
                 return err_set(reterr, ERR_TOO_LARGE, "option -%s is given more than %d times", name, LIST_MAX);
             many[i].list[(*many[i].count)++] = value;
             return 0;
         }
-    if (!strcmp(name, "mapdebug") || !strcmp(name, "reducedebug")) {
-        fprintf(stderr, "-%s: it is not run, as in Hadoop 3; the log of an attempt that fails is shown\n", name);
-        return 0;
-    }
-    if (!strcmp(name, "io"))
-        return strcmp(value, "text") ? err_set(reterr, ERR_UNSUPPORTED, "-io %s is not supported", value) : 0;
-    if (!strcmp(name, "numReduceTasks")) {
-        char *end;
-        r->reduces = strtoll(value, &end, 10);
-        return *end || end == value || r->reduces < 0
-                   ? err_set(reterr, ERR_ILLEGAL_ARGUMENT, "-numReduceTasks '%s' is not a number", value)
-                   : 0;
-    }
-    return err_set(reterr, ERR_ILLEGAL_ARGUMENT, "Unrecognized option: -%s", name);
+    return take_other(r, name, value, reterr);
 }
 
 static int parse(int argc, char **argv, struct streaming_args *args, struct err *reterr)
