@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -27,6 +28,7 @@
 #define COPY_BYTES    (256u << 10)
 #define STAGING_ROOT  "/tmp/hadoop-yarn/staging"
 #define JOB_FILES_MAX 1000
+#define REDUCES_MAX   100000
 
 /* ---- properties ---- */
 
@@ -417,12 +419,10 @@ static int fill_environment(const struct job_request *request, Cairn__JobSpecPro
 
 static int fill_reduces(const struct job_request *request, Cairn__JobSpecProto *job, struct err *reterr)
 {
-    const char *text = job_conf_get(job, "mapreduce.job.reduces");
-    int64_t reduces =
-        request->reduces >= 0 ? request->reduces : job_conf_int(job, "mapreduce.job.reduces", text ? -1 : 1);
-    if (reduces < 0 || reduces > 100000)
-        return err_set(reterr, ERR_ILLEGAL_ARGUMENT, "mapreduce.job.reduces '%s': a number from 0 to 100000 is wanted",
-                       text ? text : "");
+    int64_t reduces = request->reduces >= 0 ? request->reduces : job_conf_int(job, "mapreduce.job.reduces", 1);
+    if (reduces > REDUCES_MAX)
+        return err_set(reterr, ERR_ILLEGAL_ARGUMENT, "-numReduceTasks %lld: at most %d", (long long)reduces,
+                       REDUCES_MAX);
     if (request->reducer && !strcmp(request->reducer, "NONE"))
         reduces = 0;
     job->reduces = (uint32_t)reduces;
@@ -569,7 +569,7 @@ static bool is_later(const Cairn__JobSpecProto *job)
 static bool replaces(const Cairn__JobSpecProto *job)
 {
     const char *how = job_conf_get(job, "cairn.job.replace");
-    return (how && !strcmp(how, "keep")) || job_conf_bool(job, "cairn.job.replace", false);
+    return (how && !strcasecmp(how, "keep")) || job_conf_bool(job, "cairn.job.replace", false);
 }
 
 /* The output takes the place of a folder when it is complete; until then it has a name of its own beside it. */

@@ -1,6 +1,7 @@
 /* Whole files, and CSV: splits that begin and end where records do. */
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "common/mem.h"
 #include "scheduler/engine/csv_scan.h"
@@ -49,7 +50,7 @@ void *csv_format_new(const struct input_split *s, const Cairn__JobSpecProto *job
 bool csv_wants_tabs(const Cairn__JobSpecProto *job)
 {
     const char *fields = job_conf_get(job, "cairn.csv.fields");
-    return fields && !strcmp(fields, "tabs");
+    return fields && !strcasecmp(fields, "tabs");
 }
 
 static void file_free(void *state)

@@ -9,6 +9,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "client/lib/dfs.h"
 #include "client/lib/posix.h"
@@ -47,7 +48,7 @@ static void describe_replacement(struct finish_work *w, const Cairn__JobSpecProt
 {
     const char *how = job_conf_get(spec, "cairn.job.replace"), *slash = strrchr(spec->replaces, '/');
     w->replaces = arena_strdup(&w->arena, spec->replaces);
-    w->keeps_aside = how && !strcmp(how, "keep");
+    w->keeps_aside = how && !strcasecmp(how, "keep");
     if (w->keeps_aside && slash)
         w->aside =
             arena_printf(&w->arena, "%.*s/_replaced_%s", (int)(slash - spec->replaces), spec->replaces, slash + 1);

@@ -2,28 +2,12 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 #include "common/mem.h"
 #include "proto/message.h"
 #include "scheduler/engine/job_conf.h"
 
 #define ASK_MEMORY_MB 128 /* of a task that says nothing */
-
-/* "HIGH", or a number; false: neither. */
-static bool parse_priority(const char *text, int32_t *ret)
-{
-    static const char *const names[] = {"VERY_LOW", "LOW", "NORMAL", "HIGH", "VERY_HIGH"};
-    char *end = NULL;
-    for (int32_t i = 0; i < 5; i++)
-        if (!strcasecmp(text, names[i])) {
-            *ret = i - 2;
-            return true;
-        }
-    long value = strtol(text, &end, 10);
-    *ret = (int32_t)value;
-    return end != text && !*end && value >= -1000000 && value <= 1000000;
-}
 
 int job_spec_check(const Cairn__JobSpecProto *spec, struct err *reterr)
 {
@@ -47,13 +31,6 @@ int job_spec_check(const Cairn__JobSpecProto *spec, struct err *reterr)
                 return err_set(reterr, ERR_ILLEGAL_ARGUMENT, "split %zu of %s: holder %u of %zu", i, split->path,
                                split->holders[j], spec->n_holders);
     }
-    const char *priority = job_conf_get(spec, "mapreduce.job.priority");
-    int32_t ignored;
-    if (priority && !parse_priority(priority, &ignored))
-        return err_set(reterr, ERR_CONFIG,
-                       "mapreduce.job.priority is '%s'; VERY_HIGH, HIGH, NORMAL, LOW, VERY_LOW or a number "
-                       "is wanted",
-                       priority);
     return job_conf_check(spec, reterr);
 }
 
@@ -104,13 +81,6 @@ void job_rewind(struct job *j)
     j->homeless.cursor = j->every.cursor = 0;
 }
 
-static int32_t priority_of(const Cairn__JobSpecProto *spec)
-{
-    const char *text = job_conf_get(spec, "mapreduce.job.priority");
-    int32_t priority = 0;
-    return text && parse_priority(text, &priority) ? priority : 0;
-}
-
 static void take_spec(struct job *j, const Cairn__JobSpecProto *spec)
 {
     j->spec = spec;
@@ -153,9 +123,8 @@ int job_new(struct arena *arena, const Cairn__JobSpecProto *spec, int64_t now_ms
                                  conf_count(spec, "mapreduce.reduce.cpu.vcores", 1)};
     j->speculate_maps = job_conf_bool(spec, "mapreduce.map.speculative", true);
     j->speculate_reduces = job_conf_bool(spec, "mapreduce.reduce.speculative", true);
-    j->priority = priority_of(spec);
-    const char *slow_start = job_conf_get(spec, "mapreduce.job.reduce.slowstart.completedmaps");
-    j->slow_start = slow_start ? strtod(slow_start, NULL) : 0.05;
+    j->priority = job_conf_priority(spec);
+    j->slow_start = job_conf_share(spec, "mapreduce.job.reduce.slowstart.completedmaps", 0.05);
     j->version = 1;
     *ret = j;
     return 0;

@@ -31,6 +31,8 @@ def test_output_that_exists_and_input_that_does_not(running):
     (["-mapper", "sh -c 'open"], "not closed"),
     (["-mapper", "cat", "-numReduceTasks", "many"], "many"),
     (["-mapper", "cat", "-nonsense", "x"], "-nonsense"),
+    (["-mapper", "cat", "-nonsense"], "Unrecognized option: -nonsense"),
+    (["-mapper", "cat", "-numReduceTasks"], "Missing argument for option: numReduceTasks"),
     (["-mapper", "cat", "operand"], "operand"),
     (["-mapper"], "mapper"),
     ([], "-mapper"),
@@ -43,11 +45,14 @@ def test_wrong_arguments_name_the_thing(running, args, words):
     assert running.fs("-test", "-e", "/o/args").returncode == 1
 
 
-@pytest.mark.parametrize("setting", ["mapreduce.job.priority=URGENT", "mapreduce.map.memory.mb=much", "cairn.task.max-seconds=-1"])
+@pytest.mark.parametrize("setting", [
+    "mapreduce.job.priority=URGENT", "mapreduce.map.memory.mb=much", "cairn.task.max-seconds=-1", "mapreduce.job.maps=many",
+    "mapreduce.job.reduces=few", "mapreduce.map.speculative=maybe", "cairn.csv.fields=commas", "cairn.job.replace=yes",
+    "mapreduce.map.failures.maxpercent=101", "mapreduce.job.reduce.slowstart.completedmaps=5", "mapreduce.job.reduce.slowstart.completedmaps=nan"])
 def test_wrong_settings_name_the_thing(running, setting):
     put(running, "/wrong/in", b"a\n")
     done = submit(running, "-D", setting, "-mapper", "cat", "-input", "/wrong/in", out="/o/settings")
-    assert done.returncode != 0 and setting.split("=")[0] in done.stderr.decode(), done.stderr
+    assert done.returncode == 3 and setting.split("=")[0] in done.stderr.decode(), done.stderr
     assert running.fs("-test", "-e", "/o/settings").returncode == 1
 
 
@@ -55,7 +60,7 @@ def test_recurring_job_that_could_never_run_is_refused_at_once(running):
     put(running, "/wrong/in", b"a\n")
     done = submit(running, "-D", "cairn.job.schedule=* * * * *", "-D", "mapreduce.job.name=never", "-D", "mapreduce.job.priority=URGENT",
                   "-mapper", "cat", "-input", "/wrong/in", out="/o/never")
-    assert done.returncode != 0 and "mapreduce.job.priority" in done.stderr.decode(), done.stderr
+    assert done.returncode == 3 and "mapreduce.job.priority" in done.stderr.decode(), done.stderr
     assert b"never" not in job(running, "-schedules", check=True).stdout
 
 
