@@ -95,11 +95,14 @@ void op_mknod(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode, 
 void op_symlink(fuse_req_t req, const char *target, fuse_ino_t parent, const char *name)
 {
     struct name_op op;
+    struct dfs_status there;
     int rc = name_op_begin(&op, req, parent, name);
     if (rc == -1 && !op.fs)
         return;
     if (rc == 0)
         rc = dfs_symlink(op.fs, target, op.path, false, &op.err);
+    if (rc == ERR_IO && dfs_lstat(op.fs, op.path, &op.arena, &there, NULL) == 0) /* HDFS has no other word for it */
+        rc = err_set(&op.err, ERR_EXISTS, "%s is there", op.path);
     reply_new_entry(&op, req, "symlink", rc, parent, name);
 }
 

@@ -117,7 +117,7 @@ int tree_symlink(struct txn *t, const struct fs_user *u, const char *target, con
         return rc;
     rc = tree_check_parent(t, &p, create_parent ? PARENTS_ANY : 0, reterr);
     if (!rc && (path_target(&p) || !p.count))
-        rc = err_set(reterr, ERR_EXISTS,
+        rc = err_set(reterr, ERR_IO,
                      "failed to create link %s either because the filename is invalid or the file exists", p.text);
     rc = rc ? rc : tree_check_ancestor(t, u, &p, reterr);
     rc = rc ? rc : tree_make_parents(t, u, &p, &parent, reterr);

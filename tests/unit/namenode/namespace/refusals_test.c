@@ -51,7 +51,7 @@ static void test_new_names(void **state)
     assert_int_equal(IN_TXN(f, tree_mkdirs(t, &f->bob, "/d/file", 0755, true, ERR(f))), ERR_EXISTS);
     assert_int_equal(IN_TXN(f, tree_mkdirs(t, &f->bob, "/d/sub", 0755, true, ERR(f))), 0);
     ASSERT_WANTS_W(f, IN_TXN(f, tree_mkdirs(t, &f->bob, "/d/missing/new", 0755, false, ERR(f))), "/d");
-    assert_int_equal(IN_TXN(f, tree_symlink(t, &f->bob, "/x", "/d/file", false, ERR(f))), ERR_EXISTS);
+    assert_int_equal(IN_TXN(f, tree_symlink(t, &f->bob, "/x", "/d/file", false, ERR(f))), ERR_IO);
     assert_int_equal(IN_TXN(f, tree_symlink(t, &f->bob, "/x", "/d/missing/new", false, ERR(f))), ERR_NOT_FOUND);
     ASSERT_WANTS_W(f, IN_TXN(f, tree_symlink(t, &f->bob, "/x", "/d/missing/new", true, ERR(f))), "/d");
 }
