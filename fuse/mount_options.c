@@ -34,9 +34,10 @@ const char mount_usage[] =
  * does not know them. */
 static bool is_for_mount8(const char *word)
 {
-    static const char *const words[] = {"_netdev",  "nofail",   "auto",  "noauto",     "user",
-                                        "nouser",   "users",    "owner", "group",      "defaults",
-                                        "relatime", "diratime", "loud",  "norelatime", "nolazytime"};
+    static const char *const words[] = {"_netdev",    "nofail",        "auto",     "noauto",     "user",
+                                        "nouser",     "users",         "owner",    "group",      "defaults",
+                                        "relatime",   "nostrictatime", "diratime", "nodiratime", "lazytime",
+                                        "nolazytime", "norelatime",    "loud",     "silent",     "nomand"};
     for (size_t i = 0; i < ARRAY_COUNT(words); i++)
         if (strcmp(word, words[i]) == 0)
             return true;

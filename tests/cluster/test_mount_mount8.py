@@ -29,7 +29,8 @@ def helper(tmp_path):
         subprocess.run(["umount", "-l", folder], check=True)
 
 
-@pytest.mark.parametrize("options", ["rw,_netdev,nofail", "defaults,noauto,x-systemd.automount,comment=data", "rw,noexec,nosuid,nodev,user,relatime", "ro,users"])
+@pytest.mark.parametrize("options", ["rw,_netdev,nofail", "defaults,noauto,x-systemd.automount,comment=data", "rw,noexec,nosuid,nodev,user,relatime", "ro,users",
+                                     "rw,noatime,nodiratime,lazytime", "silent,nostrictatime,nolazytime,nomand"])
 def test_words_of_fstab(cluster, helper, options):
     done, folder = helper(f"{cluster.uri}/d", options)
     assert done.returncode == 0, done.stderr
