@@ -15,6 +15,7 @@
 #include "common/file.h"
 #include "common/http.h"
 #include "common/mem.h"
+#include "common/net.h"
 
 struct cluster_ports {
     int namenode, namenode_http, scheduler, scheduler_http, xfer, ipc, datanode_http, worker_http, httpfs;
@@ -45,10 +46,45 @@ struct given_settings {
 };
 
 /* Where this cluster's daemons are is not what the settings of another one say, only what the command line does. */
+static const char *const own_addresses[] = {"dfs.namenode.http-address", "cairn.namenode.http-address",
+                                            "cairn.scheduler.address"};
+
 static bool is_own_address(const char *name)
 {
-    return !strcmp(name, "dfs.namenode.http-address") || !strcmp(name, "cairn.namenode.http-address") ||
-           !strcmp(name, "cairn.scheduler.address");
+    for (size_t i = 0; i < ARRAY_COUNT(own_addresses); i++)
+        if (!strcmp(name, own_addresses[i]))
+            return true;
+    return false;
+}
+
+struct given_address {
+    const char *name;
+    int port;
+    char *to;
+    size_t size;
+    bool is_given;
+};
+
+static void take_given_address(const char *name, const char *value, const char *source, void *arg)
+{
+    struct given_address *given = arg;
+    struct net_address address;
+    if (strcmp(source, "-D") != 0 || strcmp(name, given->name) != 0)
+        return;
+    given->is_given = true;
+    if (!given->to || net_parse(value, (uint16_t)given->port, &address, NULL) < 0)
+        return; /* the daemon will say what is wrong with it */
+    bool is_everywhere = !strcmp(address.host, "0.0.0.0") || !strcmp(address.host, "::");
+    snprintf(given->to, given->size, strchr(address.host, ':') && !is_everywhere ? "[%s]:%u" : "%s:%u",
+             is_everywhere ? "127.0.0.1" : address.host, (unsigned)address.port);
+}
+
+/* Whether the command line says it. to: where others find that then; or NULL. */
+static bool given_address(const struct cluster *c, const char *name, int port, char *to, size_t size)
+{
+    struct given_address given = {name, port, to, size, false};
+    config_each(c->options.config, take_given_address, &given);
+    return given.is_given;
 }
 
 static bool is_same_file(const char *a, const char *b)
@@ -80,9 +116,10 @@ static int cluster_write_conf(const struct cluster *c, struct err *reterr)
         &xml, "<?xml version=\"1.0\"?>\n<!-- Written by `cairn up`; changed settings are lost at the next start. -->\n"
               "<configuration>\n");
     xml_property(&xml, "fs.defaultFS", c->fs_uri);
-    xml_property(&xml, "dfs.namenode.http-address", c->namenode_http);
-    xml_property(&xml, "cairn.namenode.http-address", c->namenode_http);
-    xml_property(&xml, "cairn.scheduler.address", c->scheduler);
+    const char *const addresses[] = {c->namenode_http, c->namenode_http, c->scheduler};
+    for (size_t i = 0; i < ARRAY_COUNT(own_addresses); i++)
+        if (!given_address(c, own_addresses[i], 0, NULL, 0))
+            xml_property(&xml, own_addresses[i], addresses[i]);
     config_each(c->options.config, xml_given_setting, &(struct given_settings){&xml, path});
     buf_append_str(&xml, "</configuration>\n");
     rc = file_write_atomic(path, xml.base, xml.len, 0644, reterr);
@@ -205,6 +242,8 @@ int cluster_plan(const struct cluster_options *options, struct cluster *ret, str
     snprintf(c.httpfs, sizeof c.httpfs, "127.0.0.1:%d", p.httpfs);
     snprintf(c.scheduler, sizeof c.scheduler, "127.0.0.1:%d", p.scheduler);
     snprintf(c.scheduler_http, sizeof c.scheduler_http, "127.0.0.1:%d", p.scheduler_http);
+    given_address(&c, "dfs.namenode.http-address", p.namenode_http, c.namenode_http, sizeof c.namenode_http);
+    given_address(&c, "cairn.scheduler.address", p.scheduler, c.scheduler, sizeof c.scheduler);
     AUTO(mem_freep) char *logs = mem_printf("%s/logs", options->dir);
     int rc = file_mkdirs(logs, 0755, reterr);
     if (rc == 0)

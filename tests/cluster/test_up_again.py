@@ -47,3 +47,18 @@ def test_anothers_folder(tmp_path):
         finally:
             run_cairn("down", "--dir", two)
             release_port_block(base)
+
+
+def test_addresses_of_the_command_line(tmp_path):
+    base = port_block()
+    pages, rpc = base + 1, base + 2
+    with Cluster(tmp_path / "cluster", nodes=1,
+                 properties={"dfs.namenode.http-address": f"0.0.0.0:{pages}", "cairn.scheduler.address": f"127.0.0.1:{rpc}"}) as cluster:
+        written = settings(cluster.folder)
+        assert written["dfs.namenode.http-address"] == f"0.0.0.0:{pages}"
+        assert cluster.namenode_http == written["cairn.namenode.http-address"] == f"127.0.0.1:{pages}"
+        with open(f"{cluster.folder}/cluster.json") as file:
+            assert json.load(file)["scheduler"] == written["cairn.scheduler.address"] == f"127.0.0.1:{rpc}"
+        answer = run_cairn("fsck", "-fs", cluster.uri, "/", check=True, env={"HADOOP_CONF_DIR": f"{cluster.folder}/conf"})
+        assert f"http://127.0.0.1:{pages}/".encode() in answer.stdout + answer.stderr
+    release_port_block(base)
