@@ -89,27 +89,32 @@ static size_t last_outside(struct slice bytes, struct slice mark, size_t upto)
 }
 
 /* Delimiters are found from the file's beginning on, one behind the other: in "ababab" the second "abab" is none. So
- * reading begins before the split, where it makes no difference what came before. */
+ * reading begins before the split, where it makes no difference what came before. Of what overlaps from there up to the
+ * split one piece after the other is looked at, going back; only the last one stays in memory. */
 static int begin_before_split(struct marks_format *f, struct err *reterr)
 {
-    size_t across = f->end.len - 1; /* a delimiter has so many bytes before a place that it lies across, or behind */
-    for (int64_t back = 2 * (int64_t)f->end.len;; back *= 2) {
-        f->pos = f->split_start > back ? f->split_start - back : 0;
-        size_t upto = (size_t)(f->split_start - f->pos);
+    const int64_t across = (int64_t)f->end.len - 1; /* a delimiter has so many bytes before a place that it lies across,
+                                                       or behind */
+    const int64_t back_max = 4 * across > READ_BYTES ? 4 * across : READ_BYTES;
+    int64_t upto = f->split_start; /* the last place that is in question */
+    for (int64_t back = 2 * (across + 1);; back = 2 * back < back_max ? 2 * back : back_max) {
+        f->pos = upto > back ? upto - back : 0;
+        size_t last = (size_t)(upto - f->pos), wanted = last + (size_t)across;
         buf_clear(&f->bytes);
         f->at_end = false;
         int rc = f->source.seek(f->source.context, f->pos, reterr);
-        while (rc == 0 && !f->at_end && f->bytes.len < upto + across)
+        while (rc == 0 && !f->at_end && f->bytes.len < wanted)
             rc = read_more(f, reterr);
         if (rc < 0)
             return rc;
         struct slice seen = buf_slice(&f->bytes);
-        seen.len = seen.len < upto + across ? seen.len : upto + across;
-        size_t at = last_outside(seen, f->end, upto);
-        if (f->pos && at < across)
-            continue; /* what was not read may lie across it */
-        move_on(f, at);
-        return 0;
+        seen.len = seen.len < wanted ? seen.len : wanted;
+        size_t at = last_outside(seen, f->end, last);
+        if (f->pos == 0 || at >= (size_t)across) {
+            move_on(f, at);
+            return 0;
+        }
+        upto = f->pos + across; /* of these places what was not read may lie across */
     }
 }
 

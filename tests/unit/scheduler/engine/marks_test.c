@@ -2,6 +2,7 @@
  * that one split of the whole file has, and those are what Hadoop's LineReader finds. */
 #include "tests/unit/check.h"
 
+#include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -114,6 +115,36 @@ static void a_row_of_them_is_told_apart_from_its_beginning(void **state)
     check(all, "ababab", &want, &got);
 }
 
+static size_t allocated(void)
+{
+    struct mallinfo2 now = mallinfo2();
+    return now.uordblks + now.hblkhd;
+}
+
+/* From its beginning, too; but not all of it is in memory for that. */
+static void a_long_row_of_them_takes_little_memory(void **state)
+{
+    enum { ALL = 12 << 20, START = 10 << 20 };
+    AUTO(buf_free) struct buf all = {0};
+    memset(buf_reserve(&all, ALL), 'a', ALL);
+    all.len = ALL;
+    size_t before = allocated();
+    struct memory m = {buf_slice(&all), 0, ALL};
+    struct input_split s = {.source = {memory_read, &m, memory_seek}, .start = START, .length = ALL - START};
+    struct record r;
+    bool more;
+    void *format = NULL;
+    assert_int_equal(delimited_format_new(&s, "aaa", &format, NULL), 0);
+    assert_true(allocated() - before < 4 << 20);
+    assert_int_equal(delimited_format.next(format, &r, &more, NULL), 0);
+    assert_true(more && r.value_len == 0 && allocated() - before < 4 << 20);
+    size_t count = 1;
+    while (delimited_format.next(format, &r, &more, NULL) == 0 && more)
+        count++;
+    delimited_format.free(format);
+    assert_int_equal(count, ALL / 3 - START / 3 - 1); /* one before each delimiter that begins behind the start */
+}
+
 static void a_byte_order_mark_is_dropped(void **state)
 {
     AUTO(buf_free) struct buf got = {0};
@@ -129,6 +160,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(every_record_is_in_one_split),
                                        cmocka_unit_test(a_row_of_them_is_told_apart_from_its_beginning),
+                                       cmocka_unit_test(a_long_row_of_them_takes_little_memory),
                                        cmocka_unit_test(a_byte_order_mark_is_dropped)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
