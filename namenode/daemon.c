@@ -36,6 +36,7 @@
 #include "namenode/serve/membership.h"
 #include "namenode/serve/park.h"
 #include "namenode/serve/posix_state.h"
+#include "namenode/trash_emptier.h"
 #include "rpc/reconfigure.h"
 
 #define LEASE_SOFT_MS  60000
@@ -53,6 +54,7 @@ struct parts {
     char user[256]; /* of this process */
     pthread_t housekeeper;
     bool keeps_house;
+    struct trash_emptier *trash_emptier;
 };
 
 static const char usage[] =
@@ -175,6 +177,9 @@ static int start(struct parts *p, const struct config *c, struct err *reterr)
     if (rc)
         return rc;
     p->keeps_house = true;
+    rc = trash_emptier_start(nn, &p->trash_emptier, reterr);
+    if (rc)
+        return rc;
     nn->proxy_users = proxy_users_new("hadoop.proxyuser", c);
     rc = rpc_ports_start(nn, address, &p->ports, reterr);
     return rc ? rc : pages_start(nn, nn->rpc, p->user, &http, &p->pages, reterr);
@@ -184,6 +189,7 @@ static void stop(struct parts *p)
 {
     struct namenode *nn = &p->nn;
     pages_stop(p->pages);
+    trash_emptier_stop(p->trash_emptier);
     /* Parked calls are answered before the server waits for its calls, the rest by the journal's last sync. */
     if (p->keeps_house)
         housekeeping_stop(nn, p->housekeeper);

@@ -24,7 +24,6 @@
 #include "namenode/serve/park.h"
 #include "namenode/serve/posix_calls.h"
 #include "namenode/serve/posix_state.h"
-#include "namenode/trash_emptier.h"
 
 #define REAP_CHILDREN   200 /* per step */
 #define SUMS_PER_STEP   8   /* one is enough, unless quotas are set meanwhile */
@@ -362,7 +361,6 @@ static void *housekeeping(void *arg)
             cache_tick(nn, now_ms);
             tokens_tick_logged(nn);
             trash_roots_tick(nn);
-            trash_emptier_tick(nn);
             edits_tick(nn, now_ms);
             diff_pages_tick_unlocked(nn, now_ms);
         }

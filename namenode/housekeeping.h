@@ -1,4 +1,4 @@
-/* The namenode's one background thread: time passes for the block manager and the leases, deleted trees are taken
+/* The namenode's background thread: time passes for the block manager and the leases, deleted trees are taken
  * apart, parked calls get their answer. It holds the lock for one bounded step at a time. */
 #ifndef CAIRN_NAMENODE_HOUSEKEEPING_H
 #define CAIRN_NAMENODE_HOUSEKEEPING_H

@@ -70,7 +70,6 @@ struct namenode {
     pthread_cond_t housekeeping_wake;
     bool stopping;         /* guarded by lock */
     bool trash_roots_made; /* guarded by lock: housekeeping has looked after them */
-    int64_t trash_due_ms;  /* guarded by lock: when trashes are emptied next, on the wall */
 
     struct rpc_server *rpc;                  /* set before the pages are served */
     struct reconfiguration *reconfiguration; /* locks for itself */

@@ -1,6 +1,9 @@
 #include "namenode/trash_emptier.h"
 
+#include <pthread.h>
+#include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "common/clock.h"
 #include "common/log.h"
@@ -14,6 +17,15 @@
 
 #define CHILDREN_PER_SPAN 256
 #define CHECKPOINT_TRIES  1000
+#define TICK_MS           1000
+
+struct trash_emptier {
+    struct namenode *nn;
+    pthread_t thread;
+    pthread_cond_t wake;
+    int64_t due_ms;        /* on the wall; its thread's alone */
+    _Atomic bool stopping; /* set under nn's lock */
+};
 
 /* Texts behind each other, each with its end. */
 static const char *next_text(const struct buf *texts, const char *last)
@@ -135,13 +147,14 @@ static int make_checkpoint(struct namenode *nn, const char *root, int64_t now_ms
     return rc;
 }
 
-static void empty(struct namenode *nn, const char *root, int64_t now_ms, int64_t interval_ms)
+static void empty(struct trash_emptier *e, const char *root, int64_t now_ms, int64_t interval_ms)
 {
+    struct namenode *nn = e->nn;
     AUTO(buf_free) struct buf names = {0};
     struct err why = {0};
     bool has_current = false;
     int rc = list(nn, root, &names, &why);
-    for (const char *name = NULL; (name = next_text(&names, name));) {
+    for (const char *name = NULL; !e->stopping && (name = next_text(&names, name));) {
         int64_t made_ms;
         AUTO(mem_freep) char *path = mem_printf("%s/%s", root, name);
         if (!strcmp(name, "Current"))
@@ -153,7 +166,7 @@ static void empty(struct namenode *nn, const char *root, int64_t now_ms, int64_t
         else if (made_ms < now_ms - interval_ms)
             log_info("trash", "path=%s: removed", path);
     }
-    if (!rc && has_current)
+    if (!rc && has_current && !e->stopping)
         rc = make_checkpoint(nn, root, now_ms, &why);
     if (rc)
         log_warn("trash", "path=%s: no checkpoint: %s", root, why.text);
@@ -162,22 +175,24 @@ static void empty(struct namenode *nn, const char *root, int64_t now_ms, int64_t
 /* ---- when ---- */
 
 /* Whole intervals since 1970, as Hadoop's; so restarts put nothing off. */
-static bool is_due(struct namenode *nn, int64_t now_ms, int64_t interval_ms)
+static bool is_due(struct trash_emptier *e, int64_t now_ms, int64_t interval_ms)
 {
     int64_t next_ms = (now_ms / interval_ms + 1) * interval_ms;
-    bool due = nn->trash_due_ms && now_ms >= nn->trash_due_ms;
-    if (due || !nn->trash_due_ms || nn->trash_due_ms > next_ms) /* or the clock was set back */
-        nn->trash_due_ms = next_ms;
+    bool due = e->due_ms && now_ms >= e->due_ms;
+    if (due || !e->due_ms || e->due_ms > next_ms) /* or the clock was set back */
+        e->due_ms = next_ms;
     return due;
 }
 
-void trash_emptier_tick(struct namenode *nn)
+/* Under the lock, which it lets go while there is something to do. */
+static void tick(struct trash_emptier *e)
 {
+    struct namenode *nn = e->nn;
     int64_t interval_ms = config_ms(nn->config, "fs.trash.interval"), now_ms = clock_wall_ms();
     int64_t checkpoint_ms = config_ms(nn->config, "fs.trash.checkpoint.interval");
     if (checkpoint_ms <= 0 || checkpoint_ms > interval_ms)
         checkpoint_ms = interval_ms;
-    if (interval_ms <= 0 || blocks_in_safe_mode(nn->blocks) || !is_due(nn, now_ms, checkpoint_ms))
+    if (interval_ms <= 0 || blocks_in_safe_mode(nn->blocks) || !is_due(e, now_ms, checkpoint_ms))
         return;
     namenode_unlock(nn);
     AUTO(buf_free) struct buf roots = {0};
@@ -185,6 +200,52 @@ void trash_emptier_tick(struct namenode *nn)
     if (find_roots(nn, &roots, &why))
         log_warn("trash", "not all is looked after: %s", why.text);
     for (const char *root = NULL; (root = next_text(&roots, root));)
-        empty(nn, root, now_ms, interval_ms);
+        empty(e, root, now_ms, interval_ms);
     namenode_lock(nn);
+}
+
+static void *run(void *arg)
+{
+    struct trash_emptier *e = arg;
+    namenode_lock(e->nn);
+    while (!e->stopping) {
+        tick(e);
+        struct timespec until = clock_timespec((clock_mono_ms() + TICK_MS) * 1000000);
+        if (!e->stopping)
+            pthread_cond_timedwait(&e->wake, &e->nn->lock, &until);
+    }
+    namenode_unlock(e->nn);
+    return NULL;
+}
+
+int trash_emptier_start(struct namenode *nn, struct trash_emptier **ret, struct err *reterr)
+{
+    struct trash_emptier *e = mem_new(struct trash_emptier);
+    pthread_condattr_t monotonic;
+    pthread_condattr_init(&monotonic);
+    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    pthread_cond_init(&e->wake, &monotonic);
+    pthread_condattr_destroy(&monotonic);
+    e->nn = nn;
+    int errnum = pthread_create(&e->thread, NULL, run, e);
+    if (errnum) {
+        pthread_cond_destroy(&e->wake);
+        free(e);
+        return err_errno(reterr, errnum, "cannot start a thread");
+    }
+    *ret = e;
+    return 0;
+}
+
+void trash_emptier_stop(struct trash_emptier *e)
+{
+    if (!e)
+        return;
+    namenode_lock(e->nn);
+    e->stopping = true;
+    pthread_cond_signal(&e->wake);
+    namenode_unlock(e->nn);
+    pthread_join(e->thread, NULL);
+    pthread_cond_destroy(&e->wake);
+    free(e);
 }

@@ -5,7 +5,10 @@
 
 #include "namenode/namenode.h"
 
-/* Under the lock, which it lets go while there is something to do. */
-void trash_emptier_tick(struct namenode *nn);
+/* On a thread of its own: a large trash keeps nobody waiting. stop comes before anything of nn ends, and waits for what
+ * is being removed; NULL is fine. */
+struct trash_emptier;
+int trash_emptier_start(struct namenode *nn, struct trash_emptier **ret, struct err *reterr) MUST_CHECK;
+void trash_emptier_stop(struct trash_emptier *e);
 
 #endif
