@@ -111,6 +111,17 @@ int posix_getattr(struct dfs *fs, uint64_t id, struct arena *a, struct posix_att
 int posix_open(struct dfs *fs, uint64_t session, uint64_t id, const struct posix_handles *handles, struct arena *a,
                struct posix_attr *ret, struct err *reterr) MUST_CHECK;
 
+/* The room at this inode. Quotas as in StatFsResponseProto; -1: there is none, or the namenode is of an earlier
+ * version. */
+struct posix_quota {
+    int64_t quota, used, left;
+};
+struct posix_room {
+    int64_t capacity, remaining;
+    struct posix_quota space, names;
+};
+int posix_statfs(struct dfs *fs, uint64_t id, struct posix_room *ret, struct err *reterr) MUST_CHECK;
+
 #define POSIX_SET_MODE      0x001u /* which fields of struct posix_set count */
 #define POSIX_SET_OWNER     0x002u
 #define POSIX_SET_GROUP     0x004u

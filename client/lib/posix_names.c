@@ -4,7 +4,7 @@
 #include "client/lib/dfs_convert.h"
 #include "client/lib/posix_internal.h"
 
-#define REPLACE_ANSWER_BYTES (64u << 10)
+#define SMALL_ANSWER_BYTES (64u << 10)
 
 static ProtobufCBinaryData bytes_of(const char *text)
 {
@@ -71,6 +71,33 @@ int posix_open(struct dfs *fs, uint64_t session, uint64_t id, const struct posix
     if (rc == 0)
         posix_attr_of(((const Cairn__GetAttrResponseProto *)answer)->attr, a, ret);
     return rc;
+}
+
+static struct posix_quota quota_of(const Cairn__QuotaLeftProto *q)
+{
+    return q ? (struct posix_quota){(int64_t)q->quota, (int64_t)q->used, (int64_t)q->left}
+             : (struct posix_quota){-1, -1, -1};
+}
+
+int posix_statfs(struct dfs *fs, uint64_t id, struct posix_room *ret, struct err *reterr)
+{
+    AUTO_ARENA(a, SMALL_ANSWER_BYTES);
+    Cairn__StatFsRequestProto request = CAIRN__STAT_FS_REQUEST_PROTO__INIT;
+    request.id = id;
+    ProtobufCMessage *message;
+    int rc = posix_call(fs, "statFs", &request.base, &cairn__stat_fs_response_proto__descriptor, &a, &message, reterr);
+    if (rc == ERR_NO_SUCH_METHOD) {
+        struct dfs_stats stats;
+        rc = dfs_statfs(fs, &stats, reterr);
+        *ret = (struct posix_room){stats.capacity, stats.remaining, quota_of(NULL), quota_of(NULL)};
+        return rc;
+    }
+    if (rc < 0)
+        return rc;
+    const Cairn__StatFsResponseProto *answer = (const void *)message;
+    *ret = (struct posix_room){(int64_t)answer->capacity, (int64_t)answer->remaining, quota_of(answer->space),
+                               quota_of(answer->names)};
+    return 0;
 }
 
 void posix_set_proto(uint64_t id, const struct posix_set *set, Cairn__SetAttrRequestProto *ret)
@@ -225,7 +252,7 @@ int posix_rename(struct dfs *fs, uint64_t session, const struct posix_rename *ho
 
 int posix_replace(struct dfs *fs, const char *old, const char *with, const char *aside, struct err *reterr)
 {
-    AUTO_ARENA(a, REPLACE_ANSWER_BYTES);
+    AUTO_ARENA(a, SMALL_ANSWER_BYTES);
     Cairn__ReplaceRequestProto request = CAIRN__REPLACE_REQUEST_PROTO__INIT;
     request.old = borrowed(old);
     request.new_ = borrowed(with);

@@ -318,25 +318,34 @@ void posix_op_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *attr, int to_
     reply_attr(&op, "setattr", rc, &st, is_outdated);
 }
 
+/* As far as a quota reaches it is the size of the file system; what there is beside it in the cluster bounds only what
+ * may still be written. */
 void posix_op_statfs(fuse_req_t req, fuse_ino_t ino)
 {
     enum { UNIT = 4096 };
     struct request op;
-    struct dfs_stats stats;
+    struct posix_room room;
     request_begin(&op, req);
-    int rc = dfs_statfs(op.fs, &stats, &op.err);
+    int rc = posix_statfs(op.fs, inode_of_ino(op.m, ino), &room, &op.err);
+    if (rc == ERR_STALE) /* it was removed */
+        rc = posix_statfs(op.fs, op.m->root, &room, &op.err);
     if (rc < 0) {
         request_fail(&op, "statfs");
         return;
     }
+    const struct posix_quota *space = &room.space, *names = &room.names;
+    bool is_bound = space->quota >= 0, is_counted = names->quota >= 0;
+    int64_t left = is_bound && space->left < room.remaining ? space->left : room.remaining;
+    int64_t unused = space->quota > space->used ? space->quota - space->used : 0;
+    int64_t free_names = names->quota > names->used ? names->quota - names->used : 0;
     struct statvfs st = {.f_bsize = UNIT,
                          .f_frsize = UNIT,
-                         .f_blocks = (fsblkcnt_t)(stats.capacity / UNIT),
-                         .f_bfree = (fsblkcnt_t)(stats.remaining / UNIT),
-                         .f_bavail = (fsblkcnt_t)(stats.remaining / UNIT),
-                         .f_files = UINT32_MAX, /* there is no such limit */
-                         .f_ffree = UINT32_MAX,
-                         .f_favail = UINT32_MAX,
+                         .f_blocks = (fsblkcnt_t)((is_bound ? space->quota : room.capacity) / UNIT),
+                         .f_bfree = (fsblkcnt_t)((is_bound ? unused : room.remaining) / UNIT),
+                         .f_bavail = (fsblkcnt_t)(left / UNIT),
+                         .f_files = is_counted ? (fsfilcnt_t)names->quota : UINT32_MAX, /* there is no such limit */
+                         .f_ffree = is_counted ? (fsfilcnt_t)free_names : UINT32_MAX,
+                         .f_favail = is_counted ? (fsfilcnt_t)names->left : UINT32_MAX,
                          .f_namemax = POSIX_NAME_MAX};
     fuse_reply_statfs(req, &st);
     request_end(&op);

@@ -19,6 +19,7 @@
     X(lookup, lookup, 0) \
     X(getAttr, get_attr, 0) \
     X(readDir, read_dir, 0) \
+    X(statFs, stat_fs, 0) \
     X(setAttr, set_attr, 0) \
     X(makeNode, make_node, RPC_AT_MOST_ONCE) \
     X(link, link, RPC_AT_MOST_ONCE) \

@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "namenode/blocks/blocks.h"
 #include "namenode/namespace/leases.h"
 #include "namenode/namespace/nodes.h"
 #include "namenode/namespace/quota_sum.h"
@@ -121,6 +122,56 @@ void posix_call_read_dir(struct rpc_call *call, const ProtobufCMessage *message,
         response->more = page.more;
         response->directory = posix_attr(&op, n);
     }
+    op_end_read(&op, rc, &response->base);
+}
+
+/* Of the quota directories at and above an inode, nearest first. */
+static void add_quota(struct op *op, int64_t quota, int64_t used, Cairn__QuotaLeftProto **left)
+{
+    uint64_t rest = quota > used ? (uint64_t)(quota - used) : 0;
+    if (quota < 0 || quota == INT64_MAX)
+        return;
+    if (!*left) {
+        *left = arena_new(op->arena, Cairn__QuotaLeftProto);
+        cairn__quota_left_proto__init(*left);
+        (*left)->quota = (uint64_t)quota;
+        (*left)->used = used > 0 ? (uint64_t)used : 0;
+        (*left)->left = rest;
+    }
+    (*left)->left = rest < (*left)->left ? rest : (*left)->left;
+}
+
+static int fill_quotas(struct op *op, const struct inode *n, Cairn__StatFsResponseProto *ret)
+{
+    struct quota_chain chain;
+    int rc = quota_chain_of(&op->t, inode_is_dir(n) ? n->id : n->parent, &chain, &op->err);
+    for (size_t i = 0; !rc && i < chain.count; i++) {
+        const struct quota *q = chain.dirs[i]->quota;
+        struct quota_usage used;
+        if (!q)
+            continue; /* its sum is just being made */
+        rc = quota_usage_read(&op->t, chain.dirs[i]->id, &used, &op->err);
+        if (rc)
+            break;
+        add_quota(op, q->space, used.space, &ret->space);
+        add_quota(op, q->names, used.names, &ret->names);
+    }
+    return rc;
+}
+
+void posix_call_stat_fs(struct rpc_call *call, const ProtobufCMessage *message, void *context)
+{
+    const Cairn__StatFsRequestProto *q = (const void *)message;
+    struct op op;
+    struct inode *n = NULL;
+    struct blocks_stats stats;
+    int rc = begin_look(&op, context, call);
+    OP_RESPONSE(&op, cairn__stat_fs_response_proto, Cairn__StatFsResponseProto);
+    rc = rc ? rc : posix_inode(&op, q->id, &n);
+    rc = rc ? rc : fill_quotas(&op, n, response);
+    blocks_stats(op.nn->blocks, &stats);
+    response->capacity = stats.capacity_bytes;
+    response->remaining = stats.remaining_bytes;
     op_end_read(&op, rc, &response->base);
 }
 

@@ -358,3 +358,40 @@ def test_a_snapshot_is_mounted_as_it_was(cluster, here, tmp_path):
     cluster.fs("-deleteSnapshot", folder, "s1", check=True)
     cluster.dfsadmin("-disallowSnapshot", folder, check=True)
     assert open(here + "/f").read() == "after"
+
+
+# ---- room ----
+
+
+def room(path):
+    """Total, free and available bytes, and inodes."""
+    st = os.statvfs(path)
+    return [n * st.f_frsize for n in (st.f_blocks, st.f_bfree, st.f_bavail)], (st.f_files, st.f_ffree, st.f_favail)
+
+
+def test_df_shows_the_nearest_quota(cluster, here, tmp_path):
+    whole, folder = room(here), path_in_dfs(cluster, here)
+    os.makedirs(here + "/inner/below")
+    with open(here + "/inner/below/f", "wb") as f:
+        f.write(bytes(MIB))
+    replicas = int(cluster.fs("-stat", "%r", f"{folder}/inner/below/f", check=True).stdout)
+    used = replicas * MIB
+    assert cluster.dfsadmin("-setSpaceQuota", str(100 * MIB), folder).returncode == 0
+    assert cluster.dfsadmin("-setQuota", "10", folder).returncode == 0
+    outer = ([100 * MIB, 100 * MIB - used, 100 * MIB - used], (10, 6, 6))
+    for path in here, here + "/inner", here + "/inner/below/f":
+        assert room(path) == outer, path
+    assert cluster.dfsadmin("-setSpaceQuota", str(500 * MIB), f"{folder}/inner").returncode == 0
+    assert room(here + "/inner/below") == ([500 * MIB, 500 * MIB - used, 100 * MIB - used], (10, 6, 6)), "what is available all quotas allow"
+    assert cluster.dfsadmin("-setSpaceQuota", str(1 << 60), f"{folder}/inner").returncode == 0
+    assert cluster.dfsadmin("-clrSpaceQuota", folder).returncode == 0
+    (total, free, available), _ = room(here + "/inner")
+    assert total == 1 << 60 and free == total - used and 0 < available <= whole[0][0], "nor is there more than the cluster has"
+    assert room(cluster.mount)[0][0] == whole[0][0] and room(cluster.mount)[1] == whole[1]
+    daemon = mount_on(cluster, tmp_path / "mnt", tmp_path / "log", "--path", f"{folder}/inner/below")
+    try:
+        assert room(tmp_path / "mnt")[0][0] == 1 << 60 and room(tmp_path / "mnt")[1] == (10, 6, 6), "the quotas above the mounted folder"
+    finally:
+        daemon.stop()
+    assert cluster.dfsadmin("-setSpaceQuota", str(MIB), f"{folder}/inner").returncode == 0
+    assert room(here + "/inner")[0] == [MIB, 0, 0], "of a quota that is exceeded nothing is left"

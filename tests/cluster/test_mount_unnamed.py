@@ -207,3 +207,15 @@ def test_it_is_named_when_the_namenode_is_started_again(cluster, here, tmp_path,
     assert process.returncode == 0
     assert hdfs_bytes(cluster, here + "/f") == b"synced" * times + b"not synced" * times + b"more"
     daemon.stop()
+
+
+def test_quotas_are_heard_when_it_gets_a_name(cluster, here):
+    os.mkdir(here + "/full")
+    assert cluster.dfsadmin("-setQuota", "1", path_in_dfs(cluster, here) + "/full").returncode == 0
+    with unnamed(here + "/full") as fd:
+        os.write(fd, b"bytes")
+        with pytest.raises(OSError) as refused:
+            name_it(fd, here + "/full/f")
+        assert refused.value.errno == errno.EDQUOT
+        name_it(fd, here + "/f")
+    assert hdfs_bytes(cluster, here + "/f") == b"bytes"
