@@ -17,7 +17,7 @@
 #include "common/log.h"
 #include "common/mem.h"
 
-#define LOG_RECORDS_MAX 65536 /* then it is written anew, with what it comes down to */
+#define LOG_RECORDS_MAX 65536 /* then it is written anew, with what it comes down to, if that is half as long */
 #define SPARES_MAX      16
 #define SPARE_KEEPS                                                                                                    \
     ((int64_t)256 << 10) /* so much of a spare file stays: writing over it costs less than room for it */
@@ -487,7 +487,8 @@ static int note(struct staging *s, enum record_kind kind, int64_t start, int64_t
 {
     struct record r = record_of(s, kind, start, end);
     follow(s, &r);
-    return s->records >= LOG_RECORDS_MAX ? log_anew(s, reterr) : log_add(s, s->log_fd, r, reterr);
+    bool is_long = s->records >= LOG_RECORDS_MAX && s->records / 2 >= s->ranges.count;
+    return is_long ? log_anew(s, reterr) : log_add(s, s->log_fd, r, reterr);
 }
 
 int staging_note_zeros(struct staging *s, int64_t start, int64_t end, struct err *reterr)

@@ -1,5 +1,7 @@
 /* What was staged is there for the next process, whatever the order of writes, zeros, cuts and trims. */
 #include <dirent.h>
+#include <fcntl.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -253,7 +255,7 @@ static void test_attributes_that_were_set_are_known(void **state)
 /* Also by a log that was written anew, since it had become too long. */
 static void test_what_was_made_longer_is_at_least_so_long(void **state)
 {
-    enum { MANY = 70000 };
+    enum { MANY = 65600 };
     static struct change changes[MANY] = {{WRITE, 0, 100, 1}, {GROW, 500, 0, 0}};
     static const struct {
         size_t count;
@@ -456,6 +458,44 @@ static void test_a_log_that_had_no_room_is_still_a_log(void **state)
     extents_clear(&changed);
 }
 
+static int open_log(void)
+{
+    char path[PATH_MAX] = "";
+    DIR *d = opendir(folder);
+    assert_non_null(d);
+    for (struct dirent *e; (e = readdir(d));)
+        if (strstr(e->d_name, ".log"))
+            snprintf(path, sizeof path, "%s/%s", folder, e->d_name);
+    closedir(d);
+    return open(path, O_RDONLY | O_CLOEXEC);
+}
+
+static bool was_removed(int fd)
+{
+    struct stat st;
+    assert_int_equal(fstat(fd, &st), 0);
+    return st.st_nlink == 0;
+}
+
+/* A file that is punched everywhere: its log comes down to nothing shorter, so it is not written again and again. */
+static void test_a_log_of_many_ranges_is_not_written_anew_for_each(void **state)
+{
+    enum { MANY = 65600 };
+    struct staging *s;
+    assert_int_equal(staging_new(area, INODE, &s, NULL), 0);
+    assert_int_equal(staging_note_zeros(s, 0, 1, NULL), 0);
+    int log = open_log();
+    assert_true(log >= 0);
+    for (int i = 1; i < MANY; i++)
+        assert_int_equal(staging_note_zeros(s, 2 * i, 2 * i + 1, NULL), 0);
+    assert_false(was_removed(log));
+    for (int i = 0; i < MANY + 2; i++) /* the same once more */
+        assert_int_equal(staging_note_zeros(s, i % MANY * 2, i % MANY * 2 + 1, NULL), 0);
+    assert_true(was_removed(log));
+    close(log);
+    staging_free(s);
+}
+
 static size_t files_there(void)
 {
     size_t count = 0;
@@ -560,6 +600,7 @@ int main(void)
         cmocka_unit_test(test_what_was_made_longer_is_at_least_so_long),
         cmocka_unit_test(test_a_full_area_says_so),
         cmocka_unit_test(test_what_is_of_no_use_is_swept_away),
+        cmocka_unit_test(test_a_log_of_many_ranges_is_not_written_anew_for_each),
         cmocka_unit_test(test_a_log_that_had_no_room_is_still_a_log),
         cmocka_unit_test(test_files_serve_one_inode_after_the_other),
         cmocka_unit_test(test_long_ones_give_their_room_back),
