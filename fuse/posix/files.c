@@ -216,15 +216,20 @@ static void save_if_staged(struct node *n, void *arg)
         log_warn("mount", "not saved to make room: inode=%lu err=%s", (unsigned long)n->id, err.text);
 }
 
-/* When the staging disk is full, what is there is saved, and it is tried once more. */
-static int write_some(struct request *op, struct node *n, const void *bytes, size_t len, int64_t offset)
+static int write_once(struct request *op, struct node *n, const void *bytes, size_t len, int64_t offset, bool is_mapped)
 {
-    struct keeper_request *noted = kernel_io_request()->noted;
-    int rc = node_write(&op->m->store, n, bytes, len, offset, noted, &op->err);
+    return is_mapped ? node_write_mapped(&op->m->store, n, bytes, len, offset, &op->err)
+                     : node_write(&op->m->store, n, bytes, len, offset, kernel_io_request()->noted, &op->err);
+}
+
+/* When the staging disk is full, what is there is saved, and it is tried once more. */
+static int write_some(struct request *op, struct node *n, const void *bytes, size_t len, int64_t offset, bool is_mapped)
+{
+    int rc = write_once(op, n, bytes, len, offset, is_mapped);
     if (rc != ERR_NO_SPACE)
         return rc;
     node_each(op->m->nodes, save_if_staged, op->m);
-    return node_write(&op->m->store, n, bytes, len, offset, noted, &op->err);
+    return write_once(op, n, bytes, len, offset, is_mapped);
 }
 
 /* Where libfuse has them, if they came in one piece by read(2). */
@@ -257,7 +262,7 @@ void posix_op_write_buf(fuse_req_t req, fuse_ino_t ino, struct fuse_bufvec *in, 
      * as on a local disk. */
     bool at_end = (fi->flags & O_APPEND) && !fi->writepage;
     int rc = fi->writepage ? 0 : privileges_drop(&op, n);
-    if (rc < 0 || write_some(&op, n, bytes, size, at_end ? NODE_AT_END : offset) < 0) {
+    if (rc < 0 || write_some(&op, n, bytes, size, at_end ? NODE_AT_END : offset, fi->writepage) < 0) {
         file_fail(&op, n, "write");
         return;
     }

@@ -161,6 +161,10 @@ int node_read(struct node_store *s, struct node *n, void *bytes, size_t len, int
  */
 int node_write(struct node_store *s, struct node *n, const void *bytes, size_t len, int64_t offset,
                struct keeper_request *noted, struct err *reterr) MUST_CHECK;
+/* What was written through a mapping: nothing of it that lies behind the file's end, which another client may have
+ * moved meanwhile. */
+int node_write_mapped(struct node_store *s, struct node *n, const void *bytes, size_t len, int64_t offset,
+                      struct err *reterr) MUST_CHECK;
 /* Bytes of another file, or of other places of the same one, without moving them: whole pieces from from_offset on, as
  * many of them as lie within len; *ret: bytes. ERR_UNSUPPORTED: not a single one, or it is not worth it; they can be
  * read and written, and only so far as what is unsaved in either file is saved now has anything been changed. */

@@ -328,6 +328,23 @@ int node_write(struct node_store *s, struct node *n, const void *bytes, size_t l
     return rc;
 }
 
+int node_write_mapped(struct node_store *s, struct node *n, const void *bytes, size_t len, int64_t offset,
+                      struct err *reterr)
+{
+    bool streams;
+    pthread_rwlock_wrlock(&n->lock);
+    bool is_in_doubt = !n->writer && (n->is_stale || offset + (int64_t)len > n->size);
+    int rc = is_in_doubt ? node_load_attr(s, n, reterr) : 0;
+    size_t kept = offset >= n->size ? 0 : offset + (int64_t)len > n->size ? (size_t)(n->size - offset) : len;
+    if (rc == 0 && kept) {
+        rc = place(s, n, kept, &offset, &streams, reterr);
+        rc = rc == 0 ? write_placed(s, n, bytes, kept, offset, streams, NULL, reterr) : rc;
+        note_change(n);
+    }
+    pthread_rwlock_unlock(&n->lock);
+    return rc;
+}
+
 /* What is not beside staged bytes is not worth staging: it is saved at once. If that fails it is not done; nor may a
  * later save do it. */
 static int save_if_bare(struct node_store *s, struct node *n, struct err *reterr)

@@ -3,6 +3,7 @@ import concurrent.futures
 import contextlib
 import ctypes
 import fcntl
+import mmap
 import os
 import platform
 import re
@@ -612,3 +613,16 @@ def test_a_mount_ends_while_somebody_waits_for_a_lock(cluster, here, tmp_path):
         daemon.stop()
     assert waiter.wait(20) != 0
     assert "killed by signal" not in (tmp_path / "log").read_text()
+
+
+def test_what_the_other_mount_cuts_off_does_not_come_back_through_a_mapping(cluster, here, other):
+    there = beside(cluster, other, here + "/f")
+    with open(here + "/f", "wb") as f:
+        f.write(b"a" * 100_000)
+    with open(here + "/f", "r+b", buffering=0) as f, mmap.mmap(f.fileno(), 0) as mapped:
+        mapped[0] = mapped[90_000] = ord("m")
+        os.truncate(there, 10)
+        wait_for(lambda: os.stat(here + "/f").st_size == 10, 10, "word of it")
+        os.fsync(f.fileno())
+        assert os.fstat(f.fileno()).st_size == 10
+    assert hdfs_bytes(cluster, here + "/f") == open(here + "/f", "rb").read() == b"maaaaaaaaa"
