@@ -105,7 +105,7 @@ const char *webhdfs_home_of(struct webhdfs_call *c, const char *user);
 int webhdfs_list_page(struct webhdfs_call *c, ProtobufCBinaryData start_after,
                       Hdfs__DirectoryListingProto **ret) MUST_CHECK;
 int webhdfs_reply_location(struct webhdfs_call *c, const char *url); /* 307, or 200 with noredirect=true */
-int webhdfs_check_offset(struct webhdfs_call *c, uint64_t file_length) MUST_CHECK;
+int webhdfs_check_offset(const char *path, int64_t offset, uint64_t file_length, struct err *reterr) MUST_CHECK;
 void webhdfs_reply_error(enum webhdfs_role role, const struct err *why, struct http_reply *reply);
 
 int webhdfs_ask_as(struct webhdfs_call *c, const char *user, const char *method, const ProtobufCMessage *request,

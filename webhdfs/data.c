@@ -58,7 +58,10 @@ static int gateway_first_step(struct webhdfs_call *c)
 /* ---- OPEN ---- */
 
 struct download {
+    enum webhdfs_role role;
     struct dfs *fs;
+    char *path;
+    int64_t offset, length; /* length -1: to the end */
     struct file_reader *reader;
     int64_t left;
 };
@@ -84,26 +87,43 @@ static void download_close(void *context)
     struct download *d = context;
     file_reader_close(d->reader);
     dfs_unref(d->fs);
+    free(d->path);
     free(d);
 }
 
-static int download_start(struct webhdfs_call *c, struct download *d)
+static int download_open(struct download *d, bool at_once, struct err *reterr)
 {
-    const struct param_value *length = param(c, PARAM_LENGTH);
-    int64_t offset = param(c, PARAM_OFFSET)->number;
-    int rc = user_clients_get(c->w->clients, c->user, &d->fs, &c->err);
-    rc = rc < 0 ? rc : file_reader_open(d->fs, c->path, &d->reader, &c->err);
+    int rc = at_once ? file_reader_open_at_once(d->fs, d->path, &d->reader, reterr)
+                     : file_reader_open(d->fs, d->path, &d->reader, reterr);
     if (rc < 0)
         return rc;
     int64_t bytes = file_reader_length(d->reader);
-    rc = webhdfs_check_offset(c, (uint64_t)bytes);
-    if (rc == 0 && offset > bytes)
-        rc = err_remote(&c->err, "java.io.EOFException", "Cannot seek after EOF");
-    rc = rc < 0 ? rc : file_reader_seek(d->reader, offset, &c->err);
-    d->left = bytes - offset;
-    if (length->is_set && length->number < d->left)
-        d->left = length->number;
+    rc = webhdfs_check_offset(d->path, d->offset, (uint64_t)bytes, reterr);
+    if (rc == 0 && d->offset > bytes)
+        rc = err_remote(reterr, "java.io.EOFException", "Cannot seek after EOF");
+    rc = rc < 0 ? rc : file_reader_seek(d->reader, d->offset, reterr);
+    d->left = bytes - d->offset;
+    if (d->length >= 0 && d->length < d->left)
+        d->left = d->length;
     return rc;
+}
+
+static void download_serve(struct download *d, struct http_reply *reply)
+{
+    reply->source = (struct http_source){download_read, download_close, d, d->left};
+    reply->content_type = "application/octet-stream";
+}
+
+static void download_later(void *context, struct http_reply *reply)
+{
+    struct download *d = context;
+    struct err why;
+    if (download_open(d, false, &why) == 0) {
+        download_serve(d, reply);
+        return;
+    }
+    webhdfs_reply_error(d->role, &why, reply);
+    download_close(d);
 }
 
 int webhdfs_open(struct webhdfs_call *c)
@@ -112,15 +132,25 @@ int webhdfs_open(struct webhdfs_call *c)
         return webhdfs_redirect(c);
     if (c->w->options.role == WEBHDFS_GATEWAY && param(c, PARAM_NOREDIRECT)->number)
         return reply_own_location(c, false);
+    const struct param_value *length = param(c, PARAM_LENGTH);
     struct download *d = mem_new(struct download);
-    int rc = download_start(c, d);
-    if (rc < 0) {
+    *d = (struct download){.role = c->w->options.role,
+                           .path = mem_strdup(c->path),
+                           .offset = param(c, PARAM_OFFSET)->number,
+                           .length = length->is_set ? length->number : -1};
+    int rc = user_clients_get(c->w->clients, c->user, &d->fs, &c->err);
+    rc = rc < 0 ? rc : download_open(d, true, &c->err);
+    bool is_later = rc == ERR_ALREADY_BEING_CREATED; /* a datanode that hangs keeps no thread from other requests */
+    if (rc < 0 && !is_later) {
         download_close(d);
         return rc;
     }
     allow_any_origin(c, "GET");
-    c->reply->source = (struct http_source){download_read, download_close, d, d->left};
-    return reply_empty(c);
+    if (is_later)
+        c->reply->later = (struct http_later){download_later, d};
+    else
+        download_serve(d, c->reply);
+    return 0;
 }
 
 /* ---- CREATE and APPEND ---- */

@@ -79,12 +79,11 @@ static int file_length(struct webhdfs_call *c, uint64_t *ret)
     return 0;
 }
 
-int webhdfs_check_offset(struct webhdfs_call *c, uint64_t length)
+int webhdfs_check_offset(const char *path, int64_t offset, uint64_t length, struct err *reterr)
 {
-    int64_t offset = param(c, PARAM_OFFSET)->number;
     if (offset < 0 || (length > 0 && (uint64_t)offset >= length))
-        return err_set(&c->err, ERR_IO, "Offset=%lld out of the range [0, %llu); OPEN, path=%s", (long long)offset,
-                       (unsigned long long)length, c->path);
+        return err_set(reterr, ERR_IO, "Offset=%lld out of the range [0, %llu); OPEN, path=%s", (long long)offset,
+                       (unsigned long long)length, path);
     return 0;
 }
 
@@ -92,7 +91,7 @@ static int choose_holder(struct webhdfs_call *c, bool is_open, const Hdfs__Datan
 {
     uint64_t length = 0;
     int rc = file_length(c, &length);
-    rc = rc < 0 || !is_open ? rc : webhdfs_check_offset(c, length);
+    rc = rc < 0 || !is_open ? rc : webhdfs_check_offset(c->path, param(c, PARAM_OFFSET)->number, length, &c->err);
     if (rc < 0)
         return rc;
     if (length == 0)

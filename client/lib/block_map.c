@@ -28,6 +28,7 @@ struct block_window {
 struct block_map {
     struct dfs *fs;
     char *path;
+    bool is_at_once;      /* the datanodes of a block that is being written are not asked */
     pthread_mutex_t lock; /* of what follows */
     int64_t length;
     struct block_window **windows;
@@ -84,7 +85,8 @@ static int window_measure(struct block_map *m, struct block_window *w, int64_t *
     struct dfs_blocks *blocks = &w->blocks;
     int64_t more = 0;
     if (blocks->last && !blocks->last_complete) {
-        int rc = visible_length(m, blocks->last, &more, reterr);
+        int rc = m->is_at_once ? err_set(reterr, ERR_ALREADY_BEING_CREATED, "%s is being written", m->path)
+                               : visible_length(m, blocks->last, &more, reterr);
         if (rc < 0)
             return rc;
         if (more > INT64_MAX - blocks->file_length)
@@ -109,7 +111,7 @@ static int fetch_first(struct block_map *m, struct block_window **ret, int64_t *
             return 0;
         }
         block_window_unref(w);
-        if (tries == LENGTH_TRIES)
+        if (tries == LENGTH_TRIES || m->is_at_once)
             return rc;
         clock_sleep_ms(LENGTH_RETRY_MS);
     }
@@ -125,13 +127,15 @@ static void replace_all(struct block_map *m, struct block_window *first, int64_t
     m->length = length;
 }
 
-int block_map_open(struct dfs *fs, const char *path, struct block_map **ret, struct err *reterr)
+int block_map_open(struct dfs *fs, const char *path, bool at_once, struct block_map **ret, struct err *reterr)
 {
     struct block_map *m = mem_new(struct block_map);
     m->fs = fs;
     m->path = mem_strdup(path);
+    m->is_at_once = at_once;
     pthread_mutex_init(&m->lock, NULL);
     int rc = block_map_refresh(m, reterr);
+    m->is_at_once = false;
     if (rc < 0) {
         block_map_free(m);
         return rc;

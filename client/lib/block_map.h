@@ -9,8 +9,10 @@ struct block_map;
 struct block_window; /* what was fetched at once; keeps the blocks handed out from it alive */
 
 /* Fetches the first window and the length: that of the finished blocks plus, while somebody writes, what readers may
- * see of the last one. path is copied, fs borrowed. */
-int block_map_open(struct dfs *fs, const char *path, struct block_map **ret, struct err *reterr) MUST_CHECK;
+ * see of the last one. path is copied, fs borrowed. at_once: while somebody writes ERR_ALREADY_BEING_CREATED, as
+ * datanodes would have to be asked. */
+int block_map_open(struct dfs *fs, const char *path, bool at_once, struct block_map **ret,
+                   struct err *reterr) MUST_CHECK;
 void block_map_free(struct block_map *m); /* NULL is fine */
 int64_t block_map_length(struct block_map *m);
 

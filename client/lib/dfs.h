@@ -198,6 +198,8 @@ struct dfs_hedged_stats { /* a second datanode was asked; answered first; done w
 void dfs_hedged_stats(struct dfs *fs, struct dfs_hedged_stats *ret);
 /* Snapshot of length and locations at open (growing files: dfs's getReplicaVisibleLength for the last block). */
 int file_reader_open(struct dfs *fs, const char *path, struct file_reader **ret, struct err *reterr) MUST_CHECK;
+/* Not of a file that is being written, whose datanodes would have to say how long it is: ERR_ALREADY_BEING_CREATED. */
+int file_reader_open_at_once(struct dfs *fs, const char *path, struct file_reader **ret, struct err *reterr) MUST_CHECK;
 int64_t file_reader_length(const struct file_reader *r);
 /* Sequential; *ret_read 0 = end. One thread at a time. */
 int file_reader_read(struct file_reader *r, void *bytes, size_t len, size_t *ret_read, struct err *reterr) MUST_CHECK;

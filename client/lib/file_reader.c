@@ -227,12 +227,12 @@ static int cursor_read(struct file_reader *r, struct cursor *c, void *bytes, siz
 
 /* ---- the file ---- */
 
-int file_reader_open(struct dfs *fs, const char *path, struct file_reader **ret, struct err *reterr)
+static int reader_open(struct dfs *fs, const char *path, bool at_once, struct file_reader **ret, struct err *reterr)
 {
     struct block_map *map;
     AUTO_ARENA(a, DFS_PATH_BYTES);
     int rc = dfs_of_path(fs, "open", &a, &path, &fs, reterr);
-    rc = rc < 0 ? rc : block_map_open(fs, path, &map, reterr);
+    rc = rc < 0 ? rc : block_map_open(fs, path, at_once, &map, reterr);
     if (rc < 0)
         return rc;
     struct file_reader *r = mem_new(struct file_reader);
@@ -242,6 +242,16 @@ int file_reader_open(struct dfs *fs, const char *path, struct file_reader **ret,
     pthread_mutex_init(&r->lock, NULL);
     *ret = r;
     return 0;
+}
+
+int file_reader_open(struct dfs *fs, const char *path, struct file_reader **ret, struct err *reterr)
+{
+    return reader_open(fs, path, false, ret, reterr);
+}
+
+int file_reader_open_at_once(struct dfs *fs, const char *path, struct file_reader **ret, struct err *reterr)
+{
+    return reader_open(fs, path, true, ret, reterr);
 }
 
 void file_reader_close(struct file_reader *r)

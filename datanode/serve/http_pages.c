@@ -229,7 +229,7 @@ int http_pages_start(struct datanode *dn, struct http_server **ret, struct err *
                                    .route_count = ARRAY_COUNT(routes),
                                    .context = dn,
                                    .pool_threads = 24,
-                                   .later_threads = 8}; /* checksums: they wait for other datanodes */
+                                   .later_threads = 8}; /* checksums, and files being written: they wait for other datanodes */
     rc = http_start(&options, ret, reterr);
     return rc < 0 ? err_prefix(reterr, rc, "dfs.datanode.http.address") : 0;
 }
