@@ -156,19 +156,21 @@ static off_t offset_behind(const struct listing *l, size_t index)
     return (off_t)(place << OFFSET_HASH_BITS | name_bits(l->page.entries[index].name));
 }
 
-/* What comes behind the page is what is behind its last name now, not what was there when it was seen before. */
+/* What comes behind the page is what is behind its last name now, not what was there when it was seen before. Where
+ * later pages began stays known: whoever was told of a place in them goes on there. */
 static void listing_link(struct listing *l, size_t number)
 {
-    const char *last = l->page.more && l->page.count ? l->page.entries[l->page.count - 1].name : NULL;
+    const char *last = l->page.count ? l->page.entries[l->page.count - 1].name : NULL;
     bool known = number + 1 < l->start_count;
-    if (known && last && strcmp(l->starts[number + 1], last) == 0)
+    if (!last || (!known && (!l->page.more || l->start_count == PAGES_MAX)))
         return;
-    while (l->start_count > number + 1)
-        free(l->starts[--l->start_count]);
-    if (!last || l->start_count == PAGES_MAX)
+    if (!known)
+        l->starts = mem_realloc_array(l->starts, ++l->start_count, sizeof *l->starts);
+    else if (strcmp(l->starts[number + 1], last) == 0)
         return;
-    l->starts = mem_realloc_array(l->starts, l->start_count + 1, sizeof *l->starts);
-    l->starts[l->start_count++] = mem_strdup(last);
+    else
+        free(l->starts[number + 1]);
+    l->starts[number + 1] = mem_strdup(last);
 }
 
 static int listing_load(struct listing *l, struct request *op, size_t number, struct err *reterr)
@@ -219,17 +221,18 @@ static int listing_seek(struct listing *l, struct request *op, off_t offset, siz
         page = (place - 1) >> OFFSET_INDEX_BITS;
         index = (place - 1) & OFFSET_INDEX_MASK;
     }
-    bool was_loaded = l->is_loaded && l->page_number == page;
+    bool was_loaded = l->is_loaded && l->page_number == page, is_behind_all = false;
     int rc = 0;
-    while (rc == 0 && page >= l->start_count) { /* a page this process has not seen */
+    while (rc == 0 && page >= l->start_count && !is_behind_all) { /* a page this process has not seen */
         size_t known = l->start_count;
         rc = listing_load(l, op, known - 1, reterr);
-        if (rc == 0 && l->start_count == known)
-            rc = err_set(reterr, ERR_INVALID_PATH, "a directory offset that was never given out");
+        is_behind_all = l->start_count == known; /* there were more names when the offset was given out */
     }
-    if (rc == 0)
+    if (rc == 0 && !is_behind_all)
         rc = listing_load(l, op, page, reterr);
-    if (rc < 0 || place == 0 || index == OFFSET_AT_START)
+    if (rc == 0 && is_behind_all)
+        *ret = index_behind(&l->page, l->page.count, bits);
+    else if (rc < 0 || place == 0 || index == OFFSET_AT_START)
         *ret = 0;
     else
         *ret = was_loaded ? index + 1 : index_behind(&l->page, index, bits);

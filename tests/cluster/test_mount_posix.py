@@ -395,3 +395,35 @@ def test_df_shows_the_nearest_quota(cluster, here, tmp_path):
         daemon.stop()
     assert cluster.dfsadmin("-setSpaceQuota", str(MIB), f"{folder}/inner").returncode == 0
     assert room(here + "/inner")[0] == [MIB, 0, 0], "of a quota that is exceeded nothing is left"
+
+
+# ---- listing ----
+
+
+def test_seekdir_goes_on_where_names_have_gone_meanwhile(cluster, here):
+    class Entry(ctypes.Structure):
+        _fields_ = [("ino", ctypes.c_uint64), ("off", ctypes.c_int64), ("length", ctypes.c_uint16), ("type", ctypes.c_uint8), ("name", ctypes.c_char * 256)]
+    libc = ctypes.CDLL(None, use_errno=True)
+    libc.opendir.restype, libc.readdir.restype, libc.telldir.restype = ctypes.c_void_p, ctypes.POINTER(Entry), ctypes.c_long
+    names = [f"{i:04}" for i in range(2500)]
+    for name in names:
+        os.mknod(f"{here}/{name}")
+    folder = ctypes.c_void_p(libc.opendir(here.encode()))
+
+    def read():
+        ctypes.set_errno(0)
+        entry = libc.readdir(folder)
+        assert ctypes.get_errno() == 0
+        return entry.contents.name.decode() if entry else None
+    assert [read() for _ in range(2202)] == [".", ".."] + names[:2200]
+    place = libc.telldir(folder)
+    for name in names[:1500] + [names[2199]]:
+        os.unlink(f"{here}/{name}")
+    libc.rewinddir(folder)
+    assert [read() for _ in range(3)] == [".", "..", names[1500]]
+    libc.seekdir(folder, ctypes.c_long(place))
+    assert [read() for _ in range(301)] == names[2200:] + [None]
+    libc.rewinddir(folder)
+    left = names[1500:2199] + names[2200:]
+    assert [read() for _ in range(len(left) + 3)] == [".", ".."] + left + [None]
+    libc.closedir(folder)
