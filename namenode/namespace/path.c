@@ -238,11 +238,18 @@ static int check_snapshot(struct path *p, unsigned flags, struct err *reterr)
     return 0;
 }
 
+static bool is_number(const char *text)
+{
+    size_t len = strlen(PATH_OF_INODES);
+    return !strncmp(text, PATH_OF_INODES, len) && !text[len + strspn(text + len, "0123456789")];
+}
+
 int path_resolve(struct txn *t, const struct fs_user *u, const char *text, unsigned flags, struct path *ret,
                  struct err *reterr)
 {
     struct path p = {0};
     struct inode *held = NULL, *root = NULL;
+    bool follows = !(flags & PATH_NO_FOLLOW) && !(flags & PATH_NUMBERED_LINK && is_number(text));
     int rc = text[0] == '/'
                  ? resolve_reserved(t, text, &text, &held, reterr)
                  : err_set(reterr, ERR_INVALID_PATH, "Invalid path name Absolute path required, but got '%s'", text);
@@ -286,7 +293,7 @@ int path_resolve(struct txn *t, const struct fs_user *u, const char *text, unsig
     if (rc)
         return rc;
     struct inode *target = path_target(&p);
-    if (target && target->type == INODE_SYMLINK && !(flags & PATH_NO_FOLLOW))
+    if (target && target->type == INODE_SYMLINK && follows)
         return unresolved(t, &p, p.count, reterr);
     if (!target && !(flags & PATH_MAY_MISS))
         return err_set(reterr, ERR_NOT_FOUND, "File does not exist: %s", p.text);

@@ -20,6 +20,7 @@ enum path_flag {
     PATH_MAY_MISS = BIT(2),      /* the target need not exist; else ERR_NOT_FOUND "File does not exist: .." */
     PATH_SNAPSHOT = BIT(3),      /* may lie in a snapshot (inode.as_of says which); else ERR_SNAPSHOT_ACCESS */
     PATH_SNAPSHOT_LIST = BIT(4), /* DIR/.snapshot exists, too: see history_list */
+    PATH_NUMBERED_LINK = BIT(5), /* a symbolic link whose number is given is meant itself: mounts speak of it so */
 };
 
 /* /.reserved/.inodes/ID is a file's path; of one that has no name and is held it leads to its content and attributes,

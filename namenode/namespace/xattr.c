@@ -76,7 +76,7 @@ static int check_size(const struct fsdir *dir, const struct xattr *x, struct err
 static int resolve(struct txn *t, const struct fs_user *u, const char *text, unsigned flags, struct path *ret,
                    struct err *reterr)
 {
-    int rc = path_resolve(t, u, text, flags | PATH_MAY_MISS, ret, reterr);
+    int rc = path_resolve(t, u, text, flags | PATH_MAY_MISS | PATH_NUMBERED_LINK, ret, reterr);
     if (!rc && !path_target(ret))
         rc = err_set(reterr, ERR_NOT_FOUND, "cannot find %s", ret->text);
     return rc;

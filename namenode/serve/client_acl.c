@@ -112,13 +112,13 @@ void client_get_acl_status(struct rpc_call *call, const ProtobufCMessage *messag
     const Hdfs__GetAclStatusRequestProto *q = (const void *)message;
     struct op op;
     struct path p;
+    const unsigned flags = PATH_MAY_MISS | PATH_SNAPSHOT | PATH_SNAPSHOT_LIST | PATH_NUMBERED_LINK;
     op_begin(&op, context, call);
     OP_RESPONSE(&op, hdfs__get_acl_status_response_proto, Hdfs__GetAclStatusResponseProto);
     Hdfs__AclStatusProto status = HDFS__ACL_STATUS_PROTO__INIT;
     Hdfs__FsPermissionProto permission = HDFS__FS_PERMISSION_PROTO__INIT;
     int rc = acl_check_enabled(op.nn->dir, &op.err);
-    rc = rc ? rc
-            : path_resolve(&op.t, &op.user, q->src, PATH_MAY_MISS | PATH_SNAPSHOT | PATH_SNAPSHOT_LIST, &p, &op.err);
+    rc = rc ? rc : path_resolve(&op.t, &op.user, q->src, flags, &p, &op.err);
     if (!rc && !path_target(&p))
         rc = err_set(&op.err, ERR_NOT_FOUND, "cannot find %s", p.text);
     if (!rc) {

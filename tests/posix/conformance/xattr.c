@@ -97,7 +97,13 @@ static void kinds_of_files(void)
     FAILS(EPERM, setxattr("fifo", "user.p", "x", 1, 0), "user attributes of a FIFO");
     FAILS(ENOENT, setxattr("dangling", "user.x", "x", 1, 0));
     OK(lsetxattr("s", "trusted.s", "x", 1, 0), "a symlink");
-    HOLDS(has_value("s", "trusted.s", "x", 1));
+    HOLDS(has_value("s", "trusted.s", "x", 1) && is_listed("s", "trusted.s"));
+    HOLDS(!is_listed("f", "trusted.s"), "what is set of a symlink");
+    OK(lsetxattr("dangling", "trusted.s", "x", 1, 0), "a symlink");
+    OK(lsetxattr("dangling", "trusted.s", "yy", 2, XATTR_REPLACE), "a symlink");
+    HOLDS(has_value("dangling", "trusted.s", "yy", 2) && !is_listed("dangling", "user.s"));
+    OK(lremovexattr("dangling", "trusted.s"));
+    HOLDS(!is_listed("dangling", "trusted.s"));
     int fd = MUST(open("f", O_RDONLY));
     OK(fsetxattr(fd, "user.fd", "x", 1, 0));
     IS(1, fgetxattr(fd, "user.fd", buffer, 9));
