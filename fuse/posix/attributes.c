@@ -9,6 +9,7 @@
 
 #define STAT_BLOCK_BYTES 512
 #define DIR_SIZE_BYTES   4096
+#define FULL_PIECE_BYTES (64 << 10)
 #define GETATTR_TRIES    3
 #define RELATIME_NS      ((int64_t)24 * 3600 * 1000000000)
 
@@ -65,6 +66,13 @@ void attr_note_directory(struct request *op, const struct posix_attr *in)
     dir_stats_put(op->m->dir_stats, &st, op->since);
 }
 
+/* How much Python reads and writes at once, and cp writes. What is empty will be written from front to back: the larger
+ * the piece, the fewer requests. Of what is not, a few bytes here and there are looked at, too, each with a piece. */
+static blksize_t piece_bytes(off_t size)
+{
+    return size == 0 ? POSIX_IO_MAX_BYTES : FULL_PIECE_BYTES;
+}
+
 /* What is not saved yet. allocated: bytes that are. Without the node's lock: a write that waits must not make ls wait.
  */
 static void show_unsaved(struct node *n, uint64_t allocated, struct stat *st)
@@ -73,6 +81,7 @@ static void show_unsaved(struct node *n, uint64_t allocated, struct stat *st)
     if (size >= 0) {
         n->is_guessed = true;
         st->st_size = size;
+        st->st_blksize = piece_bytes(size);
         int64_t bytes = n->unsaved_bytes + (n->is_streaming ? 0 : (int64_t)allocated);
         st->st_blocks = (bytes + STAT_BLOCK_BYTES - 1) / STAT_BLOCK_BYTES;
         st->st_mtim = st->st_ctim = timespec_of(n->unsaved_mtime_ns);
@@ -91,7 +100,7 @@ void attr_to_stat(struct posix_mount *m, const struct posix_attr *attr, struct s
                       .st_gid = users_gid(m->users, attr->group),
                       .st_rdev = attr->rdev,
                       .st_size = (off_t)attr->size,
-                      .st_blksize = POSIX_IO_MAX_BYTES,
+                      .st_blksize = piece_bytes((off_t)attr->size),
                       .st_blocks = (blkcnt_t)((attr->allocated + STAT_BLOCK_BYTES - 1) / STAT_BLOCK_BYTES),
                       .st_mtim = timespec_of(attr->mtime_ns),
                       .st_atim = timespec_of(attr->atime_ns),

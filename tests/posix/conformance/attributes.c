@@ -283,6 +283,7 @@ void subject_stat(void)
     HOLDS(a.st_ino == b.st_ino && a.st_size == 5 && a.st_nlink == 1 && a.st_uid == 0 && a.st_gid == 0 &&
           S_ISREG(a.st_mode));
     HOLDS(a.st_blksize >= 512);
+    HOLDS(a.st_blksize <= 65536, "what Python reads to look at one byte");
     FAILS(EBADF, fstat(999, &a));
     FAILS(EBADF, fstatat(999, "f", &a, 0));
     FAILS(EINVAL, fstatat(AT_FDCWD, "f", &a, 1 << 24), "flags");
