@@ -79,12 +79,12 @@ int node_lookup(struct txn *t, uint64_t parent, struct slice name, struct inode 
 {
     struct inode *dir = NULL;
     int rc = check_name(name, reterr);
+    if (!rc && is(name, ".")) /* of whatever kind it is: so a kernel looks for what it has a handle of */
+        return node_of(t, parent, ret, reterr);
     rc = rc ? rc : node_directory(t, parent, &dir, reterr);
     if (rc)
         return rc;
-    if (is(name, "."))
-        *ret = dir;
-    else if (is(name, ".."))
+    if (is(name, ".."))
         rc = txn_inode(t, dir->parent, ret, reterr);
     else
         rc = txn_child(t, dir, arena_strndup(&t->arena, (const char *)name.base, name.len), ret, reterr);

@@ -13,7 +13,7 @@
 int node_of(struct txn *t, uint64_t id, struct inode **ret, struct err *reterr) MUST_CHECK;
 /* ERR_NOT_DIR too; NOT_FOUND: a directory that is being deleted. */
 int node_directory(struct txn *t, uint64_t id, struct inode **ret, struct err *reterr) MUST_CHECK;
-/* *ret NULL: no such entry. "." and ".." too. */
+/* *ret NULL: no such entry. ".." too, and "." also of what is no directory. */
 int node_lookup(struct txn *t, uint64_t parent, struct slice name, struct inode **ret, struct err *reterr) MUST_CHECK;
 
 struct node_make {

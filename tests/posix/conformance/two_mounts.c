@@ -154,6 +154,41 @@ static void privileges(void)
     MUST(close(open_file));
 }
 
+static int open_handle_of(const char *path, int flags)
+{
+    static char bytes[sizeof(struct file_handle) + MAX_HANDLE_SZ];
+    struct file_handle *handle = (struct file_handle *)bytes;
+    int mount_id, here = MUST(open(".", O_RDONLY | O_DIRECTORY));
+    handle->handle_bytes = MAX_HANDLE_SZ;
+    MUST(name_to_handle_at(AT_FDCWD, path, handle, &mount_id, 0));
+    if (flags < 0)
+        MUST(unlink(path));
+    int fd = open_by_handle_at(here, handle, flags < 0 ? O_RDONLY : flags);
+    int error = errno;
+    MUST(close(here));
+    errno = error;
+    return fd;
+}
+
+/* As NFS servers do: this kernel has not seen them. */
+static void handles(void)
+{
+    char bytes[8] = "";
+    int fd;
+    MUST(mkdir(there("by"), 0755));
+    put_file(there("by/handle"), "handle");
+    put_file(there("by/gone"), "gone");
+    OK(fd = open_handle_of(there("by/handle"), O_RDWR), "a file");
+    IS(6, read(fd, bytes, sizeof bytes), "opened by its handle");
+    IS(2, pwrite(fd, "HA", 2, 0), "opened by its handle");
+    OK(close(fd));
+    HOLDS(file_has("by/handle", "HAndle", 6), "written by its handle");
+    OK(fd = open_handle_of(there("by"), O_RDONLY | O_DIRECTORY), "a directory");
+    OK(faccessat(fd, "handle", R_OK, 0), "below a directory that was opened by its handle");
+    OK(faccessat(fd, "../by", R_OK, 0), "above a directory that was opened by its handle");
+    FAILS(ESTALE, open_handle_of(there("by/gone"), -1), "of what was removed");
+}
+
 static bool race(int number)
 {
     char name[32], mine[32];
@@ -174,6 +209,7 @@ void subject_two_mounts(void)
     contents();
     names();
     privileges();
+    handles();
     HOLDS(in_processes(RACERS, race), "O_EXCL from both sides is done or EEXIST");
     int wrong = 0;
     for (int i = 0; i < RACES; i++) {
