@@ -173,12 +173,14 @@ int posix_release(struct dfs *fs, uint64_t session, const uint64_t *ids, size_t 
 
 #define POSIX_RENAME_NOREPLACE 1u
 #define POSIX_RENAME_EXCHANGE  2u
+#define POSIX_RENAME_WHITEOUT  4u
 struct posix_rename {
     uint64_t parent, new_parent;
     const char *name, *new_name;
     unsigned flags;
     bool hold; /* a file that is replaced, as in posix_unlink */
     const struct rpc_call_id *call_id;
+    const char *owner, *group; /* of the whiteout */
 };
 /* ret_replaced->id 0: nothing was. */
 int posix_rename(struct dfs *fs, uint64_t session, const struct posix_rename *how, struct arena *a,

@@ -236,6 +236,8 @@ int posix_rename(struct dfs *fs, uint64_t session, const struct posix_rename *ho
     request.new_name = bytes_of(how->new_name);
     request.has_flags = how->flags != 0;
     request.flags = how->flags;
+    request.owner = borrowed(how->owner);
+    request.group = borrowed(how->group);
     request.has_hold = request.hold = how->hold;
     request.has_session = session != 0;
     request.session = session;

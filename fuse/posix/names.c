@@ -274,7 +274,8 @@ static void note_renamed(struct request *op, const struct posix_rename *how, int
     /* Two names of one file stay both, and the answer is the same as of a move to where nothing was. */
     bool may_be_one = rc == 0 && !replaced->id && !S_ISDIR(moved->mode) && moved->nlink > 1;
     bool is_one = rc == 0 && replaced->id == moved->id;
-    note_names(op, may_be_one || is_one ? ERR_STALE : rc, both, ARRAY_COUNT(both));
+    bool is_not_all = may_be_one || is_one || how->flags & POSIX_RENAME_WHITEOUT; /* that the answer told */
+    note_names(op, is_not_all ? ERR_STALE : rc, both, ARRAY_COUNT(both));
     if (rc == 0 && replaced->id && !is_exchange)
         known_names_inode_changed(op->m->known, replaced->id); /* under other names */
 }
@@ -292,13 +293,18 @@ void posix_op_rename(fuse_req_t req, fuse_ino_t parent, const char *name, fuse_i
                                .new_name = new_name,
                                .flags = flags,
                                .call_id = call_id_of(&op)};
-    how.hold = flags == 0 && is_open_here(&op, &p, how.new_parent, new_name);
+    bool may_replace = !(flags & (POSIX_RENAME_NOREPLACE | POSIX_RENAME_EXCHANGE));
+    how.hold = may_replace && is_open_here(&op, &p, how.new_parent, new_name);
+    if (flags & POSIX_RENAME_WHITEOUT) {
+        how.owner = users_uid_name(op.m->users, fuse_req_ctx(req)->uid, &op.arena);
+        how.group = users_gid_name(op.m->users, fuse_req_ctx(req)->gid, &op.arena);
+    }
     int rc = posix_rename(op.fs, op.m->store.memory->session, &how, &op.arena, &moved, &replaced, &op.err);
     passage_end(op.m->passages, &p);
     note_renamed(&op, &how, rc, &moved, &replaced);
     if (rc == 0 && how.hold && replaced.id && replaced.nlink == 0)
         note_held(&op, replaced.id);
-    if (rc == 0 && flags == 0 && replaced.id && S_ISDIR(replaced.mode))
+    if (rc == 0 && may_replace && replaced.id && S_ISDIR(replaced.mode))
         removed_add(op.m->removed, &replaced);
     if (rc == 0 && (S_ISDIR(moved.mode) || (replaced.id && S_ISDIR(replaced.mode)) || how.parent != how.new_parent))
         dir_stats_changed(op.m->dir_stats);

@@ -364,14 +364,29 @@ static int replace(struct txn *t, const struct entry *from, const struct entry *
     return txn_move(t, from, to, reterr);
 }
 
+/* By this overlayfs knows that what its lower layers have by the name is gone. It takes the room of what was moved. */
+static void leave_whiteout(struct txn *t, const struct entry *from, const struct node_rename *how)
+{
+    const struct node_make whiteout = {.mode = S_IFCHR, .owner = how->owner, .group = how->group};
+    txn_link(t, from->parent, from->name, new_node(t, &whiteout, INODE_CHARACTER_DEVICE, from->parent));
+}
+
+static int check_flags(const struct node_rename *how, struct err *reterr)
+{
+    bool exchanges = how->flags & NODE_EXCHANGE, has_owner = how->owner && how->group;
+    if (how->flags & ~(NODE_NOREPLACE | NODE_EXCHANGE | NODE_WHITEOUT) || (exchanges && how->flags != NODE_EXCHANGE) ||
+        (how->flags & NODE_WHITEOUT && !has_owner))
+        return err_set(reterr, ERR_ILLEGAL_ARGUMENT, "rename with flags %u is not possible", how->flags);
+    return check_owner(how->owner, how->group, reterr);
+}
+
 int node_rename(struct txn *t, const struct node_rename *how, uint64_t holder, struct inode **ret,
                 struct inode **ret_replaced, struct err *reterr)
 {
     struct entry from, to;
     bool exchanges = how->flags & NODE_EXCHANGE;
-    if (how->flags & ~(NODE_NOREPLACE | NODE_EXCHANGE) || (exchanges && how->flags & NODE_NOREPLACE))
-        return err_set(reterr, ERR_ILLEGAL_ARGUMENT, "rename with flags %u is not possible", how->flags);
-    int rc = find_entry(t, how->parent, how->name, &from, reterr);
+    int rc = check_flags(how, reterr);
+    rc = rc ? rc : find_entry(t, how->parent, how->name, &from, reterr);
     rc = rc ? rc : find_entry(t, how->new_parent, how->new_name, &to, reterr);
     if (rc)
         return rc;
@@ -387,7 +402,10 @@ int node_rename(struct txn *t, const struct node_rename *how, uint64_t holder, s
     if (!exchanges && from.child == to.child)
         return 0; /* two names of one file: POSIX has nothing happen */
     *ret_replaced = to.child;
-    return exchanges ? exchange(t, &from, &to, reterr) : replace(t, &from, &to, holder, reterr);
+    rc = exchanges ? exchange(t, &from, &to, reterr) : replace(t, &from, &to, holder, reterr);
+    if (!rc && how->flags & NODE_WHITEOUT)
+        leave_whiteout(t, &from, how);
+    return rc;
 }
 
 /* ---- attributes ---- */

@@ -42,10 +42,12 @@ int node_unlink(struct txn *t, uint64_t parent, struct slice name, bool director
 
 #define NODE_NOREPLACE 1u /* renameat2's numbers */
 #define NODE_EXCHANGE  2u
+#define NODE_WHITEOUT  4u
 struct node_rename {
     uint64_t parent, new_parent;
     struct slice name, new_name;
     uint32_t flags;
+    const char *owner, *group; /* of the whiteout */
 };
 /* *ret_replaced NULL: nothing was. */
 int node_rename(struct txn *t, const struct node_rename *how, uint64_t holder, struct inode **ret,

@@ -378,7 +378,8 @@ void posix_call_rename(struct rpc_call *call, const ProtobufCMessage *message, v
     struct err why = {0};
     struct inode *n = NULL, *replaced = NULL;
     struct quota_watch *watches[2] = {NULL, NULL};
-    struct node_rename how = {q->parent, q->new_parent, slice_of(q->name), slice_of(q->new_name), q->flags};
+    struct node_rename how = {q->parent, q->new_parent, slice_of(q->name), slice_of(q->new_name),
+                              q->flags,  q->owner,      q->group};
     int sum_rc = rpc_call_may_block(call) ? make_sums(context, call, q, watches, &why) : 0;
     int rc = posix_begin(&op, context, call, q->session);
     OP_RESPONSE(&op, cairn__rename_response_proto, Cairn__RenameResponseProto);

@@ -26,8 +26,8 @@
 #define SUBJECTS(X) \
     X(path_errors) X(read_only) X(names) X(open_flags) X(open_errors) X(append) X(exclusive) X(read_write) X(splice) X(seek) \
     X(truncate) X(fallocate) X(mmap) X(sync) X(copy_range) X(link) X(symlink) X(unlink) X(directories) X(mknod) \
-    X(rename) X(renameat2) X(open_unlinked) X(tmpfile) X(chmod) X(chown) X(setid_clearing) X(privileges) X(utimens) X(stat) \
-    X(permissions) X(readdir) X(sticky) X(setgid_directory) X(xattr) X(acl) X(locks) X(locks_between_mounts) \
+    X(rename) X(renameat2) X(whiteout) X(open_unlinked) X(tmpfile) X(chmod) X(chown) X(setid_clearing) X(privileges) \
+    X(utimens) X(stat) X(permissions) X(readdir) X(sticky) X(setgid_directory) X(xattr) X(acl) X(locks) X(locks_between_mounts) \
     X(two_mounts)
 // clang-format on
 #define SUBJECT_DECLARE(name) void subject_##name(void);

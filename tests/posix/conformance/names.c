@@ -375,6 +375,40 @@ void subject_renameat2(void)
     STAMPS(CTIME, "n", "exchange");
 }
 
+static bool is_whiteout(const char *path)
+{
+    struct stat st = stat_of(path);
+    return S_ISCHR(st.st_mode) && (st.st_mode & 07777) == 0 && st.st_rdev == 0 && st.st_nlink == 1;
+}
+
+/* What overlayfs wants of the file system of its upper layer. */
+void subject_whiteout(void)
+{
+    enum { C = AT_FDCWD };
+    put_file("a", "a");
+    put_file("b", "b");
+    MUST(mkdir("d", 0755));
+    MUST(mkdir("e", 0755));
+    OK(renameat2(C, "a", C, "c", RENAME_WHITEOUT));
+    HOLDS(file_has("c", "a", 1) && is_whiteout("a"));
+    OK(renameat2(C, "c", C, "b", RENAME_WHITEOUT), "over another file");
+    HOLDS(file_has("b", "a", 1) && is_whiteout("c"), "over another file");
+    OK(renameat2(C, "b", C, "d/b", RENAME_WHITEOUT | RENAME_NOREPLACE), "into a folder");
+    HOLDS(file_has("d/b", "a", 1) && is_whiteout("b"), "into a folder");
+    OK(renameat2(C, "d", C, "e", RENAME_WHITEOUT), "a folder over an empty one");
+    HOLDS(file_has("e/b", "a", 1) && is_whiteout("d"), "a folder over an empty one");
+    FAILS(EEXIST, renameat2(C, "e", C, "a", RENAME_WHITEOUT | RENAME_NOREPLACE));
+    FAILS(EINVAL, renameat2(C, "a", C, "b", RENAME_WHITEOUT | RENAME_EXCHANGE));
+    FAILS(ENOENT, renameat2(C, "none", C, "b", RENAME_WHITEOUT));
+    put_file("f", "f");
+    put_file("open", "still here");
+    int fd = MUST(open("open", O_RDONLY));
+    OK(renameat2(C, "f", C, "open", RENAME_WHITEOUT), "over an open file");
+    char bytes[16];
+    IS(10, read(fd, bytes, sizeof bytes), "it was replaced by what left a whiteout");
+    MUST(close(fd));
+}
+
 /* ---- open, and without a name ---- */
 void subject_open_unlinked(void)
 {
