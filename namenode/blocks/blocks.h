@@ -315,6 +315,8 @@ struct held_blocks_args {
     uint8_t storage_type; /* 0: any */
     uint64_t block_bytes_min, bytes_wanted;
 };
+/* Of all its storages, now; datanode_info.block_count is as old as the node's last heartbeat. 0: no such node. */
+size_t blocks_held_count(const struct blocks *b, const char *datanode_uuid);
 /* Adds complete blocks with a good replica on that node, until capacity or bytes_wanted is reached. Call it with
  * BLOCKS_WALK_STEPS consecutive numbers; the lock may be released in between: everything is copied to the arena. */
 #define BLOCKS_WALK_STEPS 256

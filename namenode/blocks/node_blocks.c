@@ -41,6 +41,15 @@ static void add(const struct blocks *b, const struct block *blk, struct arena *a
     io->bytes += h->bytes;
 }
 
+size_t blocks_held_count(const struct blocks *b, const char *datanode_uuid)
+{
+    const struct datanode *node = datanode_find(b, datanode_uuid);
+    size_t count = 0;
+    for (size_t i = 0; node && i < node->storage_count; i++)
+        count += node->storages[i]->block_count;
+    return count;
+}
+
 void blocks_held_step(const struct blocks *b, const struct held_blocks_args *args, unsigned step, struct arena *a,
                       struct held_blocks *io)
 {

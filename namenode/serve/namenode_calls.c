@@ -26,11 +26,11 @@ static int held_blocks(struct op *op, const Hdfs__GetBlocksRequestProto *q, stru
     rc = rc ? rc : op_check_safe_mode(op, "execute getBlocks", "");
     if (rc)
         return rc;
-    const struct datanode_info *node = blocks_datanode_by_uuid(nn->blocks, args.datanode_uuid);
-    if (!node)
+    if (!blocks_datanode_by_uuid(nn->blocks, args.datanode_uuid))
         return err_set(&op->err, ERR_HADOOP_ILLEGAL_ARGUMENT, "Datanode %s:%u not found.", q->datanode->ipaddr,
                        q->datanode->xferport);
-    ret->capacity = node->block_count < HELD_BLOCKS_MAX ? node->block_count : HELD_BLOCKS_MAX;
+    size_t count = blocks_held_count(nn->blocks, args.datanode_uuid);
+    ret->capacity = count < HELD_BLOCKS_MAX ? count : HELD_BLOCKS_MAX;
     ret->items = arena_array(op->arena, struct held_block, ret->capacity + 1);
     unsigned first = (unsigned)(op->t.now_ns >> 10) % BLOCKS_WALK_STEPS; /* so that each call sees other blocks first */
     for (unsigned i = 0; i < BLOCKS_WALK_STEPS && ret->count < ret->capacity && ret->bytes < q->size; i++) {

@@ -29,6 +29,19 @@ static void lost_datanode_is_replaced(void **state)
     sim_free(sim);
 }
 
+/* The balancer asks for blocks that were written since the last heartbeat, too. */
+static void blocks_count_at_once_for_who_asks_what_a_node_holds(void **state)
+{
+    struct sim *sim = sim_new(3, 1);
+    sim_start(sim);
+    assert_int_equal(blocks_held_count(sim->b, "uuid-0"), 0);
+    for (int i = 0; i < 5; i++)
+        sim_write(sim, 0, 3, MIB);
+    assert_int_equal(blocks_held_count(sim->b, "uuid-0"), 5);
+    assert_int_equal(blocks_held_count(sim->b, "nobody"), 0);
+    sim_free(sim);
+}
+
 static void returning_datanode_makes_excess_replicas_go(void **state)
 {
     struct sim *sim = sim_new(4, 2);
@@ -474,6 +487,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(lost_datanode_is_replaced),
         cmocka_unit_test(sources_send_more_at_once_of_what_is_nearly_lost),
+        cmocka_unit_test(blocks_count_at_once_for_who_asks_what_a_node_holds),
         cmocka_unit_test(returning_datanode_makes_excess_replicas_go),
         cmocka_unit_test(corrupt_replica_is_replaced_then_deleted),
         cmocka_unit_test(corrupt_replica_is_replaced_where_every_node_has_one),
