@@ -361,3 +361,13 @@ void net_closep(int *fd)
         close(*fd);
     *fd = -1;
 }
+
+bool net_name_of(const char *ip, char *ret, size_t size)
+{
+    struct addrinfo hints = {.ai_flags = AI_NUMERICHOST, .ai_socktype = SOCK_STREAM}, *found;
+    if (getaddrinfo(ip, NULL, &hints, &found))
+        return false;
+    int rc = getnameinfo(found->ai_addr, found->ai_addrlen, ret, (socklen_t)size, NULL, 0, NI_NAMEREQD);
+    freeaddrinfo(found);
+    return rc == 0;
+}

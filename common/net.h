@@ -43,4 +43,7 @@ int net_files_max(void); /* how many files, connections among them, this process
 int net_resolve(const char *host, char ret_ip[64], struct err *reterr) MUST_CHECK;
 void net_closep(int *fd); /* AUTO(net_closep) int fd = -1; */
 
+/* The name that the name service has for a numeric address; false: none, or no such address. May block. */
+bool net_name_of(const char *ip, char *ret, size_t size);
+
 #endif

@@ -48,6 +48,7 @@ struct namenode {
     uint64_t started_ms;              /* monotonic */
     uint64_t first_block_since_start; /* older blocks' places are known only once datanodes have reported */
     char address[300];                /* "host:port" of the RPC server, for pages and messages */
+    char host_name[256];              /* of the service port if there is one, for messages */
 
     pthread_mutex_t lock;
     struct fsdir *dir;               /* guarded by lock */

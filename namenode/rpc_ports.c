@@ -99,6 +99,12 @@ static int start(struct namenode *nn, struct net_address address, const char *bi
     return rpc_server_start(&o, ret, reterr);
 }
 
+static void name_host(struct namenode *nn, const struct net_address *address)
+{
+    if (!net_name_of(address->host, nn->host_name, sizeof nn->host_name))
+        snprintf(nn->host_name, sizeof nn->host_name, "%s", address->host);
+}
+
 static int start_optional(struct namenode *nn, const struct rpc_service *services, size_t count, struct rpc_ports *ret,
                           struct err *reterr)
 {
@@ -110,6 +116,7 @@ static int start_optional(struct namenode *nn, const struct rpc_service *service
         rc = start(nn, address, "dfs.namenode.servicerpc-bind-host", threads, services, count, &ret->service, reterr);
         if (rc)
             return err_prefix(reterr, rc, "RPC (%s)", optional[0]);
+        name_host(nn, &address);
         log_info("namenode", "listening servicerpc=%s:%u", address.host, rpc_server_port(ret->service));
     }
     rc = rc < 0 ? rc : address_of(nn->config, optional[1], PORT_LIFELINE, &address, reterr);
@@ -125,6 +132,7 @@ static int start_optional(struct namenode *nn, const struct rpc_service *service
 int rpc_ports_start(struct namenode *nn, struct net_address address, struct rpc_ports *ret, struct err *reterr)
 {
     admin_open(nn);
+    name_host(nn, &address);
     struct rpc_service services[5 + ADMIN_SERVICES] = {client_calls_service(nn), datanode_calls_service(nn),
                                                        datanode_lifeline_service(nn), namenode_calls_service(nn),
                                                        posix_calls_service(nn)};

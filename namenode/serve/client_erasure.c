@@ -207,6 +207,7 @@ void client_remove_erasure_coding_policy(struct rpc_call *call, const ProtobufCM
     struct op op;
     op_begin(&op, context, call);
     int rc = op_check_super(&op);
+    rc = rc ? rc : op_check_safe_mode(&op, "remove erasure coding policy", q->ecpolicyname);
     rc = rc ? rc : check_exists(&op, q->ecpolicyname);
     rc = rc ? rc
             : err_set(&op.err, ERR_HADOOP_ILLEGAL_ARGUMENT, "System erasure coding policy %s cannot be removed",

@@ -93,15 +93,8 @@ static int check_reverse_name(const struct namenode *nn, const char *ip, struct 
 {
     if (!config_bool(nn->config, "dfs.namenode.datanode.registration.ip-hostname-check"))
         return 0;
-    struct sockaddr_in v4 = {.sin_family = AF_INET};
-    struct sockaddr_in6 v6 = {.sin6_family = AF_INET6};
     char name[NI_MAXHOST];
-    int rc = inet_pton(AF_INET, ip, &v4.sin_addr) == 1
-                 ? getnameinfo((struct sockaddr *)&v4, sizeof v4, name, sizeof name, NULL, 0, NI_NAMEREQD)
-             : inet_pton(AF_INET6, ip, &v6.sin6_addr) == 1
-                 ? getnameinfo((struct sockaddr *)&v6, sizeof v6, name, sizeof name, NULL, 0, NI_NAMEREQD)
-                 : EAI_NONAME;
-    if (!rc)
+    if (net_name_of(ip, name, sizeof name))
         return 0;
     return err_set(
         reterr, ERR_DISALLOWED_NODE,

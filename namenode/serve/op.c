@@ -136,8 +136,8 @@ int op_check_safe_mode(struct op *op, const char *doing, const char *path)
         return 0;
     AUTO(buf_free) struct buf text = {0};
     blocks_safe_mode_text(op->nn->blocks, op->file.now_ms, &text);
-    return err_set(&op->err, ERR_SAFE_MODE, "Cannot %s%s%s. Name node is in safe mode.\n%s", doing, *path ? " " : "",
-                   path, buf_cstr(&text));
+    return err_set(&op->err, ERR_SAFE_MODE, "Cannot %s%s%s. Name node is in safe mode.\n%s NamenodeHostName:%s", doing,
+                   *path ? " " : "", path, buf_cstr(&text), op->nn->host_name);
 }
 
 void op_writer(struct op *op, const char *client_name)
