@@ -37,7 +37,7 @@ int path_check_new(const struct fsdir *dir, const char *text, const char *doing,
         return err_set(reterr, ERR_INVALID_PATH, "Invalid path name Invalid file name: %s", text);
     size_t depth = 0;
     bool is_reserved_inode = !strncmp(text, "/.reserved/.inodes/", 19);
-    bool is_reserved_raw = !strncmp(text, "/.reserved/raw/", 15);
+    bool is_reserved_raw = !strncmp(text, "/.reserved/raw", 14) && (!text[14] || text[14] == '/');
     if (!strncmp(text, "/.reserved", 10) && (!text[10] || text[10] == '/') && !is_reserved_inode && !is_reserved_raw)
         return strcmp(doing, "mkdirs")
                    ? err_set(reterr, ERR_INVALID_PATH, "Invalid path name %s", text)

@@ -322,6 +322,9 @@ static void test_reserved_paths(void **state)
     assert_int_equal(look(f, path).id, look(f, "/a").id);
     assert_int_equal(look(f, "/.reserved/.inodes/16385").id, INODE_ROOT);
     assert_int_equal(look(f, "/.reserved/raw/a/b").id, b.id);
+    mkdirs(f, "/.reserved/raw"); /* is there, as the root is: who writes below it may ask */
+    mkdirs(f, "/.reserved/raw/a/d");
+    assert_int_equal(look(f, "/.reserved/raw/a/d").id, look(f, "/a/d").id);
     assert_int_equal(resolve_only(f, &f->root, "/.reserved/.inodes/99999", 0), ERR_NOT_FOUND);
     assert_int_equal(resolve_only(f, &f->root, "/.reserved/.inodes/x", 0), ERR_NOT_FOUND);
 }
