@@ -266,7 +266,8 @@ enum datanode_list_type {
     DATANODES_ENTERING_MAINTENANCE,
     DATANODES_IN_MAINTENANCE,
 };
-/* Arrays are in the arena, their strings borrowed. Ordered by ip, then port. */
+/* Arrays are in the arena, their strings borrowed. Ordered by ip, then port. Who is in the include-list and never came
+ * is dead, with an empty uuid. */
 size_t blocks_datanodes(const struct blocks *b, enum datanode_list_type type, struct arena *a,
                         const struct datanode_info ***ret);
 size_t blocks_storages(const struct blocks *b, const struct datanode_info *node, struct arena *a,

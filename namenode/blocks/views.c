@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "common/mem.h"
+#include "common/net.h"
 #include "namenode/blocks/internal.h"
 
 /* ---- one block ---- */
@@ -150,6 +151,37 @@ void blocks_health(const struct blocks *b, uint64_t block_id, struct block_healt
     };
 }
 
+/* ---- hosts that never came ---- */
+
+#define PORT_XFER 9866 /* of an entry without one */
+
+/* Is this entry of dfs.hosts an address of which no datanode is known? Such a one counts as dead, as in HDFS, so that
+ * an operator sees it. An entry that is a name has its addresses as entries behind it. */
+static bool is_absent(const struct blocks *b, size_t index)
+{
+    const struct host_entry *e = &b->hosts.entries[index];
+    if (!e->may_join || !net_is_literal(e->host) || blocks_datanode_by_ip(b, e->host, e->port))
+        return false;
+    for (size_t i = 0; i < index; i++)
+        if (b->hosts.entries[i].may_join && b->hosts.entries[i].port == e->port &&
+            !strcmp(b->hosts.entries[i].host, e->host))
+            return false;
+    return true;
+}
+
+static const struct datanode_info *absent_node(const struct host_entry *e, struct arena *a)
+{
+    struct datanode *node = arena_new(a, struct datanode);
+    node->info = (struct datanode_info){.uuid = "",
+                                        .ip = e->host,
+                                        .hostname = e->host,
+                                        .rack = "/default-rack",
+                                        .software_version = "",
+                                        .xfer_port = e->port ? e->port : PORT_XFER,
+                                        .admin = e->wanted};
+    return &node->info;
+}
+
 /* ---- the cluster ---- */
 
 static void count_node(const struct blocks *b, const struct datanode *node, struct blocks_stats *ret)
@@ -199,6 +231,8 @@ void blocks_stats(const struct blocks *b, struct blocks_stats *ret)
     for (size_t i = 0; i < b->node_count; i++)
         if (b->nodes[i])
             count_node(b, b->nodes[i], ret);
+    for (size_t i = 0; b->hosts.is_closed && i < b->hosts.count; i++)
+        ret->dead += is_absent(b, i);
     const uint64_t *p = b->priority_count;
     ret->blocks_total = b->seam.total_complete_blocks(b->seam.context);
     ret->under_replicated =
@@ -243,11 +277,15 @@ static int by_address(const void *x, const void *y)
 size_t blocks_datanodes(const struct blocks *b, enum datanode_list_type type, struct arena *a,
                         const struct datanode_info ***ret)
 {
-    *ret = arena_array(a, const struct datanode_info *, b->node_count + 1);
+    bool with_absent = b->hosts.is_closed && (type == DATANODES_ALL || type == DATANODES_DEAD);
+    *ret = arena_array(a, const struct datanode_info *, b->node_count + b->hosts.count + 1);
     size_t count = 0;
     for (size_t i = 0; i < b->node_count; i++)
         if (b->nodes[i] && is_of_type(&b->nodes[i]->info, type))
             (*ret)[count++] = &b->nodes[i]->info;
+    for (size_t i = 0; with_absent && i < b->hosts.count; i++)
+        if (is_absent(b, i))
+            (*ret)[count++] = absent_node(&b->hosts.entries[i], a);
     if (count)
         qsort(*ret, count, sizeof **ret, by_address);
     return count;

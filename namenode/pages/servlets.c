@@ -62,10 +62,13 @@ void topology_page(struct http_request *request, struct http_reply *reply, void 
     struct arena a;
     arena_init(&a, PAGE_MEMORY_MAX);
     namenode_lock(nn);
-    size_t count = blocks_datanodes(nn->blocks, DATANODES_ALL, &a, &nodes);
+    size_t known = blocks_datanodes(nn->blocks, DATANODES_ALL, &a, &nodes), count = 0;
+    for (size_t i = 0; i < known; i++)
+        if (*nodes[i]->uuid)
+            nodes[count++] = nodes[i];
     if (count)
         qsort(nodes, count, sizeof *nodes, by_rack);
-    if (json)
+    if (json && count)
         topology_json(&reply->body, nodes, count);
     else
         topology_text(&reply->body, nodes, count);

@@ -54,6 +54,10 @@ static int read_hosts(const struct namenode *nn, struct host_list *ret, struct e
     bool json = false;
     int rc = hosts_are_json(nn, &json, reterr);
     rc = rc ? rc : read_setting(nn, "dfs.hosts", &include, reterr);
+    if (rc == ERR_NOT_FOUND && json) { /* as in HDFS an empty list, unlike a missing list of names */
+        log_warn("membership", "hosts.missing file='%s' action=admit-everybody", config_str(nn->config, "dfs.hosts"));
+        rc = 0;
+    }
     if (!rc && json) {
         rc = host_list_from_json(buf_slice(&include), ret, reterr);
         return rc ? err_prefix(reterr, rc, "dfs.hosts") : 0;

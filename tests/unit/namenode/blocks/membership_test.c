@@ -98,9 +98,35 @@ static void advertised_addresses_are_checked_and_change_what_peers_know(void **s
     sim_free(sim);
 }
 
+/* As in HDFS: an operator sees who was to come and did not. */
+static void who_is_in_the_include_list_and_never_came_is_dead(void **state)
+{
+    struct sim *sim = sim_new(2, 1);
+    sim_start(sim);
+    assert_int_equal(sim_stats(sim).dead, 0);
+    sim_hosts(sim, "10.0.0.1 10.0.0.2 10.0.0.77 10.0.0.78:52 10.0.0.78:52 unresolved", "");
+    struct blocks_stats stats = sim_stats(sim);
+    assert_int_equal(stats.live, 2);
+    assert_int_equal(stats.dead, 2);
+    AUTO_ARENA(a, 1 << 20);
+    const struct datanode_info **nodes;
+    assert_int_equal(blocks_datanodes(sim->b, DATANODES_LIVE, &a, &nodes), 2);
+    assert_int_equal(blocks_datanodes(sim->b, DATANODES_ALL, &a, &nodes), 4);
+    assert_int_equal(blocks_datanodes(sim->b, DATANODES_DEAD, &a, &nodes), 2);
+    assert_string_equal(nodes[0]->ip, "10.0.0.77");
+    assert_int_equal(nodes[0]->xfer_port, 9866);
+    assert_int_equal(nodes[1]->xfer_port, 52);
+    struct storage_info *storages;
+    assert_int_equal(blocks_storages(sim->b, nodes[1], &a, &storages), 0);
+    sim_hosts(sim, "", "");
+    assert_int_equal(sim_stats(sim).dead, 0);
+    sim_free(sim);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(who_is_in_the_include_list_and_never_came_is_dead),
         cmocka_unit_test(a_datanode_that_moves_leaves_no_ghost),
         cmocka_unit_test(an_address_that_another_datanode_takes_over_is_its),
         cmocka_unit_test(two_behind_one_gateway_stay_two),
