@@ -2,6 +2,7 @@
 #include "fuse/posix/kernel_io.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/fuse.h>
 #include <stdlib.h>
 #include <string.h>
@@ -80,13 +81,17 @@ static void make_pages(char *bytes, size_t size)
 }
 
 /* An older libfuse does not know O_TMPFILE's request. It looks like a create's, and so does its answer; the flags say
- * which it is. */
-static void tmpfile_to_create(char *bytes, struct fuse_in_header *head)
+ * which it is: open(2)'s do, and overlayfs, which asks without them, is given them here. */
+static void tmpfile_to_create(char *bytes, size_t len, struct fuse_in_header *head)
 {
-    if (head->opcode != TMPFILE)
+    struct fuse_create_in how;
+    if (head->opcode != TMPFILE || len < sizeof *head + sizeof how)
         return;
     head->opcode = FUSE_CREATE;
     memcpy(bytes, head, sizeof *head);
+    memcpy(&how, bytes + sizeof *head, sizeof how);
+    how.flags |= O_TMPFILE;
+    memcpy(bytes + sizeof *head, &how, sizeof how);
 }
 
 static ssize_t io_read(int fd, void *bytes, size_t size, void *userdata)
@@ -102,7 +107,7 @@ static ssize_t io_read(int fd, void *bytes, size_t size, void *userdata)
     if (n < (ssize_t)sizeof head)
         return n;
     memcpy(&head, bytes, sizeof head);
-    tmpfile_to_create(bytes, &head);
+    tmpfile_to_create(bytes, (size_t)n, &head);
     if (head.opcode == FUSE_INIT && n <= KEEPER_INIT_MAX) {
         memcpy(memory->init, bytes, (size_t)n);
         memory->init_bytes = (uint32_t)n;

@@ -73,6 +73,20 @@ def test_overlayfs(place, layers):
         assert os.listdir(f"{merged}/d") == ["deep"] and os.listdir(f"{merged}/d/deep") == ["new"]
 
 
+def test_overlayfs_makes_files_without_a_name(place, layers):
+    """Which it does for itself, too, when it copies one up; as the kernel makes them, not as open(2)."""
+    try:
+        os.close(os.open(place, os.O_TMPFILE | os.O_RDWR))
+    except OSError as error:
+        pytest.skip(f"this kernel has none for FUSE: {error}")
+    with layers() as merged:
+        with os.fdopen(os.open(f"{merged}/d", os.O_TMPFILE | os.O_RDWR, 0o600), "w+b") as file:
+            file.write(b"unnamed")
+            file.seek(0)
+            assert file.read() == b"unnamed" and os.fstat(file.fileno()).st_nlink == 0
+        assert sorted(os.listdir(f"{merged}/d")) == ["deep", "g"]
+
+
 def test_disk_image(place):
     """Written by the kernel through a loop device, with holes punched where files went."""
     image, folder = f"{place}/image", f"{place}/folder"
