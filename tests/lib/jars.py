@@ -26,8 +26,9 @@ def cache_dir():
 
 
 def hadoop(artifact, version=VERSION, tests=False, alone=False):
-    """A jar of Hadoop's; tests: the one with its tests, which never brings others along."""
-    extra = ("<classifier>tests</classifier>" if tests else "") + (ANYTHING if tests or alone else "")
+    """A jar of Hadoop's; tests: the one with its tests (or of another such classifier), which never brings others along."""
+    classifier = "tests" if tests is True else tests
+    extra = (f"<classifier>{classifier}</classifier>" if tests else "") + (ANYTHING if tests or alone else "")
     return library("org.apache.hadoop", artifact, version, extra)
 
 

@@ -3,6 +3,7 @@ import os
 import re
 import subprocess
 import time
+import zipfile
 
 from lib import jars
 from lib.apache import JVM, QUICK_START, write_conf, write_site
@@ -43,6 +44,16 @@ PROMISES = (
 ).split()
 
 
+def cli_data(folder):
+    """Puts the commands that Hadoop's tests of its command lines run, and what these upload, into a new folder. They are
+    in the jar of the tests' sources only."""
+    os.makedirs(folder)
+    with zipfile.ZipFile(jars.resolve([jars.hadoop("hadoop-hdfs", tests="test-sources")])) as sources:
+        for name in sources.namelist():
+            if re.fullmatch(r"test\w+\.xml|data\w+", name):
+                sources.extract(name, folder)
+
+
 def class_path(ours):
     """With ours, the classes that start daemons of ours hide those that start Apache's."""
     before = ""
@@ -52,12 +63,13 @@ def class_path(ours):
 
 
 class Run:
-    """Classes of tests, running in a JVM of their own."""
+    """Classes of tests, running in a JVM of their own. Behind the name of a class may be tests of it that are left out."""
 
     def __init__(self, folder, ours, classes, class_deadline_s):
         self._folder = folder = str(folder)
         self._ports = []
         self._classes = list(classes)
+        cli_data(f"{folder}/cli")
         conf, data = f"{folder}/conf", f"{folder}/data"
         write_conf(conf, {"ipc.client.connection.maxidletime": 2000}, {"dfs.namenode.fs-limits.min-block-size": 0}, "OFF")
         for name in f"{conf}/contract", f"{folder}/tmp":
@@ -65,6 +77,7 @@ class Run:
         promises = {f"fs.contract.{name}": "true" for name in PROMISES} | {"fs.contract.test.random-seek-count": 100}
         write_site(f"{conf}/contract/hdfs.xml", promises)
         options = [f"-Dtest.build.data={data}", f"-Dtest.build.dir={data}", f"-Djava.io.tmpdir={folder}/tmp", "-Xmx1g"]
+        options.append(f"-Dtest.cache.data={folder}/cli")
         if ours:
             self._ports = [port_block() for _ in range(PORT_BLOCKS)]
             options.append(f"-Dcairn.users={';'.join(f'{user}={groups}' for user, groups in USERS.items())}")
@@ -86,7 +99,7 @@ class Run:
         try:
             while self._jvm.wait(max(0, end - time.monotonic())) == GAVE_UP:
                 last = Outcomes(f"{self._folder}/results").last_class
-                names = [name.rsplit(".", 1)[-1] for name in self._classes]
+                names = [simple_name(name) for name in self._classes]
                 self._classes = self._classes[names.index(last) + 1 :]
                 self._start()
         except subprocess.TimeoutExpired:
@@ -102,6 +115,11 @@ class Run:
         except subprocess.TimeoutExpired:
             self._jvm.kill()
             self._jvm.wait()
+
+
+def simple_name(class_name):
+    """Of a class as a Run gets it."""
+    return class_name.split()[0].rsplit(".", 1)[-1]
 
 
 class Outcomes:
@@ -134,7 +152,7 @@ class Outcomes:
 
     def count(self, class_name):
         """How many tests of the class passed."""
-        simple = class_name.rsplit(".", 1)[-1]
+        simple = simple_name(class_name)
         return sum(outcome == "ok" and test.split(".")[0] == simple for test, (outcome, _) in self._all.items())
 
     def text(self, test):

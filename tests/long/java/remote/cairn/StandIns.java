@@ -5,19 +5,29 @@ import java.lang.reflect.InvocationTargetException;
 import java.lang.reflect.Method;
 import java.net.InetSocketAddress;
 import java.net.URI;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.Map;
 import org.apache.hadoop.conf.Configuration;
 import org.apache.hadoop.crypto.CryptoProtocolVersion;
 import org.apache.hadoop.fs.FileSystem;
 import org.apache.hadoop.fs.InvalidPathException;
+import org.apache.hadoop.fs.RemoteIterator;
+import org.apache.hadoop.hdfs.DFSClient;
 import org.apache.hadoop.hdfs.DFSConfigKeys;
+import org.apache.hadoop.hdfs.DFSUtil;
 import org.apache.hadoop.hdfs.NameNodeProxies;
 import org.apache.hadoop.hdfs.protocol.ClientProtocol;
+import org.apache.hadoop.hdfs.protocol.HdfsConstants.DatanodeReportType;
 import org.apache.hadoop.hdfs.protocol.HdfsConstants.SafeModeAction;
+import org.apache.hadoop.hdfs.protocol.OpenFileEntry;
+import org.apache.hadoop.hdfs.server.blockmanagement.BlockManager;
 import org.apache.hadoop.hdfs.server.namenode.FSDirectory;
 import org.apache.hadoop.hdfs.server.namenode.FSNamesystem;
 import org.apache.hadoop.hdfs.server.namenode.InodeCopy;
+import org.apache.hadoop.hdfs.server.namenode.LeaseManager;
 import org.apache.hadoop.hdfs.server.namenode.NameNode;
+import org.apache.hadoop.hdfs.server.protocol.NamenodeProtocol;
 import org.apache.hadoop.hdfs.server.protocol.NamenodeProtocols;
 import org.apache.hadoop.ipc.RemoteException;
 import org.mockito.Mockito;
@@ -35,10 +45,19 @@ public final class StandIns {
 
     /** A stand-in that gives the replies and throws Inside for every other method. */
     public static <T> T of(Class<T> type, Map<String, Reply> replies) {
+        return of(type, replies, null);
+    }
+
+    /** The same, but a number or text that can be got is asked of the beans first. */
+    private static <T> T of(Class<T> type, Map<String, Reply> replies, Beans beans) {
         Answer<Object> answer = call -> {
             Reply reply = replies.get(call.getMethod().getName());
             if (reply != null) {
                 return reply.to(call.getArguments());
+            }
+            Object attribute = beans == null ? null : beans.attribute(call.getMethod());
+            if (attribute != null) {
+                return attribute;
             }
             switch (call.getMethod().getName()) {
                 case "toString": return type.getSimpleName();
@@ -91,6 +110,18 @@ public final class StandIns {
         return remote.unwrapRemoteException();
     }
 
+    /** Every file that is being written. */
+    public static List<OpenFileEntry> openFiles(URI uri, Configuration conf) throws IOException {
+        List<OpenFileEntry> files = new ArrayList<>();
+        try (DFSClient client = new DFSClient(uri, conf)) {
+            RemoteIterator<OpenFileEntry> left = client.listOpenFiles();
+            while (left.hasNext()) {
+                files.add(left.next());
+            }
+        }
+        return files;
+    }
+
     public static NameNode nameNode(URI uri, InetSocketAddress http, Configuration conf) {
         InetSocketAddress address = new InetSocketAddress(uri.getHost(), uri.getPort());
         NamenodeProtocols rpc = rpc(uri, conf);
@@ -106,8 +137,22 @@ public final class StandIns {
                     }
                     return null;
                 }));
-        FSNamesystem namesystem = of(FSNamesystem.class,
-                Map.of("isInSafeMode", inSafeMode, "getFSDirectory", args -> directory));
+        LeaseManager leases = of(LeaseManager.class, Map.of(
+                "countLease", args -> (int) openFiles(uri, conf).stream().map(OpenFileEntry::getClientName).distinct().count()));
+        Beans beans = new Beans(http, "FSNamesystem", "FSNamesystemState", "NameNodeInfo");
+        BlockManager blocks = of(BlockManager.class, Map.of(), beans);
+        FSNamesystem namesystem = of(FSNamesystem.class, Map.of(
+                "isInSafeMode", inSafeMode,
+                "getBlockManager", args -> blocks,
+                "getFSDirectory", args -> directory,
+                "getLeaseManager", args -> leases,
+                "getNumFilesUnderConstruction", args -> (long) openFiles(uri, conf).size(),
+                "getNumLiveDataNodes", args -> rpc.getDatanodeReport(DatanodeReportType.LIVE).length,
+                "getNumDeadDataNodes", args -> rpc.getDatanodeReport(DatanodeReportType.DEAD).length,
+                "getBlockPoolId", args -> NameNodeProxies.createProxy(conf, uri, NamenodeProtocol.class).getProxy()
+                        .versionRequest().getBlockPoolID(),
+                "getProvider", args -> DFSUtil.createKeyProviderCryptoExtension(conf)),
+                beans);
         return of(NameNode.class, Map.of(
                 "getRpcServer", args -> rpc,
                 "getNamesystem", args -> namesystem,

@@ -6,8 +6,10 @@ import static org.apache.hadoop.hdfs.DFSConfigKeys.DFS_NAMENODE_HTTP_ADDRESS_KEY
 import static org.apache.hadoop.hdfs.DFSConfigKeys.DFS_NAMENODE_NAME_DIR_KEY;
 import static org.apache.hadoop.hdfs.DFSConfigKeys.DFS_NAMENODE_RPC_ADDRESS_KEY;
 import static org.apache.hadoop.hdfs.DFSConfigKeys.DFS_NAMENODE_SAFEMODE_EXTENSION_KEY;
+import static org.apache.hadoop.hdfs.DFSConfigKeys.DFS_NAMENODE_SERVICE_RPC_ADDRESS_KEY;
 import static org.apache.hadoop.hdfs.DFSConfigKeys.DFS_REPLICATION_KEY;
 
+import cairn.ClusterOnDisk;
 import cairn.Inside;
 import cairn.Ports;
 import cairn.ServerProcess;
@@ -35,7 +37,6 @@ import org.apache.hadoop.hdfs.protocol.ClientDatanodeProtocol;
 import org.apache.hadoop.hdfs.protocol.ClientProtocol;
 import org.apache.hadoop.hdfs.protocol.DatanodeID;
 import org.apache.hadoop.hdfs.protocol.DatanodeInfo;
-import org.apache.hadoop.hdfs.protocol.ExtendedBlock;
 import org.apache.hadoop.hdfs.protocol.HdfsConstants.DatanodeReportType;
 import org.apache.hadoop.hdfs.protocol.HdfsConstants.SafeModeAction;
 import org.apache.hadoop.hdfs.client.BlockReportOptions;
@@ -51,7 +52,7 @@ import org.apache.hadoop.util.ExitUtil;
  * In place of the class by which Hadoop's tests start a NameNode and DataNodes inside their JVM: the daemons are
  * processes of Cairn's, on loopback. What a test can only do to Apache's own objects throws Inside.
  */
-public class MiniDFSCluster implements AutoCloseable {
+public class MiniDFSCluster extends ClusterOnDisk implements AutoCloseable {
     public static final String PROP_TEST_BUILD_DATA = GenericTestUtils.SYSPROP_TEST_DATA_DIR;
     public static final String HDFS_MINIDFS_BASEDIR = "hdfs.minidfs.basedir";
     public static final String HDFS_MINIDFS_BASEDIR_PROVIDED = "hdfs.minidfs.basedir.provided";
@@ -62,6 +63,7 @@ public class MiniDFSCluster implements AutoCloseable {
     private static final String LOOPBACK = "127.0.0.1";
     private static final int WAIT_SECONDS = 60;
     private static final int DATANODES_MAX = 12;
+    private static final int SERVICE_PORT = 4 * DATANODES_MAX; // behind those of the datanodes
 
     /** What a test asks for before the cluster starts. */
     public static class Builder {
@@ -272,6 +274,9 @@ public class MiniDFSCluster implements AutoCloseable {
     private boolean isDown;
 
     protected MiniDFSCluster(Builder wanted) throws IOException {
+        if (wanted.conf.get(DFSConfigKeys.DFS_DATANODE_FSDATASET_FACTORY_KEY) != null) {
+            throw new Inside("replicas of the test's own making");
+        }
         ExitUtil.disableSystemExit();
         FileSystem.enableSymlinks();
         conf = wanted.conf;
@@ -279,7 +284,8 @@ public class MiniDFSCluster implements AutoCloseable {
         storagesPerDataNode = wanted.storagesPerDataNode;
         folder = new File(conf.get(HDFS_MINIDFS_BASEDIR));
         if (wanted.format) {
-            FileUtil.fullyDelete(folder);
+            FileUtil.fullyDelete(new File(folder, "name")); // and nothing that the test has there
+            FileUtil.fullyDelete(new File(folder, "data"));
         }
         portBase = Ports.take();
         nameNodePort = wanted.nameNodePort > 0 ? wanted.nameNodePort : Ports.takeForNameNode();
@@ -289,12 +295,16 @@ public class MiniDFSCluster implements AutoCloseable {
         conf.set("fs.defaultFS", "hdfs://" + LOOPBACK + ":" + nameNodePort);
         conf.set(DFS_NAMENODE_RPC_ADDRESS_KEY, LOOPBACK + ":" + nameNodePort);
         conf.set(DFS_NAMENODE_HTTP_ADDRESS_KEY, LOOPBACK + ":" + httpPort);
+        if (conf.get(DFS_NAMENODE_SERVICE_RPC_ADDRESS_KEY) != null) {
+            conf.set(DFS_NAMENODE_SERVICE_RPC_ADDRESS_KEY, LOOPBACK + ":" + (portBase + SERVICE_PORT));
+        }
         conf.set(DFS_NAMENODE_NAME_DIR_KEY, new File(folder, "name").toURI().toString());
         nameNode = new ServerProcess("namenode", new File(folder, "conf-namenode"));
         boolean isUp = false;
         try {
             startNameNode();
             startDataNodes(conf, wanted.dataNodes, wanted.storageTypes, wanted.racks, wanted.hosts, wanted.overlays);
+            waitClusterUp();
             isUp = true;
         } finally {
             if (!isUp) {
@@ -329,6 +339,13 @@ public class MiniDFSCluster implements AutoCloseable {
         return file;
     }
 
+    public void setNameNodeConf(int index, Configuration changed) {
+        needFirst(index);
+        if (changed != conf) {
+            throw new Inside("another configuration for a NameNode");
+        }
+    }
+
     private void needFirst(int index) {
         if (index != 0) {
             throw new Inside("a second namenode");
@@ -356,7 +373,7 @@ public class MiniDFSCluster implements AutoCloseable {
         stopNameNode();
         startNameNode();
         if (waitActive) {
-            waitActive();
+            waitClusterUp();
         }
     }
 
@@ -373,8 +390,7 @@ public class MiniDFSCluster implements AutoCloseable {
     }
 
     public void restartNameNodes() throws IOException {
-        restartNameNode(0, false);
-        waitActive();
+        restartNameNode(0, true);
     }
 
     public NameNode getNameNode() {
@@ -546,6 +562,7 @@ public class MiniDFSCluster implements AutoCloseable {
         startDataNodes(base, count, null, rackNames, hostNames, null);
     }
 
+    @Override
     public ArrayList<DataNode> getDataNodes() {
         ArrayList<DataNode> list = new ArrayList<>();
         for (DataNodeProperties node : dataNodes) {
@@ -656,13 +673,29 @@ public class MiniDFSCluster implements AutoCloseable {
         return NameNodeProxies.createProxy(conf, getURI(), ClientProtocol.class).getProxy();
     }
 
+    /** Until every datanode that runs is known. */
     public void waitActive() throws IOException {
-        long deadline = System.nanoTime() + TimeUnit.SECONDS.toNanos(WAIT_SECONDS);
         long wanted = dataNodes.stream().filter(node -> node.process.isAlive()).count();
-        while (client().getDatanodeReport(DatanodeReportType.LIVE).length < wanted
-                || waitSafeMode && client().setSafeMode(SafeModeAction.SAFEMODE_GET, false)) {
+        await(wanted + " live datanodes", () -> client().getDatanodeReport(DatanodeReportType.LIVE).length >= wanted);
+    }
+
+    /** Until it can also be written to, if there are datanodes. */
+    public void waitClusterUp() throws IOException {
+        waitActive();
+        if (waitSafeMode && isDataNodeUp()) {
+            await("no safe mode", () -> !client().setSafeMode(SafeModeAction.SAFEMODE_GET, false));
+        }
+    }
+
+    private interface Condition {
+        boolean holds() throws IOException;
+    }
+
+    private static void await(String what, Condition condition) throws IOException {
+        long deadline = System.nanoTime() + TimeUnit.SECONDS.toNanos(WAIT_SECONDS);
+        while (!condition.holds()) {
             if (System.nanoTime() > deadline) {
-                throw new IOException("not " + wanted + " live datanodes and out of safe mode after " + WAIT_SECONDS + " s");
+                throw new IOException("not " + what + " after " + WAIT_SECONDS + " s");
             }
             try {
                 Thread.sleep(30);
@@ -674,10 +707,6 @@ public class MiniDFSCluster implements AutoCloseable {
 
     public void waitActive(int index) throws IOException {
         needFirst(index);
-        waitActive();
-    }
-
-    public void waitClusterUp() throws IOException {
         waitActive();
     }
 
@@ -764,15 +793,12 @@ public class MiniDFSCluster implements AutoCloseable {
         return getInstanceStorageDir(dataNode, storage);
     }
 
-    public static File getFinalizedDir(File storage, String pool) {
-        return new File(storage, "current/" + pool + "/current/finalized");
-    }
-
-    public static File getRbwDir(File storage, String pool) {
-        return new File(storage, "current/" + pool + "/current/rbw");
-    }
-
-    public int corruptBlockOnDataNodes(ExtendedBlock block) {
-        throw new Inside("files of a DataNode");
+    @Override
+    protected List<File> storages(int position) {
+        List<File> folders = new ArrayList<>();
+        for (String folder : dataNodes.get(position).conf.getTrimmedStringCollection(DFS_DATANODE_DATA_DIR_KEY)) {
+            folders.add(new File(URI.create(folder.substring(folder.indexOf(']') + 1))));
+        }
+        return folders;
     }
 }

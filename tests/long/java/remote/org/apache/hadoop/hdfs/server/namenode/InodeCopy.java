@@ -7,6 +7,7 @@ import org.apache.hadoop.fs.FileSystem;
 import org.apache.hadoop.fs.Path;
 import org.apache.hadoop.fs.permission.AclEntry;
 import org.apache.hadoop.fs.permission.PermissionStatus;
+import org.apache.hadoop.hdfs.protocol.HdfsFileStatus;
 
 /** An inode of the NameNode's with what a client sees of it. */
 public final class InodeCopy {
@@ -18,7 +19,7 @@ public final class InodeCopy {
         PermissionStatus permissions =
                 new PermissionStatus(status.getOwner(), status.getGroup(), status.getPermission());
         INodeDirectory copy =
-                new INodeDirectory(1, new Path(path).getName().getBytes(), permissions, status.getModificationTime());
+                new INodeDirectory(((HdfsFileStatus) status).getFileId(), new Path(path).getName().getBytes(), permissions, status.getModificationTime());
         if (!status.isSymlink()) {
             List<AclEntry> entries = fs.getAclStatus(new Path(path)).getEntries();
             if (!entries.isEmpty()) {

@@ -1,10 +1,14 @@
 package org.apache.hadoop.hdfs.server.namenode;
 
+import cairn.StandIns;
 import java.io.IOException;
+import java.net.URI;
 import org.apache.hadoop.fs.permission.PermissionStatus;
 import org.apache.hadoop.hdfs.protocol.HdfsConstants.SafeModeAction;
 import org.apache.hadoop.hdfs.protocol.HdfsFileStatus;
+import org.apache.hadoop.hdfs.HdfsConfiguration;
 import org.apache.hadoop.hdfs.protocol.LocatedBlocks;
+import org.apache.hadoop.hdfs.protocol.OpenFileEntry;
 
 /** In place of the class by which Hadoop's tests reach into a NameNode: what a client can ask for, too. */
 public final class NameNodeAdapter {
@@ -40,5 +44,14 @@ public final class NameNodeAdapter {
 
     public static void leaveSafeMode(NameNode namenode) throws IOException {
         namenode.getRpcServer().setSafeMode(SafeModeAction.SAFEMODE_LEAVE, false);
+    }
+
+    public static LeaseManager getLeaseManager(FSNamesystem namesystem) {
+        return namesystem.getLeaseManager();
+    }
+
+    public static String getLeaseHolderForPath(NameNode namenode, String path) throws IOException {
+        return StandIns.openFiles(URI.create("hdfs://" + namenode.getHostAndPort()), new HdfsConfiguration()).stream()
+                .filter(file -> file.getFilePath().equals(path)).map(OpenFileEntry::getClientName).findFirst().orElse(null);
     }
 }
