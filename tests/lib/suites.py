@@ -76,7 +76,7 @@ class Run:
             os.makedirs(name)
         promises = {f"fs.contract.{name}": "true" for name in PROMISES} | {"fs.contract.test.random-seek-count": 100}
         write_site(f"{conf}/contract/hdfs.xml", promises)
-        options = [f"-Dtest.build.data={data}", f"-Dtest.build.dir={data}", f"-Djava.io.tmpdir={folder}/tmp", "-Xmx1g"]
+        options = [f"-Dtest.build.data={data}", f"-Dtest.build.dir={data}", f"-Djava.io.tmpdir={folder}/tmp", "-Xmx2g"]
         options.append(f"-Dtest.cache.data={folder}/cli")
         if ours:
             self._ports = [port_block() for _ in range(PORT_BLOCKS)]
