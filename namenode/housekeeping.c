@@ -33,6 +33,8 @@
 #define LEASES_PER_TICK 100
 #define TRASH_NAME      ".Trash"
 #define TRASH_MODE      01777 /* everybody has a folder in it */
+_Static_assert(TICK_MS < PARK_MS,
+               "calls that are parked do not wake the housekeeping: it looks before their time is over");
 
 /* ---- the reaper ---- */
 
